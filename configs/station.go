@@ -1,0 +1,255 @@
+package configs
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Station is a whole, checked configuration. It's the same on every node.
+//
+// Fields that are added later and are part of the digest must be `omitzero` in JSON, so that a configuration that
+// doesn't use them keeps its digest while nodes are upgraded one after the other.
+type Station struct {
+	ID       uint16         `yaml:"id"` // 1 to 65535
+	Name     string         `yaml:"name"`
+	TimeZone string         `yaml:"time_zone"` // IANA name; default UTC
+	Location *time.Location `yaml:"-" json:"-"`
+
+	Cluster       Cluster        `yaml:"-"`
+	Security      Security       `yaml:"-"`
+	Redis         Redis          `yaml:"-"`
+	Journal       Journal        `yaml:"-"`
+	RTUs          []RTU          `yaml:"-" json:"-"` // by number
+	Uplinks       []Uplink       `yaml:"-" json:"-"` // as in the file
+	VirtualTable  File           `yaml:"-"`          // zero: none
+	VirtualPoints []VirtualPoint `yaml:"-" json:"-"` // by RTU and point
+	FNP           *FNP           `yaml:"-"`          // nil: not used
+
+	// Files are the names of the files that were read, as they are written in station.yaml, station.yaml itself first.
+	Files []string `yaml:"-" json:"-"`
+}
+
+// File is a file that the configuration names.
+type File struct {
+	Name string // as written
+	Path string // resolved against the folder of station.yaml
+}
+
+// IsZero tells whether no file is named.
+func (f File) IsZero() bool { return f.Name == "" }
+
+// MarshalText gives the name as written: where station.yaml lies is no part of the configuration.
+func (f File) MarshalText() ([]byte, error) { return []byte(f.Name), nil }
+
+// Role is what a node does in the station.
+type Role string
+
+const (
+	RoleFEP     Role = "fep"     // collects and forwards
+	RoleWitness Role = "witness" // votes and stores, never owns
+)
+
+// LogStore is what the Raft log is kept in.
+type LogStore string
+
+const (
+	LogStoreBolt LogStore = "boltdb" // default
+	LogStoreWAL  LogStore = "wal"
+)
+
+// Cluster is the Raft group: two FEPs and a witness.
+type Cluster struct {
+	Nodes    []Node        `yaml:"nodes,flow"` // by host
+	LogStore LogStore      `yaml:"log_store"`
+	Lease    time.Duration `yaml:"lease"` // 100 ms to 10 s; default 500 ms
+}
+
+// Node is a member of the station.
+type Node struct {
+	ID      string         `yaml:"id"`
+	Host    int            `yaml:"host"` // the FEPs are 1 and 2, the witness is 3
+	Role    Role           `yaml:"role"`
+	Address netip.AddrPort `yaml:"address"` // between nodes; never a wildcard
+	API     netip.AddrPort `yaml:"api"`     // HTTP; may be a wildcard
+}
+
+// Security names the station's keys. With Insecure there are none, and every address is loopback.
+type Security struct {
+	Insecure bool `yaml:"insecure,omitempty"`
+	CA       File `yaml:"ca,omitempty"`
+	Cert     File `yaml:"cert,omitempty"`
+	Key      File `yaml:"key,omitempty"`
+	Tokens   File `yaml:"tokens,omitempty"` // zero: only client certificates open the API
+}
+
+// TLS names the keys of one TLS connection or listener.
+type TLS struct {
+	CA         File   `yaml:"ca,omitempty"`   // zero: the system's (clients only)
+	Cert       File   `yaml:"cert,omitempty"` // zero: none shown (clients only)
+	Key        File   `yaml:"key,omitempty"`
+	ServerName string `yaml:"server_name,omitempty"` // clients only; "": the address's
+}
+
+// RedisMode is where the view is published.
+type RedisMode string
+
+const (
+	RedisOff      RedisMode = "off"      // default
+	RedisEmbedded RedisMode = "embedded" // an in-process server on each FEP
+	RedisPerNode  RedisMode = "per-node" // each FEP writes everything to its own server
+	RedisShared   RedisMode = "shared"   // each RTU's owner writes
+)
+
+// Redis is the published view.
+type Redis struct {
+	Mode RedisMode `yaml:"mode"`
+	// Address is the server's host:port. per-node: default 127.0.0.1:6379. shared: needed unless Sentinel is given.
+	// embedded: where each FEP listens; "" is any free loopback port.
+	Address      string    `yaml:"address,omitempty"`
+	Sentinel     *Sentinel `yaml:"sentinel,omitempty"`
+	Username     string    `yaml:"username,omitempty"`
+	PasswordFile File      `yaml:"password_file,omitempty"`
+	TLS          *TLS      `yaml:"tls,omitempty"` // nil: plain TCP
+}
+
+// Sentinel finds the Redis master.
+type Sentinel struct {
+	Master    string   `yaml:"master"`
+	Addresses []string `yaml:"addresses,flow"` // host:port
+}
+
+// Journal is the replicated sequence of events.
+type Journal struct {
+	Retain int `yaml:"retain"` // events kept for groups that haven't acknowledged them: 1 to 10,000,000; default 200,000
+}
+
+// RTU is a field device, or a group of them behind one session.
+type RTU struct {
+	Number        uint32        `yaml:"number"` // 1 to 65535
+	Name          string        `yaml:"name"`   // default "RTU <number>"
+	CommonAddress uint16        `yaml:"common_address"`
+	Table         File          `yaml:"points"`
+	Points        []Point       `yaml:"-" json:"-"` // by kind and number
+	Prefer        string        `yaml:"prefer"`     // a FEP's id: where it starts; default the FEP with host 1
+	Channels      []Channel     `yaml:"channels"`   // in the order in which they're tried; channel n is Channels[n-1]
+	Retry         time.Duration `yaml:"retry"`      // between attempts and between channels; default 5 s
+	StandbyProbe  StandbyProbe  `yaml:"standby_probe"`
+	// Interrogation, CounterInterrogation and ClockSync are periods; 0 (`off`) is none after the start. Defaults: 15 min,
+	// 1 h, 1 h.
+	Interrogation        time.Duration `yaml:"interrogation"`
+	CounterInterrogation time.Duration `yaml:"counter_interrogation"`
+	ClockSync            time.Duration `yaml:"clock_sync"`
+	IEC104               IEC104        `yaml:"iec104,flow"`
+}
+
+// StandbyProbe is how the FEP that doesn't own an RTU looks after its channels.
+type StandbyProbe string
+
+const (
+	ProbeConnect StandbyProbe = "connect" // connects and closes; default
+	ProbeHold    StandbyProbe = "hold"    // stays connected, not started
+	ProbeOff     StandbyProbe = "off"
+)
+
+// LinkMode is how the links of one channel are used.
+type LinkMode string
+
+const (
+	LinksOneActive LinkMode = "one-active" // one started, the others held with TESTFR only; default
+	LinksAllActive LinkMode = "all-active" // distinct devices, each started
+)
+
+// Channel is a path to an RTU.
+type Channel struct {
+	Address string   `yaml:"address"` // as written: address:port or address:port:Mn
+	Mode    LinkMode `yaml:"links"`
+	Links   []Link   `yaml:"-" json:"-"` // Mn is n+1 links at consecutive addresses; link m is Links[m-1]
+}
+
+// Link is one TCP endpoint of a channel.
+type Link struct {
+	Address netip.AddrPort
+}
+
+// IEC104 are the parameters of IEC 60870-5-104, clauses 5.1 to 5.5 and 9.6.
+type IEC104 struct {
+	K       int           `yaml:"k"`        // 1 to 32767; default 12
+	W       int           `yaml:"w"`        // at most two thirds of K; default 8
+	T0      time.Duration `yaml:"t0"`       // connection establishment; default 10 s
+	T1      time.Duration `yaml:"t1"`       // acknowledgement; default 15 s
+	T2      time.Duration `yaml:"t2"`       // before an S-frame; less than T1; default 10 s
+	T3      time.Duration `yaml:"t3"`       // before a TESTFR; default 20 s
+	COTSize int           `yaml:"cot_size"` // 1 or 2 octets; default 2
+	CASize  int           `yaml:"ca_size"`  // 1 or 2 octets; default 2
+	IOASize int           `yaml:"ioa_size"` // 1 to 3 octets; default 3
+}
+
+// UplinkMode is how the clients of an uplink share it (DESIGN, section 6).
+type UplinkMode string
+
+const (
+	ModeExclusive   UplinkMode = "exclusive"
+	ModeMainStandby UplinkMode = "main-standby" // default
+	ModeDualActive  UplinkMode = "dual-active"
+)
+
+// Uplink is a 104s service for a control centre.
+type Uplink struct {
+	Name          string                    `yaml:"name"`
+	CommonAddress uint16                    `yaml:"common_address"`
+	Table         File                      `yaml:"points"`
+	Points        []UplinkPoint             `yaml:"-" json:"-"` // by IOA; no point twice
+	Mode          UplinkMode                `yaml:"mode"`
+	Listen        map[string]netip.AddrPort `yaml:"listen,flow"` // by node id: one for each FEP; may be a wildcard
+	Groups        []Group                   `yaml:"groups"`
+	RoleIOA       uint32                    `yaml:"role_ioa"`            // M_SP_TB_1: 1 main, 0 standby; 0: not told
+	Controls      bool                      `yaml:"controls"`            // default false: controls are refused
+	SetClock      bool                      `yaml:"set_clock,omitempty"` // whether a clock sync sets the host's clock; default false
+	TLS           *TLS                      `yaml:"tls,omitempty"`       // nil: plain TCP
+	IEC104        IEC104                    `yaml:"iec104,flow"`
+}
+
+// Group is a redundancy group (IEC 60870-5-104 Ed. 2, clause 10): clients that share one queue.
+type Group struct {
+	Name         string         `yaml:"name"`
+	Clients      []netip.Prefix `yaml:"clients,flow"`                // never overlapping those of another group of the uplink
+	Certificates []string       `yaml:"certificates,flow,omitempty"` // names of client certificates; none: any of the CA
+}
+
+// FNP is the station's part as centre of the channel table.
+type FNP struct {
+	Listen    map[string]netip.AddrPort `yaml:"listen,flow"`         // UDP, by node id
+	Multicast netip.AddrPort            `yaml:"multicast,omitempty"` // zero: to each station in turn
+	KeyFile   File                      `yaml:"key_file,omitempty"`
+	Level     int                       `yaml:"level"` // 1 to 255, larger is higher; default 1
+}
+
+// Node returns the node with this id.
+func (s *Station) Node(id string) (Node, bool) {
+	for _, n := range s.Cluster.Nodes {
+		if n.ID == id {
+			return n, true
+		}
+	}
+	return Node{}, false
+}
+
+// RTU returns the RTU with this number.
+func (s *Station) RTU(number uint32) (*RTU, bool) {
+	for i := range s.RTUs {
+		if s.RTUs[i].Number == number {
+			return &s.RTUs[i], true
+		}
+	}
+	return nil, false
+}
+
+// Uplink returns the uplink with this name.
+func (s *Station) Uplink(name string) (*Uplink, bool) {
+	for i := range s.Uplinks {
+		if s.Uplinks[i].Name == name {
+			return &s.Uplinks[i], true
+		}
+	}
+	return nil, false
+}
