@@ -1,0 +1,101 @@
+package iec104
+
+import (
+	"fmt"
+	"time"
+)
+
+// Config holds the parameters of a link that both ends must agree on
+// (IEC 60870-5-104 clause 9.6). A zero field takes its value from
+// [DefaultConfig].
+type Config struct {
+	Profile Profile // sizes of cause, common address and object address
+
+	// K is how many I-frames may be sent without an acknowledgement, W after
+	// how many received ones an acknowledgement is sent at the latest.
+	// 1 to 32767; W is at most two thirds of K.
+	K, W int
+
+	T0 time.Duration // time to connect, up to 255 s; a controlled station grants it to a TLS handshake
+	T1 time.Duration // time for an answer: to an I-frame, TESTFR, STARTDT, STOPDT; up to 255 s
+	T2 time.Duration // longest delay of an acknowledgement; less than T1
+	T3 time.Duration // silence after which TESTFR is sent; up to 48 h
+
+	// ManualAck leaves acknowledgement to the application: N(R), in S- and
+	// I-frames alike, bears only what it has handed to Ack. Otherwise an ASDU
+	// is acknowledged when its handler has returned.
+	ManualAck bool
+
+	// Tolerant ignores what editions and vendors differ on and what otherwise
+	// closes the link: a U-frame with no function bit or several, an I-frame
+	// or S-frame while stopped.
+	Tolerant bool
+}
+
+// DefaultConfig returns the usual parameters: k = 12, w = 8, t0 = 10 s,
+// t1 = 15 s, t2 = 10 s, t3 = 20 s, and the octet sizes of the 104 profile.
+func DefaultConfig() Config {
+	return Config{
+		Profile: DefaultProfile,
+		K:       12, W: 8,
+		T0: 10 * time.Second, T1: 15 * time.Second, T2: 10 * time.Second, T3: 20 * time.Second,
+	}
+}
+
+// withDefaults fills the zero fields.
+func (c Config) withDefaults() Config {
+	d := DefaultConfig()
+	if c.Profile == (Profile{}) {
+		c.Profile = d.Profile
+	}
+	if c.K == 0 {
+		c.K = d.K
+	}
+	if c.W == 0 {
+		c.W = d.W
+		if 3*c.W > 2*c.K {
+			c.W = max(1, 2*c.K/3)
+		}
+	}
+	for _, t := range []struct {
+		v *time.Duration
+		d time.Duration
+	}{{&c.T0, d.T0}, {&c.T1, d.T1}, {&c.T2, d.T2}, {&c.T3, d.T3}} {
+		if *t.v == 0 {
+			*t.v = t.d
+		}
+	}
+	return c
+}
+
+// Validate reports the first parameter that is out of its range, or a pair
+// that can't work: t2 must be less than t1, and w at most two thirds of k,
+// else the peer's window closes before it is acknowledged.
+func (c Config) Validate() error {
+	c = c.withDefaults()
+	if err := c.Profile.Validate(); err != nil {
+		return err
+	}
+	const most = 1<<15 - 1
+	switch {
+	case c.K < 1 || c.K > most:
+		return fmt.Errorf("%w: k is %d, expected 1 to %d", ErrConfig, c.K, most)
+	case c.W < 1 || c.W > most:
+		return fmt.Errorf("%w: w is %d, expected 1 to %d", ErrConfig, c.W, most)
+	case 3*c.W > 2*c.K:
+		return fmt.Errorf("%w: w is %d, expected at most two thirds of k = %d", ErrConfig, c.W, c.K)
+	}
+	for _, t := range []struct {
+		name string
+		v    time.Duration
+		most time.Duration
+	}{{"t0", c.T0, 255 * time.Second}, {"t1", c.T1, 255 * time.Second}, {"t2", c.T2, 255 * time.Second}, {"t3", c.T3, 48 * time.Hour}} {
+		if t.v <= 0 || t.v > t.most {
+			return fmt.Errorf("%w: %s is %v, expected more than 0 and at most %v", ErrConfig, t.name, t.v, t.most)
+		}
+	}
+	if c.T2 >= c.T1 {
+		return fmt.Errorf("%w: t2 is %v, expected less than t1 = %v", ErrConfig, c.T2, c.T1)
+	}
+	return nil
+}

@@ -1,0 +1,2 @@
+// Package iec104 speaks IEC 60870-5-104.
+package iec104

@@ -1,0 +1,175 @@
+package iec104
+
+import (
+	"encoding/binary"
+	"math"
+)
+
+// element is an information element, or the two that always come together: how it lies in the
+// octets, without address, elapsed time and time tag.
+//
+// The functions take and return plain values rather than an *Object: called through a pointer,
+// they would otherwise force every Object onto the heap.
+type element struct {
+	size   int
+	decode func(b []byte) (value float64, quality, qualifier uint8)
+	// encode gets a value that is a whole number from min to max, but for short floats.
+	encode func(b []byte, value float64, quality, qualifier uint8)
+	// min and max bound value*scale after rounding. A scale of 0 means a short float.
+	scale, min, max float64
+}
+
+// wire converts a value to the units of the wire; ok is false if it does not fit.
+func (e *element) wire(value float64) (v float64, ok bool) {
+	if e.scale == 0 {
+		ok = math.IsNaN(value) || math.IsInf(value, 0) || !math.IsInf(float64(float32(value)), 0)
+		return value, ok
+	}
+	v = math.Round(value * e.scale)
+	return v, v >= e.min && v <= e.max
+}
+
+var (
+	empty = element{
+		scale: 1, min: math.Inf(-1), max: math.Inf(1),
+		decode: func([]byte) (float64, uint8, uint8) { return 0, 0, 0 },
+		encode: func([]byte, float64, uint8, uint8) {},
+	}
+	// qualifier is a lone qualifier octet: QOI, QCC, QRP, COI, QPA.
+	qualifier = element{
+		size: 1, scale: 1, min: math.Inf(-1), max: math.Inf(1),
+		decode: func(b []byte) (float64, uint8, uint8) { return 0, 0, b[0] },
+		encode: func(b []byte, _ float64, _, q uint8) { b[0] = q },
+	}
+	// word is two octets: FBP, TSC.
+	word = element{
+		size: 2, scale: 1, max: math.MaxUint16,
+		decode: func(b []byte) (float64, uint8, uint8) { return float64(binary.LittleEndian.Uint16(b)), 0, 0 },
+		encode: func(b []byte, v float64, _, _ uint8) { binary.LittleEndian.PutUint16(b, uint16(v)) },
+	}
+
+	siq = element{
+		size: 1, scale: 1, max: 1,
+		decode: func(b []byte) (float64, uint8, uint8) { return float64(b[0] & 1), b[0] &^ 1, 0 },
+		encode: func(b []byte, v float64, q, _ uint8) { b[0] = uint8(v) | q&^1 },
+	}
+	diq = element{
+		size: 1, scale: 1, max: 3,
+		decode: func(b []byte) (float64, uint8, uint8) { return float64(b[0] & 3), b[0] &^ 3, 0 },
+		encode: func(b []byte, v float64, q, _ uint8) { b[0] = uint8(v) | q&^3 },
+	}
+	sep = diq // ES, then EI, BL, SB, NT, IV in the upper bits
+
+	vtiQDS = element{
+		size: 2, scale: 1, min: -64, max: 63,
+		decode: func(b []byte) (float64, uint8, uint8) {
+			return float64(int8(b[0]<<1) >> 1), b[1], b[0] & TransientBit
+		},
+		encode: func(b []byte, v float64, q, t uint8) { b[0], b[1] = uint8(int8(v))&0x7f|t&TransientBit, q },
+	}
+	bsi = element{
+		size: 4, scale: 1, max: math.MaxUint32,
+		decode: func(b []byte) (float64, uint8, uint8) { return float64(binary.LittleEndian.Uint32(b)), 0, 0 },
+		encode: func(b []byte, v float64, _, _ uint8) { binary.LittleEndian.PutUint32(b, uint32(v)) },
+	}
+	bsiQDS = element{
+		size: 5, scale: 1, max: math.MaxUint32,
+		decode: func(b []byte) (float64, uint8, uint8) { return float64(binary.LittleEndian.Uint32(b)), b[4], 0 },
+		encode: func(b []byte, v float64, q, _ uint8) { binary.LittleEndian.PutUint32(b, uint32(v)); b[4] = q },
+	}
+	nva = element{
+		size: 2, scale: 1 << 15, min: math.MinInt16, max: math.MaxInt16,
+		decode: func(b []byte) (float64, uint8, uint8) { return int16At(b) / (1 << 15), 0, 0 },
+		encode: func(b []byte, v float64, _, _ uint8) { putInt16(b, v) },
+	}
+	nvaQDS = element{
+		size: 3, scale: 1 << 15, min: math.MinInt16, max: math.MaxInt16,
+		decode: func(b []byte) (float64, uint8, uint8) { return int16At(b) / (1 << 15), b[2], 0 },
+		encode: func(b []byte, v float64, q, _ uint8) { putInt16(b, v); b[2] = q },
+	}
+	nvaQualifier = element{
+		size: 3, scale: 1 << 15, min: math.MinInt16, max: math.MaxInt16,
+		decode: func(b []byte) (float64, uint8, uint8) { return int16At(b) / (1 << 15), 0, b[2] },
+		encode: func(b []byte, v float64, _, q uint8) { putInt16(b, v); b[2] = q },
+	}
+	svaQDS = element{
+		size: 3, scale: 1, min: math.MinInt16, max: math.MaxInt16,
+		decode: func(b []byte) (float64, uint8, uint8) { return int16At(b), b[2], 0 },
+		encode: func(b []byte, v float64, q, _ uint8) { putInt16(b, v); b[2] = q },
+	}
+	svaQualifier = element{
+		size: 3, scale: 1, min: math.MinInt16, max: math.MaxInt16,
+		decode: func(b []byte) (float64, uint8, uint8) { return int16At(b), 0, b[2] },
+		encode: func(b []byte, v float64, _, q uint8) { putInt16(b, v); b[2] = q },
+	}
+	r32QDS = element{
+		size: 5,
+		decode: func(b []byte) (float64, uint8, uint8) { return float32At(b), b[4], 0 },
+		encode: func(b []byte, v float64, q, _ uint8) { putFloat32(b, v); b[4] = q },
+	}
+	r32Qualifier = element{
+		size: 5,
+		decode: func(b []byte) (float64, uint8, uint8) { return float32At(b), 0, b[4] },
+		encode: func(b []byte, v float64, _, q uint8) { putFloat32(b, v); b[4] = q },
+	}
+	bcr = element{
+		size: 5, scale: 1, min: math.MinInt32, max: math.MaxInt32,
+		decode: func(b []byte) (float64, uint8, uint8) {
+			return float64(int32(binary.LittleEndian.Uint32(b))), b[4], 0
+		},
+		encode: func(b []byte, v float64, q, _ uint8) {
+			binary.LittleEndian.PutUint32(b, uint32(int32(v)))
+			b[4] = q
+		},
+	}
+	// packedQDP is an octet of start events SPE or of output circuits OCI, then QDP.
+	packedQDP = element{
+		size: 2, scale: 1, max: math.MaxUint8,
+		decode: func(b []byte) (float64, uint8, uint8) { return float64(b[0]), b[1], 0 },
+		encode: func(b []byte, v float64, q, _ uint8) { b[0], b[1] = uint8(v), q },
+	}
+
+	sco = element{
+		size: 1, scale: 1, max: 1,
+		decode: func(b []byte) (float64, uint8, uint8) { return float64(b[0] & 1), 0, b[0] &^ 1 },
+		encode: func(b []byte, v float64, _, q uint8) { b[0] = uint8(v) | q&^1 },
+	}
+	// dco is a double command or a regulating step command: two bits of state.
+	dco = element{
+		size: 1, scale: 1, max: 3,
+		decode: func(b []byte) (float64, uint8, uint8) { return float64(b[0] & 3), 0, b[0] &^ 3 },
+		encode: func(b []byte, v float64, _, q uint8) { b[0] = uint8(v) | q&^3 },
+	}
+)
+
+func int16At(b []byte) float64 { return float64(int16(binary.LittleEndian.Uint16(b))) }
+
+func putInt16(b []byte, v float64) { binary.LittleEndian.PutUint16(b, uint16(int16(v))) }
+
+// A conversion between float32 and float64 sets the quiet bit of a NaN. These move its bits
+// instead, so that what a device sent is what a relay sends.
+const (
+	exponent32, exponent64 = 0x7f800000, 0x7ff << 52
+	mantissaShift          = 52 - 23
+)
+
+func float32At(b []byte) float64 {
+	u := binary.LittleEndian.Uint32(b)
+	f := math.Float32frombits(u)
+	if f != f {
+		return math.Float64frombits(uint64(u>>31)<<63 | exponent64 | uint64(u&(1<<23-1))<<mantissaShift)
+	}
+	return float64(f)
+}
+
+func putFloat32(b []byte, v float64) {
+	u := math.Float32bits(float32(v))
+	if v != v {
+		w := math.Float64bits(v)
+		u = uint32(w>>63)<<31 | exponent32 | uint32(w>>mantissaShift)&(1<<23-1)
+		if u&(1<<23-1) == 0 {
+			u |= 1 << 22 // the bits that made it a NaN do not fit: any NaN but an infinity
+		}
+	}
+	binary.LittleEndian.PutUint32(b, u)
+}
