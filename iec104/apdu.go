@@ -76,7 +76,7 @@ type Frame struct {
 // 0 without an error asks for more octets. It does not allocate.
 //
 // After ErrStart or ErrFrameLength nothing in the stream can be trusted any more, and n is 0.
-// With ErrControlField or ErrFunction the frame's borders are known, so n tells where the next begins.
+// With ErrControlField the frame's borders are known: f is filled in and n tells where the next begins.
 func ParseFrame(b []byte) (f Frame, n int, err error) {
 	if len(b) == 0 {
 		return Frame{}, 0, nil
@@ -117,7 +117,7 @@ func ParseFrame(b []byte) (f Frame, n int, err error) {
 	default:
 		f = Frame{Format: FormatU, Function: Function(control)}
 		if bits.OnesCount8(uint8(control)&^3) != 1 {
-			err = fmt.Errorf("%w: %02x", ErrFunction, uint8(control))
+			err = fmt.Errorf("%w: U-frame %02x, want one function", ErrControlField, uint8(control))
 		} else if control > 0xff {
 			err = fmt.Errorf("%w: %08x of a U-frame", ErrControlField, control)
 		}

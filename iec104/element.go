@@ -103,12 +103,12 @@ var (
 		encode: func(b []byte, v float64, _, q uint8) { putInt16(b, v); b[2] = q },
 	}
 	r32QDS = element{
-		size: 5,
+		size:   5,
 		decode: func(b []byte) (float64, uint8, uint8) { return float32At(b), b[4], 0 },
 		encode: func(b []byte, v float64, q, _ uint8) { putFloat32(b, v); b[4] = q },
 	}
 	r32Qualifier = element{
-		size: 5,
+		size:   5,
 		decode: func(b []byte) (float64, uint8, uint8) { return float32At(b), 0, b[4] },
 		encode: func(b []byte, v float64, _, q uint8) { putFloat32(b, v); b[4] = q },
 	}

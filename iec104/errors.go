@@ -6,33 +6,31 @@ import "errors"
 // value and the bound that it broke, so test with errors.Is.
 var (
 	// ErrStart: a frame does not begin with the start octet 68 hex (104, clause 5).
-	ErrStart = errors.New("start octet is not 68 hex")
+	ErrStart = errors.New("iec104: start octet is not 68 hex")
 	// ErrFrameLength: the length octet is below 4 or above 253, or that of an S- or U-frame is not 4.
-	ErrFrameLength = errors.New("frame length out of range")
-	// ErrControlField: a bit of the control field that the standard fixes at 0 is set.
-	ErrControlField = errors.New("reserved bits set in the control field")
-	// ErrFunction: a U-frame has no function bit set, or several.
-	ErrFunction = errors.New("not exactly one function in a U-frame")
+	ErrFrameLength = errors.New("iec104: frame length out of range")
+	// ErrControlField: a U-frame with no function bit or several, or a set bit that the standard fixes at 0.
+	ErrControlField = errors.New("iec104: bad control field")
 
 	// ErrProfile: a field size that the standard does not know.
-	ErrProfile = errors.New("bad profile")
+	ErrProfile = errors.New("iec104: bad profile")
 	// ErrASDULength: an ASDU is shorter than its own header, or longer than 249 octets.
-	ErrASDULength = errors.New("ASDU length out of range")
+	ErrASDULength = errors.New("iec104: ASDU length out of range")
 	// ErrCount: the number of objects and the length of an ASDU disagree, or there is no object.
-	ErrCount = errors.New("number of objects does not fit the ASDU")
+	ErrCount = errors.New("iec104: number of objects does not fit the ASDU")
 	// ErrAddress: an object address that does not fit its field, or runs past it in a sequence.
-	ErrAddress = errors.New("object address out of range")
+	ErrAddress = errors.New("iec104: object address out of range")
 	// ErrHeader: a cause, originator or common address that does not fit its field.
-	ErrHeader = errors.New("header field out of range")
+	ErrHeader = errors.New("iec104: header field out of range")
 	// ErrUnknownType: the TypeID has no layout here; such an ASDU can only be handled raw.
-	ErrUnknownType = errors.New("unknown TypeID")
+	ErrUnknownType = errors.New("iec104: unknown TypeID")
 	// ErrValue: a value outside the range of its information element.
-	ErrValue = errors.New("value out of range")
+	ErrValue = errors.New("iec104: value out of range")
 	// ErrFull: one more object would make the ASDU longer than 249 octets or give it more than 127 objects.
-	ErrFull = errors.New("ASDU is full")
+	ErrFull = errors.New("iec104: ASDU is full")
 	// ErrNotConsecutive: an object of a sequence does not have the address after the one before.
-	ErrNotConsecutive = errors.New("address is not the next one of the sequence")
+	ErrNotConsecutive = errors.New("iec104: address is not the next one of the sequence")
 
 	// ErrTime: a time tag that names no instant, such as minute 61 or 30 February.
-	ErrTime = errors.New("not a time")
+	ErrTime = errors.New("iec104: not a time")
 )
