@@ -7,7 +7,7 @@ import (
 
 // Config holds the parameters of a link that both ends must agree on
 // (IEC 60870-5-104 clause 9.6). A zero field takes its value from
-// [DefaultConfig].
+// [DefaultConfig], W and T2 less where K and T1 ask for it.
 type Config struct {
 	Profile Profile // sizes of cause, common address and object address
 
@@ -52,18 +52,18 @@ func (c Config) withDefaults() Config {
 		c.K = d.K
 	}
 	if c.W == 0 {
-		c.W = d.W
-		if 3*c.W > 2*c.K {
-			c.W = max(1, 2*c.K/3)
-		}
+		c.W = max(1, min(d.W, 2*c.K/3))
 	}
 	for _, t := range []struct {
 		v *time.Duration
 		d time.Duration
-	}{{&c.T0, d.T0}, {&c.T1, d.T1}, {&c.T2, d.T2}, {&c.T3, d.T3}} {
+	}{{&c.T0, d.T0}, {&c.T1, d.T1}, {&c.T3, d.T3}} {
 		if *t.v == 0 {
 			*t.v = t.d
 		}
+	}
+	if c.T2 == 0 {
+		c.T2 = min(d.T2, 2*c.T1/3)
 	}
 	return c
 }
