@@ -1,0 +1,91 @@
+package fsm
+
+import (
+	"fmt"
+
+	"github.com/fepha/fepha/fsm/fsmpb"
+)
+
+// Kind says what a point is. It is part of a point's key.
+type Kind uint8
+
+// The kinds, with the numbers of [fsmpb.Kind].
+const (
+	KindNone Kind = iota
+	DI            // digital input: single or double point, step position
+	AI            // analog input
+	Counter       // integrated total
+	DO            // digital output
+	AO            // analog output
+
+	kinds
+)
+
+var kindNames = [kinds]string{"none", "di", "ai", "counter", "do", "ao"}
+
+// String gives the word of the points tables: di, ai, counter, do or ao.
+func (k Kind) String() string {
+	if k < kinds {
+		return kindNames[k]
+	}
+	return fmt.Sprintf("kind(%d)", uint8(k))
+}
+
+// ParseKind is the inverse of String.
+func ParseKind(s string) (Kind, error) {
+	for k := DI; k < kinds; k++ {
+		if kindNames[k] == s {
+			return k, nil
+		}
+	}
+	return KindNone, fmt.Errorf("kind %q: expected di, ai, counter, do or ao", s)
+}
+
+// Proto is the kind as it stands in commands.
+func (k Kind) Proto() fsmpb.Kind { return fsmpb.Kind(k) }
+
+// monitored tells the kinds that have values in the image.
+func (k Kind) monitored() bool { return k == DI || k == AI || k == Counter }
+
+// commanded tells the kinds that controls are for.
+func (k Kind) commanded() bool { return k == DO || k == AO }
+
+// Bits of the quality octet (IEC 60870-5-101, 7.2.6.1 and 7.2.6.3) that the state itself sets.
+const (
+	QualityNotTopical = 0x40 // NT of SIQ, DIQ and QDS
+	QualityInvalid    = 0x80 // IV of all of them and of BCR
+)
+
+// notTopicalBit is the quality bit that says "not topical" for a value of this TypeID. A binary counter reading has
+// no NT: there the same bit means "adjusted" (7.2.6.9), so the reading is marked invalid.
+func notTopicalBit(typeID uint8) uint8 {
+	switch typeID {
+	case 15, 16, 37:
+		return QualityInvalid
+	}
+	return QualityNotTopical
+}
+
+// typeSinglePoint is M_SP_TB_1, as what virtual points are reported.
+const typeSinglePoint = 30
+
+// PointKey identifies a point of the station.
+type PointKey struct {
+	RTU   uint32
+	Kind  Kind
+	Point uint32
+}
+
+// String gives rtu/kind/point, such as 1/di/17.
+func (k PointKey) String() string { return fmt.Sprintf("%d/%s/%d", k.RTU, k.Kind, k.Point) }
+
+// Point is the newest value of a point.
+type Point struct {
+	Value   float64
+	Quality uint8
+	Type    uint8  // TypeID that it came with
+	Time    uint64 // octets of the CP56Time2a, first octet in the lowest byte
+	TimeMs  int64  // the same instant, ms since 1970-01-01 UTC
+	Seq     uint64 // its newest event in the journal; 0 if it never had one
+	Version uint64 // of the image when it last changed
+}
