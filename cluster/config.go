@@ -1,0 +1,179 @@
+package cluster
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/fepha/fepha/fsm/fsmpb"
+)
+
+// Role is what a member is for.
+type Role string
+
+const (
+	RoleFEP     Role = "fep"     // may own resources
+	RoleWitness Role = "witness" // votes and stores, never owns
+)
+
+// The log stores that Config.LogStore may name.
+const (
+	LogStoreBolt = "boltdb"
+	LogStoreWAL  = "wal"
+)
+
+// Bounds of Config.Lease.
+const (
+	MinLease = 100 * time.Millisecond
+	MaxLease = 10 * time.Second
+)
+
+// Member is one node of the station as its configuration lists it.
+type Member struct {
+	ID      string // such as "fep1"; unique
+	Host    int    // 1, 2, 3; unique
+	Role    Role
+	Address string // host:port, reachable from the others; Raft and this package's RPCs share it
+}
+
+// Config is what a node needs to know. It must not be changed after Start.
+type Config struct {
+	ID      string   // this node; one of Members
+	Members []Member // the whole station; the same list on every node. It counts when a group is first formed: later
+	// changes go through AddPeer and RemovePeer.
+	DataDir string // made if missing; one node's only
+
+	// Lease is how long this node may act without hearing from the leader, from MinLease to MaxLease; 0 means 500 ms.
+	// It must be the same on every node: a node whose lease differs is given none. Raft's timeouts derive from it.
+	Lease time.Duration
+
+	// LogStore is LogStoreBolt (the default) or LogStoreWAL. A data folder keeps the kind it was made with.
+	LogStore string
+
+	// Security names the certificates for mutual TLS between nodes. Nil means none, which is accepted only while every
+	// member's address is a loopback one.
+	Security *Security
+
+	// Zone is the station's time zone, for the CP56Time2a stamp of commands. Nil means UTC.
+	Zone *time.Location
+
+	// Station declares the resources that exist; the leader proposes it when the state has another digest.
+	Station *fsmpb.Configure
+
+	Build  string       // version of the program, shown in PeerInfo
+	Logger hclog.Logger // nil: silent
+
+	// OnStuck is called once, on a goroutine of its own, when the node can't go on (ErrStuck): its leases are gone and
+	// its links closed by then. The process should end: a disk that hangs may never let a thread go. Nil: only logged.
+	OnStuck func(error)
+
+	// SnapshotEvery is after how many log entries a snapshot is taken; 0 means 16,384. TrailingLogs is how many
+	// entries are kept behind one for slow followers; 0 means 4,096.
+	SnapshotEvery, TrailingLogs uint64
+}
+
+// Security names PEM files. They are read again when they change, so that a renewed certificate needs no restart.
+type Security struct {
+	CA   string // certificates of the station's CA
+	Cert string // this node's certificate; its name (a DNS SAN) is the node's ID
+	Key  string
+}
+
+const (
+	defaultLease         = 500 * time.Millisecond
+	defaultSnapshotEvery = 16384
+	defaultTrailingLogs  = 4096
+)
+
+// withDefaults checks c and fills in what was left out. It reports everything that's wrong at once.
+func (c Config) withDefaults() (Config, error) {
+	var errs []error
+	bad := func(format string, args ...any) {
+		errs = append(errs, fmt.Errorf("%w: "+format, append([]any{ErrConfig}, args...)...))
+	}
+
+	ids, hosts, addresses := map[string]bool{}, map[int]bool{}, map[string]bool{}
+	for _, m := range c.Members {
+		switch {
+		case m.ID == "":
+			bad("a member has no id")
+		case ids[m.ID]:
+			bad("member %s is listed twice", m.ID)
+		}
+		if hosts[m.Host] {
+			bad("member %s: host %d is taken", m.ID, m.Host)
+		}
+		if m.Role != RoleFEP && m.Role != RoleWitness {
+			bad("member %s: role %q, expected %q or %q", m.ID, m.Role, RoleFEP, RoleWitness)
+		}
+		if _, _, err := net.SplitHostPort(m.Address); err != nil {
+			bad("member %s: address %q, expected host:port", m.ID, m.Address)
+		} else if addresses[m.Address] {
+			bad("member %s: address %s is taken", m.ID, m.Address)
+		} else if c.Security == nil && !isLoopback(m.Address) {
+			bad("member %s: address %s is not a loopback address, and there's no certificate: expected TLS", m.ID, m.Address)
+		}
+		ids[m.ID], hosts[m.Host], addresses[m.Address] = true, true, true
+	}
+	if !ids[c.ID] {
+		bad("this node, %q, is none of the members", c.ID)
+	}
+	if c.DataDir == "" {
+		bad("no data folder")
+	}
+	if c.Lease == 0 {
+		c.Lease = defaultLease
+	}
+	if c.Lease < MinLease || c.Lease > MaxLease {
+		bad("lease %v, expected %v to %v", c.Lease, MinLease, MaxLease)
+	}
+	if c.LogStore == "" {
+		c.LogStore = LogStoreBolt
+	}
+	if c.LogStore != LogStoreBolt && c.LogStore != LogStoreWAL {
+		bad("log store %q, expected %q or %q", c.LogStore, LogStoreBolt, LogStoreWAL)
+	}
+	if c.Station == nil {
+		bad("no station to declare")
+	}
+	if c.Zone == nil {
+		c.Zone = time.UTC
+	}
+	if c.Logger == nil {
+		c.Logger = hclog.NewNullLogger()
+	}
+	if c.SnapshotEvery == 0 {
+		c.SnapshotEvery = defaultSnapshotEvery
+	}
+	if c.TrailingLogs == 0 {
+		c.TrailingLogs = defaultTrailingLogs
+	}
+	return c, errors.Join(errs...)
+}
+
+// isLoopback tells whether address, host:port, stays on this machine.
+func isLoopback(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return false
+	}
+	if host == "localhost" {
+		return true
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.IsLoopback()
+}
+
+// member finds a member by id.
+func (c *Config) member(id string) (Member, bool) {
+	for _, m := range c.Members {
+		if m.ID == id {
+			return m, true
+		}
+	}
+	return Member{}, false
+}
