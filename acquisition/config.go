@@ -1,0 +1,98 @@
+package acquisition
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"time"
+
+	"github.com/fepha/fepha/fsm/fsmpb"
+	"github.com/fepha/fepha/iec104"
+)
+
+// Config is what a [Manager] works with.
+type Config struct {
+	Cluster Cluster // the Raft node; see [FromNode]
+	Node    string  // this node's id
+
+	RTUs []RTU // by number; the same on every node
+
+	// Location is the station's time zone, in which devices' time tags are read and written. nil: UTC.
+	Location *time.Location
+
+	// Tap, if not nil, is asked for each connection as it is made and may return what is to see its frames, or nil.
+	Tap func(LinkID) iec104.Tap
+
+	// Dial makes the connections; nil: TCP.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+
+	Log *slog.Logger // nil: slog.Default
+}
+
+// LinkID names a link of the station.
+type LinkID struct {
+	RTU     uint32
+	Channel int // from 1
+	Link    int // from 1
+}
+
+// RTU is a field device, or several behind one session.
+type RTU struct {
+	Number        uint32
+	Name          string
+	CommonAddress iec104.CommonAddress
+	Points        []Point
+	Channels      []Channel     // in the order in which they are tried
+	Retry         time.Duration // wait between attempts and between channels; more than 0
+	StandbyProbe  Probe
+
+	// Periods; 0: only after the start.
+	Interrogation        time.Duration
+	CounterInterrogation time.Duration
+	ClockSync            time.Duration
+
+	Protocol iec104.Config // ManualAck is set here, whatever it says
+}
+
+// Probe is how links that this node doesn't use are looked after. No kind of it sends an I-frame.
+type Probe uint8
+
+const (
+	ProbeConnect Probe = iota // connect and close, now and then
+	ProbeHold                 // stay connected, not started
+	ProbeOff                  // not at all: such a link is reported down
+)
+
+// LinkMode is how the links of one channel are used.
+type LinkMode uint8
+
+const (
+	OneActive LinkMode = iota // one is started, the others are held
+	AllActive                 // distinct devices, each of them started
+)
+
+// Channel is a path to an RTU.
+type Channel struct {
+	Mode  LinkMode
+	Links []string // addresses, host:port
+}
+
+// Point is a monitored point or a control of an RTU. A value of the device becomes value*Scale + Offset, and the other
+// way round for a set point.
+type Point struct {
+	Kind    fsmpb.Kind
+	Number  uint32 // unique within kind
+	Address iec104.InformationObjectAddress
+	Type    iec104.TypeID // of a control: what it is sent as; of a monitored point: told where another one comes; 0: any
+	Invert  bool          // DI and DO: 0 and 1 of a single, 1 and 2 of a double point are swapped
+	Event   bool          // AI and counter: a spontaneous value goes into the journal; DI always does
+	Analog  *Analog       // nil: as the device sends it
+}
+
+// Analog is how an AI, counter or AO is converted.
+type Analog struct {
+	Scale, Offset float64 // Scale is not 0
+	Deadband      float64 // a smaller change isn't taken over; in units, or in percent if Percent
+	Percent       bool    // of the range, or of the value where Low or High is infinite
+	Low, High     float64 // engineering range: a value beyond gets quality OV; -Inf and +Inf: none
+}
