@@ -1,0 +1,292 @@
+package sim
+
+import (
+	"errors"
+	"fmt"
+	"iter"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/fepha/fepha/iec104"
+)
+
+// ErrNoLink: a link number that the device does not have.
+var ErrNoLink = errors.New("no such link")
+
+// DevicePoint is a point of a simulated device: its object address and the
+// type it is sent in. Of command types it is an output.
+type DevicePoint struct {
+	Address iec104.InformationObjectAddress
+	Type    iec104.TypeID
+	Value   float64 // at the start
+}
+
+// DeviceConfig describes a simulated device.
+type DeviceConfig struct {
+	Listen        []string // one TCP endpoint a link, e.g. 127.0.0.1:24041
+	CommonAddress iec104.CommonAddress
+	Points        []DevicePoint
+	Config        iec104.Config  // zero fields: the usual parameters
+	Location      *time.Location // of its clock; nil: UTC
+	QueueSize     int            // ASDUs kept until acknowledged; 65536
+	Tap           func(link int, s *iec104.Session, dir iec104.Direction, at time.Time, frame []byte)
+	Log           *slog.Logger
+}
+
+// A Device is a controlled station as a good RTU is one: a single queue of
+// events for all its links, kept until acknowledged and sent again on the next
+// started link; the last STARTDT wins.
+type Device struct {
+	Sent Ledger // every event that it queued
+
+	cfg    DeviceConfig
+	server *iec104.Server
+	queue  *iec104.Queue
+	links  []*breakable
+
+	mu       sync.Mutex
+	values   map[iec104.InformationObjectAddress]float64
+	lastTime map[iec104.InformationObjectAddress]int64 // newest time tag, unix ms
+	operated map[iec104.InformationObjectAddress]int
+	started  []*iec104.Session
+
+	serving sync.WaitGroup
+}
+
+// NewDevice listens on all links and serves them until Close.
+func NewDevice(cfg DeviceConfig) (*Device, error) {
+	if cfg.Location == nil {
+		cfg.Location = time.UTC
+	}
+	if cfg.QueueSize == 0 {
+		cfg.QueueSize = 65536
+	}
+	d := &Device{
+		cfg:      cfg,
+		queue:    iec104.NewQueue(cfg.QueueSize),
+		values:   make(map[iec104.InformationObjectAddress]float64),
+		lastTime: make(map[iec104.InformationObjectAddress]int64),
+		operated: make(map[iec104.InformationObjectAddress]int),
+	}
+	for _, p := range cfg.Points {
+		d.values[p.Address] = p.Value
+	}
+	station := &iec104.Station{
+		CommonAddresses: []iec104.CommonAddress{cfg.CommonAddress},
+		Location:        cfg.Location,
+		Interrogation:   d.interrogation,
+		Counters:        d.counters,
+		Read:            d.read,
+		Clock:           func(iec104.CommonAddress, iec104.CP56Time2a) error { return nil },
+		Has:             d.hasOutput,
+		Command:         d.operate,
+	}
+	server, err := iec104.NewServer(iec104.ServerConfig{
+		Config: cfg.Config,
+		Groups: []iec104.Group{{
+			Name:    "device",
+			Source:  d.queue.Source,
+			Started: func(s *iec104.Session) { d.noteStarted(s); station.Started(s) },
+			Handle:  station.Handle,
+		}},
+		Tap: d.tap(),
+		Log: cfg.Log,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("simulated device: %w", err)
+	}
+	d.server = server
+	for i, address := range cfg.Listen {
+		l := &breakable{address: address}
+		d.links = append(d.links, l)
+		if err := d.Repair(i); err != nil {
+			return nil, errors.Join(err, d.Close())
+		}
+	}
+	return d, nil
+}
+
+func (d *Device) tap() func(*iec104.Session, iec104.Direction, time.Time, []byte) {
+	if d.cfg.Tap == nil {
+		return nil
+	}
+	return func(s *iec104.Session, dir iec104.Direction, at time.Time, frame []byte) {
+		d.cfg.Tap(d.linkOf(s), s, dir, at, frame)
+	}
+}
+
+// linkOf is the number of the link, from 0, that a session came in by.
+func (d *Device) linkOf(s *iec104.Session) int {
+	return slices.IndexFunc(d.links, func(l *breakable) bool { return l.has(s.RemoteAddr().String()) })
+}
+
+// Break cuts link i, from 0: connections are reset, and new ones refused.
+func (d *Device) Break(i int) error {
+	if i < 0 || i >= len(d.links) {
+		return fmt.Errorf("%w: %d of %d", ErrNoLink, i, len(d.links))
+	}
+	d.links[i].cut()
+	return nil
+}
+
+// Repair has link i, from 0, accept connections again.
+func (d *Device) Repair(i int) error {
+	if i < 0 || i >= len(d.links) {
+		return fmt.Errorf("%w: %d of %d", ErrNoLink, i, len(d.links))
+	}
+	l, err := d.links[i].listen()
+	if err != nil || l == nil {
+		return err
+	}
+	d.serving.Go(func() { _ = d.server.Serve(l) }) // ends when cut or closed
+	return nil
+}
+
+// Close ends all links and waits for them.
+func (d *Device) Close() error {
+	for _, l := range d.links {
+		l.cut()
+	}
+	err := d.server.Close()
+	d.serving.Wait()
+	return err
+}
+
+func (d *Device) noteStarted(s *iec104.Session) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.started = slices.DeleteFunc(d.started, func(o *iec104.Session) bool { return o.State() == iec104.Closed })
+	d.started = append(d.started, s)
+}
+
+// Change sets points to new values and queues one ASDU of type t that tells
+// them, with the present time as their tag where t has one. The tags of one
+// point always grow, so that no two of its events are alike. ErrFull
+// leaves everything as it was.
+func (d *Device) Change(t iec104.TypeID, now time.Time, changes ...iec104.Object) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for i := range changes {
+		o := &changes[i]
+		ms := max(now.UnixMilli(), d.lastTime[o.Address]+1)
+		o.Time = iec104.NewCP56Time2a(time.UnixMilli(ms), d.cfg.Location)
+	}
+	h := iec104.Header{Type: t, Cause: iec104.Spontaneous, CommonAddress: d.cfg.CommonAddress}
+	a, err := d.profile().New(h, changes...)
+	if err != nil {
+		return fmt.Errorf("simulated device: %w", err)
+	}
+	return d.push(a, now)
+}
+
+// Play queues a recorded ASDU as it is.
+func (d *Device) Play(a iec104.ASDU, now time.Time) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.push(a, now)
+}
+
+// push queues a and, if there was room, enters what it tells. d.mu is held.
+func (d *Device) push(a iec104.ASDU, now time.Time) error {
+	if err := d.queue.Push(a); err != nil {
+		return err
+	}
+	for o := range a.Objects() {
+		d.values[o.Address] = o.Value
+		if a.Type.TimeTag() != iec104.CP56 {
+			continue
+		}
+		if t, err := o.Time.Time(d.cfg.Location); err == nil {
+			d.lastTime[o.Address] = t.UnixMilli()
+		}
+		d.Sent.Add(Key{o.Address, o.Time, o.Value}, now)
+	}
+	for _, s := range d.started {
+		s.Wake()
+	}
+	return nil
+}
+
+// Addresses are the endpoints of the links, as listened on.
+func (d *Device) Addresses() []string {
+	var a []string
+	for _, l := range d.links {
+		l.mu.Lock()
+		a = append(a, l.address)
+		l.mu.Unlock()
+	}
+	return a
+}
+
+// Unacknowledged is how many ASDUs no client has acknowledged yet.
+func (d *Device) Unacknowledged() int { return d.queue.Len() }
+
+// Value is a point's present value.
+func (d *Device) Value(a iec104.InformationObjectAddress) float64 {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.values[a]
+}
+
+// Operated is how often an output was operated.
+func (d *Device) Operated(a iec104.InformationObjectAddress) int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.operated[a]
+}
+
+func (d *Device) profile() iec104.Profile {
+	if d.cfg.Config.Profile == (iec104.Profile{}) {
+		return iec104.DefaultProfile
+	}
+	return d.cfg.Config.Profile
+}
+
+func (d *Device) interrogation(_ iec104.CommonAddress, qoi uint8) (iter.Seq2[iec104.TypeID, iec104.Object], bool) {
+	return d.monitored(func(t iec104.TypeID) bool { return !isCounter(t) }), qoi == iec104.QOIStation
+}
+
+func (d *Device) counters(_ iec104.CommonAddress, rqt uint8) (iter.Seq2[iec104.TypeID, iec104.Object], bool) {
+	return d.monitored(isCounter), rqt == iec104.RQTGeneral
+}
+
+func isCounter(t iec104.TypeID) bool { return t == iec104.M_IT_NA_1 || t == iec104.M_IT_TB_1 }
+
+// monitored yields the points of some types with the value of the instant.
+func (d *Device) monitored(want func(iec104.TypeID) bool) iter.Seq2[iec104.TypeID, iec104.Object] {
+	return func(yield func(iec104.TypeID, iec104.Object) bool) {
+		for _, p := range d.cfg.Points {
+			if !p.Type.IsMonitor() || !want(p.Type) {
+				continue
+			}
+			if !yield(p.Type, iec104.Object{Address: p.Address, Value: d.Value(p.Address)}) {
+				return
+			}
+		}
+	}
+}
+
+func (d *Device) read(_ iec104.CommonAddress, ioa iec104.InformationObjectAddress) (iec104.TypeID, iec104.Object, bool) {
+	i := slices.IndexFunc(d.cfg.Points, func(p DevicePoint) bool { return p.Address == ioa && p.Type.IsMonitor() })
+	if i < 0 {
+		return 0, iec104.Object{}, false
+	}
+	return d.cfg.Points[i].Type, iec104.Object{Address: ioa, Value: d.Value(ioa)}, true
+}
+
+func (d *Device) hasOutput(_ iec104.CommonAddress, t iec104.TypeID, ioa iec104.InformationObjectAddress) bool {
+	return slices.ContainsFunc(d.cfg.Points, func(p DevicePoint) bool { return p.Address == ioa && p.Type == t })
+}
+
+func (d *Device) operate(r *iec104.Call) {
+	d.mu.Lock()
+	d.operated[r.Object.Address]++
+	d.values[r.Object.Address] = r.Object.Value
+	d.mu.Unlock()
+	// A link that is lost meanwhile needs no answer.
+	if r.Confirm() == nil {
+		_ = r.Terminate()
+	}
+}
