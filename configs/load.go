@@ -1,8 +1,159 @@
 package configs
 
-import "errors"
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+)
 
 // Load reads the station.yaml at path and the tables that it names. What's wrong with them comes as *Errors, all of it.
 func Load(path string) (*Station, error) {
-	return nil, errors.New("not yet")
+	return load(path, os.ReadFile)
+}
+
+// LoadFS is Load from a file system, such as Examples.
+func LoadFS(fsys fs.FS, name string) (*Station, error) {
+	return load(name, func(file string) ([]byte, error) {
+		return fs.ReadFile(fsys, path.Clean(filepath.ToSlash(file)))
+	})
+}
+
+// loader reads one station.
+type loader struct {
+	read  func(path string) ([]byte, error)
+	dir   string // of station.yaml
+	doc   *document
+	errs  *Errors
+	paths []string // of the files that were read, for the order of errors
+	files []string // their names as written
+
+	texts  map[string]string // names and units, each kept once
+	shared map[sharedTable][]Point
+
+	// For references from uplinks' tables.
+	points      map[uint32][]Point    // by RTU; nil: the table can't be read
+	virtual     map[virtualKey]string // names
+	virtualRTUs map[uint32]bool
+}
+
+// sharedTable is what an RTU's points depend on.
+type sharedTable struct {
+	path   string
+	maxIOA uint32
+}
+
+func load(file string, read func(string) ([]byte, error)) (*Station, error) {
+	errs := &Errors{}
+	l := &loader{
+		read: read, dir: filepath.Dir(file), errs: errs, doc: &document{file: file, errs: errs},
+		shared: map[sharedTable][]Point{},
+		paths:  []string{file}, files: []string{filepath.Base(file)}, texts: map[string]string{},
+		points: map[uint32][]Point{}, virtual: map[virtualKey]string{}, virtualRTUs: map[uint32]bool{},
+	}
+	data, err := read(file)
+	if err != nil {
+		errs.add(Error{File: file, Problem: reason(err), Expected: "a station's configuration"})
+		return nil, errs
+	}
+	root := l.doc.parse(data)
+	if errs.Total > 0 && len(root.fields) == 0 {
+		return nil, errs // not YAML: every key would be missing
+	}
+	s := l.station(root)
+	l.check(s)
+	l.tables(s)
+	if errs.Total > 0 {
+		errs.sort(l.paths)
+		return nil, errs
+	}
+	l.finish(s)
+	return s, nil
+}
+
+// reason is an error from reading a file without the file's name, which the message has already.
+func reason(err error) string {
+	if errors.Is(err, fs.ErrNotExist) {
+		return "no such file"
+	}
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		return path.Err.Error()
+	}
+	return err.Error()
+}
+
+// tables reads the tables: those of RTUs and virtual points first, since those of uplinks refer to them.
+func (l *loader) tables(s *Station) {
+	for i := range s.RTUs {
+		r := &s.RTUs[i]
+		// Devices of one make share a table: it's read once, and its errors are told once.
+		key := sharedTable{r.Table.Path, r.IEC104.maxIOA()}
+		points, shared := l.shared[key]
+		if !shared {
+			if data, ok := l.table(fmt.Sprintf("rtus[%d].points", i), r.Table); ok {
+				points = l.rtuTable(r.Table.Path, data, key.maxIOA)
+			}
+			l.shared[key] = points
+		}
+		r.Points = points
+		l.points[r.Number] = points
+	}
+	if data, ok := l.table("virtual_points", s.VirtualTable); ok {
+		s.VirtualPoints = l.virtualTable(s.VirtualTable.Path, data, s)
+	}
+	for _, v := range s.VirtualPoints {
+		l.virtual[virtualKey{v.RTU, v.Number}] = v.Name
+		l.virtualRTUs[v.RTU] = true
+	}
+	for i := range s.Uplinks {
+		u := &s.Uplinks[i]
+		if data, ok := l.table(fmt.Sprintf("uplinks[%d].points", i), u.Table); ok {
+			u.Points = l.uplinkTable(u.Table.Path, data, u)
+		}
+	}
+}
+
+// table reads the file of a table that a key names; nothing where it names none.
+func (l *loader) table(key string, f File) ([]byte, bool) {
+	if f.IsZero() {
+		return nil, false
+	}
+	data, err := l.read(f.Path)
+	if err != nil {
+		l.doc.fail(key, quote(f.Name)+": "+reason(err), "a table (CSV) beside "+filepath.Base(l.doc.file))
+		return nil, false
+	}
+	if !slices.Contains(l.paths, f.Path) {
+		l.paths = append(l.paths, f.Path)
+		l.files = append(l.files, f.Name)
+	}
+	return data, true
+}
+
+// intern keeps one copy of a text, and none of the row that it's in: names and units repeat.
+func (l *loader) intern(text string) string {
+	kept, ok := l.texts[text]
+	if !ok {
+		kept = strings.Clone(text)
+		l.texts[kept] = kept
+	}
+	return kept
+}
+
+// finish fills in the defaults that depend on other keys, and sorts what has an order of its own.
+func (l *loader) finish(s *Station) {
+	slices.SortFunc(s.Cluster.Nodes, func(a, b Node) int { return cmp.Compare(a.Host, b.Host) })
+	slices.SortFunc(s.RTUs, func(a, b RTU) int { return cmp.Compare(a.Number, b.Number) })
+	for i := range s.RTUs {
+		if s.RTUs[i].Prefer == "" {
+			s.RTUs[i].Prefer = s.Cluster.Nodes[0].ID
+		}
+	}
+	s.Files = l.files
 }

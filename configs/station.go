@@ -202,7 +202,7 @@ type Uplink struct {
 	Mode          UplinkMode                `yaml:"mode"`
 	Listen        map[string]netip.AddrPort `yaml:"listen,flow"` // by node id: one for each FEP; may be a wildcard
 	Groups        []Group                   `yaml:"groups"`
-	RoleIOA       uint32                    `yaml:"role_ioa"`            // M_SP_TB_1: 1 main, 0 standby; 0: not told
+	RoleIOA       uint32                    `yaml:"role_ioa,omitempty"`  // M_SP_TB_1: 1 main, 0 standby; 0: not told
 	Controls      bool                      `yaml:"controls"`            // default false: controls are refused
 	SetClock      bool                      `yaml:"set_clock,omitempty"` // whether a clock sync sets the host's clock; default false
 	TLS           *TLS                      `yaml:"tls,omitempty"`       // nil: plain TCP

@@ -1,0 +1,340 @@
+package configs
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"time"
+	_ "time/tzdata" // a name must mean the same on every node, also on one without a zone database
+)
+
+// names are what nodes, uplinks and groups may be called: they are parts of keys, addresses and file names.
+var names = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,31}$`)
+
+const namesExpected = "1 to 32 of A-Z, a-z, 0-9, _ . -"
+
+// station reads station.yaml key by key, section by section; check.go looks at what concerns more than one key.
+func (l *loader) station(root *object) *Station {
+	s := &Station{}
+	root.required("station", "cluster", "security")
+	if o, ok := root.object("station"); ok {
+		o.required("id")
+		s.ID = uint16(o.int("id", 0, 1, 65535))
+		s.Name = o.text("name", fmt.Sprintf("Station %d", s.ID))
+		s.TimeZone = o.text("time_zone", "UTC")
+		zone, err := time.LoadLocation(s.TimeZone)
+		if err != nil || s.TimeZone == "Local" {
+			o.fail("time_zone", quote(s.TimeZone)+" is unknown", "an IANA time zone such as Asia/Shanghai")
+			zone = time.UTC
+		}
+		s.Location = zone
+		o.end()
+	}
+	if o, ok := root.object("cluster"); ok {
+		s.Cluster = l.cluster(o)
+	}
+	if o, ok := root.object("security"); ok {
+		s.Security = l.security(o)
+	}
+	o, _ := root.object("redis")
+	s.Redis = l.redis(o)
+	o, _ = root.object("journal")
+	s.Journal = Journal{Retain: o.int("retain", 200_000, 1, 10_000_000)}
+	o.end()
+	for _, e := range root.list("rtus") {
+		s.RTUs = append(s.RTUs, l.rtu(root.doc.object(e.path, e.node)))
+	}
+	for _, e := range root.list("uplinks") {
+		s.Uplinks = append(s.Uplinks, l.uplink(root.doc.object(e.path, e.node)))
+	}
+	s.VirtualTable = l.path(root, "virtual_points")
+	if o, ok := root.object("fnp"); ok {
+		s.FNP = l.fnp(o)
+	}
+	root.end()
+	return s
+}
+
+func (l *loader) cluster(o *object) Cluster {
+	o.required("nodes")
+	c := Cluster{
+		LogStore: enum(o, "log_store", LogStoreBolt, LogStoreBolt, LogStoreWAL),
+		Lease:    o.duration("lease", 500*time.Millisecond, 100*time.Millisecond, 10*time.Second),
+	}
+	for _, e := range o.list("nodes") {
+		n := o.doc.object(e.path, e.node)
+		n.required("id", "host", "role", "address", "api")
+		c.Nodes = append(c.Nodes, Node{
+			ID:      n.name("id"),
+			Host:    n.int("host", 0, 1, 3),
+			Role:    enum(n, "role", "", RoleFEP, RoleWitness),
+			Address: n.address("address"),
+			API:     n.address("api"),
+		})
+		n.end()
+	}
+	o.end()
+	return c
+}
+
+func (l *loader) security(o *object) Security {
+	s := Security{
+		Insecure: o.bool("insecure", false),
+		CA:       l.path(o, "ca"),
+		Cert:     l.path(o, "cert"),
+		Key:      l.path(o, "key"),
+		Tokens:   l.path(o, "tokens"),
+	}
+	if !s.Insecure {
+		o.required("ca", "cert", "key")
+	} else if len(o.order) > 1 {
+		o.fail("insecure", "stands beside keys", "either ca, cert, key and tokens, or insecure: true")
+	}
+	o.end()
+	return s
+}
+
+// tls reads the keys of a connection. A server must have all three.
+func (l *loader) tls(o *object, name string, server bool) *TLS {
+	n, ok := o.object(name)
+	if !ok {
+		return nil
+	}
+	t := &TLS{CA: l.path(n, "ca"), Cert: l.path(n, "cert"), Key: l.path(n, "key")}
+	if server {
+		n.required("ca", "cert", "key")
+	} else {
+		t.ServerName = n.text("server_name", "")
+	}
+	if !server && t.Cert.IsZero() != t.Key.IsZero() {
+		o.fail(name, "has only one of cert and key", "both or none")
+	}
+	n.end()
+	return t
+}
+
+func (l *loader) redis(o *object) Redis {
+	r := Redis{
+		Mode:         enum(o, "mode", RedisOff, RedisOff, RedisEmbedded, RedisPerNode, RedisShared),
+		Username:     o.text("username", ""),
+		PasswordFile: l.path(o, "password_file"),
+		TLS:          l.tls(o, "tls", false),
+	}
+	def := ""
+	if r.Mode == RedisPerNode {
+		def = "127.0.0.1:6379"
+	}
+	r.Address = o.text("address", def)
+	if r.Address != "" {
+		o.doc.hostPort(o.key("address"), r.Address)
+	}
+	if n, ok := o.object("sentinel"); ok {
+		n.required("master", "addresses")
+		r.Sentinel = &Sentinel{Master: n.text("master", ""), Addresses: n.strings("addresses")}
+		for i, a := range r.Sentinel.Addresses {
+			o.doc.hostPort(fmt.Sprintf("%s[%d]", n.key("addresses"), i), a)
+		}
+		n.end()
+	}
+	switch {
+	case r.Mode == RedisShared && (r.Address == "") == (r.Sentinel == nil):
+		o.fail("mode", "shared needs to know the server", "either address or sentinel beside it")
+	case r.Mode != RedisShared && r.Sentinel != nil:
+		o.fail("sentinel", "has no use with mode "+string(r.Mode), "mode: shared")
+	}
+	o.end()
+	return r
+}
+
+// hostPort checks the address of a server that others run: it may be a host's name.
+func (d *document) hostPort(key, text string) {
+	host, port, err := net.SplitHostPort(text)
+	number, _ := strconv.Atoi(port)
+	if err != nil || host == "" || number < 1 || number > 65535 {
+		d.fail(key, quote(text)+" is not a host with a port", "one such as 127.0.0.1:6379 or redis.station:6379")
+	}
+}
+
+func (l *loader) rtu(o *object) RTU {
+	o.required("number", "common_address", "points", "channels")
+	r := RTU{
+		Number:               uint32(o.int("number", 0, 1, 65535)),
+		Table:                l.path(o, "points"),
+		Prefer:               o.text("prefer", ""),
+		Retry:                o.duration("retry", 5*time.Second, 100*time.Millisecond, 10*time.Minute),
+		StandbyProbe:         enum(o, "standby_probe", ProbeConnect, ProbeConnect, ProbeHold, ProbeOff),
+		Interrogation:        o.period("interrogation", 15*time.Minute),
+		CounterInterrogation: o.period("counter_interrogation", time.Hour),
+		ClockSync:            o.period("clock_sync", time.Hour),
+		IEC104:               o.iec104("iec104"),
+	}
+	r.Name = o.text("name", fmt.Sprintf("RTU %d", r.Number))
+	r.CommonAddress = o.commonAddress("common_address", r.IEC104.CASize)
+	list := o.list("channels")
+	if len(list) == 0 && o.fields["channels"] != nil {
+		o.fail("channels", "is empty", "at least one channel")
+	}
+	for _, e := range list {
+		c := o.doc.object(e.path, e.node)
+		c.required("address")
+		channel := Channel{
+			Address: c.text("address", ""),
+			Mode:    enum(c, "links", LinksOneActive, LinksOneActive, LinksAllActive),
+		}
+		if channel.Address != "" {
+			links, err := expandLinks(channel.Address)
+			if err != nil {
+				c.fail("address", err.Error(), "address:port, or address:port:Mn for n+1 consecutive addresses, such as 192.168.2.1:2404:M3")
+			}
+			channel.Links = links
+		}
+		c.end()
+		r.Channels = append(r.Channels, channel)
+	}
+	o.end()
+	return r
+}
+
+func (o *object) commonAddress(name string, size int) uint16 {
+	most := 65534 // 65535 and, with one octet, 255 are the broadcast address
+	if size == 1 {
+		most = 254
+	}
+	return uint16(o.int(name, 0, 1, most))
+}
+
+// iec104 reads the protocol's parameters: IEC 60870-5-104, 9.6 has their ranges.
+func (o *object) iec104(name string) IEC104 {
+	n, _ := o.object(name)
+	const least, most = 100 * time.Millisecond, 255 * time.Second
+	p := IEC104{
+		K:       n.int("k", 12, 1, 32767),
+		W:       n.int("w", 8, 1, 32767),
+		T0:      n.duration("t0", 10*time.Second, least, most),
+		T1:      n.duration("t1", 15*time.Second, least, most),
+		T2:      n.duration("t2", 10*time.Second, least, most),
+		T3:      n.duration("t3", 20*time.Second, least, 48*time.Hour),
+		COTSize: n.int("cot_size", 2, 1, 2),
+		CASize:  n.int("ca_size", 2, 1, 2),
+		IOASize: n.int("ioa_size", 3, 1, 3),
+	}
+	if p.W > max(1, 2*p.K/3) {
+		n.fail("w", fmt.Sprintf("%d is out of range", p.W), fmt.Sprintf("at most two thirds of k: 1 to %d", max(1, 2*p.K/3)))
+	}
+	if p.T2 >= p.T1 {
+		n.fail("t2", durationText(p.T2)+" is out of range", "less than t1, which is "+durationText(p.T1))
+	}
+	n.end()
+	return p
+}
+
+// maxIOA is the largest information object address of this many octets.
+func (p IEC104) maxIOA() uint32 { return 1<<(8*p.IOASize) - 1 }
+
+func (l *loader) uplink(o *object) Uplink {
+	o.required("name", "common_address", "points", "listen", "groups")
+	u := Uplink{
+		Name:     o.name("name"),
+		Table:    l.path(o, "points"),
+		Mode:     enum(o, "mode", ModeMainStandby, ModeExclusive, ModeMainStandby, ModeDualActive),
+		Listen:   o.addresses("listen"),
+		Controls: o.bool("controls", false),
+		SetClock: o.bool("set_clock", false),
+		TLS:      l.tls(o, "tls", true),
+		IEC104:   o.iec104("iec104"),
+	}
+	u.CommonAddress = o.commonAddress("common_address", u.IEC104.CASize)
+	u.RoleIOA = uint32(o.int("role_ioa", 0, 1, int(u.IEC104.maxIOA())))
+	list := o.list("groups")
+	if len(list) == 0 && o.fields["groups"] != nil {
+		o.fail("groups", "is empty", "at least one group")
+	}
+	for _, e := range list {
+		g := o.doc.object(e.path, e.node)
+		g.required("name", "clients")
+		group := Group{Name: g.name("name"), Clients: g.prefixes("clients"), Certificates: g.strings("certificates")}
+		if len(group.Certificates) > 0 && u.TLS == nil {
+			g.fail("certificates", "are of no use on plain TCP", "tls beside listen")
+		}
+		g.end()
+		u.Groups = append(u.Groups, group)
+	}
+	o.end()
+	return u
+}
+
+// prefixes reads networks in CIDR notation; a plain address is a network of one. A wrong one is zero.
+func (o *object) prefixes(name string) []netip.Prefix {
+	texts := o.strings(name)
+	if len(texts) == 0 && o.fields[name] != nil {
+		o.fail(name, "is empty", "at least one network")
+	}
+	prefixes := make([]netip.Prefix, len(texts))
+	for i, text := range texts {
+		key := fmt.Sprintf("%s[%d]", o.key(name), i)
+		if a, err := netip.ParseAddr(text); err == nil {
+			prefixes[i] = netip.PrefixFrom(a, a.BitLen())
+			continue
+		}
+		p, err := netip.ParsePrefix(text)
+		switch {
+		case err != nil:
+			o.doc.fail(key, quote(text)+" is not a network", "an address or CIDR such as 10.10.0.0/16")
+		case p != p.Masked():
+			o.doc.fail(key, text+" has bits set outside its mask", p.Masked().String())
+		default:
+			prefixes[i] = p
+		}
+	}
+	return prefixes
+}
+
+func (l *loader) fnp(o *object) *FNP {
+	o.required("listen")
+	f := &FNP{
+		Listen:    o.addresses("listen"),
+		Multicast: o.address("multicast"),
+		KeyFile:   l.path(o, "key_file"),
+		Level:     o.int("level", 1, 1, 255),
+	}
+	if f.Multicast.IsValid() && !f.Multicast.Addr().IsMulticast() {
+		o.fail("multicast", f.Multicast.Addr().String()+" is not a multicast address", "one of 224.0.0.0/4 or ff00::/8")
+	}
+	o.end()
+	return f
+}
+
+// name reads an identifier.
+func (o *object) name(key string) string {
+	text := o.text(key, "")
+	if text != "" && !names.MatchString(text) {
+		o.fail(key, quote(text)+" is not a name", namesExpected)
+	}
+	return text
+}
+
+// path reads a file's name and resolves it.
+func (l *loader) path(o *object, name string) File {
+	text := o.text(name, "")
+	if text == "" {
+		return File{}
+	}
+	if filepath.IsAbs(text) {
+		return File{text, text}
+	}
+	return File{text, filepath.Join(l.dir, text)}
+}
+
+// sorted gives a map's node ids in order, so that messages are.
+func sorted(m map[string]netip.AddrPort) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}

@@ -1,0 +1,209 @@
+package configs
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+	"sort"
+	"strings"
+)
+
+// Columns of an RTU's table.
+const (
+	rtuKind = iota
+	rtuPoint
+	rtuIOA
+	rtuType
+	rtuName
+	rtuDeadband
+	rtuScale
+	rtuOffset
+	rtuUnit
+	rtuInvert
+	rtuCategory
+	rtuEvent
+	rtuLow
+	rtuHigh
+)
+
+// A table that lacks a column by accident would change what its points mean, so only later additions are optional.
+var rtuColumns = []column{
+	rtuKind: {name: "kind"}, rtuPoint: {name: "point"}, rtuIOA: {name: "ioa"}, rtuType: {name: "type"}, rtuName: {name: "name"},
+	rtuDeadband: {name: "deadband"}, rtuScale: {name: "scale"}, rtuOffset: {name: "offset"}, rtuUnit: {name: "unit"},
+	rtuInvert: {name: "invert"}, rtuCategory: {name: "category"},
+	rtuEvent: {name: "event", optional: true}, rtuLow: {name: "low", optional: true}, rtuHigh: {name: "high", optional: true},
+}
+
+// rtuMeaning is for which kinds a column has a meaning, where it isn't all of them.
+var rtuMeaning = map[int][]Kind{
+	rtuDeadband: {KindAI},
+	rtuScale:    {KindAI, KindCounter, KindAO},
+	rtuOffset:   {KindAI, KindCounter, KindAO},
+	rtuLow:      {KindAI, KindAO},
+	rtuHigh:     {KindAI, KindAO},
+	rtuInvert:   {KindDI, KindDO},
+	rtuCategory: {KindDO, KindAO},
+	rtuEvent:    {KindDI, KindAI, KindCounter},
+}
+
+// pointKey is a point within an RTU.
+type pointKey struct {
+	kind   Kind
+	number uint32
+}
+
+// String names the point in messages.
+func (k pointKey) String() string { return fmt.Sprintf("%s point %d", k.kind, k.number) }
+
+// rtuTable reads an RTU's points; nil where the table can't be read.
+func (l *loader) rtuTable(file string, data []byte, maxIOA uint32) []Point {
+	points := []Point{}
+	ioas, numbers := map[uint32]int{}, map[pointKey]int{}
+	t := table{file: file, columns: rtuColumns, errs: l.errs}
+	readable := t.read(data, func(r *row) {
+		kind, known := r.kind(rtuKind)
+		if !known {
+			return // what else is right depends on it
+		}
+		p := Point{Kind: kind, Name: l.intern(r.text(rtuName))}
+		var ok bool
+		if p.Number, ok = r.uint(rtuPoint, 0, math.MaxUint32); ok {
+			uniqueIn(r, rtuPoint, numbers, pointKey{kind, p.Number})
+		}
+		if p.IOA, ok = r.uint(rtuIOA, 1, maxIOA); ok {
+			uniqueIn(r, rtuIOA, ioas, p.IOA)
+		}
+		p.Type = r.pointType(rtuType, kind, !kind.IsControl())
+		if r.means(rtuCategory, kind) {
+			p.Category = r.category(rtuCategory, kind)
+		}
+		p.Invert = r.means(rtuInvert, kind) && r.bool(rtuInvert)
+		p.Event = r.means(rtuEvent, kind) && (r.bool(rtuEvent) || kind == KindDI)
+		p.Analog = l.analog(r, kind)
+		points = append(points, p)
+	})
+	if !readable {
+		return nil
+	}
+	slices.SortFunc(points, func(a, b Point) int {
+		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Number, b.Number))
+	})
+	return slices.Clip(points)
+}
+
+// kind reads a point's kind.
+func (r *row) kind(column int) (Kind, bool) {
+	text := strings.ToLower(r.text(column))
+	if k := slices.Index(kindNames[:], text); k > 0 {
+		return Kind(k), true
+	}
+	r.fail(column, quote(text)+" is unknown", "one of "+strings.Join(kindNames[1:], ", "))
+	return 0, false
+}
+
+// pointType reads a type; 0 where it's empty and may be, or wrong.
+func (r *row) pointType(column int, kind Kind, optional bool) TypeID {
+	text := r.text(column)
+	if text == "" && optional {
+		return 0
+	}
+	id, ok := parseType(text, kind)
+	switch {
+	case text == "":
+		r.fail(column, "is missing", typesOf(kind))
+	case !ok:
+		r.fail(column, quote(text)+" is not a type of kind "+kind.String(), typesOf(kind))
+	}
+	return id
+}
+
+// means tells whether a column has a meaning for a kind. Where it has none, it's left empty or neutral: anything else is
+// likely a slipped row.
+func (r *row) means(column int, kind Kind) bool {
+	if slices.Contains(rtuMeaning[column], kind) {
+		return true
+	}
+	switch text := r.text(column); strings.ToLower(text) {
+	case "", "0", "false", "no":
+	case "1":
+		if column == rtuScale {
+			break
+		}
+		fallthrough
+	default:
+		r.fail(column, quote(text)+" has no meaning for kind "+kind.String(), "nothing")
+	}
+	return false
+}
+
+// category reads what a control is for; by default, what its kind says.
+func (r *row) category(column int, kind Kind) Category {
+	own := CategoryDO
+	if kind == KindAO {
+		own = CategoryAO
+	}
+	text := strings.ToUpper(r.text(column))
+	for _, c := range []Category{own, CategoryGeneral, CategoryPA, CategoryPIS, CategoryCCTV} {
+		if text == c.String() {
+			return c
+		}
+	}
+	if text != "" {
+		r.fail(column, quote(text)+" is unknown for kind "+kind.String(), "one of "+own.String()+", 20, 26, 27, 29")
+	}
+	return own
+}
+
+// analog reads how a value is scaled, and gives nil for a point without anything of that.
+func (l *loader) analog(r *row, kind Kind) *Analog {
+	a := plain
+	a.Unit = l.intern(r.text(rtuUnit))
+	if r.means(rtuScale, kind) {
+		if a.Scale = r.float(rtuScale, 1); a.Scale == 0 {
+			r.fail(rtuScale, "0 would make every value the same", "any other number")
+		}
+	}
+	if r.means(rtuOffset, kind) {
+		a.Offset = r.float(rtuOffset, 0)
+	}
+	if r.means(rtuDeadband, kind) {
+		a.Deadband, a.Percent = r.deadband(rtuDeadband)
+	}
+	if r.means(rtuLow, kind) && r.means(rtuHigh, kind) {
+		a.Low, a.High = r.float(rtuLow, a.Low), r.float(rtuHigh, a.High)
+		if a.Low >= a.High {
+			r.fail(rtuLow, r.text(rtuLow)+" is out of range", "less than high, which is "+r.text(rtuHigh))
+		}
+	}
+	if a == plain {
+		return nil
+	}
+	return &a
+}
+
+// deadband reads a number in engineering units, or one with a %.
+func (r *row) deadband(column int) (value float64, percent bool) {
+	text := r.text(column)
+	if text == "" {
+		return 0, false
+	}
+	number, percent := strings.CutSuffix(text, "%")
+	value = r.parseFloat(column, strings.TrimSpace(number), 0)
+	if value < 0 || percent && value > 100 {
+		r.fail(column, text+" is out of range", "0 or more in engineering units, or 0% to 100%")
+	}
+	return value, percent && value != 0
+}
+
+// find looks a point up in a sorted table.
+func find(points []Point, key pointKey) (*Point, bool) {
+	i := sort.Search(len(points), func(i int) bool {
+		p := &points[i]
+		return p.Kind > key.kind || p.Kind == key.kind && p.Number >= key.number
+	})
+	if i < len(points) && points[i].Kind == key.kind && points[i].Number == key.number {
+		return &points[i], true
+	}
+	return nil, false
+}

@@ -1,0 +1,88 @@
+package configs
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+)
+
+// Columns of an uplink's table.
+const (
+	uplinkIOA = iota
+	uplinkRTU
+	uplinkKind
+	uplinkPoint
+	uplinkType
+	uplinkName
+)
+
+var uplinkColumns = []column{
+	uplinkIOA: {name: "ioa"}, uplinkRTU: {name: "rtu"}, uplinkKind: {name: "kind"}, uplinkPoint: {name: "point"},
+	uplinkType: {name: "type"}, uplinkName: {name: "name"},
+}
+
+// stationKey is a point within the station.
+type stationKey struct {
+	rtu uint32
+	pointKey
+}
+
+// String names the point in messages.
+func (k stationKey) String() string { return fmt.Sprintf("%s of RTU %d", k.pointKey, k.rtu) }
+
+// uplinkTable reads the points of an uplink. Those of RTUs, and the virtual ones, are known by now.
+func (l *loader) uplinkTable(file string, data []byte, u *Uplink) []UplinkPoint {
+	var points []UplinkPoint
+	ioas, seen := map[uint32]int{}, map[stationKey]int{}
+	t := table{file: file, columns: uplinkColumns, errs: l.errs}
+	t.read(data, func(r *row) {
+		p := UplinkPoint{Name: l.intern(r.text(uplinkName))}
+		var ok bool
+		if p.IOA, ok = r.uint(uplinkIOA, 1, u.IEC104.maxIOA()); ok {
+			uniqueIn(r, uplinkIOA, ioas, p.IOA)
+			if p.IOA == u.RoleIOA {
+				r.fail(uplinkIOA, fmt.Sprintf("%d is already used by role_ioa", p.IOA), "a different one")
+			}
+		}
+		if p.Kind, ok = r.kind(uplinkKind); !ok {
+			return // what else is right depends on it
+		}
+		p.Type = r.pointType(uplinkType, p.Kind, false)
+		var known bool
+		p.RTU, ok = r.uint(uplinkRTU, 1, 65535)
+		p.Number, known = r.uint(uplinkPoint, 0, math.MaxUint32)
+		if key := (stationKey{p.RTU, pointKey{p.Kind, p.Number}}); ok && known {
+			name, exists := l.pointName(r, key)
+			if exists {
+				uniqueIn(r, uplinkPoint, seen, key)
+			}
+			p.Name = cmp.Or(p.Name, name)
+		}
+		points = append(points, p)
+	})
+	slices.SortFunc(points, func(a, b UplinkPoint) int { return cmp.Compare(a.IOA, b.IOA) })
+	return slices.Clip(points)
+}
+
+// pointName looks a point up, and reports where there's none.
+func (l *loader) pointName(r *row, key stationKey) (name string, exists bool) {
+	points, real := l.points[key.rtu]
+	if v, virtual := l.virtual[virtualKey{key.rtu, key.number}]; virtual && key.kind == KindDI {
+		return v, true
+	}
+	switch {
+	case real && points == nil:
+		return "", false // its table can't be read
+	case real:
+		if p, ok := find(points, key.pointKey); ok {
+			return p.Name, true
+		}
+		r.fail(uplinkPoint, key.String()+" is unknown", "a point of its table")
+	case l.virtualRTUs[key.rtu]:
+		r.fail(uplinkPoint, key.String()+" is unknown", "a di point of the virtual points")
+	default:
+		r.fail(uplinkRTU, fmt.Sprintf("RTU %d is unknown", key.rtu), "the number of an RTU in station.yaml, or of a virtual one")
+	}
+	return "", false
+}
