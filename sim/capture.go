@@ -195,3 +195,24 @@ func (r Recording) Length() time.Duration {
 	}
 	return r.ASDUs[len(r.ASDUs)-1].Offset
 }
+
+// Points are the objects that a recording tells, with their first values. An
+// object in several types has the one without a time tag, which interrogations
+// are answered in.
+func (r Recording) Points() []DevicePoint {
+	var points []DevicePoint
+	index := make(map[iec104.InformationObjectAddress]int)
+	for _, a := range r.ASDUs {
+		for o := range a.ASDU.Objects() {
+			i, seen := index[o.Address]
+			switch {
+			case !seen:
+				index[o.Address] = len(points)
+				points = append(points, DevicePoint{o.Address, a.ASDU.Type, o.Value})
+			case points[i].Type.TimeTag() != iec104.NoTime && a.ASDU.Type.TimeTag() == iec104.NoTime:
+				points[i].Type = a.ASDU.Type
+			}
+		}
+	}
+	return points
+}

@@ -1,0 +1,11 @@
+package main
+
+import "github.com/spf13/cobra"
+
+// commands are all subcommands, in the order of DESIGN's section on the tool.
+func commands() []*cobra.Command {
+	return []*cobra.Command{
+		newSimCommand(),
+		newVersionCommand(),
+	}
+}

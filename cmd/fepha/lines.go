@@ -1,0 +1,18 @@
+package main
+
+import (
+	"bufio"
+	"io"
+)
+
+// scanLines yields the lines of in until it ends.
+func scanLines(in io.Reader) <-chan string {
+	lines := make(chan string)
+	go func() {
+		defer close(lines)
+		for s := bufio.NewScanner(in); s.Scan(); {
+			lines <- s.Text()
+		}
+	}()
+	return lines
+}
