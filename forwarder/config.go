@@ -1,0 +1,154 @@
+package forwarder
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"time"
+
+	"github.com/fepha/fepha/fsm"
+	"github.com/fepha/fepha/iec104"
+)
+
+// Mode is how the clients of an uplink's group share it (DESIGN, section 6).
+type Mode uint8
+
+const (
+	Exclusive   Mode = iota + 1 // one link of the station; the other FEP does not even listen
+	MainStandby                 // a started link on each FEP; one is the main one and has the events
+	DualActive                  // a started link on each FEP, each with all events from its own cursor
+)
+
+// String gives exclusive, main-standby or dual-active.
+func (m Mode) String() string {
+	switch m {
+	case Exclusive:
+		return "exclusive"
+	case MainStandby:
+		return "main-standby"
+	case DualActive:
+		return "dual-active"
+	}
+	return fmt.Sprintf("mode(%d)", uint8(m))
+}
+
+// Config is what a forwarder needs to know. It must not be changed after New.
+type Config struct {
+	Node     Node           // of the cluster; see [Cluster]
+	Uplinks  []Uplink       // those of the station, with this node's listen addresses
+	Location *time.Location // of time tags; nil: UTC
+	Log      *slog.Logger   // nil: silent
+
+	// Tap, if set, sees every frame of every client. It must not keep frame.
+	Tap func(uplink, group string, client netip.AddrPort, dir iec104.Direction, at time.Time, frame []byte)
+}
+
+// Uplink is a 104s service for a control centre.
+type Uplink struct {
+	Name          string // unique
+	Listen        string // host:port on this node; "": this node does not serve it
+	CommonAddress iec104.CommonAddress
+	Mode          Mode
+	Groups        []Group
+	Points        []Point
+	RoleIOA       uint32 // of the M_SP_TB_1 that tells the link's role, 1 main and 0 standby; 0: not told
+	Controls      bool   // otherwise commands are answered as an unknown type
+
+	IEC104 iec104.Config // zero fields have the standard's defaults; ManualAck is not used
+	TLS    *tls.Config   // nil: plain TCP
+	Limits iec104.Limits // zero fields have iec104's defaults
+
+	// SetClock is called with a client's clock synchronization; an error refuses it. Nil: it is confirmed, and this
+	// host's clock is left alone.
+	SetClock func(t time.Time) error
+	// ControlTimeout is how long a control may take until the device's answer; 0 means 10 s.
+	ControlTimeout time.Duration
+	// SelectTimeout is how long a selection lasts; 0 means 30 s.
+	SelectTimeout time.Duration
+	// CommandAge is how far the time tag of a command may be from this node's clock; 0 means 30 s, negative any.
+	CommandAge time.Duration
+}
+
+// Group is a redundancy group (IEC 60870-5-104 Ed. 2, clause 10): clients that share one cursor.
+type Group struct {
+	Name        string         // unique in the uplink
+	Clients     []netip.Prefix // none: any address
+	CommonNames []string       // of client certificates; none: any. Needs TLS
+}
+
+// Point is a row of an uplink's table.
+type Point struct {
+	IOA      uint32 // unique in the uplink
+	RTU      uint32 // real or virtual
+	Kind     fsm.Kind
+	Point    uint32
+	Type     iec104.TypeID // as which it is sent, or of the command
+	Name     string
+	Category string // of a control, for the operator: DO, AO, 20, 26, 27 or 29
+}
+
+const (
+	defaultControlTimeout = 10 * time.Second
+	defaultSelectTimeout  = 30 * time.Second
+	defaultCommandAge     = 30 * time.Second
+)
+
+// withDefaults fills in what was left out.
+func (u Uplink) withDefaults() Uplink {
+	if u.ControlTimeout == 0 {
+		u.ControlTimeout = defaultControlTimeout
+	}
+	if u.SelectTimeout == 0 {
+		u.SelectTimeout = defaultSelectTimeout
+	}
+	if u.CommandAge == 0 {
+		u.CommandAge = defaultCommandAge
+	}
+	return u
+}
+
+// validate reports everything that is wrong at once; each error wraps ErrConfig.
+func (c Config) validate() error {
+	var errs []error
+	bad := func(format string, args ...any) {
+		errs = append(errs, fmt.Errorf("%w: "+format, append([]any{ErrConfig}, args...)...))
+	}
+	if c.Node == nil {
+		bad("no node")
+	}
+	names := map[string]bool{}
+	for _, u := range c.Uplinks {
+		if u.Name == "" || names[u.Name] {
+			bad("uplink %q: the name is missing or taken", u.Name)
+		}
+		names[u.Name] = true
+		if u.Mode < Exclusive || u.Mode > DualActive {
+			bad("uplink %s: %s, expected exclusive, main-standby or dual-active", u.Name, u.Mode)
+		}
+		if u.CommonAddress == 0 || u.CommonAddress == iec104.BroadcastAddress {
+			bad("uplink %s: common address %d, expected 1 to 65534", u.Name, u.CommonAddress)
+		}
+		if u.ControlTimeout < 0 || u.SelectTimeout < 0 {
+			bad("uplink %s: control timeout %v, select timeout %v, expected none below 0", u.Name, u.ControlTimeout, u.SelectTimeout)
+		}
+		if err := u.IEC104.Validate(); err != nil {
+			bad("uplink %s: %w", u.Name, err)
+		}
+		if len(u.Groups) == 0 {
+			bad("uplink %s: no group", u.Name)
+		}
+		groups := map[string]bool{}
+		for _, g := range u.Groups {
+			if g.Name == "" || groups[g.Name] {
+				bad("uplink %s: group %q: the name is missing or taken", u.Name, g.Name)
+			}
+			groups[g.Name] = true
+		}
+		if _, err := newTable(u); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
