@@ -21,7 +21,7 @@ type Station struct {
 	Journal       Journal        `yaml:"-"`
 	RTUs          []RTU          `yaml:"-" json:"-"` // by number
 	Uplinks       []Uplink       `yaml:"-" json:"-"` // as in the file
-	VirtualTable  File           `yaml:"-"`          // zero: none
+	VirtualTable  File           `yaml:"-" json:"-"` // zero: none
 	VirtualPoints []VirtualPoint `yaml:"-" json:"-"` // by RTU and point
 	FNP           *FNP           `yaml:"-"`          // nil: not used
 
@@ -59,7 +59,7 @@ const (
 
 // Cluster is the Raft group: two FEPs and a witness.
 type Cluster struct {
-	Nodes    []Node        `yaml:"nodes,flow"` // by host
+	Nodes    []Node        `yaml:"nodes"` // by host
 	LogStore LogStore      `yaml:"log_store"`
 	Lease    time.Duration `yaml:"lease"` // 100 ms to 10 s; default 500 ms
 }
@@ -76,17 +76,17 @@ type Node struct {
 // Security names the station's keys. With Insecure there are none, and every address is loopback.
 type Security struct {
 	Insecure bool `yaml:"insecure,omitempty"`
-	CA       File `yaml:"ca,omitempty"`
-	Cert     File `yaml:"cert,omitempty"`
-	Key      File `yaml:"key,omitempty"`
-	Tokens   File `yaml:"tokens,omitempty"` // zero: only client certificates open the API
+	CA       File `yaml:"ca,omitzero"`
+	Cert     File `yaml:"cert,omitzero"`
+	Key      File `yaml:"key,omitzero"`
+	Tokens   File `yaml:"tokens,omitzero"` // zero: only client certificates open the API
 }
 
 // TLS names the keys of one TLS connection or listener.
 type TLS struct {
-	CA         File   `yaml:"ca,omitempty"`   // zero: the system's (clients only)
-	Cert       File   `yaml:"cert,omitempty"` // zero: none shown (clients only)
-	Key        File   `yaml:"key,omitempty"`
+	CA         File   `yaml:"ca,omitzero"`   // zero: the system's (clients only)
+	Cert       File   `yaml:"cert,omitzero"` // zero: none shown (clients only)
+	Key        File   `yaml:"key,omitzero"`
 	ServerName string `yaml:"server_name,omitempty"` // clients only; "": the address's
 }
 
@@ -108,7 +108,7 @@ type Redis struct {
 	Address      string    `yaml:"address,omitempty"`
 	Sentinel     *Sentinel `yaml:"sentinel,omitempty"`
 	Username     string    `yaml:"username,omitempty"`
-	PasswordFile File      `yaml:"password_file,omitempty"`
+	PasswordFile File      `yaml:"password_file,omitzero"`
 	TLS          *TLS      `yaml:"tls,omitempty"` // nil: plain TCP
 }
 
@@ -128,7 +128,7 @@ type RTU struct {
 	Number        uint32        `yaml:"number"` // 1 to 65535
 	Name          string        `yaml:"name"`   // default "RTU <number>"
 	CommonAddress uint16        `yaml:"common_address"`
-	Table         File          `yaml:"points"`
+	Table         File          `yaml:"points" json:"-"`
 	Points        []Point       `yaml:"-" json:"-"` // by kind and number
 	Prefer        string        `yaml:"prefer"`     // a FEP's id: where it starts; default the FEP with host 1
 	Channels      []Channel     `yaml:"channels"`   // in the order in which they're tried; channel n is Channels[n-1]
@@ -197,7 +197,7 @@ const (
 type Uplink struct {
 	Name          string                    `yaml:"name"`
 	CommonAddress uint16                    `yaml:"common_address"`
-	Table         File                      `yaml:"points"`
+	Table         File                      `yaml:"points" json:"-"`
 	Points        []UplinkPoint             `yaml:"-" json:"-"` // by IOA; no point twice
 	Mode          UplinkMode                `yaml:"mode"`
 	Listen        map[string]netip.AddrPort `yaml:"listen,flow"` // by node id: one for each FEP; may be a wildcard
@@ -218,9 +218,9 @@ type Group struct {
 
 // FNP is the station's part as centre of the channel table.
 type FNP struct {
-	Listen    map[string]netip.AddrPort `yaml:"listen,flow"`         // UDP, by node id
-	Multicast netip.AddrPort            `yaml:"multicast,omitempty"` // zero: to each station in turn
-	KeyFile   File                      `yaml:"key_file,omitempty"`
+	Listen    map[string]netip.AddrPort `yaml:"listen,flow"`        // UDP, by node id
+	Multicast netip.AddrPort            `yaml:"multicast,omitzero"` // zero: to each station in turn
+	KeyFile   File                      `yaml:"key_file,omitzero"`
 	Level     int                       `yaml:"level"` // 1 to 255, larger is higher; default 1
 }
 
