@@ -6,50 +6,50 @@ import "errors"
 // wraps them names the value and the bound.
 var (
 	// ErrConfig: parameters out of range or against each other (Config.Validate).
-	ErrConfig = errors.New("invalid configuration")
+	ErrConfig = errors.New("iec104: invalid configuration")
 
 	// The peer broke a rule of the APCI, which closes the link.
 
 	// ErrStopped: an I- or S-frame while the link is stopped.
-	ErrStopped = errors.New("frame not allowed on a stopped link")
+	ErrStopped = errors.New("iec104: frame not allowed on a stopped link")
 	// ErrRole: a function that only the other side may ask for.
-	ErrRole = errors.New("function not allowed for the peer's role")
+	ErrRole = errors.New("iec104: function not allowed for the peer's role")
 	// ErrSendSequence: N(S) is not the next one, so something was lost or repeated.
-	ErrSendSequence = errors.New("N(S) out of sequence")
+	ErrSendSequence = errors.New("iec104: N(S) out of sequence")
 	// ErrRecvSequence: N(R) acknowledges what was never sent, or less than before.
-	ErrRecvSequence = errors.New("N(R) out of range")
+	ErrRecvSequence = errors.New("iec104: N(R) out of range")
 	// ErrT1: an I-frame or a U-frame was not answered within t1.
-	ErrT1 = errors.New("t1 ended")
+	ErrT1 = errors.New("iec104: t1 ended")
 	// ErrRate: more frames a second than Limits allows.
-	ErrRate = errors.New("too many frames a second")
+	ErrRate = errors.New("iec104: too many frames a second")
 	// ErrBacklog: the peer sent more than its window while the handler was busy.
-	ErrBacklog = errors.New("received ASDUs exceed the backlog")
+	ErrBacklog = errors.New("iec104: received ASDUs exceed the backlog")
 
 	// What was asked does not fit the link's state.
 
 	// ErrClosed: the link is closed.
-	ErrClosed = errors.New("link closed")
+	ErrClosed = errors.New("iec104: link closed")
 	// ErrNotStarted: data was to be sent on a link that is not started.
-	ErrNotStarted = errors.New("link not started")
+	ErrNotStarted = errors.New("iec104: link not started")
 	// ErrFull is also returned by Session.Send and Queue.Push: see there.
 
 	// ErrNotSent: the ASDU has not left, for certain: it will never be acted on.
-	ErrNotSent = errors.New("not sent")
+	ErrNotSent = errors.New("iec104: not sent")
 	// ErrPending: the same request is already waiting for its answer.
-	ErrPending = errors.New("request pending")
+	ErrPending = errors.New("iec104: request pending")
 
 	// This side closed the link, or refused the connection.
 
 	// ErrGuard: WriteGuard did not allow a write.
-	ErrGuard = errors.New("write not allowed")
+	ErrGuard = errors.New("iec104: write not allowed")
 	// ErrVeto: Group.AllowStart refused STARTDT.
-	ErrVeto = errors.New("start refused")
+	ErrVeto = errors.New("iec104: start refused")
 	// ErrSuperseded: a newer link of the same group was started.
-	ErrSuperseded = errors.New("superseded by a newer link of the group")
+	ErrSuperseded = errors.New("iec104: superseded by a newer link of the group")
 	// ErrNoGroup: the client's address or certificate belongs to no group.
-	ErrNoGroup = errors.New("client in no group")
+	ErrNoGroup = errors.New("iec104: client in no group")
 	// ErrLimit: Limits.Connections is reached.
-	ErrLimit = errors.New("too many connections")
+	ErrLimit = errors.New("iec104: too many connections")
 	// ErrRefused: Group.AllowConnect refused the connection.
-	ErrRefused = errors.New("connection refused")
+	ErrRefused = errors.New("iec104: connection refused")
 )

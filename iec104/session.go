@@ -79,3 +79,17 @@ type Counters struct {
 	ReceivedOctets, SentOctets      uint64
 	Malformed                       uint64 // I-frames whose ASDU was rejected: not delivered, not even in part
 }
+
+func (s LinkState) String() string {
+	switch s {
+	case Stopped:
+		return "stopped"
+	case Starting:
+		return "starting"
+	case Started:
+		return "started"
+	case Stopping:
+		return "stopping"
+	}
+	return "closed"
+}
