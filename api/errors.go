@@ -1,0 +1,74 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/fepha/fepha/cluster"
+	"github.com/fepha/fepha/fsm/fsmpb"
+)
+
+// Code is the kind of an Error, fixed for programs.
+type Code string
+
+const (
+	CodeInvalid  Code = "invalid"   // the request can never be right
+	CodeNotFound Code = "not_found" // no such thing
+	CodeConflict Code = "conflict"  // not now: the station's state is another
+	CodeNoLeader Code = "no_leader" // the station can't decide just now
+	CodeInternal Code = "internal"
+)
+
+// Error is a request's failure as the client sees it.
+type Error struct {
+	Status  int    `json:"-"` // HTTP
+	Code    Code   `json:"code"`
+	Message string `json:"error"`
+}
+
+func (e *Error) Error() string { return e.Message }
+
+func invalid(format string, args ...any) error {
+	return &Error{http.StatusBadRequest, CodeInvalid, fmt.Sprintf(format, args...)}
+}
+
+func notFound(format string, args ...any) error {
+	return &Error{http.StatusNotFound, CodeNotFound, fmt.Sprintf(format, args...)}
+}
+
+func conflict(format string, args ...any) error {
+	return &Error{http.StatusConflict, CodeConflict, fmt.Sprintf(format, args...)}
+}
+
+func writeError(w http.ResponseWriter, err error) {
+	e, ok := errors.AsType[*Error](err)
+	switch {
+	case ok:
+	case errors.Is(err, cluster.ErrNoLeader), errors.Is(err, cluster.ErrNotLeader), errors.Is(err, cluster.ErrUnknownOutcome),
+		errors.Is(err, cluster.ErrClosed), errors.Is(err, context.DeadlineExceeded):
+		e = &Error{http.StatusServiceUnavailable, CodeNoLeader, err.Error()}
+	case errors.Is(err, cluster.ErrUnknownNode):
+		e = &Error{http.StatusNotFound, CodeNotFound, err.Error()}
+	default:
+		e = &Error{http.StatusInternalServerError, CodeInternal, err.Error()}
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(e.Status)
+	_ = json.NewEncoder(w).Encode(e)
+}
+
+// refused turns the state machine's refusal into an Error; nil if it agreed.
+func refused(r cluster.Result) error {
+	switch r.GetCode() {
+	case fsmpb.Result_OK, fsmpb.Result_DUPLICATE:
+		return nil
+	case fsmpb.Result_NOT_FOUND:
+		return notFound("%s", r.GetMessage())
+	case fsmpb.Result_INVALID:
+		return invalid("%s", r.GetMessage())
+	}
+	return conflict("%s", r.GetMessage())
+}
