@@ -107,22 +107,26 @@ func ParseFrame(b []byte) (f Frame, n int, err error) {
 	case control&1 == 0:
 		f.ASDU = b[2+apciLength : n : n]
 		if control&(1<<16) != 0 {
-			err = fmt.Errorf("%w: %08x of an I-frame", ErrControlField, control)
+			err = controlError(control, "bit 0 of N(R) to be 0")
 		}
 	case control&3 == 1:
 		f.Format, f.SendSeq = FormatS, 0
 		if control&0x1ffff != 1 {
-			err = fmt.Errorf("%w: %08x of an S-frame", ErrControlField, control)
+			err = controlError(control, "01 00 and an even octet")
 		}
 	default:
 		f = Frame{Format: FormatU, Function: Function(control)}
 		if bits.OnesCount8(uint8(control)&^3) != 1 {
-			err = fmt.Errorf("%w: U-frame %02x, want one function", ErrControlField, uint8(control))
+			err = controlError(control, "one function")
 		} else if control > 0xff {
-			err = fmt.Errorf("%w: %08x of a U-frame", ErrControlField, control)
+			err = controlError(control, "the last three octets to be 0")
 		}
 	}
 	return f, n, err
+}
+
+func controlError(control uint32, want string) error {
+	return fmt.Errorf("%w: % x, want %s", ErrControlField, binary.LittleEndian.AppendUint32(nil, control), want)
 }
 
 // AppendI appends an I-frame with the ASDU.

@@ -13,107 +13,80 @@ import (
 type element struct {
 	size   int
 	decode func(b []byte) (value float64, quality, qualifier uint8)
-	// encode gets a value that is a whole number from min to max, but for short floats.
+	// encode gets the value as wire returns it.
 	encode func(b []byte, value float64, quality, qualifier uint8)
-	// min and max bound value*scale after rounding. A scale of 0 means a short float.
+	kind   valueKind
+	// min and max bound value*scale, which is rounded to a whole number.
 	scale, min, max float64
+	words           words
 }
+
+type valueKind uint8
+
+const (
+	whole   valueKind = iota // value*scale is a whole number
+	float                    // a short float (R32-IEEE STD 754)
+	noValue                  // the element has none
+)
 
 // wire converts a value to the units of the wire; ok is false if it does not fit.
 func (e *element) wire(value float64) (v float64, ok bool) {
-	if e.scale == 0 {
-		ok = math.IsNaN(value) || math.IsInf(value, 0) || !math.IsInf(float64(float32(value)), 0)
-		return value, ok
+	switch e.kind {
+	case noValue:
+		return 0, true
+	case float:
+		return value, math.IsInf(float64(float32(value)), 0) == math.IsInf(value, 0)
 	}
 	v = math.Round(value * e.scale)
 	return v, v >= e.min && v <= e.max
 }
 
+// Elements in monitor direction (101, clauses 7.2.6.1 to 7.2.6.12 and 7.2.6.40).
 var (
-	empty = element{
-		scale: 1, min: math.Inf(-1), max: math.Inf(1),
-		decode: func([]byte) (float64, uint8, uint8) { return 0, 0, 0 },
-		encode: func([]byte, float64, uint8, uint8) {},
-	}
-	// qualifier is a lone qualifier octet: QOI, QCC, QRP, COI, QPA.
-	qualifier = element{
-		size: 1, scale: 1, min: math.Inf(-1), max: math.Inf(1),
-		decode: func(b []byte) (float64, uint8, uint8) { return 0, 0, b[0] },
-		encode: func(b []byte, _ float64, _, q uint8) { b[0] = q },
-	}
-	// word is two octets: FBP, TSC.
-	word = element{
-		size: 2, scale: 1, max: math.MaxUint16,
-		decode: func(b []byte) (float64, uint8, uint8) { return float64(binary.LittleEndian.Uint16(b)), 0, 0 },
-		encode: func(b []byte, v float64, _, _ uint8) { binary.LittleEndian.PutUint16(b, uint16(v)) },
-	}
-
 	siq = element{
-		size: 1, scale: 1, max: 1,
+		size: 1, scale: 1, max: 1, words: words{states: []string{"off", "on"}, quality: diqBits},
 		decode: func(b []byte) (float64, uint8, uint8) { return float64(b[0] & 1), b[0] &^ 1, 0 },
 		encode: func(b []byte, v float64, q, _ uint8) { b[0] = uint8(v) | q&^1 },
 	}
 	diq = element{
-		size: 1, scale: 1, max: 3,
+		size: 1, scale: 1, max: 3, words: words{states: []string{"intermediate", "off", "on", "indeterminate"}, quality: diqBits},
 		decode: func(b []byte) (float64, uint8, uint8) { return float64(b[0] & 3), b[0] &^ 3, 0 },
 		encode: func(b []byte, v float64, q, _ uint8) { b[0] = uint8(v) | q&^3 },
 	}
-	sep = diq // ES, then EI, BL, SB, NT, IV in the upper bits
-
 	vtiQDS = element{
-		size: 2, scale: 1, min: -64, max: 63,
+		size: 2, scale: 1, min: -64, max: 63, words: words{quality: qdsBits, qualifier: transient},
 		decode: func(b []byte) (float64, uint8, uint8) {
 			return float64(int8(b[0]<<1) >> 1), b[1], b[0] & TransientBit
 		},
 		encode: func(b []byte, v float64, q, t uint8) { b[0], b[1] = uint8(int8(v))&0x7f|t&TransientBit, q },
 	}
-	bsi = element{
-		size: 4, scale: 1, max: math.MaxUint32,
-		decode: func(b []byte) (float64, uint8, uint8) { return float64(binary.LittleEndian.Uint32(b)), 0, 0 },
-		encode: func(b []byte, v float64, _, _ uint8) { binary.LittleEndian.PutUint32(b, uint32(v)) },
-	}
 	bsiQDS = element{
-		size: 5, scale: 1, max: math.MaxUint32,
+		size: 5, scale: 1, max: math.MaxUint32, words: words{bits: true, quality: qdsBits},
 		decode: func(b []byte) (float64, uint8, uint8) { return float64(binary.LittleEndian.Uint32(b)), b[4], 0 },
 		encode: func(b []byte, v float64, q, _ uint8) { binary.LittleEndian.PutUint32(b, uint32(v)); b[4] = q },
+	}
+	nvaQDS = element{
+		size: 3, scale: 1 << 15, min: math.MinInt16, max: math.MaxInt16, words: words{quality: qdsBits},
+		decode: func(b []byte) (float64, uint8, uint8) { return int16At(b) / (1 << 15), b[2], 0 },
+		encode: func(b []byte, v float64, q, _ uint8) { putInt16(b, v); b[2] = q },
 	}
 	nva = element{
 		size: 2, scale: 1 << 15, min: math.MinInt16, max: math.MaxInt16,
 		decode: func(b []byte) (float64, uint8, uint8) { return int16At(b) / (1 << 15), 0, 0 },
 		encode: func(b []byte, v float64, _, _ uint8) { putInt16(b, v) },
 	}
-	nvaQDS = element{
-		size: 3, scale: 1 << 15, min: math.MinInt16, max: math.MaxInt16,
-		decode: func(b []byte) (float64, uint8, uint8) { return int16At(b) / (1 << 15), b[2], 0 },
-		encode: func(b []byte, v float64, q, _ uint8) { putInt16(b, v); b[2] = q },
-	}
-	nvaQualifier = element{
-		size: 3, scale: 1 << 15, min: math.MinInt16, max: math.MaxInt16,
-		decode: func(b []byte) (float64, uint8, uint8) { return int16At(b) / (1 << 15), 0, b[2] },
-		encode: func(b []byte, v float64, _, q uint8) { putInt16(b, v); b[2] = q },
-	}
 	svaQDS = element{
-		size: 3, scale: 1, min: math.MinInt16, max: math.MaxInt16,
+		size: 3, scale: 1, min: math.MinInt16, max: math.MaxInt16, words: words{quality: qdsBits},
 		decode: func(b []byte) (float64, uint8, uint8) { return int16At(b), b[2], 0 },
 		encode: func(b []byte, v float64, q, _ uint8) { putInt16(b, v); b[2] = q },
 	}
-	svaQualifier = element{
-		size: 3, scale: 1, min: math.MinInt16, max: math.MaxInt16,
-		decode: func(b []byte) (float64, uint8, uint8) { return int16At(b), 0, b[2] },
-		encode: func(b []byte, v float64, _, q uint8) { putInt16(b, v); b[2] = q },
-	}
 	r32QDS = element{
-		size:   5,
+		size: 5, kind: float, words: words{quality: qdsBits},
 		decode: func(b []byte) (float64, uint8, uint8) { return float32At(b), b[4], 0 },
 		encode: func(b []byte, v float64, q, _ uint8) { putFloat32(b, v); b[4] = q },
 	}
-	r32Qualifier = element{
-		size:   5,
-		decode: func(b []byte) (float64, uint8, uint8) { return float32At(b), 0, b[4] },
-		encode: func(b []byte, v float64, _, q uint8) { putFloat32(b, v); b[4] = q },
-	}
 	bcr = element{
-		size: 5, scale: 1, min: math.MinInt32, max: math.MaxInt32,
+		size: 5, scale: 1, min: math.MinInt32, max: math.MaxInt32, words: words{quality: bcrBits},
 		decode: func(b []byte) (float64, uint8, uint8) {
 			return float64(int32(binary.LittleEndian.Uint32(b))), b[4], 0
 		},
@@ -122,23 +95,99 @@ var (
 			b[4] = q
 		},
 	}
+	sep = element{
+		size: 1, scale: 1, max: 3, words: words{states: diq.words.states, quality: qdpBits},
+		decode: diq.decode,
+		encode: diq.encode,
+	}
 	// packedQDP is an octet of start events SPE or of output circuits OCI, then QDP.
 	packedQDP = element{
-		size: 2, scale: 1, max: math.MaxUint8,
+		size: 2, scale: 1, max: math.MaxUint8, words: words{bits: true, quality: qdpBits},
 		decode: func(b []byte) (float64, uint8, uint8) { return float64(b[0]), b[1], 0 },
 		encode: func(b []byte, v float64, q, _ uint8) { b[0], b[1] = uint8(v), q },
 	}
+)
 
+// Elements in control direction (101, clauses 7.2.6.15 to 7.2.6.17 and 7.2.6.39).
+var (
 	sco = element{
-		size: 1, scale: 1, max: 1,
+		size: 1, scale: 1, max: 1, words: words{states: siq.words.states, qualifier: commandQualifier},
 		decode: func(b []byte) (float64, uint8, uint8) { return float64(b[0] & 1), 0, b[0] &^ 1 },
 		encode: func(b []byte, v float64, _, q uint8) { b[0] = uint8(v) | q&^1 },
 	}
-	// dco is a double command or a regulating step command: two bits of state.
 	dco = element{
-		size: 1, scale: 1, max: 3,
+		size: 1, scale: 1, max: 3, words: words{states: []string{"0", "off", "on", "3"}, qualifier: commandQualifier},
 		decode: func(b []byte) (float64, uint8, uint8) { return float64(b[0] & 3), 0, b[0] &^ 3 },
 		encode: func(b []byte, v float64, _, q uint8) { b[0] = uint8(v) | q&^3 },
+	}
+	rco = element{
+		size: 1, scale: 1, max: 3, words: words{states: []string{"0", "lower", "higher", "3"}, qualifier: commandQualifier},
+		decode: dco.decode,
+		encode: dco.encode,
+	}
+	bsi = element{
+		size: 4, scale: 1, max: math.MaxUint32, words: words{bits: true},
+		decode: func(b []byte) (float64, uint8, uint8) { return float64(binary.LittleEndian.Uint32(b)), 0, 0 },
+		encode: func(b []byte, v float64, _, _ uint8) { binary.LittleEndian.PutUint32(b, uint32(v)) },
+	}
+)
+
+// normalizedWith, scaledWith and floatWith are a value and a qualifier octet: QOS of a set-point
+// command, QPM of a parameter.
+func normalizedWith(qualifier func(uint8) string) *element {
+	return &element{
+		size: 3, scale: 1 << 15, min: math.MinInt16, max: math.MaxInt16, words: words{qualifier: qualifier},
+		decode: func(b []byte) (float64, uint8, uint8) { return int16At(b) / (1 << 15), 0, b[2] },
+		encode: func(b []byte, v float64, _, q uint8) { putInt16(b, v); b[2] = q },
+	}
+}
+
+func scaledWith(qualifier func(uint8) string) *element {
+	return &element{
+		size: 3, scale: 1, min: math.MinInt16, max: math.MaxInt16, words: words{qualifier: qualifier},
+		decode: func(b []byte) (float64, uint8, uint8) { return int16At(b), 0, b[2] },
+		encode: func(b []byte, v float64, _, q uint8) { putInt16(b, v); b[2] = q },
+	}
+}
+
+func floatWith(qualifier func(uint8) string) *element {
+	return &element{
+		size: 5, kind: float, words: words{qualifier: qualifier},
+		decode: func(b []byte) (float64, uint8, uint8) { return float32At(b), 0, b[4] },
+		encode: func(b []byte, v float64, _, q uint8) { putFloat32(b, v); b[4] = q },
+	}
+}
+
+// only is a lone qualifier octet without a value: QOI, QCC, QRP, COI, QPA.
+func only(qualifier func(uint8) string) *element {
+	return &element{
+		size: 1, kind: noValue, words: words{qualifier: qualifier},
+		decode: func(b []byte) (float64, uint8, uint8) { return 0, 0, b[0] },
+		encode: func(b []byte, _ float64, _, q uint8) { b[0] = q },
+	}
+}
+
+var (
+	nvaQOS, svaQOS, r32QOS = normalizedWith(setPointQualifier), scaledWith(setPointQualifier), floatWith(setPointQualifier)
+	nvaQPM, svaQPM, r32QPM = normalizedWith(parameterQualifier), scaledWith(parameterQualifier), floatWith(parameterQualifier)
+
+	coi = only(initializationCause)
+	qoi = only(numbered("QOI"))
+	qcc = only(counterQualifier)
+	qrp = only(numbered("QRP"))
+	qpa = only(numbered("QPA"))
+
+	// word is the two octets of FBP or TSC.
+	word = element{
+		size: 2, scale: 1, max: math.MaxUint16, words: words{bits: true},
+		decode: func(b []byte) (float64, uint8, uint8) { return float64(binary.LittleEndian.Uint16(b)), 0, 0 },
+		encode: func(b []byte, v float64, _, _ uint8) { binary.LittleEndian.PutUint16(b, uint16(v)) },
+	}
+	// empty is no element at all: the object is its address, perhaps with a time.
+	empty = element{
+		kind:   noValue,
+		decode: func([]byte) (float64, uint8, uint8) { return 0, 0, 0 },
+		encode: func([]byte, float64, uint8, uint8) {},
 	}
 )
 

@@ -1,6 +1,237 @@
 package iec104
 
-// Explain puts a frame into one line of words, for traces. What cannot be decoded is said to be so.
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// Explain puts one frame into one line of words, for traces. What is wrong with it is said too.
+//
+//	I s=77 r=20 M_SP_TB_1 spontaneous CA=3: 1300 on NT 2009-08-13 11:05:03.250, 1302 off 2009-08-13 11:05:03.251
+//	I s=20 r=78 C_SC_NA_1 activation CA=3: 4501 on select
+//	S r=79
+//	U STARTDT act
 func Explain(p Profile, frame []byte) string {
+	f, n, err := ParseFrame(frame)
+	var b strings.Builder
+	switch {
+	case n == 0 && err == nil:
+		fmt.Fprintf(&b, "incomplete frame: % x", frame)
+		return b.String()
+	case n == 0:
+		fmt.Fprintf(&b, "%v: % x", err, frame)
+		return b.String()
+	}
+	switch f.Format {
+	case FormatI:
+		fmt.Fprintf(&b, "I s=%d r=%d ", f.SendSeq, f.RecvSeq)
+		if a, err := p.Parse(f.ASDU); err != nil {
+			fmt.Fprintf(&b, "%v: % x", err, f.ASDU)
+		} else {
+			b.WriteString(a.String())
+		}
+	case FormatS:
+		fmt.Fprintf(&b, "S r=%d", f.RecvSeq)
+	case FormatU:
+		fmt.Fprintf(&b, "U %v", f.Function)
+	}
+	if err != nil {
+		fmt.Fprintf(&b, " (%v)", err)
+	}
+	if n < len(frame) {
+		fmt.Fprintf(&b, " and %d octets more", len(frame)-n)
+	}
+	return b.String()
+}
+
+// String is the ASDU in one line of words; see Explain.
+func (a ASDU) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%v %v", a.Type, a.Cause)
+	if a.Negative {
+		b.WriteString(" negative")
+	}
+	if a.Test {
+		b.WriteString(" test")
+	}
+	if a.Originator != 0 {
+		fmt.Fprintf(&b, " OA=%d", a.Originator)
+	}
+	fmt.Fprintf(&b, " CA=%d", a.CommonAddress)
+	if a.Sequence {
+		b.WriteString(" SQ")
+	}
+	if !a.Known() {
+		fmt.Fprintf(&b, ", %d objects: % x", a.count, a.body)
+		return b.String()
+	}
+	separator := ": "
+	for o := range a.Objects() {
+		b.WriteString(separator)
+		b.WriteString(layouts[a.Type].explain(o))
+		separator = ", "
+	}
+	return b.String()
+}
+
+// words says how an element reads.
+type words struct {
+	states    []string           // the value's names, from 0
+	bits      bool               // the value is a pattern of bits
+	quality   *[8]string         // names of the quality bits, from the lowest
+	qualifier func(uint8) string // the qualifier in words
+}
+
+var (
+	qdsBits = &[8]string{0: "OV", 4: "BL", 5: "SB", 6: "NT", 7: "IV"}
+	diqBits = &[8]string{4: "BL", 5: "SB", 6: "NT", 7: "IV"}
+	qdpBits = &[8]string{3: "EI", 4: "BL", 5: "SB", 6: "NT", 7: "IV"}
+	// The low five bits of a counter's octet are a number, not flags.
+	bcrBits = &[8]string{5: "CY", 6: "CA", 7: "IV"}
+)
+
+func transient(q uint8) string {
+	if q != 0 {
+		return "transient"
+	}
 	return ""
+}
+
+func selectOrExecute(q uint8) string {
+	if q&SelectBit != 0 {
+		return "select"
+	}
+	return "execute"
+}
+
+// commandQualifier is QOC: S/E and QU.
+func commandQualifier(q uint8) string {
+	s := selectOrExecute(q)
+	if qu := q >> 2 & 0x1f; qu != 0 {
+		s += fmt.Sprintf(" QU=%d", qu)
+	}
+	return s
+}
+
+// setPointQualifier is QOS: S/E and QL.
+func setPointQualifier(q uint8) string {
+	s := selectOrExecute(q)
+	if ql := q & 0x7f; ql != 0 {
+		s += fmt.Sprintf(" QL=%d", ql)
+	}
+	return s
+}
+
+// parameterQualifier is QPM: kind, change, operation.
+func parameterQualifier(q uint8) string {
+	s := fmt.Sprintf("KPA=%d", q&0x3f)
+	if q&0x40 != 0 {
+		s += " LPC"
+	}
+	if q&0x80 != 0 {
+		s += " POP"
+	}
+	return s
+}
+
+func initializationCause(q uint8) string {
+	s := fmt.Sprintf("COI=%d", q&0x7f)
+	if q&COIChanged != 0 {
+		s += " changed"
+	}
+	return s
+}
+
+func counterQualifier(q uint8) string { return fmt.Sprintf("RQT=%d FRZ=%d", q&0x3f, q>>6) }
+
+func numbered(name string) func(uint8) string {
+	return func(q uint8) string { return name + "=" + strconv.Itoa(int(q)) }
+}
+
+// explain is an object in words: address, value, qualifier, quality, times.
+func (l *layout) explain(o Object) string {
+	b := strconv.AppendUint(nil, uint64(o.Address), 10)
+	w := &l.element.words
+	add := func(s string) {
+		if s != "" {
+			b = append(append(b, ' '), s...)
+		}
+	}
+	switch {
+	case l.element.kind == noValue:
+	case w.states != nil:
+		add(w.states[int(o.Value)])
+	case w.bits:
+		add(fmt.Sprintf("0x%x", uint32(o.Value)))
+	case l.element.kind == whole && l.element.scale == 1:
+		add(strconv.FormatFloat(o.Value, 'f', 0, 64))
+	default:
+		add(strconv.FormatFloat(o.Value, 'g', -1, 32))
+	}
+	if w.qualifier != nil {
+		add(w.qualifier(o.Qualifier))
+	}
+	if w.quality != nil {
+		add(qualityWords(w.quality, o.Quality))
+	}
+	if l.elapsed {
+		add(fmt.Sprintf("%d ms", o.Elapsed))
+	}
+	switch l.time {
+	case CP24:
+		add(o.Time.explainCP24())
+	case CP56:
+		add(o.Time.String())
+	}
+	return string(b)
+}
+
+// qualityWords lists the bits that are set, but for the sequence number of a counter as a number.
+func qualityWords(names *[8]string, q uint8) string {
+	var set []string
+	if names == bcrBits {
+		set = append(set, fmt.Sprintf("seq=%d", q&CounterSequence))
+		q &^= CounterSequence
+	}
+	for i, name := range names {
+		if q>>i&1 == 0 {
+			continue
+		}
+		if name == "" {
+			name = fmt.Sprintf("bit%d", i)
+		}
+		set = append(set, name)
+	}
+	return strings.Join(set, " ")
+}
+
+// String is the reading as 2006-01-02 15:04:05.000, with SU and IV; octets that are no time are shown as they are.
+func (t CP56Time2a) String() string {
+	if t.Check() != nil {
+		return fmt.Sprintf("bad time % x", t[:])
+	}
+	return fmt.Sprintf("%04d-%02d-%02d %02d:%02d:%02d.%03d", t.year(), t.month(), t.day(),
+		t.hour(), t.minute(), t.millisecond()/1000, t.millisecond()%1000) + t.flags()
+}
+
+func (t CP56Time2a) explainCP24() string {
+	if t.CheckCP24() != nil {
+		return fmt.Sprintf("bad time % x", t[:3])
+	}
+	return fmt.Sprintf(":%02d:%02d.%03d", t.minute(), t.millisecond()/1000, t.millisecond()%1000) + t.flags()
+}
+
+func (t CP56Time2a) flags() string {
+	s := ""
+	if t.SummerTime() {
+		s += " SU"
+	}
+	if t.Substituted() {
+		s += " GEN"
+	}
+	if t.Invalid() {
+		s += " IV"
+	}
+	return s
 }

@@ -35,9 +35,10 @@ func (t CP56Time2a) hour() int        { return int(t[3] & 0x1f) }
 func (t CP56Time2a) day() int         { return int(t[4] & 0x1f) }
 func (t CP56Time2a) month() int       { return int(t[5] & 0x0f) }
 
-// year reads 70 to 99 as 1970 to 1999, where the clocks of devices that were never set begin.
+// year takes the field modulo 100, since some devices send the years since 1900 (109 for 2009),
+// and reads 70 to 99 as 1970 to 1999, where the clocks of devices that were never set begin.
 func (t CP56Time2a) year() int {
-	y := int(t[6] & 0x7f)
+	y := int(t[6]&0x7f) % 100
 	if y >= 70 {
 		return 1900 + y
 	}
@@ -69,14 +70,11 @@ func (t CP56Time2a) Check() error {
 	if err := t.CheckCP24(); err != nil {
 		return err
 	}
-	y := int(t[6] & 0x7f)
 	switch {
 	case t.hour() > 23:
 		return fmt.Errorf("%w: hour %d", ErrTime, t.hour())
 	case t.month() < 1 || t.month() > 12:
 		return fmt.Errorf("%w: month %d", ErrTime, t.month())
-	case y > 99:
-		return fmt.Errorf("%w: year %d", ErrTime, y)
 	case t.day() < 1 || t.day() > daysIn(t.month(), t.year()):
 		return fmt.Errorf("%w: day %d of month %d in %d", ErrTime, t.day(), t.month(), t.year())
 	}

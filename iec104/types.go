@@ -102,8 +102,11 @@ type layout struct {
 	element *element // nil: the type is unknown
 	elapsed bool     // a CP16Time2a (milliseconds) follows the element
 	time    TimeTag
-	untimed TypeID // the same information without a time tag; the type itself if it has none
-	size    int    // octets of an object without its address; filled in by init
+	untimed TypeID // the same information without a time tag; 0: the type itself
+
+	// Filled in by init.
+	cp56 TypeID // the same information with a CP56Time2a, or the type itself
+	size int    // octets of an object without its address
 }
 
 var layouts = [256]layout{
@@ -142,32 +145,32 @@ var layouts = [256]layout{
 
 	C_SC_NA_1: {name: "C_SC_NA_1", element: &sco},
 	C_DC_NA_1: {name: "C_DC_NA_1", element: &dco},
-	C_RC_NA_1: {name: "C_RC_NA_1", element: &dco},
-	C_SE_NA_1: {name: "C_SE_NA_1", element: &nvaQualifier},
-	C_SE_NB_1: {name: "C_SE_NB_1", element: &svaQualifier},
-	C_SE_NC_1: {name: "C_SE_NC_1", element: &r32Qualifier},
+	C_RC_NA_1: {name: "C_RC_NA_1", element: &rco},
+	C_SE_NA_1: {name: "C_SE_NA_1", element: nvaQOS},
+	C_SE_NB_1: {name: "C_SE_NB_1", element: svaQOS},
+	C_SE_NC_1: {name: "C_SE_NC_1", element: r32QOS},
 	C_BO_NA_1: {name: "C_BO_NA_1", element: &bsi},
 	C_SC_TA_1: {name: "C_SC_TA_1", element: &sco, time: CP56, untimed: C_SC_NA_1},
 	C_DC_TA_1: {name: "C_DC_TA_1", element: &dco, time: CP56, untimed: C_DC_NA_1},
-	C_RC_TA_1: {name: "C_RC_TA_1", element: &dco, time: CP56, untimed: C_RC_NA_1},
-	C_SE_TA_1: {name: "C_SE_TA_1", element: &nvaQualifier, time: CP56, untimed: C_SE_NA_1},
-	C_SE_TB_1: {name: "C_SE_TB_1", element: &svaQualifier, time: CP56, untimed: C_SE_NB_1},
-	C_SE_TC_1: {name: "C_SE_TC_1", element: &r32Qualifier, time: CP56, untimed: C_SE_NC_1},
+	C_RC_TA_1: {name: "C_RC_TA_1", element: &rco, time: CP56, untimed: C_RC_NA_1},
+	C_SE_TA_1: {name: "C_SE_TA_1", element: nvaQOS, time: CP56, untimed: C_SE_NA_1},
+	C_SE_TB_1: {name: "C_SE_TB_1", element: svaQOS, time: CP56, untimed: C_SE_NB_1},
+	C_SE_TC_1: {name: "C_SE_TC_1", element: r32QOS, time: CP56, untimed: C_SE_NC_1},
 	C_BO_TA_1: {name: "C_BO_TA_1", element: &bsi, time: CP56, untimed: C_BO_NA_1},
 
-	M_EI_NA_1: {name: "M_EI_NA_1", element: &qualifier},
-	C_IC_NA_1: {name: "C_IC_NA_1", element: &qualifier},
-	C_CI_NA_1: {name: "C_CI_NA_1", element: &qualifier},
+	M_EI_NA_1: {name: "M_EI_NA_1", element: coi},
+	C_IC_NA_1: {name: "C_IC_NA_1", element: qoi},
+	C_CI_NA_1: {name: "C_CI_NA_1", element: qcc},
 	C_RD_NA_1: {name: "C_RD_NA_1", element: &empty},
 	C_CS_NA_1: {name: "C_CS_NA_1", element: &empty, time: CP56},
 	C_TS_NA_1: {name: "C_TS_NA_1", element: &word},
-	C_RP_NA_1: {name: "C_RP_NA_1", element: &qualifier},
+	C_RP_NA_1: {name: "C_RP_NA_1", element: qrp},
 	C_CD_NA_1: {name: "C_CD_NA_1", element: &empty, elapsed: true},
 	C_TS_TA_1: {name: "C_TS_TA_1", element: &word, time: CP56},
-	P_ME_NA_1: {name: "P_ME_NA_1", element: &nvaQualifier},
-	P_ME_NB_1: {name: "P_ME_NB_1", element: &svaQualifier},
-	P_ME_NC_1: {name: "P_ME_NC_1", element: &r32Qualifier},
-	P_AC_NA_1: {name: "P_AC_NA_1", element: &qualifier},
+	P_ME_NA_1: {name: "P_ME_NA_1", element: nvaQPM},
+	P_ME_NB_1: {name: "P_ME_NB_1", element: svaQPM},
+	P_ME_NC_1: {name: "P_ME_NC_1", element: r32QPM},
+	P_AC_NA_1: {name: "P_AC_NA_1", element: qpa},
 }
 
 func init() {
@@ -180,8 +183,14 @@ func init() {
 		if l.elapsed {
 			l.size += 2
 		}
+		l.cp56 = TypeID(i)
 		if l.untimed == 0 {
 			l.untimed = TypeID(i)
+		}
+	}
+	for i := range layouts {
+		if l := &layouts[i]; l.time == CP56 {
+			layouts[l.untimed].cp56 = TypeID(i)
 		}
 	}
 }
@@ -212,12 +221,10 @@ func (t TypeID) Untimed() TypeID {
 // WithCP56 is the type that bears the same information with a CP56Time2a: M_SP_TB_1 for
 // M_SP_NA_1 and M_SP_TA_1. A type without such a counterpart is returned unchanged.
 func (t TypeID) WithCP56() TypeID {
-	for i := range layouts {
-		if l := &layouts[i]; l.time == CP56 && l.untimed == t.Untimed() {
-			return TypeID(i)
-		}
+	if !t.Known() {
+		return t
 	}
-	return t
+	return layouts[layouts[t].untimed].cp56
 }
 
 // IsMonitor reports whether the type goes from the controlled to the controlling station (1 to 44, 70 to 99).
