@@ -5,6 +5,12 @@ import "github.com/spf13/cobra"
 // commands are all subcommands, in the order of DESIGN's section on the tool.
 func commands() []*cobra.Command {
 	return []*cobra.Command{
+		newNodeCommand(),
+		newStatusCommand(),
+		newRaftCommand(),
+		newRTUCommand(),
+		newUplinkCommand(),
+		newEventCommand(),
 		newSimCommand(),
 		newVersionCommand(),
 	}

@@ -1,0 +1,143 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fepha/fepha/api"
+)
+
+func newEventCommand() *cobra.Command {
+	var f clientFlags
+	cmd := &cobra.Command{Use: "event", Short: "Show the journal"}
+	f.register(cmd)
+	cmd.AddCommand(newEventListCommand(&f), newEventTailCommand(&f))
+	return cmd
+}
+
+func newEventListCommand(f *clientFlags) *cobra.Command {
+	var after uint64
+	var limit int
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List events: the newest, or those after a number",
+		Args:  args(cobra.NoArgs),
+	}
+	cmd.Flags().Uint64Var(&after, "after", 0, "list events after this number, oldest first")
+	cmd.Flags().IntVar(&limit, "limit", 50, "how many at the most, 1 to 10000")
+	return clientCommand(f, cmd, func(ctx context.Context, c *api.Client, _ []string) (api.EventPage, error) {
+		if cmd.Flags().Changed("after") {
+			return c.Events(ctx, after, limit)
+		}
+		return c.NewestEvents(ctx, limit)
+	}, func(w io.Writer, p api.EventPage) error {
+		for _, e := range p.Events {
+			if err := printEvent(w, e); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func newEventTailCommand(f *clientFlags) *cobra.Command {
+	var lines, count int
+	cmd := &cobra.Command{
+		Use:   "tail",
+		Short: "Print the newest events and go on with those that come",
+		Long:  "Print the newest events and go on with those that come, until interrupted. With --json, an event a line.",
+		Args:  args(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return tailEvents(cmd.Context(), f, lines, count, cmd.OutOrStdout())
+		},
+	}
+	cmd.Flags().IntVarP(&lines, "lines", "n", 10, "how many of the newest events first")
+	cmd.Flags().IntVar(&count, "count", 0, "end after this many events; 0: never")
+	return cmd
+}
+
+var errEnough = errors.New("enough")
+
+func tailEvents(ctx context.Context, f *clientFlags, lines, count int, out io.Writer) error {
+	client := f.client()
+	page, err := client.NewestEvents(ctx, max(lines, 1))
+	if err != nil {
+		return clientError(err)
+	}
+	after := page.Last - uint64(min(lines, len(page.Events)))
+	n := 0
+	err = client.FollowEvents(ctx, after, func(e api.Event) error {
+		if f.json {
+			if err := json.NewEncoder(out).Encode(e); err != nil {
+				return err
+			}
+		} else if err := printEvent(out, e); err != nil {
+			return err
+		}
+		if n++; n == count {
+			return errEnough
+		}
+		return nil
+	})
+	if errors.Is(err, errEnough) || errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return clientError(err)
+}
+
+func printEvent(w io.Writer, e api.Event) error {
+	at := time.UnixMilli(e.TimeMs).Format("2006-01-02 15:04:05.000")
+	if e.Note == nil {
+		_, err := fmt.Fprintf(w, "%8d  %s  rtu %d %s %d = %g%s\n", e.Seq, at, e.RTU, e.Kind, e.Point, e.Value, qualityWords(e.Quality))
+		return err
+	}
+	_, err := fmt.Fprintf(w, "%8d  %s  %s\n", e.Seq, at, noteWords(e.Note))
+	return err
+}
+
+// qualityWords names the bits of a QDS; nothing for a good value.
+func qualityWords(q uint8) string {
+	var words []string
+	for _, b := range []struct {
+		bit  uint8
+		word string
+	}{{0x80, "invalid"}, {0x40, "not topical"}, {0x20, "substituted"}, {0x10, "blocked"}, {0x01, "overflow"}} {
+		if q&b.bit != 0 {
+			words = append(words, b.word)
+		}
+	}
+	if words == nil {
+		return ""
+	}
+	return " (" + strings.Join(words, ", ") + ")"
+}
+
+func noteWords(n *api.Note) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s %s", n.Kind, n.Resource)
+	for _, part := range []struct{ label, value string }{
+		{"from", n.From}, {"to", n.To}, {"control", n.Control}, {"stage", n.Stage}, {"by", n.Origin}, {"because", n.Reason},
+	} {
+		if part.value != "" {
+			fmt.Fprintf(&b, " %s %s", part.label, part.value)
+		}
+	}
+	for _, part := range []struct {
+		label string
+		ms    int64
+	}{
+		{"detected", n.DetectedMs}, {"elected", n.ElectedMs}, {"leased", n.LeasedMs}, {"connected", n.ConnectedMs}, {"first data", n.FirstDataMs},
+	} {
+		if part.ms != 0 {
+			fmt.Fprintf(&b, ", %s %d ms", part.label, part.ms)
+		}
+	}
+	return b.String()
+}

@@ -1,0 +1,173 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"path/filepath"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/spf13/cobra"
+
+	"github.com/fepha/fepha/acquisition"
+	"github.com/fepha/fepha/api"
+	"github.com/fepha/fepha/cluster"
+	"github.com/fepha/fepha/configs"
+	"github.com/fepha/fepha/forwarder"
+)
+
+type nodeFlags struct {
+	config, id, dataDir string
+	logLevel            string
+	logJSON             bool
+}
+
+func newNodeCommand() *cobra.Command {
+	var f nodeFlags
+	cmd := &cobra.Command{
+		Use:   "node",
+		Short: "Run one node of a station",
+		Long: `Run one node of a station: a FEP or the witness. All nodes have the same
+station.yaml; --id says which of them this one is. It runs until SIGINT or
+SIGTERM. Exit code 2 means that the configuration is wrong.`,
+		Example: "  fepha node --config /etc/fepha/station.yaml --id fep1 --data-dir /var/lib/fepha",
+		Args:    args(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return runNode(cmd.Context(), f, cmd.ErrOrStderr())
+		},
+	}
+	fl := cmd.Flags()
+	fl.StringVar(&f.config, "config", "", "station.yaml (needed)")
+	fl.StringVar(&f.id, "id", "", "this node's id in station.yaml (needed)")
+	fl.StringVar(&f.dataDir, "data-dir", "", "folder of this node's Raft log and snapshots (needed)")
+	fl.StringVar(&f.logLevel, "log-level", "info", "debug, info, warn or error")
+	fl.BoolVar(&f.logJSON, "log-json", false, "log as JSON, a line each")
+	return cmd
+}
+
+// runNode starts the parts of a node from the bottom up, and ends them from
+// the top down.
+func runNode(ctx context.Context, f nodeFlags, stderr io.Writer) error {
+	station, self, err := loadNodeConfig(f)
+	if err != nil {
+		return err
+	}
+	log, raftLog, err := newLogs(f, stderr)
+	if err != nil {
+		return err
+	}
+	log = log.With("node", f.id)
+
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+
+	clusterConfig, err := clusterConfig(station, f.id, f.dataDir)
+	if err != nil {
+		return err
+	}
+	clusterConfig.Logger = raftLog
+	// A disk that hangs may never let a thread go, so nothing is waited for:
+	// the links are closed, and the supervisor starts the process anew.
+	clusterConfig.OnStuck = func(err error) {
+		log.Error("node stuck: ending at once", "error", err)
+		exit(exitFailed)
+	}
+	node, err := cluster.Start(clusterConfig)
+	if err != nil {
+		if errors.Is(err, cluster.ErrConfig) {
+			return &exitError{exitUsage, err}
+		}
+		return err
+	}
+	parts := newParts(cancel)
+	defer func() {
+		parts.stop()
+		if err := node.Close(); err != nil {
+			log.Error("closing the node", "error", err)
+		}
+		log.Info("node ended")
+	}()
+
+	listener, err := net.Listen("tcp", self.API.String())
+	if err != nil {
+		return fmt.Errorf("api: %w", err)
+	}
+	server := api.NewServer(apiConfig(station, node, log))
+	parts.run("api", func(context.Context) error { return server.Serve(listener) }, server.Close)
+
+	if self.Role == configs.RoleFEP {
+		collect, err := acquisition.New(acquisitionConfig(station, node, log))
+		if err != nil {
+			return err
+		}
+		parts.run("acquisition", collect.Run, nil)
+		forwardConfig, err := forwarderConfig(station, node, log)
+		if err != nil {
+			return err
+		}
+		forward, err := forwarder.New(forwardConfig)
+		if err != nil {
+			return err
+		}
+		parts.run("forwarder", forward.Run, nil)
+	}
+	log.Info("node started", "station", station.ID, "role", self.Role, "address", self.Address, "api", self.API, "version", version)
+
+	<-ctx.Done()
+	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
+		return cause
+	}
+	return nil
+}
+
+func loadNodeConfig(f nodeFlags) (*configs.Station, configs.Node, error) {
+	for _, needed := range []struct{ name, value string }{{"config", f.config}, {"id", f.id}, {"data-dir", f.dataDir}} {
+		if needed.value == "" {
+			return nil, configs.Node{}, usagef("--%s is needed: see 'fepha node --help'", needed.name)
+		}
+	}
+	station, err := loadStation(f.config)
+	if err != nil {
+		return nil, configs.Node{}, err
+	}
+	self, ok := station.Node(f.id)
+	if !ok {
+		var ids []string
+		for _, n := range station.Cluster.Nodes {
+			ids = append(ids, n.ID)
+		}
+		return nil, configs.Node{}, usagef("--id %q: expected one of %q, the nodes in %s", f.id, ids, filepath.Base(f.config))
+	}
+	return station, self, nil
+}
+
+// loadStation loads a configuration; what is wrong with it is a usage error.
+func loadStation(path string) (*configs.Station, error) {
+	station, err := configs.Load(path)
+	if err != nil {
+		return nil, &exitError{exitUsage, err}
+	}
+	return station, nil
+}
+
+// newLogs makes the program's log and the Raft library's, which has a type of
+// its own, with one format and one level.
+func newLogs(f nodeFlags, w io.Writer) (*slog.Logger, hclog.Logger, error) {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(f.logLevel)); err != nil {
+		return nil, nil, usagef("--log-level %q: expected debug, info, warn or error", f.logLevel)
+	}
+	raftLevel := hclog.Warn // Raft's info is a developer's debug
+	if level < slog.LevelInfo {
+		raftLevel = hclog.Debug
+	}
+	raftLog := hclog.New(&hclog.LoggerOptions{Name: "raft", Level: raftLevel, Output: w, JSONFormat: f.logJSON, TimeFormat: "2006-01-02T15:04:05.000Z07:00"})
+	opts := &slog.HandlerOptions{Level: level}
+	if f.logJSON {
+		return slog.New(slog.NewJSONHandler(w, opts)), raftLog, nil
+	}
+	return slog.New(slog.NewTextHandler(w, opts)), raftLog, nil
+}

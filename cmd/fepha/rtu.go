@@ -1,0 +1,143 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fepha/fepha/api"
+)
+
+func newRTUCommand() *cobra.Command {
+	var f clientFlags
+	cmd := &cobra.Command{Use: "rtu", Short: "Show the field devices and move them between the FEPs"}
+	f.register(cmd)
+	cmd.AddCommand(
+		clientCommand(&f, &cobra.Command{
+			Use:   "list",
+			Short: "List the RTUs with owner and links",
+			Args:  args(cobra.NoArgs),
+		}, func(ctx context.Context, c *api.Client, _ []string) ([]api.RTUStatus, error) { return c.RTUs(ctx) }, printRTUs),
+		clientCommand(&f, &cobra.Command{
+			Use:   "show N",
+			Short: "Show one RTU with all its links",
+			Args:  args(cobra.ExactArgs(1)),
+		}, func(ctx context.Context, c *api.Client, args []string) (api.RTUStatus, error) {
+			n, err := rtuArg(args)
+			if err != nil {
+				return api.RTUStatus{}, err
+			}
+			return c.RTU(ctx, n)
+		}, printRTU),
+		newMoveCommand(&f, &cobra.Command{
+			Use:   "failover N",
+			Short: "Move an RTU to the other FEP, or to --to",
+		}, (*api.Client).Failover, "moving from %s to %s\n"),
+		newMoveCommand(&f, &cobra.Command{
+			Use:   "pin N",
+			Short: "Bind an RTU to its present owner, or to --to: it is not moved to another FEP",
+		}, (*api.Client).Pin, "owned by %s, pinned to %s\n"),
+		clientCommand(&f, &cobra.Command{
+			Use:   "unpin N",
+			Short: "Take a pin back",
+			Args:  args(cobra.ExactArgs(1)),
+		}, func(ctx context.Context, c *api.Client, args []string) (api.MoveReply, error) {
+			n, err := rtuArg(args)
+			if err != nil {
+				return api.MoveReply{}, err
+			}
+			return c.Unpin(ctx, n)
+		}, func(w io.Writer, m api.MoveReply) error {
+			_, err := fmt.Fprintf(w, "owned by %s, not pinned\n", dash(m.From))
+			return err
+		}),
+	)
+	return cmd
+}
+
+// newMoveCommand is a command with an RTU's number and --to.
+func newMoveCommand(f *clientFlags, cmd *cobra.Command, call func(*api.Client, context.Context, uint32, string) (api.MoveReply, error), told string) *cobra.Command {
+	var to string
+	cmd.Args = args(cobra.ExactArgs(1))
+	cmd.Flags().StringVar(&to, "to", "", "id of the FEP")
+	return clientCommand(f, cmd, func(ctx context.Context, c *api.Client, args []string) (api.MoveReply, error) {
+		n, err := rtuArg(args)
+		if err != nil {
+			return api.MoveReply{}, err
+		}
+		return call(c, ctx, n, to)
+	}, func(w io.Writer, m api.MoveReply) error {
+		_, err := fmt.Fprintf(w, told, dash(m.From), m.To)
+		return err
+	})
+}
+
+func rtuArg(args []string) (uint32, error) {
+	n, err := strconv.ParseUint(args[0], 10, 32)
+	if err != nil {
+		return 0, usagef("RTU %q: expected its number", args[0])
+	}
+	return uint32(n), nil
+}
+
+func printRTUs(w io.Writer, rtus []api.RTUStatus) error {
+	var rows []string
+	for _, r := range rtus {
+		owner := r.Owner
+		if r.Phase == "releasing" {
+			owner += " (releasing)"
+		}
+		rows = append(rows, row(r.Number, r.Name, owner, r.Epoch, r.Reason, r.Pinned, yesNo(r.Online), linkSummary(r)))
+	}
+	return table(w, "RTU\tNAME\tOWNER\tEPOCH\tREASON\tPINNED\tONLINE\tLINKS", rows...)
+}
+
+// linkSummary tells for each FEP the states of all links, channels apart by a
+// bar: "fep1 active|standby, fep2 standby|standby".
+func linkSummary(r api.RTUStatus) string {
+	byNode := make(map[string][]string)
+	for _, c := range r.Channels {
+		states := make(map[string][]string)
+		for _, l := range c.Links {
+			for node, state := range l {
+				if node != "address" {
+					states[node] = append(states[node], state)
+				}
+			}
+		}
+		for node, list := range states {
+			byNode[node] = append(byNode[node], strings.Join(list, " "))
+		}
+	}
+	var parts []string
+	for _, node := range slices.Sorted(maps.Keys(byNode)) {
+		parts = append(parts, node+" "+strings.Join(byNode[node], "|"))
+	}
+	return strings.Join(parts, ", ")
+}
+
+func printRTU(w io.Writer, r api.RTUStatus) error {
+	if err := printRTUs(w, []api.RTUStatus{r}); err != nil {
+		return err
+	}
+	fmt.Fprintln(w)
+	var rows []string
+	for _, c := range r.Channels {
+		for i, l := range c.Links {
+			var states []string
+			for _, node := range slices.Sorted(maps.Keys(l)) {
+				if node != "address" {
+					states = append(states, node+" "+l[node])
+				}
+			}
+			rows = append(rows, row(c.Channel, i+1, l["address"], strings.Join(states, ", ")))
+		}
+	}
+	return table(w, "CHANNEL\tLINK\tADDRESS\tSTATE", rows...)
+}

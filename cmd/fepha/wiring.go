@@ -1,0 +1,215 @@
+package main
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"log/slog"
+	"os"
+
+	"github.com/fepha/fepha/acquisition"
+	"github.com/fepha/fepha/api"
+	"github.com/fepha/fepha/cluster"
+	"github.com/fepha/fepha/configs"
+	"github.com/fepha/fepha/forwarder"
+	"github.com/fepha/fepha/fsm"
+	"github.com/fepha/fepha/fsm/fsmpb"
+	"github.com/fepha/fepha/iec104"
+)
+
+// This file turns the configuration, which knows none of the packages, into
+// what each of them wants to know.
+
+func clusterConfig(s *configs.Station, id, dataDir string) (cluster.Config, error) {
+	cfg := cluster.Config{
+		ID:       id,
+		DataDir:  dataDir,
+		Lease:    s.Cluster.Lease,
+		LogStore: string(s.Cluster.LogStore),
+		Zone:     s.Location,
+		Build:    version,
+	}
+	for _, n := range s.Cluster.Nodes {
+		cfg.Members = append(cfg.Members, cluster.Member{
+			ID: n.ID, Host: n.Host, Role: cluster.Role(n.Role), Address: n.Address.String(),
+		})
+	}
+	if !s.Security.Insecure {
+		cfg.Security = &cluster.Security{CA: s.Security.CA.Path, Cert: s.Security.Cert.Path, Key: s.Security.Key.Path}
+	}
+	cfg.Station = declaration(s)
+	return cfg, nil
+}
+
+// declaration is what the replicated state has to know of the configuration.
+func declaration(s *configs.Station) *fsmpb.Configure {
+	d := &fsmpb.Configure{
+		Digest: s.Digest(),
+		Retain: uint64(s.Journal.Retain),
+		Fnp:    s.FNP != nil,
+	}
+	for _, n := range s.Cluster.Nodes {
+		d.Nodes = append(d.Nodes, &fsmpb.Configure_Node{Id: n.ID, Host: uint32(n.Host), Role: string(n.Role)})
+	}
+	for _, r := range s.RTUs {
+		rtu := &fsmpb.Configure_RTU{Number: r.Number, Name: r.Name, Prefer: r.Prefer}
+		for _, c := range r.Channels {
+			rtu.Links = append(rtu.Links, uint32(len(c.Links)))
+		}
+		d.Rtus = append(d.Rtus, rtu)
+	}
+	for _, u := range s.Uplinks {
+		for _, g := range u.Groups {
+			d.Groups = append(d.Groups, &fsmpb.Configure_Group{Uplink: u.Name, Group: g.Name, Mode: uplinkModes[u.Mode].declared})
+		}
+	}
+	for _, v := range s.VirtualPoints {
+		d.Virtual = append(d.Virtual, &fsmpb.Configure_Virtual{Rtu: v.RTU, Point: v.Number, Source: v.Source.String(), Name: v.Name})
+	}
+	return d
+}
+
+var uplinkModes = map[configs.UplinkMode]struct {
+	declared fsmpb.Configure_Mode
+	mode     forwarder.Mode
+}{
+	configs.ModeExclusive:   {fsmpb.Configure_EXCLUSIVE, forwarder.Exclusive},
+	configs.ModeMainStandby: {fsmpb.Configure_MAIN_STANDBY, forwarder.MainStandby},
+	configs.ModeDualActive:  {fsmpb.Configure_DUAL_ACTIVE, forwarder.DualActive},
+}
+
+func protocol(p configs.IEC104) iec104.Config {
+	return iec104.Config{
+		Profile: iec104.Profile{CauseSize: p.COTSize, CommonAddressSize: p.CASize, ObjectAddressSize: p.IOASize},
+		K:       p.K, W: p.W, T0: p.T0, T1: p.T1, T2: p.T2, T3: p.T3,
+	}
+}
+
+var probes = map[configs.StandbyProbe]acquisition.Probe{
+	configs.ProbeConnect: acquisition.ProbeConnect,
+	configs.ProbeHold:    acquisition.ProbeHold,
+	configs.ProbeOff:     acquisition.ProbeOff,
+}
+
+var linkModes = map[configs.LinkMode]acquisition.LinkMode{
+	configs.LinksOneActive: acquisition.OneActive,
+	configs.LinksAllActive: acquisition.AllActive,
+}
+
+func acquisitionConfig(s *configs.Station, node *cluster.Node, log *slog.Logger) acquisition.Config {
+	cfg := acquisition.Config{Cluster: acquisition.FromNode(node), Node: node.ID(), Location: s.Location, Log: log}
+	for i := range s.RTUs {
+		cfg.RTUs = append(cfg.RTUs, acquisitionRTU(&s.RTUs[i]))
+	}
+	return cfg
+}
+
+func acquisitionRTU(r *configs.RTU) acquisition.RTU {
+	rtu := acquisition.RTU{
+		Number: r.Number, Name: r.Name, CommonAddress: iec104.CommonAddress(r.CommonAddress),
+		Retry: r.Retry, StandbyProbe: probes[r.StandbyProbe],
+		Interrogation: r.Interrogation, CounterInterrogation: r.CounterInterrogation, ClockSync: r.ClockSync,
+		Protocol: protocol(r.IEC104),
+	}
+	for _, c := range r.Channels {
+		channel := acquisition.Channel{Mode: linkModes[c.Mode]}
+		for _, l := range c.Links {
+			channel.Links = append(channel.Links, l.Address.String())
+		}
+		rtu.Channels = append(rtu.Channels, channel)
+	}
+	for _, p := range r.Points {
+		point := acquisition.Point{
+			Kind: fsmpb.Kind(p.Kind), Number: p.Number, Address: iec104.InformationObjectAddress(p.IOA),
+			Type: iec104.TypeID(p.Type), Invert: p.Invert, Event: p.Event,
+		}
+		if a := p.Analog; a != nil {
+			point.Analog = &acquisition.Analog{
+				Scale: a.Scale, Offset: a.Offset, Deadband: a.Deadband, Percent: a.Percent, Low: a.Low, High: a.High,
+			}
+		}
+		rtu.Points = append(rtu.Points, point)
+	}
+	return rtu
+}
+
+func forwarderConfig(s *configs.Station, node *cluster.Node, log *slog.Logger) (forwarder.Config, error) {
+	cfg := forwarder.Config{Node: forwarder.Cluster(node), Location: s.Location, Log: log}
+	for _, u := range s.Uplinks {
+		uplink := forwarder.Uplink{
+			Name: u.Name, CommonAddress: iec104.CommonAddress(u.CommonAddress), Mode: uplinkModes[u.Mode].mode,
+			RoleIOA: u.RoleIOA, Controls: u.Controls, IEC104: protocol(u.IEC104),
+		}
+		if listen, ok := u.Listen[node.ID()]; ok {
+			uplink.Listen = listen.String()
+		}
+		if u.TLS != nil {
+			tlsConfig, err := serverTLS(u.TLS)
+			if err != nil {
+				return cfg, fmt.Errorf("uplink %s: %w", u.Name, err)
+			}
+			uplink.TLS = tlsConfig
+		}
+		for _, g := range u.Groups {
+			uplink.Groups = append(uplink.Groups, forwarder.Group{Name: g.Name, Clients: g.Clients, CommonNames: g.Certificates})
+		}
+		for _, p := range u.Points {
+			uplink.Points = append(uplink.Points, forwarder.Point{
+				IOA: p.IOA, RTU: p.RTU, Kind: fsm.Kind(p.Kind), Point: p.Number, Type: iec104.TypeID(p.Type),
+				Name: p.Name, Category: controlCategory(s, p),
+			})
+		}
+		cfg.Uplinks = append(cfg.Uplinks, uplink)
+	}
+	return cfg, nil
+}
+
+// controlCategory is the category that the RTU's table gives a control.
+func controlCategory(s *configs.Station, p configs.UplinkPoint) string {
+	if !p.Kind.IsControl() {
+		return ""
+	}
+	if r, ok := s.RTU(p.RTU); ok {
+		for i := range r.Points {
+			if q := &r.Points[i]; q.Kind == p.Kind && q.Number == p.Number {
+				return q.Category.String()
+			}
+		}
+	}
+	return ""
+}
+
+// serverTLS asks clients for a certificate of the given CA (IEC 62351-3).
+func serverTLS(t *configs.TLS) (*tls.Config, error) {
+	cert, err := tls.LoadX509KeyPair(t.Cert.Path, t.Key.Path)
+	if err != nil {
+		return nil, fmt.Errorf("certificate: %w", err)
+	}
+	cfg := &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{cert}}
+	if !t.CA.IsZero() {
+		pem, err := os.ReadFile(t.CA.Path)
+		if err != nil {
+			return nil, fmt.Errorf("CA: %w", err)
+		}
+		cfg.ClientCAs = x509.NewCertPool()
+		if !cfg.ClientCAs.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("CA %s: no certificate in it", t.CA.Path)
+		}
+		cfg.ClientAuth = tls.RequireAndVerifyClientCert
+	}
+	return cfg, nil
+}
+
+func apiConfig(s *configs.Station, node *cluster.Node, log *slog.Logger) api.Config {
+	cfg := api.Config{Node: node, Station: s.ID, RTUs: make(map[uint32][][]string), Log: log}
+	for _, r := range s.RTUs {
+		for _, c := range r.Channels {
+			var links []string
+			for _, l := range c.Links {
+				links = append(links, l.Address.String())
+			}
+			cfg.RTUs[r.Number] = append(cfg.RTUs[r.Number], links)
+		}
+	}
+	return cfg
+}
