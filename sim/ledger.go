@@ -96,27 +96,33 @@ func (l *Ledger) LongestGap() time.Duration {
 	return l.gap
 }
 
+// Lacks returns those of keys that never came.
+func (l *Ledger) Lacks(keys []Key) []Key {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var missing []Key
+	for _, k := range keys {
+		if l.counts[k] == 0 {
+			missing = append(missing, k)
+		}
+	}
+	return missing
+}
+
 // Missing lists the events of sent, as translate renames them, that received
 // does not have, in order of time tag then address. translate may be nil.
 func Missing(sent, received *Ledger, translate func(Key) Key) []Key {
 	sent.mu.Lock()
 	keys := make([]Key, 0, len(sent.counts))
 	for k := range sent.counts {
+		if translate != nil {
+			k = translate(k)
+		}
 		keys = append(keys, k)
 	}
 	sent.mu.Unlock()
 
-	received.mu.Lock()
-	defer received.mu.Unlock()
-	var missing []Key
-	for _, k := range keys {
-		if translate != nil {
-			k = translate(k)
-		}
-		if received.counts[k] == 0 {
-			missing = append(missing, k)
-		}
-	}
+	missing := received.Lacks(keys)
 	slices.SortFunc(missing, func(a, b Key) int {
 		for i := len(a.Time) - 1; i >= 0; i-- {
 			if c := cmp.Compare(a.Time[i], b.Time[i]); c != 0 {

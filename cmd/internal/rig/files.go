@@ -1,0 +1,114 @@
+package rig
+
+import (
+	"encoding/csv"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/sim"
+)
+
+// RTU describes a device and how the station sees it.
+type RTU struct {
+	Number        uint32
+	Name          string
+	CommonAddress iec104.CommonAddress
+	Points        []sim.DevicePoint
+	Prefer        string // "": fep1
+}
+
+// uplinkCA is the common address of the rig's uplink, roleIOA its role point.
+const (
+	uplinkCA iec104.CommonAddress            = 100
+	roleIOA  iec104.InformationObjectAddress = 60001
+)
+
+// uplinkAddress is the object address that a device's point has at the control
+// centre: each RTU has a block of 100,000, its points are numbered in order.
+func uplinkAddress(rtu uint32, index int) iec104.InformationObjectAddress {
+	return iec104.InformationObjectAddress(rtu*100_000 + uint32(index) + 1)
+}
+
+// kindOf is the kind of point that a type belongs to in the tables.
+func kindOf(t iec104.TypeID) string {
+	switch t {
+	case iec104.M_SP_NA_1, iec104.M_SP_TB_1, iec104.M_DP_NA_1, iec104.M_DP_TB_1:
+		return "di"
+	case iec104.M_IT_NA_1, iec104.M_IT_TB_1:
+		return "counter"
+	case iec104.C_SC_NA_1, iec104.C_DC_NA_1, iec104.C_RC_NA_1, iec104.C_SC_TA_1, iec104.C_DC_TA_1, iec104.C_RC_TA_1:
+		return "do"
+	case iec104.C_SE_NA_1, iec104.C_SE_NB_1, iec104.C_SE_NC_1, iec104.C_BO_NA_1, iec104.C_SE_TA_1, iec104.C_SE_TB_1, iec104.C_SE_TC_1, iec104.C_BO_TA_1:
+		return "ao"
+	}
+	return "ai"
+}
+
+// writeFiles writes station.yaml and its tables and returns the path of the
+// former.
+func (s *Station) writeFiles() (string, error) {
+	o := s.opts
+	var y strings.Builder
+	fmt.Fprintf(&y, "station: {id: 21, name: Demo station, time_zone: UTC}\ncluster:\n  nodes:\n")
+	for _, n := range s.nodes {
+		fmt.Fprintf(&y, "    - {id: %s, host: %d, role: %s, address: %q, api: %q}\n", n.ID, n.host, n.role, n.address, n.api)
+	}
+	fmt.Fprintf(&y, "  log_store: %s\n  lease: %v\nsecurity: {insecure: true}\nredis: {mode: off}\njournal: {retain: %d}\nrtus:\n", o.LogStore, o.Lease, o.Retain)
+	uplink := [][]string{{"ioa", "rtu", "kind", "point", "type", "name"}}
+	for i, r := range o.RTUs {
+		prefer := r.Prefer
+		if prefer == "" {
+			prefer = "fep1"
+		}
+		fmt.Fprintf(&y, "  - number: %d\n    name: %q\n    common_address: %d\n    points: rtu%d.csv\n    prefer: %s\n    channels:\n", r.Number, r.Name, r.CommonAddress, r.Number, prefer)
+		for _, address := range s.Devices[i].Addresses() {
+			fmt.Fprintf(&y, "      - {address: %q}\n", address)
+		}
+		fmt.Fprintf(&y, "    retry: %v\n    standby_probe: %s\n", o.Retry, o.Probe)
+		points := [][]string{{"kind", "point", "ioa", "type", "name", "category"}}
+		for j, p := range r.Points {
+			number := strconv.Itoa(int(p.Address))
+			kind := kindOf(p.Type)
+			typ, category := "", ""
+			if p.Type.IsCommand() {
+				typ, category = p.Type.String(), strings.ToUpper(kind)
+			}
+			points = append(points, []string{kind, number, number, typ, fmt.Sprintf("%s %d of RTU %d", kind, p.Address, r.Number), category})
+			forwarded := p.Type
+			if kind == "di" {
+				forwarded = p.Type.WithCP56()
+			}
+			uplink = append(uplink, []string{strconv.Itoa(int(uplinkAddress(r.Number, j))), strconv.Itoa(int(r.Number)), kind, number, forwarded.String(), ""})
+		}
+		if err := writeCSV(filepath.Join(o.Dir, fmt.Sprintf("rtu%d.csv", r.Number)), points); err != nil {
+			return "", err
+		}
+	}
+	fmt.Fprintf(&y, "uplinks:\n  - name: occ\n    common_address: %d\n    points: occ.csv\n    mode: %s\n    listen: {fep1: %q, fep2: %q}\n    groups: [{name: occ, clients: [127.0.0.0/8]}]\n    controls: true\n",
+		uplinkCA, o.Mode, s.uplinks[0], s.uplinks[1])
+	if o.Mode != "exclusive" {
+		fmt.Fprintf(&y, "    role_ioa: %d\n", roleIOA)
+	}
+	if err := writeCSV(filepath.Join(o.Dir, "occ.csv"), uplink); err != nil {
+		return "", err
+	}
+	path := filepath.Join(o.Dir, "station.yaml")
+	return path, os.WriteFile(path, []byte(y.String()), 0o644)
+}
+
+func writeCSV(path string, rows [][]string) error {
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	w := csv.NewWriter(f)
+	if err := w.WriteAll(rows); err != nil {
+		_ = f.Close()
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return f.Close()
+}

@@ -1,0 +1,333 @@
+package rig
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/fepha/fepha/api"
+	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/sim"
+)
+
+// Options describe a station. Zero fields have defaults.
+type Options struct {
+	Binary   string        // the fepha program (needed)
+	Dir      string        // of all its files; made if missing (needed)
+	RTUs     []RTU         // (needed)
+	Channels int           // of each RTU; 2
+	Lease    time.Duration // 500 ms
+	Retry    time.Duration // of channels; 1 s
+	Mode     string        // of the uplink; exclusive
+	Probe    string        // standby_probe; hold
+	LogStore string        // boltdb
+	LogLevel string        // info
+	Retain   int           // 200,000
+	OnEvent  func(k sim.Key, isNew bool)
+}
+
+// Node is one of the station's nodes.
+type Node struct {
+	ID  string
+	API string // URL
+
+	role, address, api string
+	host               int
+	proc               *process
+}
+
+// A Station is three node processes with simulated neighbours. Its methods may
+// be called from one goroutine at a time.
+type Station struct {
+	Devices []*sim.Device // one for each of Options.RTUs
+	Centre  *sim.Centre
+
+	opts    Options
+	config  string // path of station.yaml
+	nodes   []*Node
+	uplinks [2]string // addresses on fep1 and fep2
+
+	stopSim    context.CancelFunc
+	simulators sync.WaitGroup
+}
+
+// New listens with the devices, writes the configuration, and starts the
+// control centre; StartAll starts the nodes. Close ends everything.
+func New(o Options) (*Station, error) {
+	def := func(s *string, v string) {
+		if *s == "" {
+			*s = v
+		}
+	}
+	def(&o.Mode, "exclusive")
+	def(&o.Probe, "hold")
+	def(&o.LogStore, "boltdb")
+	def(&o.LogLevel, "info")
+	o.Channels = max(o.Channels, 1)
+	if o.Channels == 1 {
+		o.Channels = 2
+	}
+	if o.Lease == 0 {
+		o.Lease = 500 * time.Millisecond
+	}
+	if o.Retry == 0 {
+		o.Retry = time.Second
+	}
+	if o.Retain == 0 {
+		o.Retain = 200_000
+	}
+	if err := os.MkdirAll(o.Dir, 0o755); err != nil {
+		return nil, err
+	}
+	s := &Station{opts: o, stopSim: func() {}}
+	for _, r := range o.RTUs {
+		listen := slices.Repeat([]string{"127.0.0.1:0"}, o.Channels)
+		d, err := sim.NewDevice(sim.DeviceConfig{Listen: listen, CommonAddress: r.CommonAddress, Points: r.Points})
+		if err != nil {
+			return nil, errors.Join(err, s.Close())
+		}
+		s.Devices = append(s.Devices, d)
+	}
+	ports, err := freePorts(8)
+	if err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	for i, id := range []string{"fep1", "fep2", "wit"} {
+		n := &Node{ID: id, host: i + 1, role: "fep", address: ports[i], api: ports[3+i], API: "http://" + ports[3+i]}
+		if id == "wit" {
+			n.role = "witness"
+		}
+		s.nodes = append(s.nodes, n)
+	}
+	s.uplinks = [2]string{ports[6], ports[7]}
+	if s.config, err = s.writeFiles(); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	s.Centre = sim.NewCentre(sim.CentreConfig{
+		Addresses:     s.uplinks[:],
+		Both:          o.Mode != "exclusive",
+		CommonAddress: uplinkCA,
+		RoleAddress:   roleIOA,
+		Interrogate:   true,
+		OnEvent:       o.OnEvent,
+	})
+	var ctx context.Context
+	ctx, s.stopSim = context.WithCancel(context.Background())
+	s.simulators.Go(func() { _ = s.Centre.Run(ctx) })
+	return s, nil
+}
+
+// freePorts finds loopback addresses whose ports nobody uses just now.
+func freePorts(n int) ([]string, error) {
+	var addresses []string
+	for range n {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return nil, err
+		}
+		defer l.Close() // all are held until all are found, so that none comes twice
+		addresses = append(addresses, l.Addr().String())
+	}
+	return addresses, nil
+}
+
+// Config is the path of station.yaml.
+func (s *Station) Config() string { return s.config }
+
+// Uplinks are the addresses of the uplink on fep1 and fep2.
+func (s *Station) Uplinks() []string { return s.uplinks[:] }
+
+// Nodes are all nodes: fep1, fep2, wit.
+func (s *Station) Nodes() []*Node { return s.nodes }
+
+// Node returns a node by its id, which must be one.
+func (s *Station) Node(id string) *Node {
+	return s.nodes[slices.IndexFunc(s.nodes, func(n *Node) bool { return n.ID == id })]
+}
+
+// LogFile is where a node's log goes.
+func (s *Station) LogFile(id string) string { return filepath.Join(s.opts.Dir, id+".log") }
+
+// StartAll starts the nodes that are not running.
+func (s *Station) StartAll() error {
+	for _, n := range s.nodes {
+		if n.proc != nil && n.proc.running() {
+			continue
+		}
+		if err := s.Start(n.ID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Start starts a node.
+func (s *Station) Start(id string) error {
+	n := s.Node(id)
+	p, err := startProcess(s.LogFile(id), s.opts.Binary, "node", "--config", s.config, "--id", id,
+		"--data-dir", filepath.Join(s.opts.Dir, id), "--log-level", s.opts.LogLevel)
+	if err != nil {
+		return err
+	}
+	n.proc = p
+	return nil
+}
+
+// Running tells whether a node's process runs.
+func (s *Station) Running(id string) bool {
+	n := s.Node(id)
+	return n.proc != nil && n.proc.running()
+}
+
+// Kill ends a node with SIGKILL and waits until it is gone.
+func (s *Station) Kill(id string) error { return s.Node(id).proc.kill() }
+
+// KillAll ends all nodes at once with SIGKILL.
+func (s *Station) KillAll() error {
+	var errs []error
+	for _, n := range s.nodes {
+		errs = append(errs, n.proc.signal(syscall.SIGKILL))
+	}
+	for _, n := range s.nodes {
+		<-n.proc.done
+	}
+	return errors.Join(errs...)
+}
+
+// Signal sends a node's process a signal.
+func (s *Station) Signal(id string, sig os.Signal) error { return s.Node(id).proc.signal(sig) }
+
+// Stop asks a node to end and waits.
+func (s *Station) Stop(id string) error { return s.Node(id).proc.stop() }
+
+// Close ends the nodes, the control centre and the devices.
+func (s *Station) Close() error {
+	var errs []error
+	for _, n := range s.nodes {
+		if n.proc != nil && n.proc.running() {
+			if err := n.proc.stop(); err != nil {
+				errs = append(errs, fmt.Errorf("%s: %w", n.ID, err))
+			}
+		}
+	}
+	s.stopSim()
+	s.simulators.Wait()
+	for _, d := range s.Devices {
+		errs = append(errs, d.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// Simulate runs f, which must end with its context, until Close.
+func (s *Station) Simulate(f func(ctx context.Context)) (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	outer := s.stopSim
+	s.stopSim = func() { cancel(); outer() }
+	done := make(chan struct{})
+	s.simulators.Go(func() {
+		defer close(done)
+		f(ctx)
+	})
+	return func() { cancel(); <-done }
+}
+
+// Status asks the nodes in turn and returns the first answer with a quorum.
+func (s *Station) Status(ctx context.Context) (api.Status, error) {
+	var errs []error
+	for _, n := range s.nodes {
+		if n.proc == nil || !n.proc.running() {
+			continue
+		}
+		client := api.Client{Base: n.API}
+		st, err := client.Status(ctx)
+		if err == nil && !st.Quorum {
+			err = errors.New("no quorum")
+		}
+		if err == nil {
+			return st, nil
+		}
+		errs = append(errs, fmt.Errorf("%s: %w", n.ID, err))
+	}
+	return api.Status{}, errors.Join(append(errs, errors.New("no node answers with a quorum"))...)
+}
+
+// WaitFor asks for the status until good accepts it. The error tells the last
+// status when ctx ends before.
+func (s *Station) WaitFor(ctx context.Context, what string, good func(api.Status) bool) (api.Status, error) {
+	var last api.Status
+	var lastErr error
+	for {
+		st, err := s.Status(ctx)
+		if err == nil {
+			if good(st) {
+				return st, nil
+			}
+			last = st
+		}
+		lastErr = err
+		select {
+		case <-ctx.Done():
+			return last, fmt.Errorf("waiting for %s: %w (last status %+v, last error %v)", what, ctx.Err(), last, lastErr)
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+}
+
+// Complete is the condition that every RTU has an owner, is on line, and the
+// control centre is connected.
+func Complete(st api.Status) bool {
+	for _, r := range st.RTUs {
+		if r.Owner == "" || !r.Online || !slices.ContainsFunc(r.Channels, func(c api.ChannelStatus) bool {
+			return slices.ContainsFunc(c.Links, func(l map[string]string) bool { return l[r.Owner] == "active" })
+		}) {
+			return false
+		}
+	}
+	for _, u := range st.Uplinks {
+		if u.Owner == "" || len(u.Links) == 0 {
+			return false
+		}
+	}
+	return st.Leader != "" && len(st.RTUs) > 0
+}
+
+// Lost lists the events that a device sent and the control centre does not
+// have.
+func (s *Station) Lost(device int) []sim.Key {
+	r := s.opts.RTUs[device]
+	addresses := make(map[iec104.InformationObjectAddress]iec104.InformationObjectAddress, len(r.Points))
+	for i, p := range r.Points {
+		addresses[p.Address] = uplinkAddress(r.Number, i)
+	}
+	return sim.Missing(&s.Devices[device].Sent, &s.Centre.Received, func(k sim.Key) sim.Key {
+		k.Address = addresses[k.Address]
+		return k
+	})
+}
+
+// UplinkAddress is the object address that a device's point has at the control
+// centre; 0 if it has none.
+func (s *Station) UplinkAddress(device int, ioa iec104.InformationObjectAddress) iec104.InformationObjectAddress {
+	r := s.opts.RTUs[device]
+	if i := slices.IndexFunc(r.Points, func(p sim.DevicePoint) bool { return p.Address == ioa }); i >= 0 {
+		return uplinkAddress(r.Number, i)
+	}
+	return 0
+}
+
+// Client talks to the API of a running node.
+func (s *Station) Client() *api.Client {
+	for _, n := range s.nodes {
+		if n.proc != nil && n.proc.running() {
+			return &api.Client{Base: n.API}
+		}
+	}
+	return &api.Client{}
+}
