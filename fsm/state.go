@@ -1,35 +1,29 @@
 package fsm
 
 import (
+	"fmt"
+
 	"github.com/fepha/fepha/fsm/fsmpb"
 )
 
 // State is the replicated state. See the package comment for who may call what when.
 type State struct {
-	index     uint64
+	index      uint64 // of the last entry applied
+	config     *fsmpb.Configure
+	epochFloor uint64 // no epoch of a resource that is gone was above it: where new ones start
+
+	nodes     []*Node // by host; few
 	resources map[string]*Resource
-	config    *fsmpb.Configure
-	rev       Revisions
-	version   uint64
+	rtus      map[uint32]*rtu
+	groups    []*group // by resource id; few
+
+	journal  journal
+	image    image
+	controls controls
+	virtual  virtualPoints
+
+	rev Revisions
 }
-
-// New returns the state before the first entry.
-func New() *State {
-	return &State{resources: map[string]*Resource{}, config: &fsmpb.Configure{}}
-}
-
-// Apply applies the Raft entry with this log index and returns one result a command, in order. It keeps no reference
-// to e.
-func (s *State) Apply(index uint64, e *fsmpb.Entry) []*fsmpb.Result {
-	s.index = index
-	return make([]*fsmpb.Result, len(e.GetCommands()))
-}
-
-// Index is the log index of the last entry applied; 0 before the first.
-func (s *State) Index() uint64 { return s.index }
-
-// Config is the station's configuration as last applied. It is shared: callers must not change it.
-func (s *State) Config() *fsmpb.Configure { return s.config }
 
 // Revisions counts the changes of each part of the state, so that a reader knows cheaply whether to look again.
 // Points have [State.Version] and [State.ChangesAfter] instead, events their numbers.
@@ -45,5 +39,140 @@ type Revisions struct {
 	Virtual   uint64
 }
 
+// New returns the state before the first entry. Nothing exists in it until a Configure.
+func New() *State {
+	return &State{
+		config:    noConfig(),
+		resources: map[string]*Resource{},
+		rtus:      map[uint32]*rtu{},
+		journal:   newJournal(1, defaultRetain),
+		image:     newImage(0),
+		controls:  newControls(),
+	}
+}
+
+// stamp is when and by whom a command was proposed.
+type stamp struct {
+	ms   int64
+	cp56 uint64
+	node string
+}
+
+// Apply applies the Raft entry with this log index and returns one result a command, in order. It keeps no reference
+// to e.
+func (s *State) Apply(index uint64, e *fsmpb.Entry) []*fsmpb.Result {
+	s.index = index
+	results := make([]*fsmpb.Result, len(e.GetCommands()))
+	for i, c := range e.GetCommands() {
+		results[i] = s.apply(c)
+	}
+	return results
+}
+
+func (s *State) apply(c *fsmpb.Command) *fsmpb.Result {
+	at := stamp{ms: c.GetAtMs(), cp56: c.GetAtCp56(), node: c.GetNode()}
+	before := s.journal.last
+	res := s.dispatch(at, c)
+	s.settle(at)
+	if s.journal.last > before {
+		res.FirstSeq, res.LastSeq = before+1, s.journal.last
+	}
+	return res
+}
+
+func (s *State) dispatch(at stamp, c *fsmpb.Command) *fsmpb.Result {
+	switch op := c.GetOp().(type) {
+	case *fsmpb.Command_Events:
+		return s.events(at, op.Events)
+	case *fsmpb.Command_Online:
+		return s.setOnline(at, op.Online)
+
+	case *fsmpb.Command_Configure:
+		return s.configure(at, op.Configure)
+	case *fsmpb.Command_Assign:
+		return s.assign(at, op.Assign)
+	case *fsmpb.Command_Move:
+		return s.move(at, op.Move)
+	case *fsmpb.Command_Released:
+		return s.released(at, op.Released)
+	case *fsmpb.Command_Claim:
+		return s.claim(at, op.Claim)
+	case *fsmpb.Command_Pin:
+		return s.pin(at, op.Pin)
+	case *fsmpb.Command_Activated:
+		return s.activated(at, op.Activated)
+
+	case *fsmpb.Command_Links:
+		return s.setLinks(op.Links)
+	case *fsmpb.Command_NodeState:
+		return s.setNode(at, op.NodeState)
+	case *fsmpb.Command_Clients:
+		return s.setClients(op.Clients)
+	case *fsmpb.Command_Cursor:
+		return s.setCursor(at, op.Cursor)
+
+	case *fsmpb.Command_ControlSubmit:
+		return s.submitControl(at, op.ControlSubmit)
+	case *fsmpb.Command_ControlStart:
+		return s.startControl(at, op.ControlStart)
+	case *fsmpb.Command_ControlResult:
+		return s.resultOfControl(at, op.ControlResult)
+	case *fsmpb.Command_ControlExpire:
+		return s.expireControl(at, op.ControlExpire)
+	}
+	return refuse(fsmpb.Result_INVALID, "no such command in this build")
+}
+
+// settle brings what follows from the command up to date in the same step: counts of dropped events, and virtual
+// points. Both append events, and each event may push an old one out; that ends because a slot overflows, and a virtual
+// point changes, at most once a command.
+func (s *State) settle(at stamp) {
+	for {
+		before := s.journal.last
+		s.settleRetention(at)
+		s.settleVirtual(at)
+		if s.journal.last == before {
+			return
+		}
+	}
+}
+
+// Index is the log index of the last entry applied; 0 before the first.
+func (s *State) Index() uint64 { return s.index }
+
+// Config is the station's configuration as last applied: nodes by host, RTUs by number, groups by uplink and group,
+// virtual points by RTU and point. It is shared: callers must not change it.
+func (s *State) Config() *fsmpb.Configure { return s.config }
+
 // Revisions returns the counts of changes so far.
 func (s *State) Revisions() Revisions { return s.rev }
+
+// ---- results
+
+func done() *fsmpb.Result { return &fsmpb.Result{} }
+
+func refuse(code fsmpb.Result_Code, format string, args ...any) *fsmpb.Result {
+	return &fsmpb.Result{Code: code, Message: fmt.Sprintf(format, args...)}
+}
+
+// already answers a command whose effect is there.
+func already() *fsmpb.Result { return &fsmpb.Result{Code: fsmpb.Result_DUPLICATE} }
+
+// about adds the epoch and the owner of the resource that a command concerns.
+func about(r *Resource, res *fsmpb.Result) *fsmpb.Result {
+	res.Epoch, res.Owner = r.Epoch, r.Owner
+	return res
+}
+
+// fence refuses what a node proposes for a resource that it does not own in that epoch. It returns nil if it does.
+func fence(r *Resource, epoch uint64, node string) *fsmpb.Result {
+	switch {
+	case epoch < r.Epoch:
+		return about(r, refuse(fsmpb.Result_STALE_EPOCH, "%s: epoch %d is over, it is in epoch %d of %q", r.ID, epoch, r.Epoch, r.Owner))
+	case epoch > r.Epoch:
+		return about(r, refuse(fsmpb.Result_CONFLICT, "%s: there is no epoch %d yet, it is in epoch %d of %q", r.ID, epoch, r.Epoch, r.Owner))
+	case node != r.Owner:
+		return about(r, refuse(fsmpb.Result_STALE_EPOCH, "%s: %q does not own it, it is in epoch %d of %q", r.ID, node, r.Epoch, r.Owner))
+	}
+	return nil
+}

@@ -32,6 +32,7 @@ type SnapshotHead struct {
 	Version       uint64                 `protobuf:"varint,4,opt,name=version,proto3" json:"version,omitempty"`                         // of the image
 	EpochFloor    uint64                 `protobuf:"varint,5,opt,name=epoch_floor,json=epochFloor,proto3" json:"epoch_floor,omitempty"` // where the epochs of new resources start
 	Revisions     *Revisions             `protobuf:"bytes,6,opt,name=revisions,proto3" json:"revisions,omitempty"`
+	ControlNumber uint64                 `protobuf:"varint,7,opt,name=control_number,json=controlNumber,proto3" json:"control_number,omitempty"` // submissions of controls so far
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -106,6 +107,13 @@ func (x *SnapshotHead) GetRevisions() *Revisions {
 		return x.Revisions
 	}
 	return nil
+}
+
+func (x *SnapshotHead) GetControlNumber() uint64 {
+	if x != nil {
+		return x.ControlNumber
+	}
+	return 0
 }
 
 type Revisions struct {
@@ -538,11 +546,13 @@ func (x *NodeInfo) GetSinceMs() int64 {
 
 type VirtualState struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	ValA          bool                   `protobuf:"varint,1,opt,name=val_a,json=valA,proto3" json:"val_a,omitempty"`
-	ValB          bool                   `protobuf:"varint,2,opt,name=val_b,json=valB,proto3" json:"val_b,omitempty"`
-	Val           bool                   `protobuf:"varint,3,opt,name=val,proto3" json:"val,omitempty"`
-	Time          uint64                 `protobuf:"fixed64,4,opt,name=time,proto3" json:"time,omitempty"`
-	TimeMs        int64                  `protobuf:"varint,5,opt,name=time_ms,json=timeMs,proto3" json:"time_ms,omitempty"`
+	Rtu           uint32                 `protobuf:"varint,1,opt,name=rtu,proto3" json:"rtu,omitempty"`
+	Point         uint32                 `protobuf:"varint,2,opt,name=point,proto3" json:"point,omitempty"`
+	ValA          bool                   `protobuf:"varint,3,opt,name=val_a,json=valA,proto3" json:"val_a,omitempty"`
+	ValB          bool                   `protobuf:"varint,4,opt,name=val_b,json=valB,proto3" json:"val_b,omitempty"`
+	Val           bool                   `protobuf:"varint,5,opt,name=val,proto3" json:"val,omitempty"`
+	Time          uint64                 `protobuf:"fixed64,6,opt,name=time,proto3" json:"time,omitempty"`
+	TimeMs        int64                  `protobuf:"varint,7,opt,name=time_ms,json=timeMs,proto3" json:"time_ms,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -575,6 +585,20 @@ func (x *VirtualState) ProtoReflect() protoreflect.Message {
 // Deprecated: Use VirtualState.ProtoReflect.Descriptor instead.
 func (*VirtualState) Descriptor() ([]byte, []int) {
 	return file_snapshot_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *VirtualState) GetRtu() uint32 {
+	if x != nil {
+		return x.Rtu
+	}
+	return 0
+}
+
+func (x *VirtualState) GetPoint() uint32 {
+	if x != nil {
+		return x.Point
+	}
+	return 0
 }
 
 func (x *VirtualState) GetValA() bool {
@@ -615,6 +639,7 @@ func (x *VirtualState) GetTimeMs() int64 {
 type ControlState struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Submit        *ControlSubmit         `protobuf:"bytes,1,opt,name=submit,proto3" json:"submit,omitempty"`
+	Number        uint64                 `protobuf:"varint,14,opt,name=number,proto3" json:"number,omitempty"`
 	Stage         uint32                 `protobuf:"varint,2,opt,name=stage,proto3" json:"stage,omitempty"`
 	Ok            bool                   `protobuf:"varint,3,opt,name=ok,proto3" json:"ok,omitempty"`
 	Reason        string                 `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
@@ -666,6 +691,13 @@ func (x *ControlState) GetSubmit() *ControlSubmit {
 		return x.Submit
 	}
 	return nil
+}
+
+func (x *ControlState) GetNumber() uint64 {
+	if x != nil {
+		return x.Number
+	}
+	return 0
 }
 
 func (x *ControlState) GetStage() uint32 {
@@ -1046,6 +1078,7 @@ type GroupState_Slot struct {
 	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	Seq           uint64                 `protobuf:"varint,2,opt,name=seq,proto3" json:"seq,omitempty"`
 	Dropped       uint64                 `protobuf:"varint,3,opt,name=dropped,proto3" json:"dropped,omitempty"`
+	Overflow      bool                   `protobuf:"varint,4,opt,name=overflow,proto3" json:"overflow,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1101,11 +1134,18 @@ func (x *GroupState_Slot) GetDropped() uint64 {
 	return 0
 }
 
+func (x *GroupState_Slot) GetOverflow() bool {
+	if x != nil {
+		return x.Overflow
+	}
+	return false
+}
+
 var File_snapshot_proto protoreflect.FileDescriptor
 
 const file_snapshot_proto_rawDesc = "" +
 	"\n" +
-	"\x0esnapshot.proto\x12\ffepha.fsm.v1\x1a\tfsm.proto\"\xde\x01\n" +
+	"\x0esnapshot.proto\x12\ffepha.fsm.v1\x1a\tfsm.proto\"\x85\x02\n" +
 	"\fSnapshotHead\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\x04R\x05index\x12#\n" +
 	"\rjournal_first\x18\x02 \x01(\x04R\fjournalFirst\x12!\n" +
@@ -1113,7 +1153,8 @@ const file_snapshot_proto_rawDesc = "" +
 	"\aversion\x18\x04 \x01(\x04R\aversion\x12\x1f\n" +
 	"\vepoch_floor\x18\x05 \x01(\x04R\n" +
 	"epochFloor\x125\n" +
-	"\trevisions\x18\x06 \x01(\v2\x17.fepha.fsm.v1.RevisionsR\trevisions\"\xef\x01\n" +
+	"\trevisions\x18\x06 \x01(\v2\x17.fepha.fsm.v1.RevisionsR\trevisions\x12%\n" +
+	"\x0econtrol_number\x18\a \x01(\x04R\rcontrolNumber\"\xef\x01\n" +
 	"\tRevisions\x12\x16\n" +
 	"\x06config\x18\x01 \x01(\x04R\x06config\x12\x1c\n" +
 	"\tresources\x18\x02 \x01(\x04R\tresources\x12\x14\n" +
@@ -1144,7 +1185,7 @@ const file_snapshot_proto_rawDesc = "" +
 	"\x05links\x18\x04 \x03(\v2 .fepha.fsm.v1.RTUState.NodeLinksR\x05links\x1aO\n" +
 	"\tNodeLinks\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12.\n" +
-	"\x05links\x18\x02 \x03(\v2\x18.fepha.fsm.v1.Links.LinkR\x05links\"\xc8\x02\n" +
+	"\x05links\x18\x02 \x03(\v2\x18.fepha.fsm.v1.Links.LinkR\x05links\"\xe4\x02\n" +
 	"\n" +
 	"GroupState\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
@@ -1153,24 +1194,28 @@ const file_snapshot_proto_rawDesc = "" +
 	"\aclients\x18\x04 \x03(\v2$.fepha.fsm.v1.GroupState.NodeClientsR\aclients\x1aY\n" +
 	"\vNodeClients\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x126\n" +
-	"\aclients\x18\x02 \x03(\v2\x1c.fepha.fsm.v1.Clients.ClientR\aclients\x1aF\n" +
+	"\aclients\x18\x02 \x03(\v2\x1c.fepha.fsm.v1.Clients.ClientR\aclients\x1ab\n" +
 	"\x04Slot\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x10\n" +
 	"\x03seq\x18\x02 \x01(\x04R\x03seq\x12\x18\n" +
-	"\adropped\x18\x03 \x01(\x04R\adropped\"a\n" +
+	"\adropped\x18\x03 \x01(\x04R\adropped\x12\x1a\n" +
+	"\boverflow\x18\x04 \x01(\bR\boverflow\"a\n" +
 	"\bNodeInfo\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
 	"\x05alive\x18\x02 \x01(\bR\x05alive\x12\x14\n" +
 	"\x05lease\x18\x03 \x01(\bR\x05lease\x12\x19\n" +
-	"\bsince_ms\x18\x04 \x01(\x03R\asinceMs\"w\n" +
-	"\fVirtualState\x12\x13\n" +
-	"\x05val_a\x18\x01 \x01(\bR\x04valA\x12\x13\n" +
-	"\x05val_b\x18\x02 \x01(\bR\x04valB\x12\x10\n" +
-	"\x03val\x18\x03 \x01(\bR\x03val\x12\x12\n" +
-	"\x04time\x18\x04 \x01(\x06R\x04time\x12\x17\n" +
-	"\atime_ms\x18\x05 \x01(\x03R\x06timeMs\"\xef\x02\n" +
+	"\bsince_ms\x18\x04 \x01(\x03R\asinceMs\"\x9f\x01\n" +
+	"\fVirtualState\x12\x10\n" +
+	"\x03rtu\x18\x01 \x01(\rR\x03rtu\x12\x14\n" +
+	"\x05point\x18\x02 \x01(\rR\x05point\x12\x13\n" +
+	"\x05val_a\x18\x03 \x01(\bR\x04valA\x12\x13\n" +
+	"\x05val_b\x18\x04 \x01(\bR\x04valB\x12\x10\n" +
+	"\x03val\x18\x05 \x01(\bR\x03val\x12\x12\n" +
+	"\x04time\x18\x06 \x01(\x06R\x04time\x12\x17\n" +
+	"\atime_ms\x18\a \x01(\x03R\x06timeMs\"\x87\x03\n" +
 	"\fControlState\x123\n" +
-	"\x06submit\x18\x01 \x01(\v2\x1b.fepha.fsm.v1.ControlSubmitR\x06submit\x12\x14\n" +
+	"\x06submit\x18\x01 \x01(\v2\x1b.fepha.fsm.v1.ControlSubmitR\x06submit\x12\x16\n" +
+	"\x06number\x18\x0e \x01(\x04R\x06number\x12\x14\n" +
 	"\x05stage\x18\x02 \x01(\rR\x05stage\x12\x0e\n" +
 	"\x02ok\x18\x03 \x01(\bR\x02ok\x12\x16\n" +
 	"\x06reason\x18\x04 \x01(\tR\x06reason\x12\x14\n" +

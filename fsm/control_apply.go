@@ -1,0 +1,214 @@
+package fsm
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/fepha/fepha/fsm/fsmpb"
+)
+
+// The commands of a control's life. At most once rests on three of them: an id is submitted once; it is started once, by
+// the RTU's owner in its epoch, before anything is sent; and a change of owner ends what was started.
+
+const (
+	maxControlText = 256
+	maxAheadMs     = 60 * 60 * 1000 // how far ahead a deadline may be, since ids are remembered until then
+)
+
+// submitControl takes a request. One that can't be granted now is remembered too, as done: each id gets one final answer.
+func (s *State) submitControl(at stamp, op *fsmpb.ControlSubmit) *fsmpb.Result {
+	if why := faultOfControl(at, op); why != "" {
+		return refuse(fsmpb.Result_INVALID, "control %.64q: %s", op.Id, why)
+	}
+	if known := s.controls.get(op.Id); known != nil {
+		if !known.asks(op) {
+			return refuse(fsmpb.Result_CONFLICT, "control %q: the id was used for another request", op.Id)
+		}
+		return already()
+	}
+	s.forgetControls(at.ms)
+	if len(s.controls.byID) >= maxControls {
+		return refuse(fsmpb.Result_CONFLICT, "control %q: %d controls are remembered until their deadlines have passed", op.Id, maxControls)
+	}
+	s.controls.number++
+	c := newControl(op)
+	c.Number, c.Stage, c.SubmittedMs = s.controls.number, Submitted, at.ms
+	s.controls.add(c)
+	u := s.rtus[c.RTU]
+	if u == nil {
+		s.finish(at, c, false, "no such RTU")
+		return refuse(fsmpb.Result_NOT_FOUND, "control %q: there is no RTU %d", c.ID, c.RTU)
+	}
+	if why := s.whyNot(at, c, u); why != "" {
+		s.finish(at, c, false, why)
+		return about(u.resource, refuse(fsmpb.Result_CONFLICT, "control %q: %s", c.ID, why))
+	}
+	if c.Phase == Execute || c.Phase == Cancel {
+		s.endSelection(at, s.controls.get(c.SelectID), c.Phase.String())
+	}
+	u.pending = append(u.pending, c)
+	s.changed(at, c)
+	return about(u.resource, done())
+}
+
+// faultOfControl says why a request can never be right.
+func faultOfControl(at stamp, op *fsmpb.ControlSubmit) string {
+	needsSelect := op.Phase == fsmpb.ControlSubmit_EXECUTE || op.Phase == fsmpb.ControlSubmit_CANCEL
+	switch {
+	case op.Id == "" || max(len(op.Id), len(op.Origin), len(op.SelectId), len(op.Category)) > maxControlText:
+		return fmt.Sprintf("expected an id, and texts of at most %d octets", maxControlText)
+	case op.Kind != fsmpb.Kind_DO && op.Kind != fsmpb.Kind_AO:
+		return fmt.Sprintf("kind %s: expected do or ao", Kind(op.Kind&math.MaxUint8))
+	case op.Type == 0 || op.Type > math.MaxUint8:
+		return fmt.Sprintf("type %d: expected a TypeID of 1 to 255", op.Type)
+	case op.Qualifier > math.MaxUint8:
+		return fmt.Sprintf("qualifier %d: expected one octet", op.Qualifier)
+	case math.IsNaN(op.Value):
+		return "value: expected a number"
+	case op.Phase < 0 || op.Phase >= fsmpb.ControlSubmit_Phase(controlPhases):
+		return fmt.Sprintf("phase %d: expected DIRECT, SELECT, EXECUTE or CANCEL", op.Phase)
+	case needsSelect != (op.SelectId != ""):
+		return fmt.Sprintf("%s with select id %q: EXECUTE and CANCEL name their SELECT, the others none", op.Phase, op.SelectId)
+	case op.DeadlineMs <= 0 || op.DeadlineMs > at.ms+maxAheadMs:
+		return fmt.Sprintf("deadline %d ms: expected one within an hour of %d", op.DeadlineMs, at.ms)
+	}
+	return ""
+}
+
+// newControl is the request as such.
+func newControl(op *fsmpb.ControlSubmit) *Control {
+	return &Control{
+		ID: op.Id, Origin: op.Origin, RTU: op.Rtu, Kind: Kind(op.Kind), Point: op.Point, Type: uint8(op.Type), Value: op.Value,
+		Qualifier: uint8(op.Qualifier), Phase: ControlPhase(op.Phase), SelectID: op.SelectId, DeadlineMs: op.DeadlineMs,
+		Category: op.Category,
+	}
+}
+
+// asks tells whether a request is the one that the control was made from.
+func (c *Control) asks(op *fsmpb.ControlSubmit) bool {
+	return c.Origin == op.Origin && c.RTU == op.Rtu && c.Kind == Kind(op.Kind) && c.Point == op.Point && c.Type == uint8(op.Type) &&
+		c.Value == op.Value && c.Qualifier == uint8(op.Qualifier) && c.Phase == ControlPhase(op.Phase) && c.SelectID == op.SelectId &&
+		c.DeadlineMs == op.DeadlineMs && c.Category == op.Category
+}
+
+// whyNot says why a request can't be granted as things are.
+func (s *State) whyNot(at stamp, c *Control, u *rtu) string {
+	if at.ms >= c.DeadlineMs {
+		return "deadline passed before it was submitted"
+	}
+	if c.Phase != Execute && c.Phase != Cancel {
+		return ""
+	}
+	sel := s.controls.get(c.SelectID)
+	switch {
+	case sel == nil || sel.Phase != Select:
+		return fmt.Sprintf("there is no selection %q", c.SelectID)
+	case sel.Stage != Done:
+		return fmt.Sprintf("selection %q is not confirmed yet", sel.ID)
+	case !sel.OK:
+		return fmt.Sprintf("selection %q failed: %s", sel.ID, sel.Reason)
+	case sel.Used:
+		return fmt.Sprintf("selection %q has ended: %s", sel.ID, sel.Reason)
+	case at.ms >= sel.DeadlineMs:
+		return fmt.Sprintf("selection %q has ended: deadline", sel.ID)
+	case sel.Epoch != u.resource.Epoch:
+		return fmt.Sprintf("selection %q is of epoch %d, %s is in epoch %d", sel.ID, sel.Epoch, u.resource.ID, u.resource.Epoch)
+	case sel.Origin != c.Origin || sel.RTU != c.RTU || sel.Kind != c.Kind || sel.Point != c.Point || sel.Type != c.Type ||
+		sel.Value != c.Value || sel.Qualifier != c.Qualifier:
+		return fmt.Sprintf("selection %q is of another origin, point, type, value or qualifier", sel.ID)
+	}
+	return ""
+}
+
+// startControl lets the owner send a control. Only after this is committed may it.
+//
+// DUPLICATE answers the same node in the same epoch: good for a proposal that was repeated because its answer was lost,
+// and that is known not to have been sent yet. A process that has restarted does not know that; it must be given a new
+// epoch before it acts as owner, which ends what its predecessor started.
+func (s *State) startControl(at stamp, op *fsmpb.ControlStart) *fsmpb.Result {
+	c := s.controls.get(op.Id)
+	if c == nil {
+		return refuse(fsmpb.Result_NOT_FOUND, "there is no control %q", op.Id)
+	}
+	u := s.rtus[c.RTU]
+	if u == nil {
+		return refuse(fsmpb.Result_NOT_FOUND, "control %q: there is no RTU %d", c.ID, c.RTU)
+	}
+	r := u.resource
+	if bad := fence(r, op.Epoch, op.Node); bad != nil {
+		return bad
+	}
+	switch {
+	case c.Stage == Done:
+		return about(r, refuse(fsmpb.Result_CONFLICT, "control %q is done: %s", c.ID, c.Reason))
+	case c.Stage != Submitted:
+		return about(r, already())
+	case r.Phase != Owned:
+		return about(r, refuse(fsmpb.Result_CONFLICT, "control %q: %s is %s", c.ID, r.ID, r.Phase))
+	case at.ms >= c.DeadlineMs:
+		s.finish(at, c, false, "deadline")
+		return about(r, refuse(fsmpb.Result_CONFLICT, "control %q: its deadline has passed", c.ID))
+	}
+	c.Stage, c.Node, c.Epoch, c.StartedMs = Executing, op.Node, op.Epoch, at.ms
+	s.changed(at, c)
+	return about(r, done())
+}
+
+// resultOfControl takes the device's answer. A positive answer to a SELECT or CANCEL is final: only what is executed is
+// terminated.
+func (s *State) resultOfControl(at stamp, op *fsmpb.ControlResult) *fsmpb.Result {
+	c := s.controls.get(op.Id)
+	switch {
+	case c == nil:
+		return refuse(fsmpb.Result_NOT_FOUND, "there is no control %q", op.Id)
+	case op.Cause > math.MaxUint8:
+		return refuse(fsmpb.Result_INVALID, "control %q: cause %d: expected one octet", c.ID, op.Cause)
+	case c.Stage == Submitted:
+		return refuse(fsmpb.Result_CONFLICT, "control %q was not started", c.ID)
+	case op.Epoch != c.Epoch || at.node != c.Node:
+		return refuse(fsmpb.Result_STALE_EPOCH, "control %q: %q in epoch %d did not start it, %q in epoch %d did", c.ID, at.node, op.Epoch, c.Node, c.Epoch)
+	case c.Stage == Done && c.OK == op.Ok:
+		return already()
+	case c.Stage == Done:
+		return refuse(fsmpb.Result_CONFLICT, "control %q is done already, ok %t: %s", c.ID, c.OK, c.Reason)
+	}
+	final := op.Terminated || !op.Ok || c.Phase == Select || c.Phase == Cancel
+	if c.Stage == Confirmed && !final {
+		return already()
+	}
+	c.Cause = uint8(op.Cause)
+	if c.Stage == Executing && op.Ok {
+		c.OK, c.ConfirmedMs = true, at.ms
+	}
+	if final {
+		s.finish(at, c, op.Ok, op.Reason)
+	} else {
+		c.Stage = Confirmed
+		s.changed(at, c)
+	}
+	return done()
+}
+
+// expireControl ends a control for which no answer will come, or a selection that nobody will use. One that may have been
+// sent ends with an unknown outcome, and is not sent again.
+func (s *State) expireControl(at stamp, op *fsmpb.ControlExpire) *fsmpb.Result {
+	c := s.controls.get(op.Id)
+	if c == nil {
+		return refuse(fsmpb.Result_NOT_FOUND, "there is no control %q", op.Id)
+	}
+	reason := op.Reason
+	if reason == "" {
+		reason = "deadline"
+	}
+	switch {
+	case c.Stage == Submitted:
+		s.finish(at, c, false, reason)
+	case c.Stage != Done:
+		s.finish(at, c, false, "unknown outcome: "+reason)
+	case c.selection():
+		s.endSelection(at, c, reason)
+	default:
+		return already()
+	}
+	return done()
+}

@@ -1,0 +1,133 @@
+package fsm
+
+import (
+	"math"
+
+	"github.com/fepha/fepha/fsm/fsmpb"
+)
+
+// events applies a batch of an RTU's values: all of it, once, in order, and only from the RTU's owner. The owner
+// acknowledges to the device what was applied, and nothing else.
+func (s *State) events(at stamp, op *fsmpb.Events) *fsmpb.Result {
+	u := s.rtus[op.Rtu]
+	if u == nil {
+		return refuse(fsmpb.Result_NOT_FOUND, "there is no RTU %d", op.Rtu)
+	}
+	r := u.resource
+	if bad := fence(r, op.Epoch, at.node); bad != nil {
+		return bad
+	}
+	switch {
+	case op.Batch == 0:
+		return about(r, refuse(fsmpb.Result_INVALID, "%s: batch 0: batches are numbered from 1", r.ID))
+	case op.Batch <= r.LastBatch:
+		return about(r, already())
+	case op.Batch > r.LastBatch+1:
+		return about(r, refuse(fsmpb.Result_GAP, "%s: batch %d came after %d", r.ID, op.Batch, r.LastBatch))
+	}
+	for i, it := range op.Items {
+		if why := s.faultOf(op.Rtu, it); why != "" {
+			return about(r, refuse(fsmpb.Result_INVALID, "%s: batch %d, item %d, %s/%d: %s", r.ID, op.Batch, i, Kind(it.GetKind()), it.GetPoint(), why))
+		}
+	}
+	for _, it := range op.Items {
+		s.putItem(op.Rtu, it)
+	}
+	r.LastBatch = op.Batch
+	return about(r, done())
+}
+
+// faultOf says why an item can't be stored.
+func (s *State) faultOf(rtu uint32, it *fsmpb.Item) string {
+	k := it.GetKind()
+	switch {
+	case k < 0 || k >= fsmpb.Kind(kinds) || !Kind(k).monitored():
+		return "expected a di, an ai or a counter"
+	case it.Type == 0 || it.Type > math.MaxUint8:
+		return "expected a TypeID of 1 to 255"
+	case it.Quality > math.MaxUint8:
+		return "expected a quality of one octet"
+	case it.Mode < 0 || it.Mode > fsmpb.Item_IMAGE:
+		return "expected mode EVENT, COMPARE or IMAGE"
+	case s.virtual.isVirtual(PointKey{rtu, Kind(k), it.Point}):
+		return "it is a virtual point, which the station itself produces"
+	}
+	return ""
+}
+
+// putItem stores one value. A compared value that is what the image holds leaves it untouched, time tag included: the
+// tag tells when the value was taken on, and readers of changes have nothing to do.
+func (s *State) putItem(rtu uint32, it *fsmpb.Item) {
+	kind, quality := Kind(it.Kind), uint8(it.Quality)
+	ri := s.image.rtu(rtu)
+	pos, known := ri.find(kind, it.Point)
+	if !known {
+		pos = s.image.add(ri, kind, it.Point)
+	}
+	if it.Mode == fsmpb.Item_COMPARE && known {
+		if rec := ri.at(pos); rec.quality == quality && math.Float64bits(rec.value) == math.Float64bits(it.Value) {
+			return
+		}
+	}
+	rec := s.image.write(rtu, ri, pos)
+	rec.value, rec.quality, rec.typeID = it.Value, quality, uint8(it.Type)
+	rec.time, rec.timeMs = it.Time, it.TimeMs
+	if it.Mode != fsmpb.Item_IMAGE {
+		rec.seq = s.journal.append(Event{
+			RTU: rtu, Point: it.Point, Kind: kind, Type: rec.typeID, Quality: quality,
+			Value: it.Value, Time: it.Time, TimeMs: it.TimeMs,
+		})
+	}
+}
+
+// setOnline notes that an RTU is on some channel of some node, or on none. Off line, its points turn not topical, once;
+// that of a DI is an event. On line again, values become topical one by one, as they arrive.
+func (s *State) setOnline(at stamp, op *fsmpb.Online) *fsmpb.Result {
+	u := s.rtus[op.Rtu]
+	if u == nil {
+		return refuse(fsmpb.Result_NOT_FOUND, "there is no RTU %d", op.Rtu)
+	}
+	r := u.resource
+	if op.Epoch != 0 && op.Epoch != r.Epoch {
+		return about(r, refuse(fsmpb.Result_STALE_EPOCH, "%s: epoch %d, it is in epoch %d of %q", r.ID, op.Epoch, r.Epoch, r.Owner))
+	}
+	if u.online == op.Online {
+		return about(r, already())
+	}
+	if !op.Online {
+		if node := u.activeOn(); node != "" { // it came back while this was on its way
+			return about(r, refuse(fsmpb.Result_CONFLICT, "%s: it has an active link on %q", r.ID, node))
+		}
+	}
+	u.online, u.onlineSinceMs = op.Online, at.ms
+	s.rev.Online++
+	s.note(at, &Note{Kind: NoteOnline, Resource: r.ID, Epoch: r.Epoch, To: r.Owner, OK: op.Online})
+	if !op.Online {
+		s.spoil(at, u.number)
+	}
+	return about(r, done())
+}
+
+// spoil marks all points of an RTU as not topical, but for the virtual ones.
+func (s *State) spoil(at stamp, number uint32) {
+	ri := s.image.rtus[number]
+	if ri == nil {
+		return
+	}
+	for pos := range ri.n {
+		rec := ri.at(pos)
+		bit := notTopicalBit(rec.typeID)
+		if rec.quality&bit != 0 || s.virtual.isVirtual(PointKey{number, rec.kind, rec.point}) {
+			continue
+		}
+		rec = s.image.write(number, ri, pos)
+		rec.quality |= bit
+		rec.time, rec.timeMs = at.cp56, at.ms
+		if rec.kind == DI {
+			rec.seq = s.journal.append(Event{
+				RTU: number, Point: rec.point, Kind: DI, Type: rec.typeID, Quality: rec.quality,
+				Value: rec.value, Time: at.cp56, TimeMs: at.ms,
+			})
+		}
+	}
+}

@@ -1,0 +1,280 @@
+package fsm
+
+import (
+	"bufio"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"hash/crc32"
+	"io"
+	"maps"
+	"math"
+	"slices"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/fepha/fepha/fsm/fsmpb"
+)
+
+// A snapshot is the octets "fephafsm", a format number of four octets, and frames:
+//
+//	kind (1)  length of the payload (4)  payload  CRC-32C of all that (4)
+//
+// First the head, then the configuration, then one frame for each small thing, then points and events in blocks, and the
+// tail. Small things are protobuf messages (fsmpb/snapshot.proto). Points and events are many, so they have a fixed form,
+// below. All numbers are little endian. What is equal is written alike, so equal states have equal snapshots.
+
+const (
+	snapshotMagic  = "fephafsm"
+	snapshotFormat = 1
+
+	blockPoints = 1024
+	blockEvents = 1024
+)
+
+type frameKind uint8
+
+const (
+	frameHead frameKind = iota + 1
+	frameConfig
+	frameNode
+	frameResource
+	frameRTU
+	frameGroup
+	frameVirtual
+	frameControl
+	framePoints
+	frameEvents
+	frameTail
+)
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// Snapshot is the state at one moment. It does not change any more.
+type Snapshot struct {
+	index   uint64
+	small   []byte // frames of all but points and events
+	rtus    []frozenRTU
+	points  int
+	journal journal
+}
+
+// Snapshot freezes the state. It counts as a write. Small things are encoded at once, and the chunks of points and events
+// are shared.
+func (s *State) Snapshot() *Snapshot {
+	frozen := s.view()
+	s.image.generation++
+	return frozen
+}
+
+// view is the state as a snapshot that is good only until the next write.
+func (s *State) view() *Snapshot {
+	return &Snapshot{index: s.index, small: s.encodeSmall(), rtus: s.image.list(), points: s.image.points, journal: s.journal.freeze()}
+}
+
+// Index is the log index of the last entry in the snapshot.
+func (n *Snapshot) Index() uint64 { return n.index }
+
+// Digest is a hash of the whole state, in hex. Two nodes of one build that have applied the same entries have the same.
+func (s *State) Digest() string {
+	h := sha256.New()
+	if _, err := s.view().WriteTo(h); err != nil {
+		panic(err) // a hash takes everything
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// WriteTo writes the snapshot. It may run while Apply goes on.
+func (n *Snapshot) WriteTo(w io.Writer) (int64, error) {
+	count := &countingWriter{w: w}
+	out := bufio.NewWriterSize(count, 1<<16)
+	out.WriteString(snapshotMagic)
+	out.Write(binary.LittleEndian.AppendUint32(nil, snapshotFormat))
+	out.Write(n.small)
+	var buf []byte
+	for _, r := range n.rtus {
+		for from := 0; from < r.n; from += blockPoints {
+			buf = appendPoints(buf[:0], r, from, min(from+blockPoints, r.n))
+			out.Write(buf)
+		}
+	}
+	for seq := n.journal.first; seq <= n.journal.last; seq += blockEvents {
+		buf = appendEvents(buf[:0], &n.journal, seq, min(seq+blockEvents-1, n.journal.last))
+		out.Write(buf)
+	}
+	buf = appendMessage(buf[:0], frameTail, &fsmpb.SnapshotTail{
+		Points: uint64(n.points), Events: n.journal.last - n.journal.first + 1,
+	})
+	out.Write(buf)
+	err := out.Flush() // the first error of any write
+	return count.n, err
+}
+
+type countingWriter struct {
+	w io.Writer
+	n int64
+}
+
+func (c *countingWriter) Write(p []byte) (int, error) {
+	n, err := c.w.Write(p)
+	c.n += int64(n)
+	return n, err
+}
+
+// beginFrame appends the start of a frame, endFrame its length and checksum.
+func beginFrame(b []byte, kind frameKind) []byte { return append(b, byte(kind), 0, 0, 0, 0) }
+
+func endFrame(b []byte, start int) []byte {
+	binary.LittleEndian.PutUint32(b[start+1:], uint32(len(b)-start-5))
+	return binary.LittleEndian.AppendUint32(b, crc32.Checksum(b[start:], castagnoli))
+}
+
+func appendMessage(b []byte, kind frameKind, m proto.Message) []byte {
+	start := len(b)
+	b, err := proto.MarshalOptions{Deterministic: true}.MarshalAppend(beginFrame(b, kind), m)
+	if err != nil {
+		panic(err) // only for text that is not UTF-8, and none such comes out of a decoded command
+	}
+	return endFrame(b, start)
+}
+
+// pointRecordSize: value, time, ms, seq, version (8 each), point (4), kind, type, quality (1 each).
+const pointRecordSize = 5*8 + 4 + 3
+
+// appendPoints writes a block: the RTU's number (4), and records.
+func appendPoints(b []byte, r frozenRTU, from, to int) []byte {
+	le := binary.LittleEndian
+	b = le.AppendUint32(beginFrame(b, framePoints), r.number)
+	for pos := from; pos < to; pos++ {
+		rec := &r.chunks[pos/chunkPoints].points[pos%chunkPoints]
+		b = le.AppendUint64(b, math.Float64bits(rec.value))
+		b = le.AppendUint64(b, rec.time)
+		b = le.AppendUint64(b, uint64(rec.timeMs))
+		b = le.AppendUint64(b, rec.seq)
+		b = le.AppendUint64(b, rec.version)
+		b = le.AppendUint32(b, rec.point)
+		b = append(b, byte(rec.kind), rec.typeID, rec.quality)
+	}
+	return endFrame(b, 0)
+}
+
+// eventRecordSize: value, time, ms (8 each), RTU, point (4 each), kind, type, quality (1 each), length of the note (2). The
+// note follows.
+const eventRecordSize = 3*8 + 2*4 + 3 + 2
+
+// appendEvents writes a block: the number of its first event (8), and records.
+func appendEvents(b []byte, j *journal, from, to uint64) []byte {
+	le := binary.LittleEndian
+	b = le.AppendUint64(beginFrame(b, frameEvents), from)
+	for seq := from; seq <= to; seq++ {
+		e := j.at(seq)
+		b = le.AppendUint64(b, math.Float64bits(e.Value))
+		b = le.AppendUint64(b, e.Time)
+		b = le.AppendUint64(b, uint64(e.TimeMs))
+		b = le.AppendUint32(b, e.RTU)
+		b = le.AppendUint32(b, e.Point)
+		b = append(b, byte(e.Kind), e.Type, e.Quality)
+		var note []byte
+		if e.Note != nil {
+			note = encodeNote(e.Note)
+		}
+		b = le.AppendUint16(b, uint16(len(note)))
+		b = append(b, note...)
+	}
+	return endFrame(b, 0)
+}
+
+// encodeSmall writes all but points and events.
+func (s *State) encodeSmall() []byte {
+	b := appendMessage(nil, frameHead, &fsmpb.SnapshotHead{
+		Index: s.index, JournalFirst: s.journal.first, JournalLast: s.journal.last, Version: s.image.version,
+		EpochFloor: s.epochFloor, Revisions: s.rev.proto(), ControlNumber: s.controls.number,
+	})
+	b = appendMessage(b, frameConfig, s.config)
+	for _, n := range s.nodes {
+		b = appendMessage(b, frameNode, &fsmpb.NodeInfo{Id: n.ID, Alive: n.Alive, Lease: n.Lease, SinceMs: n.SinceMs})
+	}
+	for _, r := range s.sortedResources() {
+		b = appendMessage(b, frameResource, r.proto())
+	}
+	for _, u := range s.sortedRTUs() {
+		b = appendMessage(b, frameRTU, u.proto())
+	}
+	for _, g := range s.groups {
+		b = appendMessage(b, frameGroup, g.proto())
+	}
+	for _, v := range s.virtual.points {
+		b = appendMessage(b, frameVirtual, &fsmpb.VirtualState{
+			Rtu: v.RTU, Point: v.Point, ValA: v.ValA, ValB: v.ValB, Val: v.Val, Time: v.Time, TimeMs: v.TimeMs,
+		})
+	}
+	for e := s.controls.recent.Front(); e != nil; e = e.Next() {
+		b = appendMessage(b, frameControl, e.Value.(*Control).proto())
+	}
+	return b
+}
+
+func (r Revisions) proto() *fsmpb.Revisions {
+	return &fsmpb.Revisions{
+		Config: r.Config, Resources: r.Resources, Online: r.Online, Links: r.Links, Nodes: r.Nodes,
+		Clients: r.Clients, Cursors: r.Cursors, Controls: r.Controls, Virtual: r.Virtual,
+	}
+}
+
+func (r *Resource) proto() *fsmpb.ResourceState {
+	return &fsmpb.ResourceState{
+		Id: r.ID, Owner: r.Owner, Epoch: r.Epoch, Phase: uint32(r.Phase), Target: r.Target, SinceMs: r.SinceMs,
+		Reason: r.Reason, Pin: r.Pin, LastBatch: r.LastBatch, Timings: r.Timings.proto(),
+	}
+}
+
+func (u *rtu) proto() *fsmpb.RTUState {
+	p := &fsmpb.RTUState{Number: u.number, Online: u.online, OnlineSinceMs: u.onlineSinceMs}
+	for _, node := range slices.Sorted(maps.Keys(u.links)) {
+		nl := &fsmpb.RTUState_NodeLinks{Node: node}
+		for _, l := range u.links[node] {
+			nl.Links = append(nl.Links, &fsmpb.Links_Link{Channel: l.Channel, Link: l.Link, State: fsmpb.LinkState(l.State)})
+		}
+		p.Links = append(p.Links, nl)
+	}
+	return p
+}
+
+func (g *group) proto() *fsmpb.GroupState {
+	p := &fsmpb.GroupState{Id: g.resource.ID, Base: g.base}
+	for _, c := range g.slots {
+		p.Slots = append(p.Slots, &fsmpb.GroupState_Slot{Name: c.Name, Seq: c.Seq, Dropped: c.Dropped, Overflow: c.Overflow})
+	}
+	for _, node := range slices.Sorted(maps.Keys(g.clients)) {
+		nc := &fsmpb.GroupState_NodeClients{Node: node}
+		for _, c := range g.clients[node] {
+			nc.Clients = append(nc.Clients, &fsmpb.Clients_Client{Address: c.Address, Started: c.Started, Role: c.Role})
+		}
+		p.Clients = append(p.Clients, nc)
+	}
+	return p
+}
+
+func (c *Control) proto() *fsmpb.ControlState {
+	return &fsmpb.ControlState{
+		Submit: &fsmpb.ControlSubmit{
+			Id: c.ID, Origin: c.Origin, Rtu: c.RTU, Kind: c.Kind.Proto(), Point: c.Point, Type: uint32(c.Type), Value: c.Value,
+			Qualifier: uint32(c.Qualifier), Phase: fsmpb.ControlSubmit_Phase(c.Phase), SelectId: c.SelectID,
+			DeadlineMs: c.DeadlineMs, Category: c.Category,
+		},
+		Number: c.Number, Stage: uint32(c.Stage), Ok: c.OK, Reason: c.Reason, Cause: uint32(c.Cause), Node: c.Node, Epoch: c.Epoch,
+		Used: c.Used, SubmittedMs: c.SubmittedMs, StartedMs: c.StartedMs, ConfirmedMs: c.ConfirmedMs, DoneMs: c.DoneMs,
+		Revision: c.Revision,
+	}
+}
+
+func encodeNote(n *Note) []byte {
+	b, err := proto.MarshalOptions{Deterministic: true}.Marshal(&fsmpb.Note{
+		Kind: uint32(n.Kind), Resource: n.Resource, Epoch: n.Epoch, From: n.From, To: n.To, Reason: n.Reason,
+		Timings: n.Timings.proto(), Control: n.Control, Origin: n.Origin, Stage: uint32(n.Stage), Ok: n.OK, Count: n.Count,
+	})
+	if err != nil {
+		panic(err) // as in appendMessage
+	}
+	return b
+}

@@ -1,0 +1,268 @@
+package fsm
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/fepha/fepha/fsm/fsmpb"
+)
+
+// Topology: nodes and their links downward, as they are reported. Clients upward are in uplink.go.
+
+// Roles of nodes.
+const (
+	roleFEP     = "fep"
+	roleWitness = "witness"
+)
+
+// Node is a member of the station.
+type Node struct {
+	ID      string
+	Host    uint32 // 1, 2, 3
+	Role    string // fep | witness
+	Alive   bool   // as the leader judges
+	Lease   bool   // it holds a lease, as the leader judges
+	SinceMs int64  // of the last change of Alive, ms since 1970-01-01 UTC
+}
+
+// Node returns a member by its id.
+func (s *State) Node(id string) (Node, bool) {
+	if n := s.node(id); n != nil {
+		return *n, true
+	}
+	return Node{}, false
+}
+
+// Nodes returns the members, by host.
+func (s *State) Nodes() []Node {
+	nodes := make([]Node, len(s.nodes))
+	for i, n := range s.nodes {
+		nodes[i] = *n
+	}
+	return nodes
+}
+
+func (s *State) node(id string) *Node {
+	for _, n := range s.nodes {
+		if n.ID == id {
+			return n
+		}
+	}
+	return nil
+}
+
+// nodeOfHost is the id of the node with this host number; empty if there is none.
+func (s *State) nodeOfHost(host uint32) string {
+	for _, n := range s.nodes {
+		if n.Host == host {
+			return n.ID
+		}
+	}
+	return ""
+}
+
+// LinkState is the state of a link as one node sees it.
+type LinkState uint8
+
+// The states, with the numbers of [fsmpb.LinkState].
+const (
+	LinkDown LinkState = iota
+	LinkConnecting
+	LinkStandby // reachable, not started
+	LinkActive
+
+	linkStates
+)
+
+var linkStateNames = [linkStates]string{"down", "connecting", "standby", "active"}
+
+// String gives down, connecting, standby or active.
+func (l LinkState) String() string {
+	if l < linkStates {
+		return linkStateNames[l]
+	}
+	return fmt.Sprintf("link(%d)", uint8(l))
+}
+
+// Up tells whether the device can be reached over the link.
+func (l LinkState) Up() bool { return l == LinkStandby || l == LinkActive }
+
+// Link is one link of an RTU as one node sees it.
+type Link struct {
+	Channel uint32 // from 1
+	Link    uint32 // from 1
+	State   LinkState
+}
+
+// rtu is an RTU with what is known of it, but for its points.
+type rtu struct {
+	number        uint32
+	resource      *Resource
+	name          string
+	prefer        string
+	channels      []int
+	online        bool
+	onlineSinceMs int64
+	links         map[string][]Link // by node; without the links that are down
+	pending       []*Control        // not done, in order of submission
+	selected      []*Control        // selections that an execute may use, in order of confirmation
+}
+
+// up tells whether a node reaches the RTU over a link of this channel, or over this link of it; 0 is any.
+func (u *rtu) up(node string, channel, link uint32) bool {
+	return slices.ContainsFunc(u.links[node], func(l Link) bool {
+		return l.State.Up() && (channel == 0 || l.Channel == channel) && (link == 0 || l.Link == link)
+	})
+}
+
+// activeOn is a node that has an active link to the RTU; empty if none has.
+func (u *rtu) activeOn() string {
+	for _, node := range slices.Sorted(maps.Keys(u.links)) {
+		if slices.ContainsFunc(u.links[node], func(l Link) bool { return l.State == LinkActive }) {
+			return node
+		}
+	}
+	return ""
+}
+
+// RTU is a field device.
+type RTU struct {
+	Number        uint32
+	Name          string
+	Prefer        string // node where it starts; may be empty
+	Online        bool   // it is on some channel of some node
+	OnlineSinceMs int64  // since when Online is what it is, ms since 1970-01-01 UTC; 0 if it never was otherwise
+	Links         []int  // number of links of each channel, channel 1 first
+}
+
+func (u *rtu) public() RTU {
+	return RTU{u.number, u.name, u.prefer, u.online, u.onlineSinceMs, slices.Clone(u.channels)}
+}
+
+// RTU returns an RTU by its number.
+func (s *State) RTU(number uint32) (RTU, bool) {
+	if u := s.rtus[number]; u != nil {
+		return u.public(), true
+	}
+	return RTU{}, false
+}
+
+// RTUs returns all RTUs by number.
+func (s *State) RTUs() []RTU {
+	all := make([]RTU, 0, len(s.rtus))
+	for _, u := range s.sortedRTUs() {
+		all = append(all, u.public())
+	}
+	return all
+}
+
+func (s *State) sortedRTUs() []*rtu {
+	all := slices.Collect(maps.Values(s.rtus))
+	slices.SortFunc(all, func(a, b *rtu) int { return cmp.Compare(a.number, b.number) })
+	return all
+}
+
+// Links returns the links of an RTU that are not down as a node reported them, by channel and link.
+func (s *State) Links(rtu uint32, node string) []Link {
+	if u := s.rtus[rtu]; u != nil {
+		return slices.Clone(u.links[node])
+	}
+	return nil
+}
+
+const maxLinks = 4096 // of an RTU on a node
+
+// setLinks takes a node's full list of an RTU's links. It may name channels that the configuration does not: the node
+// may be ahead of it.
+func (s *State) setLinks(op *fsmpb.Links) *fsmpb.Result {
+	u := s.rtus[op.Rtu]
+	if u == nil {
+		return refuse(fsmpb.Result_NOT_FOUND, "there is no RTU %d", op.Rtu)
+	}
+	if s.node(op.Node) == nil {
+		return refuse(fsmpb.Result_NOT_FOUND, "there is no node %q", op.Node)
+	}
+	links, err := readLinks(op.Links)
+	if err != nil {
+		return refuse(fsmpb.Result_INVALID, "RTU %d, links of %q: %v", op.Rtu, op.Node, err)
+	}
+	if slices.Equal(links, u.links[op.Node]) {
+		return about(u.resource, already())
+	}
+	s.putLinks(u, op.Node, links)
+	return about(u.resource, done())
+}
+
+// readLinks brings a list of links in normal form: sorted, without those that are down.
+func readLinks(list []*fsmpb.Links_Link) ([]Link, error) {
+	if len(list) > maxLinks {
+		return nil, fmt.Errorf("%d links: expected at most %d", len(list), maxLinks)
+	}
+	links := make([]Link, 0, len(list))
+	for _, l := range list {
+		if l.GetChannel() == 0 || l.Link == 0 {
+			return nil, fmt.Errorf("channel %d, link %d: both are numbered from 1", l.GetChannel(), l.GetLink())
+		}
+		if l.State < 0 || l.State >= fsmpb.LinkState(linkStates) {
+			return nil, fmt.Errorf("channel %d, link %d: there is no state %d", l.Channel, l.Link, l.State)
+		}
+		links = append(links, Link{l.Channel, l.Link, LinkState(l.State)})
+	}
+	slices.SortFunc(links, func(a, b Link) int {
+		return cmp.Or(cmp.Compare(a.Channel, b.Channel), cmp.Compare(a.Link, b.Link))
+	})
+	for i := 1; i < len(links); i++ {
+		if links[i].Channel == links[i-1].Channel && links[i].Link == links[i-1].Link {
+			return nil, fmt.Errorf("channel %d, link %d is there twice", links[i].Channel, links[i].Link)
+		}
+	}
+	return slices.DeleteFunc(links, func(l Link) bool { return l.State == LinkDown }), nil
+}
+
+func (s *State) putLinks(u *rtu, node string, links []Link) {
+	if len(links) == 0 {
+		delete(u.links, node)
+	} else {
+		u.links[node] = links
+	}
+	s.rev.Links++
+	s.virtual.touch(u.resource.ID)
+}
+
+// setNode takes the leader's judgement of a node. One that is not alive has no links and no clients any more.
+func (s *State) setNode(at stamp, op *fsmpb.NodeState) *fsmpb.Result {
+	n := s.node(op.Node)
+	if n == nil {
+		return refuse(fsmpb.Result_NOT_FOUND, "there is no node %q", op.Node)
+	}
+	if n.Alive == op.Alive && n.Lease == op.Lease {
+		return already()
+	}
+	if n.Alive != op.Alive {
+		n.SinceMs = at.ms
+		s.note(at, &Note{Kind: NoteNode, Resource: n.ID, OK: op.Alive})
+		s.virtual.touch(nodeTopic(n.ID))
+	}
+	n.Alive, n.Lease = op.Alive, op.Lease
+	s.rev.Nodes++
+	if !n.Alive {
+		s.forgetNode(n.ID)
+	}
+	return done()
+}
+
+// forgetNode takes away the links and clients of a node.
+func (s *State) forgetNode(id string) {
+	for _, u := range s.sortedRTUs() {
+		if len(u.links[id]) > 0 {
+			s.putLinks(u, id, nil)
+		}
+	}
+	for _, g := range s.groups {
+		if len(g.clients[id]) > 0 {
+			s.putClients(g, id, nil)
+		}
+	}
+}

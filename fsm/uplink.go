@@ -1,0 +1,263 @@
+package fsm
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+
+	"github.com/fepha/fepha/fsm/fsmpb"
+)
+
+// Uplink groups: their clients, and how far they have acknowledged the journal.
+
+// Client is a client connection of an uplink group.
+type Client struct {
+	Node    string
+	Address string
+	Started bool
+	Role    string // main | standby | held
+}
+
+// Slot is one cursor of a group. A group has one, or one for each node where a client of a dual-active group was.
+type Slot struct {
+	Name     string // empty, or the node of a dual-active group's link
+	Seq      uint64 // last event acknowledged
+	Dropped  uint64 // events that the journal dropped before they were acknowledged
+	Overflow bool   // from the first event dropped until half of what is retained is acknowledged
+}
+
+// Group is an uplink group.
+type Group struct {
+	Resource string // id
+	Uplink   string
+	Name     string
+	Mode     string // exclusive | main-standby | dual-active
+	Slots    []Slot // by name
+	Cursor   uint64 // of the slot that is furthest behind
+	Backlog  uint64 // events after Cursor that the journal still has
+	Dropped  uint64 // sum over its slots
+	Overflow bool   // of any slot
+	Clients  []Client
+}
+
+type group struct {
+	resource *Resource
+	uplink   string
+	name     string
+	mode     fsmpb.Configure_Mode
+	base     uint64              // last event before the group existed: its cursors start there
+	slots    []Slot              // by name
+	clients  map[string][]Client // by node
+}
+
+// setMode keeps the cursors' place when the mode changes: what was behind stays to be sent.
+func (g *group) setMode(mode fsmpb.Configure_Mode) {
+	dual, wasDual := mode == fsmpb.Configure_DUAL_ACTIVE, g.mode == fsmpb.Configure_DUAL_ACTIVE
+	if g.mode == fsmpb.Configure_MODE_NONE || dual != wasDual {
+		g.base = g.cursor()
+		g.slots = nil
+		if !dual {
+			g.slots = []Slot{{Seq: g.base}}
+		}
+	}
+	g.mode = mode
+}
+
+// cursor is where the slot is that is furthest behind.
+func (g *group) cursor() uint64 {
+	if len(g.slots) == 0 {
+		return g.base
+	}
+	return slices.MinFunc(g.slots, func(a, b Slot) int { return cmp.Compare(a.Seq, b.Seq) }).Seq
+}
+
+func (g *group) slot(name string) *Slot {
+	for i := range g.slots {
+		if g.slots[i].Name == name {
+			return &g.slots[i]
+		}
+	}
+	return nil
+}
+
+func (g *group) overflow() bool {
+	return slices.ContainsFunc(g.slots, func(c Slot) bool { return c.Overflow })
+}
+
+// startedOn tells whether a client of the group is started on a node.
+func (g *group) startedOn(node string) bool {
+	return slices.ContainsFunc(g.clients[node], func(c Client) bool { return c.Started })
+}
+
+func (s *State) group(resource string) *group {
+	for _, g := range s.groups {
+		if g.resource.ID == resource {
+			return g
+		}
+	}
+	return nil
+}
+
+var modeNames = map[fsmpb.Configure_Mode]string{
+	fsmpb.Configure_EXCLUSIVE: "exclusive", fsmpb.Configure_MAIN_STANDBY: "main-standby", fsmpb.Configure_DUAL_ACTIVE: "dual-active",
+}
+
+func (s *State) publicGroup(g *group) Group {
+	p := Group{
+		Resource: g.resource.ID, Uplink: g.uplink, Name: g.name, Mode: modeNames[g.mode],
+		Slots: slices.Clone(g.slots), Cursor: g.cursor(), Overflow: g.overflow(),
+	}
+	p.Backlog = s.journal.last - max(p.Cursor, s.journal.first-1)
+	for _, c := range g.slots {
+		p.Dropped += c.Dropped
+	}
+	for _, node := range slices.Sorted(maps.Keys(g.clients)) {
+		p.Clients = append(p.Clients, g.clients[node]...)
+	}
+	return p
+}
+
+// Group returns an uplink group by its resource id.
+func (s *State) Group(resource string) (Group, bool) {
+	if g := s.group(resource); g != nil {
+		return s.publicGroup(g), true
+	}
+	return Group{}, false
+}
+
+// Groups returns all uplink groups, by resource id.
+func (s *State) Groups() []Group {
+	all := make([]Group, len(s.groups))
+	for i, g := range s.groups {
+		all[i] = s.publicGroup(g)
+	}
+	return all
+}
+
+// Cursor returns the last event that a slot of a group has acknowledged: where to go on from. Slot is empty, or the node
+// of a dual-active group's link; one that never acknowledged anything stands where the group began. 0 if there is no
+// such group.
+func (s *State) Cursor(resource, slot string) uint64 {
+	g := s.group(resource)
+	if g == nil {
+		return 0
+	}
+	if c := g.slot(slot); c != nil {
+		return c.Seq
+	}
+	return g.base
+}
+
+// setCursor moves a cursor forward. The group's own is fenced; that of a dual-active link moves only by its node.
+func (s *State) setCursor(at stamp, op *fsmpb.Cursor) *fsmpb.Result {
+	g := s.group(op.Resource)
+	if g == nil {
+		return refuse(fsmpb.Result_NOT_FOUND, "there is no uplink group %q", op.Resource)
+	}
+	r := g.resource
+	dual := g.mode == fsmpb.Configure_DUAL_ACTIVE
+	switch {
+	case !dual && op.Slot != "":
+		return about(r, refuse(fsmpb.Result_INVALID, "%s: slot %q: a group that is %s has one cursor", r.ID, op.Slot, modeNames[g.mode]))
+	case dual && (op.Slot != at.node || s.node(op.Slot) == nil):
+		return about(r, refuse(fsmpb.Result_INVALID, "%s: slot %q: expected the proposing node, which is %q", r.ID, op.Slot, at.node))
+	case !dual:
+		if bad := fence(r, op.Epoch, at.node); bad != nil {
+			return bad
+		}
+	}
+	if op.Seq > s.journal.last {
+		return about(r, refuse(fsmpb.Result_INVALID, "%s: cursor %d: the newest event is %d", r.ID, op.Seq, s.journal.last))
+	}
+	c := g.slot(op.Slot)
+	if c == nil {
+		c = g.addSlot(op.Slot, s.journal.first)
+	} else if op.Seq <= c.Seq {
+		return about(r, already())
+	}
+	c.Seq = max(c.Seq, op.Seq)
+	s.rev.Cursors++
+	s.journal.unsettled = true
+	return about(r, done())
+}
+
+// addSlot makes the cursor of a dual-active link that acknowledges for the first time. What the journal has dropped
+// since the group began is lost for it.
+func (g *group) addSlot(name string, first uint64) *Slot {
+	c := Slot{Name: name, Seq: g.base}
+	if first > g.base+1 {
+		c.Dropped = first - 1 - g.base
+	}
+	i, _ := slices.BinarySearchFunc(g.slots, name, func(s Slot, n string) int { return cmp.Compare(s.Name, n) })
+	g.slots = slices.Insert(g.slots, i, c)
+	return &g.slots[i]
+}
+
+// settleRetention counts what the journal has dropped since the last time for each cursor that was still behind it.
+func (s *State) settleRetention(at stamp) {
+	j := &s.journal
+	if j.first == j.counted && !j.unsettled {
+		return
+	}
+	from, first := j.counted, j.first
+	j.counted, j.unsettled = first, false
+	for _, g := range s.groups {
+		for i := range g.slots {
+			c := &g.slots[i]
+			if lost := max(c.Seq+1, from); lost < first { // lost to first-1 were dropped unacknowledged
+				c.Dropped += first - lost
+				s.rev.Cursors++
+			}
+			behind := c.Seq+1 < first
+			caughtUp := j.last-c.Seq <= j.retain/2
+			if behind && !c.Overflow || c.Overflow && caughtUp {
+				c.Overflow = !c.Overflow
+				s.rev.Cursors++
+				s.virtual.touch(g.resource.ID)
+				s.note(at, &Note{Kind: NoteOverflow, Resource: g.resource.ID, To: c.Name, OK: !c.Overflow, Count: c.Dropped})
+			}
+		}
+	}
+}
+
+const (
+	maxClients    = 4096 // of a group on a node
+	maxClientText = 256
+)
+
+// setClients takes a node's full list of a group's clients.
+func (s *State) setClients(op *fsmpb.Clients) *fsmpb.Result {
+	g := s.group(op.Resource)
+	if g == nil {
+		return refuse(fsmpb.Result_NOT_FOUND, "there is no uplink group %q", op.Resource)
+	}
+	if s.node(op.Node) == nil {
+		return refuse(fsmpb.Result_NOT_FOUND, "there is no node %q", op.Node)
+	}
+	if len(op.Clients) > maxClients {
+		return refuse(fsmpb.Result_INVALID, "%s: %d clients on %q: expected at most %d", op.Resource, len(op.Clients), op.Node, maxClients)
+	}
+	clients := make([]Client, len(op.Clients))
+	for i, c := range op.Clients {
+		if len(c.GetAddress()) > maxClientText || len(c.GetRole()) > maxClientText {
+			return refuse(fsmpb.Result_INVALID, "%s: client %.64q on %q: expected texts of at most %d octets", op.Resource, c.Address, op.Node, maxClientText)
+		}
+		clients[i] = Client{Node: op.Node, Address: c.GetAddress(), Started: c.GetStarted(), Role: c.GetRole()}
+	}
+	slices.SortStableFunc(clients, func(a, b Client) int { return cmp.Compare(a.Address, b.Address) })
+	if slices.Equal(clients, g.clients[op.Node]) {
+		return about(g.resource, already())
+	}
+	s.putClients(g, op.Node, clients)
+	return about(g.resource, done())
+}
+
+func (s *State) putClients(g *group, node string, clients []Client) {
+	if len(clients) == 0 {
+		delete(g.clients, node)
+	} else {
+		g.clients[node] = clients
+	}
+	s.rev.Clients++
+	s.virtual.touch(g.resource.ID)
+}
