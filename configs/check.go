@@ -154,6 +154,9 @@ func (l *loader) checkFNP(s *Station) {
 	if s.FNP == nil {
 		return
 	}
+	if s.FNP.Listen != nil && len(s.FNP.Listen) == 0 {
+		l.doc.fail("fnp.listen", "is empty", "at least one node with its address")
+	}
 	for _, id := range sorted(s.FNP.Listen) {
 		if _, ok := s.Node(id); !ok {
 			l.doc.fail("fnp.listen."+id, "node "+quote(id)+" is unknown", "one of "+nodeIDs(s, RoleFEP, RoleWitness))
@@ -230,7 +233,7 @@ func (l *loader) checkLoopback(s *Station) {
 	}
 	for i := range s.RTUs {
 		for c, channel := range s.RTUs[i].Channels {
-			for _, link := range channel.Links {
+			for _, link := range channel.Links[:min(1, len(channel.Links))] { // the others are its neighbours
 				check(fmt.Sprintf("rtus[%d].channels[%d].address", i, c), link.Address.Addr())
 			}
 		}

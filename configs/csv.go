@@ -55,8 +55,8 @@ func (t *table) read(data []byte, row func(*row)) bool {
 	reader.ReuseRecord = true
 	r := &rowReader{table: t, reader: reader}
 	header, ok := r.next()
-	for ok && len(header.fields) == 1 && strings.HasPrefix(strings.ToLower(header.fields[0]), "sep=") {
-		header, ok = r.next() // Excel's own hint
+	if ok && strings.HasPrefix(strings.ToLower(header.fields[0]), "sep=") { // Excel's own hint
+		header, ok = r.next()
 	}
 	if !ok {
 		t.errs.add(Error{File: t.file, Problem: "is empty", Expected: "a header with the columns " + t.names()})
@@ -65,12 +65,13 @@ func (t *table) read(data []byte, row func(*row)) bool {
 	if !t.header(header) {
 		return false
 	}
+	width := len(header.fields)
 	for {
 		next, ok := r.next()
 		if !ok {
 			return true
 		}
-		if next.check(len(header.fields)) {
+		if next.check(width) {
 			row(next)
 		}
 	}
@@ -106,10 +107,14 @@ func (t *table) header(r *row) bool {
 			t.place[c] = i
 		}
 	}
+	var missing []string
 	for c, place := range t.place {
 		if place < 0 && !t.columns[c].optional {
-			r.failAt(0, t.columns[c].name, "column is missing", "the columns "+t.names())
+			missing = append(missing, t.columns[c].name)
 		}
+	}
+	if missing != nil {
+		r.failAt(0, "", "has no column "+strings.Join(missing, ", "), "the columns "+t.names())
 	}
 	return t.errs.Total == before
 }
@@ -121,6 +126,7 @@ type rowReader struct {
 	row    row
 }
 
+// next gives the next record, valid until the one after it.
 func (r *rowReader) next() (*row, bool) {
 	for {
 		fields, err := r.reader.Read()
@@ -158,13 +164,13 @@ type row struct {
 
 // check reports what is beyond the header's columns, and tells whether the row has anything in it. A row may be short:
 // Excel leaves out empty fields at the end after some rows.
-func (r *row) check(columns int) bool {
+func (r *row) check(width int) bool {
 	empty := true
 	for i, f := range r.fields {
 		if f != "" && strings.TrimSpace(f) != "" {
 			empty = false
-			if i >= columns {
-				r.failAt(i, "", quote(f)+" is beyond the last column", fmt.Sprintf("%d columns", columns))
+			if i >= width {
+				r.failAt(i, "", quote(f)+" is beyond the last column", fmt.Sprintf("%d columns", width))
 				return false
 			}
 		}

@@ -65,7 +65,7 @@ func (l *loader) cluster(o *object) Cluster {
 		LogStore: enum(o, "log_store", LogStoreBolt, LogStoreBolt, LogStoreWAL),
 		Lease:    o.duration("lease", 500*time.Millisecond, 100*time.Millisecond, 10*time.Second),
 	}
-	for _, e := range o.list("nodes") {
+	for _, e := range o.filled("nodes") {
 		n := o.doc.object(e.path, e.node)
 		n.required("id", "host", "role", "address", "api")
 		c.Nodes = append(c.Nodes, Node{
@@ -134,7 +134,7 @@ func (l *loader) redis(o *object) Redis {
 	}
 	if n, ok := o.object("sentinel"); ok {
 		n.required("master", "addresses")
-		r.Sentinel = &Sentinel{Master: n.text("master", ""), Addresses: n.strings("addresses")}
+		r.Sentinel = &Sentinel{Master: n.text("master", ""), Addresses: n.strings(n.filled("addresses"))}
 		for i, a := range r.Sentinel.Addresses {
 			o.doc.hostPort(fmt.Sprintf("%s[%d]", n.key("addresses"), i), a)
 		}
@@ -174,11 +174,7 @@ func (l *loader) rtu(o *object) RTU {
 	}
 	r.Name = o.text("name", fmt.Sprintf("RTU %d", r.Number))
 	r.CommonAddress = o.commonAddress("common_address", r.IEC104.CASize)
-	list := o.list("channels")
-	if len(list) == 0 && o.fields["channels"] != nil {
-		o.fail("channels", "is empty", "at least one channel")
-	}
-	for _, e := range list {
+	for _, e := range o.filled("channels") {
 		c := o.doc.object(e.path, e.node)
 		c.required("address")
 		channel := Channel{
@@ -249,14 +245,10 @@ func (l *loader) uplink(o *object) Uplink {
 	}
 	u.CommonAddress = o.commonAddress("common_address", u.IEC104.CASize)
 	u.RoleIOA = uint32(o.int("role_ioa", 0, 1, int(u.IEC104.maxIOA())))
-	list := o.list("groups")
-	if len(list) == 0 && o.fields["groups"] != nil {
-		o.fail("groups", "is empty", "at least one group")
-	}
-	for _, e := range list {
+	for _, e := range o.filled("groups") {
 		g := o.doc.object(e.path, e.node)
 		g.required("name", "clients")
-		group := Group{Name: g.name("name"), Clients: g.prefixes("clients"), Certificates: g.strings("certificates")}
+		group := Group{Name: g.name("name"), Clients: g.prefixes("clients"), Certificates: g.strings(g.filled("certificates"))}
 		if len(group.Certificates) > 0 && u.TLS == nil {
 			g.fail("certificates", "are of no use on plain TCP", "tls beside listen")
 		}
@@ -269,12 +261,12 @@ func (l *loader) uplink(o *object) Uplink {
 
 // prefixes reads networks in CIDR notation; a plain address is a network of one. A wrong one is zero.
 func (o *object) prefixes(name string) []netip.Prefix {
-	texts := o.strings(name)
-	if len(texts) == 0 && o.fields[name] != nil {
-		o.fail(name, "is empty", "at least one network")
-	}
+	texts := o.strings(o.filled(name))
 	prefixes := make([]netip.Prefix, len(texts))
 	for i, text := range texts {
+		if text == "" {
+			continue
+		}
 		key := fmt.Sprintf("%s[%d]", o.key(name), i)
 		if a, err := netip.ParseAddr(text); err == nil {
 			prefixes[i] = netip.PrefixFrom(a, a.BitLen())
@@ -296,13 +288,15 @@ func (o *object) prefixes(name string) []netip.Prefix {
 func (l *loader) fnp(o *object) *FNP {
 	o.required("listen")
 	f := &FNP{
-		Listen:    o.addresses("listen"),
-		Multicast: o.address("multicast"),
-		KeyFile:   l.path(o, "key_file"),
-		Level:     o.int("level", 1, 1, 255),
+		Listen:  o.addresses("listen"),
+		KeyFile: l.path(o, "key_file"),
+		Level:   o.int("level", 1, 1, 255),
 	}
-	if f.Multicast.IsValid() && !f.Multicast.Addr().IsMulticast() {
-		o.fail("multicast", f.Multicast.Addr().String()+" is not a multicast address", "one of 224.0.0.0/4 or ff00::/8")
+	if a := o.address("multicast"); a.IsValid() {
+		f.Multicast = &a
+		if !a.Addr().IsMulticast() {
+			o.fail("multicast", a.Addr().String()+" is not a multicast address", "one of 224.0.0.0/4 or ff00::/8")
+		}
 	}
 	o.end()
 	return f

@@ -155,12 +155,16 @@ func (o *object) value(name string) ast.Node {
 
 func (o *object) fail(name, problem, expected string) { o.doc.fail(o.key(name), problem, expected) }
 
-// required reports those of these keys that aren't given.
+// required reports those of these keys that aren't given, or are empty.
 func (o *object) required(names ...string) {
 	for _, name := range names {
-		if n := o.fields[name]; n == nil || n.Type() == ast.NullType {
-			o.fail(name, "is missing", "a value")
+		n := o.fields[name]
+		if n != nil && n.Type() != ast.NullType {
+			if text, plain := scalar(n); !plain || text != "" {
+				continue
+			}
 		}
+		o.fail(name, "is missing", "a value")
 	}
 }
 
@@ -205,15 +209,25 @@ func (o *object) list(name string) []element {
 	return list
 }
 
-// strings reads a list of texts.
-func (o *object) strings(name string) []string {
+// filled is a list that must have something in it, unless it isn't given at all.
+func (o *object) filled(name string) []element {
+	before := o.doc.errs.Total
+	list := o.list(name)
+	if len(list) == 0 && o.fields[name] != nil && o.doc.errs.Total == before {
+		o.fail(name, "is empty", "at least one")
+	}
+	return list
+}
+
+// strings reads a list of texts. A wrong one is "", so that positions go by index.
+func (o *object) strings(list []element) []string {
 	var texts []string
-	for _, e := range o.list(name) {
+	for _, e := range list {
 		text, ok := scalar(e.node)
 		if !ok {
 			o.doc.fail(e.path, describe(e.node)+" is not a text", "a text")
 		}
-		texts = append(texts, text) // also a wrong one: positions go by index
+		texts = append(texts, text)
 	}
 	return texts
 }
@@ -375,6 +389,7 @@ func (o *object) addresses(name string) map[string]netip.AddrPort {
 		return nil
 	}
 	addresses := map[string]netip.AddrPort{}
+	list.required(list.order...)
 	for _, key := range list.order {
 		addresses[key] = list.address(key)
 	}

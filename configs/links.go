@@ -20,7 +20,7 @@ func expandLinks(text string) ([]Link, error) {
 	if m := manyLinks.FindStringSubmatch(text); m != nil {
 		n, err := strconv.Atoi(m[2])
 		if err != nil || n >= maxLinks {
-			return nil, fmt.Errorf("M%s in %s is out of range of M0 to M%d", m[2], quote(text), maxLinks-1)
+			return nil, fmt.Errorf("%s has more than %d links", quote(text), maxLinks)
 		}
 		first, more = m[1], n
 	}

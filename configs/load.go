@@ -33,8 +33,10 @@ type loader struct {
 	paths []string // of the files that were read, for the order of errors
 	files []string // their names as written
 
-	texts  map[string]string // names and units, each kept once
-	shared map[sharedTable][]Point
+	// What repeats is kept once.
+	texts   map[string]string // names and units
+	analogs map[Analog]*Analog
+	shared  map[sharedTable][]Point
 
 	// For references from uplinks' tables.
 	points      map[uint32][]Point    // by RTU; nil: the table can't be read
@@ -48,14 +50,25 @@ type sharedTable struct {
 	maxIOA uint32
 }
 
-func load(file string, read func(string) ([]byte, error)) (*Station, error) {
+func newLoader(file string, read func(string) ([]byte, error)) *loader {
 	errs := &Errors{}
-	l := &loader{
-		read: read, dir: filepath.Dir(file), errs: errs, doc: &document{file: file, errs: errs},
-		shared: map[sharedTable][]Point{},
-		paths:  []string{file}, files: []string{filepath.Base(file)}, texts: map[string]string{},
-		points: map[uint32][]Point{}, virtual: map[virtualKey]string{}, virtualRTUs: map[uint32]bool{},
+	return &loader{
+		read: read, dir: filepath.Dir(file), errs: errs,
+		doc:         &document{file: file, errs: errs},
+		paths:       []string{file},
+		files:       []string{filepath.Base(file)},
+		texts:       map[string]string{},
+		analogs:     map[Analog]*Analog{},
+		shared:      map[sharedTable][]Point{},
+		points:      map[uint32][]Point{},
+		virtual:     map[virtualKey]string{},
+		virtualRTUs: map[uint32]bool{},
 	}
+}
+
+func load(file string, read func(string) ([]byte, error)) (*Station, error) {
+	l := newLoader(file, read)
+	errs := l.errs
 	data, err := read(file)
 	if err != nil {
 		errs.add(Error{File: file, Problem: reason(err), Expected: "a station's configuration"})
@@ -102,7 +115,9 @@ func (l *loader) tables(s *Station) {
 			l.shared[key] = points
 		}
 		r.Points = points
-		l.points[r.Number] = points
+		if _, twice := l.points[r.Number]; !twice {
+			l.points[r.Number] = points
+		}
 	}
 	if data, ok := l.table("virtual_points", s.VirtualTable); ok {
 		s.VirtualPoints = l.virtualTable(s.VirtualTable.Path, data, s)

@@ -68,7 +68,7 @@ type Point struct {
 	Analog   *Analog  // nil: scale 1, offset 0, no unit, deadband or range
 }
 
-// Analog is how a value of a point in engineering units comes from the device's.
+// Analog is how a value of a point in engineering units comes from the device's. Points with the same share one.
 type Analog struct {
 	Scale, Offset float64 // engineering = device × Scale + Offset; Scale is never 0
 	Deadband      float64 // 0: none; in engineering units, or in percent (of the range, of the value where there's none)

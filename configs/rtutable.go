@@ -179,7 +179,12 @@ func (l *loader) analog(r *row, kind Kind) *Analog {
 	if a == plain {
 		return nil
 	}
-	return &a
+	shared, ok := l.analogs[a]
+	if !ok {
+		shared = &a
+		l.analogs[a] = shared
+	}
+	return shared
 }
 
 // deadband reads a number in engineering units, or one with a %.

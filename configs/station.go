@@ -218,8 +218,8 @@ type Group struct {
 
 // FNP is the station's part as centre of the channel table.
 type FNP struct {
-	Listen    map[string]netip.AddrPort `yaml:"listen,flow"`        // UDP, by node id
-	Multicast netip.AddrPort            `yaml:"multicast,omitzero"` // zero: to each station in turn
+	Listen    map[string]netip.AddrPort `yaml:"listen,flow"`         // UDP, by node id
+	Multicast *netip.AddrPort           `yaml:"multicast,omitempty"` // nil: to each station in turn
 	KeyFile   File                      `yaml:"key_file,omitzero"`
 	Level     int                       `yaml:"level"` // 1 to 255, larger is higher; default 1
 }

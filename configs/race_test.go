@@ -1,0 +1,6 @@
+//go:build race
+
+package configs
+
+// raceEnabled tells that times are several times longer.
+const raceEnabled = true
