@@ -188,9 +188,9 @@ func (r *row) text(column int) string {
 }
 
 // line is where the row begins.
-func (r *row) line() int {
+func (r *row) line() int32 {
 	line, _ := r.reader.FieldPos(0)
-	return line
+	return int32(line)
 }
 
 func (r *row) fail(column int, problem, expected string) {
@@ -339,7 +339,7 @@ func (x *lineIndex) column(line, column int) int {
 }
 
 // uniqueIn reports the second use in a table of what is to be unique, and in which line the first is.
-func uniqueIn[T comparable](r *row, column int, lines map[T]int, value T) {
+func uniqueIn[T comparable](r *row, column int, lines map[T]int32, value T) {
 	if first, taken := lines[value]; taken {
 		r.fail(column, fmt.Sprintf("%v is already used in line %d", value, first), "a different one")
 		return

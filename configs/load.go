@@ -9,7 +9,6 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
-	"strings"
 )
 
 // Load reads the station.yaml at path and the tables that it names. What's wrong with them comes as *Errors, all of it.
@@ -34,7 +33,6 @@ type loader struct {
 	files []string // their names as written
 
 	// What repeats is kept once.
-	texts   map[string]string // names and units
 	analogs map[Analog]*Analog
 	shared  map[sharedTable][]Point
 
@@ -57,7 +55,6 @@ func newLoader(file string, read func(string) ([]byte, error)) *loader {
 		doc:         &document{file: file, errs: errs},
 		paths:       []string{file},
 		files:       []string{filepath.Base(file)},
-		texts:       map[string]string{},
 		analogs:     map[Analog]*Analog{},
 		shared:      map[sharedTable][]Point{},
 		points:      map[uint32][]Point{},
@@ -149,16 +146,6 @@ func (l *loader) table(key string, f File) ([]byte, bool) {
 		l.files = append(l.files, f.Name)
 	}
 	return data, true
-}
-
-// intern keeps one copy of a text, and none of the row that it's in: names and units repeat.
-func (l *loader) intern(text string) string {
-	kept, ok := l.texts[text]
-	if !ok {
-		kept = strings.Clone(text)
-		l.texts[kept] = kept
-	}
-	return kept
 }
 
 // finish fills in the defaults that depend on other keys, and sorts what has an order of its own.

@@ -59,14 +59,14 @@ func (k pointKey) String() string { return fmt.Sprintf("%s point %d", k.kind, k.
 // rtuTable reads an RTU's points; nil where the table can't be read.
 func (l *loader) rtuTable(file string, data []byte, maxIOA uint32) []Point {
 	points := []Point{}
-	ioas, numbers := map[uint32]int{}, map[pointKey]int{}
+	ioas, numbers := map[uint32]int32{}, map[pointKey]int32{}
 	t := table{file: file, columns: rtuColumns, errs: l.errs}
 	readable := t.read(data, func(r *row) {
 		kind, known := r.kind(rtuKind)
 		if !known {
 			return // what else is right depends on it
 		}
-		p := Point{Kind: kind, Name: l.intern(r.text(rtuName))}
+		p := Point{Kind: kind, Name: strings.Clone(r.text(rtuName))}
 		var ok bool
 		if p.Number, ok = r.uint(rtuPoint, 0, math.MaxUint32); ok {
 			uniqueIn(r, rtuPoint, numbers, pointKey{kind, p.Number})
@@ -158,7 +158,7 @@ func (r *row) category(column int, kind Kind) Category {
 // analog reads how a value is scaled, and gives nil for a point without anything of that.
 func (l *loader) analog(r *row, kind Kind) *Analog {
 	a := plain
-	a.Unit = l.intern(r.text(rtuUnit))
+	a.Unit = r.text(rtuUnit)
 	if r.means(rtuScale, kind) {
 		if a.Scale = r.float(rtuScale, 1); a.Scale == 0 {
 			r.fail(rtuScale, "0 would make every value the same", "any other number")
@@ -181,8 +181,10 @@ func (l *loader) analog(r *row, kind Kind) *Analog {
 	}
 	shared, ok := l.analogs[a]
 	if !ok {
-		shared = &a
-		l.analogs[a] = shared
+		kept := a
+		kept.Unit = strings.Clone(a.Unit) // a part of the row's text would keep the whole row
+		shared = &kept
+		l.analogs[kept] = shared
 	}
 	return shared
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 )
 
 // Columns of an uplink's table.
@@ -34,10 +35,10 @@ func (k stationKey) String() string { return fmt.Sprintf("%s of RTU %d", k.point
 // uplinkTable reads the points of an uplink. Those of RTUs, and the virtual ones, are known by now.
 func (l *loader) uplinkTable(file string, data []byte, u *Uplink) []UplinkPoint {
 	var points []UplinkPoint
-	ioas, seen := map[uint32]int{}, map[stationKey]int{}
+	ioas, seen := map[uint32]int32{}, map[stationKey]int32{}
 	t := table{file: file, columns: uplinkColumns, errs: l.errs}
 	t.read(data, func(r *row) {
-		p := UplinkPoint{Name: l.intern(r.text(uplinkName))}
+		var p UplinkPoint
 		var ok bool
 		if p.IOA, ok = r.uint(uplinkIOA, 1, u.IEC104.maxIOA()); ok {
 			uniqueIn(r, uplinkIOA, ioas, p.IOA)
@@ -57,7 +58,10 @@ func (l *loader) uplinkTable(file string, data []byte, u *Uplink) []UplinkPoint 
 			if exists {
 				uniqueIn(r, uplinkPoint, seen, key)
 			}
-			p.Name = cmp.Or(p.Name, name)
+			p.Name = name
+		}
+		if name := r.text(uplinkName); name != "" && name != p.Name {
+			p.Name = strings.Clone(name) // a part of the row's text would keep the whole row
 		}
 		points = append(points, p)
 	})

@@ -29,10 +29,10 @@ func (k virtualKey) String() string { return fmt.Sprintf("point %d of virtual RT
 // virtualTable reads the virtual points.
 func (l *loader) virtualTable(file string, data []byte, s *Station) []VirtualPoint {
 	var points []VirtualPoint
-	seen := map[virtualKey]int{}
+	seen := map[virtualKey]int32{}
 	t := table{file: file, columns: virtualColumns, errs: l.errs}
 	t.read(data, func(r *row) {
-		v := VirtualPoint{Name: l.intern(r.text(virtualName))}
+		v := VirtualPoint{Name: strings.Clone(r.text(virtualName))}
 		var ok, known bool
 		if v.RTU, ok = r.uint(virtualRTU, 1, 65535); ok {
 			if _, real := s.RTU(v.RTU); real {
