@@ -187,27 +187,30 @@ func (a ASDU) Object(i int) Object {
 	if uint(i) >= uint(a.Len()) {
 		panic(fmt.Sprintf("iec104: object %d of %d of %v", i, a.Len(), a.Type))
 	}
-	l := &layouts[a.Type]
+	return a.object(&layouts[a.Type], i)
+}
+
+// object decodes the i-th object, which must be there, as l lays it out.
+func (a *ASDU) object(l *layout, i int) (o Object) {
 	ioa := int(a.sizes.ioa)
-	var o Object
-	var offset int
+	offset := ioa
 	if a.Sequence {
 		o.Address = a.address(0) + InformationObjectAddress(i)
-		offset = ioa + i*l.size
+		offset += i * l.size
 	} else {
-		offset = i * (ioa + l.size)
-		o.Address = a.address(offset)
-		offset += ioa
+		o.Address = a.address(i * (ioa + l.size))
+		offset += i * (ioa + l.size)
 	}
 	l.decode(a.body[offset:offset+l.size], &o)
 	return o
 }
 
-// Objects yields the decoded objects in order.
+// Objects yields the decoded objects in order, without allocating.
 func (a ASDU) Objects() iter.Seq[Object] {
 	return func(yield func(Object) bool) {
+		l := &layouts[a.Type]
 		for i := range a.Len() {
-			if !yield(a.Object(i)) {
+			if !yield(a.object(l, i)) {
 				return
 			}
 		}

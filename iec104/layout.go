@@ -13,7 +13,12 @@ func (l *layout) decode(b []byte, o *Object) {
 		o.Elapsed = binary.LittleEndian.Uint16(b)
 		b = b[2:]
 	}
-	copy(o.Time[:], b)
+	switch l.time {
+	case CP24:
+		o.Time = CP56Time2a{b[0], b[1], b[2]}
+	case CP56:
+		o.Time = CP56Time2a(b)
+	}
 }
 
 // encode writes an object without its address into exactly l.size octets.
@@ -28,6 +33,6 @@ func (l *layout) encode(b []byte, o *Object) error {
 		binary.LittleEndian.PutUint16(b, o.Elapsed)
 		b = b[2:]
 	}
-	copy(b, o.Time[:])
+	copy(b, o.Time[:]) // as much of it as there is room for
 	return nil
 }
