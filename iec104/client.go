@@ -3,8 +3,10 @@ package iec104
 import (
 	"context"
 	"crypto/tls"
+	"fmt"
 	"log/slog"
 	"net"
+	"slices"
 	"time"
 )
 
@@ -12,107 +14,240 @@ import (
 type ClientConfig struct {
 	Config
 	Address string      // host:port; the standard's port is 2404
-	TLS     *tls.Config // nil: plain TCP
+	TLS     *tls.Config // nil: plain TCP (IEC 62351-3)
 	// Dial makes the TCP connection; nil: net.Dialer.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 
 	// Handle gets each ASDU from the station, in order, one call at a time; a
-	// slow one delays nothing but those behind it. index counts the ASDUs of
-	// this connection from 1, see Ack. a is valid during the call only: Clone
-	// it to keep it. Requests must not be made from here: their answers come
-	// through the same goroutine.
+	// slow one delays nothing but the ASDUs behind it. index counts the ASDUs
+	// of this connection from 1, see Ack. a may be used during the call only:
+	// Clone it to keep it. Requests must not be made from here, as their
+	// answers come by the same goroutine.
 	Handle func(c *Client, a ASDU, index uint64)
 
-	// WriteGuard is asked right before every write to the socket of a starting
-	// or started link. An error closes the connection and nothing is written.
+	// WriteGuard is asked right before every write to the socket of a started
+	// link, and before STARTDT act. An error closes the connection, and nothing
+	// is written.
 	WriteGuard func() error
 
 	Tap     Tap
-	Backlog int          // octets of received ASDUs waiting for Handle; 64 KiB
+	Backlog int          // octets of received ASDUs that wait for Handle; 64 KiB
 	Log     *slog.Logger // nil: silent
+
+	// Run waits this long after a link that failed, and up to RetryMax after
+	// several in a row that were never started: 1 s, 30 s.
+	Retry, RetryMax time.Duration
 }
 
 // Client is a controlling station's connection to one controlled station. It
 // is held stopped, answering TESTFR, until StartDT. Its methods may be called
 // from any goroutine.
-type Client struct{ conn }
+type Client struct {
+	conn
+	config   ClientConfig
+	requests requests
+	started  bool // it was, once; guarded by conn.mu
+}
 
-// Dial connects within t0. The link is stopped.
-func Dial(ctx context.Context, cfg ClientConfig) (*Client, error) { return &Client{}, nil }
+// Dial connects within t0, TLS included. The link is stopped.
+func Dial(ctx context.Context, cfg ClientConfig) (*Client, error) {
+	if err := cfg.Config.Validate(); err != nil {
+		return nil, err
+	}
+	cfg.Config = cfg.Config.withDefaults()
+	ctx, cancel := context.WithTimeout(ctx, cfg.T0)
+	defer cancel()
+	dial := cfg.Dial
+	if dial == nil {
+		dial = new(net.Dialer).DialContext
+	}
+	tcp, err := dial(ctx, "tcp", cfg.Address)
+	if err != nil {
+		return nil, fmt.Errorf("iec104: connecting to %s within t0 = %v: %w", cfg.Address, cfg.T0, err)
+	}
+	c := &Client{config: cfg}
+	c.init(cfg.Config, tcp, c, true)
+	c.tap = cfg.Tap
+	if cfg.Backlog > 0 {
+		c.inbox.limit = cfg.Backlog
+	}
+	if cfg.Log != nil {
+		c.log = cfg.Log.With("station", cfg.Address)
+	}
+	if cfg.TLS != nil {
+		t := cfg.TLS.Clone()
+		if t.ServerName == "" && !t.InsecureSkipVerify {
+			t.ServerName, _, _ = net.SplitHostPort(cfg.Address)
+		}
+		secured := tls.Client(tcp, t)
+		if err := secured.HandshakeContext(ctx); err != nil {
+			tcp.Close()
+			return nil, fmt.Errorf("iec104: TLS with %s: %w", cfg.Address, err)
+		}
+		c.net = secured
+	}
+	c.log.Info("connected")
+	go c.run()
+	return c, nil
+}
 
 // StartDT starts the transfer of user data and returns when it is confirmed.
-func (c *Client) StartDT(ctx context.Context) error { return nil }
+// If the context ends first, the link is left to t1.
+func (c *Client) StartDT(ctx context.Context) error {
+	err := c.change(ctx, Started, (*link).start)
+	if err != nil {
+		return fmt.Errorf("iec104: STARTDT not confirmed: %w", err)
+	}
+	return nil
+}
 
-// StopDT stops the transfer and returns when it is confirmed, which the
-// station does after all it sent was acknowledged: see Ack.
-func (c *Client) StopDT(ctx context.Context) error { return nil }
+// StopDT stops the transfer and returns when it is confirmed: the station does
+// so after all that it sent was acknowledged, see Ack. If the context ends
+// first, the link is left to t1.
+func (c *Client) StopDT(ctx context.Context) error {
+	err := c.change(ctx, Stopped, (*link).stop)
+	if err != nil {
+		return fmt.Errorf("iec104: STOPDT not confirmed: %w", err)
+	}
+	return nil
+}
+
+// change asks for a state and waits for it.
+func (c *Client) change(ctx context.Context, want LinkState, ask func(*link, time.Duration)) error {
+	return c.await(ctx, func() bool {
+		if c.link.state == want {
+			c.started = c.started || want == Started
+			return true
+		}
+		now := c.now()
+		ask(c.link, now) // does nothing while another change is under way
+		c.settle(now)
+		return false
+	})
+}
 
 // Send sends one ASDU and returns nil when it was written to the connection.
-// An error that is ErrNotSent says that it never will be; after another error
-// it may or may not have arrived.
-func (c *Client) Send(ctx context.Context, a ASDU) error { return nil }
+// An error that is ErrNotSent says that it never was and never will be; after
+// another one it may or may not have arrived.
+func (c *Client) Send(ctx context.Context, a ASDU) error {
+	if err := ctx.Err(); err != nil {
+		return notSent(&err)
+	}
+	out := outgoing{asdu: a.Clone(), result: make(chan error, 1)}
+	var refused error
+	err := c.await(ctx, func() bool {
+		if refused = c.sendable(); refused != nil {
+			return true
+		}
+		if len(c.outbox.asdus) >= maxOutgoing {
+			return false
+		}
+		c.outbox.asdus = append(c.outbox.asdus, out)
+		c.kick()
+		return true
+	})
+	if err == nil {
+		err = refused
+	}
+	if err != nil {
+		return notSent(&err)
+	}
+	select {
+	case err := <-out.result:
+		return err
+	case <-ctx.Done():
+	}
+	if c.withdraw(out) {
+		err := ctx.Err()
+		return notSent(&err)
+	}
+	return <-out.result // it is being written
+}
 
-// Run keeps a link up until ctx ends: it dials, calls run with the connected
-// client, closes it when run returns or the link is lost (run's ctx ends
-// then), and tries again after a wait that grows from 1 s to 30 s, and starts
-// anew at 1 s after a link that was started. It returns ctx's error.
+// withdraw takes back an ASDU that still waits.
+func (c *Client) withdraw(out outgoing) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n := len(c.outbox.asdus)
+	c.outbox.asdus = slices.DeleteFunc(c.outbox.asdus, func(o outgoing) bool { return o.result == out.result })
+	return len(c.outbox.asdus) < n
+}
+
+func (c *Client) handle(a ASDU, index uint64) {
+	if c.config.Handle != nil {
+		c.config.Handle(c, a, index)
+	}
+	c.requests.answer(a)
+}
+
+func (c *Client) guard() error {
+	if c.config.WriteGuard == nil {
+		return nil
+	}
+	return c.config.WriteGuard()
+}
+
+func (c *Client) startRequested() {} // only a controlling station asks for it
+func (c *Client) stopped()        {}
+func (c *Client) closed(error)    {}
+
+// Run keeps a link up until ctx ends: it dials, calls run with the client,
+// closes it when run returns, and tries again after a wait: see
+// ClientConfig.Retry. The context that run gets ends with the link. Run returns
+// the error of ctx.
 func Run(ctx context.Context, cfg ClientConfig, run func(ctx context.Context, c *Client) error) error {
-	return nil
+	if err := cfg.Config.Validate(); err != nil {
+		return err
+	}
+	if cfg.Retry <= 0 {
+		cfg.Retry = time.Second
+	}
+	cfg.RetryMax = max(cfg.Retry, cfg.RetryMax)
+	if cfg.RetryMax == cfg.Retry {
+		cfg.RetryMax = 30 * cfg.Retry
+	}
+	wait := cfg.Retry
+	for {
+		started, err := attempt(ctx, cfg, run)
+		if started {
+			wait = cfg.Retry
+		}
+		if cfg.Log != nil && ctx.Err() == nil {
+			cfg.Log.Warn("no link", "station", cfg.Address, "reason", err, "next attempt in", wait)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(wait):
+		}
+		wait = min(2*wait, cfg.RetryMax)
+	}
 }
 
-// Interrogate asks for all values of a station (qoi 20) or of group 1 to 16
-// (qoi 21 to 36) and returns when the station says that all were sent. The
-// values go to Handle. With BroadcastAddress it returns when every station
-// that confirmed has ended.
-func (c *Client) Interrogate(ctx context.Context, ca CommonAddress, qoi uint8) error { return nil }
-
-// CounterInterrogate asks for the counters: qcc is RQT 1 to 5 plus FRZ << 6.
-// Without a freeze it returns when all were sent, else when it is confirmed.
-func (c *Client) CounterInterrogate(ctx context.Context, ca CommonAddress, qcc uint8) error {
-	return nil
+// attempt runs one link to its end and says whether it was ever started.
+func attempt(ctx context.Context, cfg ClientConfig, run func(ctx context.Context, c *Client) error) (started bool, err error) {
+	c, err := Dial(ctx, cfg)
+	if err != nil {
+		return false, err
+	}
+	defer c.Close()
+	ctx, cancel := context.WithCancel(ctx)
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		select {
+		case <-c.detached:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	err = run(ctx, c)
+	cancel()
+	<-watched
+	if err == nil {
+		err = c.Err()
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.started, err
 }
-
-// Read asks for one object's value. The answer also goes to Handle.
-func (c *Client) Read(ctx context.Context, ca CommonAddress, ioa InformationObjectAddress) (ASDU, error) {
-	return ASDU{}, nil
-}
-
-// SetClock sets the station's clock to t, in t's own location.
-func (c *Client) SetClock(ctx context.Context, ca CommonAddress, t time.Time) error { return nil }
-
-// Test sends a test command and waits for the same counter to come back.
-func (c *Client) Test(ctx context.Context, ca CommonAddress) error { return nil }
-
-// Reset asks the station to reset a process: qrp 1 is a general reset.
-func (c *Client) Reset(ctx context.Context, ca CommonAddress, qrp uint8) error { return nil }
-
-// Command is a command to the process: types 45 to 51 and 58 to 64.
-type Command struct {
-	CommonAddress CommonAddress
-	Originator    uint8
-	Type          TypeID
-	Object        Object
-	// Select sends a selection first (S/E = 1) and the execute command once it
-	// is confirmed. Otherwise Object goes as it is: an S/E bit of 1 selects only.
-	Select bool
-	// Confirmed is called when the (execute) command was confirmed, before
-	// its termination.
-	Confirmed func(a ASDU)
-	// Termination waits for ACTTERM; otherwise Command returns after ACTCON.
-	Termination bool
-}
-
-// Command sends a command and waits for the station's answer. The error is a
-// *NegativeError if the station refused, ErrNotSent if the command never left;
-// after any other it is unknown whether it was executed.
-func (c *Client) Command(ctx context.Context, cmd Command) error { return nil }
-
-// Cancel takes back a selection (cause 8).
-func (c *Client) Cancel(ctx context.Context, cmd Command) error { return nil }
-
-// NegativeError is a station's refusal.
-type NegativeError struct {
-	ASDU ASDU // the mirrored request, with the cause and P/N of the answer
-}
-
-func (e *NegativeError) Error() string { return "" }

@@ -35,6 +35,7 @@ type link struct {
 	askedAt time.Duration // when STARTDT or STOPDT act was sent, or STOPDT act came
 
 	out      []byte // to be written
+	live     bool   // out has a frame that only a starting or started link may send
 	events   []event
 	counters Counters
 }
@@ -168,6 +169,7 @@ func (l *link) send(now time.Duration, a ASDU) {
 	l.confirmed = l.taken
 	l.sentAt[l.sent%uint64(len(l.sentAt))] = now
 	l.sent++
+	l.live = true
 	l.counters.SentI++
 	l.counters.SentOctets += uint64(len(l.out) - before)
 }
@@ -203,8 +205,17 @@ func (l *link) skip(now time.Duration, index uint64) {
 func (l *link) sendS() {
 	l.out = AppendS(l.out, uint16(l.taken%SequenceModulus))
 	l.confirmed = l.taken
+	l.live = true
 	l.counters.SentS++
 	l.counters.SentOctets += 2 + apciLength
+}
+
+// output returns what is to be written, and whether only a starting or started
+// link may send it; the link goes on with spare as its buffer.
+func (l *link) output(spare []byte) (out []byte, live bool) {
+	out, live = l.out, l.live || l.state == Started || l.state == Stopping
+	l.out, l.live = spare[:0], false
+	return out, live
 }
 
 func (l *link) event(e event) { l.events = append(l.events, e) }

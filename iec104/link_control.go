@@ -139,6 +139,7 @@ func (l *link) stopped() {
 
 func (l *link) sendU(f Function) {
 	l.out = AppendU(l.out, f)
+	l.live = l.live || f == StartDTAct || f == StartDTCon
 	l.counters.SentU++
 	l.counters.SentOctets += 2 + apciLength
 }

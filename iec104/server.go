@@ -3,9 +3,13 @@ package iec104
 import (
 	"context"
 	"crypto/tls"
+	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/netip"
+	"slices"
+	"sync"
 	"time"
 )
 
@@ -13,94 +17,247 @@ import (
 type ServerConfig struct {
 	Config
 	Groups []Group     // at least one; a client belongs to the first that matches
-	TLS    *tls.Config // nil: plain TCP. Set ClientAuth and ClientCAs to ask for certificates (IEC 62351-3)
+	TLS    *tls.Config // nil: plain TCP. ClientAuth and ClientCAs ask for certificates (IEC 62351-3)
 	Limits Limits
 
-	// Tap sees the frames of all sessions; of one session, one at a time.
+	// Tap sees the frames of all sessions; those of one session one at a time.
 	Tap func(s *Session, dir Direction, at time.Time, frame []byte)
 	// Refused is told of each connection that was closed before any exchange.
-	Refused func(addr net.Addr, err error)
+	Refused func(addr netip.AddrPort, err error)
 	Log     *slog.Logger // nil: silent
 }
 
-// Group is a redundancy group (104, clause 10): the connections of one
-// control centre, of which at most one is started. All functions are optional.
-type Group struct {
-	Name        string
-	Clients     []netip.Prefix // none: any address
-	CommonNames []string       // of the client's certificate; none: any. Needs TLS
-	Independent bool           // each connection is a group of its own: several may be started
+// Server is a controlled station's endpoint: it accepts connections and runs a
+// Session for each.
+type Server struct {
+	cfg    ServerConfig
+	groups []*group
+	wg     sync.WaitGroup
 
-	// AllowConnect may refuse a connection before any exchange. It may take
-	// its time, e.g. to Challenge another session.
-	AllowConnect func(s *Session) error
-
-	// AllowStart is asked when STARTDT act comes. The confirmation is sent only
-	// after it has returned nil; it may take its time, while TESTFR is
-	// answered as ever. An error closes the link. ctx ends when the link is
-	// stopped or closed meanwhile.
-	AllowStart func(ctx context.Context, s *Session) error
-
-	// Source gives what is sent on the link. It is called once for each
-	// AllowStart that returned nil, after an older started link of the group
-	// was closed and its Source was stopped; Source.Stopped is then called
-	// exactly once, even if the link was lost meanwhile.
-	Source func(s *Session) Source
-
-	// Started is called after STARTDT con and before Source.Next: what it
-	// hands to Send goes first.
-	Started func(s *Session)
-
-	// Handle gets each ASDU from the client, in order, one call at a time; a
-	// slow one delays nothing but those behind it. index counts the ASDUs of
-	// this connection from 1, see Ack. a is valid during the call only: Clone
-	// it to keep it.
-	Handle func(s *Session, a ASDU, index uint64)
-
-	// Closed is the last call for a session that AllowConnect let in.
-	Closed func(s *Session, err error)
-
-	// WriteGuard is asked right before every write to the socket of a starting
-	// or started link. An error closes the connection and nothing is written.
-	WriteGuard func(s *Session) error
+	mu        sync.Mutex // guards what follows
+	closed    bool
+	listeners map[net.Listener]bool
+	conns     map[net.Conn]netip.Addr // accepted ones, refused or not, until they end
+	sessions  map[*Session]bool
+	lastID    uint64
+	counters  ServerCounters // of the sessions that have ended
 }
 
-// Limits bound what clients can take of a server. Zero fields have defaults.
-type Limits struct {
-	Connections     int // at a time; 64
-	FramesPerSecond int // received from one client; no limit
-	Backlog         int // octets of received ASDUs waiting for Handle, a session; 64 KiB
+// NewServer checks the configuration; the error wraps ErrConfig or ErrProfile.
+func NewServer(cfg ServerConfig) (*Server, error) {
+	if err := cfg.Config.Validate(); err != nil {
+		return nil, err
+	}
+	if len(cfg.Groups) == 0 {
+		return nil, fmt.Errorf("%w: a server without a group serves nobody", ErrConfig)
+	}
+	cfg.Config, cfg.Limits = cfg.Config.withDefaults(), cfg.Limits.withDefaults()
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	srv := &Server{
+		cfg:       cfg,
+		listeners: make(map[net.Listener]bool),
+		conns:     make(map[net.Conn]netip.Addr),
+		sessions:  make(map[*Session]bool),
+		counters:  ServerCounters{Refused: make(map[string]uint64), Closed: make(map[string]uint64)},
+	}
+	for _, g := range cfg.Groups {
+		if len(g.CommonNames) > 0 && cfg.TLS == nil {
+			return nil, fmt.Errorf("%w: group %q is chosen by certificate, which needs TLS", ErrConfig, g.Name)
+		}
+		srv.groups = append(srv.groups, &group{Group: g})
+	}
+	return srv, nil
 }
-
-// Server is a controlled station's endpoint: it accepts connections and runs
-// one Session for each.
-type Server struct{}
-
-// NewServer checks the configuration.
-func NewServer(cfg ServerConfig) (*Server, error) { return &Server{}, nil }
 
 // Serve accepts connections until the listener or the server is closed. It
 // returns nil after Close, else the listener's error; the sessions go on.
-// Several listeners may be served.
-func (s *Server) Serve(l net.Listener) error { return nil }
+// Several listeners may be served, at once or one after the other.
+func (srv *Server) Serve(l net.Listener) error {
+	srv.mu.Lock()
+	if srv.closed {
+		srv.mu.Unlock()
+		l.Close()
+		return nil
+	}
+	srv.listeners[l] = true
+	srv.mu.Unlock()
+	for {
+		tcp, err := l.Accept()
+		if err != nil {
+			srv.mu.Lock()
+			defer srv.mu.Unlock()
+			delete(srv.listeners, l)
+			if srv.closed {
+				return nil
+			}
+			return fmt.Errorf("iec104: no more connections on %v: %w", l.Addr(), err)
+		}
+		srv.mu.Lock()
+		if srv.closed {
+			srv.mu.Unlock()
+			tcp.Close()
+			continue
+		}
+		addr := addrPort(tcp.RemoteAddr()).Addr()
+		err = srv.limit(addr)
+		if err == nil {
+			srv.conns[tcp] = addr
+			srv.wg.Add(1)
+		}
+		srv.mu.Unlock()
+		if err != nil {
+			srv.refuse(tcp, err)
+			continue
+		}
+		go srv.serve(tcp)
+	}
+}
+
+// limit returns an error if no further connection from an address is allowed.
+// srv.mu is held.
+func (srv *Server) limit(addr netip.Addr) error {
+	if n := srv.cfg.Limits.Connections; len(srv.conns) >= n {
+		return fmt.Errorf("%w: %d, the limit of the server", ErrLimit, n)
+	}
+	same := 0
+	for _, a := range srv.conns {
+		if a == addr {
+			same++
+		}
+	}
+	if n := srv.cfg.Limits.PerAddress; same >= n {
+		return fmt.Errorf("%w: %d from %v, the limit of an address", ErrLimit, n, addr)
+	}
+	return nil
+}
+
+// serve runs one connection to its end.
+func (srv *Server) serve(tcp net.Conn) {
+	defer srv.wg.Done()
+	s, err := srv.admit(tcp)
+	if err != nil {
+		srv.refuse(tcp, err)
+	} else {
+		s.run()
+	}
+	srv.mu.Lock()
+	defer srv.mu.Unlock()
+	delete(srv.conns, tcp)
+}
+
+// admit finds the group of a connection, shakes hands and asks the application.
+func (srv *Server) admit(tcp net.Conn) (*Session, error) {
+	addr := addrPort(tcp.RemoteAddr())
+	candidates := slices.DeleteFunc(slices.Clone(srv.groups), func(g *group) bool { return !g.matches(addr.Addr()) })
+	if len(candidates) == 0 {
+		return nil, fmt.Errorf("%w: address %v", ErrNoGroup, addr.Addr())
+	}
+	s := &Session{server: srv}
+	s.init(srv.cfg.Config, tcp, s, false)
+	s.inbox.limit = srv.cfg.Limits.Backlog
+	s.rate.limit = srv.cfg.Limits.FramesPerSecond
+	if srv.cfg.TLS != nil {
+		secured := tls.Server(tcp, srv.cfg.TLS)
+		ctx, cancel := context.WithTimeout(context.Background(), srv.cfg.T0)
+		defer cancel()
+		if err := secured.HandshakeContext(ctx); err != nil {
+			return nil, fmt.Errorf("%w: TLS with %v: %w", ErrRefused, addr, err)
+		}
+		s.net = secured
+		if chains := secured.ConnectionState().VerifiedChains; len(chains) > 0 {
+			s.name = chains[0][0].Subject.CommonName
+		}
+	}
+	i := slices.IndexFunc(candidates, func(g *group) bool { return g.admits(s.name) })
+	if i < 0 {
+		return nil, fmt.Errorf("%w: certificate %q from %v", ErrNoGroup, s.name, addr.Addr())
+	}
+	s.group = candidates[i]
+	s.log = srv.cfg.Log.With("group", s.group.Name, "client", addr)
+	if srv.cfg.Tap != nil {
+		s.tap = func(dir Direction, at time.Time, frame []byte) { srv.cfg.Tap(s, dir, at, frame) }
+	}
+	srv.mu.Lock()
+	srv.lastID++
+	s.id = srv.lastID
+	srv.mu.Unlock()
+	if s.group.AllowConnect != nil {
+		if err := s.group.AllowConnect(s); err != nil {
+			err = fmt.Errorf("%w: %w", ErrRefused, err)
+			s.fail(err)
+			close(s.done)
+			return nil, err
+		}
+	}
+	srv.mu.Lock()
+	defer srv.mu.Unlock()
+	srv.sessions[s] = true
+	srv.counters.Accepted++
+	s.log.Info("client connected")
+	return s, nil
+}
+
+// refuse closes a connection before any exchange.
+func (srv *Server) refuse(tcp net.Conn, err error) {
+	tcp.Close()
+	addr := addrPort(tcp.RemoteAddr())
+	srv.mu.Lock()
+	srv.counters.Refused[Reason(err)]++
+	srv.mu.Unlock()
+	srv.cfg.Log.Warn("connection refused", "client", addr, "reason", err)
+	if srv.cfg.Refused != nil {
+		srv.cfg.Refused(addr, err)
+	}
+}
+
+// ended takes leave of a session.
+func (srv *Server) ended(s *Session, err error) {
+	counters := s.Counters()
+	srv.mu.Lock()
+	defer srv.mu.Unlock()
+	delete(srv.sessions, s)
+	srv.counters.add(counters)
+	srv.counters.Closed[Reason(err)]++
+}
 
 // Sessions are those that are connected now, in the order they came.
-func (s *Server) Sessions() []*Session { return nil }
-
-// Close closes the listeners and the sessions and waits for them.
-func (s *Server) Close() error { return nil }
-
-// ServerCounters count since NewServer.
-type ServerCounters struct {
-	Counters                   // of all sessions, ended ones included
-	Accepted uint64            // connections that became a session
-	Refused  map[string]uint64 // others, by reason: see Reason
-	Closed   map[string]uint64 // sessions that ended, by reason
+func (srv *Server) Sessions() []*Session {
+	srv.mu.Lock()
+	defer srv.mu.Unlock()
+	return slices.SortedFunc(maps.Keys(srv.sessions), func(a, b *Session) int { return int(a.id) - int(b.id) })
 }
 
 // Counters are the server's counts so far.
-func (s *Server) Counters() ServerCounters { return ServerCounters{} }
+func (srv *Server) Counters() ServerCounters {
+	srv.mu.Lock()
+	c := srv.counters
+	c.Refused, c.Closed = maps.Clone(c.Refused), maps.Clone(c.Closed)
+	sessions := slices.Collect(maps.Keys(srv.sessions))
+	srv.mu.Unlock()
+	for _, s := range sessions {
+		c.add(s.Counters())
+	}
+	return c
+}
 
-// Reason is a short name of why a link was closed or refused, fit for a
-// metric's label: "t1", "sequence", "group", "peer", ...
-func Reason(err error) string { return "" }
+// Close closes the listeners and the sessions and waits for them: no call into
+// the application is under way when it returns. So it must not be called from
+// one.
+func (srv *Server) Close() error {
+	srv.mu.Lock()
+	srv.closed = true
+	for l := range srv.listeners {
+		l.Close()
+	}
+	for s := range srv.sessions {
+		s.fail(ErrClosed)
+	}
+	for tcp := range srv.conns {
+		tcp.Close() // also those that are not admitted yet
+	}
+	srv.mu.Unlock()
+	srv.wg.Wait()
+	return nil
+}

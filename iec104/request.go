@@ -1,0 +1,197 @@
+package iec104
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+)
+
+// NegativeError is a station's refusal.
+type NegativeError struct {
+	ASDU ASDU // the request as it came back, with the cause and P/N of the answer
+}
+
+func (e *NegativeError) Error() string {
+	object := ""
+	if e.ASDU.Len() > 0 {
+		object = fmt.Sprintf(" object %d", e.ASDU.Object(0).Address)
+	}
+	return fmt.Sprintf("iec104: %v to station %d%s refused: %v", e.ASDU.Type, e.ASDU.CommonAddress, object, e.ASDU.Cause)
+}
+
+// request is something that was sent and waits for its answers.
+type request struct {
+	asked ASDU
+	// takes is given each answer that mirrors what was asked, refusals apart,
+	// and returns true if it is the last one.
+	takes func(a ASDU) bool
+	// reads, if set, is given every other ASDU.
+	reads func(a ASDU) bool
+	err   error
+	done  chan struct{}
+}
+
+// requests are those of one client.
+type requests struct {
+	mu      sync.Mutex
+	pending []*request
+}
+
+// mirrors reports whether a is an answer to what was asked: the same type,
+// station (any, if all were asked) and object. A command's S/E bit must be the
+// same, or a late answer to a selection would pass for that to the execution.
+func mirrors(a, asked ASDU) bool {
+	if a.Type != asked.Type || a.CommonAddress != asked.CommonAddress && asked.CommonAddress != BroadcastAddress {
+		return false
+	}
+	if a.Len() == 0 || asked.Len() == 0 {
+		return a.Len() == asked.Len()
+	}
+	got, want := a.Object(0), asked.Object(0)
+	return got.Address == want.Address && (!a.Type.IsCommand() || got.Select() == want.Select())
+}
+
+// answer gives an ASDU to whom it concerns.
+func (rs *requests) answer(a ASDU) {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	rs.pending = slices.DeleteFunc(rs.pending, func(r *request) bool {
+		end := false
+		switch {
+		case !mirrors(a, r.asked):
+			end = r.reads != nil && r.reads(a)
+		case a.Negative || a.Cause >= UnknownType && a.Cause <= UnknownObjectAddress:
+			r.err, end = &NegativeError{ASDU: a.Clone()}, true
+		default:
+			end = r.takes != nil && r.takes(a)
+		}
+		if end {
+			close(r.done)
+		}
+		return end
+	})
+}
+
+// ask sends a request and waits for its last answer.
+func (c *Client) ask(ctx context.Context, r *request) error {
+	r.done = make(chan struct{})
+	rs := &c.requests
+	rs.mu.Lock()
+	for _, p := range rs.pending {
+		if mirrors(r.asked, p.asked) {
+			rs.mu.Unlock()
+			return fmt.Errorf("%w: %w: %v to station %d", ErrNotSent, ErrPending, r.asked.Type, r.asked.CommonAddress)
+		}
+	}
+	rs.pending = append(rs.pending, r)
+	rs.mu.Unlock()
+	defer func() {
+		rs.mu.Lock()
+		defer rs.mu.Unlock()
+		rs.pending = slices.DeleteFunc(rs.pending, func(p *request) bool { return p == r })
+	}()
+	if err := c.Send(ctx, r.asked); err != nil {
+		return fmt.Errorf("iec104: %v to station %d: %w", r.asked.Type, r.asked.CommonAddress, err)
+	}
+	select {
+	case <-r.done:
+		return r.err
+	case <-c.detached:
+		return fmt.Errorf("iec104: no answer to %v from station %d: %w", r.asked.Type, r.asked.CommonAddress, c.closedError())
+	case <-ctx.Done():
+		return fmt.Errorf("iec104: no answer to %v from station %d: %w", r.asked.Type, r.asked.CommonAddress, ctx.Err())
+	}
+}
+
+// activate asks with one object and waits until takes returns true.
+func (c *Client) activate(ctx context.Context, h Header, o Object, takes func(a ASDU) bool) error {
+	if h.Cause == 0 {
+		h.Cause = Activation
+	}
+	a, err := c.cfg.Profile.New(h, o)
+	if err != nil {
+		return notSent(&err)
+	}
+	return c.ask(ctx, &request{asked: a, takes: takes})
+}
+
+// confirmed ends a request with its confirmation.
+func confirmed(a ASDU) bool { return a.Cause == ActivationCon }
+
+// untilTerminated ends a request when each station that confirmed it has
+// terminated it: one, or with BroadcastAddress several.
+func untilTerminated() func(a ASDU) bool {
+	busy := make(map[CommonAddress]bool)
+	return func(a ASDU) bool {
+		switch a.Cause {
+		case ActivationCon:
+			busy[a.CommonAddress] = true
+		case ActivationTermination:
+			delete(busy, a.CommonAddress)
+			return len(busy) == 0
+		}
+		return false
+	}
+}
+
+// Interrogate asks for all values of a station (QOI 20) or of group 1 to 16
+// (QOI 21 to 36) and returns when the station says that all were sent. The
+// values go to Handle. With BroadcastAddress it returns when each station that
+// has confirmed by then has ended.
+func (c *Client) Interrogate(ctx context.Context, ca CommonAddress, qoi uint8) error {
+	return c.activate(ctx, Header{Type: C_IC_NA_1, CommonAddress: ca}, Object{Qualifier: qoi}, untilTerminated())
+}
+
+// CounterInterrogate asks for counters: qcc is RQT 1 to 5 with FRZ in the upper
+// two bits. A read (FRZ 0) returns when all were sent to Handle, a freeze when
+// it is confirmed.
+func (c *Client) CounterInterrogate(ctx context.Context, ca CommonAddress, qcc uint8) error {
+	takes := untilTerminated()
+	if qcc&^0x3f != FreezeRead {
+		takes = confirmed
+	}
+	return c.activate(ctx, Header{Type: C_CI_NA_1, CommonAddress: ca}, Object{Qualifier: qcc}, takes)
+}
+
+// Read asks for the value of one object. The answer goes to Handle too.
+func (c *Client) Read(ctx context.Context, ca CommonAddress, ioa InformationObjectAddress) (ASDU, error) {
+	asked, err := c.cfg.Profile.New(Header{Type: C_RD_NA_1, Cause: Request, CommonAddress: ca}, Object{Address: ioa})
+	if err != nil {
+		return ASDU{}, notSent(&err)
+	}
+	var answer ASDU
+	err = c.ask(ctx, &request{asked: asked, reads: func(a ASDU) bool {
+		if a.Cause != Request || a.CommonAddress != ca || !a.Type.IsMonitor() {
+			return false
+		}
+		for o := range a.Objects() {
+			if o.Address == ioa {
+				answer = a.Clone()
+				return true
+			}
+		}
+		return false
+	}})
+	return answer, err
+}
+
+// SetClock sets the station's clock to t, in t's own location.
+func (c *Client) SetClock(ctx context.Context, ca CommonAddress, t time.Time) error {
+	return c.activate(ctx, Header{Type: C_CS_NA_1, CommonAddress: ca}, Object{Time: NewCP56Time2a(t, t.Location())}, confirmed)
+}
+
+// Test sends a test command with a counter (C_TS_TA_1) and waits until the
+// same one comes back.
+func (c *Client) Test(ctx context.Context, ca CommonAddress) error {
+	now := time.Now()
+	counter := float64(uint16(now.UnixNano()))
+	return c.activate(ctx, Header{Type: C_TS_TA_1, CommonAddress: ca}, Object{Value: counter, Time: NewCP56Time2a(now, time.UTC)},
+		func(a ASDU) bool { return confirmed(a) && a.Object(0).Value == counter })
+}
+
+// Reset asks the station to reset: QRPProcess, or QRPEvents.
+func (c *Client) Reset(ctx context.Context, ca CommonAddress, qrp uint8) error {
+	return c.activate(ctx, Header{Type: C_RP_NA_1, CommonAddress: ca}, Object{Qualifier: qrp}, confirmed)
+}
