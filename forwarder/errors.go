@@ -17,6 +17,8 @@ var (
 	ErrUnresponsive = errors.New("live link did not answer TESTFR")
 	// ErrNotDeclared: the replicated state does not know the group (yet).
 	ErrNotDeclared = errors.New("group is not declared")
+	// ErrTenureEnded: this node lost the right to run the live link: its lease, or the group.
+	ErrTenureEnded = errors.New("tenure ended")
 	// ErrStopping: the forwarder is stopping.
 	ErrStopping = errors.New("forwarder is stopping")
 )

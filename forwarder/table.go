@@ -27,6 +27,7 @@ type table struct {
 
 	// interrogated is what a station interrogation answers: by type, so that ASDUs are full, then by address.
 	interrogated []int32
+	roleEntry    int32   // -1: none
 	counters     []int32 // by type and address
 }
 
@@ -42,6 +43,7 @@ var kindTypes = map[fsm.Kind][]iec104.TypeID{
 // newTable checks an uplink's points. It reports everything that is wrong at once; each error wraps ErrConfig.
 func newTable(u Uplink) (*table, error) {
 	t := &table{
+		roleEntry: -1,
 		byKey:     make(map[fsm.PointKey]int32, len(u.Points)),
 		byAddress: make(map[iec104.InformationObjectAddress]int32, len(u.Points)),
 	}
@@ -97,7 +99,9 @@ func (t *table) add(e entry) {
 	i := int32(len(t.entries))
 	t.entries = append(t.entries, e)
 	t.byAddress[e.address] = i
-	if !e.role {
+	if e.role {
+		t.roleEntry = i
+	} else {
 		t.byKey[e.key] = i
 	}
 	switch {
@@ -106,4 +110,31 @@ func (t *table) add(e entry) {
 	case e.key.Kind == fsm.Counter:
 		t.counters = append(t.counters, i)
 	}
+}
+
+// ofKind lists the entries of a kind that are interrogated, in the order of interrogated.
+func (t *table) ofKind(k fsm.Kind) (entries []int32) {
+	for _, i := range t.interrogated {
+		if t.entries[i].key.Kind == k {
+			entries = append(entries, i)
+		}
+	}
+	return entries
+}
+
+// role is the entry of the role point; nil if it isn't told.
+func (t *table) role() *entry {
+	if t.roleEntry < 0 {
+		return nil
+	}
+	return &t.entries[t.roleEntry]
+}
+
+// find returns the entry with an address.
+func (t *table) find(address iec104.InformationObjectAddress) (*entry, bool) {
+	i, ok := t.byAddress[address]
+	if !ok {
+		return nil, false
+	}
+	return &t.entries[i], true
 }

@@ -1,0 +1,259 @@
+package forwarder
+
+import (
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/fepha/fepha/fsm"
+	"github.com/fepha/fepha/iec104"
+)
+
+const (
+	readEvents   = 256                    // that are read from the journal at a time: 16 KiB a started link
+	readsPerNext = 64                     // at most, so that many events of other uplinks don't hold the link's other work
+	analogPace   = 100 * time.Millisecond // between two looks at which analogs changed
+	maxAnswers   = 64                     // that wait for the events before them
+)
+
+// feed decides what goes next on a started link. It is asked only while the window has room, so every value is read
+// from the state at the last moment, and nothing but the client's own acknowledgement holds events back.
+//
+// The order: answers that had to wait for events; events; then, one ASDU in turn, changes of analogs and what was
+// interrogated. While there are events, one ASDU of the latter kinds goes out in each window, so neither starves.
+//
+// It implements iec104.Source. Time comes in by now; there is no goroutine of its own.
+type feed struct {
+	table   *table
+	config  iec104.Config // with defaults
+	address iec104.CommonAddress
+	view    func(read func(s *fsm.State))
+	now     func() time.Time
+	wake    func() // makes the link call Next again
+	cursor  *cursor
+	acked   func()               // the cursor has moved
+	role    func() iec104.Object // of the table's role entry
+	stopped func(error)
+	log     *slog.Logger
+
+	mu      sync.Mutex // guards what follows; nothing else is locked under it but the cursor, and the state for reading
+	builder iec104.Builder
+	index   uint64 // of the last ASDU handed out
+	ended   bool
+
+	main     bool   // events and analogs are sent
+	position uint64 // last event that was sent or passed over
+	events   []fsm.Event
+	buffer   [readEvents]fsm.Event
+	unacked  []shipment
+	others   int // event ASDUs in a row while something else waits
+
+	version   uint64      // of the image, up to which changed analogs are in changed
+	lookAt    time.Time   // when to look for more
+	alarm     *time.Timer // nil, or calls wake at lookAt
+	changed   changeSet
+	analogsGo bool // analogs have the next turn, not the interrogation
+
+	jobs    []*job
+	answers []answer
+	sent    feedCounters
+}
+
+// shipment is an ASDU of events that is not acknowledged.
+type shipment struct {
+	index  uint64
+	last   uint64 // event, or one passed over after it
+	events int
+}
+
+// answer is an ASDU that goes out after the events up to one.
+type answer struct {
+	asdu  iec104.ASDU
+	after uint64
+}
+
+// feedCounters count since the link started.
+type feedCounters struct {
+	events, analogs, interrogated uint64 // objects
+	dropped                       uint64 // events that were no longer in the journal
+}
+
+// begin lets events and analog changes flow: from the cursor, and from what changed since the link started.
+func (f *feed) begin(after uint64) {
+	f.mu.Lock()
+	f.main, f.position = true, after
+	f.mu.Unlock()
+	f.wake()
+}
+
+// answer sends an ASDU after the events up to one. It returns iec104.ErrFull if too many wait.
+func (f *feed) answer(a iec104.ASDU, after uint64) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.answers) == maxAnswers {
+		return iec104.ErrFull
+	}
+	f.answers = append(f.answers, answer{a.Clone(), after})
+	f.wake()
+	return nil
+}
+
+// Next is for the link; see iec104.Source.
+func (f *feed) Next() (a iec104.ASDU, index uint64, ok bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.ended {
+		return iec104.ASDU{}, 0, false
+	}
+	f.lookForAnalogs()
+	switch {
+	case f.nextAnswer(&a):
+	case f.others >= f.config.K-1 && f.nextOther(&a):
+		f.others = 0
+	case f.nextEvents(&a):
+		if f.otherWaits() {
+			f.others++
+		}
+	case f.nextOther(&a):
+		f.others = 0
+	default:
+		f.lookAgain()
+		return iec104.ASDU{}, 0, false
+	}
+	f.index++
+	return a, f.index, true
+}
+
+// nextAnswer is the next answer whose events were sent. A standby link has no events to wait for.
+func (f *feed) nextAnswer(a *iec104.ASDU) bool {
+	if len(f.answers) == 0 || f.main && f.answers[0].after > f.position {
+		return false
+	}
+	*a = f.answers[0].asdu
+	f.answers = f.answers[1:]
+	return true
+}
+
+// nextEvents packs the next events of one type, as many as fit.
+func (f *feed) nextEvents(a *iec104.ASDU) bool {
+	if !f.main || f.cursor.held() {
+		return false
+	}
+	n := 0
+	var typeID iec104.TypeID
+	for reads := 0; ; {
+		if len(f.events) == 0 {
+			if reads == readsPerNext {
+				f.wake()
+				break
+			}
+			reads++
+			if !f.read() {
+				break
+			}
+		}
+		ev := &f.events[0]
+		i, ours := f.table.byKey[fsm.PointKey{RTU: ev.RTU, Kind: ev.Kind, Point: ev.Point}]
+		if ours = ours && ev.Note == nil; ours {
+			e := &f.table.entries[i]
+			if n > 0 && e.typeID != typeID {
+				break
+			}
+			if n == 0 {
+				typeID = e.typeID
+				f.reset(typeID, iec104.Spontaneous)
+			}
+			if err := f.builder.Add(e.event(ev)); err == iec104.ErrFull {
+				break
+			} else if err != nil { // the table and fit keep every value within its type
+				f.log.Error("event can't be encoded", "seq", ev.Seq, "ioa", e.address, "type", e.typeID, "error", err)
+			} else {
+				n++
+			}
+		}
+		f.events, f.position = f.events[1:], ev.Seq
+		if !ours && n == 0 {
+			f.passed()
+		}
+	}
+	if n == 0 {
+		return false
+	}
+	f.unacked = append(f.unacked, shipment{f.index + 1, f.position, n})
+	f.sent.events += uint64(n)
+	*a = f.builder.ASDU()
+	return true
+}
+
+// read gets more of the journal.
+func (f *feed) read() bool {
+	f.view(func(s *fsm.State) { f.events = s.ReadJournal(f.position, f.buffer[:]) })
+	if len(f.events) == 0 {
+		return false
+	}
+	if lost := f.events[0].Seq - f.position - 1; lost > 0 {
+		f.sent.dropped += lost
+		f.log.Warn("events were dropped from the journal before they were acknowledged", "after", f.position, "events", lost)
+	}
+	return true
+}
+
+// passed moves the cursor over events of no concern: with what was sent before them, or at once.
+func (f *feed) passed() {
+	if n := len(f.unacked); n > 0 {
+		f.unacked[n-1].last = f.position
+		return
+	}
+	f.cursor.acknowledge(f.now(), f.position, 0)
+	f.acked()
+}
+
+// otherWaits tells whether nextOther has something.
+func (f *feed) otherWaits() bool { return len(f.jobs) > 0 || f.changed.len() > 0 }
+
+// nextOther gives analogs and interrogations their turns.
+func (f *feed) nextOther(a *iec104.ASDU) bool {
+	f.analogsGo = !f.analogsGo
+	if f.analogsGo {
+		return f.nextAnalogs(a) || f.nextInterrogated(a)
+	}
+	return f.nextInterrogated(a) || f.nextAnalogs(a)
+}
+
+// reset begins an ASDU in f.builder.
+func (f *feed) reset(t iec104.TypeID, cause iec104.CauseOfTransmission) {
+	f.resetHeader(iec104.Header{Type: t, Cause: cause, CommonAddress: f.address})
+}
+
+func (f *feed) resetHeader(h iec104.Header) {
+	if err := f.builder.Reset(f.config.Profile, h); err != nil { // New has checked the profile, address and types
+		f.log.Error("ASDU can't be built", "header", h, "error", err)
+	}
+}
+
+// Acked is for the link; see iec104.Source.
+func (f *feed) Acked(index uint64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	n, events := 0, 0
+	for n < len(f.unacked) && f.unacked[n].index <= index {
+		events += f.unacked[n].events
+		n++
+	}
+	if n > 0 {
+		f.cursor.acknowledge(f.now(), f.unacked[n-1].last, events)
+		f.unacked = append(f.unacked[:0], f.unacked[n:]...)
+		f.acked()
+	}
+}
+
+// Stopped is for the link; see iec104.Source.
+func (f *feed) Stopped(err error) {
+	f.mu.Lock()
+	f.ended = true
+	if f.alarm != nil {
+		f.alarm.Stop()
+	}
+	f.mu.Unlock()
+	f.stopped(err)
+}

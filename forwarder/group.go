@@ -1,0 +1,270 @@
+package forwarder
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/fepha/fepha/fsm"
+	"github.com/fepha/fepha/iec104"
+)
+
+const (
+	// startTimeout is how long a client may wait for its STARTDT con while the start is committed. It's less than the
+	// usual t1 of 15 s, so that the client hears of a failure before it has to guess.
+	startTimeout = 8 * time.Second
+	// challengeTimeout is how long the live link of an exclusive group may take to answer TESTFR when another client
+	// is at the door.
+	challengeTimeout = time.Second
+)
+
+// group is a redundancy group of clients as this node serves it. Its methods that iec104 calls are those of
+// iec104.Group; run keeps the replicated state in step with its links.
+type group struct {
+	u        *uplink
+	name     string
+	resource string // id
+	slot     string // of the replicated cursor: this node's id in dual-active mode
+	cursor   cursor
+	log      *slog.Logger
+
+	kicked chan struct{} // capacity 1: run has to look at the links or the resource
+	acked  chan struct{} // capacity 1: run has to look at the cursor
+	// turn is held by who changes the group's ownership: a start or run, one at a time. Capacity 1.
+	turn chan struct{}
+
+	mu          sync.Mutex // guards what follows; may be held while a link's mu is taken, never the other way round
+	links       map[*iec104.Session]*link
+	starting    *link // STARTDT is granted, its feed not begun
+	live        *link // started
+	challenging bool
+	claimed     uint64 // the newest epoch that this node claimed
+}
+
+func newGroup(u *uplink, name string) *group {
+	g := &group{
+		u: u, name: name, resource: fsm.UplinkResource(u.cfg.Name, name),
+		log:    u.log.With("group", name),
+		kicked: make(chan struct{}, 1), acked: make(chan struct{}, 1), turn: make(chan struct{}, 1),
+		links: map[*iec104.Session]*link{},
+	}
+	if u.cfg.Mode == DualActive {
+		g.slot = u.node.ID()
+	}
+	return g
+}
+
+func (g *group) node() Node               { return g.u.node }
+func (g *group) location() *time.Location { return g.u.location }
+func (g *group) now() time.Time           { return time.Now() }
+
+func (g *group) checkLease() error {
+	if err := g.node().CheckLease(); err != nil {
+		return fmt.Errorf("%s: %w: %w", g.resource, ErrNoLease, err)
+	}
+	return nil
+}
+
+func (g *group) fail(err error) error { return fmt.Errorf("%s: %w", g.resource, err) }
+
+func (g *group) kick() { poke(g.kicked) }
+
+// poke makes the owner of a channel of capacity 1 look, now or when it's back.
+func poke(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+func (g *group) link(s *iec104.Session) *link {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.links[s]
+}
+
+// declared is the group's resource in the replicated state.
+func (g *group) declared() (r fsm.Resource, ok bool) {
+	g.node().View(func(s *fsm.State) { r, ok = s.Resource(g.resource) })
+	return r, ok
+}
+
+// allowConnect is asked before any exchange. Without a lease the client had better try the other FEP.
+func (g *group) allowConnect(s *iec104.Session) error {
+	if err := g.checkLease(); err != nil {
+		return err
+	}
+	if g.u.cfg.Mode == Exclusive {
+		r, ok := g.declared()
+		switch {
+		case !ok:
+			return g.fail(ErrNotDeclared)
+		case r.Owner != "" && r.Owner != g.node().ID():
+			return fmt.Errorf("%s: %w: %s", g.resource, ErrOwnedElsewhere, r.Owner)
+		}
+		if err := g.challenge(); err != nil {
+			return err
+		}
+	}
+	g.mu.Lock()
+	g.links[s] = &link{g: g, session: s, client: s.RemoteAddr().String(), since: g.now()}
+	g.mu.Unlock()
+	g.kick()
+	return nil
+}
+
+// challenge makes sure that the group has no live link that answers. A client that died without a FIN would otherwise
+// block the group for as long as t3 and t1.
+func (g *group) challenge() error {
+	g.mu.Lock()
+	l := g.live
+	if g.starting != nil || g.challenging {
+		g.mu.Unlock()
+		return g.fail(ErrTaken)
+	}
+	if l == nil {
+		g.mu.Unlock()
+		return nil
+	}
+	g.challenging = true
+	g.mu.Unlock()
+	defer func() {
+		g.mu.Lock()
+		g.challenging = false
+		g.mu.Unlock()
+	}()
+	ctx, cancel := context.WithTimeout(context.Background(), challengeTimeout)
+	defer cancel()
+	if l.session.Challenge(ctx) == nil {
+		return g.fail(ErrTaken)
+	}
+	g.log.Warn("live link does not answer: a new one takes over", "client", l.client)
+	l.session.Abort(ErrUnresponsive)
+	<-l.session.Done()
+	return nil
+}
+
+// allowStart is asked on STARTDT: the start is a claim, and confirmed only after it's committed and this node may act
+// on it.
+func (g *group) allowStart(ctx context.Context, s *iec104.Session) error {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	l := g.link(s)
+	select {
+	case g.turn <- struct{}{}:
+		defer func() { <-g.turn }()
+	case <-ctx.Done():
+		return g.fail(ctx.Err())
+	}
+	if g.u.cfg.Mode == DualActive {
+		return g.admit(l, main, nil)
+	}
+	if g.u.cfg.Mode == Exclusive && g.taken() {
+		return g.fail(ErrTaken)
+	}
+	t, err := g.claim(ctx, l)
+	if g.u.cfg.Mode == MainStandby && errors.Is(err, ErrOwnedElsewhere) {
+		return g.admit(l, standby, nil)
+	}
+	if err != nil {
+		g.kick() // the claim may have been committed all the same
+		return err
+	}
+	return g.admit(l, main, t)
+}
+
+func (g *group) taken() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.live != nil || g.starting != nil
+}
+
+// admit lets a link start.
+func (g *group) admit(l *link, r role, t Tenure) error {
+	if t == nil {
+		if err := g.checkLease(); err != nil {
+			return err
+		}
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.starting = l
+	l.enter(r, t)
+	return nil
+}
+
+// source begins a link that was allowed to start. The older link of the group is stopped by now.
+func (g *group) source(s *iec104.Session) iec104.Source {
+	l := g.link(s)
+	f := g.newFeed(l)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.starting, g.live = nil, l
+	l.mu.Lock()
+	l.feed = f
+	r := l.role
+	l.mu.Unlock()
+	if r == main {
+		f.begin(g.resume())
+	}
+	if g.u.cfg.Mode == Exclusive {
+		for _, other := range g.links {
+			if other != l {
+				other.session.Abort(g.fail(ErrTaken))
+			}
+		}
+	}
+	g.log.Info("link started", "client", l.client, "role", r)
+	g.kick()
+	return f
+}
+
+// resume is where the group's events go on.
+func (g *group) resume() (after uint64) {
+	g.node().View(func(s *fsm.State) {
+		after = g.cursor.resume(g.now(), s.Cursor(g.resource, g.slot), s.JournalLast())
+	})
+	return after
+}
+
+func (g *group) newFeed(l *link) *feed {
+	f := &feed{
+		table: g.u.table, config: g.u.config, address: g.u.cfg.CommonAddress,
+		view: g.node().View, now: g.now, wake: l.session.Wake,
+		cursor: &g.cursor, acked: func() { poke(g.acked) },
+		role: l.currentRole, stopped: func(err error) { g.stopped(l, err) }, log: g.log,
+	}
+	g.node().View(func(s *fsm.State) { f.version = s.Version() })
+	return f
+}
+
+// stopped ends a started link: the connection may go on, held.
+func (g *group) stopped(l *link, err error) {
+	g.mu.Lock()
+	if g.live == l {
+		g.live = nil
+	}
+	g.mu.Unlock()
+	g.log.Info("link stopped", "client", l.client, "reason", err)
+	l.cancelSelections()
+	l.leave()
+	g.kick()
+}
+
+func (g *group) closed(s *iec104.Session, err error) {
+	g.mu.Lock()
+	delete(g.links, s)
+	g.mu.Unlock()
+	g.kick()
+}
+
+func (g *group) guard(s *iec104.Session) error {
+	l := g.link(s)
+	if l == nil {
+		return g.fail(ErrStopping)
+	}
+	return l.guard()
+}

@@ -1,0 +1,148 @@
+package forwarder
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/fepha/fepha/fsm"
+	"github.com/fepha/fepha/iec104"
+)
+
+// role is what a client's connection is for.
+type role uint8
+
+const (
+	held    role = iota // connected, not started
+	standby             // started, but events go to another link of the group
+	main
+)
+
+// String gives held, standby or main, as the replicated state calls them.
+func (r role) String() string { return [...]string{"held", "standby", "main"}[r] }
+
+// link is one client's connection.
+type link struct {
+	g       *group
+	session *iec104.Session
+	client  string // address and port
+
+	// tenure is asked before each write; nil: the node's lease is. It's apart from mu: a write must not wait for it.
+	tenure atomic.Pointer[Tenure]
+
+	mu         sync.Mutex // guards what follows
+	role       role
+	since      time.Time // of the role
+	told       bool      // the client was told its role since it started
+	feed       *feed     // nil: not started
+	disarm     func()    // takes back what was to be done at the tenure's end
+	selections map[iec104.InformationObjectAddress]selection
+}
+
+// guard is asked right before each write to a starting or started link.
+func (l *link) guard() error {
+	if t := l.tenure.Load(); t != nil {
+		return (*t).Check()
+	}
+	return l.g.checkLease()
+}
+
+// enter gives the link its role. A main link of other than a dual-active group has a tenure, which it closes at its
+// end; until then the tenure's end closes the link.
+func (l *link) enter(r role, t Tenure) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.role, l.since = r, l.g.now()
+	if t != nil {
+		l.tenure.Store(&t)
+		session := l.session
+		l.disarm = t.OnEnd(func() { session.Abort(ErrTenureEnded) })
+	}
+	l.tellRole()
+}
+
+// leave ends what enter began.
+func (l *link) leave() {
+	l.mu.Lock()
+	l.role, l.since, l.told, l.feed = held, l.g.now(), false, nil
+	disarm := l.disarm
+	l.disarm = nil
+	l.mu.Unlock()
+	if t := l.tenure.Swap(nil); t != nil {
+		disarm()
+		(*t).Close()
+	}
+}
+
+// started tells the client what it has to know before data.
+func (l *link) started() {
+	l.g.u.station.Started(l.session) // end of initialization
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.told = true
+	l.tellRole()
+}
+
+// tellRole sends the role point. l.mu is held, so that the client is told the newest role last.
+func (l *link) tellRole() {
+	e := l.g.u.table.role()
+	if e == nil || !l.told {
+		return
+	}
+	l.sendObject(e.typeID, iec104.Spontaneous, 0, l.roleObject(e))
+}
+
+// roleObject is the role point's value. l.mu is held.
+func (l *link) roleObject(e *entry) iec104.Object {
+	return iec104.Object{Address: e.address, Value: bit(l.role == main), Time: iec104.NewCP56Time2a(l.since, l.g.location())}
+}
+
+// currentRole is what an interrogation answers for the role point.
+func (l *link) currentRole() iec104.Object {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.roleObject(l.g.u.table.role())
+}
+
+func (l *link) currentFeed() *feed {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.feed
+}
+
+func (l *link) isMain() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.role == main
+}
+
+// send sends an answer before all that the feed has. A client that leaves 64 answers unread loses the link: an answer is
+// never dropped on a link that lives.
+func (l *link) send(a iec104.ASDU) {
+	if err := l.session.Send(a); err != nil && l.session.State() == iec104.Started {
+		l.session.Abort(err)
+	}
+}
+
+func (l *link) sendObject(t iec104.TypeID, cause iec104.CauseOfTransmission, originator uint8, o iec104.Object) {
+	a, err := l.g.u.config.Profile.New(iec104.Header{
+		Type: t, Cause: cause, Originator: originator, CommonAddress: l.g.u.cfg.CommonAddress}, o)
+	if err != nil {
+		l.g.log.Error("object can't be encoded", "ioa", o.Address, "type", t, "error", err)
+		return
+	}
+	l.send(a)
+}
+
+// sendAfterEvents sends an answer after the events that are in the journal now.
+func (l *link) sendAfterEvents(a iec104.ASDU) {
+	f := l.currentFeed()
+	if f == nil {
+		return
+	}
+	var last uint64
+	l.g.node().View(func(s *fsm.State) { last = s.JournalLast() })
+	if err := f.answer(a, last); err != nil {
+		l.session.Abort(err)
+	}
+}

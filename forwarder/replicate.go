@@ -1,0 +1,166 @@
+package forwarder
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"time"
+
+	"github.com/fepha/fepha/fsm"
+	"github.com/fepha/fepha/fsm/fsmpb"
+)
+
+// reportPace is the least time between two lists of clients: connections that come and go in a storm are not the
+// cluster's business.
+const reportPace = 50 * time.Millisecond
+
+// flight is a cursor on its way.
+type flight struct {
+	what   proposal
+	answer Proposal
+}
+
+// run keeps the replicated state in step with the group's links until ctx ends: ownership, cursor, clients. Then it
+// gives up what is left; the links must be closed by then.
+func (g *group) run(ctx context.Context) {
+	var (
+		o        owner
+		flights  []flight
+		clients  Proposal  // under way
+		reported time.Time // when clients was proposed
+	)
+	lookIn := time.NewTimer(0)
+	cursorIn := time.NewTimer(time.Hour)
+	defer lookIn.Stop()
+	defer cursorIn.Stop()
+	for {
+		var cursorDone, clientsDone <-chan struct{}
+		if len(flights) > 0 {
+			cursorDone = flights[0].answer.Done()
+		}
+		if clients != nil {
+			clientsDone = clients.Done()
+		}
+		look := false
+		select {
+		case <-ctx.Done():
+			g.leave(&o)
+			return
+		case <-lookIn.C:
+			look = true
+		case <-g.kicked:
+			look = true
+		case <-clientsDone:
+			clients, look = nil, true
+		case <-g.acked:
+		case <-cursorIn.C:
+		case <-cursorDone:
+			g.landed(flights[0])
+			flights = slices.Delete(flights, 0, 1)
+		}
+		if look {
+			wait := g.look(ctx, &o)
+			if pause := reportPace - g.now().Sub(reported); clients == nil && pause > 0 {
+				wait = min(cmp.Or(wait, pause), pause)
+			} else if clients == nil {
+				clients, reported = g.report(), g.now()
+			}
+			if wait > 0 {
+				lookIn.Reset(wait)
+			}
+		}
+		p, due, ok := g.cursor.next(g.now())
+		if ok {
+			flights = append(flights, flight{p, g.node().ProposeAsync(g.cursorCommand(p, g.epoch()))})
+		} else if !due.IsZero() {
+			cursorIn.Reset(due.Sub(g.now()))
+		}
+	}
+}
+
+// leave gives up a group when this node stops serving it, so that the other node need not wait for the lease.
+func (g *group) leave(o *owner) {
+	ctx, cancel := context.WithTimeout(context.Background(), tenureTimeout)
+	defer cancel()
+	if p := g.report(); p != nil {
+		select {
+		case <-p.Done():
+		case <-ctx.Done():
+		}
+	}
+	r, ok := g.declared()
+	if ok && g.u.cfg.Mode != DualActive && r.Owner == g.node().ID() && r.Phase == fsm.Owned {
+		g.release(ctx, r, g.successor(), "node stops")
+	}
+}
+
+// epoch is the one in which this node's cursor moves; 0 if it has none.
+func (g *group) epoch() uint64 {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.live == nil {
+		return g.claimed
+	}
+	if t := g.live.tenure.Load(); t != nil {
+		return (*t).Epoch()
+	}
+	return g.claimed
+}
+
+func (g *group) cursorCommand(p proposal, epoch uint64) *fsmpb.Command {
+	return &fsmpb.Command{Op: &fsmpb.Command_Cursor{Cursor: &fsmpb.Cursor{
+		Resource: g.resource, Slot: g.slot, Seq: p.seq, Epoch: epoch,
+	}}}
+}
+
+// landed takes in what became of a cursor that was proposed.
+func (g *group) landed(f flight) {
+	result, err := f.answer.Result()
+	switch {
+	case err != nil:
+		g.log.Warn("cursor was not replicated", "seq", f.what.seq, "error", err)
+		g.cursor.failed(g.now(), f.what)
+	case result.Code == fsmpb.Result_OK, result.Code == fsmpb.Result_DUPLICATE:
+		g.cursor.committed(f.what)
+		g.wake()
+	default: // a cursor of a past epoch: its link is closed, and the next one goes on from what is replicated
+		g.log.Debug("cursor was refused", "seq", f.what.seq, "result", result.Code, "reason", result.Message)
+	}
+}
+
+// wake has the started link ask its feed again.
+func (g *group) wake() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.live != nil {
+		g.live.session.Wake()
+	}
+}
+
+// report proposes the list of this node's clients of the group, if the replicated state has another one.
+func (g *group) report() Proposal {
+	g.mu.Lock()
+	var clients []*fsmpb.Clients_Client
+	for _, l := range g.links {
+		l.mu.Lock()
+		clients = append(clients, &fsmpb.Clients_Client{Address: l.client, Started: l.feed != nil, Role: l.role.String()})
+		l.mu.Unlock()
+	}
+	g.mu.Unlock()
+	slices.SortFunc(clients, func(a, b *fsmpb.Clients_Client) int { return cmp.Compare(a.Address, b.Address) })
+	known := true // as long as the group is not declared
+	g.node().View(func(s *fsm.State) {
+		if group, ok := s.Group(g.resource); ok {
+			group.Clients = slices.DeleteFunc(group.Clients, func(c fsm.Client) bool { return c.Node != g.node().ID() })
+			known = slices.EqualFunc(clients, group.Clients, func(a *fsmpb.Clients_Client, b fsm.Client) bool {
+				return a.Address == b.Address && a.Started == b.Started && a.Role == b.Role
+			})
+		}
+	})
+	if known {
+		return nil
+	}
+	return g.node().ProposeAsync(&fsmpb.Command{Op: &fsmpb.Command_Clients{Clients: &fsmpb.Clients{
+		Resource: g.resource, Node: g.node().ID(), Clients: clients,
+	}}})
+}

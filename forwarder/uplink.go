@@ -1,0 +1,181 @@
+package forwarder
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/fepha/fepha/fsm"
+	"github.com/fepha/fepha/iec104"
+)
+
+// uplink is one service on one port.
+type uplink struct {
+	cfg      Uplink
+	config   iec104.Config
+	node     Node
+	location *time.Location
+	log      *slog.Logger
+	table    *table
+	station  *iec104.Station
+	server   *iec104.Server
+	operator *operator
+	groups   map[string]*group // by name
+	kicked   chan struct{}     // capacity 1: whether to listen may have changed
+
+	busy   busyPoints
+	frozen frozen
+	ctx    context.Context // of run
+	work   sync.WaitGroup  // commands under way
+}
+
+func newUplink(c Config, cfg Uplink, o *operator) (*uplink, error) {
+	u := &uplink{
+		cfg: cfg, config: cfg.IEC104, node: c.Node, location: c.Location, log: c.Log.With("uplink", cfg.Name),
+		operator: o, groups: map[string]*group{}, kicked: make(chan struct{}, 1),
+	}
+	d := iec104.DefaultConfig()
+	if u.config.Profile == (iec104.Profile{}) {
+		u.config.Profile = d.Profile
+	}
+	if u.config.K == 0 {
+		u.config.K = d.K
+	}
+	var err error
+	if u.table, err = newTable(cfg); err != nil {
+		return nil, err
+	}
+	u.station = newStation(u)
+	server := iec104.ServerConfig{Config: u.config, TLS: cfg.TLS, Limits: cfg.Limits, Log: u.log}
+	if c.Tap != nil {
+		server.Tap = func(s *iec104.Session, dir iec104.Direction, at time.Time, frame []byte) {
+			c.Tap(cfg.Name, s.Group(), s.RemoteAddr(), dir, at, frame)
+		}
+	}
+	for _, gc := range cfg.Groups {
+		g := newGroup(u, gc.Name)
+		u.groups[gc.Name] = g
+		server.Groups = append(server.Groups, iec104.Group{
+			Name: gc.Name, Clients: gc.Clients, CommonNames: gc.CommonNames,
+			AllowConnect: g.allowConnect, AllowStart: g.allowStart, Source: g.source,
+			Started: func(s *iec104.Session) {
+				if l := g.link(s); l != nil {
+					l.started()
+				}
+			},
+			Handle: g.handle, Closed: g.closed, WriteGuard: g.guard,
+		})
+	}
+	if u.server, err = iec104.NewServer(server); err != nil {
+		return nil, fmt.Errorf("%w: uplink %s: %w", ErrConfig, cfg.Name, err)
+	}
+	return u, nil
+}
+
+// run serves the uplink until ctx ends.
+func (u *uplink) run(ctx context.Context) {
+	// Commands and groups outlive the sessions, whose ends they still have to take in.
+	inner, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	u.ctx = inner
+	var groups, serving sync.WaitGroup
+	for _, g := range u.groups {
+		groups.Go(func() { g.run(inner) })
+	}
+	u.listen(ctx, &serving)
+	_ = u.server.Close()
+	serving.Wait()
+	cancel()
+	u.work.Wait()
+	groups.Wait()
+}
+
+// listen opens and closes the port as the groups' ownership says, until ctx ends.
+func (u *uplink) listen(ctx context.Context, serving *sync.WaitGroup) {
+	const retry = time.Second
+	var open net.Listener
+	again := time.NewTimer(0)
+	defer again.Stop()
+	failing := ""
+	for {
+		select {
+		case <-ctx.Done():
+			return // the server closes the listener
+		case <-u.kicked:
+		case <-again.C:
+		}
+		switch want := u.wantsToListen(); {
+		case want && open == nil:
+			l, err := new(net.ListenConfig).Listen(ctx, "tcp", u.cfg.Listen)
+			if err != nil {
+				if err.Error() != failing {
+					failing = err.Error()
+					u.log.Error("can't listen, trying again", "address", u.cfg.Listen, "error", err)
+				}
+				again.Reset(retry)
+				continue
+			}
+			failing, open = "", l
+			u.log.Info("listening", "address", l.Addr())
+			serving.Go(func() { _ = u.server.Serve(l) })
+		case !want && open != nil:
+			_ = open.Close()
+			open = nil
+			u.log.Info("not listening: the other node has the uplink")
+		}
+	}
+}
+
+// wantsToListen tells whether a client may come here: in exclusive mode, only while a group is this node's or nobody's.
+func (u *uplink) wantsToListen() (want bool) {
+	u.node.View(func(s *fsm.State) {
+		for _, g := range u.groups {
+			r, ok := s.Resource(g.resource)
+			want = want || ok && (u.cfg.Mode != Exclusive || r.Phase == fsm.Unowned || r.Owner == u.node.ID())
+		}
+	})
+	return want
+}
+
+// kick has the uplink and its groups look at the state again.
+func (u *uplink) kick() {
+	poke(u.kicked)
+	for _, g := range u.groups {
+		g.kick()
+	}
+}
+
+// wake has the started links look for new events and values.
+func (u *uplink) wake() {
+	for _, g := range u.groups {
+		g.wake()
+	}
+}
+
+// busyPoints are the points with a command under way.
+type busyPoints struct {
+	mu     sync.Mutex
+	points map[fsm.PointKey]bool
+}
+
+// take marks a point as busy; false: it is.
+func (b *busyPoints) take(k fsm.PointKey) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.points[k] {
+		return false
+	}
+	if b.points == nil {
+		b.points = map[fsm.PointKey]bool{}
+	}
+	b.points[k] = true
+	return true
+}
+
+func (b *busyPoints) drop(k fsm.PointKey) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.points, k)
+}
