@@ -1,0 +1,273 @@
+package fsm
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+var rewrite = flag.Bool("rewrite", false, "write the transcripts in testdata anew from what the state does")
+
+// TestTranscripts replays testdata/*.txt. A file is blocks: what is done, a line ----, what is seen, a blank line. Lines
+// that begin with # are remarks. What may be done is a line of a script (script_test.go), or
+//
+//	at SECONDS                 sets the clock
+//	show WHAT...               resources | journal [AFTER] | image [RTU] | controls | groups | virtual | links | nodes
+//	restart                    goes on with the state as restored from a snapshot
+//
+// What is seen of a command is its result, and the events that it appended.
+func TestTranscripts(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.txt")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no transcripts: %v", err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
+			want, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := replay(t, string(want))
+			if got == string(want) {
+				return
+			}
+			if *rewrite {
+				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			t.Errorf("%s differs (go test -run Transcripts -rewrite ./fsm writes it anew):\n%s", file, firstDifference(string(want), got))
+		})
+	}
+}
+
+// replay runs a transcript and returns it as it should be.
+func replay(t *testing.T, text string) string {
+	x := newScripted(t)
+	var out, seen strings.Builder
+	skipping := false // what the file says was seen
+	for _, line := range strings.Split(strings.TrimRight(text, "\n"), "\n") {
+		switch {
+		case skipping && line != "":
+			continue
+		case skipping:
+			skipping = false
+			out.WriteString("\n")
+		case line == "----":
+			skipping = true
+			out.WriteString("----\n" + seen.String())
+			seen.Reset()
+		default:
+			out.WriteString(line + "\n")
+			if line != "" && !strings.HasPrefix(line, "#") {
+				seen.WriteString(x.act(line))
+			}
+		}
+	}
+	return out.String()
+}
+
+func (x *scripted) act(line string) string {
+	verb, rest, _ := strings.Cut(line, " ")
+	switch verb {
+	case "at":
+		s, err := strconv.ParseFloat(rest, 64)
+		if err != nil {
+			x.t.Fatalf("%s: %v", line, err)
+		}
+		x.ms = int64(s * 1000)
+		return ""
+	case "show":
+		return x.show(strings.Fields(rest))
+	case "restart":
+		var b bytes.Buffer
+		if _, err := x.s.Snapshot().WriteTo(&b); err != nil {
+			x.t.Fatal(err)
+		}
+		s, err := Restore(&b)
+		if err != nil {
+			x.t.Fatal(err)
+		}
+		x.s = s
+		return "restarted\n"
+	case "station":
+		line = testStation
+	}
+	before := x.s.JournalLast()
+	r := x.do(line)
+	var b strings.Builder
+	b.WriteString(r.Code.String())
+	if r.Epoch > 0 {
+		fmt.Fprintf(&b, ", epoch %d of %s", r.Epoch, somebody(r.Owner))
+	}
+	if r.Message != "" {
+		fmt.Fprintf(&b, " (%s)", r.Message)
+	}
+	b.WriteString("\n")
+	x.writeEvents(&b, before)
+	return b.String()
+}
+
+func somebody(node string) string {
+	if node == "" {
+		return "nobody"
+	}
+	return node
+}
+
+func (x *scripted) writeEvents(b *strings.Builder, after uint64) {
+	for _, e := range x.s.ReadJournal(after, make([]Event, x.s.JournalLast())) {
+		fmt.Fprintf(b, "  %d %s\n", e.Seq, describe(e))
+	}
+}
+
+func describe(e Event) string {
+	n := e.Note
+	if n == nil {
+		return fmt.Sprintf("%s = %g, quality %02x, type %d, at %s", e.Key(), e.Value, e.Quality, e.Type, seconds(e.TimeMs))
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s %s", n.Kind, n.Resource)
+	switch n.Kind {
+	case NoteOwner, NoteMoving:
+		fmt.Fprintf(&b, ": %s -> %s, epoch %d", somebody(n.From), somebody(n.To), n.Epoch)
+	case NoteActivated:
+		fmt.Fprintf(&b, " on %s, epoch %d", n.To, n.Epoch)
+	case NotePin:
+		fmt.Fprintf(&b, ": %s -> %s", somebody(n.From), somebody(n.To))
+	case NoteNode:
+		fmt.Fprintf(&b, " alive %t", n.OK)
+	case NoteOnline:
+		fmt.Fprintf(&b, " on line %t", n.OK)
+	case NoteControl:
+		fmt.Fprintf(&b, " %s = %g, %q of %s: %s", e.Key(), e.Value, n.Control, n.Origin, n.Stage)
+		if n.Stage == Done {
+			fmt.Fprintf(&b, ", ok %t", n.OK)
+		}
+		if n.To != "" {
+			fmt.Fprintf(&b, ", by %s in epoch %d", n.To, n.Epoch)
+		}
+	case NoteOverflow:
+		fmt.Fprintf(&b, " slot %q, %d lost so far, caught up %t", n.To, n.Count, n.OK)
+	}
+	if n.Reason != "" {
+		fmt.Fprintf(&b, " (%s)", n.Reason)
+	}
+	if n.Timings != (Timings{}) {
+		t := n.Timings
+		fmt.Fprintf(&b, " [detected %d, elected %d, leased %d, connected %d, data %d ms]", t.DetectedMs, t.ElectedMs, t.LeasedMs, t.ConnectedMs, t.FirstDataMs)
+	}
+	return b.String()
+}
+
+func (x *scripted) show(what []string) string {
+	var b strings.Builder
+	s := x.s
+	for i, w := range what {
+		switch w {
+		case "resources":
+			for _, r := range s.Resources() {
+				fmt.Fprintf(&b, "%s: %s, epoch %d of %s since %s", r.ID, r.Phase, r.Epoch, somebody(r.Owner), seconds(r.SinceMs))
+				if r.Target != "" {
+					fmt.Fprintf(&b, ", to %s", r.Target)
+				}
+				if r.Reason != "" {
+					fmt.Fprintf(&b, " (%s)", r.Reason)
+				}
+				if r.Pin != "" {
+					fmt.Fprintf(&b, ", pinned to %s", r.Pin)
+				}
+				if r.LastBatch != 0 {
+					fmt.Fprintf(&b, ", last batch %d", r.LastBatch)
+				}
+				b.WriteString("\n")
+			}
+		case "journal":
+			after := uint64(0)
+			if i+1 < len(what) {
+				after, _ = strconv.ParseUint(what[i+1], 10, 64)
+			}
+			fmt.Fprintf(&b, "journal %d to %d\n", s.JournalFirst(), s.JournalLast())
+			x.writeEvents(&b, after)
+			return b.String()
+		case "image":
+			for _, rtu := range s.PointRTUs() {
+				if i+1 < len(what) && what[i+1] != strconv.Itoa(int(rtu)) {
+					continue
+				}
+				for k, p := range s.Points(rtu) {
+					fmt.Fprintf(&b, "%s = %g, quality %02x, type %d, at %s, event %d\n", k, p.Value, p.Quality, p.Type, seconds(p.TimeMs), p.Seq)
+				}
+			}
+			return b.String()
+		case "controls":
+			for _, c := range s.Controls() {
+				fmt.Fprintf(&b, "%s: %s %s/%d = %g for RTU %d: %s", c.ID, c.Phase, c.Kind, c.Point, c.Value, c.RTU, c.Stage)
+				if c.Stage == Done {
+					fmt.Fprintf(&b, ", ok %t", c.OK)
+				}
+				if c.ConfirmedMs != 0 {
+					fmt.Fprintf(&b, ", confirmed at %s", seconds(c.ConfirmedMs))
+				}
+				if c.Phase == Select && c.Used {
+					b.WriteString(", used")
+				}
+				if c.Reason != "" {
+					fmt.Fprintf(&b, " (%s)", c.Reason)
+				}
+				b.WriteString("\n")
+			}
+		case "groups":
+			for _, g := range s.Groups() {
+				fmt.Fprintf(&b, "%s (%s): cursor %d, backlog %d, dropped %d, overflow %t\n", g.Resource, g.Mode, g.Cursor, g.Backlog, g.Dropped, g.Overflow)
+				for _, c := range g.Slots {
+					if c.Name != "" {
+						fmt.Fprintf(&b, "  slot %s: cursor %d, dropped %d, overflow %t\n", c.Name, c.Seq, c.Dropped, c.Overflow)
+					}
+				}
+				for _, c := range g.Clients {
+					fmt.Fprintf(&b, "  %s on %s: %s, started %t\n", c.Address, c.Node, c.Role, c.Started)
+				}
+			}
+		case "virtual":
+			for _, v := range s.VirtualPoints() {
+				fmt.Fprintf(&b, "%d/%d %s: a %g, b %g, val %g since %s\n", v.RTU, v.Point, v.Source, number(v.ValA), number(v.ValB), number(v.Val), seconds(v.TimeMs))
+			}
+		case "links":
+			for _, u := range s.RTUs() {
+				for _, n := range s.Nodes() {
+					for _, l := range s.Links(u.Number, n.ID) {
+						fmt.Fprintf(&b, "rtu/%d on %s: channel %d link %d %s\n", u.Number, n.ID, l.Channel, l.Link, l.State)
+					}
+				}
+			}
+		case "nodes":
+			for _, n := range s.Nodes() {
+				fmt.Fprintf(&b, "%s: host %d, %s, alive %t, lease %t\n", n.ID, n.Host, n.Role, n.Alive, n.Lease)
+			}
+		default:
+			x.t.Fatalf("show %s: no such thing", w)
+		}
+	}
+	return b.String()
+}
+
+func firstDifference(want, got string) string {
+	w, g := strings.Split(want, "\n"), strings.Split(got, "\n")
+	for i := range w {
+		if i >= len(g) || w[i] != g[i] {
+			other := "(end)"
+			if i < len(g) {
+				other = g[i]
+			}
+			return fmt.Sprintf("line %d\nwant %s\n got %s", i+1, w[i], other)
+		}
+	}
+	return "it is longer: " + strings.Join(g[len(w):], "\n")
+}
