@@ -108,7 +108,7 @@ var (
 	}
 )
 
-// Elements in control direction (101, clauses 7.2.6.15 to 7.2.6.17 and 7.2.6.39).
+// Elements in control direction (101, clauses 7.2.6.13 to 7.2.6.17).
 var (
 	sco = element{
 		size: 1, scale: 1, max: 1, words: words{states: siq.words.states, qualifier: commandQualifier},
@@ -167,6 +167,7 @@ func only(qualifier func(uint8) string) *element {
 	}
 }
 
+// Elements with a qualifier octet, and the rest (101, clauses 7.2.6.21 to 7.2.6.27 and 7.2.6.39).
 var (
 	nvaQOS, svaQOS, r32QOS = normalizedWith(setPointQualifier), scaledWith(setPointQualifier), floatWith(setPointQualifier)
 	nvaQPM, svaQPM, r32QPM = normalizedWith(parameterQualifier), scaledWith(parameterQualifier), floatWith(parameterQualifier)
