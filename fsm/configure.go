@@ -8,6 +8,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"github.com/fepha/fepha/fsm/chantable"
 	"github.com/fepha/fepha/fsm/fsmpb"
 )
 
@@ -198,6 +199,8 @@ func (s *State) configureFNP(at stamp, cfg *fsmpb.Configure) {
 		s.addResource(at, FNPResource(), ResourceFNP)
 	case !cfg.Fnp && r != nil:
 		s.removeResource(r)
+		s.table = chantable.New()
+		s.rev.FNP++
 	}
 }
 

@@ -125,6 +125,8 @@ func (in *restorer) take(kind frameKind, payload []byte) error {
 		return read(payload, in.takeVirtual)
 	case frameControl:
 		return read(payload, in.takeControl)
+	case frameTable:
+		return in.s.takeTable(payload)
 	case framePoints:
 		return in.takePoints(payload)
 	case frameEvents:
@@ -173,6 +175,7 @@ func (in *restorer) takeConfig(c *fsmpb.Configure) error {
 		Config: h.Revisions.GetConfig(), Resources: h.Revisions.GetResources(), Online: h.Revisions.GetOnline(),
 		Links: h.Revisions.GetLinks(), Nodes: h.Revisions.GetNodes(), Clients: h.Revisions.GetClients(),
 		Cursors: h.Revisions.GetCursors(), Controls: h.Revisions.GetControls(), Virtual: h.Revisions.GetVirtual(),
+		FNP: h.Revisions.GetFnp(),
 	}
 	s.image = newImage(h.Version)
 	s.journal = newJournal(h.JournalFirst, cfg.Retain)

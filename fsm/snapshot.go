@@ -45,6 +45,7 @@ const (
 	frameControl
 	framePoints
 	frameEvents
+	frameTable
 	frameTail
 )
 
@@ -208,6 +209,7 @@ func (s *State) encodeSmall() []byte {
 			Rtu: v.RTU, Point: v.Point, ValA: v.ValA, ValB: v.ValB, Val: v.Val, Time: v.Time, TimeMs: v.TimeMs,
 		})
 	}
+	b = s.appendTable(b)
 	for e := s.controls.recent.Front(); e != nil; e = e.Next() {
 		b = appendMessage(b, frameControl, e.Value.(*Control).proto())
 	}
@@ -217,7 +219,7 @@ func (s *State) encodeSmall() []byte {
 func (r Revisions) proto() *fsmpb.Revisions {
 	return &fsmpb.Revisions{
 		Config: r.Config, Resources: r.Resources, Online: r.Online, Links: r.Links, Nodes: r.Nodes,
-		Clients: r.Clients, Cursors: r.Cursors, Controls: r.Controls, Virtual: r.Virtual,
+		Clients: r.Clients, Cursors: r.Cursors, Controls: r.Controls, Virtual: r.Virtual, Fnp: r.FNP,
 	}
 }
 

@@ -3,6 +3,7 @@ package fsm
 import (
 	"fmt"
 
+	"github.com/fepha/fepha/fsm/chantable"
 	"github.com/fepha/fepha/fsm/fsmpb"
 )
 
@@ -21,6 +22,7 @@ type State struct {
 	image    image
 	controls controls
 	virtual  virtualPoints
+	table    *chantable.Table // of FNP
 
 	rev Revisions
 }
@@ -37,6 +39,7 @@ type Revisions struct {
 	Cursors   uint64 // and dropped counts
 	Controls  uint64
 	Virtual   uint64
+	FNP       uint64 // the channel table; it has versions of its own too
 }
 
 // New returns the state before the first entry. Nothing exists in it until a Configure.
@@ -48,6 +51,7 @@ func New() *State {
 		journal:   newJournal(1, defaultRetain),
 		image:     newImage(0),
 		controls:  newControls(),
+		table:     chantable.New(),
 	}
 }
 
@@ -119,6 +123,9 @@ func (s *State) dispatch(at stamp, c *fsmpb.Command) *fsmpb.Result {
 		return s.resultOfControl(at, op.ControlResult)
 	case *fsmpb.Command_ControlExpire:
 		return s.expireControl(at, op.ControlExpire)
+
+	case *fsmpb.Command_Fnp:
+		return s.changeTable(at, op.Fnp)
 	}
 	return refuse(fsmpb.Result_INVALID, "no such command in this build")
 }

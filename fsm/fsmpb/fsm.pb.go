@@ -425,6 +425,7 @@ type Command struct {
 	//	*Command_ControlStart
 	//	*Command_ControlResult
 	//	*Command_ControlExpire
+	//	*Command_Fnp
 	Op            isCommand_Op `protobuf_oneof:"op"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -641,6 +642,15 @@ func (x *Command) GetControlExpire() *ControlExpire {
 	return nil
 }
 
+func (x *Command) GetFnp() *Fnp {
+	if x != nil {
+		if x, ok := x.Op.(*Command_Fnp); ok {
+			return x.Fnp
+		}
+	}
+	return nil
+}
+
 type isCommand_Op interface {
 	isCommand_Op()
 }
@@ -713,6 +723,10 @@ type Command_ControlExpire struct {
 	ControlExpire *ControlExpire `protobuf:"bytes,43,opt,name=control_expire,json=controlExpire,proto3,oneof"`
 }
 
+type Command_Fnp struct {
+	Fnp *Fnp `protobuf:"bytes,50,opt,name=fnp,proto3,oneof"`
+}
+
 func (*Command_Configure) isCommand_Op() {}
 
 func (*Command_Assign) isCommand_Op() {}
@@ -747,6 +761,8 @@ func (*Command_ControlResult) isCommand_Op() {}
 
 func (*Command_ControlExpire) isCommand_Op() {}
 
+func (*Command_Fnp) isCommand_Op() {}
+
 // Result answers one command.
 type Result struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -756,6 +772,7 @@ type Result struct {
 	Owner         string                 `protobuf:"bytes,4,opt,name=owner,proto3" json:"owner,omitempty"`                        // of the resource concerned, after the command
 	FirstSeq      uint64                 `protobuf:"varint,5,opt,name=first_seq,json=firstSeq,proto3" json:"first_seq,omitempty"` // first and last event that the command appended; 0 if none
 	LastSeq       uint64                 `protobuf:"varint,6,opt,name=last_seq,json=lastSeq,proto3" json:"last_seq,omitempty"`
+	Fnp           []*FnpResult           `protobuf:"bytes,7,rep,name=fnp,proto3" json:"fnp,omitempty"` // of Fnp, one for each change
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -830,6 +847,13 @@ func (x *Result) GetLastSeq() uint64 {
 		return x.LastSeq
 	}
 	return 0
+}
+
+func (x *Result) GetFnp() []*FnpResult {
+	if x != nil {
+		return x.Fnp
+	}
+	return nil
 }
 
 // Configure declares which resources exist. It is idempotent; what it no longer names vanishes, an RTU with its image.
@@ -2207,6 +2231,113 @@ func (x *ControlExpire) GetReason() string {
 	return ""
 }
 
+// Fnp changes the channel table. The changes are judged one by one, so the result is OK whatever becomes of them; what
+// does is in Result.fnp.
+type Fnp struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Changes       []byte                 `protobuf:"bytes,1,opt,name=changes,proto3" json:"changes,omitempty"` // a chantable.Command; its time gives way to the Command's
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Fnp) Reset() {
+	*x = Fnp{}
+	mi := &file_fsm_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Fnp) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Fnp) ProtoMessage() {}
+
+func (x *Fnp) ProtoReflect() protoreflect.Message {
+	mi := &file_fsm_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Fnp.ProtoReflect.Descriptor instead.
+func (*Fnp) Descriptor() ([]byte, []int) {
+	return file_fsm_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *Fnp) GetChanges() []byte {
+	if x != nil {
+		return x.Changes
+	}
+	return nil
+}
+
+// FnpResult is a chantable.Result.
+type FnpResult struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Outcome       uint32                 `protobuf:"varint,1,opt,name=outcome,proto3" json:"outcome,omitempty"`
+	Cn            uint32                 `protobuf:"varint,2,opt,name=cn,proto3" json:"cn,omitempty"`
+	Version       uint64                 `protobuf:"varint,3,opt,name=version,proto3" json:"version,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FnpResult) Reset() {
+	*x = FnpResult{}
+	mi := &file_fsm_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FnpResult) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FnpResult) ProtoMessage() {}
+
+func (x *FnpResult) ProtoReflect() protoreflect.Message {
+	mi := &file_fsm_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FnpResult.ProtoReflect.Descriptor instead.
+func (*FnpResult) Descriptor() ([]byte, []int) {
+	return file_fsm_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *FnpResult) GetOutcome() uint32 {
+	if x != nil {
+		return x.Outcome
+	}
+	return 0
+}
+
+func (x *FnpResult) GetCn() uint32 {
+	if x != nil {
+		return x.Cn
+	}
+	return 0
+}
+
+func (x *FnpResult) GetVersion() uint64 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
 type Configure_Node struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -2218,7 +2349,7 @@ type Configure_Node struct {
 
 func (x *Configure_Node) Reset() {
 	*x = Configure_Node{}
-	mi := &file_fsm_proto_msgTypes[22]
+	mi := &file_fsm_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2230,7 +2361,7 @@ func (x *Configure_Node) String() string {
 func (*Configure_Node) ProtoMessage() {}
 
 func (x *Configure_Node) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[22]
+	mi := &file_fsm_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2279,7 +2410,7 @@ type Configure_RTU struct {
 
 func (x *Configure_RTU) Reset() {
 	*x = Configure_RTU{}
-	mi := &file_fsm_proto_msgTypes[23]
+	mi := &file_fsm_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2291,7 +2422,7 @@ func (x *Configure_RTU) String() string {
 func (*Configure_RTU) ProtoMessage() {}
 
 func (x *Configure_RTU) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[23]
+	mi := &file_fsm_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2346,7 +2477,7 @@ type Configure_Group struct {
 
 func (x *Configure_Group) Reset() {
 	*x = Configure_Group{}
-	mi := &file_fsm_proto_msgTypes[24]
+	mi := &file_fsm_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2358,7 +2489,7 @@ func (x *Configure_Group) String() string {
 func (*Configure_Group) ProtoMessage() {}
 
 func (x *Configure_Group) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[24]
+	mi := &file_fsm_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2407,7 +2538,7 @@ type Configure_Virtual struct {
 
 func (x *Configure_Virtual) Reset() {
 	*x = Configure_Virtual{}
-	mi := &file_fsm_proto_msgTypes[25]
+	mi := &file_fsm_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2419,7 +2550,7 @@ func (x *Configure_Virtual) String() string {
 func (*Configure_Virtual) ProtoMessage() {}
 
 func (x *Configure_Virtual) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[25]
+	mi := &file_fsm_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2474,7 +2605,7 @@ type Links_Link struct {
 
 func (x *Links_Link) Reset() {
 	*x = Links_Link{}
-	mi := &file_fsm_proto_msgTypes[26]
+	mi := &file_fsm_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2486,7 +2617,7 @@ func (x *Links_Link) String() string {
 func (*Links_Link) ProtoMessage() {}
 
 func (x *Links_Link) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[26]
+	mi := &file_fsm_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2534,7 +2665,7 @@ type Clients_Client struct {
 
 func (x *Clients_Client) Reset() {
 	*x = Clients_Client{}
-	mi := &file_fsm_proto_msgTypes[27]
+	mi := &file_fsm_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2546,7 +2677,7 @@ func (x *Clients_Client) String() string {
 func (*Clients_Client) ProtoMessage() {}
 
 func (x *Clients_Client) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[27]
+	mi := &file_fsm_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2589,7 +2720,7 @@ const file_fsm_proto_rawDesc = "" +
 	"\n" +
 	"\tfsm.proto\x12\ffepha.fsm.v1\":\n" +
 	"\x05Entry\x121\n" +
-	"\bcommands\x18\x01 \x03(\v2\x15.fepha.fsm.v1.CommandR\bcommands\"\xe6\a\n" +
+	"\bcommands\x18\x01 \x03(\v2\x15.fepha.fsm.v1.CommandR\bcommands\"\x8d\b\n" +
 	"\aCommand\x12\x13\n" +
 	"\x05at_ms\x18\x01 \x01(\x03R\x04atMs\x12\x17\n" +
 	"\aat_cp56\x18\x02 \x01(\x06R\x06atCp56\x12\x12\n" +
@@ -2612,15 +2743,17 @@ const file_fsm_proto_rawDesc = "" +
 	"\x0econtrol_submit\x18( \x01(\v2\x1b.fepha.fsm.v1.ControlSubmitH\x00R\rcontrolSubmit\x12A\n" +
 	"\rcontrol_start\x18) \x01(\v2\x1a.fepha.fsm.v1.ControlStartH\x00R\fcontrolStart\x12D\n" +
 	"\x0econtrol_result\x18* \x01(\v2\x1b.fepha.fsm.v1.ControlResultH\x00R\rcontrolResult\x12D\n" +
-	"\x0econtrol_expire\x18+ \x01(\v2\x1b.fepha.fsm.v1.ControlExpireH\x00R\rcontrolExpireB\x04\n" +
-	"\x02op\"\x98\x02\n" +
+	"\x0econtrol_expire\x18+ \x01(\v2\x1b.fepha.fsm.v1.ControlExpireH\x00R\rcontrolExpire\x12%\n" +
+	"\x03fnp\x182 \x01(\v2\x11.fepha.fsm.v1.FnpH\x00R\x03fnpB\x04\n" +
+	"\x02op\"\xc3\x02\n" +
 	"\x06Result\x12-\n" +
 	"\x04code\x18\x01 \x01(\x0e2\x19.fepha.fsm.v1.Result.CodeR\x04code\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\x12\x14\n" +
 	"\x05epoch\x18\x03 \x01(\x04R\x05epoch\x12\x14\n" +
 	"\x05owner\x18\x04 \x01(\tR\x05owner\x12\x1b\n" +
 	"\tfirst_seq\x18\x05 \x01(\x04R\bfirstSeq\x12\x19\n" +
-	"\blast_seq\x18\x06 \x01(\x04R\alastSeq\"a\n" +
+	"\blast_seq\x18\x06 \x01(\x04R\alastSeq\x12)\n" +
+	"\x03fnp\x18\a \x03(\v2\x17.fepha.fsm.v1.FnpResultR\x03fnp\"a\n" +
 	"\x04Code\x12\x06\n" +
 	"\x02OK\x10\x00\x12\r\n" +
 	"\tDUPLICATE\x10\x01\x12\x0f\n" +
@@ -2780,7 +2913,13 @@ const file_fsm_proto_rawDesc = "" +
 	"terminated\"7\n" +
 	"\rControlExpire\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
-	"\x06reason\x18\x02 \x01(\tR\x06reason*B\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\"\x1f\n" +
+	"\x03Fnp\x12\x18\n" +
+	"\achanges\x18\x01 \x01(\fR\achanges\"O\n" +
+	"\tFnpResult\x12\x18\n" +
+	"\aoutcome\x18\x01 \x01(\rR\aoutcome\x12\x0e\n" +
+	"\x02cn\x18\x02 \x01(\rR\x02cn\x12\x18\n" +
+	"\aversion\x18\x03 \x01(\x04R\aversion*B\n" +
 	"\x04Kind\x12\r\n" +
 	"\tKIND_NONE\x10\x00\x12\x06\n" +
 	"\x02DI\x10\x01\x12\x06\n" +
@@ -2809,7 +2948,7 @@ func file_fsm_proto_rawDescGZIP() []byte {
 }
 
 var file_fsm_proto_enumTypes = make([]protoimpl.EnumInfo, 6)
-var file_fsm_proto_msgTypes = make([]protoimpl.MessageInfo, 28)
+var file_fsm_proto_msgTypes = make([]protoimpl.MessageInfo, 30)
 var file_fsm_proto_goTypes = []any{
 	(Kind)(0),                 // 0: fepha.fsm.v1.Kind
 	(LinkState)(0),            // 1: fepha.fsm.v1.LinkState
@@ -2839,12 +2978,14 @@ var file_fsm_proto_goTypes = []any{
 	(*ControlStart)(nil),      // 25: fepha.fsm.v1.ControlStart
 	(*ControlResult)(nil),     // 26: fepha.fsm.v1.ControlResult
 	(*ControlExpire)(nil),     // 27: fepha.fsm.v1.ControlExpire
-	(*Configure_Node)(nil),    // 28: fepha.fsm.v1.Configure.Node
-	(*Configure_RTU)(nil),     // 29: fepha.fsm.v1.Configure.RTU
-	(*Configure_Group)(nil),   // 30: fepha.fsm.v1.Configure.Group
-	(*Configure_Virtual)(nil), // 31: fepha.fsm.v1.Configure.Virtual
-	(*Links_Link)(nil),        // 32: fepha.fsm.v1.Links.Link
-	(*Clients_Client)(nil),    // 33: fepha.fsm.v1.Clients.Client
+	(*Fnp)(nil),               // 28: fepha.fsm.v1.Fnp
+	(*FnpResult)(nil),         // 29: fepha.fsm.v1.FnpResult
+	(*Configure_Node)(nil),    // 30: fepha.fsm.v1.Configure.Node
+	(*Configure_RTU)(nil),     // 31: fepha.fsm.v1.Configure.RTU
+	(*Configure_Group)(nil),   // 32: fepha.fsm.v1.Configure.Group
+	(*Configure_Virtual)(nil), // 33: fepha.fsm.v1.Configure.Virtual
+	(*Links_Link)(nil),        // 34: fepha.fsm.v1.Links.Link
+	(*Clients_Client)(nil),    // 35: fepha.fsm.v1.Clients.Client
 }
 var file_fsm_proto_depIdxs = []int32{
 	7,  // 0: fepha.fsm.v1.Entry.commands:type_name -> fepha.fsm.v1.Command
@@ -2865,26 +3006,28 @@ var file_fsm_proto_depIdxs = []int32{
 	25, // 15: fepha.fsm.v1.Command.control_start:type_name -> fepha.fsm.v1.ControlStart
 	26, // 16: fepha.fsm.v1.Command.control_result:type_name -> fepha.fsm.v1.ControlResult
 	27, // 17: fepha.fsm.v1.Command.control_expire:type_name -> fepha.fsm.v1.ControlExpire
-	2,  // 18: fepha.fsm.v1.Result.code:type_name -> fepha.fsm.v1.Result.Code
-	28, // 19: fepha.fsm.v1.Configure.nodes:type_name -> fepha.fsm.v1.Configure.Node
-	29, // 20: fepha.fsm.v1.Configure.rtus:type_name -> fepha.fsm.v1.Configure.RTU
-	30, // 21: fepha.fsm.v1.Configure.groups:type_name -> fepha.fsm.v1.Configure.Group
-	31, // 22: fepha.fsm.v1.Configure.virtual:type_name -> fepha.fsm.v1.Configure.Virtual
-	10, // 23: fepha.fsm.v1.Assign.timings:type_name -> fepha.fsm.v1.Timings
-	0,  // 24: fepha.fsm.v1.Item.kind:type_name -> fepha.fsm.v1.Kind
-	4,  // 25: fepha.fsm.v1.Item.mode:type_name -> fepha.fsm.v1.Item.Mode
-	17, // 26: fepha.fsm.v1.Events.items:type_name -> fepha.fsm.v1.Item
-	32, // 27: fepha.fsm.v1.Links.links:type_name -> fepha.fsm.v1.Links.Link
-	33, // 28: fepha.fsm.v1.Clients.clients:type_name -> fepha.fsm.v1.Clients.Client
-	0,  // 29: fepha.fsm.v1.ControlSubmit.kind:type_name -> fepha.fsm.v1.Kind
-	5,  // 30: fepha.fsm.v1.ControlSubmit.phase:type_name -> fepha.fsm.v1.ControlSubmit.Phase
-	3,  // 31: fepha.fsm.v1.Configure.Group.mode:type_name -> fepha.fsm.v1.Configure.Mode
-	1,  // 32: fepha.fsm.v1.Links.Link.state:type_name -> fepha.fsm.v1.LinkState
-	33, // [33:33] is the sub-list for method output_type
-	33, // [33:33] is the sub-list for method input_type
-	33, // [33:33] is the sub-list for extension type_name
-	33, // [33:33] is the sub-list for extension extendee
-	0,  // [0:33] is the sub-list for field type_name
+	28, // 18: fepha.fsm.v1.Command.fnp:type_name -> fepha.fsm.v1.Fnp
+	2,  // 19: fepha.fsm.v1.Result.code:type_name -> fepha.fsm.v1.Result.Code
+	29, // 20: fepha.fsm.v1.Result.fnp:type_name -> fepha.fsm.v1.FnpResult
+	30, // 21: fepha.fsm.v1.Configure.nodes:type_name -> fepha.fsm.v1.Configure.Node
+	31, // 22: fepha.fsm.v1.Configure.rtus:type_name -> fepha.fsm.v1.Configure.RTU
+	32, // 23: fepha.fsm.v1.Configure.groups:type_name -> fepha.fsm.v1.Configure.Group
+	33, // 24: fepha.fsm.v1.Configure.virtual:type_name -> fepha.fsm.v1.Configure.Virtual
+	10, // 25: fepha.fsm.v1.Assign.timings:type_name -> fepha.fsm.v1.Timings
+	0,  // 26: fepha.fsm.v1.Item.kind:type_name -> fepha.fsm.v1.Kind
+	4,  // 27: fepha.fsm.v1.Item.mode:type_name -> fepha.fsm.v1.Item.Mode
+	17, // 28: fepha.fsm.v1.Events.items:type_name -> fepha.fsm.v1.Item
+	34, // 29: fepha.fsm.v1.Links.links:type_name -> fepha.fsm.v1.Links.Link
+	35, // 30: fepha.fsm.v1.Clients.clients:type_name -> fepha.fsm.v1.Clients.Client
+	0,  // 31: fepha.fsm.v1.ControlSubmit.kind:type_name -> fepha.fsm.v1.Kind
+	5,  // 32: fepha.fsm.v1.ControlSubmit.phase:type_name -> fepha.fsm.v1.ControlSubmit.Phase
+	3,  // 33: fepha.fsm.v1.Configure.Group.mode:type_name -> fepha.fsm.v1.Configure.Mode
+	1,  // 34: fepha.fsm.v1.Links.Link.state:type_name -> fepha.fsm.v1.LinkState
+	35, // [35:35] is the sub-list for method output_type
+	35, // [35:35] is the sub-list for method input_type
+	35, // [35:35] is the sub-list for extension type_name
+	35, // [35:35] is the sub-list for extension extendee
+	0,  // [0:35] is the sub-list for field type_name
 }
 
 func init() { file_fsm_proto_init() }
@@ -2910,6 +3053,7 @@ func file_fsm_proto_init() {
 		(*Command_ControlStart)(nil),
 		(*Command_ControlResult)(nil),
 		(*Command_ControlExpire)(nil),
+		(*Command_Fnp)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -2917,7 +3061,7 @@ func file_fsm_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_fsm_proto_rawDesc), len(file_fsm_proto_rawDesc)),
 			NumEnums:      6,
-			NumMessages:   28,
+			NumMessages:   30,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -127,6 +127,7 @@ type Revisions struct {
 	Controls      uint64                 `protobuf:"varint,7,opt,name=controls,proto3" json:"controls,omitempty"`
 	Virtual       uint64                 `protobuf:"varint,8,opt,name=virtual,proto3" json:"virtual,omitempty"`
 	Online        uint64                 `protobuf:"varint,9,opt,name=online,proto3" json:"online,omitempty"`
+	Fnp           uint64                 `protobuf:"varint,10,opt,name=fnp,proto3" json:"fnp,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -220,6 +221,13 @@ func (x *Revisions) GetVirtual() uint64 {
 func (x *Revisions) GetOnline() uint64 {
 	if x != nil {
 		return x.Online
+	}
+	return 0
+}
+
+func (x *Revisions) GetFnp() uint64 {
+	if x != nil {
+		return x.Fnp
 	}
 	return 0
 }
@@ -1154,7 +1162,7 @@ const file_snapshot_proto_rawDesc = "" +
 	"\vepoch_floor\x18\x05 \x01(\x04R\n" +
 	"epochFloor\x125\n" +
 	"\trevisions\x18\x06 \x01(\v2\x17.fepha.fsm.v1.RevisionsR\trevisions\x12%\n" +
-	"\x0econtrol_number\x18\a \x01(\x04R\rcontrolNumber\"\xef\x01\n" +
+	"\x0econtrol_number\x18\a \x01(\x04R\rcontrolNumber\"\x81\x02\n" +
 	"\tRevisions\x12\x16\n" +
 	"\x06config\x18\x01 \x01(\x04R\x06config\x12\x1c\n" +
 	"\tresources\x18\x02 \x01(\x04R\tresources\x12\x14\n" +
@@ -1164,7 +1172,9 @@ const file_snapshot_proto_rawDesc = "" +
 	"\acursors\x18\x06 \x01(\x04R\acursors\x12\x1a\n" +
 	"\bcontrols\x18\a \x01(\x04R\bcontrols\x12\x18\n" +
 	"\avirtual\x18\b \x01(\x04R\avirtual\x12\x16\n" +
-	"\x06online\x18\t \x01(\x04R\x06online\"\x8e\x02\n" +
+	"\x06online\x18\t \x01(\x04R\x06online\x12\x10\n" +
+	"\x03fnp\x18\n" +
+	" \x01(\x04R\x03fnp\"\x8e\x02\n" +
 	"\rResourceState\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
 	"\x05owner\x18\x02 \x01(\tR\x05owner\x12\x14\n" +

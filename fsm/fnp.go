@@ -1,0 +1,50 @@
+package fsm
+
+import (
+	"github.com/fepha/fepha/fsm/chantable"
+	"github.com/fepha/fepha/fsm/fsmpb"
+)
+
+// The channel table of FNP. Its rules are in package chantable; here it is given its place in the log and in snapshots.
+
+// ChannelTable is the FNP channel table, empty in a station without FNP. It is for reading only, and only while the state
+// does not change.
+func (s *State) ChannelTable() *chantable.Table { return s.table }
+
+// changeTable applies changes to the channel table. It needs no epoch: a change names the version of the entry that it
+// was decided on.
+func (s *State) changeTable(at stamp, op *fsmpb.Fnp) *fsmpb.Result {
+	r := s.resources[FNPResource()]
+	if r == nil {
+		return refuse(fsmpb.Result_NOT_FOUND, "the station has no FNP")
+	}
+	var c chantable.Command
+	if err := c.UnmarshalBinary(op.Changes); err != nil {
+		return about(r, refuse(fsmpb.Result_INVALID, "FNP: %v", err))
+	}
+	c.At = at.ms
+	id, version := s.table.ID(), s.table.Version()
+	res := about(r, done())
+	for _, x := range s.table.Apply(c) {
+		res.Fnp = append(res.Fnp, &fsmpb.FnpResult{Outcome: uint32(x.Outcome), Cn: uint32(x.CN), Version: x.Version})
+	}
+	if s.table.ID() != id || s.table.Version() != version {
+		s.rev.FNP++
+	}
+	return res
+}
+
+// appendTable writes the table as one frame.
+func (s *State) appendTable(b []byte) []byte {
+	start := len(b)
+	b, _ = s.table.AppendBinary(beginFrame(b, frameTable)) // never fails
+	return endFrame(b, start)
+}
+
+func (s *State) takeTable(payload []byte) error {
+	if err := s.table.UnmarshalBinary(payload); err != nil {
+		return err
+	}
+	s.table.Since(s.table.ID(), s.table.Version()) // puts its index in order, so that reading changes nothing from here on
+	return nil
+}
