@@ -96,3 +96,19 @@ type Analog struct {
 	Percent       bool    // of the range, or of the value where Low or High is infinite
 	Low, High     float64 // engineering range: a value beyond gets quality OV; -Inf and +Inf: none
 }
+
+// settled is the RTU without its points, and with the link parameters that are needed here filled in as iec104 would.
+func (r RTU) settled() RTU {
+	r.Points = nil
+	c, d := &r.Protocol, iec104.DefaultConfig()
+	if c.K == 0 {
+		c.K = d.K
+	}
+	if c.W == 0 {
+		c.W = max(1, min(d.W, 2*c.K/3))
+	}
+	if c.T0 == 0 {
+		c.T0 = d.T0
+	}
+	return r
+}

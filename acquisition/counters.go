@@ -1,19 +1,50 @@
 package acquisition
 
-// Counters are an RTU's counts since the process started.
+import "sync/atomic"
+
+// Counters are what was counted of an RTU since the process started.
 type Counters struct {
 	RTU uint32
 
-	Connected, Refused uint64 // connections made for use, and attempts that failed
-	Started            uint64 // STARTDT confirmed
-	Lost               uint64 // started links that ended without this node's wish
-	Interrogations     uint64 // ended well
-	InterrogationsBad  uint64 // refused, or not ended in time
+	Connected      uint64 // connections made for use or to be held
+	Failed         uint64 // attempts that made none
+	Started        uint64 // STARTDT confirmed
+	Lost           uint64 // connections that ended against this node's will
+	Interrogations uint64 // that ended well; others are in Troubles
 
-	ASDUs, Items uint64 // received from started links; values proposed
+	ASDUs uint64 // received from started links
+	Items uint64 // values proposed
 
-	// Received, acknowledged, and not taken over.
-	UnknownType, UnknownCommonAddress, UnknownAddress, BadTime, Mismatched uint64
+	Controls        uint64 // taken on
+	ControlsRefused uint64 // that ended with a negative answer
 
-	Controls, ControlsRefused uint64 // sent to the device; refused by it or without a link
+	Troubles map[string]uint64 // by kind; only those that occurred
+}
+
+// counts are the counters as they are counted.
+type counts struct {
+	connected, started, interrogations, asdus, items, controls, controlsRefused atomic.Uint64
+}
+
+// counters reads them.
+func (w *worker) counters() Counters {
+	c := Counters{
+		RTU:             w.rtu.Number,
+		Connected:       w.counts.connected.Load(),
+		Failed:          w.troubles.counts[linkFailed].Load(),
+		Started:         w.counts.started.Load(),
+		Lost:            w.troubles.counts[linkLost].Load(),
+		Interrogations:  w.counts.interrogations.Load(),
+		ASDUs:           w.counts.asdus.Load(),
+		Items:           w.counts.items.Load(),
+		Controls:        w.counts.controls.Load(),
+		ControlsRefused: w.counts.controlsRefused.Load(),
+		Troubles:        map[string]uint64{},
+	}
+	for what, name := range troubleNames {
+		if n := w.troubles.counts[what].Load(); n > 0 {
+			c.Troubles[name] = n
+		}
+	}
+	return c
 }

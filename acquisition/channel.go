@@ -1,0 +1,340 @@
+package acquisition
+
+import "time"
+
+// sequencer decides which links of an RTU are connected, started, held or probed. It is deterministic: clock readings
+// and what became of the links go in, actions come out; there is no goroutine and no I/O in it.
+//
+// Within a FEP one channel is in use, and only while it owns the RTU. When all links of that channel have failed the
+// next one is taken: at once if it is known to be reachable, else after retry. There is no way back as long as it works.
+// All other links are probed.
+type sequencer struct {
+	modes []LinkMode
+	retry time.Duration
+	probe Probe
+
+	lanes   [][]lane // by channel and link
+	owner   bool
+	current int  // channel in use, or to be tried next
+	begun   bool // whether current was tried since it became current
+
+	actions []action
+	quieted int // links that are left alone since takeQuieted
+}
+
+// linkKey names a link within an RTU. Both numbers are from 0.
+type linkKey struct{ channel, link int }
+
+// action is something to be done with a link. Each one is answered by a call of connected, started, lost or checked.
+type action struct {
+	verb verb
+	linkKey
+}
+
+type verb uint8
+
+const (
+	dialLink  verb = iota + 1 // connected, or lost
+	startLink                 // of a connected one: started, or lost
+	closeLink                 // lost
+	checkLink                 // checked
+)
+
+// lane is what the sequencer knows of a link.
+type lane struct {
+	conn     conn
+	verdict  verdict
+	next     time.Duration // earliest next attempt
+	failures int           // in a row
+	probing  probing
+}
+
+// conn is how far the connection to a link is. There is one at most: it is made in idle only.
+type conn uint8
+
+const (
+	idle conn = iota
+	checking
+	dialing
+	held
+	starting
+	started
+	closing // it was given up, and isn't gone yet
+)
+
+// verdict is what the last attempt showed.
+type verdict uint8
+
+const (
+	untried verdict = iota
+	reachable
+	failed
+)
+
+// use is what a link is wanted for.
+type use uint8
+
+const (
+	useNone  use = iota
+	useCheck     // connect and close, now and then
+	useHold      // stay connected
+	useData      // start it, or hold it beside the started one
+)
+
+func newSequencer(channels []Channel, retry time.Duration, probe Probe, begin time.Duration) *sequencer {
+	s := &sequencer{retry: retry, probe: probe}
+	for _, c := range channels {
+		s.modes = append(s.modes, c.Mode)
+		lanes := make([]lane, len(c.Links))
+		for i := range lanes {
+			lanes[i].next = begin
+		}
+		s.lanes = append(s.lanes, lanes)
+	}
+	return s
+}
+
+// own says whether this node has the tenure of the RTU.
+func (s *sequencer) own(now time.Duration, owner bool) {
+	if owner == s.owner {
+		return
+	}
+	s.owner = owner
+	if owner {
+		// "All channels are down" has to be found out anew, by this owner.
+		for _, lanes := range s.lanes {
+			for i := range lanes {
+				if lanes[i].conn == idle && lanes[i].verdict == failed {
+					lanes[i].verdict = untried
+				}
+			}
+		}
+		s.take(now, s.best(s.current, len(s.lanes)))
+	}
+	s.step(now)
+}
+
+// connected says that dialLink has made the connection.
+func (s *sequencer) connected(now time.Duration, k linkKey) {
+	l := s.lane(k)
+	if l.conn == dialing {
+		l.conn = held
+		l.succeeded()
+	}
+	s.step(now)
+}
+
+// started says that STARTDT was confirmed.
+func (s *sequencer) started(now time.Duration, k linkKey) {
+	if l := s.lane(k); l.conn == starting {
+		l.conn = started
+	}
+	s.step(now)
+}
+
+// lost says that there is no connection to the link any more, or that none could be made.
+func (s *sequencer) lost(now time.Duration, k linkKey) {
+	l := s.lane(k)
+	was := l.conn
+	l.conn = idle
+	if was == closing {
+		l.succeeded()
+		l.next = now + s.retry
+	} else {
+		if was == started {
+			s.disturbed(now)
+		}
+		l.verdict = failed
+		l.failures++
+		l.next = now + s.retry
+		if s.want(now, k) != useData {
+			l.next = now + s.backOff(l.failures)
+		}
+	}
+	s.step(now)
+}
+
+// checked says how checkLink ended; the connection it made is closed again.
+func (s *sequencer) checked(now time.Duration, k linkKey, ok bool) {
+	l := s.lane(k)
+	l.conn = idle
+	if ok {
+		l.succeeded()
+	} else {
+		l.verdict = failed
+		l.failures++
+	}
+	l.next = now + s.backOff(l.failures)
+	if s.owner && k.channel == s.current && !s.begun {
+		l.next = now // it was waited for
+	}
+	s.step(now)
+}
+
+// tick lets time pass.
+func (s *sequencer) tick(now time.Duration) { s.step(now) }
+
+// deadline is when tick has something to do.
+func (s *sequencer) deadline(now time.Duration) (at time.Duration, ok bool) {
+	for c, lanes := range s.lanes {
+		for i := range lanes {
+			l := &lanes[i]
+			due := l.next
+			switch {
+			case l.conn != idle:
+				continue
+			case s.want(now, linkKey{c, i}) == useNone:
+				if due = l.probing.until; due <= now {
+					continue
+				}
+			}
+			if !ok || due < at {
+				at, ok = due, true
+			}
+		}
+	}
+	return at, ok
+}
+
+// takeActions returns the actions that are to be done, in order, and forgets them.
+func (s *sequencer) takeActions() []action {
+	a := s.actions
+	s.actions = nil
+	return a
+}
+
+func (s *sequencer) lane(k linkKey) *lane { return &s.lanes[k.channel][k.link] }
+
+func (l *lane) succeeded() { l.verdict, l.failures = reachable, 0 }
+
+func (s *sequencer) act(v verb, k linkKey) { s.actions = append(s.actions, action{v, k}) }
+
+// want is what a link is wanted for now.
+func (s *sequencer) want(now time.Duration, k linkKey) use {
+	if s.owner && k.channel == s.current {
+		return useData
+	}
+	return s.probeUse(now, k)
+}
+
+// step does what is due.
+func (s *sequencer) step(now time.Duration) {
+	if s.owner {
+		s.choose(now)
+	}
+	for c, lanes := range s.lanes {
+		for i := range lanes {
+			k := linkKey{c, i}
+			l, want := &lanes[i], s.want(now, k)
+			switch l.conn {
+			case idle:
+				s.begin(now, k, want)
+			case dialing, held:
+				if want < useHold {
+					l.conn = closing
+					s.act(closeLink, k)
+				}
+			case starting, started:
+				if want != useData {
+					l.conn = closing
+					s.act(closeLink, k)
+				}
+			}
+		}
+	}
+	if s.owner {
+		s.start()
+	}
+}
+
+// begin makes a connection if one is wanted and due.
+func (s *sequencer) begin(now time.Duration, k linkKey, want use) {
+	l := s.lane(k)
+	if now < l.next {
+		return
+	}
+	switch want {
+	case useData:
+		s.begun = true
+		l.conn = dialing
+		s.act(dialLink, k)
+	case useHold:
+		l.probed(now)
+		l.conn = dialing
+		s.act(dialLink, k)
+	case useCheck:
+		l.probed(now)
+		l.conn = checking
+		s.act(checkLink, k)
+	}
+}
+
+// start starts what is connected in the current channel: one link, or all.
+func (s *sequencer) start() {
+	lanes := s.lanes[s.current]
+	if s.modes[s.current] == OneActive {
+		for i := range lanes {
+			if c := lanes[i].conn; c == starting || c == started || c == closing {
+				return // of two started links of one device neither would be the one that counts
+			}
+		}
+	}
+	for i := range lanes {
+		if lanes[i].conn != held {
+			continue
+		}
+		lanes[i].conn = starting
+		s.act(startLink, linkKey{s.current, i})
+		if s.modes[s.current] == OneActive {
+			return
+		}
+	}
+}
+
+// choose goes on to another channel when nothing is left of the current one.
+func (s *sequencer) choose(now time.Duration) {
+	for _, l := range s.lanes[s.current] {
+		if l.conn >= dialing {
+			return
+		}
+	}
+	next := (s.current + 1) % len(s.lanes)
+	if c := s.best(next, len(s.lanes)-1); s.rank(c) > 0 {
+		s.take(now, c)
+	} else if s.begun {
+		s.take(now+s.retry, next)
+	}
+}
+
+// best is the channel that is most likely to work, of n from a channel on: the first of them if nothing is known.
+func (s *sequencer) best(from, n int) int {
+	best := from
+	for i := range n {
+		if c := (from + i) % len(s.lanes); s.rank(c) > s.rank(best) {
+			best = c
+		}
+	}
+	return best
+}
+
+// rank is 2 for a channel that only needs to be started, 1 for one that was reachable when last tried, else 0.
+func (s *sequencer) rank(channel int) (rank int) {
+	for _, l := range s.lanes[channel] {
+		switch {
+		case l.conn == held:
+			return 2
+		case l.conn != closing && l.verdict == reachable:
+			rank = 1
+		}
+	}
+	return rank
+}
+
+// take makes a channel the current one, to be tried from a moment on.
+func (s *sequencer) take(from time.Duration, channel int) {
+	s.current = channel
+	s.begun = s.rank(channel) == 2
+	for i := range s.lanes[channel] {
+		s.lanes[channel][i].next = from
+	}
+}

@@ -1,0 +1,120 @@
+package acquisition
+
+import (
+	"github.com/fepha/fepha/fsm/fsmpb"
+	"github.com/fepha/fepha/iec104"
+)
+
+// intake turns ASDUs into the values of the next batch. Of a point that only has an image, the newest value replaces
+// one that still waits; events are never replaced, and keep their order.
+type intake struct {
+	table    *table
+	clock    clock
+	address  iec104.CommonAddress
+	troubles *troubles
+
+	known   []known // by place in the table: the newest value taken over
+	pending []value
+	events  bool // whether pending has more than images
+}
+
+// known is a point's newest value, against which the next one is held.
+type known struct {
+	value   float64
+	waits   int32 // place + 1 in pending of an image value; 0: none
+	quality uint8
+	valid   bool
+}
+
+func newIntake(t *table, c clock, address iec104.CommonAddress, tr *troubles) *intake {
+	return &intake{table: t, clock: c, address: address, troubles: tr, known: make([]known, len(t.monitored))}
+}
+
+// add takes over what an ASDU of the monitoring direction brings. What can't be used is counted and told.
+func (in *intake) add(a iec104.ASDU, came arrival) {
+	switch {
+	case !a.Known():
+		in.troubles.note(unknownType, 1, "%v, %v", a.Type, a.Cause)
+		return
+	case a.CommonAddress != in.address:
+		in.troubles.note(unknownCommonAddress, 1, "%d, expected %d", a.CommonAddress, in.address)
+		return
+	case a.Test:
+		in.troubles.note(testData, 1, "%v, %v", a.Type, a.Cause)
+		return
+	}
+	tag := a.Type.TimeTag()
+	at := -1
+	for i := range a.Len() {
+		o := a.Object(i)
+		place, ok := in.table.find(o.Address, at+1)
+		if !ok {
+			in.troubles.note(unknownAddress, 1, "%d in %v, %v", o.Address, a.Type, a.Cause)
+			continue
+		}
+		at = place
+		p := &in.table.monitored[place]
+		if !bears(a.Type, p.Kind) {
+			in.troubles.note(mismatched, 1, "%v for %v %d at %d, not taken over", a.Type, p.Kind, p.Number, o.Address)
+			continue
+		}
+		if p.Type != 0 && p.Type.Untimed() != a.Type.Untimed() {
+			in.troubles.note(mismatched, 1, "%v for %v %d at %d, expected %v", a.Type, p.Kind, p.Number, o.Address, p.Type)
+		}
+		octets, ms, ok := in.clock.stamp(tag, o.Time, came)
+		if !ok {
+			in.troubles.note(badTime, 1, "% x of %v %d", o.Time[:], p.Kind, p.Number)
+		}
+		v := value{time: octets, timeMs: ms, point: int32(place), typ: a.Type, mode: modeOf(p, a.Type, a.Cause)}
+		v.value, v.quality = p.convert(a.Type, &o)
+		in.put(p, v)
+	}
+}
+
+// put appends a value to the batch, or leaves it out if the point doesn't need it.
+func (in *intake) put(p *Point, v value) {
+	k := &in.known[v.point]
+	if p.Kind != fsmpb.Kind_DI {
+		same := k.valid && k.quality == v.quality && p.Analog.within(k.value, v.value)
+		// An event that is no change is still an event, unless a deadband says which ones aren't wanted.
+		wanted := v.mode == fsmpb.Item_EVENT && (p.Analog == nil || p.Analog.Deadband == 0)
+		if same && !wanted {
+			return
+		}
+	}
+	k.value, k.quality, k.valid = v.value, v.quality, true
+	if v.mode != fsmpb.Item_IMAGE {
+		in.pending = append(in.pending, v)
+		in.events = true
+		return
+	}
+	if k.waits != 0 {
+		in.pending[k.waits-1] = v
+		return
+	}
+	in.pending = append(in.pending, v)
+	k.waits = int32(len(in.pending))
+}
+
+// take returns the values that wait, as the items of a batch.
+func (in *intake) take() []*fsmpb.Item {
+	items := make([]fsmpb.Item, len(in.pending))
+	batch := make([]*fsmpb.Item, len(items))
+	for i, v := range in.pending {
+		p, it := &in.table.monitored[v.point], &items[i]
+		in.known[v.point].waits = 0
+		it.Kind, it.Point, it.Type = p.Kind, p.Number, uint32(v.typ)
+		it.Value, it.Quality = v.value, uint32(v.quality)
+		it.Time, it.TimeMs, it.Mode = v.time, v.timeMs, v.mode
+		batch[i] = it
+	}
+	in.pending, in.events = in.pending[:0], false
+	return batch
+}
+
+// forget makes the next value of each point count as new, whatever it is.
+func (in *intake) forget() {
+	for i := range in.known {
+		in.known[i].valid = false
+	}
+}

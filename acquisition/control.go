@@ -1,0 +1,193 @@
+package acquisition
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/fepha/fepha/fsm"
+	"github.com/fepha/fepha/fsm/fsmpb"
+	"github.com/fepha/fepha/iec104"
+)
+
+// lastWord is how long before a control's deadline the wait for the device ends, so that the result is still told.
+const lastWord = 50 * time.Millisecond
+
+// controls is what a turn remembers of the controls that it executes.
+type controls struct {
+	// Of the worker's loop.
+	taken    map[string]bool // by id, those that are pending: each is taken on once
+	looked   bool
+	revision uint64 // seen.controls when it looked
+
+	mu        sync.Mutex
+	selected  map[string]*session // by the id of a confirmed selection: where it was made
+	selecting []string            // the keys, oldest first
+}
+
+// selections is how many selections are remembered; a device has one at a time, or one a point.
+const selections = 256
+
+func (c *controls) init() {
+	c.taken = map[string]bool{}
+	c.selected = map[string]*session{}
+}
+
+// takeControls takes on what was submitted, as soon as there is a link to send it on; for a short while it waits for one,
+// so that a control isn't refused because the RTU has just moved.
+func (u *turn) takeControls(now time.Duration, s *seen) {
+	c, r := &u.controls, &u.w.reports
+	if c.looked && c.revision == s.controls {
+		return
+	}
+	if at := max(r.offSince, u.beganAt) + controlsWait; len(u.started) == 0 && now < at {
+		r.later(at)
+		return
+	}
+	c.looked, c.revision = true, s.controls
+	u.execute()
+}
+
+// execute takes on the controls that were submitted and aren't taken on yet.
+func (u *turn) execute() {
+	var pending []fsm.Control
+	u.w.env.Cluster.View(func(s *fsm.State) { pending = s.PendingControls(u.w.rtu.Number) })
+	taken := make(map[string]bool, len(pending))
+	for _, c := range pending {
+		if c.Stage != fsm.Submitted && !u.controls.taken[c.ID] {
+			continue // of a former turn: never sent again
+		}
+		taken[c.ID] = true
+		if u.controls.taken[c.ID] {
+			continue
+		}
+		u.w.counts.controls.Add(1)
+		sessions := append([]*session(nil), u.started...)
+		u.wg.Go(func() { u.control(sessions, c) })
+	}
+	u.controls.taken = taken
+}
+
+// control executes one control on the device: at most once, since it goes on only after its start in this epoch is
+// committed, and only one turn has this epoch.
+func (u *turn) control(sessions []*session, c fsm.Control) {
+	ctx, cancel := context.WithDeadline(u.ctx, time.UnixMilli(c.DeadlineMs).Add(-lastWord))
+	defer cancel()
+	r, err := u.w.env.Cluster.Propose(ctx, &fsmpb.Command{Op: &fsmpb.Command_ControlStart{ControlStart: &fsmpb.ControlStart{
+		Id: c.ID, Epoch: u.tenure.Epoch(), Node: u.w.env.Node,
+	}}})
+	if err != nil || r.Code != fsmpb.Result_OK && r.Code != fsmpb.Result_DUPLICATE {
+		return // not ours to send, or not known to be; it ends by its deadline or by the next owner
+	}
+	result := u.send(ctx, sessions, c)
+	if !result.Ok {
+		u.w.counts.controlsRefused.Add(1)
+		u.w.troubles.note(controlFailed, 1, "%s, %s %d: %s", c.ID, c.Kind, c.Point, result.Reason)
+	}
+	result.Terminated = true
+	u.answer(c, result)
+}
+
+// answer proposes what the device answered. It bears the epoch, so it may come late.
+func (u *turn) answer(c fsm.Control, r *fsmpb.ControlResult) {
+	r.Id, r.Epoch = c.ID, u.tenure.Epoch()
+	u.w.env.Cluster.ProposeAsync(&fsmpb.Command{Op: &fsmpb.Command_ControlResult{ControlResult: r}})
+}
+
+// send sends a control to the device and waits for its answer.
+func (u *turn) send(ctx context.Context, sessions []*session, c fsm.Control) *fsmpb.ControlResult {
+	refuse := func(format string, args ...any) *fsmpb.ControlResult {
+		return &fsmpb.ControlResult{Reason: fmt.Sprintf(format, args...)}
+	}
+	point, ok := u.w.table.control(c.Kind.Proto(), c.Point)
+	if !ok {
+		return refuse("RTU %d has no %s %d", c.RTU, c.Kind, c.Point)
+	}
+	if c.Phase == fsm.Execute || c.Phase == fsm.Cancel {
+		s := u.controls.selection(c.SelectID)
+		if s == nil || s.client.Err() != nil {
+			return refuse("the link on which it was selected is lost")
+		}
+		sessions = []*session{s}
+	}
+	if len(sessions) == 0 {
+		return refuse("RTU %d has no started link", c.RTU)
+	}
+	cmd, err := point.command(c, u.w.rtu.CommonAddress, u.w.env.Location, time.Now())
+	if err != nil {
+		return refuse("not sent: %v", err)
+	}
+	var result *fsmpb.ControlResult
+	for _, s := range sessions {
+		if result, ok = u.operate(ctx, s, c, cmd); ok {
+			break
+		}
+	}
+	return result
+}
+
+// operate sends a command on one link and waits for the answer. answered is false if the device behind it doesn't know
+// the object and so has operated nothing: where a channel leads to several devices, it may be another one's.
+func (u *turn) operate(ctx context.Context, s *session, c fsm.Control, cmd iec104.Command) (r *fsmpb.ControlResult, answered bool) {
+	var confirmed atomic.Bool
+	cmd.Confirmed = func(a iec104.ASDU) {
+		if cmd.AwaitTermination && !confirmed.Swap(true) {
+			u.answer(c, &fsmpb.ControlResult{Ok: true, Cause: uint32(a.Cause)})
+		}
+	}
+	var err error
+	if c.Phase == fsm.Cancel {
+		err = s.client.Cancel(ctx, cmd)
+	} else {
+		err = s.client.Command(ctx, cmd)
+	}
+	var negative *iec104.NegativeError
+	switch {
+	case err == nil:
+		r = &fsmpb.ControlResult{Ok: true, Cause: uint32(iec104.ActivationCon)}
+		switch c.Phase {
+		case fsm.Select:
+			u.controls.remember(c.ID, s)
+		case fsm.Cancel:
+			r.Cause = uint32(iec104.DeactivationCon)
+		default:
+			r.Cause = uint32(iec104.ActivationTermination)
+		}
+	case errors.As(err, &negative):
+		cause := negative.ASDU.Cause
+		r = &fsmpb.ControlResult{Reason: fmt.Sprintf("refused by the device: %v", cause), Cause: uint32(cause)}
+		return r, cause != iec104.UnknownObjectAddress && cause != iec104.UnknownCommonAddress
+	case errors.Is(err, iec104.ErrNotSent):
+		r = &fsmpb.ControlResult{Reason: err.Error()}
+	case confirmed.Load() && s.client.Err() == nil:
+		// Some devices confirm and never terminate.
+		r = &fsmpb.ControlResult{Ok: true, Cause: uint32(iec104.ActivationCon), Reason: "confirmed, not terminated"}
+	case s.client.Err() != nil:
+		r = &fsmpb.ControlResult{Reason: "outcome unknown: link lost"}
+	default:
+		r = &fsmpb.ControlResult{Reason: fmt.Sprintf("outcome unknown: %v", answer(err))}
+	}
+	return r, true
+}
+
+// remember keeps where a selection was confirmed.
+func (c *controls) remember(id string, s *session) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.selected[id] = s
+	c.selecting = append(c.selecting, id)
+	if len(c.selecting) > selections {
+		delete(c.selected, c.selecting[0])
+		c.selecting = c.selecting[1:]
+	}
+}
+
+// selection is the session on which a selection was confirmed; nil: not in this turn.
+func (c *controls) selection(id string) *session {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.selected[id]
+}

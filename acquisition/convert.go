@@ -1,0 +1,167 @@
+package acquisition
+
+import (
+	"math"
+	"time"
+
+	"github.com/fepha/fepha/fsm/fsmpb"
+	"github.com/fepha/fepha/iec104"
+)
+
+// value is a point's new value on its way into a batch.
+type value struct {
+	value   float64
+	time    uint64 // octets of the CP56Time2a, first octet in the lowest byte
+	timeMs  int64
+	point   int32 // place in the table
+	typ     iec104.TypeID
+	quality uint8
+	mode    fsmpb.Item_Mode
+}
+
+// modeOf says what becomes of a value, from what it is and why it was sent.
+//
+// What the device sent because it changed is an event of its own, each time it is sent. An answer is an event only if
+// it differs from what is known. Analogs that nobody wants events of just replace the value before.
+func modeOf(p *Point, t iec104.TypeID, cause iec104.CauseOfTransmission) fsmpb.Item_Mode {
+	if p.Kind != fsmpb.Kind_DI && !p.Event {
+		return fsmpb.Item_IMAGE
+	}
+	switch {
+	case cause == iec104.Spontaneous, cause == iec104.RemoteReturn, cause == iec104.LocalReturn:
+		return fsmpb.Item_EVENT
+	case cause == iec104.Periodic, cause == iec104.Background, cause == iec104.Request,
+		cause >= iec104.InterrogatedStation && cause <= iec104.CounterGroup4:
+		return fsmpb.Item_COMPARE
+	}
+	// Not a cause of monitored information; what has a time tag is kept all the same.
+	if t.TimeTag() != iec104.NoTime {
+		return fsmpb.Item_EVENT
+	}
+	return fsmpb.Item_COMPARE
+}
+
+// convert gives value and quality in the station's terms. But for OV, which is added beyond the engineering range, the
+// quality is what the device sent, bit for bit.
+func (p *Point) convert(t iec104.TypeID, o *iec104.Object) (v float64, quality uint8) {
+	v, quality = o.Value, o.Quality
+	if p.Kind == fsmpb.Kind_DI {
+		if p.Invert {
+			v = inverted(t, v)
+		}
+		return v, quality
+	}
+	a := p.Analog
+	if a == nil {
+		return v, quality
+	}
+	if a.Scale != 1 || a.Offset != 0 {
+		v = v*a.Scale + a.Offset
+	}
+	if p.Kind == fsmpb.Kind_AI && (v < a.Low || v > a.High) {
+		quality |= iec104.OV
+	}
+	return v, quality
+}
+
+// inverted swaps off and on. The states 0 and 3 of a double point stay: they say that there is no state.
+func inverted(t iec104.TypeID, v float64) float64 {
+	switch t.Untimed() {
+	case iec104.M_SP_NA_1, iec104.C_SC_NA_1:
+		return 1 - v
+	case iec104.M_DP_NA_1, iec104.M_EP_TA_1, iec104.M_EP_TD_1, iec104.C_DC_NA_1, iec104.C_RC_NA_1:
+		if v == 1 || v == 2 {
+			return 3 - v
+		}
+	}
+	return v
+}
+
+// within tells whether a change from last to v is so small that it isn't taken over.
+func (a *Analog) within(last, v float64) bool {
+	if math.Float64bits(last) == math.Float64bits(v) {
+		return true
+	}
+	if a == nil || a.Deadband == 0 {
+		return false
+	}
+	band := a.Deadband
+	if a.Percent {
+		base := a.High - a.Low
+		if math.IsInf(base, 0) {
+			base = math.Abs(last)
+		}
+		band *= base / 100
+	}
+	return math.Abs(v-last) <= band
+}
+
+// clock turns the time tags of one RTU into station time. It remembers the last minute, since turning a reading into
+// an instant costs more than all the rest of an object.
+type clock struct {
+	location *time.Location
+	minute   [5]byte // octets 3 to 7 of the last good tag
+	base     int64   // its minute's beginning, ms since 1970-01-01 UTC; 0: none
+}
+
+// arrival is when an ASDU came, in both forms.
+type arrival struct {
+	at  time.Time
+	tag uint64
+	ms  int64
+}
+
+func (c *clock) arrival(at time.Time) arrival {
+	return arrival{at: at, tag: packTime(iec104.NewCP56Time2a(at, c.location)), ms: at.UnixMilli()}
+}
+
+// stamp gives the time of an object. The octets of a CP56 are kept whatever they say; if they name no instant, or the
+// device doesn't vouch for it, the instant is that of the arrival. ok is false if they name none.
+func (c *clock) stamp(kind iec104.TimeTag, tag iec104.CP56Time2a, came arrival) (octets uint64, ms int64, ok bool) {
+	switch kind {
+	case iec104.CP56:
+		octets = packTime(tag)
+		ms, ok = c.instant(tag)
+		if !ok || tag.Invalid() {
+			ms = came.ms
+		}
+		return octets, ms, ok
+	case iec104.CP24:
+		t, err := tag.ExpandCP24(came.at, c.location)
+		if err != nil {
+			return came.tag | ivOctet, came.ms, false
+		}
+		full := iec104.NewCP56Time2a(t, c.location)
+		full[2] |= tag[2] & 0xc0 // IV and RES1
+		if tag.Invalid() {
+			return packTime(full), came.ms, true
+		}
+		return packTime(full), t.UnixMilli(), true
+	}
+	return came.tag, came.ms, true
+}
+
+// instant is the tag's instant in ms since 1970-01-01 UTC.
+func (c *clock) instant(tag iec104.CP56Time2a) (ms int64, ok bool) {
+	within := int64(tag[0]) | int64(tag[1])<<8
+	if c.base != 0 && [5]byte(tag[2:]) == c.minute && within < 60000 {
+		return c.base + within, true
+	}
+	t, err := tag.Time(c.location)
+	if err != nil {
+		return 0, false
+	}
+	ms = t.UnixMilli()
+	c.minute, c.base = [5]byte(tag[2:]), ms-within
+	return ms, true
+}
+
+// ivOctet is the IV bit of a CP56Time2a, packed.
+const ivOctet = 0x80 << 16
+
+func packTime(t iec104.CP56Time2a) (octets uint64) {
+	for i, b := range t {
+		octets |= uint64(b) << (8 * i)
+	}
+	return octets
+}

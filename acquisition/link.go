@@ -1,0 +1,133 @@
+package acquisition
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"sync/atomic"
+
+	"github.com/fepha/fepha/iec104"
+)
+
+// session is one connection to a link: held stopped, or started within a turn.
+type session struct {
+	key     linkKey
+	address string
+	client  *iec104.Client
+	turn    atomic.Pointer[turn] // nil while it's held
+	again   chan struct{}        // 1 long: the device asks to be interrogated
+
+	acknowledged uint64 // index of the newest ASDU acknowledged; guarded by the pipeline
+}
+
+func (s *session) String() string {
+	return fmt.Sprintf("link %d:%d %s", s.key.channel+1, s.key.link+1, s.address)
+}
+
+// handle gets what the device sends.
+func (s *session) handle(_ *iec104.Client, a iec104.ASDU, index uint64) {
+	t := s.turn.Load()
+	if t == nil {
+		return
+	}
+	if a.Type == iec104.M_EI_NA_1 {
+		select {
+		case s.again <- struct{}{}:
+		default:
+		}
+	}
+	t.pipeline.receive(s, a, index)
+}
+
+// guard is asked before each write to the link once it is to be started.
+func (s *session) guard() error {
+	t := s.turn.Load()
+	if t == nil {
+		return ErrEnded
+	}
+	return t.tenure.Check()
+}
+
+// acknowledge tells the device that everything up to this ASDU is committed.
+func (s *session) acknowledge(upTo uint64) {
+	s.acknowledged = upTo
+	s.client.Ack(upTo)
+}
+
+// What links tell their worker.
+type (
+	connectedEvent struct{ session *session }
+	startedEvent   struct{ session *session }
+	lostEvent      struct {
+		key linkKey
+		err error
+	}
+	checkedEvent struct {
+		key linkKey
+		err error // nil: reachable
+	}
+)
+
+// connect runs a connection to a link from the attempt to its end.
+func (w *worker) connect(k linkKey) {
+	ctx, cancel := context.WithCancel(w.ctx)
+	w.cancels[k] = cancel
+	w.wg.Go(func() {
+		defer cancel()
+		w.post(lostEvent{k, w.keep(ctx, k)})
+	})
+}
+
+// keep connects, tells the worker, and stays until the connection is gone or ctx ends. It returns why it's gone.
+func (w *worker) keep(ctx context.Context, k linkKey) error {
+	s := &session{key: k, address: w.address(k), again: make(chan struct{}, 1)}
+	cfg := iec104.ClientConfig{
+		Config:     w.rtu.Protocol,
+		Address:    s.address,
+		Dial:       w.env.Dial,
+		Handle:     s.handle,
+		WriteGuard: s.guard,
+		Tap:        w.tap(k),
+	}
+	cfg.ManualAck = true
+	client, err := iec104.Dial(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	s.client = client
+	w.post(connectedEvent{s})
+	select {
+	case <-client.Done():
+	case <-ctx.Done():
+		client.Close()
+	}
+	<-client.Done()
+	return client.Err()
+}
+
+// check connects to a link and closes at once.
+func (w *worker) check(k linkKey) {
+	ctx, cancel := context.WithTimeout(w.ctx, w.rtu.Protocol.T0)
+	w.wg.Go(func() {
+		defer cancel()
+		dial := w.env.Dial
+		if dial == nil {
+			dial = new(net.Dialer).DialContext
+		}
+		c, err := dial(ctx, "tcp", w.address(k))
+		if err == nil {
+			c.Close()
+		}
+		w.post(checkedEvent{k, err})
+	})
+}
+
+func (w *worker) address(k linkKey) string { return w.rtu.Channels[k.channel].Links[k.link] }
+
+// tap is who wants to see the frames of a link.
+func (w *worker) tap(k linkKey) iec104.Tap {
+	if w.env.Tap == nil {
+		return nil
+	}
+	return w.env.Tap(LinkID{w.rtu.Number, k.channel + 1, k.link + 1})
+}

@@ -1,0 +1,234 @@
+package acquisition
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/fepha/fepha/fsm/fsmpb"
+	"github.com/fepha/fepha/iec104"
+)
+
+const (
+	// conflateFor is how long an image value may wait for a newer one (DESIGN, section 7).
+	conflateFor = 100 * time.Millisecond
+
+	// maxFlights is how many batches of an RTU are under way at a time; more wait, and become one batch.
+	maxFlights = 16
+
+	// batchItems is from how many values on a batch doesn't wait for anything.
+	batchItems = 1024
+
+	// leastLimit is how many ASDUs a device may send without an acknowledgement, whatever its window should be, before
+	// it is cut off: see pipeline.limit.
+	leastLimit = 256
+)
+
+// pipeline carries the values of one tenure to the state, in order, and acknowledges an ASDU to the device once all
+// that it brought is committed. Nothing is ever acknowledged past that, so what a crash loses the device still has.
+//
+// What waits here is bounded by the windows of the devices, and by limit if one ignores its window.
+type pipeline struct {
+	cluster Cluster
+	rtu     uint32
+	epoch   uint64
+	half    int // half of w: as many ASDUs with images only wait at most
+	limit   uint64
+	counts  *counts
+
+	failed    func(error) // the values can't be committed: called once, and nothing is taken over afterwards
+	committed func()      // the first values are committed
+
+	wake chan struct{} // 1 long: run has to look
+
+	mu       sync.Mutex
+	intake   *intake
+	receipts []receipt // of the ASDUs whose values wait in intake
+	waiting  int       // how many ASDUs that are
+	since    time.Time // when the oldest of them came
+	flights  []flight  // oldest first
+	batch    uint64    // number of the newest
+	ended    bool
+}
+
+// receipt is up to which ASDU a session is to be acknowledged.
+type receipt struct {
+	from *session
+	upTo uint64
+}
+
+// flight is a batch under way.
+type flight struct {
+	proposal Proposal
+	receipts []receipt
+}
+
+// receive takes over an ASDU. It's called by the sessions' goroutines.
+func (p *pipeline) receive(s *session, a iec104.ASDU, index uint64) {
+	now := time.Now()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.ended {
+		return
+	}
+	if index-s.acknowledged > p.limit {
+		p.end(fmt.Errorf("%w: %d ASDUs unacknowledged, expected at most %d", ErrOverrun, index-s.acknowledged, p.limit))
+		return
+	}
+	if a.Type.IsMonitor() && a.Type != iec104.M_EI_NA_1 || !a.Known() {
+		p.intake.add(a, p.intake.clock.arrival(now))
+	}
+	p.counts.asdus.Add(1)
+	p.receipts = receipted(p.receipts, receipt{s, index})
+	p.waiting++
+	if p.waiting == 1 {
+		p.since = now
+	}
+	if len(p.intake.pending) >= batchItems {
+		p.propose()
+	} else if due, _ := p.due(now); due || p.waiting == 1 {
+		select {
+		case p.wake <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// receipted adds a receipt to a list that has one for each session.
+func receipted(list []receipt, r receipt) []receipt {
+	for i := range list {
+		if list[i].from == r.from {
+			list[i].upTo = max(list[i].upTo, r.upTo)
+			return list
+		}
+	}
+	return append(list, r)
+}
+
+// due tells whether what waits is to go now, or else when it will be.
+func (p *pipeline) due(now time.Time) (due bool, at time.Time) {
+	switch {
+	case p.waiting == 0:
+		return false, time.Time{}
+	case len(p.intake.pending) == 0:
+		return true, now // only to be acknowledged
+	case len(p.flights) >= maxFlights:
+		return false, time.Time{} // the next one to land makes room
+	case p.intake.events, len(p.flights) == 0 && p.waiting >= p.half:
+		return true, now
+	}
+	at = p.since.Add(conflateFor)
+	return !at.After(now), at
+}
+
+// propose sends what waits on its way.
+func (p *pipeline) propose() {
+	receipts := p.receipts
+	p.receipts, p.waiting = nil, 0
+	if len(p.intake.pending) == 0 {
+		if len(p.flights) == 0 {
+			acknowledge(receipts)
+			return
+		}
+		// Acknowledgements are cumulative, so it waits for those before it.
+		last := &p.flights[len(p.flights)-1]
+		for _, r := range receipts {
+			last.receipts = receipted(last.receipts, r)
+		}
+		return
+	}
+	p.batch++
+	p.counts.items.Add(uint64(len(p.intake.pending)))
+	p.flights = append(p.flights, flight{
+		receipts: receipts,
+		proposal: p.cluster.ProposeAsync(&fsmpb.Command{Op: &fsmpb.Command_Events{Events: &fsmpb.Events{
+			Rtu: p.rtu, Epoch: p.epoch, Batch: p.batch, Items: p.intake.take(),
+		}}}),
+	})
+}
+
+func acknowledge(receipts []receipt) {
+	for _, r := range receipts {
+		r.from.acknowledge(r.upTo)
+	}
+}
+
+// run proposes what is due and acknowledges what is committed, until ctx ends.
+func (p *pipeline) run(ctx context.Context) {
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for {
+		landing := p.look(timer)
+		select {
+		case <-p.wake:
+		case <-timer.C:
+		case <-landing:
+			p.land()
+		case <-ctx.Done():
+			p.mu.Lock()
+			p.ended = true
+			p.mu.Unlock()
+			return
+		}
+	}
+}
+
+// look proposes what is due, sets the timer for what isn't, and returns what the oldest flight will close.
+func (p *pipeline) look(timer *time.Timer) (landing <-chan struct{}) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := time.Now()
+	due, at := p.due(now)
+	if due {
+		p.propose()
+	} else if !at.IsZero() {
+		timer.Reset(at.Sub(now))
+	}
+	if len(p.flights) > 0 {
+		landing = p.flights[0].proposal.Done()
+	}
+	return landing
+}
+
+// land takes note of how the oldest flight ended.
+func (p *pipeline) land() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.ended {
+		return
+	}
+	f := p.flights[0]
+	p.flights[0] = flight{}
+	p.flights = p.flights[1:]
+	r, err := f.proposal.Result()
+	// DUPLICATE is this very batch, proposed again by the cluster after an answer was lost: no other proposer has used
+	// this epoch.
+	switch {
+	case err != nil:
+		p.end(fmt.Errorf("%w: batch %d of epoch %d: %w", ErrRejected, p.batch, p.epoch, err))
+	case r.Code != fsmpb.Result_OK && r.Code != fsmpb.Result_DUPLICATE:
+		p.end(fmt.Errorf("%w: batch of epoch %d: %v %s", ErrRejected, p.epoch, r.Code, r.Message))
+	default:
+		acknowledge(f.receipts)
+		if p.committed != nil {
+			p.committed()
+			p.committed = nil
+		}
+	}
+}
+
+// end stops taking over.
+func (p *pipeline) end(err error) {
+	p.ended = true
+	p.flights, p.receipts = nil, nil
+	p.failed(err)
+}
+
+// forget makes the next value of each point count as new: a link was started, and whatever the image says now may be
+// older.
+func (p *pipeline) forget() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.intake.forget()
+}

@@ -1,0 +1,109 @@
+package acquisition
+
+import (
+	"time"
+
+	"github.com/fepha/fepha/fsm/fsmpb"
+)
+
+const (
+	// probeBackOff is how many times retry the wait between probes of a link that refuses grows to at most.
+	probeBackOff = 8
+
+	// A device that serves a single client may drop that one when another connects. Whoever probes it learns that only
+	// from the started link being lost at once: disturbedWithin is how soon, and disturbedTwice how often in a row, before
+	// the link is left alone for quiet.
+	disturbedWithin = time.Second
+	disturbedTwice  = 2
+	quiet           = 30 * time.Minute
+)
+
+// probing is what the sequencer remembers of a link's probes.
+type probing struct {
+	at      time.Duration // when the last one began
+	done    bool          // whether there was one
+	blamed  bool          // whether a started link was lost right after it
+	strikes int           // probes in a row that were blamed
+	until   time.Duration // not before
+}
+
+// probeUse is what a link that isn't needed is wanted for.
+func (s *sequencer) probeUse(now time.Duration, k linkKey) use {
+	if now < s.lane(k).probing.until {
+		return useNone
+	}
+	switch s.probe {
+	case ProbeHold:
+		return useHold
+	case ProbeConnect:
+		return useCheck
+	}
+	return useNone
+}
+
+// backOff is the wait between probes of a link after this many failures in a row.
+func (s *sequencer) backOff(failures int) time.Duration {
+	wait := s.retry
+	for range failures {
+		wait = min(2*wait, probeBackOff*s.retry)
+	}
+	return wait
+}
+
+// probed notes that a probe begins.
+func (l *lane) probed(now time.Duration) {
+	p := &l.probing
+	if !p.blamed {
+		p.strikes = 0
+	}
+	p.at, p.done, p.blamed = now, true, false
+}
+
+// disturbed says that a started link of the RTU was lost, here or on the other FEP, against the will of its owner.
+func (s *sequencer) disturbed(now time.Duration) {
+	for _, lanes := range s.lanes {
+		for i := range lanes {
+			l := &lanes[i]
+			p := &l.probing
+			if !p.done || p.blamed || now-p.at > disturbedWithin {
+				continue
+			}
+			p.blamed = true
+			p.strikes++
+			if p.strikes >= disturbedTwice {
+				p.strikes, p.until = 0, now+quiet
+				l.verdict = untried
+				s.quieted++
+			}
+		}
+	}
+}
+
+// takeQuieted is how many links were left alone for it since the last call.
+func (s *sequencer) takeQuieted() int {
+	n := s.quieted
+	s.quieted = 0
+	return n
+}
+
+// state is what is reported of a link. It changes with what is known of it, not with each attempt.
+func (s *sequencer) state(now time.Duration, k linkKey) fsmpb.LinkState {
+	l := s.lane(k)
+	switch l.conn {
+	case started:
+		return fsmpb.LinkState_ACTIVE
+	case held, starting, closing:
+		return fsmpb.LinkState_STANDBY
+	}
+	switch l.verdict {
+	case reachable:
+		return fsmpb.LinkState_STANDBY
+	case failed:
+		return fsmpb.LinkState_DOWN
+	}
+	// The policy takes "all down" for "all tried": what the owner will still try is not down.
+	if s.owner || s.probeUse(now, k) != useNone {
+		return fsmpb.LinkState_CONNECTING
+	}
+	return fsmpb.LinkState_DOWN
+}

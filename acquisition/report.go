@@ -1,0 +1,200 @@
+package acquisition
+
+import (
+	"slices"
+	"time"
+
+	"github.com/fepha/fepha/fsm"
+	"github.com/fepha/fepha/fsm/fsmpb"
+)
+
+const (
+	// offlineAfter is how long an RTU is on no channel of any FEP before its points turn not topical (DESIGN, section 7).
+	offlineAfter = 3 * time.Second
+
+	// readyAfter is how long after its start an RTU counts as on line even if its interrogation hasn't ended.
+	readyAfter = 3 * time.Second
+
+	// controlsWait is how long controls wait for a link to be started, before they're refused because there is none.
+	controlsWait = 2 * time.Second
+
+	// reportAgain is how long the state may differ from what was reported before it's reported again.
+	reportAgain = time.Second
+)
+
+// seen is what the replicated state says of an RTU.
+type seen struct {
+	links    []fsm.Link // of this node, without those that are down
+	peers    []fsm.Link // of the other nodes, those that are active
+	online   bool
+	controls uint64 // revision of the newest control that was submitted for it
+}
+
+func (s *seen) equal(o *seen) bool {
+	return s.online == o.online && s.controls == o.controls && slices.Equal(s.links, o.links) && slices.Equal(s.peers, o.peers)
+}
+
+// reports is what the loop has told the state, and when it'll look again.
+type reports struct {
+	links    []fsm.Link    // as proposed last
+	proposal Proposal      // under way
+	told     bool          // at least once
+	again    time.Duration // not again what was told, before
+	pause    time.Duration // nothing at all before
+	online   time.Duration // when Online was proposed last, if ever
+	offSince time.Duration // since when there is no active link on any node
+	off      bool
+	peers    []fsm.Link // active links of other nodes when it looked last
+	next     time.Duration
+	due      bool
+}
+
+// done is closed when the proposal under way has ended.
+func (r *reports) done() <-chan struct{} {
+	if r.proposal == nil {
+		return nil
+	}
+	return r.proposal.Done()
+}
+
+// deadline is when report has something to say even if nothing happens.
+func (r *reports) deadline() (time.Duration, bool) { return r.next, r.due }
+
+// later makes deadline no later than at.
+func (r *reports) later(at time.Duration) {
+	if !r.due || at < r.next {
+		r.next, r.due = at, true
+	}
+}
+
+// report tells the replicated state what it doesn't know yet, and takes on what it asks for.
+func (w *worker) report() {
+	now, r := w.now(), &w.reports
+	r.due = false
+	s := w.seen.Load()
+	w.reportLinks(now, s)
+	if s == nil {
+		return // nothing is known yet of what the state says
+	}
+	w.watchPeers(now, s)
+	if n := w.seq.takeQuieted(); n > 0 {
+		w.troubles.note(disturbing, uint64(n), "%d links, for %v", n, quiet)
+	}
+	active := len(s.peers) > 0 || w.turn != nil && len(w.turn.started) > 0
+	if active == r.off {
+		r.off, r.offSince = !active, now
+	}
+	if w.turn != nil {
+		w.reportOnline(now, s)
+		w.turn.takeControls(now, s)
+	}
+}
+
+// reportLinks proposes the states of the links when they have changed, or when the state has forgotten them: it does,
+// for one, when this node was taken for dead.
+func (w *worker) reportLinks(now time.Duration, s *seen) {
+	r := &w.reports
+	links := w.links(now)
+	differs := s != nil && !slices.Equal(links, s.links)
+	switch {
+	case r.proposal != nil:
+		return
+	case now < r.pause:
+		r.later(r.pause)
+		return
+	case !r.told || !slices.Equal(links, r.links):
+	case !differs:
+		return
+	case now < r.again:
+		r.later(r.again)
+		return
+	}
+	list := make([]*fsmpb.Links_Link, len(links))
+	for i, l := range links {
+		list[i] = &fsmpb.Links_Link{Channel: l.Channel, Link: l.Link, State: fsmpb.LinkState(l.State)}
+	}
+	r.links, r.told = links, true
+	r.proposal = w.env.Cluster.ProposeAsync(&fsmpb.Command{Op: &fsmpb.Command_Links{Links: &fsmpb.Links{
+		Rtu: w.rtu.Number, Node: w.env.Node, Links: list,
+	}}})
+}
+
+// reported takes note that the report is committed.
+func (w *worker) reported() {
+	r := &w.reports
+	result, err := r.proposal.Result()
+	r.proposal, r.again = nil, w.now()+reportAgain
+	if err != nil {
+		r.told, r.pause = false, r.again
+		return
+	}
+	select {
+	case w.marked <- result.Index:
+	default:
+	}
+}
+
+// links are the states of the links, without those that are down.
+func (w *worker) links(now time.Duration) []fsm.Link {
+	var links []fsm.Link
+	for c, lanes := range w.seq.lanes {
+		for l := range lanes {
+			if state := w.seq.state(now, linkKey{c, l}); state != fsmpb.LinkState_DOWN {
+				links = append(links, fsm.Link{Channel: uint32(c + 1), Link: uint32(l + 1), State: fsm.LinkState(state)})
+			}
+		}
+	}
+	return links
+}
+
+// watchPeers notices when another node has lost its active link: perhaps because this one has probed the device.
+func (w *worker) watchPeers(now time.Duration, s *seen) {
+	r := &w.reports
+	for _, l := range r.peers {
+		if !slices.Contains(s.peers, l) && w.turn == nil {
+			w.seq.disturbed(now)
+			break
+		}
+	}
+	r.peers = s.peers
+}
+
+// reportOnline proposes whether the RTU is on line: off when no node has had an active link for a while, on when a device
+// has answered what it was asked after the start.
+func (w *worker) reportOnline(now time.Duration, s *seen) {
+	r, t := &w.reports, w.turn
+	var online bool
+	switch {
+	case s.online && r.off:
+		if now < r.offSince+offlineAfter {
+			r.later(r.offSince + offlineAfter)
+			return
+		}
+	case !s.online && len(t.started) > 0:
+		online = true
+		if at := t.startedAt + readyAfter; !t.ready && now < at {
+			r.later(at)
+			return
+		}
+	default:
+		return
+	}
+	if r.online != 0 && now < r.online+reportAgain {
+		r.later(r.online + reportAgain)
+		return
+	}
+	r.online = now
+	w.env.Cluster.ProposeAsync(&fsmpb.Command{Op: &fsmpb.Command_Online{Online: &fsmpb.Online{
+		Rtu: w.rtu.Number, Epoch: t.tenure.Epoch(), Online: online,
+	}}})
+}
+
+// activated proposes the timings of a takeover, once its first values are committed.
+func (w *worker) activated(first time.Duration) {
+	t := w.turn
+	r, _ := w.owned()
+	since := func(at time.Duration) int64 { return max(1, r.Timings.LeasedMs+(at-t.beganAt).Milliseconds()) }
+	w.env.Cluster.ProposeAsync(&fsmpb.Command{Op: &fsmpb.Command_Activated{Activated: &fsmpb.Activated{
+		Resource: w.resource(), Epoch: t.tenure.Epoch(), ConnectedMs: since(t.startedAt), FirstDataMs: since(first),
+	}}})
+}

@@ -1,0 +1,126 @@
+package acquisition
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/fepha/fepha/iec104"
+)
+
+const (
+	// interrogationTime is how long a device may take to answer an interrogation. Its values are taken over as they
+	// come; this only bounds the wait for the termination, which some devices never send.
+	interrogationTime = time.Minute
+
+	// clockTime is how long a device may take to confirm its clock.
+	clockTime = 15 * time.Second
+)
+
+// interrogatedEvent tells the worker that a device has answered its first interrogation, or won't.
+type interrogatedEvent struct{ turn *turn }
+
+// serve asks a started device for what it doesn't send by itself, until the link is lost or the turn ends: everything
+// after the start, then each on its own period, and all values again when the device says that it has restarted.
+func (u *turn) serve(s *session) {
+	w := u.w
+	tasks := []task{{do: u.interrogate, cycle: w.cycles.interrogation}}
+	if w.table.counters {
+		tasks = append(tasks, task{do: u.interrogateCounters, cycle: w.cycles.counters})
+	}
+	tasks = append(tasks, task{do: u.setClock, cycle: w.cycles.clock})
+	for i := range tasks {
+		tasks[i].at, tasks[i].due = w.now(), true
+	}
+	interrogation := &tasks[0]
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for first := true; ; first = false {
+		for i := range tasks {
+			t := &tasks[i]
+			if !t.due || t.at > w.now() {
+				continue
+			}
+			t.do(u.ctx, s)
+			if u.ctx.Err() != nil || s.client.Err() != nil {
+				return
+			}
+			t.at, t.due = t.cycle.next(w.now())
+			if first && t == interrogation {
+				w.post(interrogatedEvent{u})
+			}
+		}
+		if at, ok := earliest(tasks); ok {
+			timer.Reset(at - w.now())
+		}
+		select {
+		case <-timer.C:
+		case <-s.again:
+			interrogation.at, interrogation.due = w.now(), true
+		case <-s.client.Done():
+			return
+		case <-u.ctx.Done():
+			return
+		}
+	}
+}
+
+// task is something that is asked of a device again and again.
+type task struct {
+	do    func(context.Context, *session)
+	cycle cycle
+	at    time.Duration
+	due   bool // false: not again
+}
+
+func earliest(tasks []task) (at time.Duration, ok bool) {
+	for _, t := range tasks {
+		if t.due && (!ok || t.at < at) {
+			at, ok = t.at, true
+		}
+	}
+	return at, ok
+}
+
+// interrogate asks for all values.
+func (u *turn) interrogate(ctx context.Context, s *session) {
+	ctx, cancel := context.WithTimeout(ctx, interrogationTime)
+	defer cancel()
+	err := s.client.Interrogate(ctx, u.w.rtu.CommonAddress, iec104.QOIStation)
+	u.w.interrogated(s, "", err)
+}
+
+// interrogateCounters asks for all counters, as they are.
+func (u *turn) interrogateCounters(ctx context.Context, s *session) {
+	ctx, cancel := context.WithTimeout(ctx, interrogationTime)
+	defer cancel()
+	err := s.client.CounterInterrogate(ctx, u.w.rtu.CommonAddress, iec104.RQTGeneral|iec104.FreezeRead)
+	u.w.interrogated(s, "counters: ", err)
+}
+
+func (w *worker) interrogated(s *session, of string, err error) {
+	switch {
+	case err == nil:
+		w.counts.interrogations.Add(1)
+	case s.client.Err() == nil:
+		w.troubles.note(badInterrogation, 1, "%v: %s%v", s, of, answer(err))
+	}
+}
+
+// setClock gives the device the time.
+func (u *turn) setClock(ctx context.Context, s *session) {
+	ctx, cancel := context.WithTimeout(ctx, clockTime)
+	defer cancel()
+	err := s.client.SetClock(ctx, u.w.rtu.CommonAddress, time.Now().In(u.w.env.Location))
+	if err != nil && s.client.Err() == nil {
+		u.w.troubles.note(badClockSync, 1, "%v: %v", s, answer(err))
+	}
+}
+
+// answer is err in the words of someone who waits for a device.
+func answer(err error) error {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return errors.New("no answer, or not all of it, in time")
+	}
+	return err
+}

@@ -1,0 +1,117 @@
+package acquisition
+
+import (
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// trouble is a way in which a device, or the path to it, isn't as it should be.
+type trouble int
+
+const (
+	unknownType trouble = iota
+	unknownCommonAddress
+	unknownAddress
+	mismatched
+	badTime
+	testData
+	linkFailed // no connection
+	linkLost   // a connection ended against this node's will
+	badInterrogation
+	badClockSync
+	overrun
+	disturbing
+	controlFailed
+	rejected // the state refused what was proposed
+
+	troubleKinds
+)
+
+var troubleNames = [troubleKinds]string{
+	unknownType:          "unknown type",
+	unknownCommonAddress: "unknown common address",
+	unknownAddress:       "unknown object address",
+	mismatched:           "type unfit for the point",
+	badTime:              "time tag names no instant",
+	testData:             "test data",
+	linkFailed:           "no connection",
+	linkLost:             "connection lost",
+	badInterrogation:     "interrogation failed",
+	badClockSync:         "clock synchronization failed",
+	overrun:              "sends on without acknowledgement",
+	disturbing:           "drops its client when probed, so not probed for a while",
+	controlFailed:        "control failed",
+	rejected:             "values refused by the state",
+}
+
+// troublesEvery is how often one RTU may complain.
+const troublesEvery = time.Minute
+
+// troubles counts what is wrong with an RTU and logs it, in one line a minute at most: the first one at once, what
+// comes after it when the minute has passed.
+type troubles struct {
+	log    *slog.Logger
+	counts [troubleKinds]atomic.Uint64
+
+	mu      sync.Mutex
+	told    time.Time
+	waiting [troubleKinds]struct {
+		count   uint64
+		example string // the first one since told
+	}
+	any bool // whether something waits
+}
+
+// note counts n cases of a trouble, with an example that names values and bounds.
+func (t *troubles) note(what trouble, n uint64, format string, args ...any) {
+	t.counts[what].Add(n)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	w := &t.waiting[what]
+	if w.count == 0 {
+		w.example = fmt.Sprintf(format, args...)
+	}
+	w.count += n
+	t.any = true
+	t.tell(time.Now())
+}
+
+// deadline is when tell has something to say; zero: not before the next note.
+func (t *troubles) deadline() time.Time {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.any {
+		return time.Time{}
+	}
+	return t.told.Add(troublesEvery)
+}
+
+// tick logs what waits if its time has come.
+func (t *troubles) tick(now time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.tell(now)
+}
+
+func (t *troubles) tell(now time.Time) {
+	if !t.any || now.Sub(t.told) < troublesEvery {
+		return
+	}
+	var words []string
+	for what := range t.waiting {
+		w := &t.waiting[what]
+		switch {
+		case w.count == 1:
+			words = append(words, fmt.Sprintf("%s: %s", troubleNames[what], w.example))
+		case w.count > 1:
+			words = append(words, fmt.Sprintf("%s, %d times: %s", troubleNames[what], w.count, w.example))
+		}
+		w.count, w.example = 0, ""
+	}
+	t.any, t.told = false, now
+	t.log.Warn("device trouble", "what", strings.Join(words, "; "))
+}

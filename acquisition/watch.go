@@ -1,0 +1,88 @@
+package acquisition
+
+import (
+	"context"
+	"time"
+
+	"github.com/fepha/fepha/fsm"
+)
+
+// watchPause is how often the watch looks at most: the state may change thousands of times a second.
+const watchPause = time.Millisecond
+
+// watch tells each worker what the replicated state says of its RTU, as it changes, until ctx ends.
+func (m *Manager) watch(ctx context.Context) {
+	pause := time.NewTimer(0)
+	defer pause.Stop()
+	var last fsm.Revisions
+	for {
+		select {
+		case <-pause.C:
+		case <-ctx.Done():
+			return
+		}
+		_, grown := m.env.Cluster.Applied()
+		m.look(&last)
+		select {
+		case <-grown:
+		case <-ctx.Done():
+			return
+		}
+		pause.Reset(watchPause)
+	}
+}
+
+// look tells the workers what has changed since the revisions in last.
+func (m *Manager) look(last *fsm.Revisions) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.env.Cluster.View(func(s *fsm.State) {
+		now := s.Revisions()
+		asked := map[uint32]uint64{}
+		if now.Controls != last.Controls {
+			for _, c := range s.ControlsAfter(last.Controls) {
+				if c.Stage == fsm.Submitted {
+					asked[c.RTU] = c.Revision
+				}
+			}
+		}
+		all := now.Links != last.Links || now.Nodes != last.Nodes || now.Online != last.Online || now.Config != last.Config
+		for number, w := range m.workers {
+			if all || asked[number] != 0 || w.seen.Load() == nil {
+				w.see(s, asked[number])
+			}
+		}
+		*last = now
+	})
+}
+
+// see takes down what the state says of the RTU. controls is the revision of the newest control submitted, 0 if no new
+// one was.
+func (w *worker) see(s *fsm.State, controls uint64) {
+	before := w.seen.Load()
+	now := &seen{links: s.Links(w.rtu.Number, w.env.Node), controls: controls}
+	for _, n := range s.Nodes() {
+		if n.ID == w.env.Node {
+			continue
+		}
+		for _, l := range s.Links(w.rtu.Number, n.ID) {
+			if l.State == fsm.LinkActive {
+				now.peers = append(now.peers, l)
+			}
+		}
+	}
+	if r, ok := s.RTU(w.rtu.Number); ok {
+		now.online = r.Online
+	}
+	if before != nil && controls == 0 {
+		now.controls = before.controls
+	}
+	if before != nil && before.equal(now) {
+		return
+	}
+	w.seen.Store(now)
+	select {
+	case w.kick <- struct{}{}:
+	default:
+	}
+}

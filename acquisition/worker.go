@@ -1,0 +1,225 @@
+package acquisition
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// worker looks after one RTU. Its loop owns the sequencer and everything that says what is under way; all that takes
+// time runs beside it and posts what became of it.
+type worker struct {
+	env   *Config
+	start time.Time // readings of the worker's clock count from here
+	rtu   RTU       // without Points: see table
+	table *table
+
+	cycles struct{ interrogation, counters, clock cycle }
+
+	ctx      context.Context
+	wg       sync.WaitGroup // everything but the loop
+	events   chan any
+	troubles *troubles
+	counts   counts
+	marked   chan uint64 // index of the first command that this worker got committed
+
+	// Of the loop.
+	seq      *sequencer
+	sessions map[linkKey]*session
+	cancels  map[linkKey]context.CancelFunc
+	turn     *turn         // nil: no tenure
+	ended    chan struct{} // closed when the turn's tenure is given back
+	reports  reports
+
+	// What the replicated state says, as the manager saw it last; kick tells that it's new.
+	seen atomic.Pointer[seen]
+	kick chan struct{} // 1 long
+}
+
+// newWorker makes the worker of the i-th of n RTUs.
+func newWorker(env *Config, rtu RTU, i, n int) *worker {
+	w := &worker{
+		env:      env,
+		start:    time.Now(),
+		table:    newTable(rtu.Points),
+		rtu:      rtu.settled(),
+		events:   make(chan any),
+		troubles: &troubles{log: env.Log.With("rtu", rtu.Number)},
+		marked:   make(chan uint64, 1),
+		sessions: map[linkKey]*session{},
+		cancels:  map[linkKey]context.CancelFunc{},
+		kick:     make(chan struct{}, 1),
+	}
+	w.cycles.interrogation = staggered(rtu.Interrogation, i, n)
+	w.cycles.counters = staggered(rtu.CounterInterrogation, i, n)
+	w.cycles.clock = staggered(rtu.ClockSync, i, n)
+	begin := staggered(min(rtu.Retry, time.Second), i, n).phase
+	w.seq = newSequencer(rtu.Channels, rtu.Retry, rtu.StandbyProbe, begin)
+	return w
+}
+
+// now is the worker's clock.
+func (w *worker) now() time.Duration { return time.Since(w.start) }
+
+// post hands an event to the loop.
+func (w *worker) post(e any) { w.events <- e }
+
+// tenureEvent brings a tenure. ended is to be closed once it was given back.
+type tenureEvent struct {
+	tenure Tenure
+	ended  chan struct{}
+}
+
+// run works until ctx ends.
+func (w *worker) run(ctx context.Context) error {
+	var cancel context.CancelFunc
+	w.ctx, cancel = context.WithCancel(ctx)
+	defer cancel()
+	closed := make(chan error, 1)
+	w.wg.Go(func() { closed <- w.tenures() })
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		w.perform()
+		w.report()
+		w.arm(timer)
+		select {
+		case e := <-w.events:
+			w.on(e)
+		case <-w.turn.over():
+			w.endTurn()
+		case <-w.turn.failed():
+			w.troubles.note(rejected, 1, "%v", w.turn.err)
+			w.endTurn()
+		case at := <-w.turn.first():
+			w.activated(at)
+		case <-w.reports.done():
+			w.reported()
+		case <-w.kick:
+		case <-timer.C:
+			w.seq.tick(w.now())
+			w.troubles.tick(time.Now())
+		case err := <-closed:
+			cancel()
+			w.drain()
+			return err
+		}
+	}
+}
+
+// drain ends everything that the worker has begun, and returns when nothing of it is left.
+func (w *worker) drain() {
+	if w.turn != nil {
+		w.endTurn()
+	}
+	gone := make(chan struct{})
+	go func() {
+		w.wg.Wait()
+		close(gone)
+	}()
+	for {
+		select {
+		case e := <-w.events:
+			if t, ok := e.(tenureEvent); ok {
+				t.tenure.Close()
+			}
+		case <-gone:
+			return
+		}
+	}
+}
+
+// perform does what the sequencer asks for.
+func (w *worker) perform() {
+	for _, a := range w.seq.takeActions() {
+		switch a.verb {
+		case dialLink:
+			w.connect(a.linkKey)
+		case checkLink:
+			w.check(a.linkKey)
+		case closeLink:
+			w.cancels[a.linkKey]()
+		case startLink:
+			w.turn.start(w.sessions[a.linkKey])
+		}
+	}
+}
+
+// on takes note of what became of something.
+func (w *worker) on(e any) {
+	now := w.now()
+	switch e := e.(type) {
+	case tenureEvent:
+		w.turn, w.ended = w.newTurn(e.tenure), e.ended
+		w.seq.own(now, true)
+	case connectedEvent:
+		w.counts.connected.Add(1)
+		w.sessions[e.session.key] = e.session
+		w.seq.connected(now, e.session.key)
+	case startedEvent:
+		if w.turn == nil || e.session.turn.Load() != w.turn {
+			return
+		}
+		w.counts.started.Add(1)
+		w.turn.confirmed(e.session)
+		w.seq.started(now, e.session.key)
+	case interrogatedEvent:
+		e.turn.ready = true
+	case lostEvent:
+		w.lost(e)
+	case checkedEvent:
+		if e.err != nil {
+			w.troubles.note(linkFailed, 1, "%s: %v", w.describe(e.key), e.err)
+		}
+		w.seq.checked(now, e.key, e.err == nil)
+	}
+}
+
+// lost takes note that a link has no connection.
+func (w *worker) lost(e lostEvent) {
+	if w.turn != nil && w.turn.tenure.Check() != nil {
+		w.endTurn() // so it was closed, and has not failed
+	}
+	switch w.seq.lane(e.key).conn {
+	case closing:
+	case dialing:
+		w.troubles.note(linkFailed, 1, "%s: %v", w.describe(e.key), e.err)
+	default:
+		w.troubles.note(linkLost, 1, "%s: %v", w.describe(e.key), e.err)
+	}
+	delete(w.sessions, e.key)
+	delete(w.cancels, e.key)
+	if w.turn != nil {
+		w.turn.lost(e.key)
+	}
+	w.seq.lost(w.now(), e.key)
+}
+
+// endTurn closes what the tenure's end forbids, and gives the tenure back when it is closed.
+func (w *worker) endTurn() {
+	w.turn.end(w.ended)
+	w.turn, w.ended = nil, nil
+	w.seq.own(w.now(), false)
+}
+
+func (w *worker) describe(k linkKey) string {
+	return (&session{key: k, address: w.address(k)}).String()
+}
+
+// arm sets the timer for what comes next.
+func (w *worker) arm(timer *time.Timer) {
+	now := w.now()
+	wait := time.Hour
+	sooner := func(at time.Duration) { wait = min(wait, max(0, at-now)) }
+	if at, ok := w.seq.deadline(now); ok {
+		sooner(at)
+	}
+	if at := w.troubles.deadline(); !at.IsZero() {
+		sooner(at.Sub(w.start))
+	}
+	if at, ok := w.reports.deadline(); ok {
+		sooner(at)
+	}
+	timer.Reset(wait)
+}
