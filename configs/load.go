@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path"
@@ -13,14 +14,42 @@ import (
 
 // Load reads the station.yaml at path and the tables that it names. What's wrong with them comes as *Errors, all of it.
 func Load(path string) (*Station, error) {
-	return load(path, os.ReadFile)
+	return LoadFunc(path, readFile)
 }
 
 // LoadFS is Load from a file system, such as Examples.
 func LoadFS(fsys fs.FS, name string) (*Station, error) {
-	return load(name, func(file string) ([]byte, error) {
+	return LoadFunc(name, func(file string) ([]byte, error) {
 		return fs.ReadFile(fsys, path.Clean(filepath.ToSlash(file)))
 	})
+}
+
+// LoadFunc is Load with another way to read files: it gets paths that are joined with the folder of station.yaml.
+func LoadFunc(path string, read func(path string) ([]byte, error)) (*Station, error) {
+	l := newLoader(path, read)
+	root := l.root()
+	if root == nil {
+		return nil, l.errs
+	}
+	s := l.station(root)
+	l.check(s)
+	l.tables(s)
+	if l.errs.Total > 0 {
+		l.errs.sort(l.paths)
+		return nil, l.errs
+	}
+	l.finish(s)
+	return s, nil
+}
+
+// readFile reads a file, and no more of it than is refused as too large.
+func readFile(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, maxTableSize+1))
 }
 
 // loader reads one station.
@@ -63,27 +92,18 @@ func newLoader(file string, read func(string) ([]byte, error)) *loader {
 	}
 }
 
-func load(file string, read func(string) ([]byte, error)) (*Station, error) {
-	l := newLoader(file, read)
-	errs := l.errs
-	data, err := read(file)
+// root reads station.yaml; nil where it can't be read as a mapping: every key would be missing.
+func (l *loader) root() *object {
+	data, err := l.read(l.doc.file)
 	if err != nil {
-		errs.add(Error{File: file, Problem: reason(err), Expected: "a station's configuration"})
-		return nil, errs
+		l.errs.add(Error{File: l.doc.file, Problem: reason(err), Expected: "a station's configuration"})
+		return nil
 	}
 	root := l.doc.parse(data)
-	if errs.Total > 0 && len(root.fields) == 0 {
-		return nil, errs // not YAML: every key would be missing
+	if l.errs.Total > 0 && len(root.fields) == 0 {
+		return nil
 	}
-	s := l.station(root)
-	l.check(s)
-	l.tables(s)
-	if errs.Total > 0 {
-		errs.sort(l.paths)
-		return nil, errs
-	}
-	l.finish(s)
-	return s, nil
+	return root
 }
 
 // reason is an error from reading a file without the file's name, which the message has already.
