@@ -60,6 +60,9 @@ func (k *Known) Floor() uint64 {
 	return k.ranges[0].To
 }
 
+// Ranges returns a copy of the ranges, lowest first.
+func (k *Known) Ranges() []Range { return slices.Clone(k.ranges) }
+
 // Missing returns the ranges up to version that are not known, at most limit of them, lowest first.
 func (k *Known) Missing(version uint64, limit int) []Range {
 	var missing []Range
