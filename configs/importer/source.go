@@ -1,0 +1,89 @@
+package importer
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/fepha/fepha/configs"
+)
+
+// ErrSource is wrapped by everything that's wrong with a workbook, a database or a mapping.
+var ErrSource = errors.New("can't be imported")
+
+// maxRows bounds what is imported into all tables.
+const maxRows = 2_000_000
+
+// Table is what a source says about one table of the station.
+type Table struct {
+	configs.Table
+	Rows []Row
+}
+
+// Row is a row of a table, in the order of the format's columns.
+type Row struct {
+	Fields []string
+	Given  []bool // which fields the source has; rows share it
+}
+
+// Import is what a source says.
+type Import struct {
+	Tables  []Table
+	Skipped []string // what the source has that no table of the station is made of, for people
+}
+
+// find gives the station's table with this name, with or without .csv, in any case of letters.
+func find(tables []configs.Table, name string) (configs.Table, bool) {
+	same := func(t configs.Table) bool {
+		return strings.EqualFold(t.Name, name) || strings.EqualFold(strings.TrimSuffix(t.Name, ".csv"), name)
+	}
+	if i := slices.IndexFunc(tables, same); i >= 0 {
+		return tables[i], true
+	}
+	return configs.Table{}, false
+}
+
+// layout is where a source has a format's columns.
+type layout struct {
+	place []int // -1: it hasn't
+	given []bool
+}
+
+// layOut finds the format's columns in a header. Each of the header's columns must be one, or empty.
+func layOut(format configs.Format, header []string) (layout, error) {
+	names := format.Columns()
+	l := layout{slices.Repeat([]int{-1}, len(names)), make([]bool, len(names))}
+	for i, text := range header {
+		name := strings.ToLower(strings.TrimSpace(text))
+		if name == "" {
+			continue
+		}
+		c := slices.Index(names, name)
+		switch {
+		case c < 0:
+			return layout{}, fmt.Errorf("unknown column %q: expected one of %s", text, strings.Join(names, ", "))
+		case l.given[c]:
+			return layout{}, fmt.Errorf("column %s is there twice", name)
+		}
+		l.place[c], l.given[c] = i, true
+	}
+	for _, c := range format.Key() {
+		if !l.given[c] {
+			return layout{}, fmt.Errorf("column %s is missing: it tells the rows apart", names[c])
+		}
+	}
+	return l, nil
+}
+
+// row picks the format's columns; empty tells that there's nothing in them.
+func (l layout) row(fields []string) (row Row, empty bool) {
+	row, empty = Row{make([]string, len(l.place)), l.given}, true
+	for c, p := range l.place {
+		if p >= 0 && p < len(fields) {
+			row.Fields[c] = strings.TrimSpace(fields[p])
+			empty = empty && row.Fields[c] == ""
+		}
+	}
+	return row, empty
+}

@@ -1,0 +1,119 @@
+package importer
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/xuri/excelize/v2"
+
+	"github.com/fepha/fepha/configs"
+)
+
+// maxUnzipped bounds what a workbook may grow to: it's a ZIP file.
+const maxUnzipped = 1 << 30
+
+// Workbook reads an .xlsx file with one sheet a table. A sheet is named after its table, with or without .csv, and its
+// first row names the columns. Sheets without a table in the station are skipped.
+func Workbook(path string, tables []configs.Table) (*Import, error) {
+	book, err := excelize.OpenFile(path, excelize.Options{UnzipSizeLimit: maxUnzipped})
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w: %w", path, ErrSource, err)
+	}
+	defer book.Close()
+	imported := &Import{}
+	for _, sheet := range book.GetSheetList() {
+		table, ok := find(tables, sheet)
+		if !ok {
+			imported.Skipped = append(imported.Skipped, fmt.Sprintf("sheet %q: no table of this name in station.yaml", sheet))
+			continue
+		}
+		t, err := readSheet(book, sheet, table)
+		if err != nil {
+			return nil, fmt.Errorf("%s: sheet %q: %w: %w", path, sheet, ErrSource, err)
+		}
+		imported.Tables = append(imported.Tables, t)
+	}
+	return imported, nil
+}
+
+func readSheet(book *excelize.File, sheet string, table configs.Table) (Table, error) {
+	// A cell is read twice: as it's stored, since the shown one is rounded, and as it's shown, since that alone tells 0.5 %
+	// from 0.005.
+	stored, err := book.Rows(sheet)
+	if err != nil {
+		return Table{}, err
+	}
+	defer stored.Close()
+	shown, err := book.Rows(sheet)
+	if err != nil {
+		return Table{}, err
+	}
+	defer shown.Close()
+	next := func() ([]string, bool, error) {
+		if !stored.Next() || !shown.Next() {
+			return nil, false, stored.Error()
+		}
+		values, err := stored.Columns(excelize.Options{RawCellValue: true})
+		if err != nil {
+			return nil, false, err
+		}
+		texts, err := shown.Columns()
+		if err != nil {
+			return nil, false, err
+		}
+		for i := range values {
+			if i < len(texts) {
+				values[i] = cell(values[i], texts[i])
+			}
+		}
+		return values, true, nil
+	}
+	header, ok, err := next()
+	if err != nil {
+		return Table{}, err
+	}
+	if !ok {
+		return Table{}, fmt.Errorf("is empty: expected a header with the columns %s", strings.Join(table.Format.Columns(), ", "))
+	}
+	layout, err := layOut(table.Format, header)
+	if err != nil {
+		return Table{}, err
+	}
+	t := Table{Table: table}
+	for {
+		fields, ok, err := next()
+		if err != nil || !ok {
+			return t, err
+		}
+		row, empty := layout.row(fields)
+		if empty {
+			continue
+		}
+		if t.Rows = append(t.Rows, row); len(t.Rows) > maxRows {
+			return Table{}, fmt.Errorf("has more than %d rows", maxRows)
+		}
+	}
+}
+
+// cell gives a cell's value as a person would type it.
+func cell(stored, shown string) string {
+	number, err := strconv.ParseFloat(stored, 64)
+	switch {
+	case err != nil || stored == shown:
+		return stored
+	case strings.HasSuffix(shown, "%"):
+		return plain(number*100) + "%"
+	case shown == "TRUE" || shown == "FALSE":
+		return strings.ToLower(shown)
+	}
+	return plain(number)
+}
+
+// plain writes a number without the noise of its binary form: Excel keeps 15 digits.
+func plain(f float64) string {
+	if rounded, err := strconv.ParseFloat(strconv.FormatFloat(f, 'g', 15, 64), 64); err == nil {
+		f = rounded
+	}
+	return strconv.FormatFloat(f, 'f', -1, 64)
+}
