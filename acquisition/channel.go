@@ -44,7 +44,8 @@ const (
 type lane struct {
 	conn     conn
 	verdict  verdict
-	next     time.Duration // earliest next attempt
+	useAt    time.Duration // earliest next attempt to use it
+	probeAt  time.Duration // earliest next probe
 	failures int           // in a row
 	probing  probing
 }
@@ -87,7 +88,7 @@ func newSequencer(channels []Channel, retry time.Duration, probe Probe, begin ti
 		s.modes = append(s.modes, c.Mode)
 		lanes := make([]lane, len(c.Links))
 		for i := range lanes {
-			lanes[i].next = begin
+			lanes[i].useAt, lanes[i].probeAt = begin, begin
 		}
 		s.lanes = append(s.lanes, lanes)
 	}
@@ -139,17 +140,12 @@ func (s *sequencer) lost(now time.Duration, k linkKey) {
 	l.conn = idle
 	if was == closing {
 		l.succeeded()
-		l.next = now + s.retry
+		l.useAt, l.probeAt = now, now+s.retry
 	} else {
 		if was == started {
 			s.disturbed(now)
 		}
-		l.verdict = failed
-		l.failures++
-		l.next = now + s.retry
-		if s.want(now, k) != useData {
-			l.next = now + s.backOff(l.failures)
-		}
+		s.fail(now, l)
 	}
 	s.step(now)
 }
@@ -160,13 +156,10 @@ func (s *sequencer) checked(now time.Duration, k linkKey, ok bool) {
 	l.conn = idle
 	if ok {
 		l.succeeded()
+		l.probeAt = now + s.retry
 	} else {
-		l.verdict = failed
-		l.failures++
-	}
-	l.next = now + s.backOff(l.failures)
-	if s.owner && k.channel == s.current && !s.begun {
-		l.next = now // it was waited for
+		s.fail(now, l)
+		s.begun = s.begun || s.owner && k.channel == s.current // it was waited for
 	}
 	s.step(now)
 }
@@ -179,11 +172,12 @@ func (s *sequencer) deadline(now time.Duration) (at time.Duration, ok bool) {
 	for c, lanes := range s.lanes {
 		for i := range lanes {
 			l := &lanes[i]
-			due := l.next
-			switch {
-			case l.conn != idle:
+			if l.conn != idle {
 				continue
-			case s.want(now, linkKey{c, i}) == useNone:
+			}
+			want := s.want(now, linkKey{c, i})
+			due := l.due(want)
+			if want == useNone {
 				if due = l.probing.until; due <= now {
 					continue
 				}
@@ -206,6 +200,20 @@ func (s *sequencer) takeActions() []action {
 func (s *sequencer) lane(k linkKey) *lane { return &s.lanes[k.channel][k.link] }
 
 func (l *lane) succeeded() { l.verdict, l.failures = reachable, 0 }
+
+func (s *sequencer) fail(now time.Duration, l *lane) {
+	l.verdict = failed
+	l.failures++
+	l.useAt, l.probeAt = now+s.retry, now+s.backOff(l.failures)
+}
+
+// due is when a connection may be made.
+func (l *lane) due(want use) time.Duration {
+	if want == useData {
+		return l.useAt
+	}
+	return l.probeAt
+}
 
 func (s *sequencer) act(v verb, k linkKey) { s.actions = append(s.actions, action{v, k}) }
 
@@ -250,7 +258,7 @@ func (s *sequencer) step(now time.Duration) {
 // begin makes a connection if one is wanted and due.
 func (s *sequencer) begin(now time.Duration, k linkKey, want use) {
 	l := s.lane(k)
-	if now < l.next {
+	if now < l.due(want) {
 		return
 	}
 	switch want {
@@ -294,21 +302,21 @@ func (s *sequencer) start() {
 // choose goes on to another channel when nothing is left of the current one.
 func (s *sequencer) choose(now time.Duration) {
 	for _, l := range s.lanes[s.current] {
-		if l.conn >= dialing {
+		if l.conn >= dialing || !s.begun && (l.conn == checking || l.useAt <= now) {
 			return
 		}
 	}
-	next := (s.current + 1) % len(s.lanes)
-	if c := s.best(next, len(s.lanes)-1); s.rank(c) > 0 {
+	next, others := s.current+1, len(s.lanes)-1
+	if c := s.best(next, others); others > 0 && s.rank(c) > 0 {
 		s.take(now, c)
 	} else if s.begun {
-		s.take(now+s.retry, next)
+		s.take(now+s.retry, next%len(s.lanes))
 	}
 }
 
 // best is the channel that is most likely to work, of n from a channel on: the first of them if nothing is known.
 func (s *sequencer) best(from, n int) int {
-	best := from
+	best := from % len(s.lanes)
 	for i := range n {
 		if c := (from + i) % len(s.lanes); s.rank(c) > s.rank(best) {
 			best = c
@@ -335,6 +343,6 @@ func (s *sequencer) take(from time.Duration, channel int) {
 	s.current = channel
 	s.begun = s.rank(channel) == 2
 	for i := range s.lanes[channel] {
-		s.lanes[channel][i].next = from
+		s.lanes[channel][i].useAt = from
 	}
 }

@@ -63,7 +63,7 @@ func (in *intake) add(a iec104.ASDU, came arrival) {
 		}
 		octets, ms, ok := in.clock.stamp(tag, o.Time, came)
 		if !ok {
-			in.troubles.note(badTime, 1, "% x of %v %d", o.Time[:], p.Kind, p.Number)
+			in.troubles.note(badTime, 1, "% x of %v %d", o.Time, p.Kind, p.Number)
 		}
 		v := value{time: octets, timeMs: ms, point: int32(place), typ: a.Type, mode: modeOf(p, a.Type, a.Cause)}
 		v.value, v.quality = p.convert(a.Type, &o)

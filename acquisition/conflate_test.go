@@ -1,0 +1,182 @@
+package acquisition
+
+import (
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/fepha/fepha/fsm/fsmpb"
+	"github.com/fepha/fepha/iec104"
+)
+
+func testIntake(points ...Point) *intake {
+	return newIntake(newTable(points), clock{location: time.UTC}, 1, &troubles{log: slog.New(slog.DiscardHandler)})
+}
+
+func asdu(t testing.TB, typ iec104.TypeID, cause iec104.CauseOfTransmission, objects ...iec104.Object) iec104.ASDU {
+	t.Helper()
+	a, err := iec104.DefaultProfile.New(iec104.Header{Type: typ, Cause: cause, CommonAddress: 1}, objects...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+// words are the items of a batch, without their times.
+func words(items []*fsmpb.Item) []string {
+	var words []string
+	for _, it := range items {
+		words = append(words, strings.ToLower(fmt.Sprintf("%v %v %d = %v %#x", it.Mode, it.Kind, it.Point, it.Value, it.Quality)))
+	}
+	return words
+}
+
+func TestIntake(t *testing.T) {
+	in := testIntake(
+		Point{Kind: fsmpb.Kind_DI, Number: 1, Address: 100},
+		Point{Kind: fsmpb.Kind_DI, Number: 2, Address: 101},
+		Point{Kind: fsmpb.Kind_AI, Number: 1, Address: 200},
+		Point{Kind: fsmpb.Kind_AI, Number: 2, Address: 201, Analog: analog(func(a *Analog) { a.Deadband = 2 })},
+		Point{Kind: fsmpb.Kind_AI, Number: 3, Address: 202, Event: true},
+		Point{Kind: fsmpb.Kind_AI, Number: 4, Address: 203, Event: true, Analog: analog(func(a *Analog) { a.Deadband = 2 })},
+	)
+	const (
+		sp, me, tf       = iec104.M_SP_NA_1, iec104.M_ME_NC_1, iec104.M_ME_TF_1
+		spont, answer    = iec104.Spontaneous, iec104.InterrogatedStation
+		di1, di2         = 100, 101
+		ai1, ai2, e3, e4 = 200, 201, 202, 203
+	)
+	o := func(address iec104.InformationObjectAddress, v float64) iec104.Object {
+		return iec104.Object{Address: address, Value: v, Time: iec104.CP56Time2a{0, 0, 0, 0, 1, 1, 24}}
+	}
+	for _, c := range []struct {
+		what   string
+		asdus  []iec104.ASDU
+		want   []string
+		events bool
+	}{
+		{"events keep their order, and none is left out",
+			[]iec104.ASDU{asdu(t, sp, spont, o(di1, 1), o(di1, 0)), asdu(t, sp, spont, o(di1, 0), o(di2, 1))},
+			[]string{"event di 1 = 1 0x0", "event di 1 = 0 0x0", "event di 1 = 0 0x0", "event di 2 = 1 0x0"}, true},
+		{"the newest image value, at the place of the first",
+			[]iec104.ASDU{asdu(t, me, spont, o(ai1, 1)), asdu(t, me, spont, o(ai2, 5)), asdu(t, me, spont, o(ai1, 2))},
+			[]string{"image ai 1 = 2 0x0", "image ai 2 = 5 0x0"}, false},
+		{"the same, and one within the deadband",
+			[]iec104.ASDU{asdu(t, me, spont, o(ai1, 2), o(ai2, 7))}, nil, false},
+		{"another quality is a change",
+			[]iec104.ASDU{asdu(t, me, spont, iec104.Object{Address: ai1, Value: 2, Quality: iec104.IV})},
+			[]string{"image ai 1 = 2 0x80"}, false},
+		{"events of analogs, equal ones too", []iec104.ASDU{asdu(t, tf, spont, o(e3, 1), o(e3, 1))},
+			[]string{"event ai 3 = 1 0x0", "event ai 3 = 1 0x0"}, true},
+		{"unless a deadband says otherwise", []iec104.ASDU{asdu(t, tf, spont, o(e4, 1), o(e4, 2), o(e4, 4))},
+			[]string{"event ai 4 = 1 0x0", "event ai 4 = 4 0x0"}, true},
+		{"answers are compared", []iec104.ASDU{asdu(t, sp, answer, o(di1, 0)), asdu(t, me, answer, o(e3, 3))},
+			[]string{"compare di 1 = 0 0x0", "compare ai 3 = 3 0x0"}, true},
+		{"unknown address between known ones", []iec104.ASDU{asdu(t, sp, spont, o(99, 1), o(di1, 1), o(150, 1), o(di2, 1))},
+			[]string{"event di 1 = 1 0x0", "event di 2 = 1 0x0"}, true},
+		{"a type that no such point has", []iec104.ASDU{asdu(t, me, spont, o(di1, 1))}, nil, false},
+		{"of another station", []iec104.ASDU{other(asdu(t, sp, spont, o(di1, 1)))}, nil, false},
+		{"only a test", []iec104.ASDU{test(asdu(t, sp, spont, o(di1, 1)))}, nil, false},
+		{"of an unknown type", []iec104.ASDU{unknown(t)}, nil, false},
+	} {
+		for _, a := range c.asdus {
+			in.add(a, in.clock.arrival(time.Now()))
+		}
+		if in.events != c.events {
+			t.Errorf("%s: events %v", c.what, in.events)
+		}
+		if got := words(in.take()); !slices.Equal(got, c.want) {
+			t.Errorf("%s: %q, expected %q", c.what, got, c.want)
+		}
+	}
+	for what, want := range map[trouble]uint64{unknownAddress: 2, mismatched: 1, unknownCommonAddress: 1, testData: 1, unknownType: 1} {
+		if got := in.troubles.counts[what].Load(); got != want {
+			t.Errorf("%s: %d counted, expected %d", troubleNames[what], got, want)
+		}
+	}
+
+	in.forget()
+	in.add(asdu(t, me, answer, o(ai1, 2)), in.clock.arrival(time.Now()))
+	if got, want := words(in.take()), []string{"image ai 1 = 2 0x0"}; !slices.Equal(got, want) {
+		t.Errorf("after a start: %q, expected %q", got, want)
+	}
+}
+
+func other(a iec104.ASDU) iec104.ASDU { a.CommonAddress = 7; return a }
+func test(a iec104.ASDU) iec104.ASDU  { a.Test = true; return a }
+func unknown(t testing.TB) iec104.ASDU {
+	a, err := iec104.DefaultProfile.NewRaw(iec104.Header{Type: 42, Cause: 3, CommonAddress: 1}, 1, []byte{1, 0, 0, 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+// Whatever is sent, in whatever batches: no event is missing or out of order, and the last image value of each point is
+// what the device sent last.
+func TestIntakeLosesNothing(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		in := testIntake(
+			Point{Kind: fsmpb.Kind_DI, Number: 1, Address: 1}, Point{Kind: fsmpb.Kind_DI, Number: 2, Address: 2},
+			Point{Kind: fsmpb.Kind_AI, Number: 3, Address: 3}, Point{Kind: fsmpb.Kind_AI, Number: 4, Address: 4})
+		var sent, got []string
+		last, image := map[uint32]float64{}, map[uint32]float64{}
+		take := func() {
+			for _, it := range in.take() {
+				if it.Mode == fsmpb.Item_EVENT {
+					got = append(got, fmt.Sprint(it.Point, it.Value))
+				} else {
+					image[it.Point] = it.Value
+				}
+			}
+		}
+		for range rapid.IntRange(1, 50).Draw(rt, "ASDUs") {
+			n, v := rapid.Uint32Range(1, 4).Draw(rt, "point"), float64(rapid.IntRange(0, 1).Draw(rt, "value"))
+			o := iec104.Object{Address: iec104.InformationObjectAddress(n), Value: v}
+			if n <= 2 {
+				in.add(asdu(t, iec104.M_SP_NA_1, iec104.Spontaneous, o), arrival{})
+				sent = append(sent, fmt.Sprint(n, v))
+			} else {
+				in.add(asdu(t, iec104.M_ME_NC_1, iec104.Spontaneous, o), arrival{})
+				last[n] = v
+			}
+			if rapid.Bool().Draw(rt, "take") {
+				take()
+			}
+		}
+		take()
+		if !slices.Equal(sent, got) {
+			rt.Fatalf("events sent %q, got %q", sent, got)
+		}
+		for n, v := range last {
+			if image[n] != v {
+				rt.Fatalf("AI %d was %v last, the image has %v", n, v, image[n])
+			}
+		}
+	})
+}
+
+func BenchmarkIntake(b *testing.B) {
+	var points []Point
+	var objects []iec104.Object
+	tag := iec104.NewCP56Time2a(time.Now(), time.UTC)
+	for i := range 1000 {
+		points = append(points, Point{Kind: fsmpb.Kind_DI, Number: uint32(i), Address: iec104.InformationObjectAddress(i)})
+	}
+	for i := range 20 {
+		objects = append(objects, iec104.Object{Address: iec104.InformationObjectAddress(i * 7), Value: 1, Time: tag})
+	}
+	in := testIntake(points...)
+	a := asdu(b, iec104.M_SP_TB_1, iec104.Spontaneous, objects...)
+	b.ReportAllocs()
+	for b.Loop() {
+		in.add(a, in.clock.arrival(time.Now()))
+		in.take()
+	}
+	b.ReportMetric(float64(b.N)*20/b.Elapsed().Seconds(), "events/s")
+}

@@ -1,0 +1,178 @@
+package acquisition
+
+import (
+	"math"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/fepha/fepha/fsm/fsmpb"
+	"github.com/fepha/fepha/iec104"
+)
+
+var shanghai = mustLoad("Asia/Shanghai")
+
+func mustLoad(name string) *time.Location {
+	l, err := time.LoadLocation(name)
+	if err != nil {
+		panic(err)
+	}
+	return l
+}
+
+var everywhere = Analog{Scale: 1, Low: math.Inf(-1), High: math.Inf(1)}
+
+func analog(change func(*Analog)) *Analog {
+	a := everywhere
+	change(&a)
+	return &a
+}
+
+func TestConvert(t *testing.T) {
+	const (
+		di, ai, counter = fsmpb.Kind_DI, fsmpb.Kind_AI, fsmpb.Kind_COUNTER
+	)
+	for _, c := range []struct {
+		what    string
+		point   Point
+		typ     iec104.TypeID
+		in      float64
+		quality uint8
+		out     float64
+		want    uint8
+	}{
+		{"single", Point{Kind: di}, iec104.M_SP_NA_1, 1, 0, 1, 0},
+		{"single, inverted", Point{Kind: di, Invert: true}, iec104.M_SP_TB_1, 1, 0, 0, 0},
+		{"double stays 0 to 3", Point{Kind: di}, iec104.M_DP_TB_1, 3, 0, 3, 0},
+		{"double, inverted", Point{Kind: di, Invert: true}, iec104.M_DP_NA_1, 1, 0, 2, 0},
+		{"double on, inverted", Point{Kind: di, Invert: true}, iec104.M_DP_TA_1, 2, 0, 1, 0},
+		{"intermediate has no opposite", Point{Kind: di, Invert: true}, iec104.M_DP_NA_1, 0, 0, 0, 0},
+		{"indeterminate has no opposite", Point{Kind: di, Invert: true}, iec104.M_DP_NA_1, 3, 0, 3, 0},
+		{"quality bit for bit", Point{Kind: di, Invert: true}, iec104.M_SP_NA_1, 0, 0xfe, 1, 0xfe},
+		{"as sent", Point{Kind: ai}, iec104.M_ME_NC_1, 1.5, 0x91, 1.5, 0x91},
+		{"scaled", Point{Kind: ai, Analog: analog(func(a *Analog) { a.Scale, a.Offset = 0.5, -3 })}, iec104.M_ME_NB_1, 10, 0, 2, 0},
+		{"beyond the range", Point{Kind: ai, Analog: analog(func(a *Analog) { a.Low, a.High = 0, 100 })}, iec104.M_ME_NB_1, 101, 0x10, 101, 0x11},
+		{"at its end", Point{Kind: ai, Analog: analog(func(a *Analog) { a.Low, a.High = 0, 100 })}, iec104.M_ME_NB_1, 100, 0, 100, 0},
+		{"a counter's octet is no quality", Point{Kind: counter, Analog: analog(func(a *Analog) { a.Scale, a.High = 2, 5 })}, iec104.M_IT_NA_1, 9, 0x1f, 18, 0x1f},
+		{"not a number", Point{Kind: ai, Analog: analog(func(a *Analog) { a.Low, a.High = 0, 1 })}, iec104.M_ME_NC_1, math.NaN(), 0x80, math.NaN(), 0x80},
+	} {
+		o := iec104.Object{Value: c.in, Quality: c.quality}
+		v, q := c.point.convert(c.typ, &o)
+		if math.Float64bits(v) != math.Float64bits(c.out) || q != c.want {
+			t.Errorf("%s: %v %#x, expected %v %#x", c.what, v, q, c.out, c.want)
+		}
+	}
+}
+
+func TestDeadband(t *testing.T) {
+	for _, c := range []struct {
+		what    string
+		a       *Analog
+		last, v float64
+		within  bool
+	}{
+		{"none, same", nil, 1, 1, true},
+		{"none, changed", nil, 1, 1.0001, false},
+		{"0 is none", analog(func(*Analog) {}), 1, 1.0001, false},
+		{"absolute", analog(func(a *Analog) { a.Deadband = 0.5 }), 1, 1.5, true},
+		{"absolute, beyond", analog(func(a *Analog) { a.Deadband = 0.5 }), 1, 1.51, false},
+		{"downwards", analog(func(a *Analog) { a.Deadband = 0.5 }), 1, 0.4, false},
+		{"of the range", analog(func(a *Analog) { a.Deadband, a.Percent, a.Low, a.High = 1, true, 0, 200 }), 10, 12, true},
+		{"of the range, beyond", analog(func(a *Analog) { a.Deadband, a.Percent, a.Low, a.High = 1, true, 0, 200 }), 10, 12.1, false},
+		{"of the value", analog(func(a *Analog) { a.Deadband, a.Percent = 10, true }), -50, -55, true},
+		{"of the value, beyond", analog(func(a *Analog) { a.Deadband, a.Percent = 10, true }), -50, -56, false},
+		{"from not a number", analog(func(a *Analog) { a.Deadband = 5 }), math.NaN(), 1, false},
+		{"to not a number", analog(func(a *Analog) { a.Deadband = 5 }), 1, math.NaN(), false},
+		{"not a number again", analog(func(a *Analog) { a.Deadband = 5 }), math.NaN(), math.NaN(), true},
+	} {
+		if got := c.a.within(c.last, c.v); got != c.within {
+			t.Errorf("%s: from %v to %v within %v, expected %v", c.what, c.last, c.v, got, c.within)
+		}
+	}
+}
+
+func TestMode(t *testing.T) {
+	di, image, event := Point{Kind: fsmpb.Kind_DI}, Point{Kind: fsmpb.Kind_AI}, Point{Kind: fsmpb.Kind_AI, Event: true}
+	for _, c := range []struct {
+		point Point
+		typ   iec104.TypeID
+		cause iec104.CauseOfTransmission
+		want  fsmpb.Item_Mode
+	}{
+		{di, iec104.M_SP_NA_1, iec104.Spontaneous, fsmpb.Item_EVENT},
+		{di, iec104.M_SP_TB_1, iec104.Spontaneous, fsmpb.Item_EVENT},
+		{di, iec104.M_SP_NA_1, iec104.RemoteReturn, fsmpb.Item_EVENT},
+		{di, iec104.M_SP_NA_1, iec104.LocalReturn, fsmpb.Item_EVENT},
+		{di, iec104.M_SP_NA_1, iec104.InterrogatedStation, fsmpb.Item_COMPARE},
+		{di, iec104.M_SP_TB_1, iec104.InterrogatedGroup16, fsmpb.Item_COMPARE},
+		{di, iec104.M_SP_NA_1, iec104.Periodic, fsmpb.Item_COMPARE},
+		{di, iec104.M_SP_NA_1, iec104.Background, fsmpb.Item_COMPARE},
+		{di, iec104.M_SP_NA_1, iec104.Request, fsmpb.Item_COMPARE},
+		{di, iec104.M_SP_NA_1, iec104.Initialized, fsmpb.Item_COMPARE},
+		{di, iec104.M_SP_TB_1, iec104.Initialized, fsmpb.Item_EVENT},
+		{image, iec104.M_ME_TF_1, iec104.Spontaneous, fsmpb.Item_IMAGE},
+		{image, iec104.M_ME_NC_1, iec104.InterrogatedStation, fsmpb.Item_IMAGE},
+		{event, iec104.M_ME_TF_1, iec104.Spontaneous, fsmpb.Item_EVENT},
+		{event, iec104.M_ME_NC_1, iec104.InterrogatedStation, fsmpb.Item_COMPARE},
+		{Point{Kind: fsmpb.Kind_COUNTER}, iec104.M_IT_TB_1, iec104.Spontaneous, fsmpb.Item_IMAGE},
+		{Point{Kind: fsmpb.Kind_COUNTER, Event: true}, iec104.M_IT_TB_1, iec104.Spontaneous, fsmpb.Item_EVENT},
+		{Point{Kind: fsmpb.Kind_COUNTER, Event: true}, iec104.M_IT_TB_1, iec104.CounterGeneral, fsmpb.Item_COMPARE},
+	} {
+		if got := modeOf(&c.point, c.typ, c.cause); got != c.want {
+			t.Errorf("%v, %v of %v (event %v): %v, expected %v", c.typ, c.cause, c.point.Kind, c.point.Event, got, c.want)
+		}
+	}
+}
+
+func TestStamp(t *testing.T) {
+	came := time.Date(2024, 2, 29, 13, 5, 30, 0, shanghai)
+	device := came.Add(-90 * time.Second)
+	good := iec104.NewCP56Time2a(device, shanghai)
+	year0 := iec104.CP56Time2a{0, 0, 0, 0, 0, 0, 0}
+	for _, c := range []struct {
+		what string
+		kind iec104.TimeTag
+		tag  iec104.CP56Time2a
+		// expected
+		octets uint64
+		at     time.Time
+		ok     bool
+	}{
+		{"no time: that of arrival", iec104.NoTime, iec104.CP56Time2a{}, packTime(iec104.NewCP56Time2a(came, shanghai)), came, true},
+		{"the device's", iec104.CP56, good, packTime(good), device, true},
+		{"in the past", iec104.CP56, iec104.NewCP56Time2a(came.AddDate(-3, 0, 0), shanghai), packTime(iec104.NewCP56Time2a(came.AddDate(-3, 0, 0), shanghai)), came.AddDate(-3, 0, 0), true},
+		{"not vouched for: kept, but not believed", iec104.CP56, good.WithInvalid(true), packTime(good.WithInvalid(true)), came, true},
+		{"no instant: kept", iec104.CP56, year0, 0, came, false},
+		{"CP24 over the hour", iec104.CP24, iec104.CP56Time2a{0x10, 0x27, 58}, packTime(iec104.NewCP56Time2a(time.Date(2024, 2, 29, 12, 58, 10, 0, shanghai), shanghai)),
+			time.Date(2024, 2, 29, 12, 58, 10, 0, shanghai), true},
+		{"CP24 that is none", iec104.CP24, iec104.CP56Time2a{0, 0, 61}, packTime(iec104.NewCP56Time2a(came, shanghai)) | ivOctet, came, false},
+	} {
+		clock := clock{location: shanghai}
+		for range 2 { // the second time from memory
+			octets, ms, ok := clock.stamp(c.kind, c.tag, clock.arrival(came))
+			if octets != c.octets || ms != c.at.UnixMilli() || ok != c.ok {
+				t.Errorf("%s: %x %v %v, expected %x %v %v", c.what, octets, time.UnixMilli(ms).In(shanghai), ok, c.octets, c.at, c.ok)
+			}
+		}
+	}
+}
+
+// The clock's memory of a minute changes nothing.
+func TestClockRemembers(t *testing.T) {
+	berlin := mustLoad("Europe/Berlin") // has summer time
+	rapid.Check(t, func(t *rapid.T) {
+		c := clock{location: berlin}
+		at := time.UnixMilli(rapid.Int64Range(0, 4e12).Draw(t, "ms"))
+		for range 10 {
+			at = at.Add(time.Duration(rapid.Int64Range(-4e6, 4e6).Draw(t, "step")) * time.Millisecond)
+			tag := iec104.NewCP56Time2a(at, berlin)
+			tag[3] ^= rapid.SampledFrom([]byte{0, 0x80}).Draw(t, "SU")
+			want, err := tag.Time(berlin)
+			ms, ok := c.instant(tag)
+			if ok != (err == nil) || ok && ms != want.UnixMilli() {
+				t.Fatalf("%x: %d %v, expected %d %v", tag, ms, ok, want.UnixMilli(), err)
+			}
+		}
+	})
+}
