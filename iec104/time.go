@@ -35,10 +35,10 @@ func (t CP56Time2a) hour() int        { return int(t[3] & 0x1f) }
 func (t CP56Time2a) day() int         { return int(t[4] & 0x1f) }
 func (t CP56Time2a) month() int       { return int(t[5] & 0x0f) }
 
-// year takes the field modulo 100, since some devices send the years since 1900 (109 for 2009),
-// and reads 70 to 99 as 1970 to 1999, where the clocks of devices that were never set begin.
+// year reads 70 to 99 as 1970 to 1999, where the clocks of devices that were never set begin,
+// and 100 to 127 as what some devices mean by them: the years since 1900, 109 for 2009.
 func (t CP56Time2a) year() int {
-	y := int(t[6]&0x7f) % 100
+	y := int(t[6] & 0x7f)
 	if y >= 70 {
 		return 1900 + y
 	}

@@ -128,6 +128,9 @@ func TestRow56_SummerTime(t *testing.T) {
 		{"00 00 1e 82 1d 03 1a", "2026-03-29T00:30:00Z"}, // 02:30 by one put forward too early
 		{"00 00 00 0c 05 07 1a", "2026-07-05T10:00:00Z"}, // summer, SU not set by the device
 		{"00 00 00 8c 05 01 1a", "2026-01-05T11:00:00Z"}, // winter, SU set
+		{"00 00 00 0c 1d 03 1a", "2026-03-29T10:00:00Z"}, // the day of the change, SU not set
+		{"00 00 00 01 1d 03 1a", "2026-03-29T00:00:00Z"},
+		{"00 00 00 8c 19 0a 1a", "2026-10-25T11:00:00Z"}, // the day of the change, SU still set
 	} {
 		got, err := tag(c.octets).Time(berlin)
 		if err != nil || got.UTC().Format(time.RFC3339) != c.want {
