@@ -79,7 +79,7 @@ func NewDevice(cfg DeviceConfig) (*Device, error) {
 		Interrogation:   d.interrogation,
 		Counters:        d.counters,
 		Read:            d.read,
-		Clock:           func(iec104.CommonAddress, iec104.CP56Time2a) error { return nil },
+		SetClock:        func(iec104.CommonAddress, iec104.CP56Time2a) error { return nil },
 		Has:             d.hasOutput,
 		Command:         d.operate,
 	}
@@ -244,24 +244,21 @@ func (d *Device) profile() iec104.Profile {
 	return d.cfg.Config.Profile
 }
 
-func (d *Device) interrogation(_ iec104.CommonAddress, qoi uint8) (iter.Seq2[iec104.TypeID, iec104.Object], bool) {
+func (d *Device) interrogation(_ iec104.CommonAddress, qoi uint8) (iter.Seq[iec104.InformationObjectAddress], bool) {
 	return d.monitored(func(t iec104.TypeID) bool { return !isCounter(t) }), qoi == iec104.QOIStation
 }
 
-func (d *Device) counters(_ iec104.CommonAddress, rqt uint8) (iter.Seq2[iec104.TypeID, iec104.Object], bool) {
+func (d *Device) counters(_ iec104.CommonAddress, rqt uint8) (iter.Seq[iec104.InformationObjectAddress], bool) {
 	return d.monitored(isCounter), rqt == iec104.RQTGeneral
 }
 
 func isCounter(t iec104.TypeID) bool { return t == iec104.M_IT_NA_1 || t == iec104.M_IT_TB_1 }
 
-// monitored yields the points of some types with the value of the instant.
-func (d *Device) monitored(want func(iec104.TypeID) bool) iter.Seq2[iec104.TypeID, iec104.Object] {
-	return func(yield func(iec104.TypeID, iec104.Object) bool) {
+// monitored yields the objects of some types of monitored points.
+func (d *Device) monitored(want func(iec104.TypeID) bool) iter.Seq[iec104.InformationObjectAddress] {
+	return func(yield func(iec104.InformationObjectAddress) bool) {
 		for _, p := range d.cfg.Points {
-			if !p.Type.IsMonitor() || !want(p.Type) {
-				continue
-			}
-			if !yield(p.Type, iec104.Object{Address: p.Address, Value: d.Value(p.Address)}) {
+			if p.Type.IsMonitor() && want(p.Type) && !yield(p.Address) {
 				return
 			}
 		}

@@ -78,17 +78,6 @@ func (l *Ledger) ResetGap() {
 	l.gap = 0
 }
 
-// Gap is the longest time between two new events since ResetGap, or the time
-// since the last one if that is longer.
-func (l *Ledger) Gap(now time.Time) time.Duration {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.last.IsZero() {
-		return 0
-	}
-	return max(l.gap, now.Sub(l.last))
-}
-
 // LongestGap is the longest time between two new events since ResetGap.
 func (l *Ledger) LongestGap() time.Duration {
 	l.mu.Lock()
