@@ -190,8 +190,9 @@ func (l *link) await(ctx context.Context, op *operation, a iec104.ASDU, submit *
 	case !confirmed && err != nil:
 		l.refuse(a, err)
 	case submit.Phase == fsmpb.ControlSubmit_DIRECT || submit.Phase == fsmpb.ControlSubmit_EXECUTE:
-		// The device's return information is in the journal by now, and goes first.
-		l.sendAfterEvents(a.Mirror(iec104.ActivationTermination, err != nil))
+		// The device's return information is in the journal by now, and goes first. But a client that is catching up
+		// with a long backlog would take a late termination for a failure.
+		l.sendAfterEvents(a.Mirror(iec104.ActivationTermination, err != nil), maxBehind)
 	}
 }
 

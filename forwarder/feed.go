@@ -86,12 +86,16 @@ func (f *feed) begin(after uint64) {
 	f.wake()
 }
 
-// answer sends an ASDU after the events up to one. It returns iec104.ErrFull if too many wait.
-func (f *feed) answer(a iec104.ASDU, after uint64) error {
+// answer sends an ASDU after the events up to one, or at once if there are more than patience of them. It returns
+// iec104.ErrFull if too many wait.
+func (f *feed) answer(a iec104.ASDU, after, patience uint64) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if len(f.answers) == maxAnswers {
 		return iec104.ErrFull
+	}
+	if f.main && after > f.position && after-f.position > patience {
+		after = 0
 	}
 	f.answers = append(f.answers, answer{a.Clone(), after})
 	f.wake()
@@ -108,7 +112,7 @@ func (f *feed) Next() (a iec104.ASDU, index uint64, ok bool) {
 	f.lookForAnalogs()
 	switch {
 	case f.nextAnswer(&a):
-	case f.others >= f.config.K-1 && f.nextOther(&a):
+	case f.others >= max(1, f.config.K-1) && f.nextOther(&a):
 		f.others = 0
 	case f.nextEvents(&a):
 		if f.otherWaits() {

@@ -134,15 +134,15 @@ func (l *link) sendObject(t iec104.TypeID, cause iec104.CauseOfTransmission, ori
 	l.send(a)
 }
 
-// sendAfterEvents sends an answer after the events that are in the journal now.
-func (l *link) sendAfterEvents(a iec104.ASDU) {
+// sendAfterEvents sends an answer after the events that are in the journal now, if there are at most patience of them.
+func (l *link) sendAfterEvents(a iec104.ASDU, patience uint64) {
 	f := l.currentFeed()
 	if f == nil {
 		return
 	}
 	var last uint64
 	l.g.node().View(func(s *fsm.State) { last = s.JournalLast() })
-	if err := f.answer(a, last); err != nil {
+	if err := f.answer(a, last, patience); err != nil {
 		l.session.Abort(err)
 	}
 }

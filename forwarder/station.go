@@ -3,6 +3,7 @@ package forwarder
 import (
 	"errors"
 	"iter"
+	"math"
 	"sync"
 
 	"github.com/fepha/fepha/fsm"
@@ -87,7 +88,7 @@ func (u *uplink) respond(s *iec104.Session, a iec104.ASDU) error {
 	if a.Type == iec104.C_CS_NA_1 && a.Cause == iec104.ActivationCon && !a.Negative {
 		if g := u.groups[s.Group()]; g != nil {
 			if l := g.link(s); l != nil {
-				l.sendAfterEvents(a)
+				l.sendAfterEvents(a, math.MaxUint64)
 				return nil
 			}
 		}

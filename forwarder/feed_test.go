@@ -1,0 +1,447 @@
+package forwarder
+
+import (
+	"log/slog"
+	"slices"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/fepha/fepha/fsm"
+	"github.com/fepha/fepha/fsm/fsmpb"
+	"github.com/fepha/fepha/iec104"
+)
+
+// testFeed is a feed with a clock of its own and no link: tests ask and acknowledge.
+type testFeed struct {
+	*feed
+	clock  time.Time
+	woken  int
+	cursor *cursor
+	// committed says that the cursor is replicated as soon as it's due.
+	last uint64
+}
+
+func newTestFeed(t testing.TB, c *fakeCluster, k int, points []Point) *testFeed {
+	t.Helper()
+	table, err := newTable(Uplink{Name: "occ", Points: points})
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := iec104.DefaultConfig()
+	config.K = k
+	f := &testFeed{clock: time.Unix(1_000_000, 0), cursor: &cursor{}}
+	f.feed = &feed{
+		table: table, config: config, address: commonAddress, view: c.view,
+		now: func() time.Time { return f.clock }, wake: func() { f.woken++ },
+		cursor: f.cursor, acked: func() {}, stopped: func(error) {}, log: slog.New(slog.DiscardHandler),
+	}
+	t.Cleanup(func() { f.Stopped(nil) })
+	return f
+}
+
+// next is what Next returns, detached.
+func (f *testFeed) next() (iec104.ASDU, bool) {
+	a, index, ok := f.Next()
+	if ok {
+		f.last = index
+	}
+	return a.Clone(), ok
+}
+
+// rest acknowledges and replicates everything until there is nothing more.
+func (f *testFeed) rest() (all []iec104.ASDU) {
+	for {
+		a, ok := f.next()
+		if !ok {
+			return all
+		}
+		all = append(all, a)
+		f.Acked(f.last)
+		f.replicate()
+	}
+}
+
+// replicate commits the cursor as it is.
+func (f *testFeed) replicate() {
+	f.clock = f.clock.Add(eventDelay)
+	if p, _, ok := f.cursor.next(f.clock); ok {
+		f.cursor.committed(p)
+	}
+}
+
+// addresses are those of an ASDU's objects.
+func addresses(a iec104.ASDU) (all []int) {
+	for o := range a.Objects() {
+		all = append(all, int(o.Address))
+	}
+	return all
+}
+
+func interrogation(t testing.TB, table *table) *job {
+	t.Helper()
+	request, err := iec104.DefaultProfile.New(iec104.Header{Type: iec104.C_IC_NA_1, Cause: iec104.Activation, CommonAddress: commonAddress},
+		iec104.Object{Qualifier: iec104.QOIStation})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &job{request: request, cause: iec104.InterrogatedStation, entries: table.interrogated}
+}
+
+func TestFeedPacksConsecutiveEventsOfOneType(t *testing.T) {
+	c := newCluster(t, fsmpb.Configure_EXCLUSIVE, "a")
+	f := newTestFeed(t, c, 12, points)
+	f.begin(0)
+	c.values(t, 1, di(1, 1, 1), di(2, 1, 2), di(1, 0, 3), di(3, 2, 4), di(2, 0, 5), di(77, 1, 6), di(1, 1, 7))
+	got := f.rest()
+	want := []struct {
+		typeID    iec104.TypeID
+		addresses []int
+	}{
+		{iec104.M_SP_TB_1, []int{101, 102, 101}},
+		{iec104.M_DP_TB_1, []int{103}},
+		{iec104.M_SP_TB_1, []int{102, 101}}, // point 77 is none of the uplink's
+	}
+	if len(got) != len(want) {
+		t.Fatalf("%d ASDUs, want %d", len(got), len(want))
+	}
+	for i, w := range want {
+		if got[i].Type != w.typeID || got[i].Cause != iec104.Spontaneous || !slices.Equal(addresses(got[i]), w.addresses) {
+			t.Errorf("ASDU %d: %v %v %v, want %v %v", i, got[i].Type, got[i].Cause, addresses(got[i]), w.typeID, w.addresses)
+		}
+	}
+	var last uint64
+	c.view(func(s *fsm.State) { last = s.JournalLast() })
+	if got := f.cursor.position(); got != last {
+		t.Errorf("cursor is at %d, want %d, the end of the journal", got, last)
+	}
+}
+
+func TestFeedMovesTheCursorOverEventsOfOthers(t *testing.T) {
+	c := newCluster(t, fsmpb.Configure_EXCLUSIVE, "a")
+	f := newTestFeed(t, c, 12, points)
+	f.begin(0)
+	c.values(t, 1, di(1, 1, 1))
+	if _, ok := f.next(); !ok {
+		t.Fatal("no event")
+	}
+	var first uint64
+	c.view(func(s *fsm.State) { first = s.JournalLast() })
+	c.values(t, 1, di(77, 1, 2), di(78, 1, 3))
+	if _, ok := f.next(); ok {
+		t.Fatal("an event of another uplink was sent")
+	}
+	if got := f.cursor.position(); got >= first {
+		t.Errorf("cursor is at %d before the event %d is acknowledged", got, first)
+	}
+	f.Acked(f.last)
+	if got := f.cursor.position(); got != first+2 {
+		t.Errorf("cursor is at %d, want %d: over the events of others", got, first+2)
+	}
+}
+
+func TestFeedSkipsALongStretchOfOthersEvents(t *testing.T) {
+	c := newCluster(t, fsmpb.Configure_EXCLUSIVE, "a")
+	f := newTestFeed(t, c, 12, points)
+	f.begin(0)
+	items := make([]*fsmpb.Item, readEvents)
+	for i := range items {
+		items[i] = di(77, 1, uint64(i))
+	}
+	for range readsPerNext + 2 {
+		c.values(t, 1, items...)
+	}
+	c.values(t, 1, di(1, 1, 1))
+	f.woken = 0
+	for range 10 {
+		if a, ok := f.next(); ok {
+			if got := addresses(a); !slices.Equal(got, []int{101}) || f.woken == 0 {
+				t.Fatalf("event of %v after %d wakes", got, f.woken)
+			}
+			return
+		}
+		if f.woken == 0 {
+			t.Fatal("the feed stopped in the middle and doesn't ask to be called again")
+		}
+	}
+	t.Fatal("the event after the others' was never sent")
+}
+
+func TestFeedHoldsEventsWhileTheCursorIsFarBehind(t *testing.T) {
+	c := newCluster(t, fsmpb.Configure_EXCLUSIVE, "a")
+	f := newTestFeed(t, c, 12, points)
+	f.begin(0)
+	items := make([]*fsmpb.Item, 1000)
+	for i := range items {
+		items[i] = di(1, 1, uint64(i))
+	}
+	c.values(t, 1, items...)
+	sent := 0
+	for {
+		a, ok := f.next()
+		if !ok {
+			break
+		}
+		sent += a.Len()
+		f.Acked(f.last)
+	}
+	if full := 249 / 11; sent < maxBehind || sent >= maxBehind+2*full {
+		t.Fatalf("%d events were sent with nothing replicated, want %d and at most one ASDU more", sent, maxBehind)
+	}
+	f.replicate()
+	if _, ok := f.next(); !ok {
+		t.Fatal("nothing is sent after the cursor was replicated")
+	}
+}
+
+// Row 35 and the standard's own bound: no ASDU is longer than 249 octets, and none is lost for it.
+func TestFeedRow35SplitsWhatIsLonger(t *testing.T) {
+	c := newCluster(t, fsmpb.Configure_EXCLUSIVE, "a")
+	f := newTestFeed(t, c, 12, points)
+	f.begin(0)
+	for n := range uint64(100) {
+		c.values(t, 1, di(1, 1, n))
+	}
+	var got []uint64
+	for _, a := range f.rest() {
+		if n := len(a.Append(nil)); n > iec104.MaxASDU {
+			t.Errorf("ASDU of %d octets", n)
+		}
+		for o := range a.Objects() {
+			got = append(got, numberOf(o.Time))
+		}
+	}
+	if len(got) != 100 || !slices.IsSorted(got) {
+		t.Errorf("got %d events, want 100 in order", len(got))
+	}
+}
+
+func TestFeedGivesInterrogationsOneASDUAWindowWhileEventsWait(t *testing.T) {
+	const k, n = 4, 400
+	c := newCluster(t, fsmpb.Configure_EXCLUSIVE, "a")
+	table := make([]Point, n)
+	for i := range table {
+		table[i] = Point{IOA: uint32(i + 1), RTU: 1, Kind: fsm.DI, Point: uint32(i), Type: iec104.M_SP_TB_1}
+	}
+	f := newTestFeed(t, c, k, table)
+	f.begin(0)
+	for i := range n {
+		c.values(t, 1, di(uint32(i), 1, uint64(i)))
+	}
+	f.start(interrogation(t, f.table))
+	sinceData := 0
+	sawData, sawEvent := false, false
+	for _, a := range f.rest() {
+		if a.Cause == iec104.Spontaneous {
+			sinceData++
+			sawEvent = true
+			if sinceData > k-1 && sawData {
+				t.Fatalf("%d ASDUs of events in a row: the interrogation starves", sinceData)
+			}
+			continue
+		}
+		eventsLeft := f.position < f.lastSeq()
+		if sawData && eventsLeft && sinceData < k-1 {
+			t.Fatalf("only %d ASDUs of events between two of an interrogation, want %d", sinceData, k-1)
+		}
+		sawData, sinceData = true, 0
+	}
+	if !sawData || !sawEvent {
+		t.Fatal("nothing was interleaved")
+	}
+}
+
+func (f *testFeed) lastSeq() (last uint64) {
+	f.view(func(s *fsm.State) { last = s.JournalLast() })
+	return last
+}
+
+// Row 41: an event during an interrogation is never followed by an older interrogated value. Whatever happens in
+// whatever order, what is interrogated is at least as new as the last event sent for the point.
+func TestFeedRow41InterrogatedValuesAreNeverOlderThanEvents(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		c := newCluster(t, fsmpb.Configure_EXCLUSIVE, "a")
+		const n = 40
+		table := make([]Point, n)
+		for i := range table {
+			table[i] = Point{IOA: uint32(i + 1), RTU: 1, Kind: fsm.DI, Point: uint32(i), Type: iec104.M_DP_TB_1}
+		}
+		f := newTestFeed(t, c, rapid.IntRange(1, 5).Draw(rt, "k"), table)
+		f.begin(0)
+		defer f.Stopped(nil)
+		counter := uint64(0)
+		history := map[int][]uint64{}       // numbers of each address's values
+		told := map[int]uint64{}            // newest number told, by address
+		valueOf := map[uint64]float64{0: 0} // of a number
+		newest := func(address int) uint64 {
+			h := history[address]
+			if len(h) == 0 {
+				return 0
+			}
+			return h[len(h)-1]
+		}
+		for range rapid.IntRange(1, 200).Draw(rt, "steps") {
+			switch rapid.SampledFrom([]string{"event", "event", "interrogate", "send", "send", "send", "ack"}).Draw(rt, "step") {
+			case "event":
+				i := rapid.IntRange(0, n-1).Draw(rt, "point")
+				counter++
+				valueOf[counter] = float64(rapid.IntRange(0, 3).Draw(rt, "value"))
+				history[i+1] = append(history[i+1], counter)
+				item := di(uint32(i), valueOf[counter], counter)
+				item.Type = uint32(iec104.M_DP_TB_1)
+				c.values(t, 1, item)
+			case "interrogate":
+				if f.room() {
+					f.start(interrogation(t, f.table))
+				}
+			case "ack":
+				f.Acked(f.last)
+				f.replicate()
+			case "send":
+				a, ok := f.next()
+				if !ok || a.Cause == iec104.ActivationTermination {
+					continue
+				}
+				for o := range a.Objects() {
+					address := int(o.Address)
+					if a.Cause == iec104.Spontaneous {
+						told[address] = numberOf(o.Time)
+						continue
+					}
+					if o.Quality&iec104.NT == 0 && o.Value != valueOf[newest(address)] {
+						rt.Fatalf("address %d: interrogated %v, but its newest value is %v", address, o.Value, valueOf[newest(address)])
+					}
+					if o.Quality&iec104.NT != 0 && told[address] != 0 {
+						rt.Fatalf("address %d: interrogated as unknown after event %d", address, told[address])
+					}
+				}
+			}
+		}
+	})
+}
+
+func TestFeedConflatesAnalogs(t *testing.T) {
+	c := newCluster(t, fsmpb.Configure_EXCLUSIVE, "a")
+	f := newTestFeed(t, c, 12, points)
+	f.begin(0)
+	c.values(t, 1, ai(1, 1), ai(2, 10))
+	c.values(t, 1, ai(1, 2))
+	got := f.rest()
+	if len(got) != 1 || got[0].Type != iec104.M_ME_NC_1 || got[0].Len() != 2 {
+		t.Fatalf("got %v, want one ASDU of two analogs", got)
+	}
+	for o := range got[0].Objects() {
+		if want := map[iec104.InformationObjectAddress]float64{201: 2, 202: 10}[o.Address]; o.Value != want {
+			t.Errorf("address %d is %v, want %v, the newest", o.Address, o.Value, want)
+		}
+	}
+	c.values(t, 1, ai(1, 3))
+	if got := f.rest(); len(got) != 0 {
+		t.Fatalf("a change was sent %v after the last: %v", f.clock.Sub(time.Unix(1_000_000, 0)), got)
+	}
+	f.clock = f.clock.Add(analogPace)
+	if got := f.rest(); len(got) != 1 || got[0].Object(0).Value != 3 {
+		t.Fatalf("got %v after %v, want the newest value", got, analogPace)
+	}
+}
+
+// An analog that is configured as an event is one: it isn't sent again as a change.
+func TestFeedSendsAnAnalogEventOnce(t *testing.T) {
+	c := newCluster(t, fsmpb.Configure_EXCLUSIVE, "a")
+	f := newTestFeed(t, c, 12, []Point{{IOA: 201, RTU: 1, Kind: fsm.AI, Point: 1, Type: iec104.M_ME_TF_1}})
+	f.begin(0)
+	event := ai(1, 7)
+	event.Mode = fsmpb.Item_EVENT
+	c.values(t, 1, event)
+	if got := f.rest(); len(got) != 1 || got[0].Type != iec104.M_ME_TF_1 {
+		t.Fatalf("got %v, want the event alone", got)
+	}
+	f.clock = f.clock.Add(analogPace)
+	c.values(t, 1, ai(1, 8))
+	if got := f.rest(); len(got) != 1 || got[0].Object(0).Value != 8 {
+		t.Fatalf("got %v, want the change that is no event", got)
+	}
+}
+
+func TestFeedSendsAllAnalogsWhenChangesAreLongAgo(t *testing.T) {
+	c := newCluster(t, fsmpb.Configure_EXCLUSIVE, "a")
+	f := newTestFeed(t, c, 12, points)
+	c.values(t, 1, ai(1, 1), ai(2, 2))
+	f.version = ^uint64(0) // of a state that was replaced by an older one
+	f.begin(0)
+	if got := f.rest(); len(got) != 1 || got[0].Len() != 2 {
+		t.Fatalf("got %v, want all analogs", got)
+	}
+}
+
+func TestFeedSendsNothingButAnswersOnAStandbyLink(t *testing.T) {
+	c := newCluster(t, fsmpb.Configure_MAIN_STANDBY, "a")
+	f := newTestFeed(t, c, 12, points)
+	c.values(t, 1, di(1, 1, 1), ai(1, 5))
+	if got := f.rest(); len(got) != 0 {
+		t.Fatalf("standby link sent %v", got)
+	}
+	f.start(interrogation(t, f.table))
+	got := f.rest()
+	if len(got) == 0 || got[len(got)-1].Cause != iec104.ActivationTermination {
+		t.Fatalf("interrogation on a standby link: %v", got)
+	}
+	f.begin(0) // promoted: all after the cursor, and what has changed meanwhile
+	if got := f.rest(); len(got) != 2 || got[0].Type != iec104.M_SP_TB_1 || got[1].Type != iec104.M_ME_NC_1 {
+		t.Fatalf("after promotion: %v, want the event and the analog", got)
+	}
+}
+
+func TestFeedAnswersAfterTheEventsBefore(t *testing.T) {
+	c := newCluster(t, fsmpb.Configure_EXCLUSIVE, "a")
+	f := newTestFeed(t, c, 12, points)
+	f.begin(0)
+	c.values(t, 1, di(1, 1, 1))
+	a, _ := iec104.DefaultProfile.New(iec104.Header{Type: iec104.C_CS_NA_1, Cause: iec104.ActivationCon, CommonAddress: commonAddress}, iec104.Object{})
+	if err := f.answer(a, f.lastSeq(), 1000); err != nil {
+		t.Fatal(err)
+	}
+	c.values(t, 1, di(2, 1, 2))
+	got := f.rest()
+	if len(got) != 2 || got[0].Type != iec104.M_SP_TB_1 || got[1].Type != iec104.C_CS_NA_1 {
+		t.Fatalf("got %v, want the events, then the answer", got)
+	}
+	for range 300 {
+		c.values(t, 1, di(1, 1, 3))
+	}
+	if err := f.answer(a, f.lastSeq(), maxBehind); err != nil {
+		t.Fatal(err)
+	}
+	if a, ok := f.next(); !ok || a.Type != iec104.C_CS_NA_1 {
+		t.Fatal("an answer waits for more events than it has patience for")
+	}
+	for range maxAnswers {
+		_ = f.answer(a, f.lastSeq(), 1000)
+	}
+	if err := f.answer(a, 0, 0); err != iec104.ErrFull {
+		t.Fatalf("one answer too many: %v, want %v", err, iec104.ErrFull)
+	}
+}
+
+// What retention dropped is counted, and what is left goes on.
+func TestFeedGoesOnAfterDroppedEvents(t *testing.T) {
+	c := newCluster(t, fsmpb.Configure_EXCLUSIVE, "a")
+	cfg := &fsmpb.Configure{Digest: "small", Retain: 10, Nodes: configuration.Nodes, Rtus: configuration.Rtus,
+		Groups: []*fsmpb.Configure_Group{{Uplink: "occ", Group: "a", Mode: fsmpb.Configure_EXCLUSIVE}}}
+	c.must(t, "fep1", &fsmpb.Command{Op: &fsmpb.Command_Configure{Configure: cfg}})
+	f := newTestFeed(t, c, 12, points)
+	for n := range uint64(5000) {
+		c.values(t, 1, di(1, 1, n))
+	}
+	var first, last uint64
+	c.view(func(s *fsm.State) { first, last = s.JournalFirst(), s.JournalLast() })
+	f.begin(0)
+	events := 0
+	for _, a := range f.rest() {
+		events += a.Len()
+	}
+	if want := int(last - first + 1); events != want || f.sent.dropped != first-1 {
+		t.Errorf("sent %d and counted %d as dropped, want %d and %d", events, f.sent.dropped, want, first-1)
+	}
+}
