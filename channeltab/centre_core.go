@@ -253,3 +253,11 @@ func (c *centreCore) send(r route, d Datagram) {
 	c.stats.Sent++
 	c.out = append(c.out, packet{r.to, b})
 }
+
+// shown is the table to show: the other's, while this centre defers to it.
+func (c *centreCore) shown() *chantable.Copy {
+	if c.higher.deferring {
+		return c.higher.station.table.copy
+	}
+	return c.copy
+}

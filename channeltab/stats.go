@@ -5,6 +5,7 @@ type Stats struct {
 	Received  uint64 `json:"received"`   // datagrams, of any kind
 	Sent      uint64 `json:"sent"`       // datagrams
 	Multicast uint64 `json:"multicast"`  // datagrams sent to the group, among Sent
+	Unsent    uint64 `json:"unsent"`     // datagrams that the system would not send
 	Malformed uint64 `json:"malformed"`  // not a datagram of this protocol
 	WrongKey  uint64 `json:"wrong_key"`  // not authentic
 	Replayed  uint64 `json:"replayed"`   // requests seen before

@@ -1,0 +1,257 @@
+package channeltab
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/fepha/fepha/fsm/chantable"
+)
+
+// CentreConfig is what one node of a centre is told.
+type CentreConfig struct {
+	ID    chantable.ID // of the centre in the network, the same on all nodes; no station's
+	Name  string       // at most chantable.MaxName octets
+	Level uint8        // 1 to 255; larger is higher
+
+	Node   string                    // this node's id, as in Registry.Leader
+	Nodes  map[string]netip.AddrPort // UDP addresses of all nodes, this one's included
+	Listen netip.AddrPort            // UDP address to bind; zero: this node's of Nodes
+
+	Multicast MulticastConfig  // without a group each station is sent the table in turn
+	Others    []netip.AddrPort // nodes of other centres; those in reach of the multicast are found by it
+	Keys      Keys
+	Timing    Timing
+	Registry  Registry
+
+	Log *slog.Logger // nil: nothing is logged
+}
+
+// Centre is one node of a centre. Its methods may be called from several goroutines.
+type Centre struct {
+	sockets  *sockets
+	registry Registry
+	log      *slog.Logger
+	ctx      context.Context
+	stop     context.CancelFunc
+	running  sync.WaitGroup
+	closing  sync.Once
+	closed   error
+
+	mu      sync.Mutex // guards all below
+	core    *centreCore
+	refused uint64 // datagrams that the system would not send
+	status  CentreStatus
+}
+
+// CentreStatus is how a node of the centre stands.
+type CentreStatus struct {
+	Leader    bool           // this node grants and judges
+	Deferring bool           // known to the leader alone: a centre of a higher level serves the network
+	To        netip.AddrPort // with Deferring: where it answers
+	Table     uint64         // identity of the table; 0: none yet
+	Version   uint64
+	Stations  int // in the table
+	Online    int // of them
+	Served    int // sessions of stations that this node remembers
+}
+
+// proposeTimeout bounds how long a proposal is waited for; whoever was to be answered asks again sooner.
+const proposeTimeout = 5 * time.Second
+
+// OpenCentre starts a node of a centre.
+func OpenCentre(cfg CentreConfig) (*Centre, error) {
+	setup, err := cfg.setup()
+	if err != nil {
+		return nil, err
+	}
+	listen := cfg.Listen
+	if !listen.IsValid() {
+		listen = cfg.Nodes[cfg.Node]
+	}
+	c := &Centre{registry: cfg.Registry, log: cfg.Log}
+	if c.log == nil {
+		c.log = slog.New(slog.DiscardHandler)
+	}
+	if c.sockets, err = openSockets(listen, cfg.Multicast); err != nil {
+		return nil, err
+	}
+	c.ctx, c.stop = context.WithCancel(context.Background())
+	c.core = newCentreCore(time.Now(), setup)
+	c.running.Go(c.run)
+	c.running.Go(func() { read(c.sockets.own, func(from netip.AddrPort, b []byte) { c.receive(from, false, b) }) })
+	if c.sockets.group != nil {
+		c.running.Go(func() { read(c.sockets.group, func(from netip.AddrPort, b []byte) { c.receive(from, true, b) }) })
+	}
+	return c, nil
+}
+
+// setup checks the configuration; the error wraps ErrConfig.
+func (cfg CentreConfig) setup() (centreSetup, error) {
+	own, ok := cfg.Nodes[cfg.Node]
+	switch {
+	case cfg.ID == 0 || cfg.ID > chantable.MaxID:
+		return centreSetup{}, fmt.Errorf("%w: centre id %d, want 1 to %d", ErrConfig, cfg.ID, chantable.MaxID)
+	case cfg.Level == 0:
+		return centreSetup{}, fmt.Errorf("%w: level 0 is an ordinary station's, a centre's is 1 to 255", ErrConfig)
+	case !ok || own.Port() == 0:
+		return centreSetup{}, fmt.Errorf("%w: no address and port for node %q", ErrConfig, cfg.Node)
+	case cfg.Registry == nil:
+		return centreSetup{}, fmt.Errorf("%w: no registry", ErrConfig)
+	}
+	if err := chantable.ValidateName(cfg.Name); err != nil {
+		return centreSetup{}, fmt.Errorf("%w: %w", ErrConfig, err)
+	}
+	timing, err := cfg.Timing.withDefaults()
+	if err != nil {
+		return centreSetup{}, err
+	}
+	codec, err := NewCodec(cfg.Keys)
+	if err != nil {
+		return centreSetup{}, err
+	}
+	return centreSetup{
+		id: cfg.ID, level: cfg.Level, name: cfg.Name, node: cfg.Node, nodes: maps.Clone(cfg.Nodes),
+		others: slices.Clone(cfg.Others), multicast: cfg.Multicast.Group, timing: timing, codec: codec, rand: newRand(),
+		since: cfg.Registry.Since,
+	}, nil
+}
+
+// run ticks, and takes in what changes in the registry.
+func (c *Centre) run() {
+	c.follow()
+	tick := time.NewTicker(c.core.timing.Tick)
+	defer tick.Stop()
+	for {
+		select {
+		case <-c.ctx.Done():
+			return
+		case <-c.registry.Changed():
+			c.follow()
+		case <-tick.C:
+			c.mu.Lock()
+			c.core.tick(time.Now())
+			c.work()
+			c.mu.Unlock()
+		}
+	}
+}
+
+func (c *Centre) follow() {
+	leader := c.registry.Leader() // before the table is read: what this leader relies on has then been applied
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := time.Now()
+	c.core.changed(now)
+	c.core.led(now, leader)
+	c.work()
+}
+
+func (c *Centre) receive(from netip.AddrPort, multicast bool, b []byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.core.receive(time.Now(), from, multicast, b)
+	c.work()
+}
+
+// work carries out what the core wants done. It is called with mu held.
+func (c *Centre) work() {
+	c.refused += c.sockets.send(c.core.out)
+	c.core.out = c.core.out[:0]
+	if p := c.core.proposal; p != nil {
+		c.core.proposal = nil
+		c.running.Go(func() { c.propose(*p) })
+	}
+	if now := c.core.leader.Self; now != c.status.Leader {
+		c.status.Leader = now
+		c.log.Info("FNP centre", "leads", now, "leader", c.core.leader.Node, "term", c.core.leader.Term)
+	}
+	if h := &c.core.higher; h.deferring != c.status.Deferring {
+		c.status.Deferring = h.deferring
+		c.log.Info("FNP centre", "defers", h.deferring, "to", h.address)
+	}
+}
+
+func (c *Centre) propose(p chantable.Command) {
+	ctx, cancel := context.WithTimeout(c.ctx, proposeTimeout)
+	defer cancel()
+	results, err := c.registry.Propose(ctx, p)
+	if err == nil && len(results) != len(p.Changes) {
+		err = fmt.Errorf("%d results to %d changes", len(results), len(p.Changes))
+	}
+	if err != nil && c.ctx.Err() == nil {
+		c.log.Warn("FNP centre can't change the table", "changes", len(p.Changes), "error", err)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.core.proposed(time.Now(), results, err)
+	if c.ctx.Err() == nil { // else nobody waits for another proposal
+		c.work()
+	}
+}
+
+// SetOffline makes a station offline as if it had left, at an operator's wish. One that is alive is back with its next
+// Register. The error wraps ErrUnknownID or is the registry's.
+func (c *Centre) SetOffline(ctx context.Context, id chantable.ID) error {
+	results, err := c.registry.Propose(ctx, chantable.Command{
+		At: time.Now().UnixMilli(), Changes: []chantable.Change{{Kind: chantable.Leave, Claim: chantable.Claim{ID: id}}},
+	})
+	if err != nil {
+		return fmt.Errorf("channeltab: set station %d offline: %w", id, err)
+	}
+	if len(results) != 1 || results[0].Outcome != chantable.Done {
+		return fmt.Errorf("%w: %d", ErrUnknownID, id)
+	}
+	return nil
+}
+
+// Table returns the stations by channel number: of our own table, or, while this node's centre defers to another, of
+// its copy of the other's.
+func (c *Centre) Table() []chantable.Entry {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Collect(c.core.shown().All())
+}
+
+// Status tells how this node stands.
+func (c *Centre) Status() CentreStatus {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	t := c.core.shown()
+	st := c.status
+	st.To = netip.AddrPort{}
+	if st.Deferring {
+		st.To = c.core.higher.address
+	}
+	st.Table, st.Version, st.Stations, st.Served = t.Table(), t.Version(), t.Len(), c.core.stations.recent.Len()
+	for e := range t.All() {
+		if e.Online {
+			st.Online++
+		}
+	}
+	return st
+}
+
+// Stats returns the counters.
+func (c *Centre) Stats() Stats {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	st := c.core.stats
+	st.Unsent = c.refused
+	return st
+}
+
+// Close ends this node's part. It waits for all that the centre has started.
+func (c *Centre) Close() error {
+	c.closing.Do(func() {
+		c.stop()
+		c.closed = c.sockets.close()
+		c.running.Wait()
+	})
+	return c.closed
+}

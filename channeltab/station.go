@@ -1,0 +1,421 @@
+package channeltab
+
+import (
+	"context"
+	crand "crypto/rand"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/fepha/fepha/fsm/chantable"
+)
+
+// StationConfig is what a station is told.
+type StationConfig struct {
+	ID        chantable.ID     // 1 to chantable.MaxID, unique in the network
+	Name      string           // at most chantable.MaxName octets
+	Level     uint8            // 0 ordinary, 1 to 255 centre
+	Listen    netip.AddrPort   // UDP address to send from and receive at; port 0: any free one
+	Advertise netip.AddrPort   // what the table is to hold; zero: Listen, or where the centre sees us come from
+	Centres   []netip.AddrPort // nodes of the centre, tried in turn; without any the multicast tells
+	Multicast MulticastConfig
+	Keys      Keys
+	CopyFile  string // where the copy of the table is kept; empty: nowhere
+	Timing    Timing
+
+	// Instance and Epoch identify an installation that runs now here, now there, and tell which is the right one: the
+	// pair's own endpoint gives a number of its own and the epoch of its ownership. 0: drawn once and kept in
+	// CopyFile, and counted up with each start.
+	Instance uint64
+	Epoch    uint64
+
+	Log *slog.Logger // nil: nothing is logged
+}
+
+// Status is how a station stands.
+type Status struct {
+	State   State
+	Outcome Outcome        // of the centre's last answer
+	CN      chantable.CN   // channel number in force; 0: none was ever assigned
+	Address netip.AddrPort // it listens at
+	Centre  netip.AddrPort // it registers at
+	Level   uint8          // of the centre that answered last
+
+	Table    uint64 // identity of the table that the copy follows; 0: none yet
+	Version  uint64 // the latest version heard of
+	Complete bool   // the copy has all of it
+	Stations int    // in the copy
+	Waiting  int    // messages not yet acknowledged
+}
+
+// Station takes part in the network: it is registered, keeps its copy of the table, sends and receives. Its methods may
+// be called from several goroutines.
+type Station struct {
+	sockets *sockets
+	file    string
+	log     *slog.Logger
+	done    chan struct{}
+	running sync.WaitGroup
+	closing sync.Once
+	closed  error
+	saving  sync.Mutex // held while the file is written
+
+	mu      sync.Mutex // guards all below
+	core    *stationCore
+	timer   *time.Timer
+	waiting map[uint64]chan error // for the outcome of a message, by handle
+	arrived chan struct{}         // closed and replaced when the inbox may have got something
+	turned  chan struct{}         // closed and replaced when the state has changed
+	state   State
+	kept    uint64 // the follower's changes when the copy was last saved
+	refused uint64 // datagrams that the system would not send
+}
+
+// OpenStation starts a station. It returns once its sockets are open, before any centre has answered. A saved copy that
+// is damaged is logged and done without.
+func OpenStation(cfg StationConfig) (*Station, error) {
+	setup, err := cfg.setup()
+	if err != nil {
+		return nil, err
+	}
+	s := &Station{
+		file: cfg.CopyFile, log: cfg.Log, done: make(chan struct{}), waiting: map[uint64]chan error{},
+		arrived: make(chan struct{}), turned: make(chan struct{}),
+	}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	var held *saved
+	if s.file != "" {
+		if held, err = load(s.file, cfg.ID); err != nil {
+			s.log.Warn("FNP station begins without its saved copy", "error", err)
+		}
+	}
+	now := time.Now()
+	setup.identify(cfg, held, now)
+	if s.file != "" {
+		// Before anyone hears of this epoch: a station that starts anew must not come with one it had before.
+		if err := replaceFile(s.file, setup.saved().encode()); err != nil {
+			return nil, err
+		}
+	}
+	if s.sockets, err = openSockets(cfg.Listen, cfg.Multicast); err != nil {
+		return nil, err
+	}
+	if !setup.address.IsValid() {
+		bound := s.sockets.own.LocalAddr().(*net.UDPAddr).AddrPort()
+		setup.address = netip.AddrPortFrom(bound.Addr().Unmap().WithZone(""), bound.Port())
+	}
+	s.core = newStationCore(now, setup)
+	s.timer = time.NewTimer(0)
+	s.running.Go(s.run)
+	s.running.Go(func() { read(s.sockets.own, func(from netip.AddrPort, b []byte) { s.receive(from, false, b) }) })
+	if s.sockets.group != nil {
+		s.running.Go(func() { read(s.sockets.group, func(from netip.AddrPort, b []byte) { s.receive(from, true, b) }) })
+	}
+	return s, nil
+}
+
+// setup checks the configuration; the error wraps ErrConfig.
+func (cfg StationConfig) setup() (stationSetup, error) {
+	claim := chantable.Claim{ID: cfg.ID, Name: cfg.Name, Instance: 1, Address: cfg.Advertise}
+	if !cfg.Advertise.IsValid() {
+		claim.Address = netip.MustParseAddrPort("192.0.2.1:1") // any; the real one is not known yet
+	}
+	if err := claim.Validate(); err != nil {
+		return stationSetup{}, fmt.Errorf("%w: %w", ErrConfig, err)
+	}
+	for _, a := range cfg.Centres {
+		if err := chantable.ValidateAddress(a); err != nil {
+			return stationSetup{}, fmt.Errorf("%w: centre: %w", ErrConfig, err)
+		}
+	}
+	if len(cfg.Centres) == 0 && !cfg.Multicast.Group.IsValid() {
+		return stationSetup{}, fmt.Errorf("%w: neither a centre nor a multicast group", ErrConfig)
+	}
+	timing, err := cfg.Timing.withDefaults()
+	if err != nil {
+		return stationSetup{}, err
+	}
+	codec, err := NewCodec(cfg.Keys)
+	if err != nil {
+		return stationSetup{}, err
+	}
+	return stationSetup{
+		id: cfg.ID, level: cfg.Level, name: cfg.Name, address: cfg.Advertise, listens: cfg.Multicast.Group.IsValid(),
+		centres: slices.Clone(cfg.Centres), timing: timing, codec: codec, rand: newRand(),
+	}, nil
+}
+
+// identify settles who this is: what is configured, else what the file has, else something new.
+func (s *stationSetup) identify(cfg StationConfig, held *saved, now time.Time) {
+	s.copy = chantable.NewCopy()
+	s.instance = s.rand.Uint64() | 1
+	s.epoch = uint64(now.UnixMilli())
+	if held != nil {
+		s.instance, s.epoch, s.cn, s.copy = held.instance, max(s.epoch, held.epoch+1), held.cn, held.copy
+	}
+	if cfg.Instance != 0 {
+		s.instance = cfg.Instance
+	}
+	if cfg.Epoch != 0 {
+		s.epoch = cfg.Epoch
+	}
+}
+
+func (s *stationSetup) saved() *saved {
+	return &saved{id: s.id, instance: s.instance, epoch: s.epoch, cn: s.cn, copy: s.copy}
+}
+
+// newRand returns a generator seeded by the system: sessions and contacts must never come again.
+func newRand() *rand.Rand {
+	var seed [32]byte
+	crand.Read(seed[:]) // never fails
+	return rand.New(rand.NewChaCha8(seed))
+}
+
+// run does what falls due, and saves.
+func (s *Station) run() {
+	defer s.timer.Stop()
+	saving := time.NewTicker(s.core.timing.SaveEvery)
+	defer saving.Stop()
+	for {
+		select {
+		case <-s.done:
+			return
+		case <-s.timer.C:
+			s.mu.Lock()
+			s.work(time.Now())
+			s.mu.Unlock()
+		case <-saving.C:
+			if err := s.Save(); err != nil {
+				s.log.Error("FNP station can't save its copy", "error", err)
+			}
+		}
+	}
+}
+
+func (s *Station) receive(from netip.AddrPort, multicast bool, b []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now()
+	s.core.receive(now, from, multicast, b)
+	s.work(now)
+}
+
+// work does what is due in the core and carries out what it wants done. It is called with mu held.
+func (s *Station) work(now time.Time) {
+	s.timer.Reset(max(0, s.core.tick(now).Sub(now)))
+	s.refused += s.sockets.send(s.core.out)
+	s.core.out = s.core.out[:0]
+	for _, d := range s.core.settled {
+		if w, ok := s.waiting[d.handle]; ok {
+			w <- d.err
+			delete(s.waiting, d.handle)
+		}
+	}
+	s.core.settled = s.core.settled[:0]
+	if len(s.core.inbox.messages) > 0 {
+		close(s.arrived)
+		s.arrived = make(chan struct{})
+	}
+	if r := &s.core.reg; r.state != s.state {
+		s.state = r.state
+		s.log.Info("FNP station", "state", r.state, "outcome", r.outcome, "cn", r.cn, "centre", r.target())
+		close(s.turned)
+		s.turned = make(chan struct{})
+	}
+}
+
+// SendData sends a message to the station on a channel and waits until it is acknowledged. Since the channel of a
+// station may change, SendDataByID is the safer one. The error wraps ErrUnknownCN, or is one of SendDataByID.
+func (s *Station) SendData(ctx context.Context, cn chantable.CN, payload []byte, stream Stream) error {
+	s.mu.Lock()
+	e, ok := s.core.table.copy.ByCN(cn)
+	s.mu.Unlock()
+	if !ok {
+		return fmt.Errorf("%w: %d", ErrUnknownCN, cn)
+	}
+	return s.SendDataByID(ctx, e.ID, payload, stream)
+}
+
+// SendDataByID sends a message of at most MaxMessage octets to a station and waits until it is acknowledged, which
+// means that its application's Receive has it or will have it. The error wraps ErrUnknownID, ErrTooLong or ErrPoolFull,
+// and then nothing was sent; or ErrNotAcknowledged, ErrInDoubt, ErrWrongStation, the context's or ErrClosed.
+func (s *Station) SendDataByID(ctx context.Context, id chantable.ID, payload []byte, stream Stream) error {
+	if stream >= streams {
+		return fmt.Errorf("%w: stream %d", ErrConfig, stream)
+	}
+	settled := make(chan error, 1)
+	s.mu.Lock()
+	select {
+	case <-s.done:
+		s.mu.Unlock()
+		return ErrClosed
+	default:
+	}
+	now := time.Now()
+	handle, err := s.core.submit(now, id, slices.Clone(payload), stream)
+	if err != nil {
+		s.mu.Unlock()
+		return err
+	}
+	s.waiting[handle] = settled
+	s.work(now)
+	s.mu.Unlock()
+
+	select {
+	case err := <-settled:
+		return err
+	case <-s.done:
+		return ErrClosed
+	case <-ctx.Done():
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	select {
+	case err := <-settled: // while we waited for the lock
+		return err
+	default:
+	}
+	delete(s.waiting, handle)
+	s.core.pool.cancel(handle)
+	s.work(time.Now())
+	return fmt.Errorf("channeltab: message to station %d: %w", id, ctx.Err())
+}
+
+// Receive waits for a message. The error is the context's or ErrClosed.
+func (s *Station) Receive(ctx context.Context) (Message, error) {
+	for {
+		s.mu.Lock()
+		m, ok := s.core.inbox.pop()
+		arrived := s.arrived
+		s.mu.Unlock()
+		if ok {
+			return m, nil
+		}
+		select {
+		case <-arrived:
+		case <-s.done:
+			return Message{}, ErrClosed
+		case <-ctx.Done():
+			return Message{}, ctx.Err()
+		}
+	}
+}
+
+// Registered waits until the centre has granted the registration. The error is the context's, with the last outcome,
+// or ErrClosed.
+func (s *Station) Registered(ctx context.Context) error { return s.await(ctx, Registered) }
+
+// Leave tells the centre that the station leaves and waits for its answer. After that, or when the context ends, the
+// station can still send and receive, but is no longer registered. The error is the context's or ErrClosed.
+func (s *Station) Leave(ctx context.Context) error {
+	s.mu.Lock()
+	now := time.Now()
+	s.core.leave(now)
+	s.work(now)
+	s.mu.Unlock()
+	return s.await(ctx, Left)
+}
+
+func (s *Station) await(ctx context.Context, want State) error {
+	for {
+		s.mu.Lock()
+		state, outcome, turned := s.state, s.core.reg.outcome, s.turned
+		s.mu.Unlock()
+		if state == want {
+			return nil
+		}
+		select {
+		case <-turned:
+		case <-s.done:
+			return ErrClosed
+		case <-ctx.Done():
+			if state == Refused {
+				return fmt.Errorf("%w: %s: %w", ErrRefused, outcome, ctx.Err())
+			}
+			return fmt.Errorf("channeltab: station is %s: %w", state, ctx.Err())
+		}
+	}
+}
+
+// Table returns the stations of the copy by channel number. While the copy is turning from one table to another, those
+// that only the former has come last.
+func (s *Station) Table() []chantable.Entry {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Collect(s.core.table.copy.All())
+}
+
+// Lookup returns the copy's entry of a station.
+func (s *Station) Lookup(id chantable.ID) (chantable.Entry, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.core.table.copy.ByID(id)
+}
+
+// Status tells how the station stands.
+func (s *Station) Status() Status {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r, c := &s.core.reg, s.core.table.copy
+	st := Status{
+		State: r.state, Outcome: r.outcome, CN: r.cn, Address: s.core.address, Centre: r.target(), Level: r.level,
+		Table: c.Table(), Version: c.Version(), Complete: c.Complete(), Stations: c.Len(),
+	}
+	for _, p := range s.core.pool.active {
+		st.Waiting += p.pending()
+	}
+	return st
+}
+
+// Stats returns the counters.
+func (s *Station) Stats() Stats {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st := s.core.stats
+	st.Unsent = s.refused
+	return st
+}
+
+// Save saves the copy, if it has changed since it was saved last. It is done every Timing.SaveEvery and by Close.
+func (s *Station) Save() error {
+	s.saving.Lock()
+	defer s.saving.Unlock()
+	s.mu.Lock()
+	changes := s.core.table.changes
+	if s.file == "" || changes == s.kept {
+		s.mu.Unlock()
+		return nil
+	}
+	c := &saved{id: s.core.id, instance: s.core.instance, epoch: s.core.epoch, cn: s.core.reg.cn, copy: s.core.table.copy}
+	b := c.encode()
+	s.mu.Unlock()
+	if err := replaceFile(s.file, b); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	s.kept = changes
+	s.mu.Unlock()
+	return nil
+}
+
+// Close ends the station without telling the centre, which finds out by its silence; call Leave before for a clean
+// end. It waits for all that the station has started, and saves the copy.
+func (s *Station) Close() error {
+	s.closing.Do(func() {
+		close(s.done)
+		s.closed = s.sockets.close()
+		s.running.Wait()
+		if err := s.Save(); err != nil {
+			s.closed = err
+		}
+	})
+	return s.closed
+}
