@@ -44,7 +44,8 @@ func newDevice(t *testing.T, links int, points ...DevicePoint) *Device {
 
 func newCentre(t *testing.T, d *Device) *Centre {
 	t.Helper()
-	c := NewCentre(CentreConfig{Addresses: d.Addresses(), CommonAddress: 7, Interrogate: true})
+	c := NewCentre(CentreConfig{Addresses: d.Addresses(), CommonAddress: 7, Interrogate: true,
+		Config: iec104.Config{T1: 2 * time.Second, T2: 50 * time.Millisecond}})
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() {
