@@ -37,7 +37,7 @@ func (e *element) wire(value float64) (v float64, ok bool) {
 	case float:
 		return value, math.IsInf(float64(float32(value)), 0) == math.IsInf(value, 0)
 	}
-	v = math.Round(value * e.scale)
+	v = math.RoundToEven(value * e.scale) // an instruction, unlike Round
 	return v, v >= e.min && v <= e.max
 }
 

@@ -140,7 +140,7 @@ func TestValueBounds(t *testing.T) {
 			}
 		}
 	}
-	for value, want := range map[float64]float64{0.6: 1, 2.4: 2, -2.5: -3} {
+	for value, want := range map[float64]float64{0.6: 1, 2.4: 2, -2.6: -3, 2.5: 2, -3.5: -4} {
 		a, err := DefaultProfile.New(Header{Type: M_ME_NB_1}, Object{Value: value})
 		if err != nil || a.Object(0).Value != want {
 			t.Errorf("scaled %v is %v, %v; want %v", value, a, err, want)
