@@ -44,6 +44,7 @@ type conn struct {
 	armed   time.Duration // when the timer fires
 	changed chan struct{} // closed when the state changes; nil if nobody waits
 	tests   int           // confirmed TESTFR
+	turn    uint64        // counts starts and stops
 	closing bool          // no goroutine is started any more
 	senders sync.WaitGroup
 	others  sync.WaitGroup // dispatcher, and those of the owner
@@ -142,9 +143,11 @@ func (c *conn) settle(now time.Duration) {
 		case startRequested:
 			c.owner.startRequested()
 		case linkStarted:
+			c.turn++
 			send = true
 			c.notify()
 		case linkStopped:
+			c.turn++
 			c.outbox.stop(nil)
 			c.owner.stopped()
 			send = true
@@ -186,6 +189,7 @@ func (c *conn) finish(reason error) {
 	reason = c.Err()
 	c.mu.Lock()
 	c.closing = true
+	c.turn++
 	c.link.close(reason)
 	c.timer.Stop()
 	c.outbox.stop(reason)
@@ -243,6 +247,27 @@ func (c *conn) closedError() error {
 		return fmt.Errorf("%w: %w", ErrClosed, err)
 	}
 	return ErrClosed
+}
+
+// turnNow is a number that is the same from a start of the link to the next stop.
+func (c *conn) turnNow() uint64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.turn
+}
+
+// counted is how many I-frames were sent, those that wait in the outbox included.
+func (c *conn) counted() uint64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.link.sent + uint64(len(c.outbox.asdus))
+}
+
+// acknowledged is how many I-frames the peer has acknowledged.
+func (c *conn) acknowledged() uint64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.link.acked
 }
 
 // sendable returns an error if no user data may be sent. mu is held.

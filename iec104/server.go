@@ -23,6 +23,7 @@ type ServerConfig struct {
 	// Tap sees the frames of all sessions; those of one session one at a time.
 	Tap func(s *Session, dir Direction, at time.Time, frame []byte)
 	// Refused is told of each connection that was closed before any exchange.
+	// It may be called from several goroutines at once and must not wait.
 	Refused func(addr netip.AddrPort, err error)
 	Log     *slog.Logger // nil: silent
 }

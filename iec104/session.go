@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"sync/atomic"
 )
 
 // LinkState is the state of a link between two stations (104, clause 5.3).
@@ -40,6 +41,8 @@ type Session struct {
 	name   string // of the client's certificate
 	server *Server
 	group  *group
+
+	answering map[answerKey]*atomic.Bool // of Station, on the dispatcher
 
 	// Guarded by conn.mu.
 	starter     bool            // the goroutine of start is running

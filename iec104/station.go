@@ -1,79 +1,198 @@
 package iec104
 
 import (
+	"context"
+	"errors"
 	"iter"
+	"slices"
+	"sync"
 	"time"
 )
 
 // Station answers what a control centre asks of a controlled station, as the
-// standard wants it: mirrors for what is unknown, interrogations, clock, tests,
-// and commands with select and execute. Its methods Handle and Started are
-// those of Group. A nil function means that the station does not have that
-// service: its TypeID is answered as unknown.
+// standard wants it: mirrors for what is unknown, interrogations, counters,
+// clock, tests, and commands with select and execute. Its methods Handle and
+// Started are made for Group. A function that is nil is a service that the
+// station does not offer.
+//
+// The functions are called from Handle, so one at a time for a session, but
+// for several sessions at once; Read also while an answer is being sent. A
+// Station must not be copied or altered after its first use.
 type Station struct {
 	CommonAddresses []CommonAddress
-	Location        *time.Location   // of the station's time tags; nil: UTC
-	Now             func() time.Time // nil: time.Now
+	Location        *time.Location // of the time tags in commands; nil: UTC
+	COI             uint8          // cause of initialization, for Started
 
-	// Interrogation yields the values of a group, 20 for all or 21 to 36, in
-	// the order to be sent. It is drawn from as the window opens, after all
-	// that the Source has, so a value is as new as the events before it. A
-	// type with a time tag is sent as the one without. ok false: no such group.
-	Interrogation func(ca CommonAddress, qoi uint8) (values iter.Seq2[TypeID, Object], ok bool)
-	// Counters yields the counters of a group, 5 for all or 1 to 4 (RQT).
-	Counters func(ca CommonAddress, rqt uint8) (values iter.Seq2[TypeID, Object], ok bool)
-	// Freeze freezes (1), freezes and resets (2) or resets (3) counters (FRZ).
-	Freeze func(ca CommonAddress, rqt, frz uint8) error
-	// Read returns one object's value.
+	// Read returns an object's value now. Before an event is handed to the
+	// Source, Read must already return it: then no interrogated value that is
+	// sent after the event is older. A type with a time tag is sent as the one
+	// without. ok is false if there is no such object.
 	Read func(ca CommonAddress, ioa InformationObjectAddress) (t TypeID, o Object, ok bool)
-	// Clock sets the clock; an error refuses.
-	Clock func(ca CommonAddress, t CP56Time2a) error
-	// Reset resets the process; an error refuses. QRP 2 is always refused.
-	Reset func(ca CommonAddress, qrp uint8) error
 
-	// Has reports whether a command's object exists; nil: all do.
+	// Interrogation names the objects of a group, QOI 20 for all or 21 to 36, in
+	// the order to be sent. It is drawn from and Read as the window opens. ok is
+	// false if there is no such group. Objects of one type in a row share ASDUs.
+	Interrogation func(ca CommonAddress, qoi uint8) (objects iter.Seq[InformationObjectAddress], ok bool)
+
+	// Counters names the counters of a group, RQT 5 for all or 1 to 4.
+	Counters func(ca CommonAddress, rqt uint8) (objects iter.Seq[InformationObjectAddress], ok bool)
+
+	// Freeze acts on the counters of a group: frz is Freeze, FreezeWithReset or
+	// CounterReset. An error refuses.
+	Freeze func(ca CommonAddress, rqt, frz uint8) error
+
+	// SetClock sets the clock to a valid time. An error refuses.
+	SetClock func(ca CommonAddress, t CP56Time2a) error
+
+	// Reset resets the station's process (QRP 1; all others are refused). It
+	// comes before the confirmation. An error refuses.
+	Reset func(ca CommonAddress) error
+
+	// Has reports whether there is an object for this type of command; nil: for
+	// any type that Command is called for.
 	Has func(ca CommonAddress, t TypeID, ioa InformationObjectAddress) bool
-	// Command executes a command that passed all checks, the selection
-	// included. It must end in r's verbs, now or later and from any goroutine.
-	Command func(r *Call)
-	// Selectable may refuse a selection.
-	Selectable func(r *Call) error
+
+	// Select may refuse a selection. nil: none is refused.
+	Select func(c *Call) error
+
+	// SelectRequired reports whether an object must be selected before it is
+	// operated. nil: none must, but a selection that was made has to be kept.
+	SelectRequired func(ca CommonAddress, t TypeID, ioa InformationObjectAddress) bool
+
 	// SelectTimeout is how long a selection holds; 30 s.
 	SelectTimeout time.Duration
-	// CommandAge is how old a time-tagged command may be; 30 s, negative: any.
-	CommandAge time.Duration
 
-	// Other handles further types, e.g. C_TS_NA_1 or parameters, which are
-	// unknown otherwise.
-	Other map[TypeID]func(r *Call)
+	// CommandAge is how old a command's time tag may be, or how far ahead; 30 s.
+	// Negative: any. A command that is refused for it is answered negatively,
+	// or with SilentStale not at all.
+	CommandAge  time.Duration
+	SilentStale bool
 
-	// Respond sends an answer; nil: Session.Send.
+	// Command operates: an execute command (types 45 to 51, 58 to 64) that
+	// passed all checks, its selection included. It answers with the verbs of c:
+	// Confirm or Negative, then perhaps Return, then Terminate; at once or later,
+	// from any goroutine.
+	Command func(c *Call)
+
+	// Other takes over whole types, checked for their common address only:
+	// such as C_TS_NA_1, C_CD_NA_1 and the parameters 110 to 113, which are
+	// unknown otherwise, or C_IC_NA_1 for a station that answers by itself.
+	// With BroadcastAddress it is called for each common address.
+	Other map[TypeID]func(c *Call)
+
+	// Respond sends an answer. nil: Session.Send.
 	Respond func(s *Session, a ASDU) error
+
+	mu         sync.Mutex
+	epoch      time.Time // of the first command
+	selections selections
+	announced  map[string]announcement // by group
 }
 
-// Handle is for Group.Handle.
-func (st *Station) Handle(s *Session, a ASDU, index uint64) {}
-
-// Started is for Group.Started: it sends end of initialization, once a group
-// for each common address.
-func (st *Station) Started(s *Session) {}
-
-// Call is what a client asked, and the verbs to answer with.
-type Call struct {
-	Session       *Session
-	ASDU          ASDU // detached: may be kept
-	CommonAddress CommonAddress
-	Object        Object // the first object
+// announcement is an end of initialization that was sent.
+type announcement struct {
+	session *Session
+	frames  uint64 // it has reached the client when so many are acknowledged
 }
 
-// Confirm answers positively: ACTCON, or DEACTCON to a deactivation.
-func (r *Call) Confirm() error { return nil }
+// Started announces the end of initialization for each common address: once a
+// group, and again if the link was lost before the client had it. It is made
+// for Group.Started.
+func (st *Station) Started(s *Session) {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	if last, ok := st.announced[s.Group()]; ok && last.session.acknowledged() >= last.frames {
+		return
+	}
+	if st.announced == nil {
+		st.announced = make(map[string]announcement)
+	}
+	st.announced[s.Group()] = announcement{s, s.counted() + uint64(len(st.CommonAddresses))}
+	for _, ca := range st.CommonAddresses {
+		a, err := s.cfg.Profile.New(Header{Type: M_EI_NA_1, Cause: Initialized, CommonAddress: ca}, Object{Qualifier: st.COI})
+		if err == nil {
+			err = st.respond(s, a)
+		}
+		if err != nil {
+			s.log.Warn("end of initialization not sent", "common address", ca, "error", err)
+		}
+	}
+}
 
-// Negative answers likewise with P/N = 1.
-func (r *Call) Negative() error { return nil }
+// Handle answers an ASDU. It is made for Group.Handle. It waits while too many
+// answers wait to be sent, which makes the client wait.
+func (st *Station) Handle(s *Session, a ASDU, _ uint64) {
+	c := Call{Session: s, ASDU: a.Clone(), station: st, turn: s.turnNow()}
+	serve := st.service(a.Type)
+	switch {
+	case serve == nil:
+		st.finish(c.Reject(UnknownType), &c)
+	case a.CommonAddress == BroadcastAddress && toAll(a.Type):
+		for _, ca := range st.CommonAddresses {
+			c := c
+			c.ASDU.CommonAddress = ca
+			st.serve(serve, &c)
+		}
+	case !slices.Contains(st.CommonAddresses, a.CommonAddress):
+		st.finish(c.Reject(UnknownCommonAddress), &c)
+	default:
+		st.serve(serve, &c)
+	}
+}
 
-// Terminate sends ACTTERM.
-func (r *Call) Terminate() error { return nil }
+func (st *Station) serve(serve func(c *Call) error, c *Call) {
+	c.CommonAddress = c.ASDU.CommonAddress
+	if c.ASDU.Len() > 0 {
+		c.Object = c.ASDU.Object(0)
+	}
+	// An error means that the link is not started any more, which serve finds
+	// out as well.
+	_ = c.Session.await(context.Background(), func() bool {
+		return len(c.Session.outbox.asdus) < maxOutgoing/2 || c.Session.link.state != Started
+	})
+	st.finish(serve(c), c)
+}
 
-// Reject mirrors the request with P/N = 1 and one of the causes 44 to 47.
-func (r *Call) Reject(cause CauseOfTransmission) error { return nil }
+// finish notes an answer that could not be given.
+func (st *Station) finish(err error, c *Call) {
+	if err != nil && !errors.Is(err, ErrClosed) && !errors.Is(err, ErrNotStarted) {
+		c.Session.log.Warn("no answer", "type", c.ASDU.Type, "common address", c.ASDU.CommonAddress, "error", err)
+	}
+}
+
+// toAll reports whether a type may be sent to all stations at once.
+func toAll(t TypeID) bool {
+	return t == C_IC_NA_1 || t == C_CI_NA_1 || t == C_CS_NA_1 || t == C_RP_NA_1
+}
+
+// service is what answers a type, nil if nothing does.
+func (st *Station) service(t TypeID) func(c *Call) error {
+	if other := st.Other[t]; other != nil {
+		return func(c *Call) error { other(c); return nil }
+	}
+	switch {
+	case t == C_IC_NA_1 && st.Interrogation != nil && st.Read != nil:
+		return st.interrogate
+	case t == C_CI_NA_1 && st.Counters != nil && st.Read != nil:
+		return st.countersAsked
+	case t == C_RD_NA_1 && st.Read != nil:
+		return st.read
+	case t == C_CS_NA_1:
+		return st.setClock
+	case t == C_TS_TA_1:
+		return st.test
+	case t == C_RP_NA_1:
+		return st.reset
+	case t.IsCommand() && t.Known() && st.Command != nil:
+		return st.command
+	}
+	return nil
+}
+
+// respond sends an answer.
+func (st *Station) respond(s *Session, a ASDU) error {
+	if st.Respond != nil {
+		return st.Respond(s, a)
+	}
+	return s.Send(a)
+}
