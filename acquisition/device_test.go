@@ -1,0 +1,262 @@
+package acquisition
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/fepha/fepha/iec104"
+)
+
+// network is where devices listen and FEPs dial, in memory.
+type network struct {
+	mu        sync.Mutex
+	listeners map[string]*listener
+}
+
+func newNetwork() *network { return &network{listeners: map[string]*listener{}} }
+
+// dial is for Config.Dial.
+func (n *network) dial(ctx context.Context, _, address string) (net.Conn, error) {
+	n.mu.Lock()
+	l := n.listeners[address]
+	n.mu.Unlock()
+	if l == nil {
+		return nil, fmt.Errorf("dial %s: connection refused", address)
+	}
+	here, there := net.Pipe()
+	select {
+	case l.accept <- there:
+		return here, nil
+	case <-l.closed:
+		return nil, fmt.Errorf("dial %s: connection refused", address)
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// listen opens an address.
+func (n *network) listen(address string) *listener {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	l := &listener{network: n, address: address, accept: make(chan net.Conn), closed: make(chan struct{})}
+	n.listeners[address] = l
+	return l
+}
+
+type listener struct {
+	network *network
+	address string
+	accept  chan net.Conn
+	closed  chan struct{}
+	once    sync.Once
+}
+
+func (l *listener) Accept() (net.Conn, error) {
+	select {
+	case c := <-l.accept:
+		return c, nil
+	case <-l.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (l *listener) Close() error {
+	l.once.Do(func() {
+		l.network.mu.Lock()
+		defer l.network.mu.Unlock()
+		if l.network.listeners[l.address] == l {
+			delete(l.network.listeners, l.address)
+		}
+		close(l.closed)
+	})
+	return nil
+}
+
+func (l *listener) Addr() net.Addr { return &net.TCPAddr{} }
+
+// device is a controlled station with one queue for all its links, of which the last one started counts.
+type device struct {
+	t      *testing.T
+	net    *network
+	server *iec104.Server
+	queue  *iec104.Queue
+	temper temper
+
+	wg sync.WaitGroup
+
+	mu        sync.Mutex
+	listeners map[string]*listener
+	values    []iec104.ASDU // what an interrogation answers
+	counters  []iec104.ASDU
+	asked     []iec104.ASDU // all that was received
+	connects  int
+	sessions  map[*iec104.Session]bool
+	most      int // connections at a time
+	starts    int
+}
+
+// temper is how a device differs from what it should be.
+type temper struct {
+	neverTerminates bool
+	refuses         bool // each command and interrogation
+	silent          bool // answers no command
+	noTermination   bool // of commands
+	unknownObjects  bool // of commands
+	oneClient       bool // drops the client that it has when another connects
+	slow            time.Duration
+}
+
+// newDevice starts a device that listens on these addresses.
+func newDevice(t *testing.T, n *network, temper temper, addresses ...string) *device {
+	t.Helper()
+	d := &device{t: t, net: n, queue: iec104.NewQueue(100_000), temper: temper, listeners: map[string]*listener{},
+		sessions: map[*iec104.Session]bool{}}
+	var err error
+	d.server, err = iec104.NewServer(iec104.ServerConfig{Groups: []iec104.Group{{
+		Name:         "fep",
+		Source:       d.queue.Source,
+		Handle:       d.handle,
+		AllowConnect: d.connected,
+		AllowStart: func(context.Context, *iec104.Session) error {
+			d.mu.Lock()
+			defer d.mu.Unlock()
+			d.starts++
+			return nil
+		},
+		Closed: func(s *iec104.Session, _ error) {
+			d.mu.Lock()
+			defer d.mu.Unlock()
+			delete(d.sessions, s)
+		},
+	}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range addresses {
+		d.open(a)
+	}
+	t.Cleanup(func() {
+		d.server.Close()
+		d.wg.Wait()
+	})
+	return d
+}
+
+func (d *device) open(address string) {
+	l := d.net.listen(address)
+	d.mu.Lock()
+	d.listeners[address] = l
+	d.mu.Unlock()
+	d.wg.Go(func() { _ = d.server.Serve(l) })
+}
+
+// shut closes an address and the connections, as when a cable is cut that the network notices.
+func (d *device) shut(address string) {
+	d.mu.Lock()
+	l := d.listeners[address]
+	d.mu.Unlock()
+	l.Close()
+	d.drop()
+}
+
+// drop closes all connections.
+func (d *device) drop() {
+	for _, s := range d.server.Sessions() {
+		s.Abort(fmt.Errorf("dropped by the test"))
+	}
+}
+
+func (d *device) connected(s *iec104.Session) error {
+	if d.temper.oneClient {
+		for _, old := range d.server.Sessions() {
+			old.Abort(fmt.Errorf("another client"))
+		}
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.connects++
+	d.sessions[s] = true
+	d.most = max(d.most, len(d.sessions))
+	return nil
+}
+
+func (d *device) handle(s *iec104.Session, a iec104.ASDU, _ uint64) {
+	time.Sleep(d.temper.slow)
+	d.mu.Lock()
+	d.asked = append(d.asked, a.Clone())
+	values, counters := d.values, d.counters
+	d.mu.Unlock()
+	answer := func(cause iec104.CauseOfTransmission, negative bool) {
+		if err := s.Send(a.Mirror(cause, negative)); err != nil {
+			d.t.Logf("device: %v", err)
+		}
+	}
+	confirm := iec104.ActivationCon
+	if a.Cause == iec104.Deactivation {
+		confirm = iec104.DeactivationCon
+	}
+	if d.temper.refuses {
+		answer(confirm, true)
+		return
+	}
+	switch a.Type {
+	case iec104.C_IC_NA_1, iec104.C_CI_NA_1:
+		answer(confirm, false)
+		if a.Type == iec104.C_CI_NA_1 {
+			values = counters
+		}
+		for _, v := range values {
+			d.push(v)
+		}
+		if !d.temper.neverTerminates {
+			d.push(a.Mirror(iec104.ActivationTermination, false))
+		}
+	case iec104.C_CS_NA_1:
+		answer(confirm, false)
+	default:
+		switch {
+		case d.temper.silent:
+		case d.temper.unknownObjects:
+			answer(iec104.UnknownObjectAddress, true)
+		default:
+			answer(confirm, false)
+			if !d.temper.noTermination && !a.Object(0).Select() {
+				answer(iec104.ActivationTermination, false)
+			}
+		}
+	}
+}
+
+func (d *device) push(a iec104.ASDU) {
+	if err := d.queue.Push(a); err != nil {
+		d.t.Error(err)
+	}
+}
+
+// send has the device report something.
+func (d *device) send(typ iec104.TypeID, cause iec104.CauseOfTransmission, objects ...iec104.Object) {
+	d.t.Helper()
+	d.push(asdu(d.t, typ, cause, objects...))
+}
+
+// change reports a change of a single point, with a time tag.
+func (d *device) change(address iec104.InformationObjectAddress, v float64) {
+	d.t.Helper()
+	d.send(iec104.M_SP_TB_1, iec104.Spontaneous, iec104.Object{Address: address, Value: v, Time: iec104.NewCP56Time2a(time.Now(), time.UTC)})
+}
+
+// got counts what the device was asked, by type and cause.
+func (d *device) got(typ iec104.TypeID, cause iec104.CauseOfTransmission) (n int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, a := range d.asked {
+		if a.Type == typ && a.Cause == cause {
+			n++
+		}
+	}
+	return n
+}

@@ -1,0 +1,188 @@
+package acquisition
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/fepha/fepha/fsm"
+	"github.com/fepha/fepha/fsm/fsmpb"
+	"github.com/fepha/fepha/iec104"
+)
+
+// bench is a station, a network, and the acquisition of its FEPs, in virtual time.
+type bench struct {
+	*testing.T
+	*station
+	net  *network
+	feps map[string]*fep
+	rtus []RTU
+}
+
+type fep struct {
+	*Manager
+	cancel context.CancelFunc
+	ended  chan error
+}
+
+// inBubble runs a test in virtual time.
+func inBubble(t *testing.T, f func(*testing.T)) {
+	t.Helper()
+	synctest.Test(t, f)
+}
+
+// testRTU is an RTU with 100 single points from address 1 on, 100 analogs from 1001 on, counters from 2001 on, and
+// controls.
+func testRTU(number uint32, channels ...Channel) RTU {
+	r := RTU{Number: number, CommonAddress: 1, Channels: channels, Retry: 5 * time.Second}
+	for i := range uint32(100) {
+		at := iec104.InformationObjectAddress(i)
+		r.Points = append(r.Points,
+			Point{Kind: fsmpb.Kind_DI, Number: i + 1, Address: 1 + at},
+			Point{Kind: fsmpb.Kind_AI, Number: i + 1, Address: 1001 + at},
+			Point{Kind: fsmpb.Kind_COUNTER, Number: i + 1, Address: 2001 + at},
+			Point{Kind: fsmpb.Kind_DO, Number: i + 1, Address: 3001 + at, Type: iec104.C_SC_NA_1})
+	}
+	return r
+}
+
+func channel(links ...string) Channel { return Channel{Links: links} }
+
+func newBench(t *testing.T, rtus ...RTU) *bench {
+	t.Helper()
+	links := map[uint32][]uint32{}
+	for _, r := range rtus {
+		for _, c := range r.Channels {
+			links[r.Number] = append(links[r.Number], uint32(len(c.Links)))
+		}
+	}
+	return &bench{T: t, station: newStation(t, links), net: newNetwork(), feps: map[string]*fep{}, rtus: rtus}
+}
+
+// run starts the acquisition of a node.
+func (b *bench) run(node string) *fep {
+	b.Helper()
+	m, err := New(Config{Cluster: b.nodes[node], Node: node, RTUs: b.rtus, Dial: b.net.dial, Log: slog.New(slog.NewTextHandler(b.Output(), nil))})
+	if err != nil {
+		b.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	f := &fep{m, cancel, make(chan error, 1)}
+	b.feps[node] = f
+	go func() { f.ended <- m.Run(ctx) }()
+	b.Cleanup(func() {
+		cancel()
+		if err := <-f.ended; err != nil {
+			b.Errorf("%s: %v", node, err)
+		}
+		f.ended <- nil
+	})
+	return f
+}
+
+// start starts the acquisition of nodes, and gives RTU 1 to the first one when all have said how their links are.
+func (b *bench) start(nodes ...string) {
+	b.Helper()
+	for _, n := range nodes {
+		b.run(n)
+	}
+	b.until(time.Second, "links reported", func() bool {
+		for _, n := range nodes {
+			if !slices.ContainsFunc(b.committed(), func(c *fsmpb.Command) bool { return c.GetLinks().GetNode() == n }) {
+				return false
+			}
+		}
+		return true
+	})
+	b.assign(b.T, 1, nodes[0])
+}
+
+// committed are all commands that were committed.
+func (b *bench) committed() []*fsmpb.Command {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Clone(b.log)
+}
+
+// stop ends the acquisition of a node, and waits.
+func (b *bench) stop(node string) {
+	f := b.feps[node]
+	f.cancel()
+	err := <-f.ended
+	f.ended <- err
+}
+
+// until waits until something is so, in virtual time.
+func (b *bench) until(within time.Duration, what string, is func() bool) {
+	b.Helper()
+	for end := time.Now().Add(within); ; time.Sleep(time.Millisecond) {
+		synctest.Wait()
+		if is() {
+			return
+		}
+		if time.Now().After(end) {
+			b.Fatalf("not within %v: %s", within, what)
+		}
+	}
+}
+
+// remains checks that something stays so for a while.
+func (b *bench) remains(during time.Duration, what string, is func() bool) {
+	b.Helper()
+	for end := time.Now().Add(during); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		synctest.Wait()
+		if !is() {
+			b.Fatalf("no more: %s", what)
+		}
+	}
+}
+
+func (b *bench) state(node string, channel, link uint32) fsm.LinkState {
+	for _, l := range b.links(1, node) {
+		if l.Channel == channel && l.Link == link {
+			return l.State
+		}
+	}
+	return fsm.LinkDown
+}
+
+func single(address iec104.InformationObjectAddress, v float64) iec104.Object {
+	return iec104.Object{Address: address, Value: v}
+}
+
+// The thinnest whole slice: connect, start, interrogate, events, acknowledgement after the commit.
+func TestCollects(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		b := newBench(t, testRTU(1, channel("a:1")))
+		d := newDevice(t, b.net, temper{}, "a:1")
+		d.values = []iec104.ASDU{
+			asdu(t, iec104.M_SP_NA_1, iec104.InterrogatedStation, single(1, 1), single(2, 0)),
+			asdu(t, iec104.M_ME_NC_1, iec104.InterrogatedStation, single(1001, 3.5)),
+		}
+		d.counters = []iec104.ASDU{asdu(t, iec104.M_IT_NA_1, iec104.CounterGeneral, single(2001, 77))}
+		b.start("fep1")
+		b.until(time.Second, "active", func() bool { return b.state("fep1", 1, 1) == fsm.LinkActive })
+		b.until(time.Second, "interrogated", func() bool { return b.point(1, fsm.DI, 1).Value == 1 && b.point(1, fsm.AI, 1).Value == 3.5 })
+		b.until(time.Second, "counters", func() bool { return b.point(1, fsm.Counter, 1).Value == 77 })
+		b.until(time.Second, "clock", func() bool { return d.got(iec104.C_CS_NA_1, iec104.Activation) == 1 })
+		b.until(time.Second, "on line", func() bool { var r fsm.RTU; b.view(func(s *fsm.State) { r, _ = s.RTU(1) }); return r.Online })
+
+		d.change(2, 1)
+		b.until(time.Second, "event", func() bool {
+			e := b.events()
+			return len(e) > 0 && e[len(e)-1].Point == 2 && e[len(e)-1].Value == 1
+		})
+		b.until(time.Second, "timings", func() bool { return b.resource(1).Timings.FirstDataMs > 0 })
+
+		// Without a quorum nothing is acknowledged, however long it takes.
+		b.until(time.Minute, "all acknowledged", func() bool { return d.queue.Len() == 0 })
+		b.stall(true)
+		d.change(2, 0)
+		b.remains(12*time.Second, "unacknowledged", func() bool { return d.queue.Len() == 1 })
+		b.stall(false)
+		b.until(15*time.Second, "acknowledged", func() bool { return d.queue.Len() == 0 })
+	})
+}

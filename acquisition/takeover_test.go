@@ -1,0 +1,246 @@
+package acquisition
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/fepha/fepha/fsm"
+	"github.com/fepha/fepha/fsm/fsmpb"
+	"github.com/fepha/fepha/iec104"
+)
+
+// emit has the device change points 1 to 100 in turn, each to a number that is never used again, until stop is called,
+// which returns how many.
+func (b *bench) emit(d *device, every time.Duration) (stop func() int) {
+	quit, ended := make(chan struct{}), make(chan struct{})
+	n := 0
+	go func() {
+		defer close(ended)
+		for {
+			select {
+			case <-time.After(every):
+			case <-quit:
+				return
+			}
+			// The time tag tells the events apart; the values of a point alternate.
+			d.change(iec104.InformationObjectAddress(n%100+1), float64(n/100%2))
+			n++
+		}
+	}()
+	return func() int {
+		close(quit)
+		<-ended
+		return n
+	}
+}
+
+// distinct counts the different events in the journal that the device has sent by itself, and how many came twice.
+func (b *bench) distinct() (n, repeated int) {
+	type key struct {
+		point uint32
+		time  uint64
+	}
+	seen := map[key]bool{}
+	for _, e := range b.events() {
+		if iec104.TypeID(e.Type) != iec104.M_SP_TB_1 {
+			continue
+		}
+		k := key{e.Point, e.Time}
+		if seen[k] {
+			repeated++
+		}
+		seen[k] = true
+	}
+	return len(seen), repeated
+}
+
+func hold(r RTU) RTU { r.StandbyProbe = ProbeHold; return r }
+
+// The owner dies: the other starts its held link at once, and nothing is lost.
+func TestTakeover(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		b := newBench(t, hold(testRTU(1, channel("a:1"))))
+		d := newDevice(t, b.net, temper{}, "a:1")
+		b.start("fep1", "fep2")
+		b.until(2*time.Second, "active and held", func() bool {
+			return b.state("fep1", 1, 1) == fsm.LinkActive && b.state("fep2", 1, 1) == fsm.LinkStandby
+		})
+		stop := b.emit(d, 5*time.Millisecond)
+		owners := []string{"fep1", "fep2"}
+		for i := range 10 {
+			time.Sleep(777 * time.Millisecond)
+			old, next := owners[i%2], owners[(i+1)%2]
+			b.kill(t, old)
+			began := time.Now()
+			b.assign(t, 1, next)
+			b.until(time.Second, "active", func() bool { return b.state(next, 1, 1) == fsm.LinkActive })
+			if gap := time.Since(began); gap > 20*time.Millisecond {
+				t.Errorf("takeover %d took %v", i, gap)
+			}
+			b.setLease(old, true)
+			b.until(10*time.Second, "held again", func() bool { return b.state(old, 1, 1) == fsm.LinkStandby })
+		}
+		n := stop()
+		b.until(time.Minute, "all acknowledged", func() bool { return d.queue.Len() == 0 })
+		got, repeated := b.distinct()
+		t.Logf("%d events, %d in the journal, %d of them twice", n, got, repeated)
+		if got != n {
+			t.Errorf("%d events sent, %d in the journal", n, got)
+		}
+		if d.most > 2 {
+			t.Errorf("%d connections to one link", d.most)
+		}
+	})
+}
+
+// A planned move: the old owner closes, the new one starts; points stay topical.
+func TestPlannedMove(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		b := newBench(t, testRTU(1, channel("a:1")))
+		d := newDevice(t, b.net, temper{}, "a:1")
+		d.values = []iec104.ASDU{asdu(t, iec104.M_SP_NA_1, iec104.InterrogatedStation, single(1, 1))}
+		b.start("fep1", "fep2")
+		b.until(5*time.Second, "on line", b.online)
+		stop := b.emit(d, 10*time.Millisecond)
+		time.Sleep(time.Second)
+		began := time.Now()
+		b.move(t, 1, "fep2")
+		b.until(time.Second, "moved", func() bool { return b.state("fep2", 1, 1) == fsm.LinkActive })
+		if gap := time.Since(began); gap > 30*time.Millisecond {
+			t.Errorf("the move took %v", gap)
+		}
+		time.Sleep(10 * time.Second)
+		n := stop()
+		b.until(time.Minute, "all acknowledged", func() bool { return d.queue.Len() == 0 })
+		if got, _ := b.distinct(); got != n {
+			t.Errorf("%d events sent, %d in the journal", n, got)
+		}
+		for _, e := range b.events() {
+			if e.Quality != 0 {
+				t.Fatalf("point %d was not topical", e.Point)
+			}
+		}
+		if r := b.resource(1); r.Epoch != 2 {
+			t.Errorf("epoch %d after one move, expected 2", r.Epoch)
+		}
+		if got := b.state("fep1", 1, 1); got != fsm.LinkStandby {
+			t.Errorf("former owner's link is %v", got)
+		}
+	})
+}
+
+func (b *bench) online() bool {
+	var r fsm.RTU
+	b.view(func(s *fsm.State) { r, _ = s.RTU(1) })
+	return r.Online
+}
+
+// A process that restarts as owner, before anyone noticed, ends its predecessor's epoch first: what that one has still
+// under way can't be taken for its own batches.
+func TestRestartTakesANewEpoch(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		b := newBench(t, testRTU(1, channel("a:1")))
+		d := newDevice(t, b.net, temper{}, "a:1")
+		b.start("fep1")
+		b.until(time.Second, "active", func() bool { return b.state("fep1", 1, 1) == fsm.LinkActive })
+		time.Sleep(5 * time.Second)
+		d.change(1, 1)
+		b.until(time.Second, "event", func() bool { return len(b.events()) == 1 })
+
+		// Its last batch is on its way when it ends, and comes to the log after its successor has begun.
+		d.change(2, 1)
+		synctest.Wait()
+		b.stop("fep1")
+		b.mu.Lock()
+		late := b.queue
+		b.queue = nil
+		b.mu.Unlock()
+		if len(late) == 0 {
+			t.Fatal("nothing was on its way")
+		}
+		d.change(3, 1)
+		b.run("fep1")
+		b.until(time.Second, "a new epoch", func() bool { return b.resource(1).Epoch == 2 })
+		b.mu.Lock()
+		b.queue = append(b.queue, late...)
+		b.kick()
+		b.mu.Unlock()
+		b.until(20*time.Second, "all acknowledged", func() bool { return d.queue.Len() == 0 })
+		got, _ := b.distinct()
+		if got != 3 {
+			t.Errorf("%d of 3 events", got)
+		}
+		for _, p := range late {
+			if e := p.command.GetEvents(); e != nil && p.result.Code != fsmpb.Result_STALE_EPOCH {
+				t.Errorf("late batch %d of epoch %d: %v", e.Batch, e.Epoch, p.result.Code)
+			}
+		}
+	})
+}
+
+// A lease that lapses and comes back, with nobody else to take over: the epoch isn't used twice.
+func TestLeaseLapses(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		b := newBench(t, testRTU(1, channel("a:1")))
+		d := newDevice(t, b.net, temper{}, "a:1")
+		b.start("fep1")
+		b.until(time.Second, "active", func() bool { return b.state("fep1", 1, 1) == fsm.LinkActive })
+		stop := b.emit(d, 3*time.Millisecond)
+		for range 20 {
+			time.Sleep(313 * time.Millisecond)
+			b.setLease("fep1", false)
+			b.until(time.Second, "closed", func() bool { return len(d.server.Sessions()) == 0 })
+			b.setLease("fep1", true)
+		}
+		b.until(time.Second, "active", func() bool { return b.state("fep1", 1, 1) == fsm.LinkActive })
+		n := stop()
+		b.until(time.Minute, "all acknowledged", func() bool { return d.queue.Len() == 0 })
+		got, repeated := b.distinct()
+		t.Logf("%d events, %d in the journal, %d of them twice", n, got, repeated)
+		if got != n {
+			t.Errorf("%d events sent, %d in the journal", n, got)
+		}
+		epochs := map[uint64]bool{}
+		for _, c := range b.committed() {
+			if e := c.GetEvents(); e != nil && e.Batch == 1 {
+				if epochs[e.Epoch] {
+					t.Errorf("epoch %d has two batches 1", e.Epoch)
+				}
+				epochs[e.Epoch] = true
+			}
+		}
+	})
+}
+
+// Off line for 3 s on both FEPs: not topical, once. A switch in between: never.
+func TestOnline(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		b := newBench(t, testRTU(1, channel("a:1")))
+		d := newDevice(t, b.net, temper{}, "a:1")
+		d.values = []iec104.ASDU{asdu(t, iec104.M_SP_NA_1, iec104.InterrogatedStation, single(1, 1))}
+		b.start("fep1", "fep2")
+		b.until(5*time.Second, "on line", b.online)
+
+		d.shut("a:1")
+		b.until(time.Second, "down", func() bool { return b.state("fep1", 1, 1) == fsm.LinkDown })
+		b.remains(2900*time.Millisecond, "on line", b.online)
+		b.until(time.Second, "off line", func() bool { return !b.online() })
+		time.Sleep(20 * time.Second)
+		events := b.events()
+		if e := events[len(events)-1]; len(events) != 2 || e.Quality != fsm.QualityNotTopical {
+			t.Errorf("%d events, the last %+v: expected one that says not topical", len(events), e)
+		}
+
+		d.open("a:1")
+		b.until(10*time.Second, "on line again", b.online)
+		b.until(time.Second, "topical", func() bool { return b.point(1, fsm.DI, 1).Quality == 0 })
+		if n := len(b.events()); n != 3 {
+			t.Errorf("%d events, expected 3", n)
+		}
+		for range 3 {
+			d.drop()
+			b.until(10*time.Second, "active", func() bool { return b.state("fep1", 1, 1) == fsm.LinkActive })
+		}
+	})
+}
