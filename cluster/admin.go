@@ -2,30 +2,240 @@ package cluster
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/hashicorp/raft"
+
+	"github.com/fepha/fepha/cluster/clusterpb"
 )
 
 // Transfer moves leadership to the node with that id, or to the most up-to-date FEP if to is "". It may be asked of any
 // node. Errors are ErrNoLeader, ErrUnknownNode, or why Raft couldn't.
-func (n *Node) Transfer(ctx context.Context, to string) error { return errNotYet }
-
-// Snapshot has this node write a snapshot now and cut its log. It returns the snapshot's index.
-func (n *Node) Snapshot(ctx context.Context) (index uint64, err error) { return 0, errNotYet }
-
-// WriteSnapshot writes the replicated state as it is to w, in the form that Restore reads.
-func (n *Node) WriteSnapshot(w io.Writer) (index uint64, err error) { return 0, errNotYet }
-
-// Restore replaces the state of the whole group by a snapshot that WriteSnapshot wrote. Only the leader can
-// (ErrNotLeader). Every resource is unowned afterwards, with a higher epoch than before.
-func (n *Node) Restore(ctx context.Context, r io.Reader) error { return errNotYet }
+func (n *Node) Transfer(ctx context.Context, to string) error {
+	return n.admin(ctx, &clusterpb.AdminRequest{Op: &clusterpb.AdminRequest_Transfer_{Transfer: &clusterpb.AdminRequest_Transfer{To: to}}})
+}
 
 // AddPeer makes a node a voter, or changes a voter's address. It may be asked of any node.
-func (n *Node) AddPeer(ctx context.Context, id, address string) error { return errNotYet }
+func (n *Node) AddPeer(ctx context.Context, id, address string) error {
+	return n.admin(ctx, &clusterpb.AdminRequest{Op: &clusterpb.AdminRequest_AddVoter_{AddVoter: &clusterpb.AdminRequest_AddVoter{Id: id, Address: address}}})
+}
 
 // RemovePeer takes a node out of the group. It may be asked of any node.
-func (n *Node) RemovePeer(ctx context.Context, id string) error { return errNotYet }
+func (n *Node) RemovePeer(ctx context.Context, id string) error {
+	return n.admin(ctx, &clusterpb.AdminRequest{Op: &clusterpb.AdminRequest_Remove_{Remove: &clusterpb.AdminRequest_Remove{Id: id}}})
+}
+
+// admin has the leader change the group.
+func (n *Node) admin(ctx context.Context, req *clusterpb.AdminRequest) error {
+	leader := n.leaderID()
+	if leader == "" {
+		return fmt.Errorf("changing the group: %w", ErrNoLeader)
+	}
+	if leader == n.cfg.ID {
+		return n.change(ctx, req)
+	}
+	client, err := n.peers.bulk(leader)
+	if err != nil {
+		return fmt.Errorf("changing the group: asking %s: %w", leader, err)
+	}
+	resp, err := client.Admin(ctx, req)
+	switch {
+	case err != nil:
+		return fmt.Errorf("changing the group: asking %s: %w", leader, err)
+	case resp.NotLeader:
+		return fmt.Errorf("changing the group: %w: %s has just lost the leadership", ErrNoLeader, leader)
+	case resp.Error != "":
+		return errors.New(resp.Error)
+	}
+	return nil
+}
+
+// Admin does at the leader what another node was asked for.
+func (s *service) Admin(ctx context.Context, req *clusterpb.AdminRequest) (*clusterpb.AdminResponse, error) {
+	err := s.node.change(ctx, req)
+	switch {
+	case errors.Is(err, ErrNotLeader):
+		return &clusterpb.AdminResponse{NotLeader: true}, nil
+	case err != nil:
+		return &clusterpb.AdminResponse{Error: err.Error()}, nil
+	}
+	return &clusterpb.AdminResponse{}, nil
+}
+
+func (n *Node) change(ctx context.Context, req *clusterpb.AdminRequest) error {
+	if n.raft.State() != raft.Leader {
+		return fmt.Errorf("%w: %s is", ErrNotLeader, n.leaderID())
+	}
+	switch op := req.Op.(type) {
+	case *clusterpb.AdminRequest_Transfer_:
+		return n.transfer(ctx, op.Transfer.To)
+	case *clusterpb.AdminRequest_AddVoter_:
+		if op.AddVoter.Id == "" || op.AddVoter.Address == "" {
+			return fmt.Errorf("adding a node: id %q, address %q: expected both", op.AddVoter.Id, op.AddVoter.Address)
+		}
+		f := n.raft.AddVoter(raft.ServerID(op.AddVoter.Id), raft.ServerAddress(op.AddVoter.Address), 0, enqueueTimeout)
+		return n.await(ctx, f, "adding node "+op.AddVoter.Id)
+	case *clusterpb.AdminRequest_Remove_:
+		if !n.isVoter(op.Remove.Id) {
+			return fmt.Errorf("removing node %q: %w", op.Remove.Id, ErrUnknownNode)
+		}
+		return n.await(ctx, n.raft.RemoveServer(raft.ServerID(op.Remove.Id), 0, enqueueTimeout), "removing node "+op.Remove.Id)
+	}
+	return fmt.Errorf("changing the group: nothing asked for")
+}
+
+// transfer hands on leadership. Nothing need be waited for: leases are of the old term, and the new leader asks for
+// proof of how old they are as any new leader does.
+func (n *Node) transfer(ctx context.Context, to string) error {
+	if to == "" {
+		to = n.heir()
+	}
+	if to == n.cfg.ID {
+		return nil
+	}
+	address, ok := n.address(to)
+	if !ok || !n.isVoter(to) {
+		return fmt.Errorf("transferring leadership to %q: %w", to, ErrUnknownNode)
+	}
+	return n.handOn(ctx, to, address)
+}
+
+// handOn has Raft transfer leadership, and waits until it's known who has it. Raft's future isn't asked: shutting down
+// leaves it without an answer.
+func (n *Node) handOn(ctx context.Context, to, address string) error {
+	n.raft.LeadershipTransferToServer(raft.ServerID(to), raft.ServerAddress(address))
+	limit := time.NewTimer(2 * n.timing.election) // Raft gives up after one
+	defer limit.Stop()
+	for {
+		changed := n.leaderChanged.wait()
+		if n.leaderID() == to {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-limit.C:
+			return fmt.Errorf("transferring leadership to %s: it didn't take it within %v", to, 2*n.timing.election)
+		case <-ctx.Done():
+			return fmt.Errorf("transferring leadership to %s: %w: %w", to, ErrUnknownOutcome, ctx.Err())
+		case <-n.done:
+			return fmt.Errorf("transferring leadership to %s: %w", to, ErrClosed)
+		}
+	}
+}
+
+// heir is the FEP, other than this node, whose state is newest.
+func (n *Node) heir() string {
+	r := n.reign.Load()
+	if r == nil {
+		return ""
+	}
+	best := ""
+	var applied uint64
+	for _, p := range peersOf(r.peerTable()) {
+		if p.Role == RoleFEP && p.Alive && p.Voter && p.ID != n.cfg.ID && (best == "" || p.AppliedIndex > applied) {
+			best, applied = p.ID, p.AppliedIndex
+		}
+	}
+	return best
+}
+
+func (n *Node) isVoter(id string) bool {
+	for _, v := range n.voters() {
+		if v == id {
+			return true
+		}
+	}
+	return false
+}
+
+// await waits for one of Raft's futures, but not longer than ctx: their own timeouts cover the queueing only.
+func (n *Node) await(ctx context.Context, f raft.Future, what string) error {
+	failed := make(chan error, 1)
+	n.wg.Go(func() { failed <- f.Error() })
+	select {
+	case err := <-failed:
+		if err != nil {
+			return fmt.Errorf("%s: %w", what, err)
+		}
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("%s: %w: %w", what, ErrUnknownOutcome, ctx.Err())
+	case <-n.done:
+		return fmt.Errorf("%s: %w", what, ErrClosed)
+	}
+}
+
+// Snapshot has this node write a snapshot now and cut its log. It returns the snapshot's index.
+func (n *Node) Snapshot(ctx context.Context) (index uint64, err error) {
+	f := n.raft.Snapshot()
+	if err := n.await(ctx, f, "taking a snapshot"); err != nil && !errors.Is(err, raft.ErrNothingNewToSnapshot) {
+		return 0, err
+	}
+	list, err := n.stores.snapshots.List()
+	if err != nil {
+		return 0, fmt.Errorf("taking a snapshot: %w", err)
+	}
+	if len(list) == 0 {
+		return 0, fmt.Errorf("taking a snapshot: %w", raft.ErrNothingNewToSnapshot)
+	}
+	return list[0].Index, nil
+}
+
+// WriteSnapshot writes the replicated state as it is to w, in the form that Restore reads.
+func (n *Node) WriteSnapshot(w io.Writer) (index uint64, err error) {
+	n.machine.mu.Lock()
+	snapshot, index := n.machine.state.Snapshot(), n.machine.state.Index()
+	n.machine.mu.Unlock()
+	if _, err := snapshot.WriteTo(w); err != nil {
+		return 0, fmt.Errorf("writing the state at entry %d: %w", index, err)
+	}
+	return index, nil
+}
 
 // Recover rewrites the group's membership in the data folder of a stopped node, as the way out of the loss of a
 // majority: start from the survivor with the longest log, list the members that go on, and start it. What only the lost
 // nodes had committed is gone. cfg is the node's own; members are those of the new group.
-func Recover(cfg Config, members []Member) error { return errNotYet }
+func Recover(cfg Config, members []Member) error {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return err
+	}
+	if !exists(filepath.Join(cfg.DataDir, boltFile)) {
+		return fmt.Errorf("recovering: %w: nothing of a node in %s", ErrDataDir, cfg.DataDir)
+	}
+	var servers []raft.Server
+	for _, m := range members {
+		servers = append(servers, raft.Server{Suffrage: raft.Voter, ID: raft.ServerID(m.ID), Address: raft.ServerAddress(m.Address)})
+	}
+	if !slices.ContainsFunc(members, func(m Member) bool { return m.ID == cfg.ID }) {
+		return fmt.Errorf("recovering: %w: node %s isn't among the new members", ErrConfig, cfg.ID)
+	}
+	s, err := openStores(cfg.DataDir, cfg.LogStore, cfg.Logger)
+	if err != nil {
+		return err
+	}
+	err = s.recover(cfg, raft.Configuration{Servers: servers})
+	return errors.Join(err, s.close())
+}
+
+func (s *stores) recover(cfg Config, to raft.Configuration) error {
+	if err := s.settle(cfg); err != nil {
+		return err
+	}
+	disk := newDiskWatch(newClock(), time.Hour)
+	ignore := func(error) {} // errors are returned, too
+	conf := raft.DefaultConfig()
+	conf.LocalID, conf.Logger = raft.ServerID(cfg.ID), cfg.Logger
+	_, transport := raft.NewInmemTransport("")
+	err := raft.RecoverCluster(conf, newMachine(func() {}, func(uint64) {}), &checkedLog{s.log, disk, ignore},
+		&checkedStable{s.stable, disk, ignore}, s.snapshots, transport, to)
+	if err != nil {
+		return fmt.Errorf("recovering: %w", err)
+	}
+	return nil
+}

@@ -3,32 +3,323 @@ package cluster
 import (
 	"context"
 	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/hashicorp/raft"
+	"google.golang.org/grpc"
 
 	"github.com/fepha/fepha/fsm"
+	"github.com/fepha/fepha/fsm/fsmpb"
 )
 
-var errNotYet = errors.New("not yet")
-
 // Node is one member of a station's group. Its methods may be called from any goroutine.
-type Node struct{}
+type Node struct {
+	cfg      Config
+	self     Member
+	declared map[string]bool // resources of this node's own configuration
+	log      hclog.Logger
+	clock    clock
+	timing   timing
+
+	stores    *stores
+	disk      *diskWatch
+	board     *switchboard
+	transport *transport
+	machine   *machine
+	raft      *raft.Raft
+	keeper    *keeper
+	tenures   *tenures
+	peers     *peers
+	proposer  *proposer
+	server    *grpc.Server
+
+	ctx    context.Context // ends when Close begins
+	cancel context.CancelFunc
+	done   <-chan struct{} // ctx's
+	wg     sync.WaitGroup
+
+	leaderChanged broadcast             // there's another leader, or none, or this one has become ready
+	reign         atomic.Pointer[reign] // nil while this node doesn't lead
+	leadership    leadership
+	campaigned    atomic.Int64 // clock reading at which this node last began to campaign, ns
+	table         peerTable
+	refusals      refusals
+
+	leasesGranted, leasesRefused atomic.Uint64
+	running                      atomic.Bool // Raft's goroutines run
+	stuck                        sync.Once
+	closing                      sync.Once
+}
 
 // Start opens the data folder, joins (or on the very first start forms) the group, and returns at once: a leader is
 // there some time later. Errors are ErrConfig, ErrDataDir, or what the listener says.
-func Start(cfg Config) (*Node, error) { return nil, errNotYet }
+func Start(cfg Config) (*Node, error) {
+	return start(cfg, nil)
+}
+
+// start is Start over another network than the operating system's, if it isn't nil.
+func start(cfg Config, over network) (_ *Node, err error) {
+	cfg, err = cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	n := &Node{cfg: cfg, log: cfg.Logger.Named("cluster"), clock: newClock(), declared: declaredBy(cfg.Station)}
+	n.self, _ = cfg.member(cfg.ID)
+	n.timing = newTiming(cfg.Lease, n.self.Role, n.self.Host)
+	n.ctx, n.cancel = context.WithCancel(context.Background())
+	n.done = n.ctx.Done()
+	n.disk = newDiskWatch(n.clock, n.timing.stall)
+	n.tenures = newTenures(n.clock, cfg.ID)
+	if over == nil {
+		over = tcp{n.timing.unacked}
+	}
+	var undo []func()
+	defer func() {
+		if err != nil {
+			n.cancel()
+			for i := len(undo) - 1; i >= 0; i-- {
+				undo[i]()
+			}
+		}
+	}()
+
+	var sec *security
+	if cfg.Security != nil {
+		if sec, err = newSecurity(*cfg.Security, cfg.ID, n.memberIDs); err != nil {
+			return nil, err
+		}
+	}
+	if n.stores, err = openStores(cfg.DataDir, cfg.LogStore, n.log); err != nil {
+		return nil, err
+	}
+	undo = append(undo, func() { _ = n.stores.close() })
+	if err = n.stores.settle(cfg); err != nil {
+		return nil, err
+	}
+	if n.board, err = newSwitchboard(n.self.Address, over, sec, n.timing.dial, n.log.Warn); err != nil {
+		return nil, err
+	}
+	undo = append(undo, n.board.close)
+
+	n.transport = n.newTransport()
+	n.keeper = newKeeper(n.clock, n.timing.lease, n.stores.excess, n.transport.term, n.tenures.renewed)
+	n.machine = newMachine(n.tenures.ownersChanged, n.keeper.appliedTo)
+	n.tenures.machine = n.machine
+	undo = append(undo, func() { _ = n.transport.Close() })
+	notify := make(chan bool, 16)
+	if err = n.newRaft(notify); err != nil {
+		return nil, err
+	}
+	n.transport.attach(n.raft)
+	n.peers = newPeers(n.board, n.address)
+	n.proposer = newProposer(n.clock, n.openRoute, n.leaderID, &n.leaderChanged, n.timing.stuck)
+	n.running.Store(true)
+
+	n.tenures.start()
+	n.server = newServer(n)
+	n.wg.Go(func() { _ = n.server.Serve(newSide(n.board, n.board.grpc)) })
+	n.wg.Go(func() { n.leadership.drain(notify, n.done) })
+	n.wg.Go(n.rule)
+	n.wg.Go(n.observe)
+	n.wg.Go(n.campaignEarly)
+	n.wg.Go(n.askForLease)
+	n.wg.Go(n.release)
+	n.wg.Go(n.watch)
+	return n, nil
+}
+
+func (n *Node) newTransport() *transport {
+	inner := raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
+		Stream:                raftSide{newSide(n.board, n.board.raft), n.idOf},
+		ServerAddressProvider: addressBook{n},
+		MaxPool:               3,
+		MaxRPCsInFlight:       1, // the pipeline wedges after a follower has stalled (raft#612)
+		Timeout:               n.timing.rpc,
+		Logger:                n.log.Named("net"),
+	})
+	t := newTransport(inner, n.self.Address, n.clock, n.disk)
+	if n.self.Role == RoleWitness {
+		t.witness = &campaignGuard{heartbeat: newTiming(n.timing.lease, RoleFEP, 1).heartbeat}
+	}
+	t.amnesia = n.stores.amnesia
+	return t
+}
+
+// newRaft starts Raft. What it panics on at its start is the data folder's state.
+func (n *Node) newRaft(notify chan<- bool) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("%w: %s: starting Raft: %v", ErrDataDir, n.cfg.DataDir, r)
+		}
+	}()
+	conf := raft.DefaultConfig()
+	conf.LocalID = raft.ServerID(n.cfg.ID)
+	conf.HeartbeatTimeout = n.timing.heartbeat
+	conf.ElectionTimeout = n.timing.election
+	conf.LeaderLeaseTimeout = n.timing.heartbeat
+	conf.CommitTimeout = n.timing.commit
+	conf.MaxAppendEntries = maxAppendEntries
+	conf.SnapshotThreshold = n.cfg.SnapshotEvery
+	conf.SnapshotInterval = snapshotCheck
+	conf.TrailingLogs = n.cfg.TrailingLogs
+	conf.NotifyCh = notify
+	conf.NoLegacyTelemetry = true
+	conf.ShutdownOnRemove = false
+	conf.Logger = n.log.Named("raft")
+	cache, err := raft.NewLogCache(logCache, &checkedLog{n.stores.log, n.disk, n.fail})
+	if err != nil {
+		return err
+	}
+	stable := &checkedStable{n.stores.stable, n.disk, n.fail}
+	n.raft, err = raft.NewRaft(conf, n.machine, cache, stable, n.stores.snapshots, n.transport)
+	if err != nil {
+		return fmt.Errorf("%w: %s: starting Raft: %w", ErrDataDir, n.cfg.DataDir, err)
+	}
+	return nil
+}
+
+const (
+	// maxAppendEntries bounds one message of replication to about 1 MB of full entries, which a 100 Mbit/s network
+	// carries well within the transport's timeout.
+	maxAppendEntries = 16
+
+	// logCache is how many entries are kept in memory for followers that are a little behind.
+	logCache = 128
+
+	// snapshotCheck is how often Raft looks whether a snapshot is due.
+	snapshotCheck = 10 * time.Second
+)
 
 // Close gives up every tenure, stops the node and returns after all its goroutines have ended. It may be called twice.
-func (n *Node) Close() error { return nil }
+func (n *Node) Close() error {
+	var err error
+	n.closing.Do(func() { err = n.close() })
+	return err
+}
+
+func (n *Node) close() error {
+	n.keeper.drop()
+	n.tenures.drop()
+	n.proposer.stop()
+	n.cancel()
+	// Raft forgets to answer what it has handed to the state machine when it's shut down. Once nothing comes from the
+	// others nothing more is committed, and when that's applied no one waits any more.
+	n.transport.mute()
+	n.drain()
+	errRaft := n.raft.Shutdown().Error()
+	n.server.Stop()
+	n.peers.close()
+	n.board.close()
+	n.proposer.wait()
+	n.wg.Wait()
+	n.tenures.close()
+	n.machine.grown.fire()
+	return errors.Join(errRaft, n.transport.Close(), n.stores.close())
+}
+
+// drain waits until what's committed is applied.
+func (n *Node) drain() {
+	commit := n.raft.CommitIndex()
+	for index := commit; index > n.machine.handled.Load(); index-- {
+		var l raft.Log
+		if n.stores.log.GetLog(index, &l) != nil {
+			return
+		}
+		if l.Type == raft.LogCommand || l.Type == raft.LogConfiguration {
+			n.awaitHandled(index)
+			return
+		}
+	}
+}
+
+func (n *Node) awaitHandled(index uint64) {
+	deadline := time.Now().Add(n.timing.stuck)
+	for n.machine.handled.Load() < index && time.Now().Before(deadline) {
+		grown := n.machine.grown.wait()
+		if n.machine.handled.Load() >= index {
+			return
+		}
+		select {
+		case <-grown:
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+}
 
 // ID is this node's id.
-func (n *Node) ID() string { return "" }
+func (n *Node) ID() string { return n.cfg.ID }
 
 // View runs read with the replicated state as this node has applied it. No command is applied meanwhile, so read must
 // be short, must not block, and must keep no reference to the state.
-func (n *Node) View(read func(s *fsm.State)) {}
+func (n *Node) View(read func(s *fsm.State)) { n.machine.view(read) }
 
 // Applied is the index of the newest log entry that View shows, and a channel that's closed when it has grown, or when
 // the node closes.
-func (n *Node) Applied() (index uint64, grown <-chan struct{}) { return 0, nil }
+func (n *Node) Applied() (index uint64, grown <-chan struct{}) {
+	grown = n.machine.grown.wait()
+	return n.machine.applied.Load(), grown
+}
 
 // WaitApplied waits until View shows the entry at index. Errors are ctx's, or ErrClosed.
-func (n *Node) WaitApplied(ctx context.Context, index uint64) error { return errNotYet }
+func (n *Node) WaitApplied(ctx context.Context, index uint64) error {
+	for {
+		applied, grown := n.Applied()
+		if applied >= index {
+			return nil
+		}
+		select {
+		case <-grown:
+		case <-ctx.Done():
+			return fmt.Errorf("waiting for entry %d to be applied, at %d: %w", index, applied, ctx.Err())
+		case <-n.done:
+			return fmt.Errorf("waiting for entry %d to be applied, at %d: %w", index, applied, ErrClosed)
+		}
+	}
+}
+
+// leaderID is the leader that Raft knows of.
+func (n *Node) leaderID() string {
+	_, id := n.raft.LeaderWithID()
+	return string(id)
+}
+
+var errLeaderUnknown = fmt.Errorf("%w known", ErrNoLeader)
+
+// openRoute is a way to the leader.
+func (n *Node) openRoute() (*route, error) {
+	leader := n.leaderID()
+	if leader == "" {
+		return nil, errLeaderUnknown
+	}
+	if leader == n.cfg.ID {
+		return localRoute(n.ctx, n.newPipeline(), leader), nil
+	}
+	client, err := n.peers.bulk(leader)
+	if err != nil {
+		return nil, err
+	}
+	return remoteRoute(n.ctx, client, leader)
+}
+
+func released(r fsm.Resource, node string) *fsmpb.Command {
+	return &fsmpb.Command{Op: &fsmpb.Command_Released{Released: &fsmpb.Released{Resource: r.ID, Epoch: r.Epoch, Node: node}}}
+}
+
+// declaredBy are the resources that a configuration declares.
+func declaredBy(c *fsmpb.Configure) map[string]bool {
+	ids := map[string]bool{}
+	for _, r := range c.GetRtus() {
+		ids[fsm.RTUResource(r.GetNumber())] = true
+	}
+	for _, g := range c.GetGroups() {
+		ids[fsm.UplinkResource(g.GetUplink(), g.GetGroup())] = true
+	}
+	if c.GetFnp() {
+		ids[fsm.FNPResource()] = true
+	}
+	return ids
+}

@@ -1,38 +1,333 @@
 package cluster
 
-import "context"
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/fepha/fepha/fsm"
+)
 
 // Tenure is the right to run the live links of one resource in one epoch. It holds while the state says that this
 // node owns the resource in that epoch and isn't releasing it, and this node's lease is valid.
 //
-// Whoever got a Tenure calls Close after the last link opened under it was closed: a planned move waits for that.
+// Whoever got a Tenure calls Close after the last link opened under it was closed: a planned move waits for that, and
+// once every Tenure of the resource is closed the node says so to the others by itself.
 type Tenure struct {
 	Resource string
 	Epoch    uint64
+
+	node       *tenures
+	generation uint64                // of the lease under which it began
+	why        atomic.Pointer[ended] // nil while it lasts
+	done       chan struct{}
+
+	mu       sync.Mutex // guards the callbacks; never held while one runs or a link is written
+	onEnd    map[int]func()
+	nextID   int
+	notified bool
 }
 
+// ended says why a tenure is over.
+type ended struct{ err error }
+
 // Tenure returns the tenure of resource if this node has it now. Each one returned must be closed.
-func (n *Node) Tenure(resource string) (*Tenure, bool) { return nil, false }
+func (n *Node) Tenure(resource string) (*Tenure, bool) { return n.tenures.begin(resource) }
 
 // WaitTenure waits until this node has the tenure of resource. Errors are ctx's, or ErrClosed.
 func (n *Node) WaitTenure(ctx context.Context, resource string) (*Tenure, error) {
-	return nil, errNotYet
+	for {
+		changed := n.tenures.changed.wait()
+		if t, ok := n.tenures.begin(resource); ok {
+			return t, nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return nil, fmt.Errorf("waiting for the tenure of %s: %w", resource, ctx.Err())
+		case <-n.done:
+			return nil, fmt.Errorf("waiting for the tenure of %s: %w", resource, ErrClosed)
+		}
+	}
 }
 
 // Valid tells whether the tenure holds at this instant. It reads a clock and a few atomics: call it right before
 // every write to a live link.
-func (t *Tenure) Valid() bool { return false }
+func (t *Tenure) Valid() bool {
+	if t.why.Load() != nil {
+		return false
+	}
+	l := t.node.lease.Load()
+	return l.generation == t.generation && t.node.clock() < l.until
+}
 
 // Check is Valid with the reason: ErrLeaseExpired or ErrEpochEnded, with the resource and the epoch.
-func (t *Tenure) Check() error { return errNotYet }
+func (t *Tenure) Check() error {
+	if t.Valid() {
+		return nil
+	}
+	if e := t.why.Load(); e != nil {
+		return e.err
+	}
+	return t.expired()
+}
+
+func (t *Tenure) expired() error {
+	return fmt.Errorf("%s, epoch %d: %w", t.Resource, t.Epoch, ErrLeaseExpired)
+}
 
 // Done is closed when the tenure is over. It follows the end by a scheduler's delay, so it's for cleaning up; what
 // keeps a link silent is Valid.
-func (t *Tenure) Done() <-chan struct{} { return nil }
+func (t *Tenure) Done() <-chan struct{} { return t.done }
 
 // OnEnd has closeNow called when the tenure ends, on a goroutine that shares no lock with those who send, at once if
 // it's over already. closeNow must not block: it closes sockets. The returned function takes it back.
-func (t *Tenure) OnEnd(closeNow func()) (cancel func()) { return func() {} }
+func (t *Tenure) OnEnd(closeNow func()) (cancel func()) {
+	t.mu.Lock()
+	if t.notified {
+		t.mu.Unlock()
+		closeNow()
+		return func() {}
+	}
+	id := t.nextID
+	t.nextID++
+	if t.onEnd == nil {
+		t.onEnd = map[int]func(){}
+	}
+	t.onEnd[id] = closeNow
+	t.mu.Unlock()
+	return func() {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		delete(t.onEnd, id)
+	}
+}
 
 // Close says that every link run under this tenure is closed and that none will be opened. It may be called twice.
-func (t *Tenure) Close() {}
+func (t *Tenure) Close() {
+	t.end(fmt.Errorf("%s, epoch %d: %w: given up", t.Resource, t.Epoch, ErrEpochEnded))
+	t.notify()
+	t.node.forget(t)
+}
+
+// end makes Valid false for good. notify follows, on a goroutine of its own.
+func (t *Tenure) end(err error) bool { return t.why.CompareAndSwap(nil, &ended{err}) }
+
+func (t *Tenure) notify() {
+	t.mu.Lock()
+	if t.notified {
+		t.mu.Unlock()
+		return
+	}
+	t.notified = true
+	callbacks := t.onEnd
+	t.onEnd = nil
+	close(t.done)
+	t.mu.Unlock()
+	for _, closeNow := range callbacks {
+		closeNow()
+	}
+}
+
+// leaseView is the lease as those who check tenures see it.
+type leaseView struct {
+	until      time.Duration // valid before this instant
+	generation uint64        // grows when a lease begins after none was valid
+}
+
+// tenures are this node's lease and what it runs under it. A watchdog goroutine ends tenures: it waits for the lease's
+// end or for a change of owners, and never for anyone who sends.
+type tenures struct {
+	clock   clock
+	self    string
+	machine *machine
+	lease   atomic.Pointer[leaseView]
+	changed broadcast // a lease began, owners changed, or a tenure was closed
+	wake    chan struct{}
+	done    chan struct{}
+	wg      sync.WaitGroup
+
+	mu     sync.Mutex // taken after machine.mu
+	open   map[string]map[*Tenure]bool
+	ending []*Tenure // over, and to be notified
+	closed bool
+}
+
+func newTenures(clock clock, self string) *tenures {
+	s := &tenures{
+		clock: clock, self: self,
+		wake: make(chan struct{}, 1), done: make(chan struct{}),
+		open: map[string]map[*Tenure]bool{},
+	}
+	s.lease.Store(&leaseView{})
+	return s
+}
+
+// start is called once machine is set.
+func (s *tenures) start() { s.wg.Go(s.watch) }
+
+func (s *tenures) owned(state *fsm.State, resource string) (fsm.Resource, bool) {
+	r, ok := state.Resource(resource)
+	return r, ok && r.Owner == s.self && r.Phase == fsm.Owned
+}
+
+// begin makes a tenure. It's in the book before the state can change again, so no change passes it by.
+func (s *tenures) begin(resource string) (t *Tenure, ok bool) {
+	s.machine.view(func(state *fsm.State) {
+		r, owned := s.owned(state, resource)
+		l := s.lease.Load()
+		if !owned || s.clock() >= l.until {
+			return
+		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.closed {
+			return
+		}
+		t, ok = &Tenure{Resource: resource, Epoch: r.Epoch, node: s, generation: l.generation, done: make(chan struct{})}, true
+		if s.open[resource] == nil {
+			s.open[resource] = map[*Tenure]bool{}
+		}
+		s.open[resource][t] = true
+	})
+	return t, ok
+}
+
+// renewed publishes the lease.
+func (s *tenures) renewed(l leaseView) {
+	before := s.lease.Swap(&l)
+	if before.generation != l.generation {
+		s.changed.fire()
+	}
+	s.nudge()
+}
+
+// lapses counts the leases that have ended without being renewed.
+func (s *tenures) lapses() uint64 {
+	l := s.lease.Load()
+	if l.generation > 0 && s.clock() < l.until {
+		return l.generation - 1
+	}
+	return l.generation
+}
+
+// ownersChanged ends the tenures that the state no longer bears out. It's called as the state changes: when anything
+// that depends on the change is answered, Valid is false already.
+func (s *tenures) ownersChanged() {
+	s.machine.view(func(state *fsm.State) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		for resource, open := range s.open {
+			r, owned := s.owned(state, resource)
+			for t := range open {
+				if !owned || r.Epoch != t.Epoch {
+					s.endLocked(t, fmt.Errorf("%s, epoch %d: %w: %s", resource, t.Epoch, ErrEpochEnded, describe(r)))
+				}
+			}
+		}
+	})
+	s.changed.fire()
+	s.nudge()
+}
+
+func describe(r fsm.Resource) string {
+	switch {
+	case r.ID == "":
+		return "there's no such resource any more"
+	case r.Phase == fsm.Releasing:
+		return "it's being released to " + r.Target
+	case r.Phase == fsm.Unowned:
+		return fmt.Sprintf("nobody owns it in epoch %d", r.Epoch)
+	}
+	return fmt.Sprintf("%s owns it in epoch %d", r.Owner, r.Epoch)
+}
+
+func (s *tenures) endLocked(t *Tenure, err error) {
+	if t.end(err) {
+		s.ending = append(s.ending, t)
+	}
+}
+
+// forget takes a closed tenure out of the book.
+func (s *tenures) forget(t *Tenure) {
+	s.mu.Lock()
+	open := s.open[t.Resource]
+	delete(open, t)
+	if len(open) == 0 {
+		delete(s.open, t.Resource)
+	}
+	s.mu.Unlock()
+	s.changed.fire()
+}
+
+// free tells whether nothing runs under any tenure of resource.
+func (s *tenures) free(resource string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.open[resource]) == 0
+}
+
+func (s *tenures) nudge() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+// watch is the watchdog.
+func (s *tenures) watch() {
+	for {
+		l := s.lease.Load()
+		wait := time.Hour
+		if left := l.until - s.clock(); left > 0 {
+			wait = left
+		}
+		s.sweep()
+		timer := time.NewTimer(wait)
+		select {
+		case <-timer.C:
+		case <-s.wake:
+			timer.Stop()
+		case <-s.done:
+			timer.Stop()
+			return
+		}
+	}
+}
+
+// sweep ends the tenures of leases that are over, and notifies those that have ended.
+func (s *tenures) sweep() {
+	l := s.lease.Load()
+	s.mu.Lock()
+	valid := s.clock() < l.until
+	for _, open := range s.open {
+		for t := range open {
+			if !valid || t.generation != l.generation {
+				s.endLocked(t, t.expired())
+			}
+		}
+	}
+	ending := s.ending
+	s.ending = nil
+	s.mu.Unlock()
+	for _, t := range ending {
+		t.notify()
+	}
+}
+
+// drop ends the lease and every tenure at once, and lets none begin any more.
+func (s *tenures) drop() {
+	s.lease.Store(&leaseView{})
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
+	s.sweep()
+}
+
+func (s *tenures) close() {
+	s.drop()
+	close(s.done)
+	s.wg.Wait()
+}

@@ -25,63 +25,9 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// Refusal is why a leader didn't do it.
-type Refusal int32
-
-const (
-	Refusal_NONE       Refusal = 0
-	Refusal_NOT_LEADER Refusal = 1 // not proposed; ask the leader
-	Refusal_UNKNOWN    Refusal = 2 // proposed; leadership was lost before it was committed
-	Refusal_BUSY       Refusal = 3 // not proposed; ask again
-)
-
-// Enum value maps for Refusal.
-var (
-	Refusal_name = map[int32]string{
-		0: "NONE",
-		1: "NOT_LEADER",
-		2: "UNKNOWN",
-		3: "BUSY",
-	}
-	Refusal_value = map[string]int32{
-		"NONE":       0,
-		"NOT_LEADER": 1,
-		"UNKNOWN":    2,
-		"BUSY":       3,
-	}
-)
-
-func (x Refusal) Enum() *Refusal {
-	p := new(Refusal)
-	*p = x
-	return p
-}
-
-func (x Refusal) String() string {
-	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
-}
-
-func (Refusal) Descriptor() protoreflect.EnumDescriptor {
-	return file_cluster_proto_enumTypes[0].Descriptor()
-}
-
-func (Refusal) Type() protoreflect.EnumType {
-	return &file_cluster_proto_enumTypes[0]
-}
-
-func (x Refusal) Number() protoreflect.EnumNumber {
-	return protoreflect.EnumNumber(x)
-}
-
-// Deprecated: Use Refusal.Descriptor instead.
-func (Refusal) EnumDescriptor() ([]byte, []int) {
-	return file_cluster_proto_rawDescGZIP(), []int{0}
-}
-
 type ProposeRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Number        uint64                 `protobuf:"varint,1,opt,name=number,proto3" json:"number,omitempty"` // counts the entries of this stream, from 1
-	Entry         []byte                 `protobuf:"bytes,2,opt,name=entry,proto3" json:"entry,omitempty"`    // fepha.fsm.v1.Entry
+	Entry         []byte                 `protobuf:"bytes,1,opt,name=entry,proto3" json:"entry,omitempty"` // fepha.fsm.v1.Entry
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -116,13 +62,6 @@ func (*ProposeRequest) Descriptor() ([]byte, []int) {
 	return file_cluster_proto_rawDescGZIP(), []int{0}
 }
 
-func (x *ProposeRequest) GetNumber() uint64 {
-	if x != nil {
-		return x.Number
-	}
-	return 0
-}
-
 func (x *ProposeRequest) GetEntry() []byte {
 	if x != nil {
 		return x.Entry
@@ -130,12 +69,12 @@ func (x *ProposeRequest) GetEntry() []byte {
 	return nil
 }
 
+// ProposeResponse answers the requests of a stream in order.
 type ProposeResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Number        uint64                 `protobuf:"varint,1,opt,name=number,proto3" json:"number,omitempty"`
-	Index         uint64                 `protobuf:"varint,2,opt,name=index,proto3" json:"index,omitempty"`                                   // of the log entry
-	Results       [][]byte               `protobuf:"bytes,3,rep,name=results,proto3" json:"results,omitempty"`                                // fepha.fsm.v1.Result, one a command
-	Refusal       Refusal                `protobuf:"varint,4,opt,name=refusal,proto3,enum=fepha.cluster.v1.Refusal" json:"refusal,omitempty"` // set: the entry has no results
+	Index         uint64                 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`    // of the log entry
+	Results       [][]byte               `protobuf:"bytes,2,rep,name=results,proto3" json:"results,omitempty"` // fepha.fsm.v1.Result, one a command
+	Refused       string                 `protobuf:"bytes,3,opt,name=refused,proto3" json:"refused,omitempty"` // not empty: why there are no results; the entry may or may not be committed
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -170,13 +109,6 @@ func (*ProposeResponse) Descriptor() ([]byte, []int) {
 	return file_cluster_proto_rawDescGZIP(), []int{1}
 }
 
-func (x *ProposeResponse) GetNumber() uint64 {
-	if x != nil {
-		return x.Number
-	}
-	return 0
-}
-
 func (x *ProposeResponse) GetIndex() uint64 {
 	if x != nil {
 		return x.Index
@@ -191,11 +123,11 @@ func (x *ProposeResponse) GetResults() [][]byte {
 	return nil
 }
 
-func (x *ProposeResponse) GetRefusal() Refusal {
+func (x *ProposeResponse) GetRefused() string {
 	if x != nil {
-		return x.Refusal
+		return x.Refused
 	}
-	return Refusal_NONE
+	return ""
 }
 
 type LeaseRequest struct {
@@ -206,7 +138,8 @@ type LeaseRequest struct {
 	Build         string                 `protobuf:"bytes,4,opt,name=build,proto3" json:"build,omitempty"`      // version of its program
 	Applied       uint64                 `protobuf:"varint,5,opt,name=applied,proto3" json:"applied,omitempty"` // index of its state
 	Lease         int64                  `protobuf:"varint,6,opt,name=lease,proto3" json:"lease,omitempty"`     // its lease; the leader's must be the same
-	Wanted        bool                   `protobuf:"varint,7,opt,name=wanted,proto3" json:"wanted,omitempty"`   // false: a witness, which only says that it's alive
+	Wanted        bool                   `protobuf:"varint,7,opt,name=wanted,proto3" json:"wanted,omitempty"`   // false: only to say that it's alive
+	Lacks         []string               `protobuf:"bytes,8,rep,name=lacks,proto3" json:"lacks,omitempty"`      // resources of the state that its own configuration doesn't have
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -288,6 +221,13 @@ func (x *LeaseRequest) GetWanted() bool {
 		return x.Wanted
 	}
 	return false
+}
+
+func (x *LeaseRequest) GetLacks() []string {
+	if x != nil {
+		return x.Lacks
+	}
+	return nil
 }
 
 type LeaseResponse struct {
@@ -489,7 +429,8 @@ func (x *ProbeResponse) GetApplied() uint64 {
 type ElapsedRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Leader        string                 `protobuf:"bytes,1,opt,name=leader,proto3" json:"leader,omitempty"`
-	Term          uint64                 `protobuf:"varint,2,opt,name=term,proto3" json:"term,omitempty"` // of the leader that asks
+	Term          uint64                 `protobuf:"varint,2,opt,name=term,proto3" json:"term,omitempty"`   // of the leader that asks
+	Lease         int64                  `protobuf:"varint,3,opt,name=lease,proto3" json:"lease,omitempty"` // the leader's; the voter's must be the same
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -538,9 +479,16 @@ func (x *ElapsedRequest) GetTerm() uint64 {
 	return 0
 }
 
+func (x *ElapsedRequest) GetLease() int64 {
+	if x != nil {
+		return x.Lease
+	}
+	return 0
+}
+
 type ElapsedResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Known         bool                   `protobuf:"varint,1,opt,name=known,proto3" json:"known,omitempty"`     // false: the voter isn't in that term
+	Known         bool                   `protobuf:"varint,1,opt,name=known,proto3" json:"known,omitempty"`     // false: the voter isn't in that term, or its leases are of another length
 	Elapsed       int64                  `protobuf:"varint,2,opt,name=elapsed,proto3" json:"elapsed,omitempty"` // since it last vouched for an earlier term
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -690,8 +638,8 @@ func (*AdminRequest_Remove_) isAdminRequest_Op() {}
 
 type AdminResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Refusal       Refusal                `protobuf:"varint,1,opt,name=refusal,proto3,enum=fepha.cluster.v1.Refusal" json:"refusal,omitempty"`
-	Error         string                 `protobuf:"bytes,2,opt,name=error,proto3" json:"error,omitempty"`
+	NotLeader     bool                   `protobuf:"varint,1,opt,name=not_leader,json=notLeader,proto3" json:"not_leader,omitempty"`
+	Error         string                 `protobuf:"bytes,2,opt,name=error,proto3" json:"error,omitempty"` // empty: done
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -726,11 +674,11 @@ func (*AdminResponse) Descriptor() ([]byte, []int) {
 	return file_cluster_proto_rawDescGZIP(), []int{9}
 }
 
-func (x *AdminResponse) GetRefusal() Refusal {
+func (x *AdminResponse) GetNotLeader() bool {
 	if x != nil {
-		return x.Refusal
+		return x.NotLeader
 	}
-	return Refusal_NONE
+	return false
 }
 
 func (x *AdminResponse) GetError() string {
@@ -1016,15 +964,13 @@ var File_cluster_proto protoreflect.FileDescriptor
 
 const file_cluster_proto_rawDesc = "" +
 	"\n" +
-	"\rcluster.proto\x12\x10fepha.cluster.v1\">\n" +
-	"\x0eProposeRequest\x12\x16\n" +
-	"\x06number\x18\x01 \x01(\x04R\x06number\x12\x14\n" +
-	"\x05entry\x18\x02 \x01(\fR\x05entry\"\x8e\x01\n" +
-	"\x0fProposeResponse\x12\x16\n" +
-	"\x06number\x18\x01 \x01(\x04R\x06number\x12\x14\n" +
-	"\x05index\x18\x02 \x01(\x04R\x05index\x12\x18\n" +
-	"\aresults\x18\x03 \x03(\fR\aresults\x123\n" +
-	"\arefusal\x18\x04 \x01(\x0e2\x19.fepha.cluster.v1.RefusalR\arefusal\"\xac\x01\n" +
+	"\rcluster.proto\x12\x10fepha.cluster.v1\"&\n" +
+	"\x0eProposeRequest\x12\x14\n" +
+	"\x05entry\x18\x01 \x01(\fR\x05entry\"[\n" +
+	"\x0fProposeResponse\x12\x14\n" +
+	"\x05index\x18\x01 \x01(\x04R\x05index\x12\x18\n" +
+	"\aresults\x18\x02 \x03(\fR\aresults\x12\x18\n" +
+	"\arefused\x18\x03 \x01(\tR\arefused\"\xc2\x01\n" +
 	"\fLeaseRequest\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12\x12\n" +
 	"\x04term\x18\x02 \x01(\x04R\x04term\x12\x16\n" +
@@ -1032,7 +978,8 @@ const file_cluster_proto_rawDesc = "" +
 	"\x05build\x18\x04 \x01(\tR\x05build\x12\x18\n" +
 	"\aapplied\x18\x05 \x01(\x04R\aapplied\x12\x14\n" +
 	"\x05lease\x18\x06 \x01(\x03R\x05lease\x12\x16\n" +
-	"\x06wanted\x18\a \x01(\bR\x06wanted\"\xe1\x03\n" +
+	"\x06wanted\x18\a \x01(\bR\x06wanted\x12\x14\n" +
+	"\x05lacks\x18\b \x03(\tR\x05lacks\"\xe1\x03\n" +
 	"\rLeaseResponse\x12\x12\n" +
 	"\x04term\x18\x01 \x01(\x04R\x04term\x12\x18\n" +
 	"\agranted\x18\x02 \x01(\bR\agranted\x12\x1f\n" +
@@ -1061,10 +1008,11 @@ const file_cluster_proto_rawDesc = "" +
 	"\rProbeResponse\x12\x12\n" +
 	"\x04term\x18\x01 \x01(\x04R\x04term\x12\x18\n" +
 	"\avouched\x18\x02 \x01(\bR\avouched\x12\x18\n" +
-	"\aapplied\x18\x03 \x01(\x04R\aapplied\"<\n" +
+	"\aapplied\x18\x03 \x01(\x04R\aapplied\"R\n" +
 	"\x0eElapsedRequest\x12\x16\n" +
 	"\x06leader\x18\x01 \x01(\tR\x06leader\x12\x12\n" +
-	"\x04term\x18\x02 \x01(\x04R\x04term\"A\n" +
+	"\x04term\x18\x02 \x01(\x04R\x04term\x12\x14\n" +
+	"\x05lease\x18\x03 \x01(\x03R\x05lease\"A\n" +
 	"\x0fElapsedResponse\x12\x14\n" +
 	"\x05known\x18\x01 \x01(\bR\x05known\x12\x18\n" +
 	"\aelapsed\x18\x02 \x01(\x03R\aelapsed\"\xd0\x02\n" +
@@ -1079,16 +1027,11 @@ const file_cluster_proto_rawDesc = "" +
 	"\aaddress\x18\x02 \x01(\tR\aaddress\x1a\x18\n" +
 	"\x06Remove\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02idB\x04\n" +
-	"\x02op\"Z\n" +
-	"\rAdminResponse\x123\n" +
-	"\arefusal\x18\x01 \x01(\x0e2\x19.fepha.cluster.v1.RefusalR\arefusal\x12\x14\n" +
-	"\x05error\x18\x02 \x01(\tR\x05error*:\n" +
-	"\aRefusal\x12\b\n" +
-	"\x04NONE\x10\x00\x12\x0e\n" +
+	"\x02op\"D\n" +
+	"\rAdminResponse\x12\x1d\n" +
 	"\n" +
-	"NOT_LEADER\x10\x01\x12\v\n" +
-	"\aUNKNOWN\x10\x02\x12\b\n" +
-	"\x04BUSY\x10\x032\x88\x03\n" +
+	"not_leader\x18\x01 \x01(\bR\tnotLeader\x12\x14\n" +
+	"\x05error\x18\x02 \x01(\tR\x05error2\x88\x03\n" +
 	"\x04Peer\x12R\n" +
 	"\aPropose\x12 .fepha.cluster.v1.ProposeRequest\x1a!.fepha.cluster.v1.ProposeResponse(\x010\x01\x12H\n" +
 	"\x05Lease\x12\x1e.fepha.cluster.v1.LeaseRequest\x1a\x1f.fepha.cluster.v1.LeaseResponse\x12H\n" +
@@ -1108,47 +1051,43 @@ func file_cluster_proto_rawDescGZIP() []byte {
 	return file_cluster_proto_rawDescData
 }
 
-var file_cluster_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
 var file_cluster_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
 var file_cluster_proto_goTypes = []any{
-	(Refusal)(0),                  // 0: fepha.cluster.v1.Refusal
-	(*ProposeRequest)(nil),        // 1: fepha.cluster.v1.ProposeRequest
-	(*ProposeResponse)(nil),       // 2: fepha.cluster.v1.ProposeResponse
-	(*LeaseRequest)(nil),          // 3: fepha.cluster.v1.LeaseRequest
-	(*LeaseResponse)(nil),         // 4: fepha.cluster.v1.LeaseResponse
-	(*ProbeRequest)(nil),          // 5: fepha.cluster.v1.ProbeRequest
-	(*ProbeResponse)(nil),         // 6: fepha.cluster.v1.ProbeResponse
-	(*ElapsedRequest)(nil),        // 7: fepha.cluster.v1.ElapsedRequest
-	(*ElapsedResponse)(nil),       // 8: fepha.cluster.v1.ElapsedResponse
-	(*AdminRequest)(nil),          // 9: fepha.cluster.v1.AdminRequest
-	(*AdminResponse)(nil),         // 10: fepha.cluster.v1.AdminResponse
-	(*LeaseResponse_Peer)(nil),    // 11: fepha.cluster.v1.LeaseResponse.Peer
-	(*AdminRequest_Transfer)(nil), // 12: fepha.cluster.v1.AdminRequest.Transfer
-	(*AdminRequest_AddVoter)(nil), // 13: fepha.cluster.v1.AdminRequest.AddVoter
-	(*AdminRequest_Remove)(nil),   // 14: fepha.cluster.v1.AdminRequest.Remove
+	(*ProposeRequest)(nil),        // 0: fepha.cluster.v1.ProposeRequest
+	(*ProposeResponse)(nil),       // 1: fepha.cluster.v1.ProposeResponse
+	(*LeaseRequest)(nil),          // 2: fepha.cluster.v1.LeaseRequest
+	(*LeaseResponse)(nil),         // 3: fepha.cluster.v1.LeaseResponse
+	(*ProbeRequest)(nil),          // 4: fepha.cluster.v1.ProbeRequest
+	(*ProbeResponse)(nil),         // 5: fepha.cluster.v1.ProbeResponse
+	(*ElapsedRequest)(nil),        // 6: fepha.cluster.v1.ElapsedRequest
+	(*ElapsedResponse)(nil),       // 7: fepha.cluster.v1.ElapsedResponse
+	(*AdminRequest)(nil),          // 8: fepha.cluster.v1.AdminRequest
+	(*AdminResponse)(nil),         // 9: fepha.cluster.v1.AdminResponse
+	(*LeaseResponse_Peer)(nil),    // 10: fepha.cluster.v1.LeaseResponse.Peer
+	(*AdminRequest_Transfer)(nil), // 11: fepha.cluster.v1.AdminRequest.Transfer
+	(*AdminRequest_AddVoter)(nil), // 12: fepha.cluster.v1.AdminRequest.AddVoter
+	(*AdminRequest_Remove)(nil),   // 13: fepha.cluster.v1.AdminRequest.Remove
 }
 var file_cluster_proto_depIdxs = []int32{
-	0,  // 0: fepha.cluster.v1.ProposeResponse.refusal:type_name -> fepha.cluster.v1.Refusal
-	11, // 1: fepha.cluster.v1.LeaseResponse.peers:type_name -> fepha.cluster.v1.LeaseResponse.Peer
-	12, // 2: fepha.cluster.v1.AdminRequest.transfer:type_name -> fepha.cluster.v1.AdminRequest.Transfer
-	13, // 3: fepha.cluster.v1.AdminRequest.add_voter:type_name -> fepha.cluster.v1.AdminRequest.AddVoter
-	14, // 4: fepha.cluster.v1.AdminRequest.remove:type_name -> fepha.cluster.v1.AdminRequest.Remove
-	0,  // 5: fepha.cluster.v1.AdminResponse.refusal:type_name -> fepha.cluster.v1.Refusal
-	1,  // 6: fepha.cluster.v1.Peer.Propose:input_type -> fepha.cluster.v1.ProposeRequest
-	3,  // 7: fepha.cluster.v1.Peer.Lease:input_type -> fepha.cluster.v1.LeaseRequest
-	5,  // 8: fepha.cluster.v1.Peer.Probe:input_type -> fepha.cluster.v1.ProbeRequest
-	7,  // 9: fepha.cluster.v1.Peer.Elapsed:input_type -> fepha.cluster.v1.ElapsedRequest
-	9,  // 10: fepha.cluster.v1.Peer.Admin:input_type -> fepha.cluster.v1.AdminRequest
-	2,  // 11: fepha.cluster.v1.Peer.Propose:output_type -> fepha.cluster.v1.ProposeResponse
-	4,  // 12: fepha.cluster.v1.Peer.Lease:output_type -> fepha.cluster.v1.LeaseResponse
-	6,  // 13: fepha.cluster.v1.Peer.Probe:output_type -> fepha.cluster.v1.ProbeResponse
-	8,  // 14: fepha.cluster.v1.Peer.Elapsed:output_type -> fepha.cluster.v1.ElapsedResponse
-	10, // 15: fepha.cluster.v1.Peer.Admin:output_type -> fepha.cluster.v1.AdminResponse
-	11, // [11:16] is the sub-list for method output_type
-	6,  // [6:11] is the sub-list for method input_type
-	6,  // [6:6] is the sub-list for extension type_name
-	6,  // [6:6] is the sub-list for extension extendee
-	0,  // [0:6] is the sub-list for field type_name
+	10, // 0: fepha.cluster.v1.LeaseResponse.peers:type_name -> fepha.cluster.v1.LeaseResponse.Peer
+	11, // 1: fepha.cluster.v1.AdminRequest.transfer:type_name -> fepha.cluster.v1.AdminRequest.Transfer
+	12, // 2: fepha.cluster.v1.AdminRequest.add_voter:type_name -> fepha.cluster.v1.AdminRequest.AddVoter
+	13, // 3: fepha.cluster.v1.AdminRequest.remove:type_name -> fepha.cluster.v1.AdminRequest.Remove
+	0,  // 4: fepha.cluster.v1.Peer.Propose:input_type -> fepha.cluster.v1.ProposeRequest
+	2,  // 5: fepha.cluster.v1.Peer.Lease:input_type -> fepha.cluster.v1.LeaseRequest
+	4,  // 6: fepha.cluster.v1.Peer.Probe:input_type -> fepha.cluster.v1.ProbeRequest
+	6,  // 7: fepha.cluster.v1.Peer.Elapsed:input_type -> fepha.cluster.v1.ElapsedRequest
+	8,  // 8: fepha.cluster.v1.Peer.Admin:input_type -> fepha.cluster.v1.AdminRequest
+	1,  // 9: fepha.cluster.v1.Peer.Propose:output_type -> fepha.cluster.v1.ProposeResponse
+	3,  // 10: fepha.cluster.v1.Peer.Lease:output_type -> fepha.cluster.v1.LeaseResponse
+	5,  // 11: fepha.cluster.v1.Peer.Probe:output_type -> fepha.cluster.v1.ProbeResponse
+	7,  // 12: fepha.cluster.v1.Peer.Elapsed:output_type -> fepha.cluster.v1.ElapsedResponse
+	9,  // 13: fepha.cluster.v1.Peer.Admin:output_type -> fepha.cluster.v1.AdminResponse
+	9,  // [9:14] is the sub-list for method output_type
+	4,  // [4:9] is the sub-list for method input_type
+	4,  // [4:4] is the sub-list for extension type_name
+	4,  // [4:4] is the sub-list for extension extendee
+	0,  // [0:4] is the sub-list for field type_name
 }
 
 func init() { file_cluster_proto_init() }
@@ -1166,14 +1105,13 @@ func file_cluster_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cluster_proto_rawDesc), len(file_cluster_proto_rawDesc)),
-			NumEnums:      1,
+			NumEnums:      0,
 			NumMessages:   14,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
 		GoTypes:           file_cluster_proto_goTypes,
 		DependencyIndexes: file_cluster_proto_depIdxs,
-		EnumInfos:         file_cluster_proto_enumTypes,
 		MessageInfos:      file_cluster_proto_msgTypes,
 	}.Build()
 	File_cluster_proto = out.File

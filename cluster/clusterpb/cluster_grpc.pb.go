@@ -34,8 +34,8 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 type PeerClient interface {
-	// Propose carries entries to the leader, in order, and their results back. The stream ends at the first entry that
-	// the leader can't have committed; what comes after it on the stream isn't committed either.
+	// Propose carries entries to the leader, in order, and their results back, up to the first that has none. Of that one
+	// and those after it nothing is known.
 	Propose(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[ProposeRequest, ProposeResponse], error)
 	// Lease asks the leader for a lease, and tells it that this node is alive.
 	Lease(ctx context.Context, in *LeaseRequest, opts ...grpc.CallOption) (*LeaseResponse, error)
@@ -112,8 +112,8 @@ func (c *peerClient) Admin(ctx context.Context, in *AdminRequest, opts ...grpc.C
 // All implementations must embed UnimplementedPeerServer
 // for forward compatibility.
 type PeerServer interface {
-	// Propose carries entries to the leader, in order, and their results back. The stream ends at the first entry that
-	// the leader can't have committed; what comes after it on the stream isn't committed either.
+	// Propose carries entries to the leader, in order, and their results back, up to the first that has none. Of that one
+	// and those after it nothing is known.
 	Propose(grpc.BidiStreamingServer[ProposeRequest, ProposeResponse]) error
 	// Lease asks the leader for a lease, and tells it that this node is alive.
 	Lease(context.Context, *LeaseRequest) (*LeaseResponse, error)

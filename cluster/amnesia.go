@@ -1,0 +1,48 @@
+package cluster
+
+import (
+	"fmt"
+	"sync/atomic"
+
+	"github.com/hashicorp/raft"
+)
+
+// amnesiaGuard is for a node that began with an empty data folder. If the group is older than that, the node has
+// forgotten what it voted and stored: its vote could elect a leader that lacks what it had helped to commit. So until a
+// leader has brought it up to date, it votes only for those who have nothing either, as at the station's first start.
+type amnesiaGuard struct {
+	bootstrap uint64 // last index of the log that every node begins with
+	recovered atomic.Bool
+	remember  func() // has it on disk that the node is up to date
+}
+
+// refuse says why a candidate with that log gets no vote. A nil guard refuses no one.
+func (g *amnesiaGuard) refuse(lastIndex uint64, candidate string) error {
+	if g == nil || g.recovered.Load() || lastIndex <= g.bootstrap {
+		return nil
+	}
+	return fmt.Errorf("no vote for %s: this node began with an empty data folder, and no leader has brought it up to date since", candidate)
+}
+
+// listen notes what comes of a leader's message: the node is up to date once it has taken all that was committed.
+func (g *amnesiaGuard) listen(rpc raft.RPC, done <-chan struct{}) raft.RPC {
+	req, ok := rpc.Command.(*raft.AppendEntriesRequest)
+	if g == nil || !ok || g.recovered.Load() || req.LeaderCommitIndex <= g.bootstrap ||
+		req.PrevLogEntry+uint64(len(req.Entries)) < req.LeaderCommitIndex {
+		return rpc
+	}
+	to := rpc.RespChan
+	answer := make(chan raft.RPCResponse, 1)
+	rpc.RespChan = answer
+	go func() {
+		select {
+		case a := <-answer:
+			if resp, ok := a.Response.(*raft.AppendEntriesResponse); ok && resp.Success && g.recovered.CompareAndSwap(false, true) {
+				g.remember()
+			}
+			to <- a
+		case <-done:
+		}
+	}()
+	return rpc
+}

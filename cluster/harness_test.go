@@ -1,0 +1,186 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"go.uber.org/goleak"
+
+	"github.com/fepha/fepha/fsm"
+	"github.com/fepha/fepha/fsm/fsmpb"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// testLease is longer than a station's: the tests share a busy machine, and what they prove doesn't depend on it.
+const testLease = 500 * time.Millisecond
+
+// patience is how long a test waits for what must happen at last.
+const patience = 30 * time.Second
+
+// station is a group of nodes in this process, over a fabric.
+type station struct {
+	t       testing.TB
+	fabric  *fabric
+	members []Member
+	dir     string
+	cfg     func(*Config) // changes each node's configuration; may be nil
+	nodes   map[string]*Node
+}
+
+var threeMembers = []Member{
+	{ID: "fep1", Host: 1, Role: RoleFEP, Address: "127.0.0.1:1"},
+	{ID: "fep2", Host: 2, Role: RoleFEP, Address: "127.0.0.1:2"},
+	{ID: "wit", Host: 3, Role: RoleWitness, Address: "127.0.0.1:3"},
+}
+
+// newStation starts three nodes with two RTUs and one uplink group.
+func newStation(t testing.TB, cfg func(*Config)) *station {
+	s := &station{t: t, fabric: newFabric(), members: threeMembers, dir: t.TempDir(), cfg: cfg, nodes: map[string]*Node{}}
+	t.Cleanup(s.close)
+	for _, m := range s.members {
+		s.start(m.ID)
+	}
+	return s
+}
+
+func testStation(members []Member) *fsmpb.Configure {
+	c := &fsmpb.Configure{
+		Digest: "one", Retain: 1000, Fnp: true,
+		Rtus: []*fsmpb.Configure_RTU{
+			{Number: 1, Name: "first", Prefer: "fep1", Links: []uint32{1, 1}},
+			{Number: 2, Name: "second", Prefer: "fep2", Links: []uint32{1, 1}},
+		},
+		Groups: []*fsmpb.Configure_Group{{Uplink: "occ", Group: "occ", Mode: fsmpb.Configure_MAIN_STANDBY}},
+	}
+	for _, m := range members {
+		c.Nodes = append(c.Nodes, &fsmpb.Configure_Node{Id: m.ID, Host: uint32(m.Host), Role: string(m.Role)})
+	}
+	return c
+}
+
+func (s *station) config(id string) Config {
+	cfg := Config{
+		ID: id, Members: s.members, DataDir: filepath.Join(s.dir, id), Lease: testLease,
+		Station: testStation(s.members), Build: "test",
+		OnStuck: func(err error) { s.t.Logf("%s: %v", id, err) },
+	}
+	if os.Getenv("CLUSTER_LOG") != "" {
+		cfg.Logger = hclog.New(&hclog.LoggerOptions{Name: id, Level: hclog.Info, TimeFormat: "05.000"})
+	}
+	if s.cfg != nil {
+		s.cfg(&cfg)
+	}
+	return cfg
+}
+
+// start starts a node, anew if it ran before.
+func (s *station) start(id string) *Node {
+	s.t.Helper()
+	cfg := s.config(id)
+	m, _ := cfg.member(id)
+	n, err := start(cfg, s.fabric.of(id, m.Address))
+	if err != nil {
+		s.t.Fatalf("starting %s: %v", id, err)
+	}
+	s.nodes[id] = n
+	return n
+}
+
+func (s *station) stop(id string) {
+	s.t.Helper()
+	if err := s.nodes[id].Close(); err != nil {
+		s.t.Errorf("closing %s: %v", id, err)
+	}
+	delete(s.nodes, id)
+}
+
+func (s *station) close() {
+	s.fabric.heal()
+	for id := range s.nodes {
+		s.stop(id)
+	}
+}
+
+func (s *station) others(id string) []string {
+	var ids []string
+	for _, m := range s.members {
+		if m.ID != id {
+			ids = append(ids, m.ID)
+		}
+	}
+	return ids
+}
+
+// until waits for a condition.
+func until(t testing.TB, what string, condition func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); !condition(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("not within %v: %s", patience, what)
+		}
+	}
+}
+
+// leader waits for a leader that the given nodes (all, if none is given) agree on and that's ready.
+func (s *station) leader(among ...string) *Node {
+	s.t.Helper()
+	if len(among) == 0 {
+		for id := range s.nodes {
+			among = append(among, id)
+		}
+	}
+	var leader *Node
+	until(s.t, fmt.Sprintf("a leader of %v", among), func() bool {
+		leader = nil
+		for _, id := range among {
+			l := s.nodes[s.nodes[id].Leader()]
+			if l == nil || !l.IsLeader() || leader != nil && l != leader {
+				return false
+			}
+			leader = l
+		}
+		return true
+	})
+	return leader
+}
+
+// resource is a resource as a node sees it.
+func (s *station) resource(node, id string) fsm.Resource {
+	var r fsm.Resource
+	s.nodes[node].View(func(st *fsm.State) { r, _ = st.Resource(id) })
+	return r
+}
+
+// owned waits until a node has the tenure of a resource.
+func (s *station) owned(node, id string) *Tenure {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	t, err := s.nodes[node].WaitTenure(ctx, id)
+	if err != nil {
+		s.t.Fatalf("%s doesn't get %s: %v; it's %+v", node, id, err, s.resource(node, id))
+	}
+	return t
+}
+
+// propose has a command committed from a node.
+func (s *station) propose(node string, c *fsmpb.Command) Result {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	r, err := s.nodes[node].Propose(ctx, c)
+	if err != nil {
+		s.t.Fatalf("proposing at %s: %v", node, err)
+	}
+	return r
+}
+
+func pin(resource, node string) *fsmpb.Command {
+	return &fsmpb.Command{Op: &fsmpb.Command_Pin{Pin: &fsmpb.Pin{Resource: resource, Node: node}}}
+}

@@ -1,0 +1,91 @@
+package cluster
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/fepha/fepha/fsm"
+	"github.com/fepha/fepha/fsm/fsmpb"
+)
+
+// TestGroup is the whole of it once: three nodes form a group, a FEP leads, what's declared gets owners, and proposals
+// from every node are applied on every node.
+func TestGroup(t *testing.T) {
+	s := newStation(t, nil)
+	leader := s.leader()
+	if leader.self.Role != RoleFEP {
+		until(t, "the witness hands on leadership", func() bool { return s.leader().self.Role == RoleFEP })
+	}
+	one, two := s.owned("fep1", fsm.RTUResource(1)), s.owned("fep2", fsm.RTUResource(2))
+	defer one.Close()
+	defer two.Close()
+	if err := one.Check(); err != nil {
+		t.Error(err)
+	}
+	var last uint64
+	for _, id := range []string{"fep1", "fep2", "wit"} {
+		r := s.propose(id, pin(fsm.RTUResource(1), "fep1"))
+		if r.GetCode() > fsmpb.Result_DUPLICATE {
+			t.Errorf("%s: %v", id, r)
+		}
+		last = r.Index
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	digests := map[string]bool{}
+	for _, n := range s.nodes {
+		if err := n.WaitApplied(ctx, last); err != nil {
+			t.Fatal(err)
+		}
+		if n.Info().Leader == "" {
+			t.Errorf("%s knows no leader", n.ID())
+		}
+	}
+	_ = digests
+	until(t, "every node sees a quorum and three living peers", func() bool {
+		for _, n := range s.nodes {
+			info := n.Info()
+			if !info.Quorum || len(info.Peers) != 3 {
+				return false
+			}
+			for _, p := range info.Peers {
+				if !p.Alive || p.ConfigDiffers {
+					return false
+				}
+			}
+		}
+		return true
+	})
+}
+
+// TestKill cuts off the node that leads and owns: the other one takes over, and only when the old one has stopped.
+func TestKill(t *testing.T) {
+	s := newStation(t, nil)
+	s.leader()
+	old := s.owned("fep1", fsm.RTUResource(1))
+	s.nodes["fep2"].Transfer(t.Context(), "fep1")
+	until(t, "fep1 leads", func() bool { return s.leader().ID() == "fep1" })
+	if !old.Valid() {
+		old.Close()
+		old = s.owned("fep1", fsm.RTUResource(1))
+	}
+	began := time.Now()
+	s.fabric.isolate("fep1", s.others("fep1")...)
+	taken := s.owned("fep2", fsm.RTUResource(1))
+	defer taken.Close()
+	if old.Valid() {
+		t.Error("two valid tenures")
+	}
+	t.Logf("takeover in %v, timings %+v", time.Since(began), s.resource("fep2", fsm.RTUResource(1)).Timings)
+	<-old.Done()
+	old.Close()
+	if taken.Epoch <= old.Epoch {
+		t.Errorf("epoch %d after %d", taken.Epoch, old.Epoch)
+	}
+	s.fabric.heal()
+	until(t, "fep1 sees that it lost the RTU", func() bool { return s.resource("fep1", fsm.RTUResource(1)).Owner == "fep2" })
+	if _, ok := s.nodes["fep1"].Tenure(fsm.RTUResource(1)); ok {
+		t.Error("fep1 has a tenure of what it lost")
+	}
+}

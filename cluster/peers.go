@@ -1,0 +1,108 @@
+package cluster
+
+import (
+	"context"
+	"net"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
+	"google.golang.org/grpc/credentials/insecure"
+
+	"github.com/fepha/fepha/cluster/clusterpb"
+)
+
+// peers are this node's RPC connections to the others. Each has two: proposals would make leases wait.
+type peers struct {
+	board   *switchboard
+	address func(id string) (string, bool)
+
+	mu     sync.Mutex
+	conns  map[peerConn]*grpc.ClientConn
+	wires  map[string]net.Conn // what control connections run over
+	closed bool
+}
+
+type peerConn struct {
+	id, address string
+	bulk        bool
+}
+
+func newPeers(board *switchboard, address func(id string) (string, bool)) *peers {
+	return &peers{board: board, address: address, conns: map[peerConn]*grpc.ClientConn{}, wires: map[string]net.Conn{}}
+}
+
+// control is the connection for short exchanges that mustn't wait.
+func (p *peers) control(id string) (clusterpb.PeerClient, error) { return p.client(id, false) }
+
+// bulk is the connection for proposals.
+func (p *peers) bulk(id string) (clusterpb.PeerClient, error) { return p.client(id, true) }
+
+func (p *peers) client(id string, bulk bool) (clusterpb.PeerClient, error) {
+	address, ok := p.address(id)
+	if !ok {
+		return nil, ErrUnknownNode
+	}
+	key := peerConn{id, address, bulk}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return nil, ErrClosed
+	}
+	conn, ok := p.conns[key]
+	if !ok {
+		var err error
+		if conn, err = p.connect(key); err != nil {
+			return nil, err
+		}
+		p.conns[key] = conn
+	}
+	return clusterpb.NewPeerClient(conn), nil
+}
+
+func (p *peers) connect(to peerConn) (*grpc.ClientConn, error) {
+	return grpc.NewClient("passthrough:///"+to.address,
+		grpc.WithContextDialer(func(ctx context.Context, address string) (net.Conn, error) {
+			wire, err := p.board.dial(ctx, to.id, address)
+			if err == nil && !to.bulk {
+				p.mu.Lock()
+				p.wires[to.id] = wire
+				p.mu.Unlock()
+			}
+			return wire, err
+		}),
+		grpc.WithTransportCredentials(insecure.NewCredentials()), // the switchboard's connections are secured already
+		grpc.WithConnectParams(grpc.ConnectParams{
+			Backoff:           backoff.Config{BaseDelay: 10 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: 200 * time.Millisecond},
+			MinConnectTimeout: p.board.timeout,
+		}),
+		grpc.WithDisableServiceConfig(),
+		grpc.WithIdleTimeout(0),
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage), grpc.MaxCallSendMsgSize(maxMessage)),
+	)
+}
+
+// maxMessage bounds a message between nodes: an entry, or the results of one.
+const maxMessage = 4 << 20
+
+// hangUp has the control connection to a node made anew: one that a cut has frozen thaws long after the cut has ended.
+func (p *peers) hangUp(id string) {
+	p.mu.Lock()
+	wire := p.wires[id]
+	delete(p.wires, id)
+	p.mu.Unlock()
+	if wire != nil {
+		_ = wire.Close()
+	}
+}
+
+func (p *peers) close() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.closed = true
+	for _, conn := range p.conns {
+		_ = conn.Close()
+	}
+	clear(p.conns)
+}

@@ -1,0 +1,117 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/hashicorp/raft"
+
+	"github.com/fepha/fepha/fsm"
+)
+
+// Restore replaces the state of the whole group by a snapshot that WriteSnapshot wrote: events, owners and epochs are
+// then as they were. Only the leader can (ErrNotLeader). All leases are let run out first, since nodes take over the new
+// state one after the other and it may name other owners: so it takes a lease and a half, and links are opened anew.
+func (n *Node) Restore(ctx context.Context, snapshot io.Reader) error {
+	r := n.reign.Load()
+	if r == nil || !r.ready() {
+		return fmt.Errorf("restoring a snapshot: %w: %s is", ErrNotLeader, n.leaderID())
+	}
+	f, size, err := n.spool(snapshot)
+	if err != nil {
+		return fmt.Errorf("restoring a snapshot: %w", err)
+	}
+	defer func() {
+		_ = f.Close()
+		_ = os.Remove(f.Name())
+	}()
+	if err := r.restore(ctx, f, size); err != nil {
+		return fmt.Errorf("restoring a snapshot: %w", err)
+	}
+	return nil
+}
+
+// spool copies a snapshot to the data folder and checks it: Raft can't go back once it has begun.
+func (n *Node) spool(snapshot io.Reader) (_ *os.File, size int64, err error) {
+	f, err := os.CreateTemp(n.cfg.DataDir, "restore.*")
+	if err != nil {
+		return nil, 0, err
+	}
+	defer func() {
+		if err != nil {
+			_ = f.Close()
+			_ = os.Remove(f.Name())
+		}
+	}()
+	if size, err = io.Copy(f, snapshot); err != nil {
+		return nil, 0, err
+	}
+	if _, err = f.Seek(0, io.SeekStart); err != nil {
+		return nil, 0, err
+	}
+	if _, err = fsm.Restore(f); err != nil {
+		return nil, 0, err
+	}
+	_, err = f.Seek(0, io.SeekStart)
+	return f, size, err
+}
+
+func (r *reign) restore(ctx context.Context, snapshot io.Reader, size int64) error {
+	r.mu.Lock()
+	r.grantor.shut = true
+	r.mu.Unlock()
+	if err := r.waitAllFree(ctx); err != nil {
+		r.reopen(0)
+		return err
+	}
+	if err := r.node.raft.Restore(&raft.SnapshotMeta{Version: raft.SnapshotVersionMax, Size: size}, snapshot, r.node.timing.stuck); err != nil {
+		return err // leases stay shut for this reign: the next one knows whether it came to be
+	}
+	// Nodes that have applied this entry have the new state.
+	index, err := r.mark()
+	if err != nil {
+		return err
+	}
+	r.reopen(index)
+	return nil
+}
+
+// waitAllFree waits until no node holds a lease.
+func (r *reign) waitAllFree(ctx context.Context) error {
+	for {
+		voters := r.node.voters()
+		now := r.node.clock()
+		wait := time.Duration(0)
+		r.mu.Lock()
+		for _, id := range voters {
+			at, known := r.grantor.free(id, voters)
+			if !known {
+				at = now + r.node.timing.renew
+			}
+			wait = max(wait, at-now)
+		}
+		r.mu.Unlock()
+		if wait <= 0 {
+			return nil
+		}
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-r.ctx.Done():
+			return fmt.Errorf("%w any more", ErrNotLeader)
+		}
+	}
+}
+
+// reopen grants leases again, to those who have applied the entry at index.
+func (r *reign) reopen(index uint64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.grantor.shut = false
+	r.grantor.minApplied = max(r.grantor.minApplied, index)
+	nudge(r.kick)
+}

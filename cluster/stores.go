@@ -1,0 +1,168 @@
+package cluster
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/hashicorp/raft"
+	raftboltdb "github.com/hashicorp/raft-boltdb/v2"
+	raftwal "github.com/hashicorp/raft-wal"
+	"go.etcd.io/bbolt"
+)
+
+// What's in a data folder.
+const (
+	nodeFile     = "node.json" // whose folder it is
+	boltFile     = "raft.db"   // log, term and vote with LogStoreBolt; term and vote with LogStoreWAL
+	walFolder    = "wal"       // log with LogStoreWAL
+	snapshotsDir = "snapshots" // made by Raft's file snapshot store
+)
+
+const snapshotsKept = 2
+
+// stores are a node's files.
+type stores struct {
+	log       raft.LogStore
+	stable    raft.StableStore
+	snapshots raft.SnapshotStore
+	bolt      *raftboltdb.BoltStore
+	closers   []io.Closer
+
+	excess  time.Duration // how much longer this node's leases were when it ran last
+	amnesia *amnesiaGuard // nil once a leader has brought this node up to date
+}
+
+// openStores opens or makes the files of a data folder. One process at a time can.
+func openStores(dir, kind string, log hclog.Logger) (_ *stores, err error) {
+	if err := os.MkdirAll(dir, 0o750); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrDataDir, err)
+	}
+	if err := checkKind(dir, kind); err != nil {
+		return nil, err
+	}
+	s := &stores{}
+	defer func() {
+		if err != nil {
+			_ = s.close()
+		}
+	}()
+
+	if kind == LogStoreWAL {
+		wal := filepath.Join(dir, walFolder)
+		if err := os.MkdirAll(wal, 0o750); err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrDataDir, err)
+		}
+		w, err := raftwal.Open(wal, raftwal.WithLogger(log))
+		if err != nil {
+			return nil, fmt.Errorf("%w: opening the log in %s: %w", ErrDataDir, wal, err)
+		}
+		s.closers = append(s.closers, w)
+		s.log = w
+		if last, err := w.LastIndex(); err != nil || last > 0 && !exists(filepath.Join(dir, boltFile)) {
+			return nil, fmt.Errorf("%w: %s has a log up to entry %d, but no %s with the term and the vote: %w", ErrDataDir, dir, last, boltFile, errors.Join(err, fs.ErrNotExist))
+		}
+	}
+
+	// The freelist is found by a scan at the start: written with each commit it would double a small commit's size.
+	s.bolt, err = openBolt(filepath.Join(dir, boltFile), &bbolt.Options{
+		Timeout: 2 * time.Second, NoFreelistSync: true, FreelistType: bbolt.FreelistMapType,
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.closers = append(s.closers, s.bolt)
+	s.stable = s.bolt
+	if s.log == nil {
+		s.log = s.bolt
+	}
+
+	s.snapshots, err = raft.NewFileSnapshotStoreWithLogger(dir, snapshotsKept, log)
+	if err != nil {
+		return nil, fmt.Errorf("%w: opening the snapshots in %s: %w", ErrDataDir, filepath.Join(dir, snapshotsDir), err)
+	}
+	return s, nil
+}
+
+// checkKind refuses to start on an empty log beside the node's real one.
+func checkKind(dir, kind string) error {
+	segments, _ := filepath.Glob(filepath.Join(dir, walFolder, "*"))
+	hasWAL, hasBolt := len(segments) > 0, exists(filepath.Join(dir, boltFile))
+	if kind == LogStoreBolt && hasWAL || kind == LogStoreWAL && hasBolt && !hasWAL {
+		return fmt.Errorf("%w: %s was not made with log store %q", ErrDataDir, dir, kind)
+	}
+	return nil
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+// openBolt opens a bolt file, after a look at what's in it: bbolt meets damage with a panic, at times on a goroutine of its
+// own, or reads beyond the end of a file that was cut short.
+func openBolt(path string, options *bbolt.Options) (*raftboltdb.BoltStore, error) {
+	if exists(path) {
+		if err := checkBolt(path); errors.Is(err, bbolt.ErrTimeout) {
+			return nil, fmt.Errorf("%w: %s is locked: another process uses it", ErrDataDir, path)
+		} else if err != nil {
+			return nil, fmt.Errorf("%w: %s is damaged: %w", ErrDataDir, path, err)
+		}
+	}
+	store, err := raftboltdb.New(raftboltdb.Options{Path: path, BoltOptions: options})
+	if err != nil {
+		return nil, fmt.Errorf("%w: opening %s: %w", ErrDataDir, path, err)
+	}
+	return store, nil
+}
+
+// checkBolt reads every page that holds something.
+func checkBolt(path string) (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("%v", r)
+		}
+	}()
+	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: 2 * time.Second, ReadOnly: true})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	return db.View(func(tx *bbolt.Tx) error {
+		if tx.Size() > info.Size() {
+			return fmt.Errorf("%d octets, expected %d", info.Size(), tx.Size())
+		}
+		return tx.ForEach(func(name []byte, b *bbolt.Bucket) error {
+			var before []byte
+			return b.ForEach(func(k, v []byte) error {
+				if before != nil && bytes.Compare(before, k) >= 0 {
+					return fmt.Errorf("bucket %s: keys out of order", name)
+				}
+				before = append(before[:0], k...)
+				_ = crc32.ChecksumIEEE(v) // reads it
+				return nil
+			})
+		})
+	})
+}
+
+func (s *stores) close() error {
+	var errs []error
+	for i := len(s.closers) - 1; i >= 0; i-- {
+		errs = append(errs, s.closers[i].Close())
+	}
+	return errors.Join(errs...)
+}

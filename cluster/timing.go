@@ -1,0 +1,62 @@
+package cluster
+
+import "time"
+
+// timing is every timeout of a node. All derive from the lease, so that one number in the configuration decides how
+// fast a station is and how much stalling it forgives.
+type timing struct {
+	lease time.Duration // a node may act for so long without hearing from the leader
+	renew time.Duration // between two requests for a lease: three may be lost
+
+	// heartbeat is Raft's HeartbeatTimeout: silence of the leader after which a follower campaigns. 3/5 of the lease lets
+	// the election end at about the time at which the old leader's lease has, so neither waits for the other; below
+	// 100 ms the scheduler of a busy machine looks like a dead leader. Raft's heartbeats go out ten times as often.
+	heartbeat time.Duration
+
+	// election is Raft's ElectionTimeout: how long a candidate waits for votes before it tries again. Raft wants it at
+	// least as long as heartbeat.
+	election time.Duration
+
+	// commit is Raft's CommitTimeout: an idle leader tells followers of a commit so late. It's what an uplink on a
+	// follower waits for; 5 ms costs 200 small messages a second while entries trickle, and none that matter otherwise.
+	commit time.Duration
+
+	// rpc bounds one exchange of Raft's transport. At Raft's own 10 s a node that comes back after a cut waits for the
+	// dead connection; at one heartbeat timeout it's back at once.
+	rpc time.Duration
+
+	// stagger keeps the nodes from campaigning at the same instant once all have noticed the same silence.
+	stagger time.Duration
+
+	// stall is how long a write to disk may take before this node stops acting on what it can't store: it asks for no
+	// lease, vouches for none, and sends no heartbeats, until the write is done.
+	stall time.Duration
+
+	// stuck is how long a write to disk, or a commit while a quorum answers, may take before the node gives up and ends.
+	stuck time.Duration
+
+	// dial bounds connecting, and unacked how long sent bytes may stay unacknowledged by the peer's TCP.
+	dial, unacked time.Duration
+}
+
+func newTiming(lease time.Duration, role Role, host int) timing {
+	t := timing{
+		lease:     lease,
+		renew:     lease / 4,
+		heartbeat: max(lease*3/5, 100*time.Millisecond),
+		commit:    5 * time.Millisecond,
+		stagger:   time.Duration(host-1) * max(lease/40, 5*time.Millisecond),
+		stuck:     max(4*lease, 3*time.Second),
+	}
+	if role == RoleWitness {
+		// Voters refuse while they believe in a leader, so the one that gives up belief last decides who wins: a witness
+		// with longer timeouts won 40 of 40 elections. It believes for a shorter time and doesn't campaign (see witness.go).
+		t.heartbeat = t.heartbeat * 3 / 4
+	}
+	t.election = t.heartbeat
+	t.stall = max(2*t.heartbeat, 500*time.Millisecond)
+	t.rpc = t.heartbeat
+	t.dial = t.heartbeat
+	t.unacked = max(2*lease, time.Second)
+	return t
+}
