@@ -18,6 +18,8 @@ type sequencer struct {
 	current int  // channel in use, or to be tried next
 	begun   bool // whether current was tried since it became current
 
+	peerActive bool // whether a link is started on the other FEP
+
 	actions []action
 	quieted int // links that are left alone since takeQuieted
 }
@@ -267,11 +269,11 @@ func (s *sequencer) begin(now time.Duration, k linkKey, want use) {
 		l.conn = dialing
 		s.act(dialLink, k)
 	case useHold:
-		l.probed(now)
+		s.probed(now, l)
 		l.conn = dialing
 		s.act(dialLink, k)
 	case useCheck:
-		l.probed(now)
+		s.probed(now, l)
 		l.conn = checking
 		s.act(checkLink, k)
 	}

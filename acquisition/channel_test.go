@@ -170,9 +170,10 @@ func tell(t *testing.T, s *sequencer, now time.Duration, words []string) {
 		s.checked(now, k, true)
 	case "unreachable":
 		s.checked(now, k, false)
+	case "peer-active":
+		s.peer(now, true, false)
 	case "peer-lost":
-		s.disturbed(now)
-		s.tick(now)
+		s.peer(now, false, true)
 	default:
 		t.Fatalf("what is %q?", words)
 	}
@@ -216,7 +217,9 @@ func TestChannelProperties(t *testing.T) {
 			"own":    func(t *rapid.T) { w.own(w.now, rapid.Bool().Draw(t, "owner")) },
 			"answer": w.answer,
 			"break":  w.breakLink,
-			"peer":   func(*rapid.T) { w.disturbed(w.now) },
+			"peer": func(t *rapid.T) {
+				w.peer(w.now, rapid.Bool().Draw(t, "active"), rapid.Bool().Draw(t, "lost"))
+			},
 			"pass": func(t *rapid.T) {
 				w.now += time.Duration(rapid.Int64Range(0, int64(time.Minute)).Draw(t, "time"))
 				w.tick(w.now)

@@ -2,8 +2,10 @@ package acquisition
 
 import (
 	"context"
+	"io"
 	"log/slog"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -20,6 +22,20 @@ type bench struct {
 	net  *network
 	feps map[string]*fep
 	rtus []RTU
+	logs lines
+}
+
+// lines counts the lines of a log.
+type lines struct {
+	mu    sync.Mutex
+	lines []string
+}
+
+func (l *lines) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.lines = append(l.lines, string(b))
+	return len(b), nil
 }
 
 type fep struct {
@@ -65,7 +81,7 @@ func newBench(t *testing.T, rtus ...RTU) *bench {
 // run starts the acquisition of a node.
 func (b *bench) run(node string) *fep {
 	b.Helper()
-	m, err := New(Config{Cluster: b.nodes[node], Node: node, RTUs: b.rtus, Dial: b.net.dial, Log: slog.New(slog.NewTextHandler(b.Output(), nil))})
+	m, err := New(Config{Cluster: b.nodes[node], Node: node, RTUs: b.rtus, Dial: b.net.dial, Log: slog.New(slog.NewTextHandler(io.MultiWriter(b.Output(), &b.logs), nil))})
 	if err != nil {
 		b.Fatal(err)
 	}

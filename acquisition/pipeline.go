@@ -72,8 +72,8 @@ func (p *pipeline) receive(s *session, a iec104.ASDU, index uint64) {
 	if p.ended {
 		return
 	}
-	if index-s.acknowledged > p.limit {
-		p.end(fmt.Errorf("%w: %d ASDUs unacknowledged, expected at most %d", ErrOverrun, index-s.acknowledged, p.limit))
+	if n := index - s.acknowledged; n > p.limit {
+		s.client.Abort(fmt.Errorf("%w: %d ASDUs unacknowledged, expected at most %d", ErrOverrun, n, p.limit))
 		return
 	}
 	if a.Type.IsMonitor() && a.Type != iec104.M_EI_NA_1 || !a.Known() {

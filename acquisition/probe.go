@@ -22,8 +22,9 @@ const (
 type probing struct {
 	at      time.Duration // when the last one began
 	done    bool          // whether there was one
-	blamed  bool          // whether a started link was lost right after it
-	strikes int           // probes in a row that were blamed
+	telling bool          // whether there was a started link that it could disturb
+	blamed  bool          // whether one was lost right after it
+	strikes int           // telling probes in a row that were blamed
 	until   time.Duration // not before
 }
 
@@ -50,16 +51,37 @@ func (s *sequencer) backOff(failures int) time.Duration {
 	return wait
 }
 
-// probed notes that a probe begins.
-func (l *lane) probed(now time.Duration) {
+// probed notes that a probe of a link begins.
+func (s *sequencer) probed(now time.Duration, l *lane) {
 	p := &l.probing
-	if !p.blamed {
+	if p.telling && !p.blamed {
 		p.strikes = 0
 	}
-	p.at, p.done, p.blamed = now, true, false
+	p.at, p.done, p.telling, p.blamed = now, true, s.active(), false
 }
 
-// disturbed says that a started link of the RTU was lost, here or on the other FEP, against the will of its owner.
+// active tells whether any link of the RTU is started, here or on the other FEP.
+func (s *sequencer) active() bool {
+	for _, lanes := range s.lanes {
+		for i := range lanes {
+			if lanes[i].conn == started {
+				return true
+			}
+		}
+	}
+	return s.peerActive
+}
+
+// peer says whether a link of the RTU is started on the other FEP, and whether one was lost just now.
+func (s *sequencer) peer(now time.Duration, active, lost bool) {
+	s.peerActive = active
+	if lost {
+		s.disturbed(now)
+		s.step(now)
+	}
+}
+
+// disturbed says that a started link of the RTU was lost.
 func (s *sequencer) disturbed(now time.Duration) {
 	for _, lanes := range s.lanes {
 		for i := range lanes {
@@ -72,7 +94,6 @@ func (s *sequencer) disturbed(now time.Duration) {
 			p.strikes++
 			if p.strikes >= disturbedTwice {
 				p.strikes, p.until = 0, now+quiet
-				l.verdict = untried
 				s.quieted++
 			}
 		}
@@ -95,11 +116,11 @@ func (s *sequencer) state(now time.Duration, k linkKey) fsmpb.LinkState {
 	case held, starting, closing:
 		return fsmpb.LinkState_STANDBY
 	}
-	switch l.verdict {
-	case reachable:
-		return fsmpb.LinkState_STANDBY
-	case failed:
+	switch {
+	case l.verdict == failed:
 		return fsmpb.LinkState_DOWN
+	case l.verdict == reachable && (now >= l.probing.until || s.want(now, k) == useData): // else nobody looks any more
+		return fsmpb.LinkState_STANDBY
 	}
 	// The policy takes "all down" for "all tried": what the owner will still try is not down.
 	if s.owner || s.probeUse(now, k) != useNone {

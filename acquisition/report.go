@@ -150,12 +150,8 @@ func (w *worker) links(now time.Duration) []fsm.Link {
 // watchPeers notices when another node has lost its active link: perhaps because this one has probed the device.
 func (w *worker) watchPeers(now time.Duration, s *seen) {
 	r := &w.reports
-	for _, l := range r.peers {
-		if !slices.Contains(s.peers, l) && w.turn == nil {
-			w.seq.disturbed(now)
-			break
-		}
-	}
+	lost := slices.ContainsFunc(r.peers, func(l fsm.Link) bool { return !slices.Contains(s.peers, l) })
+	w.seq.peer(now, len(s.peers) > 0, lost && w.turn == nil)
 	r.peers = s.peers
 }
 

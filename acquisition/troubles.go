@@ -23,7 +23,6 @@ const (
 	linkLost   // a connection ended against this node's will
 	badInterrogation
 	badClockSync
-	overrun
 	disturbing
 	controlFailed
 	rejected // the state refused what was proposed
@@ -42,7 +41,6 @@ var troubleNames = [troubleKinds]string{
 	linkLost:             "connection lost",
 	badInterrogation:     "interrogation failed",
 	badClockSync:         "clock synchronization failed",
-	overrun:              "sends on without acknowledgement",
 	disturbing:           "drops its client when probed, so not probed for a while",
 	controlFailed:        "control failed",
 	rejected:             "values refused by the state",

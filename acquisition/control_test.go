@@ -1,0 +1,186 @@
+package acquisition
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/fepha/fepha/fsm"
+	"github.com/fepha/fepha/fsm/fsmpb"
+	"github.com/fepha/fepha/iec104"
+)
+
+// submit asks for a control of DO 1, or what change makes of it.
+func (b *bench) submit(id string, change func(*fsmpb.ControlSubmit)) {
+	b.Helper()
+	c := &fsmpb.ControlSubmit{
+		Id: id, Origin: "test", Rtu: 1, Kind: fsmpb.Kind_DO, Point: 1, Type: uint32(iec104.C_SC_NA_1), Value: 1,
+		DeadlineMs: time.Now().Add(10 * time.Second).UnixMilli(),
+	}
+	if change != nil {
+		change(c)
+	}
+	b.do(b.T, &fsmpb.Command{Op: &fsmpb.Command_ControlSubmit{ControlSubmit: c}})
+}
+
+// finished waits for the end of a control.
+func (b *bench) finished(id string) fsm.Control {
+	b.Helper()
+	b.until(15*time.Second, id+" done", func() bool { return b.control(id).Stage == fsm.Done })
+	return b.control(id)
+}
+
+func phase(p fsmpb.ControlSubmit_Phase, of string) func(*fsmpb.ControlSubmit) {
+	return func(c *fsmpb.ControlSubmit) { c.Phase, c.SelectId = p, of }
+}
+
+func TestControls(t *testing.T) {
+	const (
+		con, term = uint8(iec104.ActivationCon), uint8(iec104.ActivationTermination)
+	)
+	for _, c := range []struct {
+		what      string
+		temper    temper
+		change    func(*fsmpb.ControlSubmit)
+		ok        bool
+		confirmed bool
+		cause     uint8
+		reason    string
+		sent      int
+	}{
+		{what: "direct", ok: true, confirmed: true, cause: term, sent: 1},
+		{what: "refused", temper: temper{refuses: true}, cause: con, reason: "refused by the device", sent: 1},
+		{what: "never terminated", temper: temper{noTermination: true}, ok: true, confirmed: true, cause: con, reason: "not terminated", sent: 1},
+		{what: "no answer", temper: temper{silent: true}, reason: "outcome unknown: no answer", sent: 1},
+		{what: "object unknown to the device", temper: temper{unknownObjects: true}, cause: uint8(iec104.UnknownObjectAddress), reason: "unknown object address", sent: 1},
+		{what: "no such DO", change: func(c *fsmpb.ControlSubmit) { c.Point = 5000 }, reason: "RTU 1 has no do 5000"},
+		{what: "impossible value", change: func(c *fsmpb.ControlSubmit) { c.Value = 2 }, reason: "expected 0 or 1"},
+	} {
+		t.Run(c.what, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				b := newBench(t, testRTU(1, channel("a:1")))
+				d := newDevice(t, b.net, c.temper, "a:1")
+				b.start("fep1")
+				b.until(time.Second, "active", func() bool { return b.state("fep1", 1, 1) == fsm.LinkActive })
+				b.submit("c", c.change)
+				r := b.finished("c")
+				if r.OK != c.ok || r.Cause != c.cause || (r.ConfirmedMs != 0) != c.confirmed || !strings.Contains(r.Reason, c.reason) {
+					t.Errorf("%+v, expected ok %v, cause %d, confirmed %v, %q", r, c.ok, c.cause, c.confirmed, c.reason)
+				}
+				time.Sleep(20 * time.Second)
+				if n := d.got(iec104.C_SC_NA_1, iec104.Activation); n != c.sent {
+					t.Errorf("sent %d times, expected %d", n, c.sent)
+				}
+			})
+		})
+	}
+}
+
+func TestSelectExecuteCancel(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		b := newBench(t, testRTU(1, channel("a:1")))
+		d := newDevice(t, b.net, temper{}, "a:1")
+		b.start("fep1")
+		b.until(time.Second, "active", func() bool { return b.state("fep1", 1, 1) == fsm.LinkActive })
+
+		b.submit("s1", phase(fsmpb.ControlSubmit_SELECT, ""))
+		if r := b.finished("s1"); !r.OK {
+			t.Fatalf("selection: %s", r.Reason)
+		}
+		b.submit("x1", phase(fsmpb.ControlSubmit_EXECUTE, "s1"))
+		if r := b.finished("x1"); !r.OK || r.ConfirmedMs == 0 {
+			t.Errorf("execution: %+v", r)
+		}
+
+		b.submit("s2", phase(fsmpb.ControlSubmit_SELECT, ""))
+		b.finished("s2")
+		b.submit("c2", phase(fsmpb.ControlSubmit_CANCEL, "s2"))
+		if r := b.finished("c2"); !r.OK || r.Cause != uint8(iec104.DeactivationCon) {
+			t.Errorf("cancel: %+v", r)
+		}
+
+		// The device forgets a selection with its link, so an execution on another one must not be tried.
+		b.submit("s3", phase(fsmpb.ControlSubmit_SELECT, ""))
+		b.finished("s3")
+		d.drop()
+		b.until(time.Second, "link lost", func() bool { return b.state("fep1", 1, 1) != fsm.LinkActive })
+		b.until(10*time.Second, "link back", func() bool { return b.state("fep1", 1, 1) == fsm.LinkActive })
+		b.submit("x3", phase(fsmpb.ControlSubmit_EXECUTE, "s3"))
+		if r := b.finished("x3"); r.OK {
+			t.Errorf("executed on another link than it was selected on")
+		}
+
+		var sent []string
+		d.mu.Lock()
+		for _, a := range d.asked {
+			if a.Type == iec104.C_SC_NA_1 {
+				sent = append(sent, fmt.Sprint(a.Cause, " select=", a.Object(0).Select()))
+			}
+		}
+		d.mu.Unlock()
+		want := "[activation select=true activation select=false activation select=true deactivation select=true activation select=true]"
+		if fmt.Sprint(sent) != want {
+			t.Errorf("sent %v, expected %s", sent, want)
+		}
+	})
+}
+
+// A control in flight when the owner changes is not sent again by the next one; one that was only submitted is sent once,
+// by the next one.
+func TestControlAndTakeover(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		b := newBench(t, hold(testRTU(1, channel("a:1"))))
+		d := newDevice(t, b.net, temper{silent: true}, "a:1")
+		b.start("fep1", "fep2")
+		b.until(2*time.Second, "active and held", func() bool {
+			return b.state("fep1", 1, 1) == fsm.LinkActive && b.state("fep2", 1, 1) == fsm.LinkStandby
+		})
+		b.submit("flying", nil)
+		b.until(time.Second, "sent", func() bool { return d.got(iec104.C_SC_NA_1, iec104.Activation) == 1 })
+		b.kill(t, "fep1")
+		b.submit("waiting", func(c *fsmpb.ControlSubmit) { c.Point, c.Value = 2, 0 })
+		b.assign(t, 1, "fep2")
+		if r := b.finished("flying"); r.OK {
+			t.Errorf("%+v", r)
+		}
+		b.until(time.Second, "the other one sent", func() bool { return d.got(iec104.C_SC_NA_1, iec104.Activation) == 2 })
+		b.finished("waiting")
+		time.Sleep(30 * time.Second)
+		if n := d.got(iec104.C_SC_NA_1, iec104.Activation); n != 2 {
+			t.Errorf("%d commands at the device, expected 2", n)
+		}
+	})
+}
+
+// Without a link a control is refused soon, rather than at its deadline.
+func TestControlWithoutLink(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		b := newBench(t, testRTU(1, channel("a:1")))
+		b.start("fep1")
+		time.Sleep(10 * time.Second)
+		b.submit("c", nil)
+		b.until(100*time.Millisecond, "refused", func() bool { return b.control("c").Stage == fsm.Done })
+		if r := b.control("c"); r.OK || !strings.Contains(r.Reason, "no started link") {
+			t.Errorf("%+v", r)
+		}
+	})
+}
+
+// Nothing is sent before the start is committed.
+func TestControlWaitsForTheLog(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		b := newBench(t, testRTU(1, channel("a:1")))
+		d := newDevice(t, b.net, temper{}, "a:1")
+		b.start("fep1")
+		b.until(time.Second, "active", func() bool { return b.state("fep1", 1, 1) == fsm.LinkActive })
+		time.Sleep(5 * time.Second)
+		b.submit("c", func(c *fsmpb.ControlSubmit) { c.DeadlineMs -= 5000 })
+		b.stall(true)
+		b.remains(6*time.Second, "not sent", func() bool { return d.got(iec104.C_SC_NA_1, iec104.Activation) == 0 })
+		b.stall(false)
+		synctest.Wait()
+		b.remains(6*time.Second, "not sent after its deadline", func() bool { return d.got(iec104.C_SC_NA_1, iec104.Activation) == 0 })
+	})
+}

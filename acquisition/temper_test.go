@@ -1,0 +1,308 @@
+package acquisition
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/fepha/fepha/fsm"
+	"github.com/fepha/fepha/iec104"
+)
+
+// Devices as they are found in the field: the station goes on, says what is wrong at most once a minute, and loses
+// nothing.
+func TestTempers(t *testing.T) {
+	past := iec104.NewCP56Time2a(time.Date(1999, 12, 31, 23, 59, 59, 0, time.UTC), time.UTC)
+	for _, c := range []struct {
+		what   string
+		temper temper
+		tease  func(b *bench, d *device) // once a second
+		says   string                    // in the log
+	}{
+		{what: "as it should be"},
+		{what: "interrogation never terminated", temper: temper{neverTerminates: true}, says: "interrogation failed"},
+		{what: "interrogation refused", temper: temper{refuses: true}, says: "interrogation failed"},
+		{what: "slow", temper: temper{slow: 3 * time.Second}},
+		{what: "unknown types", tease: func(b *bench, d *device) { d.push(unknown(b)) }, says: "unknown type"},
+		{what: "wrong common address", says: "unknown common address",
+			tease: func(b *bench, d *device) {
+				d.push(other(asdu(b, iec104.M_SP_NA_1, iec104.Spontaneous, single(1, 1))))
+			}},
+		{what: "unknown addresses", says: "unknown object address",
+			tease: func(b *bench, d *device) { d.send(iec104.M_SP_NA_1, iec104.Spontaneous, single(999, 1)) }},
+		{what: "values of another type", says: "unfit",
+			tease: func(b *bench, d *device) { d.send(iec104.M_SP_NA_1, iec104.Spontaneous, single(1001, 1)) }},
+		{what: "time that is none", says: "time tag",
+			tease: func(b *bench, d *device) {
+				d.send(iec104.M_SP_TB_1, iec104.Spontaneous, iec104.Object{Address: 50, Time: iec104.CP56Time2a{0xff, 0xff}})
+			}},
+		{what: "time in the past",
+			tease: func(b *bench, d *device) {
+				d.send(iec104.M_SP_TB_1, iec104.Spontaneous, iec104.Object{Address: 50, Time: past})
+			}},
+		{what: "flapping", says: "connection lost", tease: func(b *bench, d *device) { d.drop() }},
+		{what: "gone and back", says: "no connection", tease: func(b *bench, d *device) {
+			d.shut("a:1")
+			time.Sleep(6 * time.Second)
+			d.open("a:1")
+		}},
+		{what: "restarts", tease: func(b *bench, d *device) {
+			d.send(iec104.M_EI_NA_1, iec104.Initialized, iec104.Object{Qualifier: iec104.COIPowerOn})
+		}},
+	} {
+		t.Run(c.what, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				b := newBench(t, testRTU(1, channel("a:1")))
+				d := newDevice(t, b.net, c.temper, "a:1")
+				b.start("fep1", "fep2")
+				began, n := time.Now(), 0
+				for range 180 {
+					d.change(iec104.InformationObjectAddress(n%40+1), float64(n/40%2))
+					n++
+					time.Sleep(time.Second)
+					if c.tease != nil {
+						c.tease(b, d)
+					}
+				}
+				b.until(2*time.Minute, "all acknowledged", func() bool { return d.queue.Len() == 0 })
+				got := 0
+				for _, e := range b.events() {
+					if e.Point <= 40 && e.Type == uint8(iec104.M_SP_TB_1) && e.Time != packTime(past) {
+						got++
+					}
+				}
+				if got < n {
+					t.Errorf("%d of %d events", got, n)
+				}
+				b.logs.mu.Lock()
+				defer b.logs.mu.Unlock()
+				// Each FEP may complain at once, and then once a minute.
+				if minutes := int(time.Since(began).Minutes()); len(b.logs.lines) > 2*(minutes+1) {
+					t.Errorf("%d lines in %d minutes", len(b.logs.lines), minutes)
+				}
+				said := slices.ContainsFunc(b.logs.lines, func(l string) bool { return strings.Contains(l, c.says) })
+				if c.says == "" && len(b.logs.lines) > 0 || c.says != "" && !said {
+					t.Errorf("log %q, expected %q", b.logs.lines, c.says)
+				}
+			})
+		})
+	}
+}
+
+// crude is a device that is nothing but a script on a connection.
+func crude(t *testing.T, n *network, address string, serve func(net.Conn)) {
+	l := n.listen(address)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			serve(c)
+			c.Close()
+		}
+	}()
+	t.Cleanup(func() {
+		l.Close()
+		<-ended
+	})
+}
+
+// started reads until STARTDT act, and confirms it.
+func confirmStart(c net.Conn) error {
+	b := make([]byte, 6)
+	if _, err := io.ReadFull(c, b); err != nil {
+		return err
+	}
+	if b[2] != 0x07 {
+		return fmt.Errorf("% x is no STARTDT act", b)
+	}
+	_, err := c.Write([]byte{0x68, 4, 0x0b, 0, 0, 0})
+	return err
+}
+
+// iFrame is an I-frame with one single point.
+func iFrame(sendSeq int, point byte) []byte {
+	return []byte{0x68, 14, byte(sendSeq << 1), byte(sendSeq >> 7), 0, 0, 1, 1, 3, 0, 1, 0, point, 0, 0, 1}
+}
+
+// A wrong N(S) costs the connection and nothing else.
+func TestWrongSendSequence(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		b := newBench(t, testRTU(1, channel("a:1")))
+		times := 0
+		crude(t, b.net, "a:1", func(c net.Conn) {
+			if confirmStart(c) != nil {
+				return
+			}
+			times++
+			_, _ = c.Write(iFrame(times%2, 7)) // every other time the first one is numbered 1
+			_, _ = io.Copy(io.Discard, c)
+		})
+		b.start("fep1")
+		b.until(time.Minute, "event", func() bool { return b.point(1, fsm.DI, 7).Value == 1 })
+		b.until(time.Second, "complaint", func() bool { return b.feps["fep1"].Counters()[0].Lost == 1 })
+	})
+}
+
+// A device that sends on without an acknowledgement is cut off before it fills the memory.
+func TestIgnoresItsWindow(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		b := newBench(t, testRTU(1, channel("a:1")))
+		sent, cut := 0, make(chan struct{})
+		crude(t, b.net, "a:1", func(c net.Conn) {
+			if sent > 0 || confirmStart(c) != nil {
+				return
+			}
+			b.stall(true)
+			go func() { _, _ = io.Copy(io.Discard, c) }()
+			for ; sent < 10_000; sent++ {
+				if _, err := c.Write(iFrame(sent, 7)); err != nil {
+					break
+				}
+			}
+			close(cut)
+		})
+		b.start("fep1")
+		<-cut
+		if sent > 20*leastLimit { // the network has buffers too
+			t.Errorf("cut off after %d ASDUs without an acknowledgement, expected about %d", sent, leastLimit)
+		}
+		b.stall(false)
+		b.until(5*time.Second, "complaint", func() bool {
+			b.logs.mu.Lock()
+			defer b.logs.mu.Unlock()
+			return slices.ContainsFunc(b.logs.lines, func(l string) bool { return strings.Contains(l, "ignores its window: 257") })
+		})
+	})
+}
+
+// The other FEP probes without an I-frame and with one connection at a time, and leaves a device alone that can't stand
+// it.
+func TestProbes(t *testing.T) {
+	for _, c := range []struct {
+		probe  Probe
+		temper temper
+		state  fsm.LinkState
+		quiet  bool // it is left alone in the end
+	}{
+		{ProbeConnect, temper{}, fsm.LinkStandby, false},
+		{ProbeHold, temper{}, fsm.LinkStandby, false},
+		{ProbeOff, temper{}, fsm.LinkDown, false},
+		{ProbeConnect, temper{oneClient: true}, fsm.LinkDown, true},
+		{ProbeHold, temper{oneClient: true}, fsm.LinkDown, true},
+	} {
+		t.Run(fmt.Sprint(c.probe, c.temper.oneClient), func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				rtu := testRTU(1, channel("a:1"))
+				rtu.StandbyProbe = c.probe
+				b := newBench(t, rtu)
+				d := newDevice(t, b.net, c.temper, "a:1")
+				b.start("fep1", "fep2")
+				time.Sleep(10 * time.Minute)
+				b.until(time.Second, "as probed", func() bool { return b.state("fep2", 1, 1) == c.state })
+				if got := b.state("fep1", 1, 1); got != fsm.LinkActive {
+					t.Errorf("the owner's link is %v", got)
+				}
+				if d.most > 2 {
+					t.Errorf("%d connections at a time", d.most)
+				}
+				starts, lost := d.starts, b.feps["fep1"].Counters()[0].Lost
+				if c.quiet != (lost > 0) || lost > 3 {
+					t.Errorf("the owner has lost its link %d times", lost)
+				}
+				if uint64(starts) > lost+1 {
+					t.Errorf("%d STARTDT for %d losses", starts, lost)
+				}
+				if n := b.feps["fep2"].Counters()[0].Started; n != 0 {
+					t.Errorf("the other FEP has started the link %d times", n)
+				}
+			})
+		})
+	}
+}
+
+// After an interrogation, what differs from the image is an event, and only that.
+func TestDifferencesBecomeEvents(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		rtu := testRTU(1, channel("a:1"))
+		rtu.Interrogation = time.Minute
+		b := newBench(t, rtu)
+		d := newDevice(t, b.net, temper{}, "a:1")
+		d.values = []iec104.ASDU{asdu(t, iec104.M_SP_NA_1, iec104.InterrogatedStation, single(1, 1), single(2, 1))}
+		b.start("fep1")
+		b.until(time.Second, "two events", func() bool { return len(b.events()) == 2 })
+		time.Sleep(5 * time.Minute)
+		if n := len(b.events()); n != 2 {
+			t.Errorf("%d events after interrogations that brought nothing new", n)
+		}
+		if n := d.got(iec104.C_IC_NA_1, iec104.Activation); n < 5 || n > 6 {
+			t.Errorf("%d interrogations in 5 minutes", n)
+		}
+		d.mu.Lock()
+		d.values = []iec104.ASDU{asdu(t, iec104.M_SP_NA_1, iec104.InterrogatedStation, single(1, 1), single(2, 0))}
+		d.mu.Unlock()
+		b.until(2*time.Minute, "the difference", func() bool { return len(b.events()) == 3 })
+		if e := b.events()[2]; e.Point != 2 || e.Value != 0 {
+			t.Errorf("%+v", e)
+		}
+		d.send(iec104.M_EI_NA_1, iec104.Initialized, iec104.Object{})
+		before := d.got(iec104.C_IC_NA_1, iec104.Activation)
+		b.until(time.Second, "asked again", func() bool { return d.got(iec104.C_IC_NA_1, iec104.Activation) == before+1 })
+	})
+}
+
+// Several devices behind one channel: each is started and interrogated, and a control finds the one that knows it.
+func TestAllActive(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		b := newBench(t, testRTU(1, Channel{Mode: AllActive, Links: []string{"a:1", "a:2"}}))
+		ignorant := newDevice(t, b.net, temper{unknownObjects: true}, "a:1")
+		knowing := newDevice(t, b.net, temper{}, "a:2")
+		b.start("fep1")
+		b.until(time.Second, "both active", func() bool {
+			return b.state("fep1", 1, 1) == fsm.LinkActive && b.state("fep1", 1, 2) == fsm.LinkActive
+		})
+		ignorant.change(1, 1)
+		knowing.change(2, 1)
+		b.until(time.Second, "both events", func() bool { return len(b.events()) == 2 })
+		b.submit("c", nil)
+		if r := b.finished("c"); !r.OK {
+			t.Errorf("%+v", r)
+		}
+		for _, d := range []*device{ignorant, knowing} {
+			if n := d.got(iec104.C_SC_NA_1, iec104.Activation); n > 1 {
+				t.Errorf("%d commands at one device", n)
+			}
+			b.until(time.Minute, "acknowledged", func() bool { return d.queue.Len() == 0 })
+		}
+	})
+}
+
+// Analogs are conflated: many changes, few commands, the last value right.
+func TestConflation(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		b := newBench(t, testRTU(1, channel("a:1")))
+		d := newDevice(t, b.net, temper{}, "a:1")
+		b.start("fep1")
+		b.until(time.Second, "active", func() bool { return b.state("fep1", 1, 1) == fsm.LinkActive })
+		time.Sleep(5 * time.Second)
+		before := len(b.committed())
+		for i := range 100 {
+			d.send(iec104.M_ME_NC_1, iec104.Spontaneous, single(1001, float64(i)))
+			time.Sleep(30 * time.Millisecond)
+		}
+		b.until(time.Second, "the last value", func() bool { return b.point(1, fsm.AI, 1).Value == 99 })
+		if n := len(b.committed()) - before; n > 40 {
+			t.Errorf("%d commands for 3 s of changes", n)
+		}
+		if len(b.events()) != 0 {
+			t.Error("analogs have become events")
+		}
+	})
+}
