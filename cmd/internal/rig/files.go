@@ -69,7 +69,7 @@ func (s *Station) writeFiles() (string, error) {
 			fmt.Fprintf(&y, "      - {address: %q}\n", address)
 		}
 		fmt.Fprintf(&y, "    retry: %v\n    standby_probe: %s\n", o.Retry, o.Probe)
-		points := [][]string{{"kind", "point", "ioa", "type", "name", "category"}}
+		points := [][]string{{"kind", "point", "ioa", "type", "name", "deadband", "scale", "offset", "unit", "invert", "category"}}
 		for j, p := range r.Points {
 			number := strconv.Itoa(int(p.Address))
 			kind := kindOf(p.Type)
@@ -77,7 +77,7 @@ func (s *Station) writeFiles() (string, error) {
 			if p.Type.IsCommand() {
 				typ, category = p.Type.String(), strings.ToUpper(kind)
 			}
-			points = append(points, []string{kind, number, number, typ, fmt.Sprintf("%s %d of RTU %d", kind, p.Address, r.Number), category})
+			points = append(points, []string{kind, number, number, typ, fmt.Sprintf("%s %d of RTU %d", kind, p.Address, r.Number), "", "", "", "", "", category})
 			forwarded := p.Type
 			if kind == "di" {
 				forwarded = p.Type.WithCP56()

@@ -17,6 +17,8 @@ type process struct {
 	cmd  *exec.Cmd
 	done chan struct{} // closed when it was reaped
 	err  error         // after done
+
+	ending bool // it was asked to end, or killed
 }
 
 // startProcess runs a program whose output is appended to a file.
@@ -57,8 +59,12 @@ func (p *process) signal(s os.Signal) error {
 	return nil
 }
 
+// died tells whether it ended although nobody asked it to.
+func (p *process) died() bool { return !p.running() && !p.ending }
+
 // kill ends it the hard way, and waits.
 func (p *process) kill() error {
+	p.ending = true
 	err := p.signal(syscall.SIGKILL)
 	<-p.done
 	return err
@@ -67,6 +73,7 @@ func (p *process) kill() error {
 // stop asks it to end, waits, and makes an error of it if it had to be killed
 // or ended badly.
 func (p *process) stop() error {
+	p.ending = true
 	if err := p.signal(syscall.SIGTERM); err != nil {
 		return err
 	}

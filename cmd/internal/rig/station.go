@@ -193,6 +193,7 @@ func (s *Station) Kill(id string) error { return s.Node(id).proc.kill() }
 func (s *Station) KillAll() error {
 	var errs []error
 	for _, n := range s.nodes {
+		n.proc.ending = true
 		errs = append(errs, n.proc.signal(syscall.SIGKILL))
 	}
 	for _, n := range s.nodes {
@@ -258,12 +259,17 @@ func (s *Station) Status(ctx context.Context) (api.Status, error) {
 	return api.Status{}, errors.Join(append(errs, errors.New("no node answers with a quorum"))...)
 }
 
-// WaitFor asks for the status until good accepts it. The error tells the last
-// status when ctx ends before.
+// WaitFor asks for the status until good accepts it. It gives up when a node
+// ends by itself, or with the last status when ctx ends.
 func (s *Station) WaitFor(ctx context.Context, what string, good func(api.Status) bool) (api.Status, error) {
 	var last api.Status
 	var lastErr error
 	for {
+		for _, n := range s.nodes {
+			if n.proc != nil && n.proc.died() {
+				return last, fmt.Errorf("waiting for %s: %s ended by itself: %v: see %s", what, n.ID, n.proc.err, s.LogFile(n.ID))
+			}
+		}
 		st, err := s.Status(ctx)
 		if err == nil {
 			if good(st) {
