@@ -14,12 +14,21 @@ type NegativeError struct {
 }
 
 func (e *NegativeError) Error() string {
-	object := ""
-	if e.ASDU.Len() > 0 {
-		object = fmt.Sprintf(" object %d", e.ASDU.Object(0).Address)
+	a := e.ASDU
+	s := fmt.Sprintf("iec104: %v to station %d", a.Type, a.CommonAddress)
+	if a.Len() > 0 && a.Object(0).Address != 0 {
+		s += fmt.Sprintf(", object %d", a.Object(0).Address)
 	}
-	return fmt.Sprintf("iec104: %v to station %d%s refused: %v", e.ASDU.Type, e.ASDU.CommonAddress, object, e.ASDU.Cause)
+	s += " refused"
+	if refusal(a.Cause) {
+		s += fmt.Sprintf(": %v", a.Cause)
+	}
+	return s
 }
+
+// refusal reports whether a cause says by itself that something was unknown:
+// some stations forget P/N = 1 with it.
+func refusal(c CauseOfTransmission) bool { return c >= UnknownType && c <= UnknownObjectAddress }
 
 // request is something that was sent and waits for its answers.
 type request struct {
@@ -62,7 +71,7 @@ func (rs *requests) answer(a ASDU) {
 		switch {
 		case !mirrors(a, r.asked):
 			end = r.reads != nil && r.reads(a)
-		case a.Negative || a.Cause >= UnknownType && a.Cause <= UnknownObjectAddress:
+		case a.Negative || refusal(a.Cause):
 			r.err, end = &NegativeError{ASDU: a.Clone()}, true
 		default:
 			end = r.takes != nil && r.takes(a)
