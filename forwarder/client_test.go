@@ -2,6 +2,7 @@ package forwarder
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net"
 	"slices"
@@ -42,6 +43,7 @@ func freeAddress(t testing.TB) string {
 // fep is a forwarder on a node that runs until the test ends or stop is called.
 type fep struct {
 	*fakeNode
+	*Forwarder
 	address string
 	stop    func()
 }
@@ -73,7 +75,7 @@ func (n *fakeNode) start(t testing.TB, u Uplink) *fep {
 		defer close(done)
 		_ = f.Run(ctx)
 	}()
-	fe := &fep{fakeNode: n, address: u.Listen, stop: sync.OnceFunc(func() {
+	fe := &fep{fakeNode: n, Forwarder: f, address: u.Listen, stop: sync.OnceFunc(func() {
 		cancel()
 		<-done
 	})}
@@ -164,4 +166,13 @@ func reachable(address string) bool {
 		conn.Close()
 	}
 	return err == nil
+}
+
+// wantNegative wants an answer with P/N = 1 and a cause.
+func wantNegative(t testing.TB, err error, cause iec104.CauseOfTransmission) {
+	t.Helper()
+	var negative *iec104.NegativeError
+	if !errors.As(err, &negative) || negative.ASDU.Cause != cause || !negative.ASDU.Negative {
+		t.Errorf("%v, want a negative answer with cause %d (%v)", err, cause, cause)
+	}
 }

@@ -32,52 +32,40 @@ type selection struct {
 	ends   time.Time
 }
 
-// command takes a command to a control of the table. It returns false for any other ASDU, which is to be rejected as
-// usual. The client hears of it when the device has answered, from another goroutine.
-func (l *link) command(a iec104.ASDU) bool {
+// command answers a command to the process: at once if it can't be, else when the device has answered.
+func (l *link) command(f *feed, c *iec104.Call) error {
 	u := l.g.u
-	if !u.cfg.Controls || !a.Type.IsCommand() || a.Len() == 0 || a.CommonAddress != u.cfg.CommonAddress ||
-		a.Cause != iec104.Activation && a.Cause != iec104.Deactivation {
-		return false
+	e, ok := u.table.find(c.Object.Address)
+	if !ok || e.role || e.typeID.Untimed() != c.ASDU.Type.Untimed() {
+		return c.Reject(iec104.UnknownObjectAddress)
 	}
-	e, ok := u.table.find(a.Object(0).Address)
-	if !ok || e.role || e.typeID.Untimed() != a.Type.Untimed() {
-		return false
-	}
-	a = a.Clone()
 	now := l.g.now()
-	err := l.check(a, now)
-	if err == nil && !u.busy.take(e.key) {
-		err = errBusy
+	if err := l.check(c, now); err != nil {
+		return l.refuse(c, err)
 	}
-	if err != nil {
-		l.refuse(a, err)
-		return true
+	if !u.busy.take(e.key) {
+		return l.refuse(c, errBusy)
 	}
-	var op *operation
-	submit, err := l.control(a, e, now)
-	if err == nil {
-		op = u.operator.submit(submit, now.Add(u.cfg.ControlTimeout))
-	}
+	submit, err := l.control(c, e, now)
 	if err != nil {
 		u.busy.drop(e.key)
-		l.refuse(a, err)
-		return true
+		return l.refuse(c, err)
 	}
+	op := u.operator.submit(submit, now.Add(u.cfg.ControlTimeout), f.stopAt)
 	u.work.Go(func() {
 		defer u.busy.drop(e.key)
-		l.await(u.ctx, op, a, submit)
+		l.answered(l.await(u.ctx, f, c, op, submit))
 	})
-	return true
+	return nil
 }
 
 // check finds out what is wrong with a command by itself.
-func (l *link) check(a iec104.ASDU, now time.Time) error {
-	o := a.Object(0)
+func (l *link) check(c *iec104.Call, now time.Time) error {
+	a, o := c.ASDU, c.Object
 	switch {
 	case !l.isMain():
 		return errStandby
-	case a.Count() != 1 || a.Sequence:
+	case a.Len() != 1 || a.Sequence:
 		return errShape
 	case a.Test:
 		return errTest
@@ -112,8 +100,8 @@ func checkAge(t iec104.CP56Time2a, now time.Time, age time.Duration, loc *time.L
 }
 
 // control makes the request from a command that is right by itself.
-func (l *link) control(a iec104.ASDU, e *entry, now time.Time) (*fsmpb.ControlSubmit, error) {
-	u, o := l.g.u, a.Object(0)
+func (l *link) control(call *iec104.Call, e *entry, now time.Time) (*fsmpb.ControlSubmit, error) {
+	u, a, o := l.g.u, call.ASDU, call.Object
 	c := &fsmpb.ControlSubmit{
 		Origin: l.origin(), Rtu: e.key.RTU, Kind: e.key.Kind.Proto(), Point: e.key.Point,
 		Type: uint32(a.Type.Untimed()), Value: o.Value, Qualifier: uint32(o.Qualifier &^ iec104.SelectBit),
@@ -169,48 +157,45 @@ func (l *link) origin() string {
 	return fmt.Sprintf("%s %s %s#%d", l.g.resource, l.g.node().ID(), l.client, l.session.ID())
 }
 
-// await passes the device's answers on to the client.
-func (l *link) await(ctx context.Context, op *operation, a iec104.ASDU, submit *fsmpb.ControlSubmit) {
-	confirmation := iec104.ActivationCon
-	if a.Cause == iec104.Deactivation {
-		confirmation = iec104.DeactivationCon
-	}
+// await passes the device's answers on to the client. The feed goes on once the first one is on its way.
+func (l *link) await(ctx context.Context, f *feed, c *iec104.Call, op *operation, submit *fsmpb.ControlSubmit) error {
+	defer f.goOn(op.id)
+	var sent error
 	confirmed := false
-	c, err := op.wait(ctx, func() {
+	control, err := op.wait(ctx, func() {
 		confirmed = true
-		if submit.Phase == fsmpb.ControlSubmit_SELECT && !l.keepSelection(a.Object(0).Address, submit) {
-			return
+		if submit.Phase != fsmpb.ControlSubmit_SELECT || l.keepSelection(f, c.Object.Address, submit) {
+			sent = c.Confirm()
 		}
-		l.send(a.Mirror(confirmation, false))
+		f.goOn(op.id)
 	})
-	if err == nil && !c.OK {
-		err = fmt.Errorf("%w: %s", errUnanswered, c.Reason)
+	if err == nil && !control.OK {
+		err = fmt.Errorf("%w: %s", errUnanswered, control.Reason)
 	}
 	switch {
+	case sent != nil:
+		return sent
 	case !confirmed && err != nil:
-		l.refuse(a, err)
+		return l.refuse(c, err)
 	case submit.Phase == fsmpb.ControlSubmit_DIRECT || submit.Phase == fsmpb.ControlSubmit_EXECUTE:
 		// The device's return information is in the journal by now, and goes first. But a client that is catching up
 		// with a long backlog would take a late termination for a failure.
-		l.sendAfterEvents(a.Mirror(iec104.ActivationTermination, err != nil), maxBehind)
+		return f.answer(c.ASDU.Mirror(iec104.ActivationTermination, err != nil), f.lastEvent(), maxBehind)
 	}
+	return nil
 }
 
 // refuse answers a command with P/N = 1.
-func (l *link) refuse(a iec104.ASDU, why error) {
-	l.g.log.Warn("command refused", "client", l.client, "type", a.Type, "ioa", a.Object(0).Address, "reason", why)
-	confirmation := iec104.ActivationCon
-	if a.Cause == iec104.Deactivation {
-		confirmation = iec104.DeactivationCon
-	}
-	l.send(a.Mirror(confirmation, true))
+func (l *link) refuse(c *iec104.Call, why error) error {
+	l.g.log.Warn("command refused", "client", l.client, "type", c.ASDU.Type, "ioa", c.Object.Address, "reason", why)
+	return c.Negative()
 }
 
 // keepSelection remembers a selection that the device has confirmed. False: the link stopped meanwhile, so it's undone.
-func (l *link) keepSelection(address iec104.InformationObjectAddress, c *fsmpb.ControlSubmit) bool {
+func (l *link) keepSelection(f *feed, address iec104.InformationObjectAddress, c *fsmpb.ControlSubmit) bool {
 	sel := selection{c, time.UnixMilli(c.DeadlineMs)}
 	l.mu.Lock()
-	stopped := l.feed == nil
+	stopped := l.feed != f
 	if !stopped {
 		if l.selections == nil {
 			l.selections = map[iec104.InformationObjectAddress]selection{}
@@ -250,7 +235,7 @@ func (l *link) deselect(sel selection) {
 	op := u.operator.submit(&fsmpb.ControlSubmit{
 		Origin: s.Origin, Rtu: s.Rtu, Kind: s.Kind, Point: s.Point, Type: s.Type, Value: s.Value, Qualifier: s.Qualifier,
 		Phase: fsmpb.ControlSubmit_CANCEL, SelectId: s.Id, DeadlineMs: deadline.UnixMilli(), Category: s.Category,
-	}, deadline)
+	}, deadline, nil)
 	u.work.Go(func() {
 		if _, err := op.wait(u.ctx, nil); err != nil {
 			l.g.log.Info("selection could not be cancelled", "client", l.client, "point", s.Point, "rtu", s.Rtu, "error", err)

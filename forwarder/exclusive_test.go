@@ -1,44 +1,275 @@
 package forwarder
 
 import (
+	"context"
+	"errors"
+	"net"
 	"slices"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
+	"github.com/fepha/fepha/iec104"
 )
 
-func (c *fakeCluster) owner(resource string) (owner string) {
+const groupA = "uplink/occ/a"
+
+func (c *fakeCluster) resource(id string) (r fsm.Resource) {
+	c.view(func(s *fsm.State) { r, _ = s.Resource(id) })
+	return r
+}
+
+// settled tells whether all events of points were acknowledged, as far as the state knows.
+func (c *fakeCluster) settled(slot string) bool {
+	left := 0
 	c.view(func(s *fsm.State) {
-		r, _ := s.Resource(resource)
-		owner = r.Owner
+		for _, ev := range s.ReadJournal(s.Cursor(groupA, slot), make([]fsm.Event, 1000)) {
+			if ev.Note == nil {
+				left++
+			}
+		}
 	})
-	return owner
+	return left == 0
+}
+
+// pair is both FEPs with the same uplink.
+func pair(t *testing.T, mode Mode, u Uplink) (c *fakeCluster, f1, f2 *fep) {
+	t.Helper()
+	modes := map[Mode]fsmpb.Configure_Mode{
+		Exclusive: fsmpb.Configure_EXCLUSIVE, MainStandby: fsmpb.Configure_MAIN_STANDBY, DualActive: fsmpb.Configure_DUAL_ACTIVE,
+	}
+	names := []string{"a"}
+	if u.Groups != nil {
+		names = names[:0]
+		for _, g := range u.Groups {
+			names = append(names, g.Name)
+		}
+	}
+	c = newCluster(t, modes[mode], names...)
+	u.Mode = mode
+	return c, c.node(t, "fep1").start(t, u), c.node(t, "fep2").start(t, u)
 }
 
 func TestExclusiveStartIsAClaimAndEventsGoOnFromTheCursor(t *testing.T) {
-	c := newCluster(t, fsmpb.Configure_EXCLUSIVE, "a")
-	f1 := c.node(t, "fep1").start(t, Uplink{Mode: Exclusive})
-	f2 := c.node(t, "fep2").start(t, Uplink{Mode: Exclusive})
+	c, f1, f2 := pair(t, Exclusive, Uplink{})
 	for n := range uint64(10) {
 		c.values(t, 1, di(1, float64(n%2), n))
 	}
 	one := begin(t, f1.address)
-	if got := c.owner("uplink/occ/a"); got != "fep1" {
+	if got := c.resource(groupA).Owner; got != "fep1" {
 		t.Fatalf("owner is %q, want fep1", got)
 	}
 	eventually(t, "ten events", func() bool { return slices.Equal(one.numbers(), []uint64{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}) })
 	eventually(t, "fep2 does not listen", func() bool { return !reachable(f2.address) })
-	eventually(t, "the cursor is replicated", func() bool {
-		var cursor, last uint64
-		c.view(func(s *fsm.State) { cursor, last = s.Cursor("uplink/occ/a", ""), s.JournalLast() })
-		return cursor == last
-	})
+	eventually(t, "the cursor is replicated", func() bool { return c.settled("") })
 	one.Close()
 	two := begin(t, f2.address)
-	if got := c.owner("uplink/occ/a"); got != "fep2" {
+	if got := c.resource(groupA).Owner; got != "fep2" {
 		t.Fatalf("owner is %q, want fep2", got)
 	}
 	c.values(t, 1, di(2, 1, 10))
 	eventually(t, "the next event, and no other", func() bool { return slices.Equal(two.numbers(), []uint64{10}) })
+}
+
+func TestExclusiveStopReleasesTheGroup(t *testing.T) {
+	c, f1, f2 := pair(t, Exclusive, Uplink{})
+	one := begin(t, f1.address)
+	if err := one.StopDT(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the group is released", func() bool { return c.resource(groupA).Owner == "" })
+	begin(t, f2.address)
+	if got := c.resource(groupA).Owner; got != "fep2" {
+		t.Errorf("owner is %q, want fep2", got)
+	}
+}
+
+// Two control centres, or one with two minds, start on both FEPs at once: the claim decides, each time.
+func TestExclusiveRaceForTheClaim(t *testing.T) {
+	c, f1, f2 := pair(t, Exclusive, Uplink{})
+	for range 30 {
+		eventually(t, "both listen", func() bool {
+			return c.resource(groupA).Owner == "" && reachable(f1.address) && reachable(f2.address)
+		})
+		clients := []*centre{connect(t, f1.address, false), connect(t, f2.address, false)}
+		errs := make([]error, 2)
+		var wg sync.WaitGroup
+		for i, cl := range clients {
+			wg.Go(func() {
+				ctx, cancel := context.WithTimeout(context.Background(), 4*time.Second)
+				defer cancel()
+				errs[i] = cl.StartDT(ctx)
+			})
+		}
+		wg.Wait()
+		if (errs[0] == nil) == (errs[1] == nil) {
+			t.Fatalf("STARTDT on fep1: %v, on fep2: %v, want exactly one confirmed", errs[0], errs[1])
+		}
+		winner := []string{"fep1", "fep2"}[slices.Index([]bool{errs[0] == nil, errs[1] == nil}, true)]
+		if got := c.resource(groupA).Owner; got != winner {
+			t.Fatalf("owner is %q, but %s confirmed", got, winner)
+		}
+		clients[0].Close()
+		clients[1].Close()
+	}
+}
+
+func TestExclusiveSecondConnectionIsClosedWhileTheFirstAnswers(t *testing.T) {
+	c, f1, _ := pair(t, Exclusive, Uplink{})
+	one := begin(t, f1.address)
+	second, err := net.Dial("tcp", f1.address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer second.Close()
+	_ = second.SetReadDeadline(time.Now().Add(3 * time.Second))
+	if n, err := second.Read(make([]byte, 10)); n != 0 || errors.Is(err, context.DeadlineExceeded) || isTimeout(err) {
+		t.Fatalf("second connection: read %d octets, %v, want closed before any exchange", n, err)
+	}
+	c.values(t, 1, di(1, 1, 1))
+	eventually(t, "the live link goes on", func() bool { return len(one.numbers()) == 1 })
+}
+
+func isTimeout(err error) bool {
+	var e net.Error
+	return errors.As(err, &e) && e.Timeout()
+}
+
+func TestExclusiveNewClientTakesOverFromADeadOne(t *testing.T) {
+	c, f1, _ := pair(t, Exclusive, Uplink{})
+	c.values(t, 1, di(1, 1, 1))
+	eventually(t, "fep1 listens", func() bool { return reachable(f1.address) })
+	dead, err := net.Dial("tcp", f1.address) // answers nothing after STARTDT, as a host that lost power
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dead.Close()
+	if _, err := dead.Write(iec104.AppendU(nil, iec104.StartDTAct)); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "fep1 owns the group", func() bool { return c.resource(groupA).Owner == "fep1" })
+	began := time.Now()
+	two := connect(t, f1.address, false)
+	if err := two.StartDT(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if took := time.Since(began); took < challengeTimeout || took > 4*challengeTimeout {
+		t.Errorf("took over after %v, want a little more than the challenge's %v", took, challengeTimeout)
+	}
+	eventually(t, "the event that the dead one didn't acknowledge", func() bool { return slices.Equal(two.numbers(), []uint64{1}) })
+}
+
+func TestStartIsNotConfirmedWithoutACommit(t *testing.T) {
+	c, f1, _ := pair(t, Exclusive, Uplink{})
+	one := connect(t, f1.address, false)
+	c.setLeader(false)
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	if err := one.StartDT(ctx); err == nil {
+		t.Fatal("STARTDT was confirmed while nothing could be committed")
+	}
+	one.Close()
+	c.setLeader(true)
+	begin(t, f1.address)
+}
+
+func TestLinkIsSilentWithoutALease(t *testing.T) {
+	for _, mode := range []Mode{Exclusive, MainStandby, DualActive} {
+		t.Run(mode.String(), func(t *testing.T) {
+			c, f1, _ := pair(t, mode, Uplink{})
+			one := begin(t, f1.address)
+			f1.setLease(errors.New("cut off"))
+			c.values(t, 1, di(1, 1, 1))
+			eventually(t, "the link is closed", func() bool { return one.Err() != nil })
+			if got := one.numbers(); len(got) != 0 {
+				t.Errorf("event %v was sent without a lease", got)
+			}
+			conn, err := net.Dial("tcp", f1.address)
+			if err == nil {
+				_ = conn.SetReadDeadline(time.Now().Add(3 * time.Second))
+				if _, err := conn.Read(make([]byte, 1)); isTimeout(err) {
+					t.Error("a connection is let in without a lease")
+				}
+				conn.Close()
+			}
+			f1.setLease(nil)
+			two := begin(t, f1.address)
+			eventually(t, "the event, after the lease is back", func() bool { return slices.Equal(two.numbers(), []uint64{1}) })
+		})
+	}
+}
+
+// A process that is started again finds itself the owner of a group whose client is long gone.
+func TestOwnershipOfAnEarlierProcessIsReleased(t *testing.T) {
+	c := newCluster(t, fsmpb.Configure_EXCLUSIVE, "a")
+	c.must(t, "fep1", &fsmpb.Command{Op: &fsmpb.Command_Claim{Claim: &fsmpb.Claim{Resource: groupA, Node: "fep1", Client: "x"}}})
+	c.must(t, "fep1", &fsmpb.Command{Op: &fsmpb.Command_Clients{Clients: &fsmpb.Clients{Resource: groupA, Node: "fep1",
+		Clients: []*fsmpb.Clients_Client{{Address: "x", Started: true, Role: "main"}}}}})
+	c.node(t, "fep1").start(t, Uplink{Mode: Exclusive})
+	eventually(t, "the group is released", func() bool { return c.resource(groupA).Owner == "" })
+	eventually(t, "the client is gone", func() bool { return len(c.clients()) == 0 })
+}
+
+func (c *fakeCluster) clients() (all []fsm.Client) {
+	c.view(func(s *fsm.State) {
+		g, _ := s.Group(groupA)
+		all = g.Clients
+	})
+	return all
+}
+
+func TestPlannedMoveClosesTheLinkAndOpensTheOtherNode(t *testing.T) {
+	c, f1, f2 := pair(t, Exclusive, Uplink{})
+	one := begin(t, f1.address)
+	eventually(t, "fep2 does not listen", func() bool { return !reachable(f2.address) })
+	c.must(t, "fep1", &fsmpb.Command{Op: &fsmpb.Command_Move{Move: &fsmpb.Move{
+		Resource: groupA, ExpectEpoch: c.resource(groupA).Epoch, To: "fep2", Reason: "operator"}}})
+	eventually(t, "the link is closed", func() bool { return one.Err() != nil })
+	eventually(t, "fep2 owns the group", func() bool { return c.resource(groupA).Owner == "fep2" })
+	begin(t, f2.address)
+	if r := c.resource(groupA); r.Owner != "fep2" || r.Reason != "operator" {
+		t.Errorf("owner %q, reason %q, want what the operator ordered to be kept until the client came", r.Owner, r.Reason)
+	}
+}
+
+func TestStopGivesUpTheGroup(t *testing.T) {
+	c, f1, _ := pair(t, Exclusive, Uplink{})
+	c.values(t, 1, di(1, 1, 1))
+	one := begin(t, f1.address)
+	eventually(t, "the event", func() bool { return len(one.numbers()) == 1 })
+	var last uint64
+	c.view(func(s *fsm.State) { last = s.JournalLast() })
+	eventually(t, "its acknowledgement", func() bool { return f1.Stats()[0].Groups[0].Position >= last })
+	f1.stop()
+	if r := c.resource(groupA); r.Owner != "" {
+		t.Errorf("owner is %q after a clean stop, want none", r.Owner)
+	}
+	if got := c.clients(); len(got) != 0 {
+		t.Errorf("clients %v after a clean stop, want none", got)
+	}
+	if !c.settled("") {
+		t.Error("the cursor was not replicated before the stop")
+	}
+}
+
+func TestClientsAreTold(t *testing.T) {
+	c, f1, _ := pair(t, MainStandby, Uplink{})
+	held := connect(t, f1.address, false)
+	want := func(role string, started bool) func() bool {
+		return func() bool {
+			got := c.clients()
+			return len(got) == 1 && got[0].Node == "fep1" && got[0].Role == role && got[0].Started == started
+		}
+	}
+	eventually(t, "a held client", want("held", false))
+	if err := held.StartDT(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "a main client", want("main", true))
+	c.must(t, "fep2", &fsmpb.Command{Op: &fsmpb.Command_NodeState{NodeState: &fsmpb.NodeState{Node: "fep1"}}})
+	eventually(t, "the list again, after the node was thought dead", want("main", true))
+	held.Close()
+	eventually(t, "no client", func() bool { return len(c.clients()) == 0 })
 }

@@ -56,6 +56,7 @@ type feed struct {
 
 	jobs    []*job
 	answers []answer
+	stops   map[string]bool // controls at whose confirmation in the journal the events have to wait
 	sent    feedCounters
 }
 
@@ -70,12 +71,6 @@ type shipment struct {
 type answer struct {
 	asdu  iec104.ASDU
 	after uint64
-}
-
-// feedCounters count since the link started.
-type feedCounters struct {
-	events, analogs, interrogated uint64 // objects
-	dropped                       uint64 // events that were no longer in the journal
 }
 
 // begin lets events and analog changes flow: from the cursor, and from what changed since the link started.
@@ -100,6 +95,12 @@ func (f *feed) answer(a iec104.ASDU, after, patience uint64) error {
 	f.answers = append(f.answers, answer{a.Clone(), after})
 	f.wake()
 	return nil
+}
+
+// lastEvent is the newest event of the journal.
+func (f *feed) lastEvent() (last uint64) {
+	f.view(func(s *fsm.State) { last = s.JournalLast() })
+	return last
 }
 
 // Next is for the link; see iec104.Source.
@@ -157,6 +158,9 @@ func (f *feed) nextEvents(a *iec104.ASDU) bool {
 			}
 		}
 		ev := &f.events[0]
+		if f.stopsAt(ev.Note) {
+			break
+		}
 		i, ours := f.table.byKey[fsm.PointKey{RTU: ev.RTU, Kind: ev.Kind, Point: ev.Point}]
 		if ours = ours && ev.Note == nil; ours {
 			e := &f.table.entries[i]
@@ -187,6 +191,31 @@ func (f *feed) nextEvents(a *iec104.ASDU) bool {
 	f.sent.events += uint64(n)
 	*a = f.builder.ASDU()
 	return true
+}
+
+// stopAt has the events wait at the confirmation of a control until goOn: what the device returns because of a command
+// is told after its confirmation (101, clause 6.8), although the two take different ways.
+func (f *feed) stopAt(control string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.stops == nil {
+		f.stops = map[string]bool{}
+	}
+	f.stops[control] = true
+}
+
+// goOn says that the confirmation is on its way.
+func (f *feed) goOn(control string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.stops[control] {
+		delete(f.stops, control)
+		f.wake()
+	}
+}
+
+func (f *feed) stopsAt(n *fsm.Note) bool {
+	return n != nil && n.Kind == fsm.NoteControl && n.Stage >= fsm.Confirmed && f.stops[n.Control]
 }
 
 // read gets more of the journal.

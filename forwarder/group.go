@@ -42,6 +42,9 @@ type group struct {
 	live        *link // started
 	challenging bool
 	claimed     uint64 // the newest epoch that this node claimed
+	unsure      bool   // a claim has failed that may be committed all the same
+	starts      uint64
+	ended       feedCounters // of links that have stopped
 }
 
 func newGroup(u *uplink, name string) *group {
@@ -203,6 +206,7 @@ func (g *group) source(s *iec104.Session) iec104.Source {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.starting, g.live = nil, l
+	g.starts++
 	l.mu.Lock()
 	l.feed = f
 	r := l.role
@@ -247,6 +251,7 @@ func (g *group) stopped(l *link, err error) {
 	if g.live == l {
 		g.live = nil
 	}
+	g.ended.add(l.currentFeed().counters())
 	g.mu.Unlock()
 	g.log.Info("link stopped", "client", l.client, "reason", err)
 	l.cancelSelections()
@@ -259,6 +264,12 @@ func (g *group) closed(s *iec104.Session, err error) {
 	delete(g.links, s)
 	g.mu.Unlock()
 	g.kick()
+}
+
+func (g *group) started(s *iec104.Session) {
+	if l := g.link(s); l != nil {
+		l.started()
+	}
 }
 
 func (g *group) guard(s *iec104.Session) error {

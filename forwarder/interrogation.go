@@ -1,6 +1,8 @@
 package forwarder
 
 import (
+	"slices"
+
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/iec104"
 )
@@ -23,63 +25,63 @@ type job struct {
 	frozen  map[int32]iec104.Object // instead of the image; may be nil
 }
 
-// interrogate answers a (counter) interrogation that is well formed and for this station. It returns false for any
-// other ASDU, which is to be rejected as usual.
-func (l *link) interrogate(a iec104.ASDU) bool {
-	counters := a.Type == iec104.C_CI_NA_1
-	if a.Type != iec104.C_IC_NA_1 && !counters || a.Len() != 1 || a.Object(0).Address != 0 ||
-		a.CommonAddress != l.g.u.cfg.CommonAddress && a.CommonAddress != iec104.BroadcastAddress ||
-		a.Cause != iec104.Activation && a.Cause != iec104.Deactivation {
-		return false
+// interrogate answers C_IC (101, clause 7.4.5).
+func (l *link) interrogate(f *feed, c *iec104.Call) error {
+	qoi := c.Object.Qualifier
+	switch {
+	case c.Object.Address != 0:
+		return c.Reject(iec104.UnknownObjectAddress)
+	case c.ASDU.Cause == iec104.Deactivation:
+		f.cancel(iec104.C_IC_NA_1)
+		return c.Confirm()
+	case c.ASDU.Len() != 1 || qoi < iec104.QOIStation || qoi > iec104.QOIGroup16 || !f.room():
+		return c.Negative()
 	}
-	q := a.Object(0).Qualifier
-	if counters && (q < iec104.RQTGroup1 || q > iec104.RQTGeneral) || // a freeze has no data: q has its bits then
-		!counters && (q < iec104.QOIStation || q > iec104.QOIGroup16) {
-		return false
+	t := l.g.u.table
+	j := &job{request: c.ASDU, cause: iec104.CauseOfTransmission(qoi)}
+	switch qoi {
+	case iec104.QOIStation:
+		j.entries = t.interrogated
+	case digitalGroup:
+		j.entries = t.ofKind(fsm.DI)
+	case analogGroup:
+		j.entries = t.ofKind(fsm.AI)
 	}
-	a.CommonAddress = l.g.u.cfg.CommonAddress // a broadcast is answered with one's own (101, clause 7.2.4)
-	f := l.currentFeed()
-	if f == nil {
-		return true // it stopped meanwhile
+	if err := c.Confirm(); err != nil {
+		return err
 	}
-	if a.Cause == iec104.Deactivation {
-		f.cancel(a)
-		l.send(a.Mirror(iec104.DeactivationCon, false))
-		return true
-	}
-	j := &job{request: a.Clone()}
-	switch t := l.g.u.table; {
-	case counters:
-		j.cause, j.frozen = counterCause(q), l.g.u.frozen.get()
-		if q == iec104.RQTGeneral || q == iec104.RQTGroup1 {
-			j.entries = t.counters
-		}
-	case q == iec104.QOIStation:
-		j.cause, j.entries = iec104.InterrogatedStation, t.interrogated
-	default:
-		j.cause = iec104.CauseOfTransmission(q)
-		switch q {
-		case digitalGroup:
-			j.entries = t.ofKind(fsm.DI)
-		case analogGroup:
-			j.entries = t.ofKind(fsm.AI)
-		}
-	}
-	if !f.room() {
-		l.send(a.Mirror(iec104.ActivationCon, true))
-		return true
-	}
-	l.send(a.Mirror(iec104.ActivationCon, false))
 	f.start(j)
-	return true
+	return nil
 }
 
-// counterCause is 37 for all counters, 38 to 41 for group 1 to 4.
-func counterCause(rqt uint8) iec104.CauseOfTransmission {
-	if rqt == iec104.RQTGeneral {
-		return iec104.CounterGeneral
+// interrogateCounters answers C_CI (101, clause 7.4.8). A freeze alone sends no data.
+func (l *link) interrogateCounters(f *feed, c *iec104.Call) error {
+	rqt, frz := c.Object.Qualifier&0x3f, c.Object.Qualifier&^0x3f
+	switch {
+	case c.Object.Address != 0:
+		return c.Reject(iec104.UnknownObjectAddress)
+	case c.ASDU.Cause == iec104.Deactivation:
+		f.cancel(iec104.C_CI_NA_1)
+		return c.Confirm()
+	case c.ASDU.Len() != 1 || rqt < iec104.RQTGroup1 || rqt > iec104.RQTGeneral || !f.room():
+		return c.Negative()
 	}
-	return iec104.CounterGeneral + iec104.CauseOfTransmission(rqt)
+	u := l.g.u
+	j := &job{request: c.ASDU, cause: iec104.CounterGeneral, frozen: u.frozen.get(), entries: u.table.counterGroup(rqt)}
+	if rqt != iec104.RQTGeneral {
+		j.cause += iec104.CauseOfTransmission(rqt)
+	}
+	if frz != iec104.FreezeRead {
+		if c.ASDU.Test || u.freeze(rqt, frz) != nil {
+			return c.Negative()
+		}
+		j.entries = nil
+	}
+	if err := c.Confirm(); err != nil {
+		return err
+	}
+	f.start(j)
+	return nil
 }
 
 func (f *feed) room() bool {
@@ -95,17 +97,11 @@ func (f *feed) start(j *job) {
 	f.wake()
 }
 
-// cancel ends the interrogations that a deactivation is about.
-func (f *feed) cancel(a iec104.ASDU) {
+// cancel ends the interrogations of a kind.
+func (f *feed) cancel(kind iec104.TypeID) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	kept := f.jobs[:0]
-	for _, j := range f.jobs {
-		if j.request.Type != a.Type || j.request.Object(0).Qualifier != a.Object(0).Qualifier {
-			kept = append(kept, j)
-		}
-	}
-	f.jobs = kept
+	f.jobs = slices.DeleteFunc(f.jobs, func(j *job) bool { return j.request.Type == kind })
 }
 
 // nextInterrogated packs the next values of the oldest interrogation, or ends it.

@@ -5,7 +5,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/iec104"
 )
 
@@ -89,7 +88,7 @@ func (l *link) tellRole() {
 	if e == nil || !l.told {
 		return
 	}
-	l.sendObject(e.typeID, iec104.Spontaneous, 0, l.roleObject(e))
+	l.sendObject(e.typeID, iec104.Spontaneous, l.roleObject(e))
 }
 
 // roleObject is the role point's value. l.mu is held.
@@ -116,33 +115,11 @@ func (l *link) isMain() bool {
 	return l.role == main
 }
 
-// send sends an answer before all that the feed has. A client that leaves 64 answers unread loses the link: an answer is
-// never dropped on a link that lives.
-func (l *link) send(a iec104.ASDU) {
-	if err := l.session.Send(a); err != nil && l.session.State() == iec104.Started {
-		l.session.Abort(err)
+// sendObject sends an object before all that the feed has.
+func (l *link) sendObject(t iec104.TypeID, cause iec104.CauseOfTransmission, o iec104.Object) {
+	a, err := l.g.u.config.Profile.New(iec104.Header{Type: t, Cause: cause, CommonAddress: l.g.u.cfg.CommonAddress}, o)
+	if err == nil {
+		err = l.session.Send(a)
 	}
-}
-
-func (l *link) sendObject(t iec104.TypeID, cause iec104.CauseOfTransmission, originator uint8, o iec104.Object) {
-	a, err := l.g.u.config.Profile.New(iec104.Header{
-		Type: t, Cause: cause, Originator: originator, CommonAddress: l.g.u.cfg.CommonAddress}, o)
-	if err != nil {
-		l.g.log.Error("object can't be encoded", "ioa", o.Address, "type", t, "error", err)
-		return
-	}
-	l.send(a)
-}
-
-// sendAfterEvents sends an answer after the events that are in the journal now, if there are at most patience of them.
-func (l *link) sendAfterEvents(a iec104.ASDU, patience uint64) {
-	f := l.currentFeed()
-	if f == nil {
-		return
-	}
-	var last uint64
-	l.g.node().View(func(s *fsm.State) { last = s.JournalLast() })
-	if err := f.answer(a, last, patience); err != nil {
-		l.session.Abort(err)
-	}
+	l.answered(err)
 }

@@ -43,9 +43,12 @@ type operation struct {
 	changes  chan fsm.Control
 }
 
-// submit proposes a control under a new id. Its wait must be called.
-func (o *operator) submit(c *fsmpb.ControlSubmit, deadline time.Time) *operation {
+// submit proposes a control under a new id, which it tells to before, if that isn't nil. Its wait must be called.
+func (o *operator) submit(c *fsmpb.ControlSubmit, deadline time.Time, before func(id string)) *operation {
 	c.Id = o.prefix + strconv.FormatUint(o.last.Add(1), 10)
+	if before != nil {
+		before(c.Id)
+	}
 	// A control changes at most four times, so who delivers never has to wait.
 	op := &operation{o: o, id: c.Id, deadline: deadline, changes: make(chan fsm.Control, 4)}
 	o.mu.Lock()

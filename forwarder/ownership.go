@@ -31,6 +31,9 @@ func (g *group) claim(ctx context.Context, l *link) (Tenure, error) {
 		Resource: g.resource, Node: g.node().ID(), Client: l.client,
 	}}})
 	if err != nil {
+		g.mu.Lock()
+		g.unsure = true
+		g.mu.Unlock()
 		return nil, fmt.Errorf("%s: claim: %w", g.resource, err)
 	}
 	switch result.Code {
@@ -87,7 +90,8 @@ func (g *group) look(ctx context.Context, o *owner) time.Duration {
 	}
 	r, _ = g.declared() // the start that had its turn may have changed it
 	g.mu.Lock()
-	live, starting, claimed := g.live, g.starting, g.claimed
+	live, starting := g.live, g.starting
+	claimed := g.unsure || r.Epoch == g.claimed
 	g.mu.Unlock()
 	mine := r.Owner == g.node().ID()
 	switch {
@@ -96,7 +100,7 @@ func (g *group) look(ctx context.Context, o *owner) time.Duration {
 	case mine && r.Phase == fsm.Owned && live == nil:
 		keep := adoptTime - g.now().Sub(o.since)
 		to := g.successor()
-		if r.Epoch == o.first || r.Epoch == claimed || to != "" || keep <= 0 {
+		if r.Epoch == o.first || claimed || to != "" || keep <= 0 {
 			return g.release(ctx, r, to, "no link")
 		}
 		return keep
@@ -108,8 +112,11 @@ func (g *group) look(ctx context.Context, o *owner) time.Duration {
 	return 0
 }
 
-// successor is another node with a started client of the group.
+// successor is another node with a started client of the group: in main-standby mode it takes over at once.
 func (g *group) successor() (node string) {
+	if g.u.cfg.Mode != MainStandby {
+		return ""
+	}
 	g.node().View(func(s *fsm.State) {
 		group, _ := s.Group(g.resource)
 		for _, c := range group.Clients {
@@ -149,16 +156,26 @@ func (g *group) release(ctx context.Context, r fsm.Resource, to, reason string) 
 	ctx, cancel := context.WithTimeout(ctx, proposeTimeout)
 	defer cancel()
 	if p, ok := g.cursor.flush(); ok {
-		g.node().ProposeAsync(g.cursorCommand(p, r.Epoch)) // it's applied before the epoch ends
+		g.node().ProposeAsync(g.cursorCommand(p, r.Epoch)) // it's applied first, as long as the epoch is
 	}
-	result, err := g.node().Propose(ctx, &fsmpb.Command{Op: &fsmpb.Command_Assign{Assign: &fsmpb.Assign{
+	assign := g.node().ProposeAsync(&fsmpb.Command{Op: &fsmpb.Command_Assign{Assign: &fsmpb.Assign{
 		Resource: g.resource, ExpectEpoch: r.Epoch, Owner: to, Reason: reason,
 	}}})
+	select {
+	case <-assign.Done():
+	case <-ctx.Done():
+		g.log.Warn("group can't be released yet", "error", ctx.Err())
+		return retryDelay
+	}
+	result, err := assign.Result()
 	if err != nil {
 		g.log.Warn("group can't be released", "error", err)
 		return retryDelay
 	}
 	g.log.Info("group released", "to", to, "result", result.Code)
+	g.mu.Lock()
+	g.unsure = false
+	g.mu.Unlock()
 	if err := g.node().WaitApplied(ctx, result.Index); err != nil {
 		return retryDelay
 	}

@@ -2,8 +2,8 @@ package forwarder
 
 import (
 	"errors"
-	"iter"
 	"math"
+	"slices"
 	"sync"
 
 	"github.com/fepha/fepha/fsm"
@@ -16,65 +16,81 @@ var (
 	errResetProcess  = errors.New("a control centre does not reset the FEP")
 )
 
-type values = iter.Seq2[iec104.TypeID, iec104.Object]
-
-// newStation answers what is no matter of the feed (interrogations) nor of the state (commands): what is unknown, read,
-// clock, tests, freezes.
+// newStation answers clients. What concerns the order of the feed, the role of the link or the replicated state is done
+// here; the rest (what is unknown, clock, test, end of initialization) is iec104's.
 func newStation(u *uplink) *iec104.Station {
 	st := &iec104.Station{
 		CommonAddresses: []iec104.CommonAddress{u.cfg.CommonAddress},
 		Location:        u.location,
-		// Only malformed interrogations come here: none is of a group that exists.
-		Interrogation: func(iec104.CommonAddress, uint8) (values, bool) { return nil, false },
-		Counters:      func(iec104.CommonAddress, uint8) (values, bool) { return nil, false },
-		Freeze:        u.freeze,
-		Read:          u.read,
-		Clock:         u.clock,
-		Reset:         func(iec104.CommonAddress, uint8) error { return errResetProcess },
-		Respond:       u.respond,
+		SetClock:        u.setClock,
+		Reset:           func(iec104.CommonAddress) error { return errResetProcess },
+		Respond:         u.respond,
+		Other: map[iec104.TypeID]func(*iec104.Call){
+			iec104.C_IC_NA_1: u.serve((*link).interrogate, iec104.Activation, iec104.Deactivation),
+			iec104.C_CI_NA_1: u.serve((*link).interrogateCounters, iec104.Activation, iec104.Deactivation),
+			iec104.C_RD_NA_1: u.serve((*link).read, iec104.Request),
+		},
 	}
-	if u.cfg.Controls { // only commands to objects that don't exist come here
-		st.Has = func(iec104.CommonAddress, iec104.TypeID, iec104.InformationObjectAddress) bool { return false }
-		st.Command = func(c *iec104.Call) { _ = c.Reject(iec104.UnknownObjectAddress) }
+	if u.cfg.Controls {
+		for _, kind := range []fsm.Kind{fsm.DO, fsm.AO} {
+			for _, t := range kindTypes[kind] {
+				serve := u.serve((*link).command, iec104.Activation, iec104.Deactivation)
+				st.Other[t], st.Other[t.WithCP56()] = serve, serve
+			}
+		}
 	}
 	return st
 }
 
-// handle takes each ASDU of a client.
-func (g *group) handle(s *iec104.Session, a iec104.ASDU, index uint64) {
-	l := g.link(s)
-	if l == nil || l.currentFeed() == nil {
-		return
+// serve calls do for what a started link asks with one of the causes, and rejects it otherwise.
+func (u *uplink) serve(do func(l *link, f *feed, c *iec104.Call) error, causes ...iec104.CauseOfTransmission) func(*iec104.Call) {
+	return func(c *iec104.Call) {
+		l := u.groups[c.Session.Group()].link(c.Session)
+		if l == nil {
+			return
+		}
+		f := l.currentFeed()
+		if f == nil { // it stopped meanwhile
+			return
+		}
+		if !slices.Contains(causes, c.ASDU.Cause) {
+			l.answered(c.Reject(iec104.UnknownCause))
+			return
+		}
+		l.answered(do(l, f, c))
 	}
-	if l.interrogate(a) || l.command(a) || l.readRole(a) {
-		return
-	}
-	g.u.station.Handle(s, a, index)
 }
 
-// readRole answers C_RD for the role point, which differs from link to link.
-func (l *link) readRole(a iec104.ASDU) bool {
-	e := l.g.u.table.role()
-	if e == nil || a.Type != iec104.C_RD_NA_1 || a.Len() != 1 || a.Object(0).Address != e.address ||
-		a.Cause != iec104.Request || a.CommonAddress != l.g.u.cfg.CommonAddress {
-		return false
+// answered closes the link if an answer had no room: none is dropped on a link that lives.
+func (l *link) answered(err error) {
+	if errors.Is(err, iec104.ErrFull) {
+		l.session.Abort(err)
 	}
-	l.sendObject(e.typeID, iec104.Request, a.Originator, l.currentRole())
-	return true
 }
 
-// read returns a monitored object as it is in the image.
-func (u *uplink) read(_ iec104.CommonAddress, ioa iec104.InformationObjectAddress) (t iec104.TypeID, o iec104.Object, ok bool) {
-	e, ok := u.table.find(ioa)
-	if !ok || e.role || e.key.Kind == fsm.DO || e.key.Kind == fsm.AO {
-		return 0, iec104.Object{}, false
+// read answers C_RD with a monitored object as it is in the image.
+func (l *link) read(f *feed, c *iec104.Call) error {
+	e, ok := l.g.u.table.find(c.Object.Address)
+	if !ok || c.ASDU.Len() != 1 || e.key.Kind == fsm.DO || e.key.Kind == fsm.AO {
+		return c.Reject(iec104.UnknownObjectAddress)
 	}
-	u.node.View(func(s *fsm.State) { o = e.value(s) })
-	return e.typeID, o, true
+	var o iec104.Object
+	if e.role {
+		o = l.currentRole()
+	} else {
+		l.g.u.node.View(func(s *fsm.State) { o = e.value(s) })
+	}
+	h := iec104.Header{Type: e.typeID.Untimed(), Cause: iec104.Request, Test: c.ASDU.Test,
+		Originator: c.ASDU.Originator, CommonAddress: c.CommonAddress}
+	a, err := f.config.Profile.New(h, o)
+	if err != nil {
+		return err
+	}
+	return l.session.Send(a)
 }
 
-// clock confirms a clock synchronization, and hands the time on where that's configured.
-func (u *uplink) clock(_ iec104.CommonAddress, t iec104.CP56Time2a) error {
+// setClock hands the time of a clock synchronization on where that's configured.
+func (u *uplink) setClock(_ iec104.CommonAddress, t iec104.CP56Time2a) error {
 	at, err := t.Time(u.location)
 	if err != nil || u.cfg.SetClock == nil {
 		return err
@@ -83,13 +99,12 @@ func (u *uplink) clock(_ iec104.CommonAddress, t iec104.CP56Time2a) error {
 }
 
 // respond sends an answer of the station's. The confirmation of a clock synchronization goes after the events whose tags
-// are of the old time (101, clause 6.7).
+// are of the old time (101, clause 7.4.6).
 func (u *uplink) respond(s *iec104.Session, a iec104.ASDU) error {
-	if a.Type == iec104.C_CS_NA_1 && a.Cause == iec104.ActivationCon && !a.Negative {
-		if g := u.groups[s.Group()]; g != nil {
-			if l := g.link(s); l != nil {
-				l.sendAfterEvents(a, math.MaxUint64)
-				return nil
+	if a.Type == iec104.C_CS_NA_1 && !a.Negative {
+		if l := u.groups[s.Group()].link(s); l != nil {
+			if f := l.currentFeed(); f != nil {
+				return f.answer(a, f.lastEvent(), math.MaxUint64)
 			}
 		}
 	}
@@ -104,18 +119,16 @@ type frozen struct {
 
 // freeze keeps the counters' values for the interrogations that follow. Another node has no such copy: there an
 // interrogation answers the newest values until the next freeze.
-func (u *uplink) freeze(_ iec104.CommonAddress, rqt, frz uint8) error {
-	if frz != iec104.Freeze>>6 {
+func (u *uplink) freeze(rqt, frz uint8) error {
+	if frz != iec104.Freeze {
 		return errResetCounters
 	}
 	counters := map[int32]iec104.Object{}
-	if rqt == iec104.RQTGeneral || rqt == iec104.RQTGroup1 {
-		u.node.View(func(s *fsm.State) {
-			for _, i := range u.table.counters {
-				counters[i] = u.table.entries[i].value(s)
-			}
-		})
-	}
+	u.node.View(func(s *fsm.State) {
+		for _, i := range u.table.counterGroup(rqt) {
+			counters[i] = u.table.entries[i].value(s)
+		}
+	})
 	u.frozen.mu.Lock()
 	defer u.frozen.mu.Unlock()
 	u.frozen.counters = counters

@@ -138,3 +138,11 @@ func (t *table) find(address iec104.InformationObjectAddress) (*entry, bool) {
 	}
 	return &t.entries[i], true
 }
+
+// counterGroup lists the counters of a group, 5 for all or 1 to 4. All are in group 1.
+func (t *table) counterGroup(rqt uint8) []int32 {
+	if rqt == iec104.RQTGeneral || rqt == iec104.RQTGroup1 {
+		return t.counters
+	}
+	return nil
+}

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/fepha/fepha/fsm"
@@ -25,6 +26,8 @@ type uplink struct {
 	operator *operator
 	groups   map[string]*group // by name
 	kicked   chan struct{}     // capacity 1: whether to listen may have changed
+
+	listening atomic.Bool
 
 	busy   busyPoints
 	frozen frozen
@@ -60,13 +63,8 @@ func newUplink(c Config, cfg Uplink, o *operator) (*uplink, error) {
 		u.groups[gc.Name] = g
 		server.Groups = append(server.Groups, iec104.Group{
 			Name: gc.Name, Clients: gc.Clients, CommonNames: gc.CommonNames,
-			AllowConnect: g.allowConnect, AllowStart: g.allowStart, Source: g.source,
-			Started: func(s *iec104.Session) {
-				if l := g.link(s); l != nil {
-					l.started()
-				}
-			},
-			Handle: g.handle, Closed: g.closed, WriteGuard: g.guard,
+			AllowConnect: g.allowConnect, AllowStart: g.allowStart, Source: g.source, Started: g.started,
+			Handle: u.station.Handle, Closed: g.closed, WriteGuard: g.guard,
 		})
 	}
 	if u.server, err = iec104.NewServer(server); err != nil {
@@ -118,11 +116,13 @@ func (u *uplink) listen(ctx context.Context, serving *sync.WaitGroup) {
 				continue
 			}
 			failing, open = "", l
+			u.listening.Store(true)
 			u.log.Info("listening", "address", l.Addr())
 			serving.Go(func() { _ = u.server.Serve(l) })
 		case !want && open != nil:
 			_ = open.Close()
 			open = nil
+			u.listening.Store(false)
 			u.log.Info("not listening: the other node has the uplink")
 		}
 	}

@@ -1,0 +1,467 @@
+package forwarder
+
+import (
+	"context"
+
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/fepha/fepha/fsm"
+	"github.com/fepha/fepha/fsm/fsmpb"
+	"github.com/fepha/fepha/iec104"
+)
+
+// device executes controls as an RTU's owner and its device would.
+type device struct {
+	c    *fakeCluster
+	mu   sync.Mutex
+	sent []fsm.Control // to the device
+	deaf bool          // the device does not answer
+	no   bool          // the device answers negatively
+	slow bool          // the device confirms, and does not finish
+	back *fsmpb.Item   // return information, between confirmation and end
+}
+
+func (c *fakeCluster) device(t testing.TB) *device {
+	d := &device{c: c}
+	ctx, cancel := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		n := &fakeNode{c: c, id: "fep1"}
+		for {
+			_, grown := n.Applied()
+			var pending []fsm.Control
+			var epoch uint64
+			c.view(func(s *fsm.State) {
+				pending = s.PendingControls(1)
+				r, _ := s.Resource("rtu/1")
+				epoch = r.Epoch
+			})
+			for _, p := range pending {
+				if p.Stage == fsm.Submitted {
+					d.execute(t, p, epoch)
+				}
+			}
+			select {
+			case <-ctx.Done():
+				return
+			case <-grown:
+			}
+		}
+	})
+	t.Cleanup(func() {
+		cancel()
+		wg.Wait()
+	})
+	return d
+}
+
+func (d *device) execute(t testing.TB, p fsm.Control, epoch uint64) {
+	r := d.c.apply("fep1", &fsmpb.Command{Op: &fsmpb.Command_ControlStart{ControlStart: &fsmpb.ControlStart{Id: p.ID, Epoch: epoch, Node: "fep1"}}})
+	if r.Code != fsmpb.Result_OK {
+		return
+	}
+	d.mu.Lock()
+	d.sent = append(d.sent, p)
+	deaf, no, slow, back := d.deaf, d.no, d.slow, d.back
+	d.mu.Unlock()
+	answer := func(ok, terminated bool) {
+		d.c.apply("fep1", &fsmpb.Command{Op: &fsmpb.Command_ControlResult{ControlResult: &fsmpb.ControlResult{
+			Id: p.ID, Epoch: epoch, Ok: ok, Cause: 7, Terminated: terminated}}})
+	}
+	switch {
+	case deaf:
+	case no:
+		answer(false, true)
+	default:
+		answer(true, false)
+		if back != nil {
+			d.c.values(t, 1, back)
+		}
+		if !slow {
+			answer(true, true)
+		}
+	}
+}
+
+func (d *device) set(f func(d *device)) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	f(d)
+}
+
+// operated are the controls that operated the device.
+func (d *device) operated() (all []fsm.Control) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, c := range d.sent {
+		if c.Phase == fsm.Direct || c.Phase == fsm.Execute {
+			all = append(all, c)
+		}
+	}
+	return all
+}
+
+func (d *device) phases() (all []fsm.ControlPhase) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, c := range d.sent {
+		all = append(all, c.Phase)
+	}
+	return all
+}
+
+// controls is a running uplink with a device below and a client above.
+func controls(t *testing.T, u Uplink) (*fakeCluster, *device, *centre, *fep) {
+	t.Helper()
+	c := newCluster(t, fsmpb.Configure_EXCLUSIVE, "a")
+	d := c.device(t)
+	u.Mode, u.Controls = Exclusive, true
+	f := c.node(t, "fep1").start(t, u)
+	return c, d, begin(t, f.address), f
+}
+
+// raw sends an ASDU as it is and returns the answers of its type that come, until there are as many as wanted.
+func (c *centre) raw(t testing.TB, want int, h iec104.Header, objects ...iec104.Object) (answers []iec104.ASDU) {
+	t.Helper()
+	h.CommonAddress = cmpOr(h.CommonAddress, commonAddress)
+	a, err := iec104.DefaultProfile.New(h, objects...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := len(c.asdus())
+	if err := c.Send(t.Context(), a); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "answers", func() bool {
+		answers = answers[:0]
+		for _, a := range c.asdus()[before:] {
+			if a.Type == h.Type {
+				answers = append(answers, a)
+			}
+		}
+		return len(answers) >= want
+	})
+	return answers
+}
+
+func cmpOr(a, b iec104.CommonAddress) iec104.CommonAddress {
+	if a != 0 {
+		return a
+	}
+	return b
+}
+
+// wantAnswers compares causes and P/N; the rest is the request's, bit for bit (row 32).
+func wantAnswers(t testing.TB, got []iec104.ASDU, objects []iec104.Object, want ...iec104.Header) {
+	t.Helper()
+	if len(got) != len(want) {
+		t.Fatalf("%d answers, want %d", len(got), len(want))
+	}
+	for i, w := range want {
+		g := got[i]
+		if g.Cause != w.Cause || g.Negative != w.Negative || g.Originator != w.Originator || g.Test != w.Test || !slices.Equal(slices.Collect(g.Objects()), objects) {
+			t.Errorf("answer %d: %+v %v, want %+v %v", i, g.Header, slices.Collect(g.Objects()), w, objects)
+		}
+	}
+}
+
+const (
+	con        = iec104.ActivationCon
+	term       = iec104.ActivationTermination
+	act        = iec104.Activation
+	originator = 7
+)
+
+// Row 48: direct execute of each type: 7, return information, 10.
+func TestRow48DirectExecute(t *testing.T) {
+	now := iec104.NewCP56Time2a(time.Now(), time.UTC)
+	for _, tt := range []struct {
+		typeID iec104.TypeID
+		kind   fsm.Kind
+		object iec104.Object
+	}{
+		{iec104.C_SC_NA_1, fsm.DO, iec104.Object{Value: 1, Qualifier: 1 << 2}},
+		{iec104.C_DC_NA_1, fsm.DO, iec104.Object{Value: 2, Qualifier: 2 << 2}},
+		{iec104.C_RC_NA_1, fsm.DO, iec104.Object{Value: 1}},
+		{iec104.C_SE_NA_1, fsm.AO, iec104.Object{Value: -0.5}},
+		{iec104.C_SE_NB_1, fsm.AO, iec104.Object{Value: -1234}},
+		{iec104.C_SE_NC_1, fsm.AO, iec104.Object{Value: 12.5, Qualifier: 3}},
+		{iec104.C_BO_NA_1, fsm.AO, iec104.Object{Value: 0xdeadbeef}},
+		{iec104.C_SC_TA_1, fsm.DO, iec104.Object{Value: 1, Time: now}},
+		{iec104.C_DC_TA_1, fsm.DO, iec104.Object{Value: 1, Time: now}},
+		{iec104.C_RC_TA_1, fsm.DO, iec104.Object{Value: 2, Time: now}},
+		{iec104.C_SE_TA_1, fsm.AO, iec104.Object{Value: 0.25, Time: now}},
+		{iec104.C_SE_TB_1, fsm.AO, iec104.Object{Value: 99, Time: now}},
+		{iec104.C_SE_TC_1, fsm.AO, iec104.Object{Value: -1.5, Time: now}},
+		{iec104.C_BO_TA_1, fsm.AO, iec104.Object{Value: 1, Time: now}},
+	} {
+		t.Run(tt.typeID.String(), func(t *testing.T) {
+			_, d, cl, _ := controls(t, Uplink{Points: []Point{
+				{IOA: 1, RTU: 1, Kind: fsm.DI, Point: 1, Type: iec104.M_SP_TB_1},
+				{IOA: 600, RTU: 1, Kind: tt.kind, Point: 9, Type: tt.typeID.Untimed(), Category: "27"},
+			}})
+			d.set(func(d *device) { d.back = di(1, 1, 5) })
+			o := tt.object
+			o.Address = 600
+			got := cl.raw(t, 2, iec104.Header{Type: tt.typeID, Cause: act, Originator: originator}, o)
+			wantAnswers(t, got, []iec104.Object{o}, iec104.Header{Cause: con, Originator: originator}, iec104.Header{Cause: term, Originator: originator})
+			eventually(t, "return information", func() bool { return len(cl.numbers()) == 1 })
+			var order []iec104.TypeID
+			for _, a := range cl.asdus() {
+				if a.Type == tt.typeID || a.Type == iec104.M_SP_TB_1 {
+					order = append(order, a.Type)
+				}
+			}
+			if want := []iec104.TypeID{tt.typeID, iec104.M_SP_TB_1, tt.typeID}; !slices.Equal(order, want) {
+				t.Errorf("order %v, want %v", order, want)
+			}
+			ops := d.operated()
+			if len(ops) != 1 || ops[0].Value != o.Value || ops[0].Qualifier != o.Qualifier || ops[0].Point != 9 ||
+				ops[0].Kind != tt.kind || ops[0].Category != "27" || iec104.TypeID(ops[0].Type) != tt.typeID.Untimed() {
+				t.Errorf("operated %+v", ops)
+			}
+		})
+	}
+}
+
+func selectBit(o iec104.Object) iec104.Object {
+	o.Qualifier |= iec104.SelectBit
+	return o
+}
+
+// Rows 49 to 52.
+func TestRow49SelectExecute(t *testing.T) {
+	_, d, cl, _ := controls(t, Uplink{})
+	o := iec104.Object{Address: 402, Value: 2, Qualifier: 1 << 2}
+	h := iec104.Header{Type: iec104.C_DC_NA_1, Cause: act, Originator: originator}
+	wantAnswers(t, cl.raw(t, 1, h, selectBit(o)), []iec104.Object{selectBit(o)}, iec104.Header{Cause: con, Originator: originator})
+	if got := d.operated(); len(got) != 0 {
+		t.Fatalf("a selection operated %v", got)
+	}
+	got := cl.raw(t, 2, h, o)
+	wantAnswers(t, got, []iec104.Object{o}, iec104.Header{Cause: con, Originator: originator}, iec104.Header{Cause: term, Originator: originator})
+	if got, want := d.phases(), []fsm.ControlPhase{fsm.Select, fsm.Execute}; !slices.Equal(got, want) {
+		t.Errorf("the device got %v, want %v", got, want)
+	}
+}
+
+func TestRow50ExecuteThatDiffersOrIsLate(t *testing.T) {
+	h := iec104.Header{Type: iec104.C_DC_NA_1, Cause: act}
+	for _, tt := range []struct {
+		name    string
+		execute iec104.Object
+		wait    bool
+	}{
+		{"another value", iec104.Object{Address: 402, Value: 1}, false},
+		{"another qualifier", iec104.Object{Address: 402, Value: 2, Qualifier: 1 << 2}, false},
+		{"late", iec104.Object{Address: 402, Value: 2}, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			_, d, cl, _ := controls(t, Uplink{SelectTimeout: 200 * time.Millisecond})
+			cl.raw(t, 1, h, selectBit(iec104.Object{Address: 402, Value: 2}))
+			if tt.wait {
+				time.Sleep(250 * time.Millisecond) // the time itself is what's tested
+			}
+			wantAnswers(t, cl.raw(t, 1, h, tt.execute), []iec104.Object{tt.execute}, iec104.Header{Cause: con, Negative: true})
+			if got := d.operated(); len(got) != 0 {
+				t.Errorf("operated %v", got)
+			}
+		})
+	}
+}
+
+func TestRow51SelectionStaysWithItsLink(t *testing.T) {
+	c := newCluster(t, fsmpb.Configure_DUAL_ACTIVE, "a")
+	d := c.device(t)
+	u := Uplink{Mode: DualActive, Controls: true}
+	one := begin(t, c.node(t, "fep1").start(t, u).address)
+	two := begin(t, c.node(t, "fep2").start(t, u).address)
+	h := iec104.Header{Type: iec104.C_SC_NA_1, Cause: act}
+	o := iec104.Object{Address: 401, Value: 1}
+	one.raw(t, 1, h, selectBit(o))
+	for _, attempt := range []iec104.Object{selectBit(o), o} {
+		wantAnswers(t, two.raw(t, 1, h, attempt), []iec104.Object{attempt}, iec104.Header{Cause: con, Negative: true})
+	}
+	one.Close()
+	eventually(t, "the selection ends with its link", func() bool { return slices.Contains(d.phases(), fsm.Cancel) })
+	eventually(t, "the other link may select now", func() bool {
+		return !two.raw(t, 1, h, selectBit(o))[0].Negative
+	})
+	if got := d.operated(); len(got) != 0 {
+		t.Errorf("operated %v", got)
+	}
+}
+
+func TestRow52DeactivateASelection(t *testing.T) {
+	_, d, cl, _ := controls(t, Uplink{})
+	h := iec104.Header{Type: iec104.C_SC_NA_1, Cause: act}
+	o := iec104.Object{Address: 401, Value: 1}
+	cancel := iec104.Header{Type: iec104.C_SC_NA_1, Cause: iec104.Deactivation}
+	wantAnswers(t, cl.raw(t, 1, cancel, o), []iec104.Object{o}, iec104.Header{Cause: iec104.DeactivationCon, Negative: true})
+	cl.raw(t, 1, h, selectBit(o))
+	wantAnswers(t, cl.raw(t, 1, cancel, selectBit(o)), []iec104.Object{selectBit(o)}, iec104.Header{Cause: iec104.DeactivationCon})
+	if got, want := d.phases(), []fsm.ControlPhase{fsm.Select, fsm.Cancel}; !slices.Equal(got, want) {
+		t.Errorf("the device got %v, want %v", got, want)
+	}
+}
+
+// Rows 53, 54, 58 and what is refused for other reasons: nothing reaches the device.
+func TestRow53RefusedCommands(t *testing.T) {
+	at := func(d time.Duration) iec104.CP56Time2a { return iec104.NewCP56Time2a(time.Now().Add(d), time.UTC) }
+	for _, tt := range []struct {
+		name    string
+		header  iec104.Header
+		objects []iec104.Object
+		want    iec104.Header
+	}{
+		{"row 53: DCS 0", iec104.Header{Type: iec104.C_DC_NA_1, Cause: act}, []iec104.Object{{Address: 402}}, iec104.Header{Cause: con, Negative: true}},
+		{"row 53: DCS 3", iec104.Header{Type: iec104.C_DC_NA_1, Cause: act}, []iec104.Object{{Address: 402, Value: 3}}, iec104.Header{Cause: con, Negative: true}},
+		{"row 53: two objects", iec104.Header{Type: iec104.C_SC_NA_1, Cause: act}, []iec104.Object{{Address: 401, Value: 1}, {Address: 401, Value: 1}}, iec104.Header{Cause: con, Negative: true}},
+		{"row 53: SQ = 1", iec104.Header{Type: iec104.C_SC_NA_1, Cause: act, Sequence: true}, []iec104.Object{{Address: 401, Value: 1}}, iec104.Header{Cause: con, Negative: true}},
+		{"row 54: stale", iec104.Header{Type: iec104.C_SC_TA_1, Cause: act}, []iec104.Object{{Address: 401, Value: 1, Time: at(-time.Minute)}}, iec104.Header{Cause: con, Negative: true}},
+		{"row 54: from the future", iec104.Header{Type: iec104.C_SC_TA_1, Cause: act}, []iec104.Object{{Address: 401, Value: 1, Time: at(time.Minute)}}, iec104.Header{Cause: con, Negative: true}},
+		{"row 54: marked invalid", iec104.Header{Type: iec104.C_SC_TA_1, Cause: act}, []iec104.Object{{Address: 401, Value: 1, Time: at(0).WithInvalid(true)}}, iec104.Header{Cause: con, Negative: true}},
+		{"row 54: no time", iec104.Header{Type: iec104.C_SC_TA_1, Cause: act}, []iec104.Object{{Address: 401, Value: 1}}, iec104.Header{Cause: con, Negative: true}},
+		{"row 58: T = 1", iec104.Header{Type: iec104.C_SC_NA_1, Cause: act, Test: true}, []iec104.Object{{Address: 401, Value: 1}}, iec104.Header{Cause: con, Negative: true, Test: true}},
+		{"NaN", iec104.Header{Type: iec104.C_SE_NC_1, Cause: act}, []iec104.Object{{Address: 501, Value: nan}}, iec104.Header{Cause: con, Negative: true}},
+		{"row 31: object that isn't there", iec104.Header{Type: iec104.C_SC_NA_1, Cause: act}, []iec104.Object{{Address: 999, Value: 1}}, iec104.Header{Cause: iec104.UnknownObjectAddress, Negative: true}},
+		{"row 31: object of another type", iec104.Header{Type: iec104.C_DC_NA_1, Cause: act}, []iec104.Object{{Address: 401, Value: 1}}, iec104.Header{Cause: iec104.UnknownObjectAddress, Negative: true}},
+		{"row 31: monitored object", iec104.Header{Type: iec104.C_SC_NA_1, Cause: act}, []iec104.Object{{Address: 101, Value: 1}}, iec104.Header{Cause: iec104.UnknownObjectAddress, Negative: true}},
+		{"row 31: cause", iec104.Header{Type: iec104.C_SC_NA_1, Cause: iec104.Spontaneous}, []iec104.Object{{Address: 401, Value: 1}}, iec104.Header{Cause: iec104.UnknownCause, Negative: true}},
+		{"row 31: common address", iec104.Header{Type: iec104.C_SC_NA_1, Cause: act, CommonAddress: 101}, []iec104.Object{{Address: 401, Value: 1}}, iec104.Header{Cause: iec104.UnknownCommonAddress, Negative: true}},
+		{"row 37: broadcast", iec104.Header{Type: iec104.C_SC_NA_1, Cause: act, CommonAddress: iec104.BroadcastAddress}, []iec104.Object{{Address: 401, Value: 1}}, iec104.Header{Cause: iec104.UnknownCommonAddress, Negative: true}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			_, d, cl, _ := controls(t, Uplink{})
+			got := cl.raw(t, 1, tt.header, tt.objects...)
+			if len(got) != 1 || got[0].Cause != tt.want.Cause || got[0].Negative != tt.want.Negative || got[0].Test != tt.want.Test {
+				t.Errorf("answers %v, want one with %+v", got, tt.want)
+			}
+			if got := d.phases(); len(got) != 0 {
+				t.Errorf("the device got %v", got)
+			}
+		})
+	}
+}
+
+func TestControlsAreUnknownWhereTheyAreNotConfigured(t *testing.T) {
+	c := newCluster(t, fsmpb.Configure_EXCLUSIVE, "a")
+	cl := begin(t, c.node(t, "fep1").start(t, Uplink{Mode: Exclusive}).address)
+	got := cl.raw(t, 1, iec104.Header{Type: iec104.C_SC_NA_1, Cause: act}, iec104.Object{Address: 401, Value: 1})
+	if got[0].Cause != iec104.UnknownType || !got[0].Negative {
+		t.Errorf("%+v, want unknown type", got[0].Header)
+	}
+}
+
+func TestDeviceRefuses(t *testing.T) {
+	_, d, cl, _ := controls(t, Uplink{})
+	d.set(func(d *device) { d.no = true })
+	o := iec104.Object{Address: 401, Value: 1}
+	wantAnswers(t, cl.raw(t, 1, iec104.Header{Type: iec104.C_SC_NA_1, Cause: act}, o), []iec104.Object{o}, iec104.Header{Cause: con, Negative: true})
+}
+
+func TestDeviceDoesNotAnswer(t *testing.T) {
+	c, d, cl, _ := controls(t, Uplink{ControlTimeout: 200 * time.Millisecond})
+	d.set(func(d *device) { d.deaf = true })
+	o := iec104.Object{Address: 401, Value: 1}
+	h := iec104.Header{Type: iec104.C_SC_NA_1, Cause: act}
+	wantAnswers(t, cl.raw(t, 1, h, o), []iec104.Object{o}, iec104.Header{Cause: con, Negative: true})
+	var left []fsm.Control
+	c.view(func(s *fsm.State) { left = s.PendingControls(1) })
+	if len(left) != 0 {
+		t.Errorf("pending after the deadline: %+v", left)
+	}
+	d.set(func(d *device) { d.deaf = false })
+	cl.raw(t, 2, h, o) // the point is free again
+	if got := d.operated(); len(got) != 2 {
+		t.Errorf("the device got %d commands, want 2: one for each request", len(got))
+	}
+}
+
+// The owner was killed after the device's confirmation: the client's command ends, with an error.
+func TestOwnerChangesDuringAControl(t *testing.T) {
+	c, d, cl, _ := controls(t, Uplink{})
+	d.set(func(d *device) { d.slow = true })
+	o := iec104.Object{Address: 401, Value: 1}
+	h := iec104.Header{Type: iec104.C_SC_NA_1, Cause: act}
+	wantAnswers(t, cl.raw(t, 1, h, o), []iec104.Object{o}, iec104.Header{Cause: con})
+	before := len(cl.asdus())
+	c.must(t, "wit", &fsmpb.Command{Op: &fsmpb.Command_Assign{Assign: &fsmpb.Assign{
+		Resource: "rtu/1", ExpectEpoch: c.resource("rtu/1").Epoch, Owner: "fep2", Reason: "dead"}}})
+	eventually(t, "the end", func() bool { return len(cl.asdus()) > before })
+	wantAnswers(t, cl.asdus()[before:], []iec104.Object{o}, iec104.Header{Cause: term, Negative: true})
+	if got := d.operated(); len(got) != 1 {
+		t.Errorf("operated %d times, want once", len(got))
+	}
+}
+
+func TestSecondCommandForAPointUnderWayIsRefused(t *testing.T) {
+	c, d, cl, _ := controls(t, Uplink{})
+	d.set(func(d *device) { d.slow = true })
+	o := iec104.Object{Address: 401, Value: 1}
+	h := iec104.Header{Type: iec104.C_SC_NA_1, Cause: act}
+	cl.raw(t, 1, h, o)
+	wantAnswers(t, cl.raw(t, 1, h, o), []iec104.Object{o}, iec104.Header{Cause: con, Negative: true})
+
+	// So it is when another asked: here the API, for another point.
+	c.must(t, "fep2", &fsmpb.Command{Op: &fsmpb.Command_ControlSubmit{ControlSubmit: &fsmpb.ControlSubmit{
+		Id: "api-1", Origin: "api", Rtu: 1, Kind: fsmpb.Kind_DO, Point: 2, Type: 46, Value: 2, DeadlineMs: time.Now().Add(time.Minute).UnixMilli()}}})
+	o = iec104.Object{Address: 402, Value: 1}
+	h.Type = iec104.C_DC_NA_1
+	wantAnswers(t, cl.raw(t, 1, h, o), []iec104.Object{o}, iec104.Header{Cause: con, Negative: true})
+	eventually(t, "both devices' controls", func() bool { return len(d.operated()) == 2 })
+}
+
+// A client that sends a flood of commands gets an answer to each, and the device gets no more than was confirmed.
+func TestFloodOfCommands(t *testing.T) {
+	_, d, cl, _ := controls(t, Uplink{})
+	const n = 200
+	h := iec104.Header{Type: iec104.C_SC_NA_1, Cause: act, CommonAddress: commonAddress}
+	a, err := iec104.DefaultProfile.New(h, iec104.Object{Address: 401, Value: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range n {
+		if err := cl.Send(t.Context(), a); err != nil {
+			t.Fatal(err)
+		}
+	}
+	count := func(cause iec104.CauseOfTransmission, negative bool) (n int) {
+		for _, a := range cl.asdus() {
+			if a.Type == h.Type && a.Cause == cause && a.Negative == negative {
+				n++
+			}
+		}
+		return n
+	}
+	eventually(t, "an answer to each", func() bool { return count(con, false)+count(con, true) == n })
+	eventually(t, "an end to each that was confirmed", func() bool { return count(term, false) == count(con, false) })
+	if got := len(d.operated()); got != count(con, false) {
+		t.Errorf("operated %d times, but %d were confirmed", got, count(con, false))
+	}
+}
+
+func TestStopEndsWithCommandsUnderWay(t *testing.T) {
+	_, d, cl, f := controls(t, Uplink{})
+	d.set(func(d *device) { d.deaf = true })
+	a, err := iec104.DefaultProfile.New(iec104.Header{Type: iec104.C_SC_NA_1, Cause: act, CommonAddress: commonAddress}, iec104.Object{Address: 401, Value: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cl.Send(t.Context(), a); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the device has the command", func() bool { return len(d.operated()) == 1 })
+	done := make(chan struct{})
+	go func() { f.stop(); close(done) }()
+	select {
+	case <-done:
+	case <-time.After(3 * time.Second):
+		t.Error("stop waits for a device that doesn't answer")
+	}
+}
+
+var nan = func() float64 { z := 0.0; return z / z }()
