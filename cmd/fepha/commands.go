@@ -12,6 +12,7 @@ func commands() []*cobra.Command {
 		newRTUCommand(),
 		newUplinkCommand(),
 		newEventCommand(),
+		newConfigCommand(),
 		newSimCommand(),
 		newVersionCommand(),
 	}

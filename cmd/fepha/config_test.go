@@ -1,10 +1,13 @@
 package main
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/xuri/excelize/v2"
 
 	"github.com/fepha/fepha/configs"
 )
@@ -24,11 +27,7 @@ func TestWrongConfigIsRefused(t *testing.T) {
 		{"insecure beyond loopback", "station.yaml", "127.0.0.1:7303", "10.0.0.3:7303", []string{"station.yaml:", "10.0.0.3"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			dir := t.TempDir()
-			if err := os.CopyFS(dir, configs.Examples); err != nil {
-				t.Fatal(err)
-			}
-			dir = filepath.Join(dir, "examples")
+			dir := exampleStation(t)
 			path := filepath.Join(dir, tc.file)
 			b, err := os.ReadFile(path)
 			if err != nil {
@@ -47,5 +46,141 @@ func TestWrongConfigIsRefused(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// exampleStation copies the example on loopback into a folder of the test's own.
+func exampleStation(t *testing.T) (dir string) {
+	t.Helper()
+	dir = t.TempDir()
+	if err := os.CopyFS(dir, configs.Examples); err != nil {
+		t.Fatal(err)
+	}
+	return filepath.Join(dir, "examples")
+}
+
+func TestConfigCheck(t *testing.T) {
+	path := filepath.Join(exampleStation(t), "station.yaml")
+	station, err := configs.Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"config", "check", path}, {"config", "check", "--config", path}} {
+		if out, _ := fepha(t, exitDone, args...); !strings.Contains(out, station.Digest()) || !strings.Contains(out, "2 RTUs") {
+			t.Errorf("%q prints %q", args, out)
+		}
+	}
+	var report checkReport
+	out, _ := fepha(t, exitDone, "config", "check", "--json", path)
+	if err := json.Unmarshal([]byte(out), &report); err != nil || !report.OK || report.Digest != station.Digest() {
+		t.Errorf("--json: %v: %s", err, out)
+	}
+
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wrong := strings.NewReplacer("log_store:", "log_stone:", "points: rtu2.csv", "points: rtu9.csv").Replace(string(text))
+	if err := os.WriteFile(path, []byte(wrong), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	_, stderr := fepha(t, exitUsage, "config", "check", path)
+	for _, want := range []string{"log_stone", "rtu9.csv", "station.yaml:9:"} {
+		if !strings.Contains(stderr, want) {
+			t.Errorf("no %q in:\n%s", want, stderr)
+		}
+	}
+	report = checkReport{}
+	out, _ = fepha(t, exitUsage, "config", "check", "--json", path)
+	if err := json.Unmarshal([]byte(out), &report); err != nil || report.OK || report.Total != 2 || len(report.Errors) != 2 ||
+		report.Errors[0].Line != 9 || report.Errors[0].Expected == "" {
+		t.Errorf("--json: %v: %s", err, out)
+	}
+}
+
+// What is shown is a configuration: the same one.
+func TestConfigShow(t *testing.T) {
+	dir := exampleStation(t)
+	path := filepath.Join(dir, "station.yaml")
+	station, err := configs.Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, _ := fepha(t, exitDone, "config", "show", path)
+	if !strings.Contains(out, "t1: 15s") {
+		t.Errorf("a default is missing:\n%s", out)
+	}
+	if err := os.WriteFile(path, []byte(out), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	shown, err := configs.Load(path)
+	if err != nil || shown.Digest() != station.Digest() {
+		t.Errorf("what is shown is another configuration: %v", err)
+	}
+	out, _ = fepha(t, exitDone, "config", "show", "--json", path)
+	var v struct{ Station struct{ ID int } }
+	if err := json.Unmarshal([]byte(out), &v); err != nil || v.Station.ID != 21 {
+		t.Errorf("--json: %v: %s", err, out)
+	}
+}
+
+func TestConfigImport(t *testing.T) {
+	dir := exampleStation(t)
+	station, table := filepath.Join(dir, "station.yaml"), filepath.Join(dir, "virtual.csv")
+	before, err := os.ReadFile(table)
+	if err != nil {
+		t.Fatal(err)
+	}
+	workbook := func(source string) string {
+		book := excelize.NewFile()
+		defer book.Close()
+		for _, err := range []error{
+			book.SetSheetName("Sheet1", "virtual"),
+			book.SetSheetRow("virtual", "A1", &[]string{"rtu", "point", "name", "source"}),
+			book.SetSheetRow("virtual", "A2", &[]any{900, 1, "Device 1", source}),
+		} {
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		path := filepath.Join(t.TempDir(), "points.xlsx")
+		if err := book.SaveAs(path); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	unchanged := func() {
+		t.Helper()
+		if now, err := os.ReadFile(table); err != nil || string(now) != string(before) {
+			t.Fatalf("the table was written: %v\n%s", err, now)
+		}
+	}
+
+	_, stderr := fepha(t, exitUsage, "config", "import", workbook("rtu:99"), "--config", station)
+	if !strings.Contains(stderr, "nothing was written") {
+		t.Errorf("a wrong source: %s", stderr)
+	}
+	unchanged()
+	fepha(t, exitUsage, "config", "import", "site.db", "--config", station)                                // no mapping
+	fepha(t, exitUsage, "config", "import", filepath.Join(dir, "none.xlsx"), "--config", station)          // no such file
+	fepha(t, exitUsage, "config", "import", workbook("rtu:1"), "--mapping", "m.yaml", "--config", station) // no database
+
+	// The uplink forwards virtual points that the workbook doesn't have.
+	occ := filepath.Join(dir, "occ.csv")
+	if err := os.WriteFile(occ, []byte("ioa,rtu,kind,point,type,name\n1,900,di,1,M_SP_TB_1,\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	out, _ := fepha(t, exitDone, "config", "import", workbook("rtu:1"), "--config", station, "--dry-run", "--json")
+	var plan struct{ Tables []tablePlan }
+	if err := json.Unmarshal([]byte(out), &plan); err != nil || len(plan.Tables) != 1 || plan.Tables[0].File != "virtual.csv" || len(plan.Tables[0].Changed) != 1 || plan.Tables[0].Added == nil {
+		t.Errorf("--dry-run --json: %v: %s", err, out)
+	}
+	unchanged()
+	if out, _ = fepha(t, exitDone, "config", "import", workbook("rtu:1"), "--config", station); !strings.Contains(out, "1 changed, 11 removed") || !strings.Contains(out, "written") {
+		t.Errorf("import prints %q", out)
+	}
+	after, err := configs.Load(station)
+	if err != nil || len(after.VirtualPoints) != 1 || after.VirtualPoints[0].Name != "Device 1" {
+		t.Errorf("after the import: %v", err)
 	}
 }
