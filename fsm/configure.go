@@ -81,8 +81,11 @@ func checkConfig(cfg *fsmpb.Configure) ([]*virtualPoint, error) {
 		if n.Role != roleFEP && n.Role != roleWitness {
 			return nil, fmt.Errorf("node %q: role %q: expected %s or %s", n.Id, n.Role, roleFEP, roleWitness)
 		}
-		if other, twice := hosts[n.Host]; twice || n.Host == 0 {
-			return nil, fmt.Errorf("node %q: host %d: expected a number from 1 of its own (%q)", n.Id, n.Host, other)
+		if n.Host == 0 {
+			return nil, fmt.Errorf("node %q: host 0: expected a number from 1", n.Id)
+		}
+		if other, twice := hosts[n.Host]; twice {
+			return nil, fmt.Errorf("node %q: host %d is that of node %q", n.Id, n.Host, other)
 		}
 		roles[n.Id], hosts[n.Host] = n.Role, n.Id
 	}
@@ -116,7 +119,7 @@ func checkConfig(cfg *fsmpb.Configure) ([]*virtualPoint, error) {
 // checkName refuses names that can't stand in a resource id or in the source of a virtual point.
 func checkName(what, name string) error {
 	if name == "" || len(name) > 64 || strings.ContainsAny(name, "/:") {
-		return fmt.Errorf("%s %q: expected a name of 1 to 64 octets without / and :", what, name)
+		return fmt.Errorf("%s %q: expected a name of 1 to 64 octets without slash and colon", what, name)
 	}
 	return nil
 }

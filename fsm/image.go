@@ -106,18 +106,14 @@ func (im *image) write(number uint32, ri *rtuImage, pos int) *pointRecord {
 	return rec
 }
 
-// add makes a point, which must be new, and returns its position. It has no version until it is written.
+// add makes a point, which must be new, and returns its position. It has no version until it is written. A chunk that a
+// snapshot shares need not be copied for it: the snapshot knows how many points it has, and does not look at this place.
 func (im *image) add(ri *rtuImage, kind Kind, point uint32) (pos int) {
 	pos = ri.n
 	if pos%chunkPoints == 0 {
 		ri.chunks = append(ri.chunks, chunkRef{new(pointChunk), im.generation})
 	}
-	ref := &ri.chunks[pos/chunkPoints]
-	if ref.generation != im.generation {
-		own := *ref.points
-		*ref = chunkRef{&own, im.generation}
-	}
-	ref.points[pos%chunkPoints] = pointRecord{kind: kind, point: point}
+	*ri.at(pos) = pointRecord{kind: kind, point: point}
 	if ri.index[kind] == nil {
 		ri.index[kind] = map[uint32]uint32{}
 	}

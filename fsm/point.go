@@ -47,9 +47,6 @@ func (k Kind) Proto() fsmpb.Kind { return fsmpb.Kind(k) }
 // monitored tells the kinds that have values in the image.
 func (k Kind) monitored() bool { return k == DI || k == AI || k == Counter }
 
-// commanded tells the kinds that controls are for.
-func (k Kind) commanded() bool { return k == DO || k == AO }
-
 // Bits of the quality octet (IEC 60870-5-101, 7.2.6.1 and 7.2.6.3) that the state itself sets.
 const (
 	QualityNotTopical = 0x40 // NT of SIQ, DIQ and QDS

@@ -209,8 +209,8 @@ func (s *State) settleRetention(at stamp) {
 				s.rev.Cursors++
 			}
 			behind := c.Seq+1 < first
-			caughtUp := j.last-c.Seq <= j.retain/2
-			if behind && !c.Overflow || c.Overflow && caughtUp {
+			caughtUp := !behind && j.last-c.Seq <= j.retain/2
+			if behind && !c.Overflow || caughtUp && c.Overflow {
 				c.Overflow = !c.Overflow
 				s.rev.Cursors++
 				s.virtual.touch(g.resource.ID)

@@ -1,0 +1,283 @@
+package fsm
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"runtime"
+	"testing"
+
+	"github.com/fepha/fepha/fsm/fsmpb"
+)
+
+// fullState has something of every kind in it.
+func fullState(t testing.TB) *State {
+	x := newScripted(t).ok(testStation,
+		"lead node fep1 alive lease", "lead node fep2 alive", "lead assign rtu/1 epoch=0 owner=fep1 reason=start detected=1",
+		"lead assign rtu/2 epoch=0 owner=fep2", "lead move rtu/2 epoch=1 to=fep1", "ops pin rtu/1 to=fep1",
+		"fep1 links 1 1.1=active 2.3=standby", "fep2 links 1 1.1=connecting", "fep1 online 1 yes",
+		"fep1 claim uplink/occ/main", "fep1 clients uplink/occ/main a=main", "fep1 cursor uplink/occ/main epoch=1 seq=4",
+		"fep2 cursor uplink/scada/both slot=fep2 seq=3",
+		"fep1 events 1 epoch=1 batch=1 di/1=1 ai/1=2.5;q10 counter/1=7 image:ai/2=-1",
+		"occ submit a rtu=1 do/3=1", "fep1 start a epoch=1",
+		"occ submit b rtu=1 do/4=1", "occ submit c rtu=1 do/5=1",
+		"occ submit s rtu=1 do/6=1 phase=select", "fep1 start s epoch=1", "fep1 result s epoch=1 yes",
+		"occ submit old rtu=1 do/1=1", "lead expire old",
+	)
+	return x.s
+}
+
+func TestRestoreKeepsEverything(t *testing.T) {
+	s := fullState(t)
+	b := written(t, s.Snapshot())
+	restored, err := Restore(bytes.NewReader(b))
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustEqual(t, "digest", restored.Digest(), s.Digest())
+	mustEqual(t, "index", restored.Index(), s.Index())
+	for what, get := range map[string]func(*State) any{
+		"resources":      func(s *State) any { return s.Resources() },
+		"RTUs":           func(s *State) any { return s.RTUs() },
+		"nodes":          func(s *State) any { return s.Nodes() },
+		"links":          func(s *State) any { return s.Links(1, "fep1") },
+		"groups":         func(s *State) any { return s.Groups() },
+		"controls":       func(s *State) any { return s.Controls() },
+		"changes":        func(s *State) any { return s.ControlsAfter(0) },
+		"pending":        func(s *State) any { return s.PendingControls(1) },
+		"virtual points": func(s *State) any { return s.VirtualPoints() },
+		"revisions":      func(s *State) any { return s.Revisions() },
+		"version":        func(s *State) any { return s.Version() },
+		"points":         func(s *State) any { return points(s) },
+	} {
+		mustEqual(t, what, fmt.Sprint(get(restored)), fmt.Sprint(get(s)))
+	}
+	for i, e := range s.ReadJournal(0, make([]Event, 100)) {
+		other := restored.ReadJournal(uint64(i), make([]Event, 1))[0]
+		mustEqual(t, "event", describe(other), describe(e))
+		mustEqual(t, "time", other.Time, e.Time)
+	}
+
+	// What follows from the state without being in it: how changes are known, and what an owner's end ends.
+	_, known := restored.ChangesAfter(restored.Version() - 1)
+	mustEqual(t, "changes before the restore are known", known, false)
+	keys, known := restored.ChangesAfter(restored.Version())
+	mustEqual(t, "changes since are known", known && len(keys) == 0, true)
+	x := &scripted{t: t, s: restored, index: restored.Index()}
+	x.ok("lead assign rtu/1 epoch=1 owner=fep2")
+	sel, _ := x.s.Control("s")
+	mustEqual(t, "selection has ended", sel.Used, true)
+	isControl("a", Done, false, "owner changed")(t, x.s)
+	isControl("b", Submitted, false, "")(t, x.s)
+}
+
+// Controls that wait are started in order of submission, whichever changed last.
+func TestRestoreKeepsTheOrderOfSubmission(t *testing.T) {
+	x := newScripted(t).ok(testStation, "lead assign rtu/1 epoch=0 owner=fep1", "occ submit a rtu=1 do/1=1", "occ submit b rtu=1 do/1=1", "fep1 start a epoch=1")
+	restored, err := Restore(bytes.NewReader(written(t, x.s.Snapshot())))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := restored.PendingControls(1)
+	mustEqual(t, "order", p[0].ID+p[1].ID, "ab")
+}
+
+func TestRestoreOfNothing(t *testing.T) {
+	s, err := Restore(bytes.NewReader(written(t, New().Snapshot())))
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustEqual(t, "digest", s.Digest(), New().Digest())
+	r := s.Apply(1, &fsmpb.Entry{Commands: []*fsmpb.Command{parseCommand(t, "a configure", 0)}})[0]
+	mustEqual(t, "first configuration, although it is empty", r.Code, ok)
+}
+
+// A file that was cut at any octet, or in which any octet was changed, is refused.
+func TestRestoreRefusesDamage(t *testing.T) {
+	good := written(t, fullState(t).Snapshot())
+	refused := func(what string, b []byte) {
+		t.Helper()
+		s, err := Restore(bytes.NewReader(b))
+		if s != nil || !errors.Is(err, ErrDamaged) && !errors.Is(err, ErrNotSnapshot) {
+			t.Fatalf("%s: got a state %t, error %v", what, s != nil, err)
+		}
+	}
+	for n := range good {
+		refused(fmt.Sprintf("cut to %d octets", n), good[:n])
+	}
+	for i := range good {
+		b := bytes.Clone(good)
+		b[i] ^= 1 << (i % 8)
+		refused(fmt.Sprintf("octet %d changed", i), b)
+	}
+	refused("octet behind", append(bytes.Clone(good), 0))
+	refused("two of them", append(bytes.Clone(good), good...))
+	refused("another format", append([]byte(snapshotMagic+"\x02\x00\x00\x00"), good[12:]...))
+}
+
+func TestRestoreSaysWhere(t *testing.T) {
+	good := written(t, fullState(t).Snapshot())
+	good[len(good)/2] ^= 1
+	_, err := Restore(bytes.NewReader(good))
+	for _, want := range []string{"damaged", "frame", "at octet"} {
+		if !bytes.Contains([]byte(err.Error()), []byte(want)) {
+			t.Fatalf("%q does not say %q", err, want)
+		}
+	}
+}
+
+// A length that claims much makes no room for it.
+func TestRestoreIsBounded(t *testing.T) {
+	b := append(written(t, New().Snapshot())[:12], byte(frameHead), 0, 0, 0, 3) // 48 MiB
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, err := Restore(bytes.NewReader(b))
+	runtime.ReadMemStats(&after)
+	if !errors.Is(err, ErrDamaged) {
+		t.Fatal(err)
+	}
+	if n := after.TotalAlloc - before.TotalAlloc; n > 1<<20 {
+		t.Fatalf("%d octets were allocated for a file of %d", n, len(b))
+	}
+}
+
+// frames cuts a snapshot into its frames, checksums aside.
+func frames(b []byte) (all [][]byte) {
+	for b = b[12:]; len(b) > 0; {
+		n := 5 + int(binary.LittleEndian.Uint32(b[1:]))
+		all = append(all, b[:n])
+		b = b[n+4:]
+	}
+	return all
+}
+
+// sealed puts frames together again, with lengths and checksums that are right.
+func sealed(all [][]byte) []byte {
+	b := append([]byte(snapshotMagic), snapshotFormat, 0, 0, 0)
+	for _, f := range all {
+		start := len(b)
+		b = append(b, f...)
+		for len(b)-start < 5 {
+			b = append(b, 0)
+		}
+		b = endFrame(b, start)
+	}
+	return b
+}
+
+func TestSealed(t *testing.T) {
+	good := written(t, fullState(t).Snapshot())
+	mustEqual(t, "sealed again", bytes.Equal(sealed(frames(good)), good), true)
+	mustEqual(t, "checksum", crc32.Checksum([]byte("123456789"), castagnoli), 0xe3069283) // RFC 3720, B.4
+}
+
+// Frames that are each sound, but do not belong together.
+func TestRestoreRefusesNonsense(t *testing.T) {
+	all := frames(written(t, fullState(t).Snapshot()))
+	index := map[frameKind]int{} // first of each kind
+	for i := len(all) - 1; i >= 0; i-- {
+		index[frameKind(all[i][0])] = i
+	}
+	for kind := frameHead; kind <= frameTail; kind++ {
+		if _, there := index[kind]; !there {
+			t.Fatalf("there is no frame of kind %d", kind)
+		}
+	}
+	without := func(kind frameKind) [][]byte {
+		i := index[kind]
+		return append(append([][]byte{}, all[:i]...), all[i+1:]...)
+	}
+	twice := func(kind frameKind) [][]byte {
+		i := index[kind]
+		return append(append([][]byte{}, all[:i+1]...), all[i:]...)
+	}
+	for what, f := range map[string][][]byte{
+		"no head":          without(frameHead),
+		"no configuration": without(frameConfig),
+		"no points":        without(framePoints),
+		"no events":        without(frameEvents),
+		"no tail":          without(frameTail),
+		"two heads":        twice(frameHead),
+		"points twice":     twice(framePoints),
+		"events twice":     twice(frameEvents),
+		"control twice":    twice(frameControl),
+		"tail twice":       twice(frameTail),
+		"unknown kind":     append([][]byte{all[0], all[1], {99, 0, 0, 0, 0}}, all[2:]...),
+	} {
+		if _, err := Restore(bytes.NewReader(sealed(f))); !errors.Is(err, ErrDamaged) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}
+
+// FuzzRestore changes octets of a snapshot, with checksums made right or not. What is restored must be usable.
+func FuzzRestore(f *testing.F) {
+	all := frames(written(f, fullState(f).Snapshot()))
+	for i, frame := range all {
+		f.Add(uint16(i), uint16(5), frame[5:min(len(frame), 15)], true)
+	}
+	f.Add(uint16(0), uint16(0), []byte{1}, false)
+	f.Fuzz(func(t *testing.T, which, at uint16, with []byte, seal bool) {
+		changed := make([][]byte, len(all))
+		for i := range all {
+			changed[i] = bytes.Clone(all[i])
+		}
+		frame := changed[int(which)%len(changed)]
+		copy(frame[int(at)%len(frame):], with)
+		b := sealed(changed)
+		if !seal {
+			i := int(which) % len(b)
+			copy(b[i:], with)
+		}
+		s, err := Restore(bytes.NewReader(b))
+		if err != nil {
+			if !errors.Is(err, ErrDamaged) && !errors.Is(err, ErrNotSnapshot) {
+				t.Fatalf("error of no known kind: %v", err)
+			}
+			return
+		}
+		use(s)
+		if _, err := Restore(bytes.NewReader(written(t, s.Snapshot()))); err != nil {
+			t.Fatalf("what was restored and used can't be restored again: %v", err)
+		}
+	})
+}
+
+// use does a bit of everything with a state.
+func use(s *State) {
+	s.Digest()
+	for _, r := range s.Resources() {
+		s.Group(r.ID)
+		s.Cursor(r.ID, "fep1")
+	}
+	s.Groups()
+	s.VirtualPoints()
+	s.Controls()
+	points(s)
+	s.ReadJournal(0, make([]Event, 100))
+	x := scripted{t: nil, s: s, index: s.Index()}
+	for _, line := range []string{
+		"fep1 events 1 epoch=1 batch=2 di/1=0 di/9=1", "fep1 links 1 1.1=standby", "lead online 1 no", "fep1 result a epoch=1 yes terminated",
+		"occ submit x rtu=1 do/6=1 phase=execute select=s", "lead assign rtu/1 epoch=1 owner=fep2", "fep1 cursor uplink/occ/main epoch=1 seq=20",
+		"lead node fep1 dead", "occ submit y rtu=1 do/6=1", "fep1 configure node=fep2/2/fep rtu=1//1 group=occ/main/dual-active",
+	} {
+		x.index++
+		x.s.Apply(x.index, &fsmpb.Entry{Commands: []*fsmpb.Command{parseCommand(nopTB{}, line, 0)}})
+	}
+}
+
+// nopTB stands in for a test where a script is known to be right.
+type nopTB struct{ testing.TB }
+
+func (nopTB) Helper() {}
+
+func points(s *State) (all []Point) {
+	for _, rtu := range s.PointRTUs() {
+		for _, p := range s.Points(rtu) {
+			all = append(all, p)
+		}
+	}
+	return all
+}
