@@ -1,10 +1,12 @@
 package cluster
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -140,6 +142,7 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Station == nil {
 		bad("no station to declare")
 	}
+	c.Members = slices.SortedFunc(slices.Values(c.Members), func(a, b Member) int { return cmp.Compare(a.Host, b.Host) })
 	if c.Zone == nil {
 		c.Zone = time.UTC
 	}

@@ -108,20 +108,20 @@ func (r *reign) peerTable() []*clusterpb.LeaseResponse_Peer {
 	for _, m := range n.members() {
 		p := &clusterpb.LeaseResponse_Peer{
 			Id: m.ID, Host: uint32(m.Host), Role: string(m.Role), Address: m.Address,
-			Voter: voters[m.ID], Lease: r.grantor.fresh(now, m.ID), LastContact: -1,
+			Voter: voters[m.ID], Lease: r.regent.grantor.fresh(now, m.ID), LastContact: -1,
 		}
-		st := r.member(m.ID)
+		st := r.regent.member(m.ID)
 		switch {
 		case m.ID == n.cfg.ID:
 			p.State, p.Alive, p.Build, p.Applied, p.LastContact = "leader", true, n.cfg.Build, n.machine.applied.Load(), 0
 		case st.spoke:
-			p.LastContact, p.Applied = int64(now-st.heard), st.applied
-			if p.Alive = r.alive(now, st); p.Alive {
+			p.LastContact, p.Applied = int64(now-st.at), st.applied
+			if p.Alive = r.regent.alive(now, m.ID); p.Alive {
 				p.State = "follower"
 			}
 		}
-		if st.request != nil {
-			p.Build, p.ConfigDiffers = st.request.Build, st.request.Digest != n.cfg.Station.GetDigest()
+		if st.digest != "" {
+			p.Build, p.ConfigDiffers = st.build, st.digest != n.cfg.Station.GetDigest()
 		}
 		table = append(table, p)
 	}

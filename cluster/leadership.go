@@ -47,7 +47,7 @@ func (n *Node) rule() {
 			seen = notices
 			n.endReign()
 			if leads {
-				n.reign.Store(newReign(n, n.raft.CurrentTerm(), time.Duration(n.campaigned.Load())))
+				n.reign.Store(newReign(n, n.raft.CurrentTerm()))
 			}
 			n.leaderChanged.fire()
 		}

@@ -128,8 +128,9 @@ func (h *holder) valid(now time.Duration) bool { return now < h.until }
 type grantor struct {
 	self  string
 	lease time.Duration
-	ready bool // everything that earlier leaders committed is applied
-	shut  bool // no one is given a lease
+	wait  time.Duration // leaseWait(lease)
+	ready bool          // everything that earlier leaders committed is applied
+	shut  bool          // no one is given a lease
 
 	before     map[string]time.Duration // a voter has vouched for no earlier term after this instant
 	vouched    map[string]time.Duration // a voter vouched for this term at this instant or later
@@ -140,7 +141,7 @@ type grantor struct {
 
 func newGrantor(self string, lease time.Duration) *grantor {
 	return &grantor{
-		self: self, lease: lease,
+		self: self, lease: lease, wait: leaseWait(lease),
 		before:  map[string]time.Duration{},
 		vouched: map[string]time.Duration{},
 		granted: map[string]time.Duration{},
@@ -211,7 +212,7 @@ func (g *grantor) fresh(now time.Duration, node string) bool {
 // has proved how old the leases of earlier terms are.
 func (g *grantor) free(node string, voters []string) (at time.Duration, known bool) {
 	old, known := g.lastOld(voters)
-	return max(old, g.granted[node]) + leaseWait(g.lease), known
+	return max(old, g.granted[node]) + g.wait, known
 }
 
 // lastOld is an instant after which no lease of an earlier term can have begun. Such a lease stands on a quorum that

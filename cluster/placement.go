@@ -56,7 +56,6 @@ type tenancy struct {
 // nodeView is a member as the leader knows it.
 type nodeView struct {
 	id        string
-	host      int
 	fep       bool
 	usable    bool          // it has a fresh lease
 	free      time.Duration // instant from which on it has no lease unless it's granted another

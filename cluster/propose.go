@@ -43,8 +43,7 @@ func (n *Node) Propose(ctx context.Context, command *fsmpb.Command) (Result, err
 // A leader that's lost while several batches are under way may leave a later one applied and an earlier one not; both
 // are proposed again, in order. Where order matters, number the commands as Events are.
 func (n *Node) ProposeAsync(command *fsmpb.Command) *Proposal {
-	now := time.Now()
-	command.AtMs, command.AtCp56, command.Node = now.UnixMilli(), cp56(now.In(n.cfg.Zone)), n.cfg.ID
+	n.stamp(command, time.Now())
 	p := &Proposal{done: make(chan struct{})}
 	data, err := proto.Marshal(command)
 	switch {
@@ -57,6 +56,11 @@ func (n *Node) ProposeAsync(command *fsmpb.Command) *Proposal {
 		n.proposer.add(p)
 	}
 	return p
+}
+
+// stamp fills in when and by whom a command was proposed.
+func (n *Node) stamp(c *fsmpb.Command, now time.Time) {
+	c.AtMs, c.AtCp56, c.Node = now.UnixMilli(), cp56(now.In(n.cfg.Zone)), n.cfg.ID
 }
 
 // Proposal is a command on its way.

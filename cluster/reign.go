@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -15,7 +16,7 @@ import (
 	"github.com/fepha/fepha/fsm/fsmpb"
 )
 
-// reign is what a node does while it leads, in one term: it grants leases and decides who owns what. It begins when
+// reign is what a node does while it leads, in one term: it grants leases and has decided who owns what. It begins when
 // Raft says that leadership was won and ends when Raft says that it was lost; in between it may be wrong about still
 // leading, which the rules of grantor and the fence on its entries make harmless.
 type reign struct {
@@ -28,42 +29,26 @@ type reign struct {
 	ask    chan struct{} // probe now
 	news   broadcast     // evidence has come in
 
-	mu      sync.Mutex
-	grantor *grantor
-	heard   map[string]*memberState
-	readyAt time.Duration // 0: not yet
-	policy  *placement
+	mu     sync.Mutex // taken after machine.mu
+	regent *regent
 
-	cause, campaigned time.Duration // when the former leader was last heard, and when this node began to campaign
-	proposed          string        // digest that was proposed in this reign
+	proposed string // digest that was proposed in this reign; govern's
 }
 
-// memberState is what a member has said to this leader.
-type memberState struct {
-	heard   time.Duration
-	spoke   bool
-	request *clusterpb.LeaseRequest // its last; nil if there was none
-	applied uint64
-}
-
-func newReign(n *Node, term uint64, campaigned time.Duration) *reign {
+func newReign(n *Node, term uint64) *reign {
 	ctx, cancel := context.WithCancel(n.ctx)
-	now := n.clock()
 	r := &reign{
 		node: n, term: term, ctx: ctx, cancel: cancel,
 		kick: make(chan struct{}, 1), ask: make(chan struct{}, 1),
-		grantor: newGrantor(n.cfg.ID, n.timing.lease),
-		heard:   map[string]*memberState{},
-		policy:  newPlacement(n.timing.lease),
-		cause:   now - n.transport.silence(), campaigned: campaigned,
+		regent: newRegent(n.self, n.members(), n.timing.lease, n.clock()-n.transport.silence(), time.Duration(n.campaigned.Load())),
+	}
+	if d, ok := n.keeper.elapsed(term); ok {
+		r.noteElapsed(n.cfg.ID, n.clock(), d)
 	}
 	r.wg.Go(r.prepare)
 	r.wg.Go(r.probe)
 	for _, id := range n.others() {
 		r.wg.Go(func() { r.askElapsed(id) })
-	}
-	if d, ok := n.keeper.elapsed(term); ok {
-		r.noteElapsed(n.cfg.ID, n.clock(), d)
 	}
 	return r
 }
@@ -74,35 +59,6 @@ func (r *reign) end() {
 	r.wg.Wait()
 }
 
-// prepare waits until everything that earlier leaders committed is applied, then governs.
-func (r *reign) prepare() {
-	for {
-		// Not Raft's Barrier: an entry of our own is answered even while Raft is being shut down, see Node.drain.
-		_, err := r.mark()
-		if r.ctx.Err() != nil {
-			return
-		}
-		if err == nil {
-			break
-		}
-		time.Sleep(elapsedRetry)
-	}
-	r.mu.Lock()
-	r.grantor.open(r.node.machine.owners.Load())
-	r.readyAt = r.node.clock()
-	r.mu.Unlock()
-	r.node.log.Info("leading", "term", r.term, "after", r.node.clock()-r.cause)
-	r.node.leaderChanged.fire()
-	r.askNow()
-	r.govern()
-}
-
-func (r *reign) ready() bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.readyAt != 0
-}
-
 func nudge(c chan struct{}) {
 	select {
 	case c <- struct{}{}:
@@ -110,7 +66,37 @@ func nudge(c chan struct{}) {
 	}
 }
 
-func (r *reign) askNow() { nudge(r.ask) }
+// prepare waits until everything that earlier leaders committed is applied, then governs.
+func (r *reign) prepare() {
+	for {
+		// Not Raft's Barrier: an entry of our own is answered even while Raft is being shut down, see Node.drain.
+		_, err := r.mark()
+		if err == nil {
+			break
+		}
+		select {
+		case <-r.ctx.Done():
+			return
+		case <-time.After(retryElapsed):
+		}
+	}
+	r.mu.Lock()
+	r.regent.open(r.node.clock(), r.node.machine.owners.Load())
+	r.mu.Unlock()
+	r.node.log.Info("leading", "term", r.term, "since the last one was heard", r.node.clock()-r.regent.cause)
+	r.node.leaderChanged.fire()
+	nudge(r.ask)
+	r.govern()
+}
+
+func (r *reign) ready() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.regent.readyAt != 0
+}
+
+// retryElapsed is short: right after an election the voters may not have heard of the new term.
+const retryElapsed = 10 * time.Millisecond
 
 // askElapsed gets a voter's proof of how old the leases of earlier terms are.
 func (r *reign) askElapsed(id string) {
@@ -129,17 +115,14 @@ func (r *reign) askElapsed(id string) {
 		select {
 		case <-r.ctx.Done():
 			return
-		case <-time.After(elapsedRetry):
+		case <-time.After(retryElapsed):
 		}
 	}
 }
 
-// elapsedRetry is short: right after an election the voters may not have heard of the new term.
-const elapsedRetry = 10 * time.Millisecond
-
 func (r *reign) noteElapsed(voter string, received, elapsed time.Duration) {
 	r.mu.Lock()
-	r.grantor.noteElapsed(voter, received, elapsed)
+	r.regent.grantor.noteElapsed(voter, received, elapsed)
 	r.mu.Unlock()
 	nudge(r.kick)
 }
@@ -164,7 +147,7 @@ func (r *reign) probe() {
 
 func (r *reign) probeAll() {
 	sent := r.node.clock()
-	r.takeOwnLease(sent) // a group of one needs no answers
+	r.grantSelf(sent) // a group of one needs no answers
 	for _, id := range r.node.others() {
 		r.wg.Go(func() { r.probeOne(id, sent) })
 	}
@@ -180,81 +163,66 @@ func (r *reign) probeOne(id string, sent time.Duration) {
 	defer cancel()
 	resp, err := client.Probe(ctx, &clusterpb.ProbeRequest{Leader: r.node.cfg.ID, Term: r.term, Lease: int64(r.node.timing.lease)})
 	if err != nil {
-		if ctx.Err() == context.DeadlineExceeded {
+		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 			r.node.peers.hangUp(id)
 		}
 		return
 	}
 	r.mu.Lock()
-	m := r.member(id)
-	m.heard, m.spoke, m.applied = r.node.clock(), true, resp.Applied
+	r.regent.hear(r.node.clock(), id, resp.Applied)
 	if resp.Vouched && resp.Term == r.term {
-		r.grantor.noteVouched(id, sent)
+		r.regent.grantor.noteVouched(id, sent)
 	}
 	r.mu.Unlock()
 	r.news.fire()
-	r.takeOwnLease(sent)
+	r.grantSelf(sent)
 }
 
-// takeOwnLease is the leader's lease: it's counted from before the probes that prove it were sent.
-func (r *reign) takeOwnLease(sent time.Duration) {
+// grantSelf takes this node's own lease if the evidence since sent is enough.
+func (r *reign) grantSelf(sent time.Duration) {
 	n := r.node
-	if n.self.Role != RoleFEP {
-		return
-	}
 	voters := n.voters()
 	r.mu.Lock()
-	ok := r.grantor.evident(sent, n.cfg.ID, voters) && r.grantor.refusal(n.cfg.ID) == "" && slices.Contains(voters, n.cfg.ID)
-	var min uint64
-	if ok {
-		min = r.grantLocked(n.cfg.ID)
-	}
+	now := n.clock()
+	first := !r.regent.grantor.fresh(now, n.cfg.ID)
+	g, ok := r.regent.grantSelf(now, sent, voters, n.machine.owners.Load())
 	r.mu.Unlock()
-	if ok && n.keeper.accept(r.term, grant{sent: sent, minApplied: min}) {
+	if ok && n.keeper.accept(r.term, g) {
 		n.leasesGranted.Add(1)
+		if first {
+			nudge(r.kick)
+		}
 	}
-}
-
-func (r *reign) grantLocked(id string) (minApplied uint64) {
-	now := r.node.clock()
-	if !r.grantor.fresh(now, id) {
-		nudge(r.kick) // there's one more that may own something
-	}
-	return r.grantor.grant(now, id, r.node.machine.owners.Load())
-}
-
-func (r *reign) member(id string) *memberState {
-	m := r.heard[id]
-	if m == nil {
-		m = &memberState{}
-		r.heard[id] = m
-	}
-	return m
 }
 
 // lease answers a request that arrived at received.
 func (r *reign) lease(ctx context.Context, req *clusterpb.LeaseRequest, received time.Duration) *clusterpb.LeaseResponse {
-	r.mu.Lock()
-	m := r.member(req.Node)
-	first := !m.spoke || m.request == nil || m.request.Digest != req.Digest
-	m.heard, m.spoke, m.request, m.applied = received, true, req, req.Applied
-	r.mu.Unlock()
-	if first {
-		nudge(r.kick)
-	}
+	r.hear(req, received)
 	resp := &clusterpb.LeaseResponse{Term: r.term}
 	if req.Wanted {
 		var err error
 		if resp.MinApplied, err = r.grant(ctx, req, received); err != nil {
 			resp.Refused = err.Error()
-			r.node.leasesRefused.Add(1)
 		} else {
 			resp.Granted = true
-			r.node.leasesGranted.Add(1)
 		}
 	}
 	resp.Peers = r.peerTable()
 	return resp
+}
+
+func (r *reign) hear(req *clusterpb.LeaseRequest, received time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	m := r.regent.hear(received, req.Node, req.Applied)
+	if m.digest != req.Digest || len(m.lacks) != len(req.Lacks) {
+		nudge(r.kick)
+	}
+	m.digest, m.build = req.Digest, req.Build
+	m.lacks = make(map[string]bool, len(req.Lacks))
+	for _, id := range req.Lacks {
+		m.lacks[id] = true
+	}
 }
 
 func (r *reign) grant(ctx context.Context, req *clusterpb.LeaseRequest, received time.Duration) (minApplied uint64, err error) {
@@ -279,10 +247,14 @@ func (r *reign) grant(ctx context.Context, req *clusterpb.LeaseRequest, received
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if why := r.grantor.refusal(req.Node); why != "" {
+	if why := r.regent.grantor.refusal(req.Node); why != "" {
 		return 0, fmt.Errorf("not now: %s", why)
 	}
-	return r.grantLocked(req.Node), nil
+	now := n.clock()
+	if !r.regent.grantor.fresh(now, req.Node) {
+		nudge(r.kick) // there's one more that may own something
+	}
+	return r.regent.grantor.grant(now, req.Node, n.machine.owners.Load()), nil
 }
 
 // waitEvident waits until a quorum has vouched for the term since the request came in. Leader and requester are a quorum
@@ -291,12 +263,12 @@ func (r *reign) waitEvident(ctx context.Context, since time.Duration, requester 
 	for {
 		news := r.news.wait()
 		r.mu.Lock()
-		ok := r.grantor.evident(since, requester, voters)
+		ok := r.regent.grantor.evident(since, requester, voters)
 		r.mu.Unlock()
 		if ok {
 			return nil
 		}
-		r.askNow()
+		nudge(r.ask)
 		select {
 		case <-news:
 		case <-ctx.Done():
@@ -307,7 +279,15 @@ func (r *reign) waitEvident(ctx context.Context, since time.Duration, requester 
 	}
 }
 
-// govern decides, until the reign ends.
+// followed tells whether a quorum vouches for this leader's term.
+func (r *reign) followed() bool {
+	voters := r.node.voters()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.regent.grantor.evident(r.node.clock()-r.node.timing.lease, r.node.cfg.ID, voters)
+}
+
+// govern decides, until the reign ends: when something that the policy looks at has changed, and a few times a lease.
 func (r *reign) govern() {
 	ticker := time.NewTicker(r.node.timing.renew / 2)
 	defer ticker.Stop()
@@ -320,7 +300,8 @@ func (r *reign) govern() {
 		case <-grown:
 			var now fsm.Revisions
 			r.node.machine.view(func(s *fsm.State) { now = s.Revisions() })
-			if now.Resources == seen.Resources && now.Links == seen.Links && now.Clients == seen.Clients && now.Nodes == seen.Nodes && now.Config == seen.Config {
+			if now.Resources == seen.Resources && now.Links == seen.Links && now.Clients == seen.Clients &&
+				now.Nodes == seen.Nodes && now.Config == seen.Config {
 				continue
 			}
 			seen = now
@@ -345,7 +326,7 @@ func (r *reign) declare() {
 	same := 0
 	r.mu.Lock()
 	for _, v := range voters {
-		if m := r.heard[v]; v == r.node.cfg.ID || m != nil && m.request != nil && m.request.Digest == own {
+		if v == r.node.cfg.ID || r.regent.member(v).digest == own {
 			same++
 		}
 	}
@@ -358,137 +339,47 @@ func (r *reign) declare() {
 	}
 }
 
-// decide asks the policy and has its decisions committed. Nodes from which something is taken are given no lease
-// meanwhile.
+// decide has the policy's decisions committed.
 func (r *reign) decide() {
-	var decisions []decision
-	var handOn string
-	r.node.machine.view(func(s *fsm.State) {
-		v := r.view(s)
-		decisions = r.policy.decide(v)
-		handOn = r.policy.handOn(v)
+	n := r.node
+	voters, commit := n.voters(), n.raft.CommitIndex()
+	var p plan
+	n.machine.view(func(s *fsm.State) {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.regent.member(n.cfg.ID).lacks = n.lacks(s)
+		p = r.regent.decide(n.clock(), s, voters, commit)
 	})
-	if handOn != "" {
-		r.handOn(handOn)
+	if p.handOn != "" {
+		r.handOn(p.handOn)
 	}
-	barred := map[string]error{}
-	var commands []*fsmpb.Command
-	voters := r.node.voters()
-	r.mu.Lock()
-	for _, d := range decisions {
-		if d.takes != "" {
-			err, asked := barred[d.takes]
-			if !asked {
-				err = r.grantor.bar(r.node.clock(), d.takes, voters)
-				barred[d.takes] = err
-			}
-			if err != nil {
-				continue
-			}
-		}
-		commands = append(commands, r.command(d))
-	}
-	r.mu.Unlock()
-	if len(commands) == 0 {
+	if len(p.decisions) == 0 {
 		return
 	}
-	for _, d := range decisions {
-		r.node.log.Info("decided", "what", d)
+	commands := make([]*fsmpb.Command, len(p.decisions))
+	for i, d := range p.decisions {
+		n.log.Info("decided", "what", d)
+		commands[i] = d.command()
 	}
 	err := r.propose(commands...)
-	if err != nil && r.ctx.Err() == nil {
-		r.node.log.Warn("a decision wasn't committed", "error", err)
+	if err != nil {
+		n.log.Warn("a decision may not be committed", "error", err)
 		_, err = r.mark() // once this is applied, what was under way is, or never will be
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for id, e := range barred {
-		if e == nil && err == nil { // else it stays barred: this reign is over
-			r.grantor.unbar(id, r.node.machine.owners.Load())
-		}
+	if err == nil {
+		r.mu.Lock()
+		r.regent.settle(p, n.machine.owners.Load())
+		r.mu.Unlock()
 	}
 }
-
-func (r *reign) command(d decision) *fsmpb.Command {
-	switch {
-	case d.assign != nil:
-		if d.takes != "" {
-			d.assign.Timings = r.timings(d.takes)
-		}
-		return &fsmpb.Command{Op: &fsmpb.Command_Assign{Assign: d.assign}}
-	case d.move != nil:
-		return &fsmpb.Command{Op: &fsmpb.Command_Move{Move: d.move}}
-	default:
-		return &fsmpb.Command{Op: &fsmpb.Command_NodeState{NodeState: d.node}}
-	}
-}
-
-// timings are of a takeover from a lost node: in ms since it was last heard of.
-func (r *reign) timings(from string) *fsmpb.Timings {
-	cause, detected, elected := r.cause, r.campaigned, r.readyAt
-	if m := r.heard[from]; m != nil && m.spoke { // this leader saw it go
-		cause = m.heard
-		detected = cause + r.node.timing.lease
-		elected = detected
-	}
-	return &fsmpb.Timings{
-		DetectedMs: (detected - cause).Milliseconds(),
-		ElectedMs:  (elected - cause).Milliseconds(),
-		LeasedMs:   (r.node.clock() - cause).Milliseconds(),
-	}
-}
-
-// view is what the policy may know. It's called with the state locked.
-func (r *reign) view(s *fsm.State) placementView {
-	n := r.node
-	now, voters := n.clock(), n.voters()
-	v := placementView{now: now, leader: n.cfg.ID, state: s}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, m := range n.members() {
-		st, self := r.member(m.ID), m.ID == n.cfg.ID
-		nv := nodeView{
-			id: m.ID, host: m.Host, fep: m.Role == RoleFEP,
-			usable: r.grantor.fresh(now, m.ID),
-			alive:  self || r.alive(now, st),
-		}
-		nv.free, nv.mayBeFree = r.grantor.free(m.ID, voters)
-		if _, asked := r.grantor.granted[m.ID]; !asked {
-			nv.free = max(nv.free, r.readyAt+n.timing.renew) // one that lives will have asked by then
-		}
-		nv.caughtUp = self || st.applied+maxHandOnLag >= n.raft.CommitIndex()
-		if st.request != nil && len(st.request.Lacks) > 0 {
-			nv.lacks = make(map[string]bool, len(st.request.Lacks))
-			for _, id := range st.request.Lacks {
-				nv.lacks[id] = true
-			}
-		}
-		if self {
-			nv.lacks = n.lacks(s)
-		}
-		v.nodes = append(v.nodes, nv)
-	}
-	return v
-}
-
-// alive tells whether a member was heard of lately: for as long as it may hold a lease.
-func (r *reign) alive(now time.Duration, m *memberState) bool {
-	return m.spoke && now < m.heard+leaseWait(r.node.timing.lease)
-}
-
-// maxHandOnLag is how many entries a FEP may be behind when a witness hands on leadership to it. Raft itself waits for
-// the rest.
-const maxHandOnLag = 64
 
 // propose commits commands in this reign's term or not at all.
 func (r *reign) propose(commands ...*fsmpb.Command) error {
-	e := &fsmpb.Entry{}
 	now := time.Now()
 	for _, c := range commands {
-		c.AtMs, c.AtCp56, c.Node = now.UnixMilli(), cp56(now.In(r.node.cfg.Zone)), r.node.cfg.ID
-		e.Commands = append(e.Commands, c)
+		r.node.stamp(c, now)
 	}
-	data, err := proto.Marshal(e)
+	data, err := proto.Marshal(&fsmpb.Entry{Commands: commands})
 	if err != nil {
 		return fmt.Errorf("encoding a decision: %w", err)
 	}
@@ -530,12 +421,4 @@ func (r *reign) handOn(to string) {
 			r.node.log.Warn("handing on leadership failed", "error", err)
 		}
 	})
-}
-
-// followed tells whether a quorum vouches for this leader's term.
-func (r *reign) followed() bool {
-	voters := r.node.voters()
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.grantor.evident(r.node.clock()-r.node.timing.lease, r.node.cfg.ID, voters)
 }

@@ -61,7 +61,7 @@ func (n *Node) spool(snapshot io.Reader) (_ *os.File, size int64, err error) {
 
 func (r *reign) restore(ctx context.Context, snapshot io.Reader, size int64) error {
 	r.mu.Lock()
-	r.grantor.shut = true
+	r.regent.grantor.shut = true
 	r.mu.Unlock()
 	if err := r.waitAllFree(ctx); err != nil {
 		r.reopen(0)
@@ -87,7 +87,7 @@ func (r *reign) waitAllFree(ctx context.Context) error {
 		wait := time.Duration(0)
 		r.mu.Lock()
 		for _, id := range voters {
-			at, known := r.grantor.free(id, voters)
+			at, known := r.regent.grantor.free(id, voters)
 			if !known {
 				at = now + r.node.timing.renew
 			}
@@ -111,7 +111,7 @@ func (r *reign) waitAllFree(ctx context.Context) error {
 func (r *reign) reopen(index uint64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.grantor.shut = false
-	r.grantor.minApplied = max(r.grantor.minApplied, index)
+	r.regent.grantor.shut = false
+	r.regent.grantor.minApplied = max(r.regent.grantor.minApplied, index)
 	nudge(r.kick)
 }
