@@ -151,10 +151,7 @@ func TestExclusiveNewClientTakesOverFromADeadOne(t *testing.T) {
 	}
 	eventually(t, "fep1 owns the group", func() bool { return c.resource(groupA).Owner == "fep1" })
 	began := time.Now()
-	two := connect(t, f1.address, false)
-	if err := two.StartDT(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	two := begin(t, f1.address)
 	if took := time.Since(began); took < challengeTimeout || took > 4*challengeTimeout {
 		t.Errorf("took over after %v, want a little more than the challenge's %v", took, challengeTimeout)
 	}

@@ -3,6 +3,7 @@ package forwarder
 import (
 	"log/slog"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -17,10 +18,9 @@ import (
 type testFeed struct {
 	*feed
 	clock  time.Time
-	woken  int
+	woken  atomic.Int64
 	cursor *cursor
-	// committed says that the cursor is replicated as soon as it's due.
-	last uint64
+	last   uint64 // index of the last ASDU
 }
 
 func newTestFeed(t testing.TB, c *fakeCluster, k int, points []Point) *testFeed {
@@ -34,7 +34,7 @@ func newTestFeed(t testing.TB, c *fakeCluster, k int, points []Point) *testFeed 
 	f := &testFeed{clock: time.Unix(1_000_000, 0), cursor: &cursor{}}
 	f.feed = &feed{
 		table: table, config: config, address: commonAddress, view: c.view,
-		now: func() time.Time { return f.clock }, wake: func() { f.woken++ },
+		now: func() time.Time { return f.clock }, wake: func() { f.woken.Add(1) },
 		cursor: f.cursor, acked: func() {}, stopped: func(error) {}, log: slog.New(slog.DiscardHandler),
 	}
 	t.Cleanup(func() { f.Stopped(nil) })
@@ -153,15 +153,15 @@ func TestFeedSkipsALongStretchOfOthersEvents(t *testing.T) {
 		c.values(t, 1, items...)
 	}
 	c.values(t, 1, di(1, 1, 1))
-	f.woken = 0
+	f.woken.Store(0)
 	for range 10 {
 		if a, ok := f.next(); ok {
-			if got := addresses(a); !slices.Equal(got, []int{101}) || f.woken == 0 {
-				t.Fatalf("event of %v after %d wakes", got, f.woken)
+			if got := addresses(a); !slices.Equal(got, []int{101}) || f.woken.Load() == 0 {
+				t.Fatalf("event of %v after %d wakes", got, f.woken.Load())
 			}
 			return
 		}
-		if f.woken == 0 {
+		if f.woken.Load() == 0 {
 			t.Fatal("the feed stopped in the middle and doesn't ask to be called again")
 		}
 	}

@@ -155,8 +155,11 @@ func (g *group) promote(ctx context.Context, l *link) time.Duration {
 func (g *group) release(ctx context.Context, r fsm.Resource, to, reason string) time.Duration {
 	ctx, cancel := context.WithTimeout(ctx, proposeTimeout)
 	defer cancel()
+	// Both are applied first: the list, so that nobody believes that a client is still here and gives the group back;
+	// the cursor, as long as the epoch lasts.
+	g.report()
 	if p, ok := g.cursor.flush(); ok {
-		g.node().ProposeAsync(g.cursorCommand(p, r.Epoch)) // it's applied first, as long as the epoch is
+		g.node().ProposeAsync(g.cursorCommand(p, r.Epoch))
 	}
 	assign := g.node().ProposeAsync(&fsmpb.Command{Op: &fsmpb.Command_Assign{Assign: &fsmpb.Assign{
 		Resource: g.resource, ExpectEpoch: r.Epoch, Owner: to, Reason: reason,

@@ -82,15 +82,16 @@ func (g *group) run(ctx context.Context) {
 func (g *group) leave(o *owner) {
 	ctx, cancel := context.WithTimeout(context.Background(), tenureTimeout)
 	defer cancel()
+	r, ok := g.declared()
+	if ok && g.u.cfg.Mode != DualActive && r.Owner == g.node().ID() && r.Phase == fsm.Owned {
+		g.release(ctx, r, g.successor(), "node stops")
+		return
+	}
 	if p := g.report(); p != nil {
 		select {
 		case <-p.Done():
 		case <-ctx.Done():
 		}
-	}
-	r, ok := g.declared()
-	if ok && g.u.cfg.Mode != DualActive && r.Owner == g.node().ID() && r.Phase == fsm.Owned {
-		g.release(ctx, r, g.successor(), "node stops")
 	}
 }
 
