@@ -8,10 +8,10 @@ import (
 	"github.com/fepha/fepha/fsm/chantable"
 )
 
-// Bounds of a station.
+// Bounds of a station's core.
 const (
-	maxSenders     = 4096            // sessions of other stations that are remembered
-	multicastAfter = 5 * time.Second // without multicast for so long, the table is asked for by unicast
+	maxSenders     = 4096 // sessions of other stations that are remembered
+	multicastParts = 6    // without multicast for this part of Silence (5 s), the table is asked for by unicast
 )
 
 // packet is a datagram to be sent. The zero destination is the multicast group.
@@ -226,7 +226,7 @@ func (c *stationCore) register(now time.Time) {
 		b = Leave{Instance: c.instance, Epoch: c.epoch}
 	} else {
 		b = Register{
-			Unicast: !c.listens || c.reg.overcast && now.Sub(later(c.table.multicast, c.reg.since)) > multicastAfter,
+			Unicast: !c.listens || c.reg.overcast && now.Sub(later(c.table.multicast, c.reg.since)) > c.timing.Silence/multicastParts,
 			Level:   c.level, CN: c.reg.cn, Instance: c.instance, Epoch: c.epoch,
 			Table: c.table.copy.Table(), Floor: c.table.copy.Floor(), Address: c.address, Name: c.name,
 		}

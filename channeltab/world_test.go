@@ -360,6 +360,15 @@ func (g *simGroup) elect(n *simNode) {
 	}
 }
 
+// electAny ends a time without leader, if a node is there to lead.
+func (g *simGroup) electAny() {
+	for _, n := range g.nodes {
+		if g.leader == nil && n.core != nil && !n.paused {
+			g.elect(n)
+		}
+	}
+}
+
 func (g *simGroup) seenBy(n *simNode) Leader {
 	if g.leader == nil {
 		return Leader{}
@@ -458,6 +467,7 @@ func (n *simNode) crash() {
 	if n.g.leader == n {
 		n.g.elect(nil)
 	}
+	n.g.w.after(time.Second, n.g.electAny)
 }
 
 func (n *simNode) receive(from netip.AddrPort, multicast bool, b []byte) {
