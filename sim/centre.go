@@ -22,7 +22,7 @@ type CentreConfig struct {
 	RoleAddress   iec104.InformationObjectAddress // of the role point; 0: none
 	Config        iec104.Config
 	Location      *time.Location // of the time tags; nil: UTC
-	Retry         time.Duration  // wait after a refused connection; 50 ms
+	Retry         time.Duration  // wait after a refused connection; 20 ms
 	Interrogate   bool           // a station interrogation after each STARTDT
 	Tap           func(address string, dir iec104.Direction, at time.Time, frame []byte)
 	OnEvent       func(k Key, isNew bool) // called for each time-tagged event, in order of each link
@@ -47,7 +47,7 @@ type Centre struct {
 // NewCentre makes a control centre; Run runs it.
 func NewCentre(cfg CentreConfig) *Centre {
 	if cfg.Retry == 0 {
-		cfg.Retry = 50 * time.Millisecond
+		cfg.Retry = 20 * time.Millisecond
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
