@@ -172,7 +172,9 @@ func (c *conn) fill() {
 	o := &c.outbox
 	now := c.now()
 	for c.link.room() > 0 && !c.closing {
-		if len(c.link.out) >= maxBatch {
+		// Write what there is, if it is much, or if acknowledgements came that
+		// the source must be told of before the marks are used anew.
+		if len(c.link.out) >= maxBatch || c.link.sent-o.told >= uint64(c.cfg.K) {
 			o.again = true
 			return
 		}

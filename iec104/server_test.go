@@ -122,8 +122,33 @@ func TestRow28_AcksAreReportedToTheSource(t *testing.T) {
 	})
 }
 
+// Acknowledgements that come while the source is being asked must not be mixed
+// up with the frames that they make room for.
+func TestRow28_AcksThatComeWhileTheSourceIsAsked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src := &scripted{n: 8, step: 100}
+		_, n := serve(t, ServerConfig{Config: Config{K: 4, W: 2}, Groups: []Group{{Source: src.source}}})
+		c := dialRaw(t, n)
+		src.asked = func(next int) {
+			if next == 5 {
+				c.send("S 4")
+				time.Sleep(time.Millisecond)
+			}
+		}
+		c.send("STARTDT act")
+		c.expect("STARTDT con", "I 0 0", "I 1 0", "I 2 0", "I 3 0")
+		c.send("S 1")
+		c.expect("I 4 0", "I 5 0", "I 6 0", "I 7 0")
+		c.send("S 8")
+		synctest.Wait()
+		src.expect(t, "next 100", "next 200", "next 300", "next 400", "acked 100", "next 500",
+			"acked 400", "next 600", "next 700", "next 800", "acked 800")
+	})
+}
+
 // scripted is a source of n events with indices step, 2*step, ..., that notes its calls.
 type scripted struct {
+	asked   func(next int) // called by Next, if set
 	mu      sync.Mutex
 	n, next int
 	step    uint64
@@ -156,6 +181,9 @@ func (s *scripted) Next() (ASDU, uint64, bool) {
 	next := s.next
 	s.mu.Unlock()
 	defer s.enter(fmt.Sprint("next ", uint64(next)*s.step))()
+	if s.asked != nil {
+		s.asked(next)
+	}
 	return eventASDU(next), uint64(next) * s.step, true
 }
 
