@@ -143,7 +143,7 @@ func (n *Node) newTransport() *transport {
 	})
 	t := newTransport(inner, n.self.Address, n.clock, n.disk)
 	if n.self.Role == RoleWitness {
-		t.witness = &campaignGuard{heartbeat: newTiming(n.timing.lease, RoleFEP, 1).heartbeat}
+		t.witness = newCampaignGuard(newTiming(n.timing.lease, RoleFEP, 1).heartbeat)
 	}
 	t.amnesia = n.stores.amnesia
 	return t

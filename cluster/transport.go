@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -141,6 +142,7 @@ func (t *transport) inspect(command any) error {
 	case *raft.RequestVoteRequest:
 		return t.amnesia.refuse(req.LastLogIndex, string(req.ID))
 	case *raft.RequestPreVoteRequest:
+		t.noteBehind(req)
 		return t.amnesia.refuse(req.LastLogIndex, string(req.ID))
 	}
 	return nil
@@ -149,6 +151,19 @@ func (t *transport) inspect(command any) error {
 func (t *transport) noteContact(req *raft.AppendEntriesRequest) {
 	if r := t.raft.Load(); r == nil || req.Term >= r.CurrentTerm() {
 		t.contact.Store(int64(t.clock()))
+	}
+}
+
+// noteBehind tells the witness's guard of a candidate that can't win against this node's log (Raft, section 5.4.1).
+func (t *transport) noteBehind(req *raft.RequestPreVoteRequest) {
+	r := t.raft.Load()
+	if t.witness == nil || r == nil {
+		return
+	}
+	// Only the statistics tell the last term. A pre-vote is rare enough.
+	lastTerm, err := strconv.ParseUint(r.Stats()["last_log_term"], 10, 64)
+	if err == nil && (req.LastLogTerm < lastTerm || req.LastLogTerm == lastTerm && req.LastLogIndex < r.LastIndex()) {
+		t.witness.noteBehind(t.clock())
 	}
 }
 
@@ -214,7 +229,7 @@ func (t *transport) RequestPreVote(id raft.ServerID, target raft.ServerAddress, 
 		return errMuted
 	}
 	if t.witness != nil {
-		if err := t.witness.mayCampaign(t.silence()); err != nil {
+		if err := t.witness.await(t.clock, func() time.Duration { return time.Duration(t.contact.Load()) }, t.done); err != nil {
 			return err
 		}
 	}
