@@ -14,92 +14,141 @@ import (
 	"github.com/fepha/fepha/fsm/fsmpb"
 )
 
-// drawLine makes up a line of a script that has a fair chance to be accepted: epochs and numbers are near the right ones.
-func drawLine(t *rapid.T, s *State) string {
-	pick := func(what string, of ...string) string { return rapid.SampledFrom(of).Draw(t, what) }
-	node := pick("node", "fep1", "fep2")
-	to := pick("to", "fep1", "fep2", "fep1", "fep2", "wit", "")
-	resource := pick("resource", "rtu/1", "rtu/2", "uplink/occ/main", "uplink/scada/both", "fnp")
-	near := func(what string, n uint64) uint64 {
-		return n + rapid.SampledFrom([]uint64{0, 0, 0, 0, 0, 0, 1, ^uint64(0)}).Draw(t, what)&0xffff // one less wraps, and is refused
+// propertyStation is small enough that the journal overflows soon, and has an owner for all but the FNP endpoint.
+func propertyStation(t *testing.T) *scripted {
+	return newScripted(t).ok(strings.Replace(testStation, "retain=1000", "retain=40", 1),
+		"lead assign rtu/1 epoch=0 owner=fep1", "lead assign rtu/2 epoch=0 owner=fep2", "fep1 claim uplink/occ/main")
+}
+
+// drawn makes up lines of a script. What they say is right more often than not, so that much is accepted.
+type drawn struct {
+	t *rapid.T
+	s *State
+}
+
+func (d drawn) pick(what string, of ...string) string { return rapid.SampledFrom(of).Draw(d.t, what) }
+
+// mostly is the right number, or seldom the next or the one before.
+func (d drawn) mostly(what string, n uint64) uint64 {
+	switch rapid.IntRange(0, 19).Draw(d.t, what) {
+	case 18:
+		return n + 1
+	case 19:
+		return max(n, 1) - 1
 	}
-	epochOf := func(id string) uint64 {
-		r, _ := s.Resource(id)
-		if r.Owner != "" && rapid.IntRange(0, 3).Draw(t, "as owner") > 0 {
-			node = r.Owner
-		}
-		return near("epoch", r.Epoch)
+	return n
+}
+
+// as is a node to propose something for a resource, mostly its owner, and an epoch, mostly the right one.
+func (d drawn) as(resource string) (node string, epoch uint64) {
+	r, _ := d.s.Resource(resource)
+	node = d.pick("node", "fep1", "fep2")
+	if r.Owner != "" && d.pick("as owner", "y", "y", "y", "y", "y", "n") == "y" {
+		node = r.Owner
 	}
-	id := fmt.Sprintf("c%d", rapid.IntRange(0, 5).Draw(t, "control"))
-	n := rapid.IntRange(1, 2).Draw(t, "rtu")
-	switch pick("verb", "configure", "assign", "assign", "move", "released", "claim", "pin", "activated", "events", "events", "events", "events",
-		"online", "links", "node", "clients", "cursor", "cursor", "submit", "submit", "start", "start", "result", "result", "expire") {
+	return node, d.mostly("epoch", r.Epoch)
+}
+
+func (d drawn) line() string {
+	t := d.t
+	resource := d.pick("resource", "rtu/1", "rtu/2", "uplink/occ/main", "uplink/scada/both", "fnp")
+	rtu := rapid.SampledFrom([]uint32{1, 2}).Draw(t, "rtu")
+	node, epoch := d.as(resource)
+	to := d.pick("to", "fep1", "fep2", "fep1", "fep2", "fep1", "fep2", "wit", "")
+	switch d.pick("verb", "events", "control", "control", "events", "submit", "control", "cursor", "events", "links", "control", "released",
+		"move", "online", "node", "clients", "claim", "pin", "activated", "submit", "events", "links", "cursor", "assign", "configure") {
 	case "configure":
-		return pick("configuration", testStation, strings.Replace(testStation, "retain=1000", "retain=20", 1),
+		return d.pick("configuration", testStation, strings.Replace(testStation, "retain=1000", "retain=40", 1),
 			strings.Replace(testStation, "rtu=2/fep2/1", "", 1), strings.Replace(testStation, "group=scada/both/dual-active", "", 1),
 			strings.Replace(testStation, "main-standby", "dual-active", 1))
 	case "assign":
-		return fmt.Sprintf("%s assign %s epoch=%d owner=%s", node, resource, epochOf(resource), to)
+		return fmt.Sprintf("lead assign %s epoch=%d owner=%s", resource, epoch, to)
 	case "move":
-		return fmt.Sprintf("%s move %s epoch=%d to=%s", node, resource, epochOf(resource), to)
+		return fmt.Sprintf("lead move %s epoch=%d to=%s", resource, epoch, to)
 	case "released":
-		e := epochOf(resource)
-		return fmt.Sprintf("%s released %s epoch=%d", node, resource, e)
+		for _, r := range d.s.Resources() {
+			if r.Phase == Releasing {
+				node, epoch = d.as(r.ID)
+				resource = r.ID
+			}
+		}
+		return fmt.Sprintf("%s released %s epoch=%d", node, resource, epoch)
 	case "claim":
-		return fmt.Sprintf("%s claim %s client=x", node, resource)
+		return fmt.Sprintf("%s claim %s client=x", node, d.pick("group", "uplink/occ/main", "uplink/scada/both", resource))
 	case "pin":
-		return fmt.Sprintf("%s pin %s to=%s", node, resource, to)
+		return fmt.Sprintf("ops pin %s to=%s", resource, to)
 	case "activated":
-		e := epochOf(resource)
-		return fmt.Sprintf("%s activated %s epoch=%d data=%d", node, resource, e, rapid.IntRange(0, 3).Draw(t, "ms"))
+		return fmt.Sprintf("%s activated %s epoch=%d data=%d", node, resource, epoch, rapid.IntRange(0, 3).Draw(t, "ms"))
 	case "events":
-		r, _ := s.Resource(RTUResource(uint32(n)))
-		e := epochOf(r.ID)
-		line := fmt.Sprintf("%s events %d epoch=%d batch=%d", node, n, e, near("batch", r.LastBatch+1))
+		r, _ := d.s.Resource(RTUResource(rtu))
+		node, epoch = d.as(r.ID)
+		line := fmt.Sprintf("%s events %d epoch=%d batch=%d", node, rtu, epoch, d.mostly("batch", r.LastBatch+1))
 		for range rapid.IntRange(0, 12).Draw(t, "items") {
-			line += fmt.Sprintf(" %s%s/%d=%d", pick("mode", "event:", "compare:", "image:"), pick("kind", "di", "di", "ai", "counter"),
+			line += fmt.Sprintf(" %s%s/%d=%d", d.pick("mode", "event:", "compare:", "image:"), d.pick("kind", "di", "di", "ai", "counter"),
 				rapid.IntRange(1, 100).Draw(t, "point"), rapid.IntRange(0, 2).Draw(t, "value"))
 		}
 		return line
 	case "online":
-		return fmt.Sprintf("%s online %d %s", node, n, pick("online", "yes", "no"))
+		return fmt.Sprintf("%s online %d %s", node, rtu, d.pick("online", "yes", "no"))
 	case "links":
-		line := fmt.Sprintf("%s links %d", node, n)
+		line := fmt.Sprintf("%s links %d", node, rtu)
 		for i := range rapid.IntRange(0, 2).Draw(t, "links") {
-			line += fmt.Sprintf(" %d.%d=%s", i+1, 2*i+1, pick("state", "down", "connecting", "standby", "active"))
+			line += fmt.Sprintf(" %d.%d=%s", i+1, 2*i+1, d.pick("state", "down", "connecting", "standby", "active"))
 		}
 		return line
 	case "node":
-		return fmt.Sprintf("lead node %s %s", node, pick("alive", "alive", "dead", "alive lease"))
+		return fmt.Sprintf("lead node %s %s", node, d.pick("alive", "alive", "dead", "alive lease"))
 	case "clients":
-		return fmt.Sprintf("%s clients %s %s", node, resource, pick("clients", "", "a=main", "a=standby b=held"))
+		return fmt.Sprintf("%s clients %s %s", node, d.pick("group", "uplink/occ/main", "uplink/scada/both"), d.pick("clients", "", "a=main", "a=standby b=held"))
 	case "cursor":
+		group := d.pick("group", "uplink/occ/main", "uplink/scada/both")
+		node, epoch = d.as(group)
 		slot := ""
-		if strings.Contains(resource, "scada") {
-			slot = node
-		} else {
-			resource = "uplink/occ/main"
-		}
-		e := epochOf(resource)
-		if slot != "" {
+		if g, _ := d.s.Group(group); g.Mode == "dual-active" {
 			slot = node
 		}
-		return fmt.Sprintf("%s cursor %s slot=%s epoch=%d seq=%d", node, resource, slot, e, rapid.Uint64Range(0, s.JournalLast()+1).Draw(t, "seq"))
+		first, last := d.s.JournalFirst(), d.s.JournalLast()
+		return fmt.Sprintf("%s cursor %s slot=%s epoch=%d seq=%d", node, group, slot, epoch, rapid.Uint64Range(max(first, 3)-3, last+1).Draw(t, "seq"))
 	case "submit":
-		phase := pick("phase", "direct", "direct", "select", "execute", "cancel")
-		line := fmt.Sprintf("occ submit %s rtu=%d do/%d=1 phase=%s deadline=%d", id, n, rapid.IntRange(1, 2).Draw(t, "point"), phase, rapid.IntRange(1, 60).Draw(t, "deadline"))
-		if phase == "execute" || phase == "cancel" {
-			line += fmt.Sprintf(" select=c%d", rapid.IntRange(0, 5).Draw(t, "selection"))
-		}
-		return line
+		return d.submit(rtu)
 	}
-	c, _ := s.Control(id)
-	e := epochOf(RTUResource(c.RTU))
-	switch pick("verb of a control", "start", "start", "result", "result", "expire") {
+	return d.control(rtu)
+}
+
+// submit is a request with an id that is mostly new; an execute or cancel mostly of something that was selected.
+func (d drawn) submit(rtu uint32) string {
+	controls := d.s.Controls()
+	id := fmt.Sprintf("c%d", d.mostly("id", uint64(len(controls))))
+	point, value, phase, selection := rapid.IntRange(1, 2).Draw(d.t, "point"), 1.0, d.pick("phase", "direct", "direct", "select", "select"), ""
+	for _, c := range controls {
+		if c.Phase == Select && (c.selection() || d.pick("use it", "y", "n", "n", "n") == "y") {
+			phase, selection = d.pick("and then", "execute", "execute", "cancel"), " select="+c.ID
+			rtu, point, value = c.RTU, int(c.Point), c.Value
+		}
+	}
+	return fmt.Sprintf("occ submit %s rtu=%d do/%d=%g phase=%s%s deadline=%d", id, rtu, point, value, phase, selection, rapid.IntRange(1, 200).Draw(d.t, "deadline"))
+}
+
+// control goes on with a control, mostly one that is waiting for it.
+func (d drawn) control(rtu uint32) string {
+	ids := []string{"c0"}
+	for _, c := range append(d.s.PendingControls(rtu), d.s.PendingControls(3-rtu)...) {
+		ids = append(ids, c.ID, c.ID, c.ID)
+	}
+	id := d.pick("control", ids...)
+	c, _ := d.s.Control(id)
+	node, epoch := d.as(RTUResource(c.RTU))
+	verbs := []string{"start", "result", "expire"}
+	if c.Stage == Submitted {
+		verbs = []string{"start", "start", "start", "start", "start", "expire"}
+	} else if c.Stage != Done {
+		verbs = []string{"start", "result", "result", "result", "result", "result", "expire"}
+	}
+	switch d.pick("verb of a control", verbs...) {
 	case "start":
-		return fmt.Sprintf("%s start %s epoch=%d", node, id, e)
+		return fmt.Sprintf("%s start %s epoch=%d", node, id, epoch)
 	case "result":
-		return fmt.Sprintf("%s result %s epoch=%d %s", node, id, e, pick("answer", "yes", "no", "yes terminated", "no terminated"))
+		return fmt.Sprintf("%s result %s epoch=%d %s", node, id, epoch, d.pick("answer", "yes", "yes", "no", "yes terminated", "no terminated"))
 	}
 	return fmt.Sprintf("lead expire %s", id)
 }
@@ -107,11 +156,11 @@ func drawLine(t *rapid.T, s *State) string {
 // Any sequence of commands keeps what the package promises, whatever of it is refused.
 func TestPromises(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		x := newScripted(t).ok(strings.Replace(testStation, "retain=1000", "retain=20", 1))
+		x := propertyStation(t)
 		p := promises{s: x.s, epochs: map[string]uint64{}, started: map[string]int{}, answered: map[string]int{}}
-		for range rapid.IntRange(1, 60).Draw(rt, "commands") {
+		for range rapid.IntRange(20, 120).Draw(rt, "commands") {
 			x.ms += int64(rapid.IntRange(0, 1500).Draw(rt, "ms"))
-			line := drawLine(rt, x.s)
+			line := drawn{rt, x.s}.line()
 			e := &fsmpb.Entry{Commands: []*fsmpb.Command{parseCommand(t, line, x.ms)}}
 			given := proto.CloneOf(e)
 			x.index++
@@ -141,7 +190,6 @@ type promises struct {
 	epochs   map[string]uint64 // newest epoch of each resource, gone ones included
 	started  map[string]int    // how often each control was started
 	answered map[string]int    // how often it was done
-	next     uint64
 }
 
 func (p *promises) check(t *rapid.T, line string, c *fsmpb.Command, r *fsmpb.Result, last uint64) {
@@ -212,12 +260,12 @@ func (p *promises) check(t *rapid.T, line string, c *fsmpb.Command, r *fsmpb.Res
 // was taken from; and a snapshot that is written late holds what was true when it was taken.
 func TestSnapshotIsTheState(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		x := newScripted(t).ok(strings.Replace(testStation, "retain=1000", "retain=20", 1))
-		twin := newScripted(t).ok(strings.Replace(testStation, "retain=1000", "retain=20", 1))
+		x := propertyStation(t)
+		twin := propertyStation(t)
 		steps := func(what string, more ...*State) {
-			for range rapid.IntRange(0, 40).Draw(rt, what) {
+			for range rapid.IntRange(10, 80).Draw(rt, what) {
 				x.ms += int64(rapid.IntRange(0, 1500).Draw(rt, "ms"))
-				c := parseCommand(t, drawLine(rt, x.s), x.ms)
+				c := parseCommand(t, drawn{rt, x.s}.line(), x.ms)
 				x.index++
 				want := x.s.Apply(x.index, &fsmpb.Entry{Commands: []*fsmpb.Command{c}})
 				for _, s := range append(more, twin.s) {

