@@ -20,7 +20,8 @@ type claims struct {
 
 	queue    []*wish // one for each station at most, in order
 	queued   map[chantable.ID]*wish
-	adopting []chantable.Entry // of a higher centre that has gone
+	adopting []chantable.Entry // of a higher centre that has gone; nobody is answered before they are in the table
+	adopts   int               // of them, those not yet in the table
 	inFlight []*wish           // proposed, and not yet answered
 	flying   map[chantable.ID]bool
 
@@ -56,15 +57,15 @@ func (q *claims) busy(id chantable.ID) bool { return q.queued[id] != nil || q.fl
 
 // drop forgets what has not been proposed. The stations ask again.
 func (q *claims) drop() {
-	q.queue, q.adopting = nil, nil
+	q.queue, q.adopting, q.adopts = nil, nil, 0
 	clear(q.queued)
 }
 
-// forget forgets when stations were heard.
-func (q *claims) forget() {
+// restart forgets all but what is proposed and not yet answered: another leader has been in between.
+func (q *claims) restart() {
+	q.drop()
 	clear(q.heard)
 	clear(q.rivals)
-	q.judged = time.Time{}
 }
 
 // wish queues a change for a station, in place of one that waits for the same.
@@ -99,8 +100,8 @@ func (c *centreCore) register(now time.Time, by *asker, r Register) {
 		c.answer(by, Deferred, 0)
 		return
 	}
-	if c.copy.Table() == 0 {
-		return // no table yet: tickClaims makes one
+	if c.copy.Table() == 0 || c.claims.adopts > 0 {
+		return // the table is about to be made, or to be taken over
 	}
 	if r.Table == c.copy.Table() && r.Floor > c.copy.Version() {
 		c.renew(now, c.timing.Silence) // the table has lost what this station's copy still has
@@ -138,8 +139,10 @@ func (c *centreCore) leave(now time.Time, by *asker, l Leave) {
 		c.answer(by, Deferred, 0)
 	case l.Instance == 0:
 		c.answer(by, Invalid, 0)
+	case !c.claims.busy(by.id) && !held.Leaves(l.Instance, l.Epoch):
+		c.answer(by, Stale, held.CN)
 	case !c.claims.busy(by.id) && !held.Online:
-		c.answer(by, Stale, 0)
+		c.answer(by, Granted, held.CN)
 	default:
 		claim := chantable.Claim{ID: by.id, Instance: l.Instance, Epoch: l.Epoch}
 		c.claims.wish(by.id, &wish{chantable.Change{Kind: chantable.Leave, Claim: claim}, by})
@@ -185,9 +188,12 @@ func (c *centreCore) judge(now time.Time) {
 		}
 		change := chantable.Change{CN: e.CN, ID: e.ID, Changed: e.Changed}
 		if e.Online {
-			silent := now.Sub(later(c.claims.heard[e.ID], c.ledSince))
-			if silent >= c.timing.Silence {
-				change.Kind, change.Heard = chantable.Expire, now.Add(-silent).UnixMilli()
+			heard, known := c.claims.heard[e.ID]
+			if now.Sub(later(heard, c.ledSince)) >= c.timing.Silence {
+				if !known {
+					heard = c.ledSince
+				}
+				change.Kind, change.Heard = chantable.Expire, heard.UnixMilli()
 				c.claims.wish(e.ID, &wish{change: change})
 				continue
 			}
@@ -214,13 +220,13 @@ func (c *centreCore) propose(now time.Time) {
 	if len(q.inFlight) > 0 || len(q.queue)+len(q.adopting) == 0 || !c.leader.Self {
 		return
 	}
-	n := min(len(q.queue), maxBatch)
-	q.inFlight = append(q.inFlight, q.queue[:n]...)
-	q.queue = q.queue[n:]
 	for len(q.adopting) > 0 && len(q.inFlight) < maxBatch {
 		q.inFlight = append(q.inFlight, &wish{change: chantable.Change{Kind: chantable.Adopt, Entry: q.adopting[0]}})
 		q.adopting = q.adopting[1:]
 	}
+	n := min(len(q.queue), maxBatch-len(q.inFlight))
+	q.inFlight = append(q.inFlight, q.queue[:n]...)
+	q.queue = q.queue[n:]
 	c.proposal = &chantable.Command{At: now.UnixMilli()}
 	for _, w := range q.inFlight {
 		delete(q.queued, w.id())
@@ -245,12 +251,23 @@ func (c *centreCore) proposed(now time.Time, results []chantable.Result, err err
 	c.claims.inFlight = nil
 	clear(c.claims.flying)
 	c.changed(now)
-	if err == nil {
-		for i, w := range wishes {
+	for i, w := range wishes {
+		switch {
+		case w.change.Kind == chantable.Adopt && c.claims.adopts > 0:
+			if c.claims.adopts--; err != nil {
+				c.adopt(w.change.Entry)
+			}
+		case err == nil:
 			c.done(now, w, results[i])
 		}
 	}
 	c.propose(now)
+}
+
+// adopt queues an entry of another centre's table.
+func (c *centreCore) adopt(e chantable.Entry) {
+	c.claims.adopting = append(c.claims.adopting, e)
+	c.claims.adopts++
 }
 
 func (c *centreCore) done(now time.Time, w *wish, r chantable.Result) {

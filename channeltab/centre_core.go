@@ -33,7 +33,7 @@ type centreCore struct {
 
 	copy     *chantable.Copy // of the replicated table, as applied on this node
 	leader   Leader
-	ledSince time.Time // when it became leader, or went on after standing still; no silence counts from before
+	ledSince time.Time // when it became leader, or went on after standing still: no silence counts from before
 	ticked   time.Time
 
 	stations *admission[served]
@@ -53,8 +53,9 @@ type served struct {
 	route   route
 	control uint64 // counter of the newest Register or Leave
 	granted bool
-	unicast bool // multicast does not reach it
-	floor   uint64
+	unicast bool              // multicast does not reach it
+	floor   uint64            // its copy misses nothing up to here, by its own word
+	asked   uint64            // floor of its last Ask that missed something, plus 1
 	wants   []chantable.Range // asked for, to be sent by unicast
 	pushDue time.Time
 }
@@ -120,19 +121,13 @@ func (c *centreCore) led(now time.Time, l Leader) {
 	}
 	won := l.Self && !(c.leader.Self && l.Term == c.leader.Term)
 	c.leader = l
-	c.claims.drop()
+	c.claims.restart()
 	c.higher.reset()
 	if won {
 		c.changed(now)
-		c.grace(now)
+		c.ledSince = now
 		c.sender.restart(now, c.copy.Version())
 	}
-}
-
-// grace gives every station a full period before it is judged.
-func (c *centreCore) grace(now time.Time) {
-	c.ledSince = now
-	c.claims.forget()
 }
 
 // receive takes in the octets of a datagram.
@@ -228,7 +223,7 @@ func (c *centreCore) request(now time.Time, r route, d *Datagram, raw []byte) {
 // tick does what is due and returns when it wants to be called again.
 func (c *centreCore) tick(now time.Time) time.Time {
 	if now.Sub(c.ticked) > c.timing.Silence/3 {
-		c.grace(now) // what stations sent meanwhile is lost, and not their fault
+		c.ledSince = now // what stations sent meanwhile is lost, and not their fault
 	}
 	c.ticked = now
 	if c.leader.Self {

@@ -102,10 +102,10 @@ func (c *centreCore) tickHigher(now time.Time) {
 	if h.deferring {
 		for e := range h.station.table.copy.All() {
 			if e.ID != c.id {
-				c.claims.adopting = append(c.claims.adopting, e)
+				c.adopt(e)
 			}
 		}
-		c.grace(now)
+		c.ledSince = now
 		c.sender.restart(now, c.copy.Version())
 	}
 	h.reset()

@@ -66,7 +66,8 @@ func (c *centreCore) noteFloor(s *served, table, floor uint64) {
 }
 
 // asked deals with an Ask. Few missing versions are repeated to all, since many are likely to miss the same; more
-// are sent to the one, unless several miss much, for whom the round is sped up.
+// are sent to the one, unless several miss much, for whom the round is sped up. Who asks for the same again is sent it
+// alone: multicast may not reach it.
 func (c *centreCore) asked(s *served, a Ask) {
 	c.noteFloor(s, a.Table, a.Floor)
 	if s.wants != nil {
@@ -85,13 +86,16 @@ func (c *centreCore) asked(s *served, a Ask) {
 			versions += r.To - r.From
 		}
 	}
+	again := s.asked == a.Floor+1
+	s.asked = a.Floor + 1
 	switch {
 	case len(wants) == 0:
-	case versions <= fewVersions && !s.unicast:
+		s.asked = 0
+	case versions <= fewVersions && !s.unicast && !again:
 		for _, r := range wants {
 			c.sender.asked.Add(r)
 		}
-	case !s.unicast && c.sender.wanting >= manyAsking:
+	case !s.unicast && !again && c.sender.wanting >= manyAsking:
 		c.sender.hurry = 2 // to the end of this one, whose beginning they may have missed, and of another
 	default:
 		s.wants = wants

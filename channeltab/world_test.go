@@ -23,12 +23,13 @@ type world struct {
 	events eventQueue
 	order  uint64
 
-	loss, twice float64                                 // probability that a datagram is lost, or comes twice
-	delay       func() time.Duration                    // of a datagram
-	cut         func(from, to netip.AddrPort) bool      // nil: nothing is cut
-	tap         func(from, to netip.AddrPort, _ []byte) // sees what is sent; nil: nobody looks
-	noMulticast bool                                    // the network does not carry it
-	multicasts  []sentMulticast                         // all of them, with their size on the wire
+	loss, twice float64                                      // probability that a datagram is lost, or comes twice
+	delay       func() time.Duration                         // of a datagram
+	cut         func(from, to netip.AddrPort) bool           // nil: nothing is cut
+	tap         func(from, to netip.AddrPort, _ []byte) bool // sees what is sent, and may lose it; nil: nobody looks
+	note        func(format string, args ...any)             // told what happens; nil: nobody listens
+	noMulticast bool                                         // the network does not carry it
+	multicasts  []sentMulticast                              // all of them, with their size on the wire
 
 	keys     Keys
 	timing   Timing
@@ -150,8 +151,8 @@ func (w *world) send(from, to netip.AddrPort, b []byte, receive func(b []byte)) 
 // carry sends what a core wants sent.
 func (w *world) carry(from netip.AddrPort, out []packet) {
 	for _, p := range out {
-		if w.tap != nil {
-			w.tap(from, p.to, p.b)
+		if w.tap != nil && w.tap(from, p.to, p.b) {
+			continue
 		}
 		if p.to.IsValid() {
 			if s, ok := w.stations[p.to]; ok {
@@ -169,7 +170,9 @@ func (w *world) carry(from netip.AddrPort, out []packet) {
 			continue
 		}
 		for _, s := range w.all {
-			w.send(from, s.address, p.b, func(b []byte) { s.receive(from, true, b) })
+			if s.setup.listens && !s.deaf {
+				w.send(from, s.address, p.b, func(b []byte) { s.receive(from, true, b) })
+			}
 		}
 		for _, g := range w.groups {
 			for _, n := range g.nodes {
@@ -181,14 +184,38 @@ func (w *world) carry(from netip.AddrPort, out []packet) {
 	}
 }
 
+func (w *world) tell(format string, args ...any) {
+	if w.note != nil {
+		w.note(format, args...)
+	}
+}
+
+// brief shows a payload.
+func brief(b []byte) string {
+	if len(b) > 20 {
+		return fmt.Sprintf("%q... of %d octets", b[:12], len(b))
+	}
+	return fmt.Sprintf("%q", b)
+}
+
+func outcomeText(err error) string {
+	if err == nil {
+		return "acknowledged"
+	}
+	return err.Error()
+}
+
 // simStation is a station with its application.
 type simStation struct {
 	w       *world
 	id      chantable.ID
 	address netip.AddrPort
 	setup   stationSetup
+	deaf    bool         // multicast does not reach it
 	core    *stationCore // nil: not running
 	life    int          // starts so far
+	state   State        // as last told
+	cn      chantable.CN // as last told
 	next    time.Time
 	results map[uint64]error // of messages, by handle
 	got     []Message
@@ -201,8 +228,10 @@ func stationAddress(id chantable.ID) netip.AddrPort {
 }
 
 // station adds a station that is not yet running.
-func (w *world) station(id chantable.ID) *simStation {
-	s := &simStation{w: w, id: id, address: stationAddress(id), results: map[uint64]error{}}
+func (w *world) station(id chantable.ID) *simStation { return w.stationAt(id, stationAddress(id)) }
+
+func (w *world) stationAt(id chantable.ID, address netip.AddrPort) *simStation {
+	s := &simStation{w: w, id: id, address: address, results: map[uint64]error{}}
 	s.setup = stationSetup{
 		id: id, instance: uint64(id) + 1000, name: fmt.Sprintf("station %d", id), listens: true,
 		copy: chantable.NewCopy(), timing: w.timing, codec: w.codec(),
@@ -247,14 +276,20 @@ func (s *simStation) receive(from netip.AddrPort, multicast bool, b []byte) {
 func (s *simStation) work() {
 	c := s.core
 	next := c.tick(s.w.now)
+	if s.state != c.reg.state || s.cn != c.reg.cn {
+		s.state, s.cn = c.reg.state, c.reg.cn
+		s.w.tell("station %d is %s, cn %d%s", s.id, s.state, s.cn, when(c.reg.outcome > Granted, ": "+c.reg.outcome.String()))
+	}
 	for m, ok := c.inbox.pop(); ok; m, ok = c.inbox.pop() {
 		s.got = append(s.got, m)
+		s.w.tell("station %d got %s from %d", s.id, brief(m.Payload), m.From)
 		if s.onGot != nil {
 			s.onGot(m)
 		}
 	}
 	for _, d := range c.settled {
 		s.results[d.handle] = d.err
+		s.w.tell("station %d message %d: %s", s.id, d.handle, outcomeText(d.err))
 		if s.onDone != nil {
 			s.onDone(d.handle, d.err)
 		}
@@ -335,6 +370,40 @@ func (w *world) centre(id chantable.ID, level uint8, mutate func(*centreSetup)) 
 	return g
 }
 
+// describe tells what a command does to the table as it is committed.
+func (g *simGroup) describe(c chantable.Command) string {
+	t := chantable.New()
+	for _, c := range g.log[:len(g.log)-1] {
+		t.Apply(c)
+	}
+	text := ""
+	for i, r := range t.Apply(c) {
+		ch := c.Changes[i]
+		switch ch.Kind {
+		case chantable.Register:
+			text += fmt.Sprintf(" register %d (cn %d)", ch.Claim.ID, ch.Claim.CN)
+		case chantable.Leave:
+			text += fmt.Sprintf(" leave %d", ch.Claim.ID)
+		case chantable.Expire:
+			text += fmt.Sprintf(" expire %d", ch.ID)
+		case chantable.Remove:
+			text += fmt.Sprintf(" remove %d", ch.ID)
+		case chantable.RivalGone:
+			text += fmt.Sprintf(" rival of %d gone", ch.ID)
+		case chantable.Adopt:
+			text += fmt.Sprintf(" adopt %d (cn %d)", ch.Entry.ID, ch.Entry.CN)
+		case chantable.Renew:
+			text += " renew"
+		}
+		text += fmt.Sprintf(": %s", r.Outcome)
+		if r.CN != 0 {
+			text += fmt.Sprintf(" cn %d", r.CN)
+		}
+		text += fmt.Sprintf(" version %d;", r.Version)
+	}
+	return text
+}
+
 // table is what has been committed.
 func (g *simGroup) table() *chantable.Table {
 	t := chantable.New()
@@ -394,6 +463,7 @@ func (g *simGroup) propose(n *simNode, c chantable.Command) {
 	add := func() int {
 		committed = true
 		g.log = append(g.log, c)
+		g.w.tell("committed:%s", g.describe(c))
 		index := len(g.log)
 		for _, m := range g.nodes {
 			if m != n {

@@ -105,6 +105,12 @@ func (e Entry) Refused(c Claim) bool {
 	return e.Contested && e.Rival.Instance == c.Instance && e.Rival.Address == c.Address && e.Rival.Name == c.Name
 }
 
+// Leaves reports whether a station may make the entry offline: its holder may, in the epoch that it registered with or a
+// later one.
+func (e Entry) Leaves(instance, epoch uint64) bool {
+	return e.ID != 0 && e.Instance == instance && epoch >= e.Epoch
+}
+
 // Register grants a claim or says why not; at is Unix ms. A station that is in the table keeps its channel number
 // whichever it asked for; a new one gets the lowest that is free. A clash is recorded in the entry, to be shown.
 func (t *Table) Register(c Claim, at int64) Result {
@@ -138,12 +144,12 @@ func (t *Table) Register(c Claim, at int64) Result {
 	return t.result(e.CN, Done)
 }
 
-// Leave makes a station offline at its own wish; at is Unix ms. Only its holder may, in the epoch it registered with
-// or a later one; instance 0 is an operator, who may always.
+// Leave makes a station offline at its own wish, see Entry.Leaves; at is Unix ms. Instance 0 is an operator, who may
+// always.
 func (t *Table) Leave(id ID, instance, epoch uint64, at int64) Result {
 	e := t.of(id)
 	switch {
-	case e.ID == 0, instance != 0 && (e.Instance != instance || epoch < e.Epoch):
+	case e.ID == 0, instance != 0 && !e.Leaves(instance, epoch):
 		return t.result(e.CN, Stale)
 	case e.Online:
 		t.change(e.turn(false, at))
@@ -187,17 +193,15 @@ func (t *Table) RivalGone(cn CN, id ID, changed uint64) Result {
 }
 
 // Adopt takes over an entry of another centre's table when that centre has gone. It keeps its channel number if that
-// is free here. What this table knows of a station that is online here is newer, and stays.
+// is free here, or the one that the station has here. What the other knew is newer than what this table has. The
+// holder stays known if its address is the same; if not, the first that claims the id is taken for it.
 func (t *Table) Adopt(a Entry, at int64) Result {
 	c := Claim{ID: a.ID, Address: a.Address, Level: a.Level, Name: a.Name, Instance: 1}
 	if c.Validate() != nil || a.CN == 0 {
 		return t.result(0, Invalid)
 	}
 	e := t.of(a.ID)
-	switch {
-	case e.ID != 0 && (e.Online || !a.Online):
-		return t.result(e.CN, Stale)
-	case e.ID == 0:
+	if e.ID == 0 {
 		cn := a.CN
 		if t.at(cn).ID != 0 {
 			var ok bool
@@ -207,8 +211,14 @@ func (t *Table) Adopt(a Entry, at int64) Result {
 		}
 		e = Entry{CN: cn, ID: a.ID, Since: min(a.Since, at), OnlineBefore: max(0, a.Time(at).Milliseconds())}
 	}
-	e.Address, e.Level, e.Name, e.Instance, e.Epoch = a.Address, a.Level, a.Name, 0, 0
-	t.change(e.turn(a.Online, at))
+	if e.Address != a.Address {
+		e.Instance, e.Epoch = 0, 0
+	}
+	e.Address, e.Level, e.Name = a.Address, a.Level, a.Name
+	if e = e.turn(a.Online, at); e == t.at(e.CN) {
+		return t.result(e.CN, Done)
+	}
+	t.change(e)
 	return t.result(e.CN, Done)
 }
 
