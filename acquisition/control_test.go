@@ -184,3 +184,39 @@ func TestControlWaitsForTheLog(t *testing.T) {
 		b.remains(6*time.Second, "not sent after its deadline", func() bool { return d.got(iec104.C_SC_NA_1, iec104.Activation) == 0 })
 	})
 }
+
+// While one control waits for its answer others come and go, and each is sent once.
+func TestControlsSideBySide(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		b := newBench(t, testRTU(1, channel("a:1")))
+		d := newDevice(t, b.net, temper{silent: true}, "a:1")
+		b.start("fep1")
+		b.until(time.Second, "active", func() bool { return b.state("fep1", 1, 1) == fsm.LinkActive })
+		const n = 20
+		for i := range n {
+			b.submit(fmt.Sprint("c", i), func(c *fsmpb.ControlSubmit) { c.Point = uint32(i + 1) })
+		}
+		for i := range n {
+			if r := b.finished(fmt.Sprint("c", i)); !strings.Contains(r.Reason, "no answer") {
+				t.Errorf("%s: %s", r.ID, r.Reason)
+			}
+		}
+		time.Sleep(30 * time.Second)
+		times := map[iec104.InformationObjectAddress]int{}
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		for _, a := range d.asked {
+			if a.Type == iec104.C_SC_NA_1 {
+				times[a.Object(0).Address]++
+			}
+		}
+		for address, got := range times {
+			if got != 1 {
+				t.Errorf("the control of %d was sent %d times", address, got)
+			}
+		}
+		if len(times) != n {
+			t.Errorf("%d of %d controls were sent", len(times), n)
+		}
+	})
+}

@@ -121,11 +121,10 @@ func newDevice(t *testing.T, n *network, temper temper, addresses ...string) *de
 		Source:       d.queue.Source,
 		Handle:       d.handle,
 		AllowConnect: d.connected,
-		AllowStart: func(context.Context, *iec104.Session) error {
+		Started: func(*iec104.Session) {
 			d.mu.Lock()
 			defer d.mu.Unlock()
 			d.starts++
-			return nil
 		},
 		Closed: func(s *iec104.Session, _ error) {
 			d.mu.Lock()
@@ -171,13 +170,13 @@ func (d *device) drop() {
 }
 
 func (d *device) connected(s *iec104.Session) error {
-	if d.temper.oneClient {
-		for _, old := range d.server.Sessions() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for old := range d.sessions {
+		if d.temper.oneClient {
 			old.Abort(fmt.Errorf("another client"))
 		}
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
 	d.connects++
 	d.sessions[s] = true
 	d.most = max(d.most, len(d.sessions))

@@ -245,6 +245,8 @@ type fakeNode struct {
 	*station
 	id      string
 	lease   bool
+	asleep  bool // tenures end without anyone being told
+	stuck   bool // only OnEnd tells of the end of a tenure
 	closed  bool
 	tenures []*fakeTenure // not closed
 	changed chan struct{}
@@ -341,10 +343,15 @@ func (t *fakeTenure) end() {
 		return
 	}
 	t.over = true
+	if t.node.asleep {
+		return
+	}
 	for _, f := range t.onEnd {
 		f()
 	}
-	close(t.done)
+	if !t.node.stuck {
+		close(t.done)
+	}
 }
 
 func (t *fakeTenure) OnEnd(f func()) (cancel func()) {

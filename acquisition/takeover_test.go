@@ -244,3 +244,42 @@ func TestOnline(t *testing.T) {
 		}
 	})
 }
+
+// A process that was stopped and goes on writes nothing to a live link, even before anything has told it that its tenure
+// is over.
+func TestWritesNothingAfterTheTenure(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		b := newBench(t, testRTU(1, channel("a:1")))
+		d := newDevice(t, b.net, temper{}, "a:1")
+		b.start("fep1")
+		b.until(time.Second, "active", func() bool { return b.state("fep1", 1, 1) == fsm.LinkActive })
+		b.until(time.Minute, "all acknowledged", func() bool { return d.queue.Len() == 0 })
+		before := d.server.Counters().Counters
+		b.nodes["fep1"].asleep = true
+		b.setLease("fep1", false)
+		for i := range 12 { // more than w, so that an acknowledgement is due at once
+			d.change(iec104.InformationObjectAddress(i+1), 1)
+		}
+		b.until(5*time.Second, "closed", func() bool { return len(d.server.Sessions()) == 0 })
+		after := d.server.Counters().Counters
+		if after.ReceivedI != before.ReceivedI || after.ReceivedS != before.ReceivedS {
+			t.Errorf("before %+v, after %+v", before, after)
+		}
+	})
+}
+
+// The link is closed when the tenure ends, whatever the worker is doing.
+func TestClosesWithTheTenure(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		b := newBench(t, testRTU(1, channel("a:1")))
+		d := newDevice(t, b.net, temper{}, "a:1")
+		b.start("fep1")
+		b.until(time.Second, "active", func() bool { return b.state("fep1", 1, 1) == fsm.LinkActive })
+		b.nodes["fep1"].stuck = true
+		b.setLease("fep1", false)
+		synctest.Wait()
+		if n := len(d.server.Sessions()); n != 0 {
+			t.Errorf("%d sessions right after the end of the tenure", n)
+		}
+	})
+}

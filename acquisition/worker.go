@@ -81,8 +81,8 @@ func (w *worker) run(ctx context.Context) error {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
-		w.perform()
 		w.report()
+		w.perform()
 		w.arm(timer)
 		select {
 		case e := <-w.events:
@@ -130,7 +130,8 @@ func (w *worker) drain() {
 	}
 }
 
-// perform does what the sequencer asks for.
+// perform does what the sequencer asks for, before anything else happens: an action is for the state of things that it
+// was decided on.
 func (w *worker) perform() {
 	for _, a := range w.seq.takeActions() {
 		switch a.verb {
@@ -181,9 +182,9 @@ func (w *worker) lost(e lostEvent) {
 	if w.turn != nil && w.turn.tenure.Check() != nil {
 		w.endTurn() // so it was closed, and has not failed
 	}
-	switch w.seq.lane(e.key).conn {
-	case closing:
-	case dialing:
+	switch conn := w.seq.lane(e.key).conn; {
+	case conn == closing, w.ctx.Err() != nil:
+	case conn == dialing:
 		w.troubles.note(linkFailed, 1, "%s: %v", w.describe(e.key), e.err)
 	default:
 		w.troubles.note(linkLost, 1, "%s: %v", w.describe(e.key), e.err)
@@ -201,6 +202,7 @@ func (w *worker) endTurn() {
 	w.turn.end(w.ended)
 	w.turn, w.ended = nil, nil
 	w.seq.own(w.now(), false)
+	w.perform()
 }
 
 func (w *worker) describe(k linkKey) string {
