@@ -235,6 +235,9 @@ func (p *promises) check(t *rapid.T, line string, c *fsmpb.Command, r *fsmpb.Res
 			t.Fatalf("%s: %+v with journal %d to %d", line, g, s.JournalFirst(), s.JournalLast())
 		}
 		for _, slot := range g.Slots {
+			if slot.Dropped >= s.JournalFirst() {
+				t.Fatalf("%s: %s has lost more than was dropped: %+v, journal from %d", line, g.Resource, slot, s.JournalFirst())
+			}
 			if slot.Seq+1 < s.JournalFirst() && !slot.Overflow {
 				t.Fatalf("%s: %s has lost events silently: %+v, journal from %d", line, g.Resource, slot, s.JournalFirst())
 			}
@@ -245,6 +248,19 @@ func (p *promises) check(t *rapid.T, line string, c *fsmpb.Command, r *fsmpb.Res
 		pt, _ := s.Point(v.key())
 		if a != v.ValA || b != v.ValB || val != v.Val || pt.Value != number(val) {
 			t.Fatalf("%s: virtual point %s is %t %t %t, in the image %g; it should be %t %t %t", line, v.Source, v.ValA, v.ValB, v.Val, pt.Value, a, b, val)
+		}
+	}
+	executes := map[string]int{}
+	for _, k := range s.Controls() {
+		r, _ := s.Resource(RTUResource(k.RTU))
+		if (k.Stage == Executing || k.Stage == Confirmed || k.selection()) && k.Epoch != r.Epoch {
+			t.Fatalf("%s: %+v goes on in epoch %d of %q", line, k, r.Epoch, r.Owner)
+		}
+		if k.Stage != Done || k.OK {
+			executes[k.SelectID]++
+		}
+		if k.SelectID != "" && executes[k.SelectID] > 1 {
+			t.Fatalf("%s: %s was used twice", line, k.SelectID)
 		}
 	}
 	for _, u := range s.RTUs() {
