@@ -61,10 +61,8 @@ func (n *fakeNode) start(t testing.TB, u Uplink) *fep {
 	if u.Groups == nil {
 		u.Groups = []Group{{Name: "a"}}
 	}
-	cfg := Config{Node: n, Uplinks: []Uplink{u}}
-	if testing.Verbose() {
-		cfg.Log = slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug})).With("node", n.id)
-	}
+	cfg := Config{Node: n, Uplinks: []Uplink{u}} // what is logged is shown if the test fails
+	cfg.Log = slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug})).With("node", n.id)
 	f, err := New(cfg)
 	if err != nil {
 		t.Fatal(err)

@@ -64,7 +64,23 @@ func (c *fakeCluster) apply(node string, cmd *fsmpb.Command) cluster.Result {
 	for _, t := range slices.Clone(c.tenures) {
 		t.watch(c.state)
 	}
+	c.release()
 	return cluster.Result{Result: r, Index: c.index}
+}
+
+// release says for each node that it has released what it was asked to, once nothing runs under a tenure there. c.mu is
+// held.
+func (c *fakeCluster) release() {
+	for _, r := range c.state.Resources() {
+		if r.Phase != fsm.Releasing || slices.ContainsFunc(c.tenures, func(t *fakeTenure) bool { return t.resource == r.ID && t.n.id == r.Owner }) {
+			continue
+		}
+		c.index++
+		c.state.Apply(c.index, &fsmpb.Entry{Commands: []*fsmpb.Command{{Node: r.Owner, AtMs: time.Now().UnixMilli(),
+			Op: &fsmpb.Command_Released{Released: &fsmpb.Released{Resource: r.ID, Epoch: r.Epoch, Node: r.Owner}}}}})
+		close(c.grown)
+		c.grown = make(chan struct{})
+	}
 }
 
 func (c *fakeCluster) must(t testing.TB, node string, cmd *fsmpb.Command) cluster.Result {
@@ -315,13 +331,9 @@ func (t *fakeTenure) OnEnd(f func()) (cancel func()) {
 
 func (t *fakeTenure) Close() {
 	t.n.c.mu.Lock()
+	defer t.n.c.mu.Unlock()
 	t.n.c.tenures = slices.DeleteFunc(t.n.c.tenures, func(o *fakeTenure) bool { return o == t })
-	r, _ := t.n.c.state.Resource(t.resource)
-	t.n.c.mu.Unlock()
-	if r.Owner == t.n.id && r.Epoch == t.epoch && r.Phase == fsm.Releasing {
-		go t.n.c.apply(t.n.id, &fsmpb.Command{Op: &fsmpb.Command_Released{Released: &fsmpb.Released{
-			Resource: t.resource, Epoch: t.epoch, Node: t.n.id}}})
-	}
+	t.n.c.release()
 }
 
 // eventually waits for a condition, at most five seconds.

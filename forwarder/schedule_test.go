@@ -119,16 +119,12 @@ func (s *schedule) run() {
 	}
 	s.clients = nil
 	s.emit(10)
-	nodes := []int{s.random.IntN(2)}
-	if s.mode != Exclusive {
-		nodes = []int{0, 1}
-	}
 	deadline := time.Now().Add(10 * time.Second)
 	for s.missing() > 0 {
 		if time.Now().After(deadline) {
 			s.t.Fatalf("%d of %d events are still missing", s.missing(), s.emitted)
 		}
-		for _, n := range nodes {
+		for n := range s.feps {
 			if !slices.ContainsFunc(s.clients, func(c *tester) bool { return c.node == n && c.Err() == nil }) {
 				s.connect(n, 1, true)
 			}
