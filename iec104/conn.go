@@ -197,9 +197,9 @@ func (c *conn) finish(reason error) {
 	c.mu.Unlock()
 
 	c.senders.Wait()
+	c.mu.Lock()
 	c.tellSource() // the last acknowledgements, and that it stopped
 	close(c.detached)
-	c.mu.Lock()
 	c.notify()
 	c.mu.Unlock()
 	c.others.Wait()

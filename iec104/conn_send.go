@@ -99,39 +99,43 @@ func (o *outbox) fulfil(err error) {
 func (c *conn) kick() {
 	o := &c.outbox
 	o.again = true
-	if o.running || c.closing {
-		return
+	if !o.running && !c.closing {
+		o.running = true
+		c.senders.Add(1)
+		go c.send()
 	}
-	o.running = true
-	c.senders.Add(1)
-	go c.send()
 }
 
 // send is the sender: it runs until there is nothing to do.
 func (c *conn) send() {
 	defer c.senders.Done()
+	for c.pass() {
+	}
+}
+
+// pass is one round of the sender. It returns false when there is nothing left
+// to do.
+func (c *conn) pass() (more bool) {
 	o := &c.outbox
-	for {
-		c.tellSource()
-		c.mu.Lock()
-		o.again = false
-		c.fill()
-		out, live := c.link.output(o.spare)
-		o.spare = out
-		if len(out) == 0 && o.again && !c.closing {
-			c.mu.Unlock()
-			continue
-		}
-		if len(out) == 0 || c.closing {
-			o.running = false
-			o.fulfil(notSent(c.reason.Load()))
-			c.mu.Unlock()
-			return
-		}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	o.again = false // first of all: what comes from now on makes another round
+	c.tellSource()
+	c.fill()
+	out, live := c.link.output(o.spare)
+	o.spare = out
+	if len(out) > 0 && !c.closing {
 		c.settle(c.now())
 		c.mu.Unlock()
 		c.write(out, live)
+		c.mu.Lock()
 	}
+	if o.again && !c.closing {
+		return true
+	}
+	o.running = false
+	o.fulfil(notSent(c.reason.Load()))
+	return false
 }
 
 // write is the only place that writes to the connection.
@@ -245,34 +249,35 @@ func (c *conn) sendFrame(now time.Duration, a ASDU, m mark) {
 }
 
 // tellSource tells the source what was acknowledged, and that it is stopped.
-// It is the sender's, or finish's after the sender has ended.
+// Only the sender calls it, and finish after the sender has ended. mu is held,
+// but not while the source is told.
 func (c *conn) tellSource() {
 	o := &c.outbox
-	c.mu.Lock()
-	source, stopped, err, acked := o.source, o.stopped, o.err, c.link.acked
+	source, stopped, err := o.source, o.stopped, o.err
 	stale := o.stale
 	o.stale = nil
-	c.mu.Unlock()
-	for _, s := range stale {
-		s.stop()
-	}
 	var last mark
-	for ; o.told < acked; o.told++ {
+	for ; o.told < c.link.acked; o.told++ {
 		if m := o.marks[o.told%uint64(c.cfg.K)]; m.set {
 			last = m
 		}
 	}
-	if source == nil {
+	if len(stale) == 0 && (source == nil || !last.set && !stopped) {
 		return
 	}
-	if last.set {
+	c.mu.Unlock()
+	for _, s := range stale {
+		s.stop()
+	}
+	if source != nil && last.set {
 		source.Acked(last.index)
 	}
-	if stopped {
+	if source != nil && stopped {
 		source.Stopped(err)
-		c.mu.Lock()
+	}
+	c.mu.Lock()
+	if source != nil && stopped {
 		o.source, o.stopped, o.err = nil, false, nil
 		c.notify()
-		c.mu.Unlock()
 	}
 }

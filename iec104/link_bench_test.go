@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -79,7 +80,6 @@ func BenchmarkTransfer(b *testing.B) {
 			if err := cmd.Start(); err != nil {
 				b.Fatal(err)
 			}
-			defer func() { _ = cmd.Wait() }()
 			address, err := bufio.NewReader(out).ReadString('\n')
 			if err != nil {
 				b.Fatal(err)
@@ -104,13 +104,21 @@ func BenchmarkTransfer(b *testing.B) {
 				b.Fatal(err)
 			}
 			b.ReportAllocs()
+			own := cpuTime(b)
 			b.ResetTimer()
 			if err := c.StartDT(context.Background()); err != nil {
 				b.Fatal(err)
 			}
 			<-done
 			b.StopTimer()
+			own = cpuTime(b) - own
 			c.Close()
+			if err := cmd.Wait(); err != nil {
+				b.Fatal(err)
+			}
+			other := cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+			b.ReportMetric(float64(own)/float64(b.N), "client-cpu-ns/op")
+			b.ReportMetric(float64(other)/float64(b.N), "server-cpu-ns/op")
 			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "ASDU/s")
 			b.ReportMetric(float64(b.N*objects)/b.Elapsed().Seconds(), "events/s")
 			if sum != float64(events) {
@@ -118,4 +126,13 @@ func BenchmarkTransfer(b *testing.B) {
 			}
 		})
 	}
+}
+
+// cpuTime is what this process has used of the processors.
+func cpuTime(b *testing.B) time.Duration {
+	var r syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &r); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(r.Utime.Nano() + r.Stime.Nano())
 }
