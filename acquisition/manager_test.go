@@ -2,6 +2,7 @@ package acquisition
 
 import (
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"slices"
@@ -81,7 +82,7 @@ func newBench(t *testing.T, rtus ...RTU) *bench {
 // run starts the acquisition of a node.
 func (b *bench) run(node string) *fep {
 	b.Helper()
-	m, err := New(Config{Cluster: b.nodes[node], Node: node, RTUs: b.rtus, Dial: b.net.dial, Log: slog.New(slog.NewTextHandler(io.MultiWriter(b.Output(), &b.logs), nil))})
+	m, err := New(Config{Cluster: b.nodes[node], Node: node, RTUs: b.rtus, Dial: b.net.dial, Log: slog.New(slog.NewTextHandler(io.MultiWriter(b.Output(), &b.logs), &slog.HandlerOptions{Level: slog.LevelWarn}))})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -200,5 +201,71 @@ func TestCollects(t *testing.T) {
 		b.remains(12*time.Second, "unacknowledged", func() bool { return d.queue.Len() == 1 })
 		b.stall(false)
 		b.until(15*time.Second, "acknowledged", func() bool { return d.queue.Len() == 0 })
+	})
+}
+
+// What isn't concerned by another configuration goes on; what is, is closed before anything new begins.
+func TestConfigure(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		one, two := testRTU(1, channel("a:1")), testRTU(2, channel("b:1"))
+		b := newBench(t, one, two)
+		d1, d2 := newDevice(t, b.net, temper{}, "a:1"), newDevice(t, b.net, temper{}, "b:1", "b:2")
+		b.start("fep1")
+		b.assign(t, 2, "fep1")
+		active := func(rtu uint32) bool {
+			l := b.links(rtu, "fep1")
+			return len(l) > 0 && l[0].State == fsm.LinkActive
+		}
+		b.until(2*time.Second, "both active", func() bool { return active(1) && active(2) })
+
+		m := b.feps["fep1"].Manager
+		two.Channels = []Channel{channel("b:2")}
+		two.Points = two.Points[4:] // without the first of each kind
+		if err := m.Configure([]RTU{two, one}); err != nil {
+			t.Fatal(err)
+		}
+		b.until(2*time.Second, "both active again", func() bool { return active(1) && active(2) })
+		d2.change(1, 1)
+		d2.change(2, 1)
+		b.until(time.Second, "the point that is left", func() bool { return b.point(2, fsm.DI, 2).Value == 1 })
+		if p := b.point(2, fsm.DI, 1); p.Value != 0 {
+			t.Error("the point that is gone is still taken over")
+		}
+		if d1.starts != 1 || d2.starts != 2 {
+			t.Errorf("%d and %d starts, expected 1 and 2", d1.starts, d2.starts)
+		}
+
+		if err := m.Configure([]RTU{one}); err != nil {
+			t.Fatal(err)
+		}
+		b.until(time.Second, "the second one is closed", func() bool { return len(d2.server.Sessions()) == 0 })
+		one.CommonAddress = 0
+		if err := m.Configure([]RTU{one}); !errors.Is(err, ErrConfig) {
+			t.Errorf("%v, expected ErrConfig", err)
+		}
+		if d1.starts != 1 || !active(1) {
+			t.Error("a refused configuration has changed something")
+		}
+	})
+}
+
+// The node's end ends the acquisition.
+func TestEndsWithTheNode(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		b := newBench(t, testRTU(1, channel("a:1")))
+		m, err := New(Config{Cluster: b.nodes["fep1"], Node: "fep1", RTUs: b.rtus, Dial: b.net.dial, Log: slog.New(slog.DiscardHandler)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ended := make(chan error)
+		go func() { ended <- m.Run(t.Context()) }()
+		time.Sleep(time.Second)
+		b.mu.Lock()
+		b.nodes["fep1"].closed = true
+		b.refresh()
+		b.mu.Unlock()
+		if err := <-ended; !errors.Is(err, errFakeClosed) {
+			t.Errorf("%v, expected that the node is closed", err)
+		}
 	})
 }

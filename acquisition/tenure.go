@@ -43,6 +43,11 @@ func (w *worker) tenures() error {
 		case <-w.ctx.Done():
 			return nil
 		}
+		if t.Check() == nil { // given up: the state has refused values, and may do so again
+			if err := w.sleep(w.rtu.Retry); err != nil {
+				return w.quiet(err)
+			}
+		}
 	}
 }
 

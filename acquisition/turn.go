@@ -87,12 +87,13 @@ func (u *turn) end(done chan<- struct{}) {
 	})
 }
 
-// confirmed notes that a session is started.
-func (u *turn) confirmed(s *session) {
-	if u.startedAt == 0 {
+// confirmed notes that a session is started, and tells whether it's the first one.
+func (u *turn) confirmed(s *session) (first bool) {
+	if first = u.startedAt == 0; first {
 		u.startedAt = u.w.now()
 	}
 	u.started = append(u.started, s)
+	return first
 }
 
 // lost forgets a session that is gone.

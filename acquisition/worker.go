@@ -2,6 +2,7 @@ package acquisition
 
 import (
 	"context"
+	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -11,6 +12,7 @@ import (
 // time runs beside it and posts what became of it.
 type worker struct {
 	env   *Config
+	log   *slog.Logger
 	start time.Time // readings of the worker's clock count from here
 	rtu   RTU       // without Points: see table
 	table *table
@@ -39,13 +41,15 @@ type worker struct {
 
 // newWorker makes the worker of the i-th of n RTUs.
 func newWorker(env *Config, rtu RTU, i, n int) *worker {
+	log := env.Log.With("rtu", rtu.Number)
 	w := &worker{
 		env:      env,
+		log:      log,
 		start:    time.Now(),
 		table:    newTable(rtu.Points),
 		rtu:      rtu.settled(),
 		events:   make(chan any),
-		troubles: &troubles{log: env.Log.With("rtu", rtu.Number)},
+		troubles: &troubles{log: log},
 		marked:   make(chan uint64, 1),
 		sessions: map[linkKey]*session{},
 		cancels:  map[linkKey]context.CancelFunc{},
@@ -163,7 +167,9 @@ func (w *worker) on(e any) {
 			return
 		}
 		w.counts.started.Add(1)
-		w.turn.confirmed(e.session)
+		if w.turn.confirmed(e.session) {
+			w.log.Info("collecting", "link", e.session, "epoch", w.turn.tenure.Epoch(), "after", (now - w.turn.beganAt).Round(time.Microsecond))
+		}
 		w.seq.started(now, e.session.key)
 	case interrogatedEvent:
 		e.turn.ready = true
@@ -199,6 +205,7 @@ func (w *worker) lost(e lostEvent) {
 
 // endTurn closes what the tenure's end forbids, and gives the tenure back when it is closed.
 func (w *worker) endTurn() {
+	w.log.Info("tenure over", "epoch", w.turn.tenure.Epoch(), "reason", w.turn.tenure.Check())
 	w.turn.end(w.ended)
 	w.turn, w.ended = nil, nil
 	w.seq.own(w.now(), false)
