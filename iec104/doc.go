@@ -17,6 +17,14 @@
 //
 // [Explain] puts a frame into a line of words.
 //
+// # Stations
+//
+// A [Server] is a controlled station's endpoint: it sorts clients into redundancy groups, holds
+// their links until one is started, asks the group's [Source] for what to send while the window
+// has room, and tells it what was acknowledged. A [Station] answers interrogations, commands and
+// the rest as the standard wants it. A [Client] is a controlling station's link; [Run] keeps
+// one up. Either end acknowledges only what the application has taken.
+//
 // # What always holds
 //
 // Octets that break the rules are refused with an error that says what, where and what was
