@@ -80,7 +80,7 @@ func (l *listener) Addr() net.Addr { return &net.TCPAddr{} }
 
 // device is a controlled station with one queue for all its links, of which the last one started counts.
 type device struct {
-	t      *testing.T
+	t      testing.TB
 	net    *network
 	server *iec104.Server
 	queue  *iec104.Queue
@@ -111,7 +111,7 @@ type temper struct {
 }
 
 // newDevice starts a device that listens on these addresses.
-func newDevice(t *testing.T, n *network, temper temper, addresses ...string) *device {
+func newDevice(t testing.TB, n *network, temper temper, addresses ...string) *device {
 	t.Helper()
 	d := &device{t: t, net: n, queue: iec104.NewQueue(100_000), temper: temper, listeners: map[string]*listener{},
 		sessions: map[*iec104.Session]bool{}}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -32,6 +33,8 @@ type station struct {
 	stalled bool          // no quorum
 	nodes   map[string]*fakeNode
 	log     []*fsmpb.Command // all that was committed
+
+	revision uint64 // of the resources, when tenures were last looked at
 }
 
 // proposal is a command on its way.
@@ -50,7 +53,7 @@ func (p *proposal) Result() (cluster.Result, error) {
 }
 
 // newStation makes a station with fep1 and fep2, both with a lease, and RTUs with so many links a channel.
-func newStation(t *testing.T, rtus map[uint32][]uint32) *station {
+func newStation(t testing.TB, rtus map[uint32][]uint32) *station {
 	s := &station{state: fsm.New(), grown: make(chan struct{}), work: make(chan struct{}, 1), delay: 2 * time.Millisecond,
 		nodes: map[string]*fakeNode{}}
 	c := &fsmpb.Configure{Digest: "test"}
@@ -145,7 +148,7 @@ func (s *station) enqueue(node string, c *fsmpb.Command) *proposal {
 }
 
 // do has a command committed that must be right.
-func (s *station) do(t *testing.T, c *fsmpb.Command) *fsmpb.Result {
+func (s *station) do(t testing.TB, c *fsmpb.Command) *fsmpb.Result {
 	t.Helper()
 	p := s.propose("wit", c)
 	r, _ := p.Result()
@@ -156,7 +159,7 @@ func (s *station) do(t *testing.T, c *fsmpb.Command) *fsmpb.Result {
 }
 
 // assign gives an RTU to a node, as the leader does.
-func (s *station) assign(t *testing.T, rtu uint32, node string) {
+func (s *station) assign(t testing.TB, rtu uint32, node string) {
 	t.Helper()
 	var epoch uint64
 	s.view(func(st *fsm.State) {
@@ -168,14 +171,14 @@ func (s *station) assign(t *testing.T, rtu uint32, node string) {
 }
 
 // move begins a planned move.
-func (s *station) move(t *testing.T, rtu uint32, node string) {
+func (s *station) move(t testing.TB, rtu uint32, node string) {
 	t.Helper()
 	r := s.resource(rtu)
 	s.do(t, &fsmpb.Command{Op: &fsmpb.Command_Move{Move: &fsmpb.Move{Resource: r.ID, ExpectEpoch: r.Epoch, To: node, Reason: "test"}}})
 }
 
 // kill takes a node's lease away and has it declared dead.
-func (s *station) kill(t *testing.T, node string) {
+func (s *station) kill(t testing.TB, node string) {
 	t.Helper()
 	s.setLease(node, false)
 	s.do(t, &fsmpb.Command{Op: &fsmpb.Command_NodeState{NodeState: &fsmpb.NodeState{Node: node}}})
@@ -228,13 +231,19 @@ func (s *station) control(id string) (c fsm.Control) {
 
 // refresh ends the tenures that hold no longer. mu is held.
 func (s *station) refresh() {
+	var resources []fsm.Resource
+	if rev := s.state.Revisions().Resources; rev != s.revision {
+		s.revision, resources = rev, s.state.Resources()
+	}
 	for _, n := range s.nodes {
 		for _, t := range n.tenures {
 			if !n.holds(t.resource, t.epoch) {
 				t.end()
 			}
 		}
-		n.release()
+		for _, r := range resources {
+			n.release(r.ID)
+		}
 		close(n.changed)
 		n.changed = make(chan struct{})
 	}
@@ -258,14 +267,11 @@ func (n *fakeNode) holds(resource string, epoch uint64) bool {
 }
 
 // release says that the node has closed what it was asked to, once it has.
-func (n *fakeNode) release() {
-	for _, r := range n.state.Resources() {
-		if r.Owner != n.id || r.Phase != fsm.Releasing {
-			continue
-		}
-		if !slices.ContainsFunc(n.tenures, func(t *fakeTenure) bool { return t.resource == r.ID }) {
-			n.enqueue(n.id, &fsmpb.Command{Op: &fsmpb.Command_Released{Released: &fsmpb.Released{Resource: r.ID, Epoch: r.Epoch, Node: n.id}}})
-		}
+func (n *fakeNode) release(resource string) {
+	r, _ := n.state.Resource(resource)
+	open := slices.ContainsFunc(n.tenures, func(t *fakeTenure) bool { return t.resource == resource })
+	if r.Owner == n.id && r.Phase == fsm.Releasing && !open {
+		n.enqueue(n.id, &fsmpb.Command{Op: &fsmpb.Command_Released{Released: &fsmpb.Released{Resource: r.ID, Epoch: r.Epoch, Node: n.id}}})
 	}
 }
 
@@ -323,26 +329,23 @@ type fakeTenure struct {
 	done     chan struct{}
 	onEnd    map[int]func()
 	next     int
-	over     bool
+	over     atomic.Bool
 }
 
 func (t *fakeTenure) Epoch() uint64         { return t.epoch }
 func (t *fakeTenure) Done() <-chan struct{} { return t.done }
 
 func (t *fakeTenure) Check() error {
-	t.node.mu.Lock()
-	defer t.node.mu.Unlock()
-	if t.over {
+	if t.over.Load() {
 		return errors.New("over")
 	}
 	return nil
 }
 
 func (t *fakeTenure) end() {
-	if t.over {
+	if t.over.Swap(true) {
 		return
 	}
-	t.over = true
 	if t.node.asleep {
 		return
 	}
@@ -357,7 +360,7 @@ func (t *fakeTenure) end() {
 func (t *fakeTenure) OnEnd(f func()) (cancel func()) {
 	t.node.mu.Lock()
 	defer t.node.mu.Unlock()
-	if t.over {
+	if t.over.Load() {
 		f()
 		return func() {}
 	}
@@ -375,5 +378,5 @@ func (t *fakeTenure) Close() {
 	t.node.mu.Lock()
 	defer t.node.mu.Unlock()
 	t.node.tenures = slices.DeleteFunc(t.node.tenures, func(o *fakeTenure) bool { return o == t })
-	t.node.release()
+	t.node.release(t.resource)
 }
