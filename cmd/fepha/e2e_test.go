@@ -182,8 +182,8 @@ func TestCommandReachesTheDevice(t *testing.T) {
 	for i, value := range []float64{1, 0, 1} {
 		err := s.Centre.Command(ctx, iec104.Command{
 			CommonAddress: 100, Type: iec104.C_SC_NA_1,
-			Object:      iec104.Object{Address: s.UplinkAddress(0, 6002), Value: value},
-			Termination: true,
+			Object:           iec104.Object{Address: s.UplinkAddress(0, 6002), Value: value},
+			AwaitTermination: true,
 		})
 		if err != nil {
 			t.Fatal(err)

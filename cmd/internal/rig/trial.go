@@ -53,13 +53,22 @@ func (s *Station) KillOwner(ctx context.Context) (Trial, error) {
 	if err := s.Start(t.Owner); err != nil {
 		return t, err
 	}
-	if _, err := s.WaitFor(ctx, t.Owner+" to be back", func(st api.Status) bool {
+	st, err = s.WaitFor(ctx, t.Owner+" to be back", func(st api.Status) bool {
 		for _, n := range st.Nodes {
 			if !n.Alive {
 				return false
 			}
 		}
 		return Complete(st)
+	})
+	if err != nil {
+		return t, err
+	}
+	// Before it has caught up, another kill would be a double fault.
+	back := api.Client{Base: s.Node(t.Owner).API}
+	if err := waitUntil(ctx, t.Owner+" to catch up", func() bool {
+		own, err := back.Status(ctx)
+		return err == nil && own.Journal.Last >= st.Journal.Last
 	}); err != nil {
 		return t, err
 	}
