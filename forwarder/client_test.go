@@ -3,7 +3,9 @@ package forwarder
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"slices"
 	"sync"
@@ -29,10 +31,14 @@ var points = []Point{
 
 const commonAddress = 100
 
-// freeAddress is a loopback address that nobody listens on.
+// loopback is an address of this process's own: other tests on the machine take ports of 127.0.0.1 while an uplink
+// doesn't listen on its.
+var loopback = fmt.Sprintf("127.%d.%d.%d", 1+rand.IntN(254), rand.IntN(255), 2+rand.IntN(250))
+
+// freeAddress is an address that nobody listens on.
 func freeAddress(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := net.Listen("tcp", loopback+":0")
 	if err != nil {
 		t.Fatal(err)
 	}
