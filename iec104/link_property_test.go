@@ -2,11 +2,17 @@ package iec104
 
 import (
 	"bytes"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 	"time"
 
 	"pgregory.net/rapid"
+
+	"github.com/fepha/fepha/iec104/internal/oracle"
 )
 
 // watcher takes what a link gives and checks what must always hold.
@@ -320,5 +326,66 @@ func TestLinkNeverCopiesMoreThanItGets(t *testing.T) {
 		l.received, l.taken, l.confirmed = 0, 0, 0
 	}); n > 0 {
 		t.Errorf("%v allocations for 1000 I-frames, want none", n)
+	}
+}
+
+// Recorded traffic, sound and malformed, is taken by a link of either role: it
+// closes for what breaks the rules, and delivers nothing out of order.
+func TestCapturedTrafficIntoALink(t *testing.T) {
+	files, err := filepath.Glob("testdata/captures/*.pcap")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no captures", err)
+	}
+	for _, file := range files {
+		segments, err := oracle.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		type flow struct{ from, to netip.AddrPort }
+		for _, tolerant := range []bool{false, true} {
+			for _, controlling := range []bool{false, true} {
+				links, rest := make(map[flow]*watcher), make(map[flow][]byte)
+				for _, s := range segments {
+					key := flow{s.From, s.To}
+					w := links[key]
+					if w == nil {
+						cfg := DefaultConfig()
+						cfg.Tolerant = tolerant
+						w = &watcher{t: t, l: newLink(cfg, controlling, 0)}
+						links[key] = w
+						w.l.start(0)
+						w.take(0)
+					}
+					b := append(rest[key], s.Data...)
+					rest[key] = b[w.l.receive(0, b):]
+					w.l.confirmStart()
+					w.l.ack(0, w.l.received)
+					w.take(0)
+				}
+			}
+		}
+	}
+}
+
+// Row 30: no clock that can be stepped is read. The core is given readings of a
+// monotonic one and reads none itself; its owner measures from an instant that
+// has a monotonic reading.
+func TestRow30_OnlyTheMonotonicClock(t *testing.T) {
+	for _, file := range []string{"link.go", "link_control.go", "link_timers.go", "selection.go"} {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if bytes.Contains(b, []byte("time.Now")) || bytes.Contains(b, []byte("time.Time")) {
+			t.Errorf("%s reads or keeps a time of day", file)
+		}
+	}
+	var c conn
+	local, remote := net.Pipe()
+	defer remote.Close()
+	defer local.Close()
+	c.init(DefaultConfig(), local, nil, true)
+	if c.epoch == c.epoch.Round(0) {
+		t.Error("the link's epoch has no monotonic reading")
 	}
 }
