@@ -37,7 +37,7 @@ type tableSender struct {
 
 	cursor uint64 // the round has got to this version
 	lap    time.Time
-	hurry  int // ends of rounds until which the round takes all that the rate allows
+	hurry  int // until the round has ended so often, it takes all that the rate allows
 }
 
 // repeat is a range that was multicast and is to be once more.
@@ -67,7 +67,7 @@ func (c *centreCore) noteFloor(s *served, table, floor uint64) {
 
 // asked deals with an Ask. Few missing versions are repeated to all, since many are likely to miss the same; more
 // are sent to the one, unless several miss much, for whom the round is sped up. Who asks for the same again is sent it
-// alone: multicast may not reach it.
+// too: multicast may not reach it.
 func (c *centreCore) asked(s *served, a Ask) {
 	c.noteFloor(s, a.Table, a.Floor)
 	if s.wants != nil {
@@ -77,26 +77,29 @@ func (c *centreCore) asked(s *served, a Ask) {
 	if a.Table != c.copy.Table() || c.higher.deferring {
 		return
 	}
-	var versions uint64
 	var wants []chantable.Range
 	for _, r := range a.Missing {
 		r.To = min(r.To, c.copy.Version())
 		if r.From < r.To {
 			wants = append(wants, r)
-			versions += r.To - r.From
 		}
 	}
 	again := s.asked == a.Floor+1
 	s.asked = a.Floor + 1
-	switch {
-	case len(wants) == 0:
+	if len(wants) == 0 {
 		s.asked = 0
-	case versions <= fewVersions && !s.unicast && !again:
+		return
+	}
+	few := versions(wants) <= fewVersions && !s.unicast
+	if few {
 		for _, r := range wants {
 			c.sender.asked.Add(r)
 		}
+	}
+	switch {
+	case few && !again:
 	case !s.unicast && !again && c.sender.wanting >= manyAsking:
-		c.sender.hurry = 2 // to the end of this one, whose beginning they may have missed, and of another
+		c.sender.hurry = 2 // to the end of this round, whose beginning they may have missed, and of another
 	default:
 		s.wants = wants
 		c.sender.wanting++
@@ -119,10 +122,11 @@ func (c *centreCore) tickTable(now time.Time) {
 	c.tickUnicast(now)
 }
 
-// refill adds what a rate (bit/s) allows in a time, up to two ticks' worth and at least two datagrams'.
+// refill adds what a rate (bit/s) allows in a time, up to a tick's worth and at least a datagram's. It stays a tenth
+// below the rate, which with the tick's worth that may have gathered makes that no second has more than the rate.
 func refill(held, rate int, elapsed, tick time.Duration) int {
-	perSecond := float64(rate) / 8
-	most := max(int(perSecond*2*tick.Seconds()), 2*(MaxDatagram+48))
+	perSecond := float64(rate) / 8 * 9 / 10
+	most := max(int(perSecond*tick.Seconds()), MaxDatagram+48)
 	return min(held+int(perSecond*elapsed.Seconds()), most)
 }
 

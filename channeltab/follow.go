@@ -89,10 +89,21 @@ func (f *follower) ask(now time.Time) (Ask, bool) {
 		return Ask{}, false
 	}
 	f.due, f.confirm = time.Time{}, false
-	if !f.copy.Complete() {
-		again := min(askSpread<<f.tries, askAgainMost)
-		f.tries = min(f.tries+1, 8)
+	a := Ask{Table: f.copy.Table(), Floor: f.copy.Floor(), Missing: f.copy.Missing(maxRanges)}
+	if len(a.Missing) > 0 {
+		again := askSpread
+		if versions(a.Missing) > fewVersions { // takes the centre its time
+			again = min(askSpread<<f.tries, askAgainMost)
+			f.tries = min(f.tries+1, 8)
+		}
 		f.due = now.Add(again + time.Duration(f.rand.Int64N(int64(again))))
 	}
-	return Ask{Table: f.copy.Table(), Floor: f.copy.Floor(), Missing: f.copy.Missing(maxRanges)}, true
+	return a, true
+}
+
+func versions(ranges []chantable.Range) (n uint64) {
+	for _, r := range ranges {
+		n += r.To - r.From
+	}
+	return n
 }

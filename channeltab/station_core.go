@@ -192,7 +192,10 @@ func (c *stationCore) tick(now time.Time) time.Time {
 	if c.reg.state != Left && !now.Before(c.reg.due) {
 		c.register(now)
 	}
-	if ask, ok := c.table.ask(now); ok && c.reg.state == Registered {
+	if c.reg.state == Left {
+		c.table.due = time.Time{}
+	}
+	if ask, ok := c.table.ask(now); ok {
 		c.toCentre(ask)
 	}
 	if now.Sub(c.swept) >= assemblyAfter {

@@ -463,7 +463,9 @@ func (g *simGroup) propose(n *simNode, c chantable.Command) {
 	add := func() int {
 		committed = true
 		g.log = append(g.log, c)
-		g.w.tell("committed:%s", g.describe(c))
+		if g.w.note != nil {
+			g.w.tell("committed:%s", g.describe(c))
+		}
 		index := len(g.log)
 		for _, m := range g.nodes {
 			if m != n {

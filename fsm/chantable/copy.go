@@ -40,6 +40,10 @@ func (c *Copy) Floor() uint64 { return c.known.Floor() }
 // Complete reports whether the copy is, as far as it has heard, the same as the table.
 func (c *Copy) Complete() bool { return c.table != 0 && c.known.Floor() >= c.version }
 
+// whole reports whether the copy is complete and can take the place of the former one. A table at version 0 has only
+// just been begun, by a centre that has yet to hear from its stations.
+func (c *Copy) whole() bool { return c.version > 0 && c.Complete() }
+
 // Missing returns the ranges of versions that the copy lacks, at most limit of them, lowest first.
 func (c *Copy) Missing(limit int) []Range { return c.known.Missing(c.version, limit) }
 
@@ -48,7 +52,7 @@ func (c *Copy) Follow(table uint64) {
 	if table == c.table {
 		return
 	}
-	if c.Complete() || c.former == nil {
+	if c.whole() || c.former == nil {
 		held := c.slots
 		c.former = &held
 	}
@@ -75,7 +79,7 @@ func (c *Copy) Take(p Page) bool {
 		}
 	}
 	c.known.Add(Range{p.From, p.To})
-	if c.Complete() {
+	if c.whole() {
 		c.former = nil
 	}
 	return true

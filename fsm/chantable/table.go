@@ -1,6 +1,7 @@
 package chantable
 
 import (
+	"fmt"
 	"iter"
 	"time"
 )
@@ -73,7 +74,7 @@ func (o Outcome) String() string {
 	case Stale:
 		return "stale"
 	}
-	return "outcome unknown"
+	return fmt.Sprintf("outcome %d", uint8(o))
 }
 
 // Judge decides a valid claim against the entry that bears its id, the zero Entry if none does.
