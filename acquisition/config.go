@@ -110,5 +110,8 @@ func (r RTU) settled() RTU {
 	if c.T0 == 0 {
 		c.T0 = d.T0
 	}
+	if c.T2 == 0 {
+		c.T2 = d.T2
+	}
 	return r
 }

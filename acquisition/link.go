@@ -5,9 +5,14 @@ import (
 	"fmt"
 	"net"
 	"sync/atomic"
+	"time"
 
 	"github.com/fepha/fepha/iec104"
 )
+
+// acknowledgeWithin is how long an acknowledgement of what is committed waits for more of it. t2 allows more, but all that
+// isn't acknowledged when another FEP takes over comes twice.
+const acknowledgeWithin = 200 * time.Millisecond
 
 // session is one connection to a link: held stopped, or started within a turn.
 type session struct {
@@ -90,6 +95,7 @@ func (w *worker) keep(ctx context.Context, k linkKey) error {
 		Tap:        w.tap(k),
 	}
 	cfg.ManualAck = true
+	cfg.T2 = min(cfg.T2, acknowledgeWithin)
 	client, err := iec104.Dial(ctx, cfg)
 	if err != nil {
 		return err
