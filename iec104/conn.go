@@ -325,8 +325,11 @@ func (c *conn) Close() error {
 
 // Abort closes the connection at once, dropping what the kernel has not sent
 // yet. It takes no lock and waits for nothing: a watchdog may call it while a
-// write hangs. The reason becomes the link's error.
+// write hangs. The reason becomes the link's error; nil: ErrClosed.
 func (c *conn) Abort(reason error) {
+	if reason == nil {
+		reason = ErrClosed
+	}
 	if t, ok := c.tcp.(interface{ SetLinger(int) error }); ok {
 		_ = t.SetLinger(0)
 	}

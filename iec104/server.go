@@ -1,8 +1,10 @@
 package iec104
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -10,6 +12,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -86,6 +89,11 @@ func (srv *Server) Serve(l net.Listener) error {
 	srv.mu.Unlock()
 	for {
 		tcp, err := l.Accept()
+		if shortage(err) {
+			srv.cfg.Log.Warn("connection not accepted", "error", err)
+			time.Sleep(acceptPause)
+			continue
+		}
 		if err != nil {
 			srv.mu.Lock()
 			defer srv.mu.Unlock()
@@ -114,6 +122,20 @@ func (srv *Server) Serve(l net.Listener) error {
 		}
 		go srv.serve(tcp)
 	}
+}
+
+// acceptPause is the wait after a connection could not be accepted.
+const acceptPause = 100 * time.Millisecond
+
+// shortage reports whether accepting failed for want of something that may be
+// there again later, such as file descriptors during a flood of connections.
+func shortage(err error) bool {
+	for _, e := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.ECONNABORTED} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
 }
 
 // limit returns an error if no further connection from an address is allowed.
@@ -227,7 +249,7 @@ func (srv *Server) ended(s *Session, err error) {
 func (srv *Server) Sessions() []*Session {
 	srv.mu.Lock()
 	defer srv.mu.Unlock()
-	return slices.SortedFunc(maps.Keys(srv.sessions), func(a, b *Session) int { return int(a.id) - int(b.id) })
+	return slices.SortedFunc(maps.Keys(srv.sessions), func(a, b *Session) int { return cmp.Compare(a.id, b.id) })
 }
 
 // Counters are the server's counts so far.

@@ -7,12 +7,14 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/netip"
 	"os"
 	"reflect"
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -896,4 +898,35 @@ func TestServerConfigIsChecked(t *testing.T) {
 			t.Errorf("%+v: %v", cfg, err)
 		}
 	}
+}
+
+// scarce is a listener that has no file descriptors for a while.
+type scarce struct {
+	*network
+	failures int
+}
+
+func (s *scarce) Accept() (net.Conn, error) {
+	if s.failures > 0 {
+		s.failures--
+		return nil, &net.OpError{Op: "accept", Err: os.NewSyscallError("accept4", syscall.EMFILE)}
+	}
+	return s.network.Accept()
+}
+
+func TestServeOutlastsAShortageOfDescriptors(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv, err := NewServer(ServerConfig{Groups: []Group{{}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		l := &scarce{newNetwork(), 10}
+		served := begin(func() error { return srv.Serve(l) })
+		c := start(t, l.network, ClientConfig{})
+		c.Close()
+		srv.Close()
+		if err := <-served; err != nil {
+			t.Error(err)
+		}
+	})
 }
