@@ -1,7 +1,6 @@
 package api
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -24,90 +23,134 @@ type Client struct {
 	HTTP  *http.Client // nil: the default one
 }
 
+// callTimeout is how long an ordinary call may take: a little longer than the
+// station may take to decide.
+const callTimeout = proposeTimeout + 5*time.Second
+
 // Status reads the station's status.
 func (c *Client) Status(ctx context.Context) (st Status, err error) {
-	return st, c.call(ctx, http.MethodGet, "/v1/status", nil, &st)
+	return st, c.get(ctx, &st, "/v1/status")
 }
 
 // RTUs lists the RTUs.
 func (c *Client) RTUs(ctx context.Context) (rtus []RTUStatus, err error) {
-	return rtus, c.call(ctx, http.MethodGet, "/v1/rtus", nil, &rtus)
+	return rtus, c.get(ctx, &rtus, "/v1/rtus")
 }
 
 // RTU reads one RTU.
 func (c *Client) RTU(ctx context.Context, number uint32) (rtu RTUStatus, err error) {
-	return rtu, c.call(ctx, http.MethodGet, fmt.Sprintf("/v1/rtus/%d", number), nil, &rtu)
+	return rtu, c.get(ctx, &rtu, "/v1/rtus/%d", number)
 }
 
 // Failover moves an RTU to a FEP, or to the other one if to is empty.
 func (c *Client) Failover(ctx context.Context, rtu uint32, to string) (m MoveReply, err error) {
-	return m, c.call(ctx, http.MethodPost, fmt.Sprintf("/v1/rtus/%d/failover", rtu), MoveRequest{to}, &m)
+	return m, c.post(ctx, &m, MoveRequest{to}, "/v1/rtus/%d/failover", rtu)
 }
 
 // Pin binds an RTU to a FEP, or to its present owner if to is empty.
 func (c *Client) Pin(ctx context.Context, rtu uint32, to string) (m MoveReply, err error) {
-	return m, c.call(ctx, http.MethodPost, fmt.Sprintf("/v1/rtus/%d/pin", rtu), MoveRequest{to}, &m)
+	return m, c.post(ctx, &m, MoveRequest{to}, "/v1/rtus/%d/pin", rtu)
 }
 
 // Unpin takes a pin back.
 func (c *Client) Unpin(ctx context.Context, rtu uint32) (m MoveReply, err error) {
-	return m, c.call(ctx, http.MethodPost, fmt.Sprintf("/v1/rtus/%d/unpin", rtu), MoveRequest{}, &m)
+	return m, c.post(ctx, &m, MoveRequest{}, "/v1/rtus/%d/unpin", rtu)
 }
 
 // Uplinks lists the groups of all uplinks.
 func (c *Client) Uplinks(ctx context.Context) (u []UplinkStatus, err error) {
-	return u, c.call(ctx, http.MethodGet, "/v1/uplinks", nil, &u)
+	return u, c.get(ctx, &u, "/v1/uplinks")
 }
 
-// Raft reads the group's status as the node sees it.
-func (c *Client) Raft(ctx context.Context) (r RaftStatus, err error) {
-	return r, c.call(ctx, http.MethodGet, "/v1/raft", nil, &r)
+// Uplink reads one group of an uplink.
+func (c *Client) Uplink(ctx context.Context, name, group string) (u UplinkStatus, err error) {
+	return u, c.get(ctx, &u, "/v1/uplinks/%s/%s", url.PathEscape(name), url.PathEscape(group))
+}
+
+// Release takes a group of an uplink from its owner to a FEP, or to the other
+// one if to is empty, where a client may start anew.
+func (c *Client) Release(ctx context.Context, name, group, to string) (m MoveReply, err error) {
+	return m, c.post(ctx, &m, MoveRequest{to}, "/v1/uplinks/%s/%s/release", url.PathEscape(name), url.PathEscape(group))
+}
+
+// PointQuery says which points are asked for; zero fields don't restrict.
+type PointQuery struct {
+	RTU   *uint32
+	Kind  string // di | ai | counter
+	After string // PointPage.Next of the page before
+	Limit int
+}
+
+// Points lists the points that have a value, a page at a time.
+func (c *Client) Points(ctx context.Context, q PointQuery) (p PointPage, err error) {
+	query := url.Values{}
+	if q.RTU != nil {
+		query.Set("rtu", fmt.Sprint(*q.RTU))
+	}
+	if q.Kind != "" {
+		query.Set("kind", q.Kind)
+	}
+	if q.After != "" {
+		query.Set("after", q.After)
+	}
+	if q.Limit != 0 {
+		query.Set("limit", fmt.Sprint(q.Limit))
+	}
+	return p, c.get(ctx, &p, "/v1/points?%s", query.Encode())
+}
+
+// Point reads one point.
+func (c *Client) Point(ctx context.Context, rtu uint32, kind string, point uint32) (p Point, err error) {
+	return p, c.get(ctx, &p, "/v1/points/%d/%s/%d", rtu, url.PathEscape(kind), point)
 }
 
 // Events reads up to limit events after a number.
 func (c *Client) Events(ctx context.Context, after uint64, limit int) (p EventPage, err error) {
-	return p, c.call(ctx, http.MethodGet, fmt.Sprintf("/v1/events?after=%d&limit=%d", after, limit), nil, &p)
+	return p, c.get(ctx, &p, "/v1/events?after=%d&limit=%d", after, limit)
 }
 
 // NewestEvents reads the newest events, at most limit.
 func (c *Client) NewestEvents(ctx context.Context, limit int) (p EventPage, err error) {
-	return p, c.call(ctx, http.MethodGet, fmt.Sprintf("/v1/events?limit=%d", limit), nil, &p)
+	return p, c.get(ctx, &p, "/v1/events?limit=%d", limit)
 }
 
-// FollowEvents calls each for every event after a number, as it comes, until
-// ctx ends, the connection is lost or each returns an error.
-func (c *Client) FollowEvents(ctx context.Context, after uint64, each func(Event) error) error {
-	resp, err := c.do(ctx, http.MethodGet, fmt.Sprintf("/v1/events/stream?after=%d", after), nil)
-	if err != nil {
-		return err
-	}
-	defer resp.Body.Close()
-	lines := bufio.NewScanner(resp.Body)
-	lines.Buffer(nil, maxBody)
-	for lines.Scan() {
-		data, ok := strings.CutPrefix(lines.Text(), "data: ")
-		if !ok {
-			continue
-		}
-		var e Event
-		if err := json.Unmarshal([]byte(data), &e); err != nil {
-			return fmt.Errorf("event stream of %s: %w", c.Base, err)
-		}
-		if err := each(e); err != nil {
-			return err
-		}
-	}
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	return fmt.Errorf("%w: the event stream of %s ended: %v", ErrUnreachable, c.Base, lines.Err())
+// Controls lists the newest controls, at most limit, of one RTU unless it is 0.
+func (c *Client) Controls(ctx context.Context, rtu uint32, limit int) (list []Control, err error) {
+	return list, c.get(ctx, &list, "/v1/controls?rtu=%d&limit=%d", rtu, limit)
+}
+
+// Control sends a control and returns when it is done, however it ended.
+func (c *Client) Control(ctx context.Context, req ControlRequest) (done Control, err error) {
+	ctx, cancel := context.WithTimeout(ctx, maxControlTimeout+proposeTimeout+expireTimeout)
+	defer cancel()
+	return done, c.call(ctx, http.MethodPost, "/v1/controls", req, &done)
+}
+
+// get reads the answer to a GET into out.
+func (c *Client) get(ctx context.Context, out any, path string, args ...any) error {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	return c.call(ctx, http.MethodGet, fmt.Sprintf(path, args...), nil, out)
+}
+
+// post sends body as JSON and reads the answer into out.
+func (c *Client) post(ctx context.Context, out, body any, path string, args ...any) error {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	return c.call(ctx, http.MethodPost, fmt.Sprintf(path, args...), body, out)
 }
 
 // call sends body as JSON and reads the answer into out.
 func (c *Client) call(ctx context.Context, method, path string, body, out any) error {
-	ctx, cancel := context.WithTimeout(ctx, proposeTimeout+5*time.Second)
-	defer cancel()
-	resp, err := c.do(ctx, method, path, body)
+	var content io.Reader
+	if body != nil {
+		b, err := json.Marshal(body)
+		if err != nil {
+			return err
+		}
+		content = bytes.NewReader(b)
+	}
+	resp, err := c.do(ctx, method, path, "application/json", content)
 	if err != nil {
 		return err
 	}
@@ -120,25 +163,13 @@ func (c *Client) call(ctx context.Context, method, path string, body, out any) e
 
 // do returns a response with status 2xx. Its error is an *Error where the node
 // said why not.
-func (c *Client) do(ctx context.Context, method, path string, body any) (*http.Response, error) {
-	var content io.Reader
-	if body != nil {
-		b, err := json.Marshal(body)
-		if err != nil {
-			return nil, err
-		}
-		content = bytes.NewReader(b)
-	}
-	target, err := url.JoinPath(c.Base, "/")
+func (c *Client) do(ctx context.Context, method, path, contentType string, content io.Reader) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(c.Base, "/")+path, content)
 	if err != nil {
 		return nil, fmt.Errorf("node address %q: %w", c.Base, err)
 	}
-	req, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(target, "/")+path, content)
-	if err != nil {
-		return nil, fmt.Errorf("node address %q: %w", c.Base, err)
-	}
-	if body != nil {
-		req.Header.Set("Content-Type", "application/json")
+	if content != nil {
+		req.Header.Set("Content-Type", contentType)
 	}
 	if c.Token != "" {
 		req.Header.Set("Authorization", "Bearer "+c.Token)

@@ -4,5 +4,15 @@
 // else.
 //
 // It never talks to devices or control centres, and keeps no state of its own.
-// Who may do what is decided in one place, authorise.
+//
+// What always holds:
+//   - who may do what is decided in one place, authorise; without keys only
+//     whoever is on this host may;
+//   - what changes something is a POST, and is never done for another site's
+//     page;
+//   - no secret is logged or answered;
+//   - a client that is slow, greedy or gone holds up nobody: bodies, lists,
+//     streams and connections are bounded, and nothing is written to a client
+//     while the state is looked at;
+//   - Server.Close returns after the last request has ended.
 package api

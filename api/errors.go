@@ -8,6 +8,7 @@ import (
 	"net/http"
 
 	"github.com/fepha/fepha/cluster"
+	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
 )
 
@@ -15,11 +16,13 @@ import (
 type Code string
 
 const (
-	CodeInvalid  Code = "invalid"   // the request can never be right
-	CodeNotFound Code = "not_found" // no such thing
-	CodeConflict Code = "conflict"  // not now: the station's state is another
-	CodeNoLeader Code = "no_leader" // the station can't decide just now
-	CodeInternal Code = "internal"
+	CodeInvalid      Code = "invalid"      // the request can never be right
+	CodeNotFound     Code = "not_found"    // no such thing
+	CodeConflict     Code = "conflict"     // not now: the station's state is another
+	CodeNoLeader     Code = "no_leader"    // the station can't decide just now
+	CodeUnauthorised Code = "unauthorised" // not from this caller
+	CodeOverloaded   Code = "overloaded"   // too much at once: try again later
+	CodeInternal     Code = "internal"
 )
 
 // Error is a request's failure as the client sees it.
@@ -43,6 +46,10 @@ func conflict(format string, args ...any) error {
 	return &Error{http.StatusConflict, CodeConflict, fmt.Sprintf(format, args...)}
 }
 
+func forbidden(format string, args ...any) error {
+	return &Error{http.StatusForbidden, CodeUnauthorised, fmt.Sprintf(format, args...)}
+}
+
 func writeError(w http.ResponseWriter, err error) {
 	e, ok := errors.AsType[*Error](err)
 	switch {
@@ -52,6 +59,10 @@ func writeError(w http.ResponseWriter, err error) {
 		e = &Error{http.StatusServiceUnavailable, CodeNoLeader, err.Error()}
 	case errors.Is(err, cluster.ErrUnknownNode):
 		e = &Error{http.StatusNotFound, CodeNotFound, err.Error()}
+	case errors.Is(err, fsm.ErrNotSnapshot), errors.Is(err, fsm.ErrDamaged):
+		e = &Error{http.StatusBadRequest, CodeInvalid, err.Error()}
+	case errors.Is(err, cluster.ErrOverloaded):
+		e = &Error{http.StatusServiceUnavailable, CodeOverloaded, err.Error()}
 	default:
 		e = &Error{http.StatusInternalServerError, CodeInternal, err.Error()}
 	}

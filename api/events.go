@@ -1,7 +1,6 @@
 package api
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -13,16 +12,16 @@ import (
 // Event is one record of the journal. A point's event has RTU to Quality; an
 // audit event has Note instead.
 type Event struct {
-	Seq     uint64  `json:"seq"`
-	TimeMs  int64   `json:"time_ms"` // ms since 1970-01-01 UTC
-	RTU     uint32  `json:"rtu,omitempty"`
-	Kind    string  `json:"kind"` // di | ai | counter | note
-	Point   uint32  `json:"point,omitempty"`
-	Type    uint8   `json:"type,omitempty"` // TypeID
-	Value   float64 `json:"value"`
-	Quality uint8   `json:"quality"`
-	Time    string  `json:"time,omitempty"` // octets of the CP56Time2a in hex, as on the wire
-	Note    *Note   `json:"note,omitempty"`
+	Seq     uint64 `json:"seq"`
+	TimeMs  int64  `json:"time_ms"` // ms since 1970-01-01 UTC
+	RTU     uint32 `json:"rtu,omitempty"`
+	Kind    string `json:"kind"` // di | ai | counter | note
+	Point   uint32 `json:"point,omitempty"`
+	Type    uint8  `json:"type,omitempty"` // TypeID
+	Value   Value  `json:"value"`
+	Quality uint8  `json:"quality"`
+	Time    string `json:"time,omitempty"` // octets of the CP56Time2a in hex, as on the wire
+	Note    *Note  `json:"note,omitempty"`
 }
 
 // Note tells of something that the station did.
@@ -58,7 +57,7 @@ func eventOf(e *fsm.Event) Event {
 	n := e.Note
 	if n == nil {
 		out.RTU, out.Kind, out.Point, out.Type = e.RTU, e.Kind.String(), e.Point, e.Type
-		out.Value, out.Quality = e.Value, e.Quality
+		out.Value, out.Quality = Value(e.Value), e.Quality
 		out.Time = cp56Hex(e.Time)
 		return out
 	}
@@ -87,6 +86,9 @@ func cp56Hex(t uint64) string {
 // listEvents answers ?after=SEQ&limit=N with the events after SEQ, oldest
 // first, or without after with the newest ones.
 func (s *Server) listEvents(w http.ResponseWriter, r *http.Request) error {
+	if err := checkQuery(r, "after", "limit"); err != nil {
+		return err
+	}
 	limit, err := queryNumber(r, "limit", defaultPage, maxPage)
 	if err != nil {
 		return err
@@ -115,25 +117,12 @@ func readEvents(state *fsm.State, after uint64, limit int) []Event {
 	return events
 }
 
-// queryNumber reads a number of the query; 0 as most is no bound.
-func queryNumber(r *http.Request, name string, otherwise, most uint64) (uint64, error) {
-	text := r.URL.Query().Get(name)
-	if text == "" {
-		return otherwise, nil
-	}
-	n, err := strconv.ParseUint(text, 10, 64)
-	if err != nil {
-		return 0, invalid("%s=%q: expected a number", name, text)
-	}
-	if most > 0 && n > most {
-		return 0, invalid("%s=%d: expected at most %d", name, n, most)
-	}
-	return n, nil
-}
-
 // streamEvents sends the journal as server-sent events: those after ?after= or
 // the Last-Event-ID header, else those from now on, until the client goes.
 func (s *Server) streamEvents(w http.ResponseWriter, r *http.Request) error {
+	if err := checkQuery(r, "after"); err != nil {
+		return err
+	}
 	var after uint64
 	s.cfg.Node.View(func(state *fsm.State) { after = state.JournalLast() })
 	after, err := queryNumber(r, "after", after, 0)
@@ -145,37 +134,35 @@ func (s *Server) streamEvents(w http.ResponseWriter, r *http.Request) error {
 			return invalid("Last-Event-ID %q: expected an event's number", id)
 		}
 	}
-	w.Header().Set("Content-Type", "text/event-stream")
-	w.Header().Set("Cache-Control", "no-store")
-	out := http.NewResponseController(w)
+	out, err := s.openStream(w)
+	if err != nil {
+		return err
+	}
+	defer out.close()
 	for {
 		_, grown := s.cfg.Node.Applied()
 		var events []Event
-		s.cfg.Node.View(func(state *fsm.State) { events = readEvents(state, after, eventStreamBatch) })
+		s.cfg.Node.View(func(state *fsm.State) { events = readEvents(state, after, eventsAtOnce) })
 		for _, e := range events {
-			data, err := json.Marshal(e)
-			if err != nil {
-				return err
-			}
-			if _, err := fmt.Fprintf(w, "id: %d\ndata: %s\n\n", e.Seq, data); err != nil {
+			if err := out.send(e.Seq, e); err != nil {
 				return nil // the client is gone
 			}
 			after = e.Seq
 		}
-		if out.Flush() != nil {
-			return nil
-		}
-		if len(events) == eventStreamBatch {
+		if len(events) == eventsAtOnce {
 			continue
 		}
-		silence := time.NewTimer(eventStreamKeepUp)
+		if err := out.flush(); err != nil {
+			return nil
+		}
+		silence := time.NewTimer(streamSilence)
 		select {
 		case <-r.Context().Done():
 			silence.Stop()
 			return nil
 		case <-grown:
 		case <-silence.C:
-			if _, err := fmt.Fprint(w, ":\n\n"); err != nil {
+			if err := out.comment(); err != nil {
 				return nil
 			}
 		}

@@ -10,6 +10,7 @@ import (
 // Status is the answer of GET /v1/status: the station at a glance.
 type Status struct {
 	Station     uint16         `json:"station"`
+	Name        string         `json:"name"` // the station's
 	Node        string         `json:"node"` // that answers
 	Leader      string         `json:"leader"`
 	Term        uint64         `json:"term"`
@@ -29,6 +30,8 @@ type NodeStatus struct {
 	State         string `json:"state"` // leader | follower | candidate; "" if not heard of
 	Alive         bool   `json:"alive"`
 	Lease         bool   `json:"lease"`
+	SinceMs       int64  `json:"since_ms"` // since when it is alive, or not
+	API           string `json:"api"`      // address of its API, host:port
 	ConfigDiffers bool   `json:"config_differs,omitempty"`
 	Build         string `json:"build,omitempty"`
 }
@@ -42,8 +45,10 @@ type RTUStatus struct {
 	Phase    string          `json:"phase"` // unowned | owned | releasing
 	SinceMs  int64           `json:"since_ms"`
 	Reason   string          `json:"reason"`
-	Pinned   string          `json:"pinned"` // node, "" if not
+	Pinned   string          `json:"pinned"`           // node, "" if not
+	Target   string          `json:"target,omitempty"` // who is to own it next; in phase releasing
 	Online   bool            `json:"online"`
+	OnlineMs int64           `json:"online_since_ms"` // since when online is what it is; 0: it never was otherwise
 	Channels []ChannelStatus `json:"channels"`
 }
 
@@ -62,6 +67,8 @@ type UplinkStatus struct {
 	Mode    string         `json:"mode"`
 	Owner   string         `json:"owner"`
 	Epoch   uint64         `json:"epoch"`
+	Phase   string         `json:"phase"`
+	SinceMs int64          `json:"since_ms"`
 	Reason  string         `json:"reason"`
 	Links   []UplinkClient `json:"links"`
 	Cursor  uint64         `json:"cursor"`
@@ -90,6 +97,7 @@ func (s *Server) readStatus() Status {
 	info := s.cfg.Node.Info()
 	st := Status{
 		Station:     s.cfg.Station,
+		Name:        s.cfg.Name,
 		Node:        info.ID,
 		Leader:      info.Leader,
 		Term:        info.Term,
@@ -97,10 +105,10 @@ func (s *Server) readStatus() Status {
 		Quorum:      info.Quorum,
 		Nodes:       make([]NodeStatus, 0, len(info.Peers)),
 	}
-	for _, p := range info.Peers {
-		st.Nodes = append(st.Nodes, nodeStatus(p))
-	}
 	s.cfg.Node.View(func(state *fsm.State) {
+		for _, p := range info.Peers {
+			st.Nodes = append(st.Nodes, s.nodeStatus(state, p))
+		}
 		st.RTUs = s.rtuStatuses(state)
 		st.Uplinks = uplinkStatuses(state)
 		st.Journal = JournalStatus{state.JournalFirst(), state.JournalLast()}
@@ -108,9 +116,10 @@ func (s *Server) readStatus() Status {
 	return st
 }
 
-func nodeStatus(p cluster.PeerInfo) NodeStatus {
+func (s *Server) nodeStatus(state *fsm.State, p cluster.PeerInfo) NodeStatus {
+	node, _ := state.Node(p.ID)
 	return NodeStatus{
-		ID: p.ID, Host: p.Host, Role: string(p.Role), State: p.State,
+		ID: p.ID, Host: p.Host, Role: string(p.Role), State: p.State, SinceMs: node.SinceMs, API: s.cfg.APIs[p.ID],
 		Alive: p.Alive, Lease: p.Lease, ConfigDiffers: p.ConfigDiffers, Build: p.Build,
 	}
 }
@@ -127,7 +136,8 @@ func (s *Server) rtuStatus(state *fsm.State, r fsm.RTU) RTUStatus {
 	res, _ := state.Resource(fsm.RTUResource(r.Number))
 	out := RTUStatus{
 		Number: r.Number, Name: r.Name, Owner: res.Owner, Epoch: res.Epoch, Phase: res.Phase.String(),
-		SinceMs: res.SinceMs, Reason: res.Reason, Pinned: res.Pin, Online: r.Online,
+		SinceMs: res.SinceMs, Reason: res.Reason, Pinned: res.Pin, Target: res.Target,
+		Online: r.Online, OnlineMs: r.OnlineSinceMs, Channels: []ChannelStatus{},
 	}
 	for c, n := range r.Links {
 		ch := ChannelStatus{Channel: c + 1, Links: make([]map[string]string, n)}
@@ -175,7 +185,7 @@ func uplinkStatuses(state *fsm.State) []UplinkStatus {
 func uplinkStatus(state *fsm.State, g fsm.Group) UplinkStatus {
 	res, _ := state.Resource(g.Resource)
 	u := UplinkStatus{
-		Name: g.Uplink, Group: g.Name, Mode: g.Mode, Owner: res.Owner, Epoch: res.Epoch, Reason: res.Reason,
+		Name: g.Uplink, Group: g.Name, Mode: g.Mode, Owner: res.Owner, Epoch: res.Epoch, Phase: res.Phase.String(), SinceMs: res.SinceMs, Reason: res.Reason,
 		Links: []UplinkClient{}, Cursor: g.Cursor, Backlog: g.Backlog, Dropped: g.Dropped,
 	}
 	for _, c := range g.Clients {

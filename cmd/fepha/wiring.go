@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"os"
 
 	"github.com/fepha/fepha/acquisition"
@@ -201,7 +202,13 @@ func serverTLS(t *configs.TLS) (*tls.Config, error) {
 }
 
 func apiConfig(s *configs.Station, node *cluster.Node, log *slog.Logger) api.Config {
-	cfg := api.Config{Node: node, Station: s.ID, RTUs: make(map[uint32][][]string), Log: log}
+	cfg := api.Config{
+		Node: node, Station: s.ID, Name: s.Name, APIs: make(map[string]string), RTUs: make(map[uint32][][]string),
+		Describe: describer(s), Build: version, Log: log,
+	}
+	for _, n := range s.Cluster.Nodes {
+		cfg.APIs[n.ID] = apiAddress(n)
+	}
 	for _, r := range s.RTUs {
 		for _, c := range r.Channels {
 			var links []string
@@ -211,5 +218,19 @@ func apiConfig(s *configs.Station, node *cluster.Node, log *slog.Logger) api.Con
 			cfg.RTUs[r.Number] = append(cfg.RTUs[r.Number], links)
 		}
 	}
+	if !s.Security.Insecure {
+		cfg.Security = &api.Security{
+			CA: s.Security.CA.Path, Cert: s.Security.Cert.Path, Key: s.Security.Key.Path, Tokens: s.Security.Tokens.Path,
+		}
+	}
 	return cfg
+}
+
+// apiAddress is where others reach a node's API: if it listens on all of the
+// host's addresses, on the one that the other nodes use too.
+func apiAddress(n configs.Node) string {
+	if n.API.Addr().IsUnspecified() {
+		return netip.AddrPortFrom(n.Address.Addr(), n.API.Port()).String()
+	}
+	return n.API.String()
 }

@@ -1,0 +1,243 @@
+package api
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"math"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/fepha/fepha/fsm"
+	"github.com/fepha/fepha/fsm/fsmpb"
+)
+
+// ControlRequest asks for a control. It is sent to the device once at most.
+type ControlRequest struct {
+	RTU       uint32  `json:"rtu"`
+	Kind      string  `json:"kind"` // do | ao
+	Point     uint32  `json:"point"`
+	Value     float64 `json:"value"`      // of a DO: 0 and 1 of a single command, 1 and 2 of the others; of an AO: in engineering units
+	Select    bool    `json:"select"`     // select before operate
+	Qualifier uint8   `json:"qualifier"`  // QU of a DO, QL of an AO (IEC 60870-5-101, 7.2.6.26 and 7.2.6.39)
+	TimeoutMs int64   `json:"timeout_ms"` // for the device's answer; 0 is 10 s, at most 60 s
+}
+
+// Control is a control and what became of it.
+type Control struct {
+	ID        string `json:"id"`
+	Origin    string `json:"origin"` // who asked
+	RTU       uint32 `json:"rtu"`
+	Kind      string `json:"kind"`
+	Point     uint32 `json:"point"`
+	Name      string `json:"name"`
+	Type      uint8  `json:"type"` // TypeID
+	Value     Value  `json:"value"`
+	Qualifier uint8  `json:"qualifier"`
+	Phase     string `json:"phase"` // direct | select | execute | cancel
+	SelectID  string `json:"select_id,omitempty"`
+	Category  string `json:"category"`
+
+	Stage  string `json:"stage"`  // submitted | executing | confirmed | done
+	OK     bool   `json:"ok"`     // once done
+	Reason string `json:"reason"` // why not
+	Cause  uint8  `json:"cause"`  // cause of transmission of the device's last answer; 0: none
+	Node   string `json:"node"`   // that sent it
+	Epoch  uint64 `json:"epoch"`
+
+	// ms since 1970-01-01 UTC; 0: it never was
+	SubmittedMs int64 `json:"submitted_ms"`
+	StartedMs   int64 `json:"started_ms"`
+	ConfirmedMs int64 `json:"confirmed_ms"`
+	DoneMs      int64 `json:"done_ms"`
+	DeadlineMs  int64 `json:"deadline_ms"`
+}
+
+// Limits of a control.
+const (
+	controlTimeout    = 10 * time.Second
+	maxControlTimeout = 60 * time.Second
+	expireTimeout     = 5 * time.Second // for the state to end it, once its deadline has passed
+	maxOrigin         = 200             // octets
+)
+
+// listControls answers ?rtu=N&limit=N with the newest controls that are
+// remembered, oldest first.
+func (s *Server) listControls(w http.ResponseWriter, r *http.Request) error {
+	if err := checkQuery(r, "rtu", "limit"); err != nil {
+		return err
+	}
+	limit, err := queryNumber(r, "limit", defaultPage, maxPage)
+	if err != nil {
+		return err
+	}
+	rtu, err := queryNumber(r, "rtu", 0, math.MaxUint32)
+	if err != nil {
+		return err
+	}
+	var all []fsm.Control
+	s.cfg.Node.View(func(state *fsm.State) { all = state.ControlsAfter(0) })
+	slices.SortFunc(all, func(a, b fsm.Control) int { return cmp.Compare(b.Number, a.Number) })
+	list := []Control{}
+	for _, c := range all {
+		if rtu != 0 && c.RTU != uint32(rtu) {
+			continue
+		}
+		if list = append(list, s.control(c)); len(list) == int(limit) {
+			break
+		}
+	}
+	slices.Reverse(list)
+	return reply(w, list)
+}
+
+func (s *Server) showControl(w http.ResponseWriter, r *http.Request) error {
+	var c fsm.Control
+	var ok bool
+	s.cfg.Node.View(func(state *fsm.State) { c, ok = state.Control(r.PathValue("id")) })
+	if !ok {
+		return notFound("no control %q: it never was, or is forgotten", r.PathValue("id"))
+	}
+	return reply(w, s.control(c))
+}
+
+// submitControl answers when the control is done, however it ended. The request
+// goes on to its end if the client goes.
+func (s *Server) submitControl(w http.ResponseWriter, r *http.Request) error {
+	var req ControlRequest
+	if err := decode(r, &req); err != nil {
+		return err
+	}
+	submit, timeout, err := s.readControl(req)
+	if err != nil {
+		return err
+	}
+	submit.Origin = clip("api:"+callerOf(r), maxOrigin)
+	if err := takesLong(w, timeout+proposeTimeout+expireTimeout); err != nil {
+		return err
+	}
+	deadline := time.Now().Add(timeout)
+	submit.DeadlineMs = deadline.UnixMilli()
+	if req.Select {
+		submit.Phase = fsmpb.ControlSubmit_SELECT
+	}
+	c, err := s.operate(submit, deadline)
+	if err == nil && req.Select && c.OK {
+		submit.Phase, submit.SelectId = fsmpb.ControlSubmit_EXECUTE, c.ID
+		c, err = s.operate(submit, deadline)
+	}
+	if err != nil {
+		return err
+	}
+	return reply(w, s.control(c))
+}
+
+// readControl makes of a request what is submitted, but for its id and phase.
+func (s *Server) readControl(req ControlRequest) (c *fsmpb.ControlSubmit, timeout time.Duration, err error) {
+	kind, _ := fsm.ParseKind(req.Kind)
+	timeout = time.Duration(req.TimeoutMs) * time.Millisecond
+	if req.TimeoutMs == 0 {
+		timeout = controlTimeout
+	}
+	switch {
+	case kind != fsm.DO && kind != fsm.AO:
+		return nil, 0, invalid("kind %q: expected do or ao", req.Kind)
+	case req.TimeoutMs < 0 || timeout > maxControlTimeout:
+		return nil, 0, invalid("timeout_ms %d: expected 1 to %d", req.TimeoutMs, maxControlTimeout.Milliseconds())
+	case req.Qualifier > 127:
+		return nil, 0, invalid("qualifier %d: expected 0 to 127", req.Qualifier)
+	}
+	k := fsm.PointKey{RTU: req.RTU, Kind: kind, Point: req.Point}
+	info, ok := s.cfg.Describe(k)
+	if !ok {
+		return nil, 0, notFound("no point %v in this node's configuration", k)
+	}
+	return &fsmpb.ControlSubmit{
+		Rtu: req.RTU, Kind: kind.Proto(), Point: req.Point, Type: uint32(info.Type), Value: req.Value,
+		Qualifier: uint32(req.Qualifier), Category: info.Category,
+	}, timeout, nil
+}
+
+// operate submits a control under a new id and waits until it is done.
+func (s *Server) operate(submit *fsmpb.ControlSubmit, deadline time.Time) (fsm.Control, error) {
+	if err := s.freeToOperate(submit); err != nil {
+		return fsm.Control{}, err
+	}
+	submit.Id = "api-" + rand.Text()
+	if err := s.propose(s.ctx, &fsmpb.Command{Op: &fsmpb.Command_ControlSubmit{ControlSubmit: submit}}); err != nil {
+		return fsm.Control{}, err
+	}
+	ctx, cancel := context.WithDeadline(s.ctx, deadline)
+	defer cancel()
+	c, err := s.waitControl(ctx, submit.Id)
+	if err == nil || s.ctx.Err() != nil {
+		return c, err
+	}
+	// The state ends it, so that there is one answer even if the device's is on its way.
+	ctx, cancel = context.WithTimeout(s.ctx, expireTimeout)
+	defer cancel()
+	expire := &fsmpb.Command{Op: &fsmpb.Command_ControlExpire{ControlExpire: &fsmpb.ControlExpire{Id: submit.Id}}}
+	if err := s.propose(ctx, expire); err != nil {
+		return c, err
+	}
+	return s.waitControl(ctx, submit.Id)
+}
+
+// waitControl waits until a control is done.
+func (s *Server) waitControl(ctx context.Context, id string) (fsm.Control, error) {
+	for {
+		_, grown := s.cfg.Node.Applied()
+		var c fsm.Control
+		var ok bool
+		s.cfg.Node.View(func(state *fsm.State) { c, ok = state.Control(id) })
+		switch {
+		case !ok:
+			return c, conflict("control %s is forgotten: its outcome is unknown", id)
+		case c.Stage == fsm.Done:
+			return c, nil
+		}
+		select {
+		case <-grown:
+		case <-ctx.Done():
+			return c, ctx.Err()
+		}
+	}
+}
+
+// freeToOperate refuses what would come between another's controls of a point.
+func (s *Server) freeToOperate(submit *fsmpb.ControlSubmit) (err error) {
+	if submit.SelectId != "" {
+		return nil // the state checks the selection
+	}
+	same := func(c *fsm.Control) bool {
+		return c.RTU == submit.Rtu && c.Kind.Proto() == submit.Kind && c.Point == submit.Point
+	}
+	now := time.Now().UnixMilli()
+	s.cfg.Node.View(func(state *fsm.State) {
+		for _, c := range state.PendingControls(submit.Rtu) {
+			if same(&c) {
+				err = conflict("another control of this point is under way, by %s", c.Origin)
+			}
+		}
+		for _, c := range state.ControlsAfter(0) {
+			if same(&c) && c.Phase == fsm.Select && c.Stage == fsm.Done && c.OK && !c.Used && c.DeadlineMs > now && c.Origin != submit.Origin {
+				err = conflict("this point is selected by %s", c.Origin)
+			}
+		}
+	})
+	return err
+}
+
+func (s *Server) control(c fsm.Control) Control {
+	info, _ := s.cfg.Describe(fsm.PointKey{RTU: c.RTU, Kind: c.Kind, Point: c.Point})
+	return Control{
+		ID: c.ID, Origin: c.Origin, RTU: c.RTU, Kind: c.Kind.String(), Point: c.Point, Name: info.Name, Type: c.Type,
+		Value: Value(c.Value), Qualifier: c.Qualifier, Phase: c.Phase.String(), SelectID: c.SelectID, Category: c.Category,
+		Stage: c.Stage.String(), OK: c.OK, Reason: c.Reason, Cause: c.Cause, Node: c.Node, Epoch: c.Epoch,
+		SubmittedMs: c.SubmittedMs, StartedMs: c.StartedMs, ConfirmedMs: c.ConfirmedMs, DoneMs: c.DoneMs, DeadlineMs: c.DeadlineMs,
+	}
+}
+
+// clip keeps the first octets of a text.
+func clip(text string, most int) string { return text[:min(len(text), most)] }

@@ -1,0 +1,114 @@
+package api
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"net/http"
+	"slices"
+	"strconv"
+)
+
+// reply writes v as JSON.
+func reply(w http.ResponseWriter, v any) error {
+	w.Header().Set("Content-Type", "application/json")
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	_ = enc.Encode(v) // a client that is gone needs no answer
+	return nil
+}
+
+// decode reads a JSON object into v, exactly: no unknown field, nothing after
+// it. No body leaves v as it is.
+func decode(r *http.Request, v any) error {
+	dec := json.NewDecoder(r.Body)
+	dec.DisallowUnknownFields()
+	switch err := dec.Decode(v); {
+	case errors.Is(err, io.EOF):
+		return nil
+	case err != nil:
+		return bodyError(err)
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return invalid("body: expected one JSON object and nothing after it")
+	}
+	return nil
+}
+
+func bodyError(err error) error {
+	if e, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return &Error{http.StatusRequestEntityTooLarge, CodeInvalid, fmt.Sprintf("body: expected at most %d octets", e.Limit)}
+	}
+	return invalid("body: %v", err)
+}
+
+// queryNumber reads a number of the query; 0 as most is no bound.
+func queryNumber(r *http.Request, name string, otherwise, most uint64) (uint64, error) {
+	text := r.URL.Query().Get(name)
+	if text == "" {
+		return otherwise, nil
+	}
+	n, err := strconv.ParseUint(text, 10, 64)
+	if err != nil {
+		return 0, invalid("%s=%q: expected a number", name, text)
+	}
+	if most > 0 && n > most {
+		return 0, invalid("%s=%d: expected at most %d", name, n, most)
+	}
+	return n, nil
+}
+
+// pathNumber reads a number of the path.
+func pathNumber(r *http.Request, name, what string) (uint32, error) {
+	n, err := strconv.ParseUint(r.PathValue(name), 10, 32)
+	if err != nil {
+		return 0, invalid("%s %q: expected a number", what, r.PathValue(name))
+	}
+	return uint32(n), nil
+}
+
+// checkQuery refuses what a request can't be asked: a misspelt filter would
+// otherwise be no filter.
+func checkQuery(r *http.Request, known ...string) error {
+	for name := range r.URL.Query() {
+		if !slices.Contains(known, name) {
+			return invalid("%s: unknown, expected one of %q", name, known)
+		}
+	}
+	return nil
+}
+
+// Value is a point's value. In JSON it is a number, or "NaN", "Infinity" or
+// "-Infinity" as in the JSON of Protocol Buffers: devices do send them.
+type Value float64
+
+// MarshalJSON implements json.Marshaler.
+func (v Value) MarshalJSON() ([]byte, error) {
+	switch f := float64(v); {
+	case math.IsNaN(f):
+		return []byte(`"NaN"`), nil
+	case math.IsInf(f, 1):
+		return []byte(`"Infinity"`), nil
+	case math.IsInf(f, -1):
+		return []byte(`"-Infinity"`), nil
+	default:
+		return json.Marshal(f)
+	}
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (v *Value) UnmarshalJSON(b []byte) error {
+	switch string(b) {
+	case `"NaN"`:
+		*v = Value(math.NaN())
+	case `"Infinity"`:
+		*v = Value(math.Inf(1))
+	case `"-Infinity"`:
+		*v = Value(math.Inf(-1))
+	default:
+		return json.Unmarshal(b, (*float64)(v))
+	}
+	return nil
+}

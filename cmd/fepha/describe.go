@@ -1,0 +1,46 @@
+package main
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/fepha/fepha/api"
+	"github.com/fepha/fepha/configs"
+	"github.com/fepha/fepha/fsm"
+)
+
+// describer tells what the configuration says of points, for the API. The
+// tables are sorted, so it looks into them as they are.
+func describer(s *configs.Station) func(fsm.PointKey) (api.PointInfo, bool) {
+	rtus := make(map[uint32]*configs.RTU, len(s.RTUs))
+	for i := range s.RTUs {
+		rtus[s.RTUs[i].Number] = &s.RTUs[i]
+	}
+	return func(k fsm.PointKey) (info api.PointInfo, ok bool) {
+		if r := rtus[k.RTU]; r != nil {
+			return describePoint(r.Points, k)
+		}
+		i, ok := slices.BinarySearchFunc(s.VirtualPoints, k, func(v configs.VirtualPoint, k fsm.PointKey) int {
+			return cmp.Or(cmp.Compare(v.RTU, k.RTU), cmp.Compare(v.Number, k.Point))
+		})
+		if !ok || k.Kind != fsm.DI {
+			return info, false
+		}
+		return api.PointInfo{Name: s.VirtualPoints[i].Name}, true
+	}
+}
+
+func describePoint(points []configs.Point, k fsm.PointKey) (info api.PointInfo, ok bool) {
+	i, ok := slices.BinarySearchFunc(points, k, func(p configs.Point, k fsm.PointKey) int {
+		return cmp.Or(cmp.Compare(p.Kind, configs.Kind(k.Kind)), cmp.Compare(p.Number, k.Point))
+	})
+	if !ok {
+		return info, false
+	}
+	p := &points[i]
+	info = api.PointInfo{Name: p.Name, Type: uint8(p.Type), Category: p.Category.String()}
+	if p.Analog != nil {
+		info.Unit = p.Analog.Unit
+	}
+	return info, true
+}

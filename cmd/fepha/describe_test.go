@@ -1,0 +1,42 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/fepha/fepha/api"
+	"github.com/fepha/fepha/configs"
+	"github.com/fepha/fepha/fsm"
+)
+
+// The describer finds each point of a station, and what it finds is that point.
+func TestDescriberKnowsEveryPoint(t *testing.T) {
+	s, err := configs.LoadFS(configs.Examples, "examples/station.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	describe := describer(s)
+	want := make(map[fsm.PointKey]api.PointInfo)
+	for _, r := range s.RTUs {
+		for _, p := range r.Points {
+			want[fsm.PointKey{RTU: r.Number, Kind: fsm.Kind(p.Kind), Point: p.Number}] = api.PointInfo{
+				Name: p.Name, Unit: p.Scaling().Unit, Type: uint8(p.Type), Category: p.Category.String(),
+			}
+		}
+	}
+	for _, v := range s.VirtualPoints {
+		want[fsm.PointKey{RTU: v.RTU, Kind: fsm.DI, Point: v.Number}] = api.PointInfo{Name: v.Name}
+	}
+	for k, info := range want {
+		if got, ok := describe(k); !ok || got != info {
+			t.Errorf("%v: %+v, want %+v", k, got, info)
+		}
+	}
+	for _, k := range []fsm.PointKey{{}, {RTU: 1, Kind: fsm.AO, Point: 4711}, {RTU: 900, Kind: fsm.AI, Point: 1}, {RTU: 77, Kind: fsm.DI, Point: 1}} {
+		if _, known := want[k]; known {
+			t.Fatalf("%v is no example of an unknown point", k)
+		}
+		if info, ok := describe(k); ok {
+			t.Errorf("%v: %+v, want none", k, info)
+		}
+	}
+}
