@@ -312,3 +312,23 @@ func TestDialEndsAtT0(t *testing.T) {
 		t.Errorf("got %v, want ErrConfig", err)
 	}
 }
+
+// A tap takes its time: the guard has the last word.
+func TestWriteGuardIsAskedAfterTheTap(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		c, s := fakeStation(t, ClientConfig{
+			WriteGuard: func() error {
+				if time.Since(began) >= time.Second {
+					return io.ErrNoProgress
+				}
+				return nil
+			},
+			Tap: func(Direction, time.Time, []byte) { time.Sleep(time.Second) },
+		})
+		if err := c.StartDT(t.Context()); !errors.Is(err, ErrGuard) {
+			t.Errorf("StartDT: %v, want ErrGuard", err)
+		}
+		s.expect("")
+	})
+}
