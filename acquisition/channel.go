@@ -158,7 +158,7 @@ func (s *sequencer) checked(now time.Duration, k linkKey, ok bool) {
 	l.conn = idle
 	if ok {
 		l.succeeded()
-		l.probeAt = now + s.retry
+		l.probeAt = now + s.backOff(0)
 	} else {
 		s.fail(now, l)
 		s.begun = s.begun || s.owner && k.channel == s.current // it was waited for

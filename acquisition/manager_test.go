@@ -24,6 +24,9 @@ type bench struct {
 	feps map[string]*fep
 	rtus []RTU
 	logs lines
+
+	tapping sync.Mutex
+	tapped  map[LinkID]int // frames
 }
 
 // lines counts the lines of a log.
@@ -43,6 +46,14 @@ type fep struct {
 	*Manager
 	cancel context.CancelFunc
 	ended  chan error
+}
+
+func (b *bench) tap(id LinkID) iec104.Tap {
+	return func(iec104.Direction, time.Time, []byte) {
+		b.tapping.Lock()
+		defer b.tapping.Unlock()
+		b.tapped[id]++
+	}
 }
 
 // inBubble runs a test in virtual time.
@@ -76,13 +87,14 @@ func newBench(t *testing.T, rtus ...RTU) *bench {
 			links[r.Number] = append(links[r.Number], uint32(len(c.Links)))
 		}
 	}
-	return &bench{T: t, station: newStation(t, links), net: newNetwork(), feps: map[string]*fep{}, rtus: rtus}
+	return &bench{T: t, station: newStation(t, links), net: newNetwork(), feps: map[string]*fep{}, rtus: rtus,
+		tapped: map[LinkID]int{}}
 }
 
 // run starts the acquisition of a node.
 func (b *bench) run(node string) *fep {
 	b.Helper()
-	m, err := New(Config{Cluster: b.nodes[node], Node: node, RTUs: b.rtus, Dial: b.net.dial, Log: slog.New(slog.NewTextHandler(io.MultiWriter(b.Output(), &b.logs), &slog.HandlerOptions{Level: slog.LevelWarn}))})
+	m, err := New(Config{Cluster: b.nodes[node], Node: node, RTUs: b.rtus, Dial: b.net.dial, Tap: b.tap, Log: slog.New(slog.NewTextHandler(io.MultiWriter(b.Output(), &b.logs), &slog.HandlerOptions{Level: slog.LevelWarn}))})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -196,6 +208,9 @@ func TestCollects(t *testing.T) {
 
 		// Without a quorum nothing is acknowledged, however long it takes.
 		b.until(time.Minute, "all acknowledged", func() bool { return d.queue.Len() == 0 })
+		if n := b.tapped[LinkID{1, 1, 1}]; n < 10 {
+			t.Errorf("the tap has seen %d frames", n)
+		}
 		b.stall(true)
 		d.change(2, 0)
 		b.remains(12*time.Second, "unacknowledged", func() bool { return d.queue.Len() == 1 })

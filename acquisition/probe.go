@@ -7,7 +7,9 @@ import (
 )
 
 const (
-	// probeBackOff is how many times retry the wait between probes of a link that refuses grows to at most.
+	// probeEvery is how many times retry lies between probes, and probeBackOff what that grows to at most while a link
+	// refuses.
+	probeEvery   = 2
 	probeBackOff = 8
 
 	// A device that serves a single client may drop that one when another connects. Whoever probes it learns that only
@@ -44,8 +46,8 @@ func (s *sequencer) probeUse(now time.Duration, k linkKey) use {
 
 // backOff is the wait between probes of a link after this many failures in a row.
 func (s *sequencer) backOff(failures int) time.Duration {
-	wait := s.retry
-	for range failures {
+	wait := probeEvery * s.retry
+	for range failures - 1 {
 		wait = min(2*wait, probeBackOff*s.retry)
 	}
 	return wait

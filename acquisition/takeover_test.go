@@ -43,8 +43,8 @@ func (b *bench) distinct() (n, repeated int) {
 	}
 	seen := map[key]bool{}
 	for _, e := range b.events() {
-		if iec104.TypeID(e.Type) != iec104.M_SP_TB_1 {
-			continue
+		if iec104.TypeID(e.Type) != iec104.M_SP_TB_1 || e.Quality != 0 {
+			continue // an answer to an interrogation, or the state's own word that the point isn't topical
 		}
 		k := key{e.Point, e.Time}
 		if seen[k] {
