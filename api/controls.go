@@ -15,13 +15,16 @@ import (
 
 // ControlRequest asks for a control. It is sent to the device once at most.
 type ControlRequest struct {
-	RTU       uint32  `json:"rtu"`
-	Kind      string  `json:"kind"` // do | ao
-	Point     uint32  `json:"point"`
-	Value     float64 `json:"value"`      // of a DO: 0 and 1 of a single command, 1 and 2 of the others; of an AO: in engineering units
-	Select    bool    `json:"select"`     // select before operate
-	Qualifier uint8   `json:"qualifier"`  // QU of a DO, QL of an AO (IEC 60870-5-101, 7.2.6.26 and 7.2.6.39)
-	TimeoutMs int64   `json:"timeout_ms"` // for the device's answer; 0 is 10 s, at most 60 s
+	RTU   uint32 `json:"rtu"`
+	Kind  string `json:"kind"` // do | ao
+	Point uint32 `json:"point"`
+	// Of State and Value, one. State is for a DO: on or off (of a regulating step, higher and lower). Value is of an AO in
+	// engineering units, of a DO as the device has it: off is 0 in a single command, and 1 in the others.
+	State     string   `json:"state,omitempty"`
+	Value     *float64 `json:"value,omitempty"`
+	Select    bool     `json:"select"`     // select before operate
+	Qualifier uint8    `json:"qualifier"`  // QU of a DO, QL of an AO (IEC 60870-5-101, 7.2.6.26 and 7.2.6.39)
+	TimeoutMs int64    `json:"timeout_ms"` // for the device's answer; 0 is 10 s, at most 60 s
 }
 
 // Control is a control and what became of it.
@@ -34,6 +37,7 @@ type Control struct {
 	Name      string `json:"name"`
 	Type      uint8  `json:"type"` // TypeID
 	Value     Value  `json:"value"`
+	State     string `json:"state,omitempty"` // of a DO: what the value means, on or off
 	Qualifier uint8  `json:"qualifier"`
 	Phase     string `json:"phase"` // direct | select | execute | cancel
 	SelectID  string `json:"select_id,omitempty"`
@@ -153,10 +157,46 @@ func (s *Server) readControl(req ControlRequest) (c *fsmpb.ControlSubmit, timeou
 	if !ok {
 		return nil, 0, notFound("no point %v in this node's configuration", k)
 	}
+	value, err := req.value(kind, info)
 	return &fsmpb.ControlSubmit{
-		Rtu: req.RTU, Kind: kind.Proto(), Point: req.Point, Type: uint32(info.Type), Value: req.Value,
+		Rtu: req.RTU, Kind: kind.Proto(), Point: req.Point, Type: uint32(info.Type), Value: value,
 		Qualifier: uint32(req.Qualifier), Category: info.Category,
-	}, timeout, nil
+	}, timeout, err
+}
+
+// The states of a DO.
+const (
+	stateOff = "off"
+	stateOn  = "on"
+)
+
+func (req *ControlRequest) value(kind fsm.Kind, info PointInfo) (float64, error) {
+	switch {
+	case (req.State != "") == (req.Value != nil):
+		return 0, invalid("expected either state or value")
+	case req.Value != nil:
+		return *req.Value, nil
+	case kind != fsm.DO:
+		return 0, invalid("state %q: expected a value, since this is no DO", req.State)
+	case req.State == stateOff:
+		return float64(info.Off), nil
+	case req.State == stateOn:
+		return float64(info.Off) + 1, nil
+	}
+	return 0, invalid("state %q: expected on or off", req.State)
+}
+
+// stateOf is what a value of a DO means.
+func stateOf(c *fsm.Control, info PointInfo) string {
+	switch {
+	case c.Kind != fsm.DO || info.Type == 0:
+		return ""
+	case c.Value == float64(info.Off):
+		return stateOff
+	case c.Value == float64(info.Off)+1:
+		return stateOn
+	}
+	return ""
 }
 
 // operate submits a control under a new id and waits until it is done.
@@ -233,7 +273,7 @@ func (s *Server) control(c fsm.Control) Control {
 	info, _ := s.cfg.Describe(fsm.PointKey{RTU: c.RTU, Kind: c.Kind, Point: c.Point})
 	return Control{
 		ID: c.ID, Origin: c.Origin, RTU: c.RTU, Kind: c.Kind.String(), Point: c.Point, Name: info.Name, Type: c.Type,
-		Value: Value(c.Value), Qualifier: c.Qualifier, Phase: c.Phase.String(), SelectID: c.SelectID, Category: c.Category,
+		Value: Value(c.Value), State: stateOf(&c, info), Qualifier: c.Qualifier, Phase: c.Phase.String(), SelectID: c.SelectID, Category: c.Category,
 		Stage: c.Stage.String(), OK: c.OK, Reason: c.Reason, Cause: c.Cause, Node: c.Node, Epoch: c.Epoch,
 		SubmittedMs: c.SubmittedMs, StartedMs: c.StartedMs, ConfirmedMs: c.ConfirmedMs, DoneMs: c.DoneMs, DeadlineMs: c.DeadlineMs,
 	}

@@ -58,11 +58,12 @@ func TestControls(t *testing.T) {
 		phase  string
 		ok     bool
 	}{
-		{"direct", ControlRequest{RTU: 1, Kind: "do", Point: 2, Value: 1}, "direct", "direct", true},
-		{"direct, refused", ControlRequest{RTU: 1, Kind: "do", Point: 2, Value: 2}, "direct", "direct", false},
-		{"selected", ControlRequest{RTU: 1, Kind: "do", Point: 2, Value: 1, Select: true}, "select execute", "execute", true},
-		{"selected, execute refused", ControlRequest{RTU: 1, Kind: "do", Point: 2, Value: 2, Select: true}, "select execute", "execute", false},
-		{"select refused", ControlRequest{RTU: 1, Kind: "ao", Point: 5, Value: 7.5, Select: true}, "select", "select", false},
+		{"direct", ControlRequest{RTU: 1, Kind: "do", Point: 2, Value: new(1.0)}, "direct", "direct", true},
+		{"direct, refused", ControlRequest{RTU: 1, Kind: "do", Point: 2, Value: new(2.0)}, "direct", "direct", false},
+		{"selected", ControlRequest{RTU: 1, Kind: "do", Point: 2, Value: new(1.0), Select: true}, "select execute", "execute", true},
+		{"selected, execute refused", ControlRequest{RTU: 1, Kind: "do", Point: 2, Value: new(2.0), Select: true}, "select execute", "execute", false},
+		{"by name", ControlRequest{RTU: 1, Kind: "do", Point: 2, State: "off"}, "direct", "direct", true},
+		{"select refused", ControlRequest{RTU: 1, Kind: "ao", Point: 5, Value: new(7.5), Select: true}, "select", "select", false},
 	} {
 		mu.Lock()
 		phases = nil
@@ -81,8 +82,15 @@ func TestControls(t *testing.T) {
 			t.Errorf("%s: %+v", tc.name, c)
 		}
 	}
+	// The point is a double command, in which on is 2: whoever says on need not know.
+	states := map[string]float64{"on": 2, "off": 1}
 	list, err := s.Controls(t.Context(), 1, 100)
-	if err != nil || len(list) != 7 {
+	for _, c := range list {
+		if c.Kind == "do" && states[c.State] != float64(c.Value) || c.Kind == "ao" && c.State != "" {
+			t.Errorf("%+v", c)
+		}
+	}
+	if err != nil || len(list) != 8 {
 		t.Fatalf("%d controls, %v", len(list), err)
 	}
 	ids := map[string]bool{}
@@ -95,7 +103,7 @@ func TestControls(t *testing.T) {
 	if len(ids) != len(list) {
 		t.Error("ids are not unique")
 	}
-	if newest, err := s.Controls(t.Context(), 0, 1); err != nil || len(newest) != 1 || newest[0].ID != list[6].ID {
+	if newest, err := s.Controls(t.Context(), 0, 1); err != nil || len(newest) != 1 || newest[0].ID != list[7].ID {
 		t.Errorf("the newest: %+v, %v", newest, err)
 	}
 	if none, err := s.Controls(t.Context(), 2, 10); err != nil || len(none) != 0 {
@@ -112,7 +120,7 @@ func TestControls(t *testing.T) {
 func TestControlWithoutAnswer(t *testing.T) {
 	s := serve(t)
 	began := time.Now()
-	c, err := s.Control(t.Context(), ControlRequest{RTU: 1, Kind: "do", Point: 2, Value: 1, TimeoutMs: 200})
+	c, err := s.Control(t.Context(), ControlRequest{RTU: 1, Kind: "do", Point: 2, State: "on", TimeoutMs: 200})
 	if err != nil || c.Stage != "done" || c.OK || c.Reason != "deadline" {
 		t.Errorf("%+v, %v", c, err)
 	}
@@ -138,6 +146,10 @@ func TestControlsThatAreRefused(t *testing.T) {
 		{`{"rtu":1,"kind":"do","point":2,"value":1,"timeout_ms":-1}`, 400, CodeInvalid, "timeout_ms"},
 		{`{"rtu":1,"kind":"do","point":2,"value":1,"qualifier":128}`, 400, CodeInvalid, "qualifier"},
 		{`{"rtu":1,"kind":"do","point":2,"value":"on"}`, 400, CodeInvalid, "value"},
+		{`{"rtu":1,"kind":"do","point":2}`, 400, CodeInvalid, "either state or value"},
+		{`{"rtu":1,"kind":"do","point":2,"value":1,"state":"on"}`, 400, CodeInvalid, "either state or value"},
+		{`{"rtu":1,"kind":"do","point":2,"state":"open"}`, 400, CodeInvalid, "expected on or off"},
+		{`{"rtu":1,"kind":"ao","point":5,"state":"on"}`, 400, CodeInvalid, "no DO"},
 		{`{"rtu":1,"kind":"do","point":2,"value":1,"force":true}`, 400, CodeInvalid, `"force"`},
 	} {
 		s.refuses(t, tc.status, tc.code, tc.says, "POST", "/v1/controls", tc.body)
@@ -168,7 +180,7 @@ func TestControlEndsWithoutItsClient(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	gone := make(chan error)
 	go func() {
-		_, err := s.Control(ctx, ControlRequest{RTU: 1, Kind: "do", Point: 2, Value: 1, TimeoutMs: 300})
+		_, err := s.Control(ctx, ControlRequest{RTU: 1, Kind: "do", Point: 2, State: "on", TimeoutMs: 300})
 		gone <- err
 	}()
 	var list []Control

@@ -205,7 +205,7 @@ func describe(k fsm.PointKey) (PointInfo, bool) {
 		"1/di/17": {Name: "Incomer 101 breaker"},
 		"1/di/99": {Name: "never seen"},
 		"1/ai/3":  {Name: "Busbar voltage", Unit: "kV"},
-		"1/do/2":  {Name: "Incomer 101 breaker", Type: 46, Category: "DO"},
+		"1/do/2":  {Name: "Incomer 101 breaker", Type: 46, Category: "DO", Off: 1},
 		"1/ao/5":  {Name: "Tap set point", Type: 50, Category: "AO"},
 	}[k.String()]
 	return info, ok

@@ -14,6 +14,7 @@ type PointInfo struct {
 	Unit     string // engineering, of an analog
 	Type     uint8  // of a control: TypeID of the command
 	Category string // of a control
+	Off      Value  // of a DO: the value that means off; on is one more
 }
 
 // Point is the newest value of a point.

@@ -215,14 +215,14 @@ func TestClientCertificates(t *testing.T) {
 	// Who it was is in the audit.
 	wg := s.node.device(func(*fsmpb.ControlSubmit) (bool, string) { return true, "" })
 	defer wg.Wait()
-	if c, err := carol.Control(t.Context(), ControlRequest{RTU: 1, Kind: "do", Point: 2, Value: 1}); err != nil || c.Origin != "api:carol" {
+	if c, err := carol.Control(t.Context(), ControlRequest{RTU: 1, Kind: "do", Point: 2, State: "on"}); err != nil || c.Origin != "api:carol" {
 		t.Errorf("%+v, %v", c, err)
 	}
 	if logs := s.logs.String(); !strings.Contains(logs, "by=carol") {
 		t.Errorf("logs:\n%s", logs)
 	}
 	s.Token = aliceToken
-	if c, err := s.Control(t.Context(), ControlRequest{RTU: 1, Kind: "do", Point: 2, Value: 1}); err != nil || c.Origin != "api:alice" {
+	if c, err := s.Control(t.Context(), ControlRequest{RTU: 1, Kind: "do", Point: 2, State: "on"}); err != nil || c.Origin != "api:alice" {
 		t.Errorf("%+v, %v", c, err)
 	}
 	for name, cert := range map[string]tls.Certificate{

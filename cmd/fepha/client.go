@@ -2,13 +2,19 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"net"
+	"net/http"
+	"net/url"
 	"os"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -17,8 +23,9 @@ import (
 
 // clientFlags are those of every command that talks to a node.
 type clientFlags struct {
-	addr, token string
-	json        bool
+	addr, token   string
+	ca, cert, key string
+	json          bool
 }
 
 func (f *clientFlags) register(cmd *cobra.Command) {
@@ -26,6 +33,9 @@ func (f *clientFlags) register(cmd *cobra.Command) {
 	fl.StringVar(&f.addr, "addr", envOr("FEPHA_ADDR", "http://127.0.0.1:7310"), "URL of a node's API; default from FEPHA_ADDR")
 	// The token's default is not shown in the help, so it is read in client().
 	fl.StringVar(&f.token, "token", "", "API token; better given in FEPHA_TOKEN, where other users can't see it")
+	fl.StringVar(&f.ca, "ca", os.Getenv("FEPHA_CA"), "PEM file of the station's CA; default from FEPHA_CA")
+	fl.StringVar(&f.cert, "cert", os.Getenv("FEPHA_CERT"), "PEM file of a client certificate; default from FEPHA_CERT")
+	fl.StringVar(&f.key, "key", os.Getenv("FEPHA_KEY"), "PEM file of its key; default from FEPHA_KEY")
 	fl.BoolVar(&f.json, "json", false, "print JSON")
 }
 
@@ -36,23 +46,80 @@ func envOr(name, otherwise string) string {
 	return otherwise
 }
 
-func (f *clientFlags) client() *api.Client {
-	base := strings.TrimSuffix(f.addr, "/")
+// client makes a client of the node that the flags name.
+func (f *clientFlags) client() (*api.Client, error) {
+	base := f.addr
 	if !strings.Contains(base, "://") {
-		base = "http://" + base
+		scheme := "http"
+		if f.ca != "" || f.cert != "" {
+			scheme = "https"
+		}
+		base = scheme + "://" + base
+	}
+	u, err := url.Parse(base)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return nil, usagef("--addr %q: expected the URL of a node's API, such as http://127.0.0.1:7310", f.addr)
+	}
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	if transport.TLSClientConfig, err = f.tls(); err != nil {
+		return nil, err
 	}
 	token := f.token
 	if token == "" {
 		token = os.Getenv("FEPHA_TOKEN")
 	}
-	return &api.Client{Base: base, Token: token}
+	if u.Scheme == "http" {
+		if ip := net.ParseIP(u.Hostname()); token != "" && u.Hostname() != "localhost" && (ip == nil || !ip.IsLoopback()) {
+			return nil, usagef("--addr %s: expected https, since a token would be sent in the clear", f.addr)
+		}
+		token = "" // a station on this host asks for none
+	}
+	return &api.Client{Base: u.Scheme + "://" + u.Host, Token: token, HTTP: &http.Client{Transport: transport}}, nil
+}
+
+// tls is who is believed, and what is shown. No CA: those of the system.
+func (f *clientFlags) tls() (*tls.Config, error) {
+	cfg := &tls.Config{MinVersion: tls.VersionTLS12}
+	if f.ca != "" {
+		pem, err := os.ReadFile(f.ca)
+		if err != nil {
+			return nil, usagef("--ca: %w", err)
+		}
+		cfg.RootCAs = x509.NewCertPool()
+		if !cfg.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, usagef("--ca: %s: no certificate in it, expected PEM", f.ca)
+		}
+	}
+	if (f.cert == "") != (f.key == "") {
+		return nil, usagef("expected both --cert and --key, or neither")
+	}
+	if f.cert != "" {
+		cert, err := tls.LoadX509KeyPair(f.cert, f.key)
+		if err != nil {
+			return nil, usagef("--cert, --key: %w", err)
+		}
+		cfg.Certificates = []tls.Certificate{cert}
+	}
+	return cfg, nil
+}
+
+// peer makes a client of another node of the station, as c is one of this.
+func peer(c *api.Client, address string) *api.Client {
+	other := *c
+	scheme, _, _ := strings.Cut(c.Base, "://")
+	other.Base = scheme + "://" + address
+	return &other
 }
 
 // clientCommand is a command that calls a node: fetch gets what human prints,
 // or what is printed as JSON.
 func clientCommand[T any](f *clientFlags, cmd *cobra.Command, fetch func(ctx context.Context, c *api.Client, args []string) (T, error), human func(w io.Writer, v T) error) *cobra.Command {
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		v, err := fetch(cmd.Context(), f.client(), args)
+		c, err := f.client()
+		if err != nil {
+			return err
+		}
+		v, err := fetch(cmd.Context(), c, args)
 		if err != nil {
 			return clientError(err)
 		}
@@ -72,7 +139,15 @@ func clientError(err error) error {
 			return &exitError{exitNoLeader, err}
 		case api.CodeInvalid:
 			return &exitError{exitUsage, err}
+		case api.CodeUnauthorised:
+			return fmt.Errorf("%w\nsee --token, and --cert with --key", err)
 		}
+	}
+	if _, ok := errors.AsType[*exitError](err); ok {
+		return err
+	}
+	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return fmt.Errorf("%w\nis --ca the station's CA, and --addr an address or name that the node's certificate has?", err)
 	}
 	if errors.Is(err, api.ErrUnreachable) {
 		return fmt.Errorf("%w\nis the node running, and --addr its api address in station.yaml?", err)
@@ -106,6 +181,14 @@ func row(cells ...any) string {
 		}
 	}
 	return strings.Join(text, "\t")
+}
+
+// clock shows an instant, ms since 1970-01-01 UTC, in this host's time zone.
+func clock(ms int64) string {
+	if ms == 0 {
+		return "-"
+	}
+	return time.UnixMilli(ms).Format("2006-01-02 15:04:05.000")
 }
 
 func yesNo(b bool) string {

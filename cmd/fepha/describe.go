@@ -7,6 +7,7 @@ import (
 	"github.com/fepha/fepha/api"
 	"github.com/fepha/fepha/configs"
 	"github.com/fepha/fepha/fsm"
+	"github.com/fepha/fepha/iec104"
 )
 
 // describer tells what the configuration says of points, for the API. The
@@ -39,6 +40,9 @@ func describePoint(points []configs.Point, k fsm.PointKey) (info api.PointInfo, 
 	}
 	p := &points[i]
 	info = api.PointInfo{Name: p.Name, Type: uint8(p.Type), Category: p.Category.String()}
+	if p.Kind == configs.KindDO && iec104.TypeID(p.Type).Untimed() != iec104.C_SC_NA_1 {
+		info.Off = 1 // of double commands and regulating steps: 1 is off or lower, 2 on or higher
+	}
 	if p.Analog != nil {
 		info.Unit = p.Analog.Unit
 	}

@@ -6,6 +6,7 @@ import (
 	"github.com/fepha/fepha/api"
 	"github.com/fepha/fepha/configs"
 	"github.com/fepha/fepha/fsm"
+	"github.com/fepha/fepha/iec104"
 )
 
 // The describer finds each point of a station, and what it finds is that point.
@@ -18,9 +19,11 @@ func TestDescriberKnowsEveryPoint(t *testing.T) {
 	want := make(map[fsm.PointKey]api.PointInfo)
 	for _, r := range s.RTUs {
 		for _, p := range r.Points {
-			want[fsm.PointKey{RTU: r.Number, Kind: fsm.Kind(p.Kind), Point: p.Number}] = api.PointInfo{
-				Name: p.Name, Unit: p.Scaling().Unit, Type: uint8(p.Type), Category: p.Category.String(),
+			info := api.PointInfo{Name: p.Name, Unit: p.Scaling().Unit, Type: uint8(p.Type), Category: p.Category.String()}
+			if p.Type == configs.TypeID(iec104.C_DC_NA_1) {
+				info.Off = 1
 			}
+			want[fsm.PointKey{RTU: r.Number, Kind: fsm.Kind(p.Kind), Point: p.Number}] = info
 		}
 	}
 	for _, v := range s.VirtualPoints {

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -66,7 +65,10 @@ func newEventTailCommand(f *clientFlags) *cobra.Command {
 var errEnough = errors.New("enough")
 
 func tailEvents(ctx context.Context, f *clientFlags, lines, count int, out io.Writer) error {
-	client := f.client()
+	client, err := f.client()
+	if err != nil {
+		return err
+	}
 	page, err := client.NewestEvents(ctx, max(lines, 1))
 	if err != nil {
 		return clientError(err)
@@ -93,9 +95,9 @@ func tailEvents(ctx context.Context, f *clientFlags, lines, count int, out io.Wr
 }
 
 func printEvent(w io.Writer, e api.Event) error {
-	at := time.UnixMilli(e.TimeMs).Format("2006-01-02 15:04:05.000")
+	at := clock(e.TimeMs)
 	if e.Note == nil {
-		_, err := fmt.Fprintf(w, "%8d  %s  rtu %d %s %d = %g%s\n", e.Seq, at, e.RTU, e.Kind, e.Point, e.Value, qualityWords(e.Quality))
+		_, err := fmt.Fprintf(w, "%8d  %s  rtu %d %s %d = %g%s\n", e.Seq, at, e.RTU, e.Kind, e.Point, float64(e.Value), qualityWords(e.Quality))
 		return err
 	}
 	_, err := fmt.Fprintf(w, "%8d  %s  %s\n", e.Seq, at, noteWords(e.Note))

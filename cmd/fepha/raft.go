@@ -2,8 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -13,14 +16,49 @@ import (
 
 func newRaftCommand() *cobra.Command {
 	var f clientFlags
-	cmd := &cobra.Command{Use: "raft", Short: "Show the Raft group that the nodes form"}
+	cmd := &cobra.Command{Use: "raft", Short: "Show the Raft group that the nodes form, change it, save and restore its state"}
 	f.register(cmd)
-	cmd.AddCommand(clientCommand(&f, &cobra.Command{
-		Use:   "status",
-		Short: "Show leader, term, indices and lease as one node sees them",
-		Args:  args(cobra.NoArgs),
-	}, func(ctx context.Context, c *api.Client, _ []string) (api.RaftStatus, error) { return c.Raft(ctx) }, printRaft))
+	cmd.AddCommand(
+		clientCommand(&f, &cobra.Command{
+			Use:   "status",
+			Short: "Show leader, term, indices and lease as one node sees them",
+			Args:  args(cobra.NoArgs),
+		}, func(ctx context.Context, c *api.Client, _ []string) (api.RaftStatus, error) { return c.Raft(ctx) }, printRaft),
+		clientCommand(&f, &cobra.Command{
+			Use:   "peers",
+			Short: "List the members",
+			Args:  args(cobra.NoArgs),
+		}, func(ctx context.Context, c *api.Client, _ []string) ([]api.RaftPeer, error) { return c.Peers(ctx) }, printPeers),
+		newRaftTransferCommand(&f),
+		newRaftSnapshotCommand(&f),
+		newRaftRestoreCommand(&f),
+		newRaftRecoverCommand(),
+		clientCommand(&f, &cobra.Command{
+			Use:   "add ID HOST:PORT",
+			Short: "Add a node to the group, or change a member's address",
+			Long: `Add a node to the group, or change a member's address. Start the node first, with
+an empty data folder: it waits until it is added. See also 'fepha raft remove'.`,
+			Example: "  fepha raft add fep2 10.91.2.67:7300",
+			Args:    args(cobra.ExactArgs(2)),
+		}, func(ctx context.Context, c *api.Client, args []string) (api.Done, error) {
+			return c.AddPeer(ctx, args[0], args[1])
+		}, printDone("added\n")),
+		clientCommand(&f, &cobra.Command{
+			Use:   "remove ID",
+			Short: "Take a node out of the group, since it is lost or to be replaced",
+			Args:  args(cobra.ExactArgs(1)),
+		}, func(ctx context.Context, c *api.Client, args []string) (api.Done, error) {
+			return c.RemovePeer(ctx, args[0])
+		}, printDone("removed\n")),
+	)
 	return cmd
+}
+
+func printDone(what string) func(io.Writer, api.Done) error {
+	return func(w io.Writer, _ api.Done) error {
+		_, err := fmt.Fprint(w, what)
+		return err
+	}
 }
 
 func printRaft(w io.Writer, r api.RaftStatus) error {
@@ -28,9 +66,98 @@ func printRaft(w io.Writer, r api.RaftStatus) error {
 		dash(r.Leader), yesNo(r.Quorum), yesNo(r.Lease), r.LeaseLeftMs)
 	fmt.Fprintf(w, "log: committed %d, applied %d, last %d; commit latency p50 %v, p99 %v\n\n", r.CommitIndex, r.AppliedIndex,
 		r.LastIndex, time.Duration(r.CommitP50Us)*time.Microsecond, time.Duration(r.CommitP99Us)*time.Microsecond)
+	return printPeers(w, r.Peers)
+}
+
+func printPeers(w io.Writer, peers []api.RaftPeer) error {
 	var rows []string
-	for _, p := range r.Peers {
+	for _, p := range peers {
 		rows = append(rows, row(p.ID, p.Role, p.Address, p.State, yesNo(p.Voter), yesNo(p.Alive), p.AppliedIndex, p.LastContactMs))
 	}
 	return table(w, "NODE\tROLE\tADDRESS\tSTATE\tVOTER\tALIVE\tAPPLIED\tLAST CONTACT MS", rows...)
+}
+
+func newRaftTransferCommand(f *clientFlags) *cobra.Command {
+	var to string
+	cmd := &cobra.Command{
+		Use:   "transfer",
+		Short: "Hand leadership to another node, without a gap for the devices",
+		Args:  args(cobra.NoArgs),
+	}
+	cmd.Flags().StringVar(&to, "to", "", "id of the node; default the FEP that is most up to date")
+	return clientCommand(f, cmd, func(ctx context.Context, c *api.Client, _ []string) (api.Done, error) {
+		return c.Transfer(ctx, to)
+	}, printDone("leadership was handed over\n"))
+}
+
+func newRaftSnapshotCommand(f *clientFlags) *cobra.Command {
+	return clientCommand(f, &cobra.Command{
+		Use:   "snapshot [FILE]",
+		Short: "Save the station's state to a file, or have the node cut its log",
+		Long: `Save the station's state, as the node has it, to a file that 'fepha raft restore'
+reads. Without FILE the node writes a snapshot to its own data folder and cuts
+its log, as it does by itself from time to time.`,
+		Example: "  fepha raft snapshot station.snapshot",
+		Args:    args(cobra.MaximumNArgs(1)),
+	}, func(ctx context.Context, c *api.Client, args []string) (api.Done, error) {
+		if len(args) == 0 {
+			return c.TakeSnapshot(ctx)
+		}
+		return api.Done{Done: true}, saveSnapshot(ctx, c, args[0])
+	}, func(w io.Writer, d api.Done) error {
+		if d.Index == 0 {
+			return printDone("saved\n")(w, d)
+		}
+		_, err := fmt.Fprintf(w, "the node has a snapshot up to log entry %d\n", d.Index)
+		return err
+	})
+}
+
+// saveSnapshot writes a file that is whole, or none.
+func saveSnapshot(ctx context.Context, c *api.Client, path string) (err error) {
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			_ = os.Remove(f.Name())
+		}
+	}()
+	err = c.Snapshot(ctx, f)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), path)
+}
+
+func newRaftRestoreCommand(f *clientFlags) *cobra.Command {
+	return clientCommand(f, &cobra.Command{
+		Use:   "restore FILE",
+		Short: "Replace the state of the whole station by a snapshot",
+		Long: `Replace the state of the whole station by one that 'fepha raft snapshot' saved:
+the journal, the points and the control centres' cursors go back to what they
+were. What happened since is gone. It is sent to the leader, whichever node
+--addr names.`,
+		Args: args(cobra.ExactArgs(1)),
+	}, func(ctx context.Context, c *api.Client, args []string) (d api.Done, err error) {
+		file, err := os.Open(args[0])
+		if err != nil {
+			return d, usagef("%w", err)
+		}
+		defer file.Close()
+		st, err := c.Status(ctx)
+		if err != nil {
+			return d, err
+		}
+		for _, n := range st.Nodes {
+			if n.ID == st.Leader && n.ID != st.Node && n.API != "" {
+				c = peer(c, n.API)
+			}
+		}
+		return c.Restore(ctx, file)
+	}, printDone("restored; every device and control centre is being taken up again\n"))
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -53,30 +52,4 @@ func dash(s string) string {
 		return "-"
 	}
 	return s
-}
-
-func printUplinks(w io.Writer, uplinks []api.UplinkStatus) error {
-	var rows []string
-	for _, u := range uplinks {
-		var clients []string
-		for _, l := range u.Links {
-			clients = append(clients, fmt.Sprintf("%s on %s (%s)", l.Client, l.Node, l.Role))
-		}
-		rows = append(rows, row(u.Name+"/"+u.Group, u.Mode, u.Owner, u.Epoch, u.Cursor, u.Backlog, u.Dropped, strings.Join(clients, ", ")))
-	}
-	return table(w, "UPLINK\tMODE\tOWNER\tEPOCH\tCURSOR\tBACKLOG\tDROPPED\tCLIENTS", rows...)
-}
-
-func newUplinkCommand() *cobra.Command {
-	var f clientFlags
-	cmd := &cobra.Command{Use: "uplink", Short: "Show the uplinks to control centres"}
-	cmd.AddCommand(clientCommand(&f, &cobra.Command{
-		Use:   "list",
-		Short: "List the groups of all uplinks",
-		Args:  args(cobra.NoArgs),
-	}, func(ctx context.Context, c *api.Client, _ []string) ([]api.UplinkStatus, error) {
-		return c.Uplinks(ctx)
-	}, printUplinks))
-	f.register(cmd)
-	return cmd
 }

@@ -1,0 +1,175 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fepha/fepha/api"
+)
+
+type traceFlags struct {
+	clientFlags
+	node  string
+	count int
+}
+
+func newTraceCommand() *cobra.Command {
+	var f traceFlags
+	cmd := &cobra.Command{
+		Use:   "trace",
+		Short: "Show the frames on the wire, in words",
+		Long: `Show the frames on the wire, in words, as they go: on all FEPs, or on --node.
+What a FEP that doesn't own the RTU or the uplink does is seen too. With --json,
+a frame a line. It runs until interrupted.`,
+	}
+	f.register(cmd)
+	fl := cmd.PersistentFlags()
+	fl.StringVar(&f.node, "node", "", "id of one FEP, to see only its links")
+	fl.IntVar(&f.count, "count", 0, "end after this many frames; 0: never")
+	cmd.AddCommand(&cobra.Command{
+		Use:     "rtu N",
+		Short:   "Show the frames between the station and an RTU",
+		Example: "  fepha trace rtu 1",
+		Args:    args(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			n, err := rtuArg(args)
+			if err != nil {
+				return err
+			}
+			return f.run(cmd, func(ctx context.Context, c *api.Client, each func(api.TraceLine) error) error {
+				return c.TraceRTU(ctx, n, each)
+			})
+		},
+	}, &cobra.Command{
+		Use:     "uplink NAME[/GROUP]",
+		Short:   "Show the frames between the station and a group's clients",
+		Example: "  fepha trace uplink occ/main",
+		Args:    args(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := f.client()
+			if err != nil {
+				return err
+			}
+			name, group, err := uplinkArg(cmd.Context(), c, args[0])
+			if err != nil {
+				return clientError(err)
+			}
+			return f.run(cmd, func(ctx context.Context, c *api.Client, each func(api.TraceLine) error) error {
+				return c.TraceUplink(ctx, name, group, each)
+			})
+		},
+	})
+	return cmd
+}
+
+// A tracedFrame is a line of a trace with the node that saw it.
+type tracedFrame struct {
+	Node string `json:"node"`
+	api.TraceLine
+}
+
+// run traces on each node at once, until the user or all nodes have had enough.
+func (f *traceFlags) run(cmd *cobra.Command, trace func(context.Context, *api.Client, func(api.TraceLine) error) error) error {
+	c, err := f.client()
+	if err != nil {
+		return err
+	}
+	nodes, err := f.nodes(cmd.Context(), c)
+	if err != nil {
+		return clientError(err)
+	}
+	ctx, cancel := context.WithCancel(cmd.Context())
+	defer cancel()
+	out := &traceOutput{w: cmd.OutOrStdout(), json: f.json, left: f.count}
+	errs := make([]error, len(nodes))
+	var wg sync.WaitGroup
+	for i, n := range nodes {
+		wg.Go(func() {
+			err := trace(ctx, peer(c, n.API), func(l api.TraceLine) error { return out.print(tracedFrame{n.ID, l}) })
+			if errors.Is(err, errEnough) {
+				cancel()
+			}
+			if err != nil && ctx.Err() == nil {
+				errs[i] = fmt.Errorf("%s: %w", n.ID, err)
+				fmt.Fprintf(cmd.ErrOrStderr(), "fepha: no frames of %s: %v\n", n.ID, err)
+			}
+		})
+	}
+	wg.Wait()
+	if ctx.Err() != nil {
+		return nil // interrupted, or enough
+	}
+	return errors.Join(errs...)
+}
+
+// nodes are those whose links are looked at.
+func (f *traceFlags) nodes(ctx context.Context, c *api.Client) ([]api.NodeStatus, error) {
+	st, err := c.Status(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var nodes []api.NodeStatus
+	var ids []string
+	for _, n := range st.Nodes {
+		if n.Role != "fep" {
+			continue
+		}
+		ids = append(ids, n.ID)
+		if f.node == "" && n.Alive || f.node == n.ID {
+			nodes = append(nodes, n)
+		}
+	}
+	if len(nodes) == 0 {
+		if f.node != "" {
+			return nil, usagef("--node %q: expected one of %s", f.node, strings.Join(ids, ", "))
+		}
+		return nil, errors.New("no FEP is alive")
+	}
+	return nodes, nil
+}
+
+// traceOutput prints what comes from several nodes.
+type traceOutput struct {
+	mu   sync.Mutex
+	w    io.Writer
+	json bool
+	left int // frames still to be printed; 0: no bound
+}
+
+func (o *traceOutput) print(f tracedFrame) (err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.json {
+		err = json.NewEncoder(o.w).Encode(f)
+	} else {
+		err = printFrame(o.w, f)
+	}
+	if err == nil && o.left > 0 {
+		if o.left--; o.left == 0 {
+			return errEnough
+		}
+	}
+	return err
+}
+
+func printFrame(w io.Writer, f tracedFrame) error {
+	if f.Dropped > 0 {
+		if _, err := fmt.Fprintf(w, "-- %s: %d frames are missing here: they came faster than they could be shown\n", f.Node, f.Dropped); err != nil || f.Direction == "" {
+			return err
+		}
+	}
+	arrow := "<-"
+	if f.Direction == "sent" {
+		arrow = "->"
+	}
+	_, err := fmt.Fprintf(w, "%s  %s %s %s  %s\n", time.UnixMilli(f.TimeMs).Format("15:04:05.000"), f.Node, arrow, f.Link, f.Text)
+	return err
+}
