@@ -332,3 +332,37 @@ func TestWriteGuardIsAskedAfterTheTap(t *testing.T) {
 		s.expect("")
 	})
 }
+
+// An answer to the selection that comes again, or late, is none to the execution.
+func TestASelectionIsNotTheExecution(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, s := fakeStation(t, ClientConfig{})
+		done := begin(func() error { return c.StartDT(t.Context()) })
+		s.expect("STARTDT act")
+		s.send("STARTDT con")
+		<-done
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		done = begin(func() error {
+			return c.Command(ctx, Command{CommonAddress: 1, Type: C_SC_NA_1, Object: Object{Address: 1, Value: 1}, SelectFirst: true})
+		})
+		s.expect("I 0 0")
+		selected := func(n int) []byte {
+			a, err := DefaultProfile.New(Header{Type: C_SC_NA_1, Cause: ActivationCon, CommonAddress: 1}, Object{Address: 1, Value: 1, Qualifier: SelectBit})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return AppendI(nil, uint16(n), 1, a)
+		}
+		if _, err := s.conn.Write(selected(0)); err != nil {
+			t.Fatal(err)
+		}
+		s.expect("I 1 1")
+		if _, err := s.conn.Write(selected(1)); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-done; !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, ErrNotSent) {
+			t.Errorf("got %v, want DeadlineExceeded: it may have been executed", err)
+		}
+	})
+}

@@ -930,3 +930,87 @@ func TestServeOutlastsAShortageOfDescriptors(t *testing.T) {
 		}
 	})
 }
+
+// The client may stop and start again while the application is still thinking
+// about what to send: that belongs to the link that was stopped.
+func TestAStreamEndsWithAStopEvenWhileItIsAsked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan bool)
+		first := true
+		_, n := serve(t, ServerConfig{Groups: []Group{{Started: func(s *Session) {
+			if first {
+				first = false
+				time.Sleep(time.Millisecond) // STARTDT con goes out
+				if err := s.Stream(func(yield func(ASDU) bool) {
+					<-release
+					yield(eventASDU(1))
+				}); err != nil {
+					t.Error(err)
+				}
+			}
+		}}}})
+		c := dialRaw(t, n)
+		c.send("STARTDT act")
+		c.expect("STARTDT con")
+		time.Sleep(time.Second)
+		c.send("STOPDT act", "STARTDT act")
+		synctest.Wait()
+		close(release)
+		c.expect("STOPDT con", "STARTDT con")
+		c.quiet(10 * time.Second)
+	})
+}
+
+func TestTheNextSourceComesAfterTheLastWasStopped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		var order []string
+		note := func(s string) { mu.Lock(); defer mu.Unlock(); order = append(order, s) }
+		_, n := serve(t, ServerConfig{Groups: []Group{{Source: func(*Session) Source {
+			note("source")
+			return &thinking{note}
+		}}}})
+		c := dialRaw(t, n)
+		c.send("STARTDT act")
+		synctest.Wait()
+		c.send("STOPDT act", "STARTDT act")
+		c.expect("STARTDT con", "STOPDT con", "STARTDT con")
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		mu.Lock()
+		defer mu.Unlock()
+		if want := []string{"source", "next", "stopped", "source", "next"}; len(order) < 5 || !slices.Equal(order[:5], want) {
+			t.Errorf("%q, want %q", order, want)
+		}
+	})
+}
+
+// thinking is a source that has nothing, and takes a second to say so.
+type thinking struct{ note func(string) }
+
+func (s *thinking) Next() (a ASDU, index uint64, ok bool) {
+	s.note("next")
+	time.Sleep(time.Second)
+	return a, 0, false
+}
+func (s *thinking) Acked(uint64)  {}
+func (s *thinking) Stopped(error) { s.note("stopped") }
+
+func TestNothingIsHandledAfterAnAbort(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		handled := 0
+		_, n := serve(t, ServerConfig{Groups: []Group{{Handle: func(s *Session, _ ASDU, _ uint64) {
+			handled++
+			s.Abort(io.ErrNoProgress)
+		}}}})
+		c := dialRaw(t, n)
+		c.send("STARTDT act")
+		c.expect("STARTDT con")
+		c.send("I 0 0", "I 1 0", "I 2 0")
+		c.expect("")
+		synctest.Wait()
+		if handled != 1 {
+			t.Errorf("handled %d ASDUs, want 1", handled)
+		}
+	})
+}

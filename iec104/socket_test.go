@@ -18,6 +18,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -227,6 +228,27 @@ func TestOracle_Session(t *testing.T) {
 		t.Errorf("only %d frames", len(segments))
 	}
 	checkTraffic(t, DefaultProfile, segments)
+}
+
+// After an abort the other side gets no more of what the kernel still held, and
+// sees a reset instead of an end.
+func TestAbortResetsTheConnection(t *testing.T) {
+	sessions := make(chan *Session, 1)
+	_, address := listen(t, ServerConfig{Groups: []Group{{AllowConnect: func(s *Session) error { sessions <- s; return nil }}}})
+	conn, err := net.Dial("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	s := <-sessions
+	s.Abort(nil)
+	<-s.Done()
+	if _, err := conn.Read(make([]byte, 1)); !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("read: %v, want ECONNRESET", err)
+	}
+	if s.Err() != ErrClosed {
+		t.Errorf("Err: %v", s.Err())
+	}
 }
 
 // authority makes certificates.
