@@ -26,6 +26,9 @@ const (
 	// startGrace is how long an RTU that nobody has owned yet waits for the node it prefers to come up.
 	startGrace = 3 * time.Second
 
+	// reportWait is how long a new owner may take to tell of its links; before, an empty list proves nothing.
+	reportWait = time.Second
+
 	// flapWait is how long an RTU that's down on both FEPs stays where it is.
 	flapWait = 30 * time.Second
 )
@@ -205,7 +208,12 @@ func (p *placement) shift(v placementView, r fsm.Resource) (decision, bool) {
 func (p *placement) shiftRTU(v placementView, r fsm.Resource) (decision, bool) {
 	number, _ := fsm.ParseRTUResource(r.ID)
 	rtu, ok := v.state.RTU(number)
-	if !ok || r.Pin != "" || !allDown(rtu, v.state.Links(number, r.Owner)) {
+	if !ok || r.Pin != "" || len(rtu.Links) == 0 || v.now < p.seen[r.ID].since+reportWait {
+		return decision{}, false
+	}
+	// A link that is down isn't listed, and one that wasn't tried yet is connecting: an empty list says that all were
+	// tried and are down.
+	if len(v.state.Links(number, r.Owner)) > 0 {
 		return decision{}, false
 	}
 	waited := v.now >= p.seen[r.ID].since+flapWait
@@ -224,18 +232,6 @@ func (p *placement) shiftRTU(v placementView, r fsm.Resource) (decision, bool) {
 		}
 	}
 	return decision{}, false
-}
-
-// allDown tells whether each link of an RTU was tried and is down.
-func allDown(rtu fsm.RTU, links []fsm.Link) bool {
-	tried := map[uint32]bool{}
-	for _, l := range links {
-		if l.State != fsm.LinkDown {
-			return false
-		}
-		tried[l.Channel] = true
-	}
-	return len(tried) > 0 && len(tried) >= len(rtu.Links)
 }
 
 func anyUp(links []fsm.Link) bool {
