@@ -109,7 +109,7 @@ func (u Uplink) withDefaults() Uplink {
 	return u
 }
 
-// validate reports everything that is wrong at once; each error wraps ErrConfig.
+// validate reports everything that is wrong at once, but for the points; each error wraps ErrConfig.
 func (c Config) validate() error {
 	var errs []error
 	bad := func(format string, args ...any) {
@@ -145,9 +145,6 @@ func (c Config) validate() error {
 				bad("uplink %s: group %q: the name is missing or taken", u.Name, g.Name)
 			}
 			groups[g.Name] = true
-		}
-		if _, err := newTable(u); err != nil {
-			errs = append(errs, err)
 		}
 	}
 	return errors.Join(errs...)

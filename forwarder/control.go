@@ -105,7 +105,7 @@ func (l *link) control(call *iec104.Call, e *entry, now time.Time) (*fsmpb.Contr
 	c := &fsmpb.ControlSubmit{
 		Origin: l.origin(), Rtu: e.key.RTU, Kind: e.key.Kind.Proto(), Point: e.key.Point,
 		Type: uint32(a.Type.Untimed()), Value: o.Value, Qualifier: uint32(o.Qualifier &^ iec104.SelectBit),
-		DeadlineMs: now.Add(u.cfg.ControlTimeout).UnixMilli(), Category: e.category,
+		DeadlineMs: now.Add(u.cfg.ControlTimeout).UnixMilli(), Category: u.table.categories[e.address],
 	}
 	if a.Type.Untimed() == iec104.C_BO_NA_1 { // has no qualifier, and no selection
 		c.Qualifier = 0

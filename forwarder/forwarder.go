@@ -2,6 +2,7 @@ package forwarder
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
 	"time"
@@ -11,28 +12,37 @@ import (
 
 // Forwarder runs the uplinks of one node.
 type Forwarder struct {
-	cfg      Config
+	node     Node
 	operator *operator
 	uplinks  []*uplink // those that this node serves
 }
 
 // New checks the configuration. Errors wrap ErrConfig.
 func New(cfg Config) (*Forwarder, error) {
-	if err := cfg.validate(); err != nil {
-		return nil, err
-	}
 	if cfg.Location == nil {
 		cfg.Location = time.UTC
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	f := &Forwarder{cfg: cfg, operator: newOperator(cfg.Node, time.Now())}
-	for _, u := range cfg.Uplinks {
+	errs := []error{cfg.validate()}
+	tables := make([]*table, len(cfg.Uplinks))
+	for i, u := range cfg.Uplinks {
+		var err error
+		tables[i], err = newTable(u)
+		errs = append(errs, err)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	f := &Forwarder{node: cfg.Node, operator: newOperator(cfg.Node, time.Now())}
+	for i, u := range cfg.Uplinks {
 		if u.Listen == "" {
 			continue
 		}
-		up, err := newUplink(cfg, u.withDefaults(), f.operator)
+		u = u.withDefaults()
+		u.Points = nil // the table has them: a million rows are not to be kept twice
+		up, err := newUplink(cfg, u, tables[i], f.operator)
 		if err != nil {
 			return nil, err
 		}
@@ -61,10 +71,10 @@ func (f *Forwarder) watch(ctx context.Context) {
 	var seen fsm.Revisions
 	var last, version uint64
 	for {
-		_, grown := f.cfg.Node.Applied()
+		_, grown := f.node.Applied()
 		var now fsm.Revisions
 		var newLast, newVersion uint64
-		f.cfg.Node.View(func(s *fsm.State) {
+		f.node.View(func(s *fsm.State) {
 			now, newLast, newVersion = s.Revisions(), s.JournalLast(), s.Version()
 		})
 		if newLast != last || newVersion != version {

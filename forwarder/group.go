@@ -41,7 +41,7 @@ type group struct {
 	starting    *link // STARTDT is granted, its feed not begun
 	live        *link // started
 	challenging bool
-	claimed     uint64 // the newest epoch that this node claimed
+	claimed     uint64 // the newest epoch that this node claimed, or had a link in
 	unsure      bool   // a claim has failed that may be committed all the same
 	starts      uint64
 	ended       feedCounters // of links that have stopped

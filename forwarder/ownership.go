@@ -18,13 +18,15 @@ const (
 	adoptTime = 10 * time.Second
 )
 
-// claim takes the group for this node and waits for the right to run its live link.
+// claim takes the group for this node, unless it has it already, and waits for the right to run its live link.
 func (g *group) claim(ctx context.Context, l *link) (Tenure, error) {
 	r, ok := g.declared()
 	switch {
 	case !ok:
 		return nil, g.fail(ErrNotDeclared)
-	case r.Phase != fsm.Unowned && r.Owner != g.node().ID(): // most likely still so: spare the log
+	case r.Phase == fsm.Owned && r.Owner == g.node().ID():
+		return g.tenure(ctx)
+	case r.Phase != fsm.Unowned: // most likely still so: spare the log
 		return nil, fmt.Errorf("%s: %w: %s", g.resource, ErrOwnedElsewhere, r.Owner)
 	}
 	result, err := g.node().Propose(ctx, &fsmpb.Command{Op: &fsmpb.Command_Claim{Claim: &fsmpb.Claim{
@@ -59,6 +61,9 @@ func (g *group) tenure(ctx context.Context) (Tenure, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: waiting for tenure: %w", g.resource, err)
 	}
+	g.mu.Lock()
+	g.claimed = t.Epoch()
+	g.mu.Unlock()
 	return t, nil
 }
 

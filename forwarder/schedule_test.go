@@ -54,7 +54,6 @@ type tester struct {
 	s        *schedule
 	node     int
 	patience int // acknowledges after so many ASDUs; 0: never
-	dead     bool
 
 	// Guarded by s.mu.
 	last    uint64 // number of the newest event, plus one

@@ -10,24 +10,23 @@ import (
 	"github.com/fepha/fepha/iec104"
 )
 
-// entry is a row of the table that clients are shown.
+// entry is a row of the table that clients are shown. There may be a million, so it's kept small.
 type entry struct {
-	key      fsm.PointKey
-	address  iec104.InformationObjectAddress
-	typeID   iec104.TypeID
-	category string
-	role     bool // not of the image: the role of the link that asks
+	key     fsm.PointKey
+	address iec104.InformationObjectAddress
+	typeID  iec104.TypeID
+	role    bool // not of the image: the role of the link that asks
 }
 
 // table maps the points of the station to the objects of one uplink and back. It does not change.
 type table struct {
-	entries   []entry
-	byKey     map[fsm.PointKey]int32
-	byAddress map[iec104.InformationObjectAddress]int32
+	entries    []entry // by address
+	byKey      map[fsm.PointKey]int32
+	roleEntry  int32                                      // -1: none
+	categories map[iec104.InformationObjectAddress]string // of controls
 
 	// interrogated is what a station interrogation answers: by type, so that ASDUs are full, then by address.
 	interrogated []int32
-	roleEntry    int32   // -1: none
 	counters     []int32 // by type and address
 }
 
@@ -43,83 +42,71 @@ var kindTypes = map[fsm.Kind][]iec104.TypeID{
 // newTable checks an uplink's points. It reports everything that is wrong at once; each error wraps ErrConfig.
 func newTable(u Uplink) (*table, error) {
 	t := &table{
-		roleEntry: -1,
-		byKey:     make(map[fsm.PointKey]int32, len(u.Points)),
-		byAddress: make(map[iec104.InformationObjectAddress]int32, len(u.Points)),
+		entries:    make([]entry, 0, len(u.Points)+1),
+		byKey:      make(map[fsm.PointKey]int32, len(u.Points)),
+		roleEntry:  -1,
+		categories: map[iec104.InformationObjectAddress]string{},
 	}
 	var errs []error
-	bad := func(p Point, format string, args ...any) {
-		errs = append(errs, fmt.Errorf("%w: uplink %s, ioa %d: "+format, append([]any{ErrConfig, u.Name, p.IOA}, args...)...))
+	bad := func(ioa iec104.InformationObjectAddress, format string, args ...any) {
+		errs = append(errs, fmt.Errorf("%w: uplink %s, ioa %d: "+format, append([]any{ErrConfig, u.Name, ioa}, args...)...))
 	}
-	most := iec104.InformationObjectAddress(1)<<(8*min(3, max(1, u.IEC104.Profile.ObjectAddressSize))) - 1
-	if u.IEC104.Profile == (iec104.Profile{}) {
-		most = 1<<24 - 1
-	}
+	octets := cmp.Or(u.IEC104.Profile.ObjectAddressSize, iec104.DefaultProfile.ObjectAddressSize)
+	most := iec104.InformationObjectAddress(1)<<(8*min(max(octets, 1), 3)) - 1
 	for _, p := range u.Points {
-		key := fsm.PointKey{RTU: p.RTU, Kind: p.Kind, Point: p.Point}
-		e := entry{key: key, address: iec104.InformationObjectAddress(p.IOA), typeID: p.Type, category: p.Category}
-		types, ok := kindTypes[p.Kind]
+		e := entry{
+			key:     fsm.PointKey{RTU: p.RTU, Kind: p.Kind, Point: p.Point},
+			address: iec104.InformationObjectAddress(p.IOA), typeID: p.Type,
+		}
+		types, known := kindTypes[p.Kind]
 		switch {
 		case e.address == 0 || e.address > most:
-			bad(p, "expected 1 to %d", most)
-		case !ok:
-			bad(p, "%v, expected di, ai, counter, do or ao", p.Kind)
+			bad(e.address, "expected 1 to %d", most)
+		case !known:
+			bad(e.address, "%v, expected di, ai, counter, do or ao", p.Kind)
 		case !slices.Contains(types, p.Type.Untimed()):
-			bad(p, "a point of kind %v can't be %v", p.Kind, p.Type)
+			bad(e.address, "a point of kind %v can't be %v", p.Kind, p.Type)
 		case p.Type.TimeTag() == iec104.CP24:
-			bad(p, "%v: 104 has CP56Time2a only, expected %v", p.Type, p.Type.WithCP56())
+			bad(e.address, "%v: 104 has CP56Time2a only, expected %v", p.Type, p.Type.WithCP56())
 		}
-		if _, taken := t.byAddress[e.address]; taken || (u.RoleIOA != 0 && p.IOA == u.RoleIOA) {
-			bad(p, "the address is taken")
+		if p.Category != "" {
+			t.categories[e.address] = p.Category
 		}
-		if _, taken := t.byKey[key]; taken {
-			bad(p, "point %v has an address already", key)
-		}
-		t.add(e)
+		t.entries = append(t.entries, e)
 	}
 	if u.RoleIOA != 0 {
-		if iec104.InformationObjectAddress(u.RoleIOA) > most {
-			bad(Point{IOA: u.RoleIOA}, "role_ioa, expected at most %d", most)
+		e := entry{address: iec104.InformationObjectAddress(u.RoleIOA), typeID: iec104.M_SP_TB_1, role: true}
+		if e.address > most {
+			bad(e.address, "role_ioa, expected at most %d", most)
 		}
-		t.add(entry{address: iec104.InformationObjectAddress(u.RoleIOA), typeID: iec104.M_SP_TB_1, role: true})
+		t.entries = append(t.entries, e)
 	}
-	if err := errors.Join(errs...); err != nil {
-		return nil, err
+	slices.SortStableFunc(t.entries, func(a, b entry) int { return cmp.Compare(a.address, b.address) })
+	for i := range t.entries {
+		e := &t.entries[i]
+		if i > 0 && t.entries[i-1].address == e.address {
+			bad(e.address, "the address is taken")
+		}
+		if e.role {
+			t.roleEntry = int32(i)
+		} else if _, taken := t.byKey[e.key]; taken {
+			bad(e.address, "point %v has an address already", e.key)
+		} else {
+			t.byKey[e.key] = int32(i)
+		}
+		switch {
+		case e.role, e.key.Kind == fsm.DI, e.key.Kind == fsm.AI:
+			t.interrogated = append(t.interrogated, int32(i))
+		case e.key.Kind == fsm.Counter:
+			t.counters = append(t.counters, int32(i))
+		}
 	}
 	byType := func(a, b int32) int {
-		x, y := &t.entries[a], &t.entries[b]
-		return cmp.Or(cmp.Compare(x.typeID.Untimed(), y.typeID.Untimed()), cmp.Compare(x.address, y.address))
+		return cmp.Compare(t.entries[a].typeID.Untimed(), t.entries[b].typeID.Untimed())
 	}
-	slices.SortFunc(t.interrogated, byType)
-	slices.SortFunc(t.counters, byType)
-	return t, nil
-}
-
-func (t *table) add(e entry) {
-	i := int32(len(t.entries))
-	t.entries = append(t.entries, e)
-	t.byAddress[e.address] = i
-	if e.role {
-		t.roleEntry = i
-	} else {
-		t.byKey[e.key] = i
-	}
-	switch {
-	case e.role, e.key.Kind == fsm.DI, e.key.Kind == fsm.AI:
-		t.interrogated = append(t.interrogated, i)
-	case e.key.Kind == fsm.Counter:
-		t.counters = append(t.counters, i)
-	}
-}
-
-// ofKind lists the entries of a kind that are interrogated, in the order of interrogated.
-func (t *table) ofKind(k fsm.Kind) (entries []int32) {
-	for _, i := range t.interrogated {
-		if t.entries[i].key.Kind == k {
-			entries = append(entries, i)
-		}
-	}
-	return entries
+	slices.SortStableFunc(t.interrogated, byType)
+	slices.SortStableFunc(t.counters, byType)
+	return t, errors.Join(errs...)
 }
 
 // role is the entry of the role point; nil if it isn't told.
@@ -132,11 +119,23 @@ func (t *table) role() *entry {
 
 // find returns the entry with an address.
 func (t *table) find(address iec104.InformationObjectAddress) (*entry, bool) {
-	i, ok := t.byAddress[address]
+	i, ok := slices.BinarySearchFunc(t.entries, address, func(e entry, a iec104.InformationObjectAddress) int {
+		return cmp.Compare(e.address, a)
+	})
 	if !ok {
 		return nil, false
 	}
 	return &t.entries[i], true
+}
+
+// ofKind lists the entries of a kind that are interrogated, in the order of interrogated.
+func (t *table) ofKind(k fsm.Kind) (entries []int32) {
+	for _, i := range t.interrogated {
+		if e := &t.entries[i]; e.key.Kind == k && !e.role {
+			entries = append(entries, i)
+		}
+	}
+	return entries
 }
 
 // counterGroup lists the counters of a group, 5 for all or 1 to 4. All are in group 1.

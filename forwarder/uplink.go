@@ -1,6 +1,7 @@
 package forwarder
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -35,22 +36,13 @@ type uplink struct {
 	work   sync.WaitGroup  // commands under way
 }
 
-func newUplink(c Config, cfg Uplink, o *operator) (*uplink, error) {
+func newUplink(c Config, cfg Uplink, t *table, o *operator) (*uplink, error) {
 	u := &uplink{
 		cfg: cfg, config: cfg.IEC104, node: c.Node, location: c.Location, log: c.Log.With("uplink", cfg.Name),
-		operator: o, groups: map[string]*group{}, kicked: make(chan struct{}, 1),
+		table: t, operator: o, groups: map[string]*group{}, kicked: make(chan struct{}, 1),
 	}
 	d := iec104.DefaultConfig()
-	if u.config.Profile == (iec104.Profile{}) {
-		u.config.Profile = d.Profile
-	}
-	if u.config.K == 0 {
-		u.config.K = d.K
-	}
-	var err error
-	if u.table, err = newTable(cfg); err != nil {
-		return nil, err
-	}
+	u.config.Profile, u.config.K = cmp.Or(u.config.Profile, d.Profile), cmp.Or(u.config.K, d.K)
 	u.station = newStation(u)
 	server := iec104.ServerConfig{Config: u.config, TLS: cfg.TLS, Limits: cfg.Limits, Log: u.log}
 	if c.Tap != nil {
@@ -67,6 +59,7 @@ func newUplink(c Config, cfg Uplink, o *operator) (*uplink, error) {
 			Handle: u.station.Handle, Closed: g.closed, WriteGuard: g.guard,
 		})
 	}
+	var err error
 	if u.server, err = iec104.NewServer(server); err != nil {
 		return nil, fmt.Errorf("%w: uplink %s: %w", ErrConfig, cfg.Name, err)
 	}
