@@ -29,7 +29,7 @@ func (s *Session) start() {
 	defer s.others.Done()
 	for {
 		s.mu.Lock()
-		if s.link.state != Starting || s.closing {
+		if s.link.state != Starting || s.closing || s.reason.Load() != nil {
 			s.starter = false
 			s.mu.Unlock()
 			return
