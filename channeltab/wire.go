@@ -16,13 +16,12 @@ const (
 	tagSize     = 16
 	maxBody     = MaxDatagram - headSize - tagSize
 
-	dataHead    = 24                             // of a Data before its octets
-	maxFragment = maxBody - dataHead             // octets of a message in one datagram
-	maxRoute    = 1 + 16 + 2                     // of an address with its port
-	maxRelayed  = maxBody - maxRoute             // datagram inside another
-	maxRanges   = 16                             // ranges in an Ask
-	tableHead   = 36                             // of a Table before its entries
-	maxEntry    = 2 + 1 + 8 + 8 + 1 + 4 + 4 + 54 // of an entry: name of 32 octets, IPv6 address
+	dataHead    = 24                 // of a Data before its octets
+	maxFragment = maxBody - dataHead // octets of a message in one datagram
+	maxRoute    = 1 + 16 + 2         // of an address with its port
+	maxRelayed  = maxBody - maxRoute // datagram inside another
+	maxRanges   = 16                 // ranges in an Ask
+	tableHead   = 36                 // of a Table before its entries
 )
 
 // Kind is what a datagram is for.

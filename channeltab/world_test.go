@@ -119,19 +119,6 @@ func (w *world) run(d time.Duration) {
 	w.now = end
 }
 
-// until lets time pass until a condition holds, or fails the test after a limit.
-func (w *world) until(limit time.Duration, what string, ok func() bool) time.Duration {
-	w.t.Helper()
-	begun := w.now
-	for !ok() {
-		if w.now.Sub(begun) >= limit {
-			w.t.Fatalf("after %s: not %s", limit, what)
-		}
-		w.run(10 * time.Millisecond)
-	}
-	return w.now.Sub(begun)
-}
-
 // send carries one datagram to one receiver.
 func (w *world) send(from, to netip.AddrPort, b []byte, receive func(b []byte)) {
 	if w.cut != nil && w.cut(from, to) {
@@ -580,14 +567,4 @@ func (w *world) differences(s *simStation, t *chantable.Table) string {
 		}
 	}
 	return ""
-}
-
-func (w *world) converged() bool {
-	t := w.group.table()
-	for _, s := range w.all {
-		if s.core != nil && s.core.reg.state == Registered && w.differences(s, t) != "" {
-			return false
-		}
-	}
-	return true
 }
