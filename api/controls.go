@@ -186,14 +186,15 @@ func (req *ControlRequest) value(kind fsm.Kind, info PointInfo) (float64, error)
 	return 0, invalid("state %q: expected on or off", req.State)
 }
 
-// stateOf is what a value of a DO means.
-func stateOf(c *fsm.Control, info PointInfo) string {
+// stateOf is what a value of a DO means; "" where it means nothing, or is of no
+// DO that is known.
+func stateOf(kind fsm.Kind, v float64, info PointInfo) string {
 	switch {
-	case c.Kind != fsm.DO || info.Type == 0:
+	case kind != fsm.DO || info.Type == 0:
 		return ""
-	case c.Value == float64(info.Off):
+	case v == float64(info.Off):
 		return stateOff
-	case c.Value == float64(info.Off)+1:
+	case v == float64(info.Off)+1:
 		return stateOn
 	}
 	return ""
@@ -273,7 +274,7 @@ func (s *Server) control(c fsm.Control) Control {
 	info, _ := s.cfg.Describe(fsm.PointKey{RTU: c.RTU, Kind: c.Kind, Point: c.Point})
 	return Control{
 		ID: c.ID, Origin: c.Origin, RTU: c.RTU, Kind: c.Kind.String(), Point: c.Point, Name: info.Name, Type: c.Type,
-		Value: Value(c.Value), State: stateOf(&c, info), Qualifier: c.Qualifier, Phase: c.Phase.String(), SelectID: c.SelectID, Category: c.Category,
+		Value: Value(c.Value), State: stateOf(c.Kind, c.Value, info), Qualifier: c.Qualifier, Phase: c.Phase.String(), SelectID: c.SelectID, Category: c.Category,
 		Stage: c.Stage.String(), OK: c.OK, Reason: c.Reason, Cause: c.Cause, Node: c.Node, Epoch: c.Epoch,
 		SubmittedMs: c.SubmittedMs, StartedMs: c.StartedMs, ConfirmedMs: c.ConfirmedMs, DoneMs: c.DoneMs, DeadlineMs: c.DeadlineMs,
 	}

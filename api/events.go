@@ -9,11 +9,13 @@ import (
 	"github.com/fepha/fepha/fsm"
 )
 
-// Event is one record of the journal. A point's event has RTU to Quality; an
-// audit event has Note instead.
+// Event is one record of the journal. A point's event has RTU to Time; an audit
+// event has Note instead, and if it is about a control RTU, Point, Type and Value
+// of that.
 type Event struct {
 	Seq     uint64 `json:"seq"`
 	TimeMs  int64  `json:"time_ms"` // ms since 1970-01-01 UTC
+	Text    string `json:"text"`    // all of it, for people
 	RTU     uint32 `json:"rtu,omitempty"`
 	Kind    string `json:"kind"` // di | ai | counter | note
 	Point   uint32 `json:"point,omitempty"`
@@ -52,16 +54,16 @@ type EventPage struct {
 	Events []Event `json:"events"`
 }
 
-func eventOf(e *fsm.Event) Event {
-	out := Event{Seq: e.Seq, TimeMs: e.TimeMs}
+func (s *Server) event(e *fsm.Event) Event {
+	out := Event{Seq: e.Seq, TimeMs: e.TimeMs, RTU: e.RTU, Point: e.Point, Type: e.Type, Value: Value(e.Value)}
 	n := e.Note
 	if n == nil {
-		out.RTU, out.Kind, out.Point, out.Type = e.RTU, e.Kind.String(), e.Point, e.Type
-		out.Value, out.Quality = Value(e.Value), e.Quality
-		out.Time = cp56Hex(e.Time)
+		info, _ := s.cfg.Describe(e.Key())
+		out.Kind, out.Quality, out.Time = e.Kind.String(), e.Quality, cp56Hex(e.Time)
+		out.Text = pointWords(e.Key(), info.Name, e.Type, out.Value, e.Quality)
 		return out
 	}
-	out.Kind = "note"
+	out.Kind, out.Text = "note", s.noteWords(e)
 	out.Note = &Note{
 		Kind: n.Kind.String(), Resource: n.Resource, Epoch: n.Epoch, From: n.From, To: n.To, Reason: n.Reason,
 		Control: n.Control, Origin: n.Origin, OK: n.OK, Count: n.Count,
@@ -98,23 +100,25 @@ func (s *Server) listEvents(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	var page EventPage
+	var events []fsm.Event
 	s.cfg.Node.View(func(state *fsm.State) {
 		page.First, page.Last = state.JournalFirst(), state.JournalLast()
 		if !r.URL.Query().Has("after") && page.Last > limit {
 			after = page.Last - limit
 		}
-		page.Events = readEvents(state, after, int(limit))
+		events = readJournal(state, after, int(limit))
 	})
+	page.Events = make([]Event, len(events))
+	for i := range events {
+		page.Events[i] = s.event(&events[i])
+	}
 	return reply(w, page)
 }
 
-func readEvents(state *fsm.State, after uint64, limit int) []Event {
+// readJournal copies events: what is made of them is made after View.
+func readJournal(state *fsm.State, after uint64, limit int) []fsm.Event {
 	limit = min(limit, int(state.JournalLast()-min(after, state.JournalLast())))
-	events := make([]Event, 0, limit)
-	for _, e := range state.ReadJournal(after, make([]fsm.Event, limit)) {
-		events = append(events, eventOf(&e))
-	}
-	return events
+	return state.ReadJournal(after, make([]fsm.Event, limit))
 }
 
 // streamEvents sends the journal as server-sent events: those after ?after= or
@@ -141,13 +145,13 @@ func (s *Server) streamEvents(w http.ResponseWriter, r *http.Request) error {
 	defer out.close()
 	for {
 		_, grown := s.cfg.Node.Applied()
-		var events []Event
-		s.cfg.Node.View(func(state *fsm.State) { events = readEvents(state, after, eventsAtOnce) })
-		for _, e := range events {
-			if err := out.send(e.Seq, e); err != nil {
+		var events []fsm.Event
+		s.cfg.Node.View(func(state *fsm.State) { events = readJournal(state, after, eventsAtOnce) })
+		for i := range events {
+			after = events[i].Seq
+			if err := out.send(after, s.event(&events[i])); err != nil {
 				return nil // the client is gone
 			}
-			after = e.Seq
 		}
 		if len(events) == eventsAtOnce {
 			continue

@@ -66,7 +66,7 @@ var (
 	proposals        = counter("proposals", "Commands that this node has proposed.")
 	proposalEntries  = counter("proposal_entries", "Log entries in which this node has proposed them.")
 	entriesRetried   = counter("proposal_entries_retried", "Log entries that this node has proposed again, since the answer was lost.")
-	commitLatency    = metric{prometheus.NewDesc("fepha_commit_latency_seconds", "From proposal to result, of this node's newest 1,024 log entries.", nil, nil), 0}
+	commitLatency    = gauge("commit_latency_seconds", "From proposal to result, of this node's newest 1,024 log entries; 0 before the first.", "quantile")
 
 	heartbeatsQueued = counter("raft_heartbeats_queued", "Heartbeats that did not take the fast path.")
 	apiRefused       = counter("api_refused", "Requests to this node's API that were refused to their caller.")
@@ -104,7 +104,7 @@ func (c nodeCollector) Collect(ch chan<- prometheus.Metric) {
 	set := func(m metric, value float64, labels ...string) {
 		ch <- prometheus.MustNewConstMetric(m.desc, m.kind, value, labels...)
 	}
-	c.s.collectNode(set, ch)
+	c.s.collectNode(set)
 	// What is read is sent on after View: whoever scrapes may be slow.
 	type sample struct {
 		m      metric
@@ -122,7 +122,7 @@ func (c nodeCollector) Collect(ch chan<- prometheus.Metric) {
 	}
 }
 
-func (s *Server) collectNode(set func(m metric, value float64, labels ...string), ch chan<- prometheus.Metric) {
+func (s *Server) collectNode(set func(m metric, value float64, labels ...string)) {
 	info, m := s.cfg.Node.Info(), s.cfg.Node.Metrics()
 	set(buildInfo, 1, s.cfg.Build)
 	set(raftTerm, float64(m.Term))
@@ -150,9 +150,8 @@ func (s *Server) collectNode(set func(m metric, value float64, labels ...string)
 	set(heartbeatsQueued, float64(m.HeartbeatsQueued))
 	set(apiRefused, float64(s.guard.refused.Load()))
 	set(apiStreams, float64(len(s.streams)))
-	ch <- prometheus.MustNewConstSummary(commitLatency.desc, m.EntriesProposed, 0, map[float64]float64{
-		0.5: m.CommitLatencyP50.Seconds(), 0.99: m.CommitLatencyP99.Seconds(),
-	})
+	set(commitLatency, m.CommitLatencyP50.Seconds(), "0.5")
+	set(commitLatency, m.CommitLatencyP99.Seconds(), "0.99")
 	for _, p := range info.Peers {
 		set(nodeAlive, flag(p.Alive), p.ID, string(p.Role))
 	}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -95,51 +94,6 @@ func tailEvents(ctx context.Context, f *clientFlags, lines, count int, out io.Wr
 }
 
 func printEvent(w io.Writer, e api.Event) error {
-	at := clock(e.TimeMs)
-	if e.Note == nil {
-		_, err := fmt.Fprintf(w, "%8d  %s  rtu %d %s %d = %g%s\n", e.Seq, at, e.RTU, e.Kind, e.Point, float64(e.Value), qualityWords(e.Quality))
-		return err
-	}
-	_, err := fmt.Fprintf(w, "%8d  %s  %s\n", e.Seq, at, noteWords(e.Note))
+	_, err := fmt.Fprintf(w, "%8d  %s  %s\n", e.Seq, clock(e.TimeMs), e.Text)
 	return err
-}
-
-// qualityWords names the bits of a QDS; nothing for a good value.
-func qualityWords(q uint8) string {
-	var words []string
-	for _, b := range []struct {
-		bit  uint8
-		word string
-	}{{0x80, "invalid"}, {0x40, "not topical"}, {0x20, "substituted"}, {0x10, "blocked"}, {0x01, "overflow"}} {
-		if q&b.bit != 0 {
-			words = append(words, b.word)
-		}
-	}
-	if words == nil {
-		return ""
-	}
-	return " (" + strings.Join(words, ", ") + ")"
-}
-
-func noteWords(n *api.Note) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s %s", n.Kind, n.Resource)
-	for _, part := range []struct{ label, value string }{
-		{"from", n.From}, {"to", n.To}, {"control", n.Control}, {"stage", n.Stage}, {"by", n.Origin}, {"because", n.Reason},
-	} {
-		if part.value != "" {
-			fmt.Fprintf(&b, " %s %s", part.label, part.value)
-		}
-	}
-	for _, part := range []struct {
-		label string
-		ms    int64
-	}{
-		{"detected", n.DetectedMs}, {"elected", n.ElectedMs}, {"leased", n.LeasedMs}, {"connected", n.ConnectedMs}, {"first data", n.FirstDataMs},
-	} {
-		if part.ms != 0 {
-			fmt.Fprintf(&b, ", %s %d ms", part.label, part.ms)
-		}
-	}
-	return b.String()
 }

@@ -57,11 +57,11 @@ func newPointListCommand(f *clientFlags) *cobra.Command {
 func printPoints(w io.Writer, page api.PointPage) error {
 	var rows []string
 	for _, p := range page.Points {
-		value := fmt.Sprintf("%g", float64(p.Value))
+		value := api.ValueWords(p.Type, p.Value)
 		if p.Unit != "" {
 			value += " " + p.Unit
 		}
-		quality := strings.Trim(qualityWords(p.Quality), " ()")
+		quality := api.QualityWords(p.Quality)
 		if quality == "" {
 			quality = "good"
 		}

@@ -1,0 +1,154 @@
+package api
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/fepha/fepha/fsm"
+)
+
+// This file puts events into words, once for the tool and the web page.
+
+// QualityWords names what is wrong with a value by its quality octet (IEC
+// 60870-5-101, 7.2.6.1 and 7.2.6.3); "" for a good one.
+func QualityWords(quality uint8) string {
+	var words []string
+	for _, b := range []struct {
+		bit  uint8
+		word string
+	}{{0x80, "invalid"}, {0x40, "not topical"}, {0x20, "substituted"}, {0x10, "blocked"}, {0x01, "overflow"}} {
+		if quality&b.bit != 0 {
+			words = append(words, b.word)
+		}
+	}
+	return strings.Join(words, ", ")
+}
+
+// ValueWords is a value as a person says it: that of a single or double point
+// (TypeIDs 1 to 4, 30 and 31) by its name, any other as a number.
+func ValueWords(typeID uint8, v Value) string {
+	var names []string
+	switch typeID {
+	case 1, 2, 30:
+		names = []string{stateOff, stateOn}
+	case 3, 4, 31:
+		names = []string{"in between", stateOff, stateOn, "indeterminate"}
+	}
+	for i, name := range names {
+		if float64(v) == float64(i) {
+			return name
+		}
+	}
+	return fmt.Sprintf("%g", float64(v))
+}
+
+// pointWords tells of a point's event, such as "1/di/17 breaker: on (not topical)".
+func pointWords(k fsm.PointKey, name string, typeID uint8, v Value, quality uint8) string {
+	var b strings.Builder
+	b.WriteString(k.String())
+	if name != "" {
+		b.WriteString(" " + name)
+	}
+	b.WriteString(": " + ValueWords(typeID, v))
+	if q := QualityWords(quality); q != "" {
+		fmt.Fprintf(&b, " (%s)", q)
+	}
+	return b.String()
+}
+
+// noteWords tells of an audit event.
+func (s *Server) noteWords(e *fsm.Event) string {
+	n := e.Note
+	switch n.Kind {
+	case fsm.NoteOwner:
+		if n.To == "" {
+			return fmt.Sprintf("%s: released by %s%s", n.Resource, n.From, because(n))
+		}
+		return fmt.Sprintf("%s: owned by %s now, was %s%s%s", n.Resource, n.To, orNobody(n.From), because(n), timingWords(n.Timings))
+	case fsm.NoteMoving:
+		return fmt.Sprintf("%s: to move from %s to %s%s", n.Resource, n.From, n.To, because(n))
+	case fsm.NoteActivated:
+		return fmt.Sprintf("%s: %s is at work%s", n.Resource, n.To, timingWords(n.Timings))
+	case fsm.NotePin:
+		if n.To == "" {
+			return fmt.Sprintf("%s: no longer pinned to %s", n.Resource, n.From)
+		}
+		return fmt.Sprintf("%s: pinned to %s", n.Resource, n.To)
+	case fsm.NoteNode:
+		return fmt.Sprintf("node %s: %s", n.Resource, choose(n.OK, "alive", "DEAD"))
+	case fsm.NoteOnline:
+		return fmt.Sprintf("%s: %s", n.Resource, choose(n.OK, "online", "OFFLINE"))
+	case fsm.NoteOverflow:
+		if n.OK {
+			return fmt.Sprintf("%s: has caught up, %d events were dropped", n.Resource, n.Count)
+		}
+		return fmt.Sprintf("%s: EVENTS DROPPED, %d so far", n.Resource, n.Count)
+	case fsm.NoteConfig:
+		return "another configuration is in force: " + n.Resource
+	case fsm.NoteControl:
+		return s.controlWords(e)
+	}
+	return n.Kind.String() + " " + n.Resource
+}
+
+// controlWords tells of a step of a control.
+func (s *Server) controlWords(e *fsm.Event) string {
+	n, k := e.Note, e.Key()
+	info, _ := s.cfg.Describe(k)
+	value := fmt.Sprintf("%g", e.Value)
+	if state := stateOf(k.Kind, e.Value, info); state != "" {
+		value = state
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "control %v", k)
+	if info.Name != "" {
+		b.WriteString(" " + info.Name)
+	}
+	fmt.Fprintf(&b, " to %s by %s: %s", value, n.Origin, n.Stage)
+	if n.Stage == fsm.Done {
+		b.WriteString(choose(n.OK, ", ok", ", FAILED"))
+	}
+	if n.Reason != "" {
+		b.WriteString(", " + n.Reason)
+	}
+	if n.To != "" {
+		b.WriteString(", on " + n.To)
+	}
+	return b.String()
+}
+
+func because(n *fsm.Note) string {
+	if n.Reason == "" {
+		return ""
+	}
+	return " (" + n.Reason + ")"
+}
+
+func timingWords(t fsm.Timings) string {
+	var b strings.Builder
+	for _, part := range []struct {
+		label string
+		ms    int64
+	}{
+		{"detected", t.DetectedMs}, {"elected", t.ElectedMs}, {"leased", t.LeasedMs}, {"connected", t.ConnectedMs}, {"first data", t.FirstDataMs},
+	} {
+		if part.ms != 0 {
+			fmt.Fprintf(&b, ", %s after %d ms", part.label, part.ms)
+		}
+	}
+	return b.String()
+}
+
+func orNobody(node string) string {
+	if node == "" {
+		return "nobody's"
+	}
+	return node + "'s"
+}
+
+func choose(yes bool, ifYes, ifNo string) string {
+	if yes {
+		return ifYes
+	}
+	return ifNo
+}
