@@ -9,6 +9,8 @@ import (
 // breakable is a TCP endpoint that can be cut and repaired.
 type breakable struct {
 	address string
+	open    func(network, address string) (net.Listener, error)
+	judge   *judge // nil: none
 
 	mu       sync.Mutex
 	listener net.Listener
@@ -22,7 +24,7 @@ func (b *breakable) listen() (net.Listener, error) {
 	if b.listener != nil {
 		return nil, nil
 	}
-	l, err := net.Listen("tcp", b.address)
+	l, err := b.open("tcp", b.address)
 	if err != nil {
 		return nil, fmt.Errorf("simulated device: %w", err)
 	}
@@ -74,5 +76,8 @@ func (t *tracked) Accept() (net.Conn, error) {
 		return nil, net.ErrClosed
 	}
 	t.b.conns[c.RemoteAddr().String()] = c
+	if t.b.judge != nil {
+		return t.b.judge.watch(c), nil
+	}
 	return c, nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"sync"
 	"time"
 
@@ -27,6 +28,9 @@ type CentreConfig struct {
 	Tap           func(address string, dir iec104.Direction, at time.Time, frame []byte)
 	OnEvent       func(k Key, isNew bool) // called for each time-tagged event, in order of each link
 	Log           *slog.Logger
+
+	// Dial makes the connections; nil: net.Dialer.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
 // A Centre is a control centre: it connects, starts, interrogates, and enters
@@ -86,6 +90,7 @@ func (c *Centre) once(ctx context.Context, address string) {
 	cfg := iec104.ClientConfig{
 		Config:  c.cfg.Config,
 		Address: address,
+		Dial:    c.cfg.Dial,
 		Handle:  func(_ *iec104.Client, a iec104.ASDU, _ uint64) { c.handle(address, a) },
 		Log:     c.cfg.Log,
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 	"log/slog"
+	"net"
 	"slices"
 	"sync"
 	"time"
@@ -33,6 +34,13 @@ type DeviceConfig struct {
 	QueueSize     int            // ASDUs kept until acknowledged; 65536
 	Tap           func(link int, s *iec104.Session, dir iec104.Direction, at time.Time, frame []byte)
 	Log           *slog.Logger
+
+	// Judge has the device watch for two masters, see Device.Violations. A
+	// started connection that the device closes then stays open for a while.
+	// It is for devices of which one link at a time is started.
+	Judge bool
+	// Open makes the listeners; nil: net.Listen.
+	Open func(network, address string) (net.Listener, error)
 }
 
 // A Device is a controlled station as a good RTU is one: a single queue of
@@ -45,6 +53,7 @@ type Device struct {
 	server *iec104.Server
 	queue  *iec104.Queue
 	links  []*breakable
+	judge  *judge // nil: none
 
 	mu       sync.Mutex
 	values   map[iec104.InformationObjectAddress]float64
@@ -62,6 +71,9 @@ func NewDevice(cfg DeviceConfig) (*Device, error) {
 	}
 	if cfg.QueueSize == 0 {
 		cfg.QueueSize = 65536
+	}
+	if cfg.Open == nil {
+		cfg.Open = net.Listen
 	}
 	d := &Device{
 		cfg:      cfg,
@@ -98,8 +110,11 @@ func NewDevice(cfg DeviceConfig) (*Device, error) {
 		return nil, fmt.Errorf("simulated device: %w", err)
 	}
 	d.server = server
+	if cfg.Judge {
+		d.judge = newJudge()
+	}
 	for i, address := range cfg.Listen {
-		l := &breakable{address: address}
+		l := &breakable{address: address, open: cfg.Open, judge: d.judge}
 		d.links = append(d.links, l)
 		if err := d.Repair(i); err != nil {
 			return nil, errors.Join(err, d.Close())
@@ -151,6 +166,9 @@ func (d *Device) Close() error {
 	}
 	err := d.server.Close()
 	d.serving.Wait()
+	if d.judge != nil {
+		d.judge.end()
+	}
 	return err
 }
 
@@ -218,6 +236,16 @@ func (d *Device) Addresses() []string {
 		l.mu.Unlock()
 	}
 	return a
+}
+
+// Violations are the frames of a master that came after another one's STARTDT
+// was confirmed: the first of them, and how many there were. Without
+// DeviceConfig.Judge there are none.
+func (d *Device) Violations() (first []Violation, count int) {
+	if d.judge == nil {
+		return nil, 0
+	}
+	return d.judge.found()
 }
 
 // Unacknowledged is how many ASDUs no client has acknowledged yet.
