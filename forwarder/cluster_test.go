@@ -27,6 +27,8 @@ type fakeCluster struct {
 	back    chan struct{} // closed when lost ends
 	tenures []*fakeTenure
 	batches map[uint32]uint64
+	asleep  bool               // watchdogs don't run: only who asks a tenure hears of its end
+	witness func(s *fsm.State) // sees the state after each command
 }
 
 var configuration = &fsmpb.Configure{
@@ -65,6 +67,9 @@ func (c *fakeCluster) apply(node string, cmd *fsmpb.Command) cluster.Result {
 		t.watch(c.state)
 	}
 	c.release()
+	if c.witness != nil {
+		c.witness(c.state)
+	}
 	return cluster.Result{Result: r, Index: c.index}
 }
 
@@ -305,6 +310,9 @@ func (t *fakeTenure) watch(s *fsm.State) {
 	defer t.mu.Unlock()
 	if t.err == nil {
 		t.err = err
+		if t.n.c.asleep {
+			return
+		}
 		for _, f := range t.onEnd {
 			f()
 		}

@@ -415,6 +415,28 @@ func TestSecondCommandForAPointUnderWayIsRefused(t *testing.T) {
 	eventually(t, "both devices' controls", func() bool { return len(d.operated()) == 2 })
 }
 
+// Two commands for a point come faster than a commit.
+func TestSecondCommandIsRefusedBeforeTheFirstIsCommitted(t *testing.T) {
+	c, d, cl, _ := controls(t, Uplink{})
+	c.mu.Lock()
+	c.latency = 50 * time.Millisecond
+	c.mu.Unlock()
+	h := iec104.Header{Type: iec104.C_SC_NA_1, Cause: act, CommonAddress: commonAddress}
+	for _, value := range []float64{1, 0} {
+		a, err := iec104.DefaultProfile.New(h, iec104.Object{Address: 401, Value: value})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cl.Send(t.Context(), a); err != nil {
+			t.Fatal(err)
+		}
+	}
+	eventually(t, "the first is executed", func() bool { return len(cl.find(h.Type, term)) == 1 })
+	if got := d.operated(); len(got) != 1 || got[0].Value != 1 {
+		t.Errorf("operated %+v, want the first alone", got)
+	}
+}
+
 // A client that sends a flood of commands gets an answer to each, and the device gets no more than was confirmed.
 func TestFloodOfCommands(t *testing.T) {
 	_, d, cl, _ := controls(t, Uplink{})

@@ -198,6 +198,50 @@ func TestLinkIsSilentWithoutALease(t *testing.T) {
 	}
 }
 
+// The watchdog may be late, as when the machine stood still: what is written is checked against the tenure all the same.
+func TestNothingIsWrittenAfterTheTenureThoughTheWatchdogSleeps(t *testing.T) {
+	c, f1, _ := pair(t, Exclusive, Uplink{})
+	one := begin(t, f1.address)
+	c.mu.Lock()
+	c.asleep = true
+	c.mu.Unlock()
+	f1.setLease(errors.New("cut off"))
+	c.values(t, 1, di(1, 1, 1))
+	eventually(t, "the link is closed", func() bool { return one.Err() != nil })
+	if got := one.numbers(); len(got) != 0 {
+		t.Errorf("event %v was sent without a tenure", got)
+	}
+}
+
+// A group that nobody owns must not seem to have a started client: the leader would give it to the node where that was,
+// and the control centre could not choose.
+func TestReleasedGroupHasNoStartedClient(t *testing.T) {
+	c, f1, f2 := pair(t, Exclusive, Uplink{})
+	var wrong []fsm.Client
+	c.mu.Lock()
+	c.witness = func(s *fsm.State) {
+		r, _ := s.Resource(groupA)
+		g, _ := s.Group(groupA)
+		if i := slices.IndexFunc(g.Clients, func(cl fsm.Client) bool { return cl.Started }); i >= 0 && r.Owner == "" {
+			wrong = append(wrong, g.Clients[i])
+		}
+	}
+	c.mu.Unlock()
+	for _, f := range []*fep{f1, f2, f1} {
+		one := begin(t, f.address)
+		eventually(t, "the client is known", func() bool {
+			return slices.ContainsFunc(c.clients(), func(cl fsm.Client) bool { return cl.Started })
+		})
+		one.Close()
+		eventually(t, "the group is released", func() bool { return c.resource(groupA).Owner == "" })
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(wrong) > 0 {
+		t.Errorf("nobody owned the group, but %v seemed started", wrong[0])
+	}
+}
+
 // A process that is started again finds itself the owner of a group whose client is long gone.
 func TestOwnershipOfAnEarlierProcessIsReleased(t *testing.T) {
 	c := newCluster(t, fsmpb.Configure_EXCLUSIVE, "a")

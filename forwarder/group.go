@@ -36,6 +36,8 @@ type group struct {
 	// turn is held by who changes the group's ownership: a start or run, one at a time. Capacity 1.
 	turn chan struct{}
 
+	report Proposal // run's: the list of clients that is under way; nil: none
+
 	mu          sync.Mutex // guards what follows; may be held while a link's mu is taken, never the other way round
 	links       map[*iec104.Session]*link
 	starting    *link // STARTDT is granted, its feed not begun

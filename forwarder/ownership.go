@@ -2,6 +2,7 @@ package forwarder
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -162,7 +163,7 @@ func (g *group) release(ctx context.Context, r fsm.Resource, to, reason string) 
 	defer cancel()
 	// Both are applied first: the list, so that nobody believes that a client is still here and gives the group back;
 	// the cursor, as long as the epoch lasts.
-	g.report()
+	g.reportClients()
 	if p, ok := g.cursor.flush(); ok {
 		g.node().ProposeAsync(g.cursorCommand(p, r.Epoch))
 	}
@@ -172,7 +173,9 @@ func (g *group) release(ctx context.Context, r fsm.Resource, to, reason string) 
 	select {
 	case <-assign.Done():
 	case <-ctx.Done():
-		g.log.Warn("group can't be released yet", "error", ctx.Err())
+		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			g.log.Warn("group can't be released yet: nothing is committed", "after", proposeTimeout)
+		}
 		return retryDelay
 	}
 	result, err := assign.Result()

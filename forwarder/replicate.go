@@ -26,8 +26,7 @@ func (g *group) run(ctx context.Context) {
 	var (
 		o        owner
 		flights  []flight
-		clients  Proposal  // under way
-		reported time.Time // when clients was proposed
+		reported time.Time // when the list of clients was proposed
 	)
 	lookIn := time.NewTimer(0)
 	cursorIn := time.NewTimer(time.Hour)
@@ -38,20 +37,20 @@ func (g *group) run(ctx context.Context) {
 		if len(flights) > 0 {
 			cursorDone = flights[0].answer.Done()
 		}
-		if clients != nil {
-			clientsDone = clients.Done()
+		if g.report != nil {
+			clientsDone = g.report.Done()
 		}
 		look := false
 		select {
 		case <-ctx.Done():
-			g.leave(&o)
+			g.leave()
 			return
 		case <-lookIn.C:
 			look = true
 		case <-g.kicked:
 			look = true
 		case <-clientsDone:
-			clients, look = nil, true
+			g.report, look = nil, true
 		case <-g.acked:
 		case <-cursorIn.C:
 		case <-cursorDone:
@@ -60,10 +59,11 @@ func (g *group) run(ctx context.Context) {
 		}
 		if look {
 			wait := g.look(ctx, &o)
-			if pause := reportPace - g.now().Sub(reported); clients == nil && pause > 0 {
+			if pause := reportPace - g.now().Sub(reported); g.report == nil && pause > 0 {
 				wait = min(cmp.Or(wait, pause), pause)
-			} else if clients == nil {
-				clients, reported = g.report(), g.now()
+			} else if g.report == nil {
+				g.reportClients()
+				reported = g.now()
 			}
 			if wait > 0 {
 				lookIn.Reset(wait)
@@ -79,7 +79,7 @@ func (g *group) run(ctx context.Context) {
 }
 
 // leave gives up a group when this node stops serving it, so that the other node need not wait for the lease.
-func (g *group) leave(o *owner) {
+func (g *group) leave() {
 	ctx, cancel := context.WithTimeout(context.Background(), tenureTimeout)
 	defer cancel()
 	r, ok := g.declared()
@@ -87,9 +87,9 @@ func (g *group) leave(o *owner) {
 		g.release(ctx, r, g.successor(), "node stops")
 		return
 	}
-	if p := g.report(); p != nil {
+	if g.reportClients(); g.report != nil {
 		select {
-		case <-p.Done():
+		case <-g.report.Done():
 		case <-ctx.Done():
 		}
 	}
@@ -138,8 +138,9 @@ func (g *group) wake() {
 	}
 }
 
-// report proposes the list of this node's clients of the group, if the replicated state has another one.
-func (g *group) report() Proposal {
+// reportClients proposes the list of this node's clients of the group, if the replicated state has another one, or may
+// get another one from a list that is under way.
+func (g *group) reportClients() {
 	g.mu.Lock()
 	var clients []*fsmpb.Clients_Client
 	for _, l := range g.links {
@@ -150,6 +151,7 @@ func (g *group) report() Proposal {
 	g.mu.Unlock()
 	slices.SortFunc(clients, func(a, b *fsmpb.Clients_Client) int { return cmp.Compare(a.Address, b.Address) })
 	known := true // as long as the group is not declared
+	underWay := g.report != nil && !isDone(g.report)
 	g.node().View(func(s *fsm.State) {
 		if group, ok := s.Group(g.resource); ok {
 			group.Clients = slices.DeleteFunc(group.Clients, func(c fsm.Client) bool { return c.Node != g.node().ID() })
@@ -158,10 +160,19 @@ func (g *group) report() Proposal {
 			})
 		}
 	})
-	if known {
-		return nil
+	if known && !underWay {
+		return
 	}
-	return g.node().ProposeAsync(&fsmpb.Command{Op: &fsmpb.Command_Clients{Clients: &fsmpb.Clients{
+	g.report = g.node().ProposeAsync(&fsmpb.Command{Op: &fsmpb.Command_Clients{Clients: &fsmpb.Clients{
 		Resource: g.resource, Node: g.node().ID(), Clients: clients,
 	}}})
+}
+
+func isDone(p Proposal) bool {
+	select {
+	case <-p.Done():
+		return true
+	default:
+		return false
+	}
 }
