@@ -1,0 +1,54 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/fepha/fepha/acquisition"
+	"github.com/fepha/fepha/forwarder"
+	"github.com/fepha/fepha/iec104"
+)
+
+// Every counter of both sides is told once, with help.
+func TestFEPMetrics(t *testing.T) {
+	registry := prometheus.NewPedanticRegistry()
+	registry.MustRegister(fepCollector{
+		acquisition: func() []acquisition.Counters {
+			return []acquisition.Counters{{RTU: 1, ASDUs: 42, Troubles: map[string]uint64{"bad time": 2}}, {RTU: 2}}
+		},
+		forwarder: func() []forwarder.UplinkStats {
+			return []forwarder.UplinkStats{{
+				Name: "occ", Listening: true, Groups: []forwarder.GroupStats{{Name: "main", Events: 7}, {Name: "backup"}},
+				Server: iec104.ServerCounters{Accepted: 3, Refused: map[string]uint64{"no group": 5}, Counters: iec104.Counters{SentOctets: 1000}},
+			}}
+		},
+	})
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]float64{}
+	for _, f := range families {
+		if !strings.HasPrefix(f.GetName(), "fepha_") || f.GetHelp() == "" {
+			t.Errorf("%s: %q", f.GetName(), f.GetHelp())
+		}
+		for _, m := range f.GetMetric() {
+			var labels []string
+			for _, l := range m.GetLabel() {
+				labels = append(labels, l.GetValue())
+			}
+			got[f.GetName()+" "+strings.Join(labels, " ")] = m.GetCounter().GetValue() + m.GetGauge().GetValue()
+		}
+	}
+	for name, want := range map[string]float64{
+		"fepha_acquisition_asdus_total 1": 42, "fepha_acquisition_asdus_total 2": 0, "fepha_acquisition_troubles_total bad time 1": 2,
+		"fepha_uplink_listening occ": 1, "fepha_uplink_clients_accepted_total occ": 3, "fepha_uplink_clients_refused_total no group occ": 5,
+		"fepha_uplink_octets_total sent occ": 1000, "fepha_uplink_events_sent_total main occ": 7, "fepha_uplink_events_sent_total backup occ": 0,
+	} {
+		if v, ok := got[name]; !ok || v != want {
+			t.Errorf("%s: %v, want %v", name, v, want)
+		}
+	}
+}

@@ -1,0 +1,111 @@
+package main
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/fepha/fepha/acquisition"
+	"github.com/fepha/fepha/api"
+	"github.com/fepha/fepha/configs"
+	"github.com/fepha/fepha/fsm"
+	"github.com/fepha/fepha/fsm/fsmpb"
+	"github.com/fepha/fepha/iec104"
+)
+
+// A frame that the taps see is shown, with the link's name and in words, to who
+// watches.
+func TestTapsFeedTheTracer(t *testing.T) {
+	s, err := configs.LoadFS(configs.Examples, "examples/station.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tracer := new(api.Tracer)
+	fromRTU, fromUplink := rtuTap(s, tracer), uplinkTap(s, tracer)
+	if fromRTU(acquisition.LinkID{RTU: 99, Channel: 1, Link: 1}) != nil {
+		t.Error("a tap for an RTU that is not there")
+	}
+	tap := fromRTU(acquisition.LinkID{RTU: 1, Channel: 2, Link: 1})
+	client := netip.MustParseAddrPort("127.0.0.1:50122")
+	startAct := []byte{0x68, 4, 7, 0, 0, 0}
+	show := func() {
+		tap(iec104.Sent, time.Now(), startAct)
+		fromUplink("occ", "occ", client, iec104.Received, time.Now(), startAct)
+	}
+	if n := testing.AllocsPerRun(10, show); n != 0 {
+		t.Errorf("%v allocations while nobody watches", n)
+	}
+
+	for _, tc := range []struct {
+		watch func(*api.Client, context.Context, func(api.TraceLine) error) error
+		want  api.TraceLine
+	}{
+		{func(c *api.Client, ctx context.Context, each func(api.TraceLine) error) error {
+			return c.TraceRTU(ctx, 1, each)
+		},
+			api.TraceLine{Link: "2:1 127.0.0.1:24042", Direction: "sent", Text: "U STARTDT act", Octets: "680407000000"}},
+		{func(c *api.Client, ctx context.Context, each func(api.TraceLine) error) error {
+			return c.TraceUplink(ctx, "occ", "occ", each)
+		}, api.TraceLine{Link: "127.0.0.1:50122", Direction: "received", Text: "U STARTDT act", Octets: "680407000000"}},
+	} {
+		c := serveStation(t, s, tracer)
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		go func() {
+			for ctx.Err() == nil && !tracer.Watched() {
+				time.Sleep(time.Millisecond)
+			}
+			show()
+		}()
+		var got api.TraceLine
+		_ = tc.watch(c, ctx, func(l api.TraceLine) error {
+			got = l
+			return errEnough
+		})
+		if got.TimeMs = 0; got != tc.want {
+			t.Errorf("%+v, want %+v", got, tc.want)
+		}
+		for ctx.Err() == nil && tracer.Watched() {
+			time.Sleep(time.Millisecond)
+		}
+	}
+}
+
+// serveStation serves the API of a node that has only its configuration.
+func serveStation(t *testing.T, s *configs.Station, tracer *api.Tracer) *api.Client {
+	t.Helper()
+	cfg := apiConfig(s, nil, nil)
+	cfg.Node, cfg.Tracer = newConfiguredNode(s), tracer
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := api.NewServer(cfg)
+	ended := make(chan error, 1)
+	go func() { ended <- server.Serve(l) }()
+	t.Cleanup(func() {
+		if err := server.Close(); err != nil {
+			t.Error(err)
+		}
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+	return &api.Client{Base: "http://" + l.Addr().String()}
+}
+
+// configuredNode is a node that knows its configuration and nothing else.
+type configuredNode struct {
+	api.Node
+	state *fsm.State
+}
+
+func newConfiguredNode(s *configs.Station) configuredNode {
+	n := configuredNode{state: fsm.New()}
+	n.state.Apply(1, &fsmpb.Entry{Commands: []*fsmpb.Command{{Op: &fsmpb.Command_Configure{Configure: declaration(s)}}}})
+	return n
+}
+
+func (n configuredNode) View(read func(*fsm.State)) { read(n.state) }
