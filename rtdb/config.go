@@ -1,0 +1,87 @@
+package rtdb
+
+import (
+	"crypto/tls"
+	"fmt"
+	"log/slog"
+	"net"
+
+	"github.com/fepha/fepha/fsm"
+)
+
+// Mode is where the view is published.
+type Mode string
+
+// The modes, as the configuration names them.
+const (
+	Off      Mode = "off"
+	Embedded Mode = "embedded" // an in-process server of this node. It takes about 1 kB a point: for tests and small stations
+	PerNode  Mode = "per-node" // this node's own server: it gets everything, and what isn't of the state is removed from it
+	Shared   Mode = "shared"   // one server for all nodes: each RTU's owner writes
+)
+
+// Sentinel finds the server by its name.
+type Sentinel struct {
+	Master    string
+	Addresses []string // host:port
+}
+
+// Control is what the configuration says of a DO or AO.
+type Control struct {
+	Type     uint8  // TypeID of the command
+	Category string // DO, AO, 20, 26, 27, 29
+}
+
+// Config is what a [Publisher] works with.
+type Config struct {
+	Node Node
+	Mode Mode
+
+	Address  string    // host:port. Embedded: where to listen; "" is any free loopback port
+	Sentinel *Sentinel // instead of Address, or nil
+
+	Username     string      // "" is the server's default user
+	PasswordFile string      // read at each connect, without the line end; "": none
+	TLS          *tls.Config // of connections to the server and to Sentinel; nil: plain TCP
+
+	// Describe tells whether a control is configured. Nil: no requests are taken from ctl:req.
+	Describe func(fsm.PointKey) (Control, bool)
+
+	Log *slog.Logger // nil: silent
+}
+
+func (c *Config) check() error {
+	fail := func(format string, args ...any) error {
+		return fmt.Errorf("%w: mode %s: %s", ErrConfig, c.Mode, fmt.Sprintf(format, args...))
+	}
+	switch c.Mode {
+	case Off:
+		return nil
+	case Embedded:
+		if c.TLS != nil {
+			return fail("the embedded server has no TLS")
+		}
+	case PerNode, Shared:
+	default:
+		return fmt.Errorf("%w: mode %q: expected off, embedded, per-node or shared", ErrConfig, c.Mode)
+	}
+	if c.Node == nil {
+		return fail("expected a node")
+	}
+	if c.Username != "" && c.PasswordFile == "" {
+		return fail("user %q: expected a password file beside it", c.Username)
+	}
+	if s := c.Sentinel; s != nil {
+		if c.Mode == Embedded || c.Address != "" || s.Master == "" || len(s.Addresses) == 0 {
+			return fail("Sentinel: expected a master's name and addresses, no address beside them, and mode per-node or shared")
+		}
+		return nil
+	}
+	if c.Mode == Embedded && c.Address == "" {
+		return nil
+	}
+	if _, _, err := net.SplitHostPort(c.Address); err != nil {
+		return fail("address %q: expected host:port: %v", c.Address, err)
+	}
+	return nil
+}

@@ -1,0 +1,152 @@
+package rtdb
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+
+	"github.com/fepha/fepha/fsm"
+)
+
+// How often things are tried.
+const (
+	catchUpEvery = 50 * time.Millisecond // looking whether this node has caught up, after the start
+	retryFirst   = 100 * time.Millisecond
+	retryMost    = 5 * time.Second // between tries to connect; doubled from retryFirst on
+)
+
+// Publisher keeps the view of one node up, and takes requests. It is a [prometheus.Collector] of its [Stats].
+type Publisher struct {
+	cfg    Config
+	server *miniredis.Miniredis // of mode embedded, or nil
+	connector
+	view   *view
+	outage outage
+	counts counters
+}
+
+// New checks the configuration. In mode embedded the server listens from here on until Run returns. Errors are
+// [ErrConfig] and what the listener says. It does not connect: a server that isn't there is no error.
+func New(cfg Config) (*Publisher, error) {
+	if err := cfg.check(); err != nil {
+		return nil, err
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	p := &Publisher{cfg: cfg}
+	if cfg.Mode == Off {
+		return p, nil
+	}
+	address := cfg.Address
+	if cfg.Mode == Embedded {
+		if err := p.listen(); err != nil {
+			return nil, err
+		}
+		address = p.server.Addr()
+	}
+	p.connector = newConnector(&p.cfg, address)
+	p.cfg.Log = cfg.Log.With("redis", p.at)
+	p.view = newView(cfg.Node.ID(), cfg.Mode == Shared)
+	p.outage = outage{log: p.cfg.Log, what: "redis: the view is not kept up"}
+	return p, nil
+}
+
+// listen starts the embedded server.
+func (p *Publisher) listen() error {
+	password, err := readPassword(p.cfg.PasswordFile)
+	if err != nil {
+		return fmt.Errorf("%w: mode embedded: %w", ErrConfig, err)
+	}
+	at := p.cfg.Address
+	if at == "" {
+		at = "127.0.0.1:0"
+	}
+	p.server = miniredis.NewMiniRedis()
+	if password != "" {
+		user := p.cfg.Username
+		if user == "" {
+			user = "default"
+		}
+		p.server.RequireUserAuth(user, password)
+	}
+	if err := p.server.StartAddr(at); err != nil {
+		return fmt.Errorf("rtdb: embedded server on %s: %w", at, err)
+	}
+	return nil
+}
+
+// Addr is the server's host:port: in mode embedded where it listens. It is empty if Sentinel finds the server, and in
+// mode off.
+func (p *Publisher) Addr() string { return p.address }
+
+// Run works until ctx ends, and returns nil then.
+func (p *Publisher) Run(ctx context.Context) error {
+	if p.cfg.Mode == Off {
+		<-ctx.Done()
+		return nil
+	}
+	if p.server != nil {
+		defer p.server.Close()
+	}
+	if !p.catchUp(ctx) {
+		return nil
+	}
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	if p.cfg.Describe != nil {
+		in := newIntake(p)
+		wg.Go(func() { in.run(ctx) })
+	}
+	p.publish(ctx)
+	return nil
+}
+
+// catchUp waits until this node's state is worth to be shown. It is false if ctx ends first.
+func (p *Publisher) catchUp(ctx context.Context) bool {
+	tick := time.NewTicker(catchUpEvery)
+	defer tick.Stop()
+	for !p.ready() {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-tick.C:
+		}
+	}
+	return true
+}
+
+func (p *Publisher) ready() (member bool) {
+	if !p.cfg.Node.CaughtUp() {
+		return false
+	}
+	p.cfg.Node.View(func(s *fsm.State) { _, member = s.Node(p.cfg.Node.ID()) })
+	return member
+}
+
+// publish keeps the view up, over one connection after the other.
+func (p *Publisher) publish(ctx context.Context) {
+	for pause := retryFirst; ; pause = min(2*pause, retryMost) {
+		began := p.counts.full.Load()
+		err := p.session(ctx)
+		p.counts.complete.Store(false)
+		if ctx.Err() != nil {
+			return
+		}
+		if p.outage.fail(err) {
+			p.counts.outages.Add(1)
+		}
+		if p.counts.full.Load() != began { // it was well for a while
+			pause = retryFirst
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(pause):
+		}
+	}
+}
