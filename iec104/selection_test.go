@@ -47,6 +47,9 @@ func TestSelectionProperties(t *testing.T) {
 				}
 			case "execute":
 				got := s.execute(now, by, key, o, false)
+				if c, ok := held[key]; ok && c.by.lost && !got {
+					t.Fatalf("a selection of a link that is lost stands in the way")
+				}
 				if holds(key) {
 					want := held[key].by == by && held[key].order == o
 					if got != want {

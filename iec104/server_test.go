@@ -932,33 +932,39 @@ func TestServeOutlastsAShortageOfDescriptors(t *testing.T) {
 }
 
 // The client may stop and start again while the application is still thinking
-// about what to send: that belongs to the link that was stopped.
+// about what to send: that, or that it was the last, belongs to the link that
+// was stopped.
 func TestAStreamEndsWithAStopEvenWhileItIsAsked(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		release := make(chan bool)
-		first := true
-		_, n := serve(t, ServerConfig{Groups: []Group{{Started: func(s *Session) {
-			if first {
+	for _, more := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			release := make(chan bool)
+			first := true
+			_, n := serve(t, ServerConfig{Groups: []Group{{Started: func(s *Session) {
+				if !first {
+					return
+				}
 				first = false
 				time.Sleep(time.Millisecond) // STARTDT con goes out
 				if err := s.Stream(func(yield func(ASDU) bool) {
 					<-release
-					yield(eventASDU(1))
+					if more {
+						yield(eventASDU(1))
+					}
 				}); err != nil {
 					t.Error(err)
 				}
-			}
-		}}}})
-		c := dialRaw(t, n)
-		c.send("STARTDT act")
-		c.expect("STARTDT con")
-		time.Sleep(time.Second)
-		c.send("STOPDT act", "STARTDT act")
-		synctest.Wait()
-		close(release)
-		c.expect("STOPDT con", "STARTDT con")
-		c.quiet(10 * time.Second)
-	})
+			}}}})
+			c := dialRaw(t, n)
+			c.send("STARTDT act")
+			c.expect("STARTDT con")
+			time.Sleep(time.Second)
+			c.send("STOPDT act", "STARTDT act")
+			synctest.Wait()
+			close(release)
+			c.expect("STOPDT con", "STARTDT con")
+			c.quiet(10 * time.Second)
+		})
+	}
 }
 
 func TestTheNextSourceComesAfterTheLastWasStopped(t *testing.T) {
