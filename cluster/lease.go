@@ -122,8 +122,6 @@ func (h *holder) drop() {
 	h.until, h.pending = 0, nil
 }
 
-func (h *holder) valid(now time.Duration) bool { return now < h.until }
-
 // grantor is a leader's side of the leases, for one term that it leads.
 type grantor struct {
 	self  string

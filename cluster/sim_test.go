@@ -23,7 +23,7 @@ type sim struct {
 	// election is the shortest silence of a leader after which a node campaigns; the longest is twice that. Where it's
 	// much shorter than a lease, leaders change while leases are valid and messages of several terms are under way.
 	election time.Duration
-	broken mutation // what's left out of the protocol, to see that the model notices
+	broken   mutation // what's left out of the protocol, to see that the model notices
 
 	cut    map[[2]string]bool
 	loss   float64
@@ -70,12 +70,23 @@ func newSim(seed uint64, broken mutation) *sim {
 			Member{ID: "fep3", Host: 4, Role: RoleFEP, Address: "127.0.0.1:4"}, Member{ID: "wit2", Host: 5, Role: RoleWitness, Address: "127.0.0.1:5"})
 	}
 	for _, m := range members {
-		s.nodes = append(s.nodes, &simNode{sim: s, id: m.ID, self: m, members: members, rate: 0.99 + 0.02*s.rng.Float64()})
+		s.nodes = append(s.nodes, &simNode{sim: s, id: m.ID, self: m, members: members, rate: s.drawRate()})
 	}
 	for _, n := range s.nodes {
 		n.boot()
 	}
 	return s
+}
+
+// drawRate draws how fast a clock runs: often at the edge of what's allowed, where mistakes show.
+func (s *sim) drawRate() float64 {
+	switch s.rng.IntN(4) {
+	case 0:
+		return 1 - clockRatePercent/100.0
+	case 1:
+		return 1 + clockRatePercent/100.0
+	}
+	return 1 + clockRatePercent/100.0*(2*s.rng.Float64()-1)
 }
 
 // upTo draws a duration.

@@ -17,6 +17,7 @@ import (
 	raftboltdb "github.com/hashicorp/raft-boltdb/v2"
 	raftwal "github.com/hashicorp/raft-wal"
 	"go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
 )
 
 // What's in a data folder.
@@ -111,7 +112,7 @@ func exists(path string) bool {
 // own, or reads beyond the end of a file that was cut short.
 func openBolt(path string, options *bbolt.Options) (*raftboltdb.BoltStore, error) {
 	if exists(path) {
-		if err := checkBolt(path); errors.Is(err, bbolt.ErrTimeout) {
+		if err := checkBolt(path); errors.Is(err, bolterrors.ErrTimeout) {
 			return nil, fmt.Errorf("%w: %s is locked: another process uses it", ErrDataDir, path)
 		} else if err != nil {
 			return nil, fmt.Errorf("%w: %s is damaged: %w", ErrDataDir, path, err)

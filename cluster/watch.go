@@ -89,7 +89,7 @@ func (r *refusals) check(now, transferLimit, enqueueLimit time.Duration) error {
 	case r.transfer != 0 && r.last-r.transfer > transferLimit:
 		return fmt.Errorf("a transfer of leadership has gone on for %v", now-r.transfer)
 	case r.enqueue != 0 && r.last-r.enqueue > enqueueLimit:
-		return fmt.Errorf("Raft has taken no entry for %v", now-r.enqueue)
+		return fmt.Errorf("no entry was taken for %v", now-r.enqueue)
 	}
 	return nil
 }
