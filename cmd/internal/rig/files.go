@@ -48,16 +48,17 @@ func kindOf(t iec104.TypeID) string {
 	return "ai"
 }
 
-// writeFiles writes station.yaml and its tables and returns the path of the
-// former.
-func (s *Station) writeFiles() (string, error) {
+// writeFiles writes station.yaml and its tables into a folder and returns the
+// path of the former.
+func (s *Station) writeFiles(dir string) (string, error) {
 	o := s.opts
+	security, clients := s.place.security()
 	var y strings.Builder
 	fmt.Fprintf(&y, "station: {id: 21, name: Demo station, time_zone: UTC}\ncluster:\n  nodes:\n")
 	for _, n := range s.nodes {
 		fmt.Fprintf(&y, "    - {id: %s, host: %d, role: %s, address: %q, api: %q}\n", n.ID, n.host, n.role, n.address, n.api)
 	}
-	fmt.Fprintf(&y, "  log_store: %s\n  lease: %v\nsecurity: {insecure: true}\nredis: {mode: off}\njournal: {retain: %d}\nrtus:\n", o.LogStore, o.Lease, o.Retain)
+	fmt.Fprintf(&y, "  log_store: %s\n  lease: %v\nsecurity: %s\nredis: {mode: off}\njournal: {retain: %d}\nrtus:\n", o.LogStore, o.Lease, security, o.Retain)
 	uplink := [][]string{{"ioa", "rtu", "kind", "point", "type", "name"}}
 	for i, r := range o.RTUs {
 		prefer := r.Prefer
@@ -84,19 +85,19 @@ func (s *Station) writeFiles() (string, error) {
 			}
 			uplink = append(uplink, []string{strconv.Itoa(int(uplinkAddress(r.Number, j))), strconv.Itoa(int(r.Number)), kind, number, forwarded.String(), ""})
 		}
-		if err := writeCSV(filepath.Join(o.Dir, fmt.Sprintf("rtu%d.csv", r.Number)), points); err != nil {
+		if err := writeCSV(filepath.Join(dir, fmt.Sprintf("rtu%d.csv", r.Number)), points); err != nil {
 			return "", err
 		}
 	}
-	fmt.Fprintf(&y, "uplinks:\n  - name: occ\n    common_address: %d\n    points: occ.csv\n    mode: %s\n    listen: {fep1: %q, fep2: %q}\n    groups: [{name: occ, clients: [127.0.0.0/8]}]\n    controls: true\n",
-		uplinkCA, o.Mode, s.uplinks[0], s.uplinks[1])
+	fmt.Fprintf(&y, "uplinks:\n  - name: occ\n    common_address: %d\n    points: occ.csv\n    mode: %s\n    listen: {fep1: %q, fep2: %q}\n    groups: [{name: occ, clients: [%s]}]\n    controls: true\n",
+		uplinkCA, o.Mode, s.Uplinks()[0], s.Uplinks()[1], clients)
 	if o.Mode != "exclusive" {
 		fmt.Fprintf(&y, "    role_ioa: %d\n", roleIOA)
 	}
-	if err := writeCSV(filepath.Join(o.Dir, "occ.csv"), uplink); err != nil {
+	if err := writeCSV(filepath.Join(dir, "occ.csv"), uplink); err != nil {
 		return "", err
 	}
-	path := filepath.Join(o.Dir, "station.yaml")
+	path := filepath.Join(dir, "station.yaml")
 	return path, os.WriteFile(path, []byte(y.String()), 0o644)
 }
 

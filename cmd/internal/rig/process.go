@@ -22,19 +22,19 @@ type process struct {
 }
 
 // startProcess runs a program whose output is appended to a file.
-func startProcess(log, binary string, args ...string) (*process, error) {
+func startProcess(log string, program ...string) (*process, error) {
 	out, err := os.OpenFile(log, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
 	if err != nil {
 		return nil, err
 	}
 	defer out.Close() // the child has its own
-	p := &process{cmd: exec.Command(binary, args...), done: make(chan struct{})}
+	p := &process{cmd: exec.Command(program[0], program[1:]...), done: make(chan struct{})}
 	p.cmd.Stdout, p.cmd.Stderr = out, out
 	// The terminal's Ctrl-C is for the parent, which ends its nodes in order;
 	// and a parent that dies takes them along.
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	if err := p.cmd.Start(); err != nil {
-		return nil, fmt.Errorf("starting %s: %w", binary, err)
+		return nil, fmt.Errorf("starting %s: %w", program[0], err)
 	}
 	go func() {
 		p.err = p.cmd.Wait()

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -31,6 +30,8 @@ type Options struct {
 	LogLevel string        // info
 	Retain   int           // 200,000
 	OnEvent  func(k sim.Key, isNew bool)
+	Network  *Network // where it stands; nil: on loopback
+	Judge    bool     // the devices watch for two masters
 }
 
 // Node is one of the station's nodes.
@@ -40,8 +41,15 @@ type Node struct {
 
 	role, address, api string
 	host               int
+	dir                string // of its configuration
+	config             string // path of its station.yaml
+	client             api.Client
 	proc               *process
+	paused             bool // by SIGSTOP
 }
+
+// answers tells whether the node can be asked.
+func (n *Node) answers() bool { return n.proc != nil && n.proc.running() && !n.paused }
 
 // A Station is three node processes with simulated neighbours. Its methods may
 // be called from one goroutine at a time.
@@ -49,10 +57,9 @@ type Station struct {
 	Devices []*sim.Device // one for each of Options.RTUs
 	Centre  *sim.Centre
 
-	opts    Options
-	config  string // path of station.yaml
-	nodes   []*Node
-	uplinks [2]string // addresses on fep1 and fep2
+	opts  Options
+	place place
+	nodes []*Node
 
 	stopSim    context.CancelFunc
 	simulators sync.WaitGroup
@@ -87,62 +94,64 @@ func New(o Options) (*Station, error) {
 		return nil, err
 	}
 	s := &Station{opts: o, stopSim: func() {}}
-	for _, r := range o.RTUs {
-		listen := slices.Repeat([]string{"127.0.0.1:0"}, o.Channels)
-		d, err := sim.NewDevice(sim.DeviceConfig{Listen: listen, CommonAddress: r.CommonAddress, Points: r.Points})
+	if err := s.set(); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+func (s *Station) set() (err error) {
+	o := s.opts
+	if s.place, err = newPlace(o.Network); err != nil {
+		return err
+	}
+	for i, r := range o.RTUs {
+		d, err := sim.NewDevice(sim.DeviceConfig{
+			Listen: s.place.channels(i, o.Channels), Open: s.place.open(), Judge: o.Judge,
+			CommonAddress: r.CommonAddress, Points: r.Points,
+		})
 		if err != nil {
-			return nil, errors.Join(err, s.Close())
+			return err
 		}
 		s.Devices = append(s.Devices, d)
 	}
-	ports, err := freePorts(8)
-	if err != nil {
-		return nil, errors.Join(err, s.Close())
-	}
 	for i, id := range []string{"fep1", "fep2", "wit"} {
-		n := &Node{ID: id, host: i + 1, role: "fep", address: ports[i], api: ports[3+i], API: "http://" + ports[3+i]}
-		if id == "wit" {
-			n.role = "witness"
+		n, err := s.place.node(i, id, o.Dir)
+		if err != nil {
+			return err
 		}
 		s.nodes = append(s.nodes, n)
 	}
-	s.uplinks = [2]string{ports[6], ports[7]}
-	if s.config, err = s.writeFiles(); err != nil {
-		return nil, errors.Join(err, s.Close())
+	for _, n := range s.nodes {
+		if n.config, err = s.writeFiles(n.dir); err != nil {
+			return err
+		}
 	}
 	s.Centre = sim.NewCentre(sim.CentreConfig{
-		Addresses:     s.uplinks[:],
+		Addresses:     s.Uplinks(),
 		Both:          o.Mode != "exclusive",
 		CommonAddress: uplinkCA,
 		RoleAddress:   roleIOA,
 		Interrogate:   true,
 		OnEvent:       o.OnEvent,
+		Dial:          s.place.dial(),
+		Config:        centreTimers,
 	})
 	var ctx context.Context
 	ctx, s.stopSim = context.WithCancel(context.Background())
 	s.simulators.Go(func() { _ = s.Centre.Run(ctx) })
-	return s, nil
+	return nil
 }
 
-// freePorts finds loopback addresses whose ports nobody uses just now.
-func freePorts(n int) ([]string, error) {
-	var addresses []string
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, err
-		}
-		defer l.Close() // all are held until all are found, so that none comes twice
-		addresses = append(addresses, l.Addr().String())
-	}
-	return addresses, nil
-}
-
-// Config is the path of station.yaml.
-func (s *Station) Config() string { return s.config }
+// centreTimers have the control centre notice soon that a connection hangs, as
+// a well-kept one does: with the standard's it would take up to 35 s.
+var centreTimers = iec104.Config{T0: 2 * time.Second, T1: 3 * time.Second, T2: time.Second, T3: 4 * time.Second}
 
 // Uplinks are the addresses of the uplink on fep1 and fep2.
-func (s *Station) Uplinks() []string { return s.uplinks[:] }
+func (s *Station) Uplinks() []string {
+	u := s.place.uplinks()
+	return u[:]
+}
 
 // Nodes are all nodes: fep1, fep2, wit.
 func (s *Station) Nodes() []*Node { return s.nodes }
@@ -171,12 +180,12 @@ func (s *Station) StartAll() error {
 // Start starts a node.
 func (s *Station) Start(id string) error {
 	n := s.Node(id)
-	p, err := startProcess(s.LogFile(id), s.opts.Binary, "node", "--config", s.config, "--id", id,
-		"--data-dir", filepath.Join(s.opts.Dir, id), "--log-level", s.opts.LogLevel)
+	p, err := startProcess(s.LogFile(id), s.place.command(id, s.opts.Binary, "node", "--config", n.config, "--id", id,
+		"--data-dir", filepath.Join(s.opts.Dir, id), "--log-level", s.opts.LogLevel)...)
 	if err != nil {
 		return err
 	}
-	n.proc = p
+	n.proc, n.paused = p, false
 	return nil
 }
 
@@ -202,8 +211,19 @@ func (s *Station) KillAll() error {
 	return errors.Join(errs...)
 }
 
-// Signal sends a node's process a signal.
-func (s *Station) Signal(id string, sig os.Signal) error { return s.Node(id).proc.signal(sig) }
+// Pause stops a node's process where it is (SIGSTOP); Resume lets it go on.
+func (s *Station) Pause(id string) error {
+	n := s.Node(id)
+	n.paused = true
+	return n.proc.signal(syscall.SIGSTOP)
+}
+
+// Resume lets a paused process go on (SIGCONT).
+func (s *Station) Resume(id string) error {
+	n := s.Node(id)
+	n.paused = false
+	return n.proc.signal(syscall.SIGCONT)
+}
 
 // Stop asks a node to end and waits.
 func (s *Station) Stop(id string) error { return s.Node(id).proc.stop() }
@@ -212,6 +232,12 @@ func (s *Station) Stop(id string) error { return s.Node(id).proc.stop() }
 func (s *Station) Close() error {
 	var errs []error
 	for _, n := range s.nodes {
+		if n.client.HTTP != nil {
+			n.client.HTTP.CloseIdleConnections()
+		}
+		if n.paused {
+			errs = append(errs, s.Resume(n.ID))
+		}
 		if n.proc != nil && n.proc.running() {
 			if err := n.proc.stop(); err != nil {
 				errs = append(errs, fmt.Errorf("%s: %w", n.ID, err))
@@ -243,11 +269,10 @@ func (s *Station) Simulate(f func(ctx context.Context)) (stop func()) {
 func (s *Station) Status(ctx context.Context) (api.Status, error) {
 	var errs []error
 	for _, n := range s.nodes {
-		if n.proc == nil || !n.proc.running() {
+		if !n.answers() {
 			continue
 		}
-		client := api.Client{Base: n.API}
-		st, err := client.Status(ctx)
+		st, err := n.status(ctx)
 		if err == nil && !st.Quorum {
 			err = errors.New("no quorum")
 		}
@@ -257,6 +282,15 @@ func (s *Station) Status(ctx context.Context) (api.Status, error) {
 		errs = append(errs, fmt.Errorf("%s: %w", n.ID, err))
 	}
 	return api.Status{}, errors.Join(append(errs, errors.New("no node answers with a quorum"))...)
+}
+
+// statusTimeout is how long a node may take to tell its status.
+const statusTimeout = 2 * time.Second
+
+func (n *Node) status(ctx context.Context) (api.Status, error) {
+	ctx, cancel := context.WithTimeout(ctx, statusTimeout)
+	defer cancel()
+	return n.client.Status(ctx)
 }
 
 // WaitFor asks for the status until good accepts it. It gives up when a node
@@ -331,8 +365,8 @@ func (s *Station) UplinkAddress(device int, ioa iec104.InformationObjectAddress)
 // Client talks to the API of a running node.
 func (s *Station) Client() *api.Client {
 	for _, n := range s.nodes {
-		if n.proc != nil && n.proc.running() {
-			return &api.Client{Base: n.API}
+		if n.answers() {
+			return &n.client
 		}
 	}
 	return &api.Client{}

@@ -2,20 +2,26 @@ package rig
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/fepha/fepha/api"
+	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/sim"
 )
 
-// Trial is what one fault cost, as the control centre saw it.
+// Trial is what one fault cost, as the simulated neighbours saw it.
 type Trial struct {
-	Owner    string        // the node that the fault hit
-	Taker    string        // who owned RTU and uplink afterwards
-	Gap      time.Duration // longest time without a new event at the control centre
-	Lost     []sim.Key     // events that never came
-	Repeated int           // events that came again
+	Fault      string
+	Owner      string        // the node that the fault hit
+	Taker      string        // who owned the first RTU afterwards
+	Gap        time.Duration // longest time without a new event at the control centre
+	Lost       []sim.Key     // events that never came
+	Repeated   int           // events that came again
+	Violations int           // frames of two masters, see Options.Judge
+	Takeover   *api.Note     // how long each phase of the RTU's takeover took; nil: there was none
 }
 
 // settleTimeout bounds how long the station may take to be whole again.
@@ -26,55 +32,163 @@ const settleTimeout = 30 * time.Second
 // again, and judges once all that the devices had sent by then has had the
 // chance to arrive.
 func (s *Station) KillOwner(ctx context.Context) (Trial, error) {
-	ctx, cancel := context.WithTimeout(ctx, 3*settleTimeout)
-	defer cancel()
-	st, err := s.WaitFor(ctx, "a complete station", Complete)
+	kill, err := FaultByName("kill")
 	if err != nil {
 		return Trial{}, err
 	}
-	t := Trial{Owner: st.RTUs[0].Owner}
-	repeats := s.Centre.Received.Repeats()
-	before := s.Centre.Received.Len()
-	s.Centre.Received.ResetGap()
-	if err := s.Kill(t.Owner); err != nil {
-		return t, fmt.Errorf("killing %s: %w", t.Owner, err)
-	}
-	st, err = s.WaitFor(ctx, "the other FEP to take over", func(st api.Status) bool {
-		return Complete(st) && st.RTUs[0].Owner != t.Owner && st.Uplinks[0].Owner != t.Owner
-	})
-	if err != nil {
-		return t, err
-	}
-	t.Taker = st.RTUs[0].Owner
-	if err := waitUntil(ctx, "events from the new owner", func() bool { return s.Centre.Received.Len() > before+10 }); err != nil {
-		return t, err
-	}
-	t.Gap = s.Centre.Received.LongestGap()
-	if err := s.Start(t.Owner); err != nil {
-		return t, err
-	}
-	st, err = s.WaitFor(ctx, t.Owner+" to be back", func(st api.Status) bool {
-		for _, n := range st.Nodes {
-			if !n.Alive {
-				return false
-			}
+	return s.Takeover(ctx, kill)
+}
+
+// Takeover injects a fault that moves the first RTU, while its device emits,
+// and heals it when the other FEP has everything. The gap is that up to then.
+func (s *Station) Takeover(ctx context.Context, f Fault) (Trial, error) {
+	return s.try(ctx, f, f.Victim, func(ctx context.Context, t *Trial) error {
+		before := s.Centre.Received.Len()
+		if _, err := s.WaitFor(ctx, "the other FEP to take over", func(st api.Status) bool {
+			return Complete(st) && (!f.MovesRTU || st.RTUs[0].Owner != t.Owner) && (!f.MovesUplink || st.Uplinks[0].Owner != t.Owner)
+		}); err != nil {
+			return err
 		}
-		return Complete(st)
+		err := waitUntil(ctx, "events from the new owner", func() bool { return s.Centre.Received.Len() > before+10 })
+		t.Gap = s.Centre.Received.LongestGap()
+		return err
 	})
+}
+
+// Endure injects a fault at a node, nil: at the one it is for, lets it last,
+// and heals it, while the devices emit. The gap is that until all is well.
+func (s *Station) Endure(ctx context.Context, f Fault, at func(api.Status) string, lasting time.Duration) (Trial, error) {
+	if at == nil {
+		at = f.Victim
+	}
+	t, err := s.try(ctx, f, at, func(ctx context.Context, _ *Trial) error {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(lasting):
+			return nil
+		}
+	})
+	t.Gap = s.Centre.Received.LongestGap()
+	return t, err
+}
+
+// try waits for a station that is whole, injects a fault, calls during, heals
+// it, waits until the station is whole again and all events have come.
+func (s *Station) try(ctx context.Context, f Fault, victim func(api.Status) string, during func(context.Context, *Trial) error) (t Trial, err error) {
+	ctx, cancel := context.WithTimeout(ctx, 4*settleTimeout)
+	defer cancel()
+	t.Fault = f.Name
+	if f.Network && s.opts.Network == nil {
+		return t, fmt.Errorf("%s: %w: the station is on loopback", f.Name, ErrNoNetwork)
+	}
+	st, err := s.whole(ctx)
 	if err != nil {
 		return t, err
 	}
-	// Before it has caught up, another kill would be a double fault.
-	back := api.Client{Base: s.Node(t.Owner).API}
-	if err := waitUntil(ctx, t.Owner+" to catch up", func() bool {
-		own, err := back.Status(ctx)
-		return err == nil && own.Journal.Last >= st.Journal.Last
-	}); err != nil {
+	t.Owner = victim(st)
+	epoch := st.RTUs[0].Epoch
+	repeats, violations := s.Centre.Received.Repeats(), s.violations()
+	s.Centre.Received.ResetGap()
+	if err = f.Inject(ctx, s, t.Owner); err != nil {
+		err = fmt.Errorf("%s of %s: %w", f.Name, t.Owner, err)
+	} else {
+		err = during(ctx, &t)
+	}
+	if healed := f.Heal(context.WithoutCancel(ctx), s, t.Owner); healed != nil {
+		err = errors.Join(err, fmt.Errorf("healing %s of %s: %w", f.Name, t.Owner, healed))
+	}
+	if err != nil {
 		return t, err
 	}
+	after, err := s.whole(ctx)
+	if err != nil {
+		return t, err
+	}
+	t.Taker = after.RTUs[0].Owner
 	t.Lost = s.Settle(ctx)
-	t.Repeated = s.Centre.Received.Repeats() - repeats
-	return t, nil
+	t.Repeated, t.Violations = s.Centre.Received.Repeats()-repeats, s.violations()-violations
+	t.Takeover, err = s.takeover(ctx, st.Journal.Last, epoch)
+	return t, err
+}
+
+// whole waits until nothing is left of any fault: all nodes are there and know
+// all, RTUs and uplinks have an owner, and another FEP stands by.
+func (s *Station) whole(ctx context.Context) (api.Status, error) {
+	ctx, cancel := context.WithTimeout(ctx, settleTimeout)
+	defer cancel()
+	st, err := s.WaitFor(ctx, "a whole station", func(st api.Status) bool {
+		return Complete(st) && s.standsBy(st) && !slices.ContainsFunc(st.Nodes, func(n api.NodeStatus) bool { return !n.Alive })
+	})
+	if err != nil {
+		return st, err
+	}
+	for _, n := range s.nodes {
+		if err := waitUntil(ctx, n.ID+" to catch up", func() bool {
+			own, err := n.status(ctx)
+			return err == nil && own.Quorum && own.Journal.Last >= st.Journal.Last
+		}); err != nil {
+			return st, err
+		}
+	}
+	return st, nil
+}
+
+// standsBy tells whether the FEP that is not an RTU's owner reaches it, and
+// the control centre is connected to both where the mode wants that.
+func (s *Station) standsBy(st api.Status) bool {
+	for _, r := range st.RTUs {
+		if s.opts.Probe != "off" && !slices.ContainsFunc(r.Channels, func(c api.ChannelStatus) bool {
+			return slices.ContainsFunc(c.Links, func(l map[string]string) bool { return l[otherFEP(r.Owner)] == "standby" })
+		}) {
+			return false
+		}
+	}
+	for _, u := range st.Uplinks {
+		if s.opts.Mode != "exclusive" && !slices.ContainsFunc(u.Links, func(l api.UplinkClient) bool { return l.Node != u.Owner }) {
+			return false
+		}
+	}
+	return true
+}
+
+func otherFEP(id string) string {
+	if id == "fep1" {
+		return "fep2"
+	}
+	return "fep1"
+}
+
+// violations is how many the devices have seen so far.
+func (s *Station) violations() int {
+	sum := 0
+	for _, d := range s.Devices {
+		_, count := d.Violations()
+		sum += count
+	}
+	return sum
+}
+
+// takeover finds the newest note about the first RTU in the journal, of an
+// epoch after the one given, that tells how its takeover went. nil: none.
+func (s *Station) takeover(ctx context.Context, after, epoch uint64) (*api.Note, error) {
+	var found *api.Note
+	resource := fsm.RTUResource(s.opts.RTUs[0].Number)
+	for {
+		page, err := s.Client().Events(ctx, after, 1000)
+		if err != nil {
+			return nil, fmt.Errorf("reading the journal: %w", err)
+		}
+		for _, e := range page.Events {
+			if n := e.Note; n != nil && n.Resource == resource && n.Epoch > epoch && (n.Kind == "owner" || n.Kind == "activated") {
+				found = n
+			}
+			after = e.Seq
+		}
+		if len(page.Events) == 0 || after >= page.Last {
+			return found, nil
+		}
+	}
 }
 
 // Settle waits until the control centre has every event that the devices have

@@ -1,0 +1,99 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fepha/fepha/cmd/internal/rig"
+	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/sim"
+)
+
+// stationFlags describe the station that is put through something.
+type stationFlags struct {
+	binary, dir, mode string
+	rate              float64
+	lease             time.Duration
+}
+
+func (f *stationFlags) register(cmd *cobra.Command) {
+	fl := cmd.Flags()
+	fl.StringVar(&f.binary, "binary", "", "the fepha program; default: built from source")
+	fl.StringVar(&f.dir, "dir", "", "folder for configuration, data and logs; default a temporary one, removed at the end")
+	fl.StringVar(&f.mode, "mode", "main-standby", "mode of the uplink: exclusive, main-standby or dual-active")
+	fl.Float64Var(&f.rate, "rate", 200, "events a second that the device emits")
+	fl.DurationVar(&f.lease, "lease", 500*time.Millisecond, "lease of the station")
+}
+
+// comeUpTimeout bounds how long the station may take to work.
+const comeUpTimeout = 60 * time.Second
+
+// with brings up a station with one device that emits and judges, in network
+// namespaces or on loopback, calls do, and removes everything.
+func (f *stationFlags) with(ctx context.Context, namespaces bool, do func(*rig.Station) error) (err error) {
+	temporary, err := os.MkdirTemp("", "fepha-bench-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(temporary)
+	o := rig.Options{Binary: f.binary, Dir: f.dir, Mode: f.mode, Lease: f.lease, Judge: true, RTUs: []rig.RTU{device()}}
+	if o.Binary == "" {
+		o.Binary = filepath.Join(temporary, "fepha")
+		if out, err := exec.CommandContext(ctx, "go", "build", "-o", o.Binary, "github.com/fepha/fepha/cmd/fepha").CombinedOutput(); err != nil {
+			return fmt.Errorf("building fepha (or name one with --binary): %w\n%s", err, out)
+		}
+	}
+	if o.Dir == "" {
+		o.Dir = filepath.Join(temporary, "station")
+	}
+	if namespaces {
+		if o.Network, err = rig.NewNetwork(); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, o.Network.Close()) }()
+	}
+	s, err := rig.New(o)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	if err := s.StartAll(); err != nil {
+		return err
+	}
+	s.Simulate(func(ctx context.Context) { s.Devices[0].Emit(ctx, f.rate, 1) })
+	up, cancel := context.WithTimeout(ctx, comeUpTimeout)
+	defer cancel()
+	if _, err := s.WaitFor(up, "the station to come up", rig.Complete); err != nil {
+		return err
+	}
+	return do(s)
+}
+
+// device has 16 alarms.
+func device() rig.RTU {
+	r := rig.RTU{Number: 1, Name: "device", CommonAddress: 1}
+	for i := range 16 {
+		r.Points = append(r.Points, sim.DevicePoint{Address: iec104.InformationObjectAddress(1 + i), Type: iec104.M_SP_TB_1})
+	}
+	return r
+}
+
+// verdict is an error if a station did what it never may.
+func verdict(s *rig.Station, lost, violations int) error {
+	var errs []error
+	if lost > 0 {
+		errs = append(errs, fmt.Errorf("%d events lost", lost))
+	}
+	if violations > 0 {
+		first, _ := s.Devices[0].Violations()
+		errs = append(errs, fmt.Errorf("%d frames of two masters, the first: %v", violations, first[0]))
+	}
+	return errors.Join(errs...)
+}

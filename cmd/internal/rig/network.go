@@ -1,0 +1,204 @@
+package rig
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+// ErrNoNetwork: network namespaces can't be had here.
+var ErrNoNetwork = errors.New("no network namespaces")
+
+// A Network is a bridge with a network namespace for each of fep1, fep2, wit,
+// dev (all devices) and occ (the control centre). Nothing of it is in the
+// namespace of this process.
+type Network struct {
+	spaces map[string]*namespace
+	bridge *namespace
+
+	forward rules // on the bridge
+	devices rules // of the devices' host
+}
+
+// hosts are the namespaces with their addresses in 10.91.2.0/24, which is
+// taken nowhere but in them.
+var hosts = []struct{ name, address string }{
+	{"fep1", "10.91.2.66"}, {"fep2", "10.91.2.67"}, {"wit", "10.91.2.68"}, {"dev", "10.91.2.71"}, {"occ", "10.91.2.81"},
+}
+
+// hostAddress is a host's address.
+func hostAddress(name string) string {
+	for _, h := range hosts {
+		if h.name == name {
+			return h.address
+		}
+	}
+	return ""
+}
+
+// networks counts those of this process.
+var networks atomic.Uint32
+
+// NetworkRefused says why NewNetwork can't work here; nil: it can.
+func NetworkRefused() error {
+	if os.Geteuid() != 0 {
+		return fmt.Errorf("%w: expected to run as root", ErrNoNetwork)
+	}
+	for _, tool := range []string{"ip", "nft"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			return fmt.Errorf("%w: %w", ErrNoNetwork, err)
+		}
+	}
+	return nil
+}
+
+// NewNetwork makes a network; Close removes it. The names bear this process's
+// number, and what a process that was killed left behind is removed too. The
+// error wraps ErrNoNetwork if it can't be had here.
+func NewNetwork() (*Network, error) {
+	if err := NetworkRefused(); err != nil {
+		return nil, err
+	}
+	sweep()
+	prefix := fmt.Sprintf("fepha-%d-%d-", os.Getpid(), networks.Add(1))
+	n := &Network{spaces: make(map[string]*namespace)}
+	if err := n.build(prefix); err != nil {
+		return nil, errors.Join(fmt.Errorf("%w: %w", ErrNoNetwork, err), n.Close())
+	}
+	return n, nil
+}
+
+func (n *Network) build(prefix string) error {
+	bridge, err := addNamespace(prefix + "br")
+	if err != nil {
+		return err
+	}
+	n.bridge = bridge
+	if err := bridge.ip("link", "add", "name", "br0", "type", "bridge"); err != nil {
+		return err
+	}
+	if err := bridge.ip("link", "set", "br0", "up"); err != nil {
+		return err
+	}
+	for _, h := range hosts {
+		s, err := addNamespace(prefix + h.name)
+		if err != nil {
+			return err
+		}
+		n.spaces[h.name] = s
+		for _, step := range []struct {
+			in   *namespace
+			args string
+		}{
+			{bridge, "link add name " + h.name + " type veth peer name eth0 netns " + s.name},
+			{bridge, "link set dev " + h.name + " master br0 up"},
+			{s, "link set dev lo up"},
+			{s, "link set dev eth0 up"},
+			{s, "address add " + h.address + "/24 dev eth0"},
+		} {
+			if err := step.in.ip(strings.Fields(step.args)...); err != nil {
+				return err
+			}
+		}
+	}
+	n.forward = rules{in: bridge, family: "bridge", chains: []string{"forward"}}
+	n.devices = rules{in: n.spaces["dev"], family: "inet", chains: []string{"input", "output"}}
+	return errors.Join(n.forward.set(""), n.devices.set("")) // says now if the kernel can't
+}
+
+// sweep removes the namespaces of processes that are gone.
+func sweep() {
+	names, _ := filepath.Glob(filepath.Join(runDir, "fepha-*-*-*"))
+	for _, name := range names {
+		name = filepath.Base(name)
+		pid, err := strconv.Atoi(strings.Split(name, "-")[1])
+		if err == nil && errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
+			_ = run("ip", "netns", "delete", name)
+		}
+	}
+}
+
+// Close removes everything. The processes in it must have ended.
+func (n *Network) Close() error {
+	var errs []error
+	for _, s := range n.spaces {
+		errs = append(errs, s.remove())
+	}
+	if n.bridge != nil {
+		errs = append(errs, n.bridge.remove())
+	}
+	return errors.Join(errs...)
+}
+
+// Plug connects a host's cable, or pulls it out.
+func (n *Network) Plug(host string, in bool) error {
+	state := "down"
+	if in {
+		state = "up"
+	}
+	return n.bridge.ip("link", "set", "dev", host, state)
+}
+
+// Mute drops what a host sends, or stops doing so. No host is told.
+func (n *Network) Mute(host string, on bool) error {
+	return n.forward.set("mute "+host, when(on, "forward iifname "+host+" drop")...)
+}
+
+// Deafen drops what is sent to a host, or stops doing so.
+func (n *Network) Deafen(host string, on bool) error {
+	return n.forward.set("deafen "+host, when(on, "forward oifname "+host+" drop")...)
+}
+
+// Cut drops what a host sends and what is sent to it, or stops doing so.
+func (n *Network) Cut(host string, on bool) error {
+	return n.forward.set("cut "+host, when(on, "forward iifname "+host+" drop", "forward oifname "+host+" drop")...)
+}
+
+// Lose drops a share of the packets from and to a host, in percent; 0: none.
+func (n *Network) Lose(host string, percent int) error {
+	share := fmt.Sprintf("numgen random mod 100 < %d drop", percent)
+	return n.forward.set("lose "+host, when(percent > 0, "forward iifname "+host+" "+share, "forward oifname "+host+" "+share)...)
+}
+
+// Refuse resets the connections between a host and the devices, as a firewall
+// does, or stops doing so.
+func (n *Network) Refuse(host string, on bool) error {
+	return n.devices.set("refuse "+host, when(on,
+		"input ip saddr "+hostAddress(host)+" meta l4proto tcp reject with tcp reset",
+		"output ip daddr "+hostAddress(host)+" meta l4proto tcp reject with tcp reset")...)
+}
+
+func when(on bool, list ...string) []string {
+	if !on {
+		return nil
+	}
+	return list
+}
+
+// Delay delays what a host sends; 0: no more. The error wraps ErrNoNetwork if
+// the kernel can't (it needs the netem discipline).
+func (n *Network) Delay(host string, by time.Duration) error {
+	s := n.spaces[host]
+	if by == 0 {
+		return run("ip", "netns", "exec", s.name, "tc", "qdisc", "delete", "dev", "eth0", "root")
+	}
+	if err := run("ip", "netns", "exec", s.name, "tc", "qdisc", "replace", "dev", "eth0", "root", "netem", "delay", fmt.Sprintf("%dms", by.Milliseconds())); err != nil {
+		return fmt.Errorf("%w: delay needs netem in the kernel: %w", ErrNoNetwork, err)
+	}
+	return nil
+}
+
+// CanDelay says why Delay does not work; nil: it does.
+func (n *Network) CanDelay() error {
+	if err := n.Delay("occ", time.Millisecond); err != nil {
+		return err
+	}
+	return n.Delay("occ", 0)
+}

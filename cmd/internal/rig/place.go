@@ -1,0 +1,124 @@
+package rig
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"path/filepath"
+
+	"github.com/fepha/fepha/api"
+)
+
+// place is where a station stands: all on loopback and without keys, or each
+// part in its namespace of a Network, with keys.
+type place struct {
+	network *Network // nil: loopback
+	keys    *authority
+	ports   []string // of loopback
+}
+
+func newPlace(network *Network) (p place, err error) {
+	if p.network = network; network == nil {
+		p.ports, err = freePorts(8)
+	} else {
+		p.keys, err = newAuthority()
+	}
+	return p, err
+}
+
+// freePorts finds loopback addresses whose ports nobody uses just now.
+func freePorts(n int) ([]string, error) {
+	var addresses []string
+	for range n {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return nil, err
+		}
+		defer l.Close() // all are held until all are found, so that none comes twice
+		addresses = append(addresses, l.Addr().String())
+	}
+	return addresses, nil
+}
+
+// node makes the i-th node.
+func (p *place) node(i int, id, dir string) (*Node, error) {
+	n := &Node{ID: id, host: i + 1, role: "fep", dir: dir}
+	if id == "wit" {
+		n.role = "witness"
+	}
+	if p.network == nil {
+		n.address, n.api = p.ports[i], p.ports[3+i]
+		n.API = "http://" + n.api
+		n.client = api.Client{Base: n.API}
+		return n, nil
+	}
+	n.dir = filepath.Join(dir, "etc-"+id)
+	n.address, n.api = hostAddress(id)+":7300", hostAddress(id)+":7310"
+	n.API = "https://" + n.api
+	if err := p.keys.write(n.dir, id, hostAddress(id)); err != nil {
+		return nil, err
+	}
+	shown, err := p.keys.client()
+	if err != nil {
+		return nil, err
+	}
+	// From inside the node's own namespace, where no fault of the network is.
+	n.client = api.Client{Base: n.API, HTTP: &http.Client{Transport: &http.Transport{
+		DialContext: p.network.spaces[id].Dial, TLSClientConfig: shown,
+	}}}
+	return n, nil
+}
+
+// uplinks are the addresses of the uplink on fep1 and fep2.
+func (p *place) uplinks() [2]string {
+	if p.network == nil {
+		return [2]string{p.ports[6], p.ports[7]}
+	}
+	return [2]string{hostAddress("fep1") + ":2404", hostAddress("fep2") + ":2404"}
+}
+
+// channels are where a device listens.
+func (p *place) channels(device, count int) []string {
+	var list []string
+	for i := range count {
+		address := "127.0.0.1:0"
+		if p.network != nil {
+			address = fmt.Sprintf("%s:%d", hostAddress("dev"), 2404+device*count+i)
+		}
+		list = append(list, address)
+	}
+	return list
+}
+
+// security is the line of station.yaml, clients who may use the uplink.
+func (p *place) security() (security, clients string) {
+	if p.network == nil {
+		return "{insecure: true}", "127.0.0.0/8"
+	}
+	return "{ca: tls/ca.pem, cert: tls/node.pem, key: tls/node-key.pem}", hostAddress("occ")
+}
+
+// open makes the devices' listeners, dial the control centre's connections;
+// nil: as ever.
+func (p *place) open() func(network, address string) (net.Listener, error) {
+	if p.network == nil {
+		return nil
+	}
+	return p.network.spaces["dev"].Listen
+}
+
+func (p *place) dial() func(ctx context.Context, network, address string) (net.Conn, error) {
+	if p.network == nil {
+		return nil
+	}
+	return p.network.spaces["occ"].Dial
+}
+
+// command is what runs a program where a node is.
+func (p *place) command(id string, program ...string) []string {
+	if p.network == nil {
+		return program
+	}
+	return append([]string{"ip", "netns", "exec", p.network.spaces[id].name}, program...)
+}
