@@ -138,6 +138,12 @@ func ai(point uint32, value float64) *fsmpb.Item {
 	return &fsmpb.Item{Kind: fsmpb.Kind_AI, Point: point, Type: 13, Value: value, Time: tag(1), TimeMs: 1, Mode: fsmpb.Item_IMAGE}
 }
 
+func (c *fakeCluster) setLatency(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.latency = d
+}
+
 // setLeader takes the leader away, or gives it back.
 func (c *fakeCluster) setLeader(there bool) {
 	c.mu.Lock()

@@ -418,9 +418,7 @@ func TestSecondCommandForAPointUnderWayIsRefused(t *testing.T) {
 // Two commands for a point come faster than a commit.
 func TestSecondCommandIsRefusedBeforeTheFirstIsCommitted(t *testing.T) {
 	c, d, cl, _ := controls(t, Uplink{})
-	c.mu.Lock()
-	c.latency = 50 * time.Millisecond
-	c.mu.Unlock()
+	c.setLatency(50 * time.Millisecond)
 	h := iec104.Header{Type: iec104.C_SC_NA_1, Cause: act, CommonAddress: commonAddress}
 	for _, value := range []float64{1, 0} {
 		a, err := iec104.DefaultProfile.New(h, iec104.Object{Address: 401, Value: value})

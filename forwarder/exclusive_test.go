@@ -89,6 +89,7 @@ func TestExclusiveStopReleasesTheGroup(t *testing.T) {
 // Two control centres, or one with two minds, start on both FEPs at once: the claim decides, each time.
 func TestExclusiveRaceForTheClaim(t *testing.T) {
 	c, f1, f2 := pair(t, Exclusive, Uplink{})
+	c.setLatency(5 * time.Millisecond) // so that neither sees the other's claim before its own is decided
 	for range 30 {
 		eventually(t, "both listen", func() bool {
 			return c.resource(groupA).Owner == "" && reachable(f1.address) && reachable(f2.address)

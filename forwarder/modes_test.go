@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -90,6 +91,33 @@ func TestMainStandbyNewerLinkOfTheSameNodeTakesOver(t *testing.T) {
 	})
 	if got := c.resource(groupA).Owner; got != "fep1" {
 		t.Errorf("owner is %q, want fep1 all along", got)
+	}
+}
+
+// Both start at once: both are confirmed, and exactly one is main.
+func TestMainStandbyRace(t *testing.T) {
+	c, f1, f2 := pair(t, MainStandby, Uplink{RoleIOA: roleIOA})
+	c.setLatency(5 * time.Millisecond) // so that neither sees the other's claim before its own is decided
+	for range 20 {
+		eventually(t, "nobody owns the group", func() bool { return c.resource(groupA).Owner == "" })
+		clients := []*centre{connect(t, f1.address, false), connect(t, f2.address, false)}
+		var wg sync.WaitGroup
+		for i, cl := range clients {
+			wg.Go(func() {
+				ctx, cancel := context.WithTimeout(context.Background(), 4*time.Second)
+				defer cancel()
+				if err := cl.StartDT(ctx); err != nil {
+					t.Errorf("fep%d: %v", i+1, err)
+				}
+			})
+		}
+		wg.Wait()
+		eventually(t, "each is told its role", func() bool { return clients[0].role() >= 0 && clients[1].role() >= 0 })
+		if clients[0].role()+clients[1].role() != 1 {
+			t.Fatalf("roles %v and %v, want one main and one standby", clients[0].role(), clients[1].role())
+		}
+		clients[0].Close()
+		clients[1].Close()
 	}
 }
 

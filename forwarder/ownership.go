@@ -14,8 +14,8 @@ const (
 	proposeTimeout = 5 * time.Second        // for what run proposes; it looks again afterwards
 	tenureTimeout  = 2 * time.Second        // between the commit of an ownership and the right to act on it
 	retryDelay     = 200 * time.Millisecond // before run tries again what failed
-	// adoptTime is how long this node keeps a group that it was given without a claim, such as by an operator, for a
-	// client to come.
+	// adoptTime is how long this node keeps an exclusive group that it was given without a claim, as an operator can,
+	// for the client to come here. In main-standby mode whoever has a client is better.
 	adoptTime = 10 * time.Second
 )
 
@@ -105,11 +105,10 @@ func (g *group) look(ctx context.Context, o *owner) time.Duration {
 		return 0
 	case mine && r.Phase == fsm.Owned && live == nil:
 		keep := adoptTime - g.now().Sub(o.since)
-		to := g.successor()
-		if r.Epoch == o.first || claimed || to != "" || keep <= 0 {
-			return g.release(ctx, r, to, "no link")
+		if g.u.cfg.Mode == Exclusive && r.Epoch != o.first && !claimed && keep > 0 {
+			return keep
 		}
-		return keep
+		return g.release(ctx, r, g.successor(), "no link")
 	case mine && r.Phase == fsm.Owned && !live.isMain(), r.Phase == fsm.Unowned && live != nil && !live.isMain():
 		return g.promote(ctx, live)
 	case r.Phase != fsm.Unowned && !mine && g.u.cfg.Mode == Exclusive:
