@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -362,28 +361,4 @@ func addrPort(a net.Addr) netip.AddrPort {
 		return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
 	}
 	return netip.AddrPort{}
-}
-
-// Reason is a short name of why a link was closed or a connection refused, fit
-// for a metric's label: "t1", "sequence", "guard", "peer", ...
-func Reason(err error) string {
-	for _, r := range reasons {
-		if errors.Is(err, r.err) {
-			return r.name
-		}
-	}
-	return "network"
-}
-
-var reasons = []struct {
-	err  error
-	name string
-}{
-	{nil, "none"},
-	{ErrGuard, "guard"}, {ErrVeto, "veto"}, {ErrSuperseded, "superseded"},
-	{ErrNoGroup, "group"}, {ErrLimit, "limit"}, {ErrRefused, "refused"},
-	{ErrStart, "frame"}, {ErrFrameLength, "frame"}, {ErrControlField, "frame"},
-	{ErrStopped, "stopped"}, {ErrRole, "role"}, {ErrSendSequence, "sequence"}, {ErrRecvSequence, "sequence"},
-	{ErrT1, "t1"}, {ErrRate, "rate"}, {ErrBacklog, "backlog"},
-	{ErrClosed, "closed"}, {io.EOF, "peer"},
 }

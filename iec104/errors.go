@@ -27,7 +27,8 @@ var (
 	// ErrValue: a value outside the range of its information element.
 	ErrValue = errors.New("iec104: value out of range")
 	// ErrFull: one more object would make the ASDU longer than 249 octets or give it more than 127 objects.
-	ErrFull = errors.New("iec104: ASDU is full")
+	// A bounded queue that has no room returns it too (Queue.Push, Session.Send, Session.Stream).
+	ErrFull = errors.New("iec104: full")
 	// ErrNotConsecutive: an object of a sequence does not have the address after the one before.
 	ErrNotConsecutive = errors.New("iec104: address is not the next one of the sequence")
 

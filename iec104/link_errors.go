@@ -1,6 +1,9 @@
 package iec104
 
-import "errors"
+import (
+	"errors"
+	"io"
+)
 
 // Why a link was closed, or a call on it was refused. Test with errors.Is; what
 // wraps them names the value and the bound.
@@ -31,8 +34,6 @@ var (
 	ErrClosed = errors.New("iec104: link closed")
 	// ErrNotStarted: data was to be sent on a link that is not started.
 	ErrNotStarted = errors.New("iec104: link not started")
-	// ErrFull is also returned by Session.Send and Queue.Push: see there.
-
 	// ErrNotSent: the ASDU has not left, for certain: it will never be acted on.
 	ErrNotSent = errors.New("iec104: not sent")
 	// ErrPending: the same request is already waiting for its answer.
@@ -48,8 +49,32 @@ var (
 	ErrSuperseded = errors.New("iec104: superseded by a newer link of the group")
 	// ErrNoGroup: the client's address or certificate belongs to no group.
 	ErrNoGroup = errors.New("iec104: client in no group")
-	// ErrLimit: Limits.Connections is reached.
+	// ErrLimit: Limits.Connections or Limits.PerAddress is reached.
 	ErrLimit = errors.New("iec104: too many connections")
-	// ErrRefused: Group.AllowConnect refused the connection.
+	// ErrRefused: Group.AllowConnect refused the connection, or the TLS handshake failed.
 	ErrRefused = errors.New("iec104: connection refused")
 )
+
+// Reason is a short name of why a link was closed or a connection refused, fit
+// for a metric's label: "t1", "sequence", "guard", "peer", ...
+func Reason(err error) string {
+	for _, r := range reasons {
+		if errors.Is(err, r.err) {
+			return r.name
+		}
+	}
+	return "network"
+}
+
+var reasons = []struct {
+	err  error
+	name string
+}{
+	{nil, "none"},
+	{ErrGuard, "guard"}, {ErrVeto, "veto"}, {ErrSuperseded, "superseded"},
+	{ErrNoGroup, "group"}, {ErrLimit, "limit"}, {ErrRefused, "refused"},
+	{ErrStart, "frame"}, {ErrFrameLength, "frame"}, {ErrControlField, "frame"},
+	{ErrStopped, "stopped"}, {ErrRole, "role"}, {ErrSendSequence, "sequence"}, {ErrRecvSequence, "sequence"},
+	{ErrT1, "t1"}, {ErrRate, "rate"}, {ErrBacklog, "backlog"},
+	{ErrClosed, "closed"}, {io.EOF, "peer"},
+}
