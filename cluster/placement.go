@@ -29,8 +29,12 @@ const (
 	// reportWait is how long a new owner may take to tell of its links; before, an empty list proves nothing.
 	reportWait = time.Second
 
-	// flapWait is how long an RTU that's down on both FEPs stays where it is.
-	flapWait = 30 * time.Second
+	// flapWait is how long an RTU that's down on both FEPs stays where it is, at first; blindWait is the longest.
+	flapWait  = 30 * time.Second
+	blindWait = time.Hour
+
+	// reportGrace is how long a new owner may take to report that it's trying the links.
+	reportGrace = time.Second
 )
 
 // placement is the leader's policy of who owns what. It only looks and proposes: every proposal is a compare-and-set on
@@ -40,20 +44,24 @@ const (
 //     automatic fail-back.
 //   - What a lost node owned goes to another FEP; an uplink group only to one where a client has started, else it's
 //     unowned, and the control centre chooses.
-//   - An RTU that its owner reaches over no channel moves at once to a FEP that reaches it. If that doesn't help either, it
-//     stays for 30 s.
+//   - An RTU that its owner reaches over no channel moves at once to a FEP that reaches it. If no one does it moves after
+//     30 s, and then ever more rarely.
 //   - The witness owns nothing, and hands on leadership to a FEP as soon as one has all that's committed.
 type placement struct {
 	wait  time.Duration // leaseWait
-	seen  map[string]tenancy
+	seen  map[string]*tenancy
 	asked time.Duration // when leadership was last handed on
 	tried bool
 }
 
-// tenancy is since when the leader knows a resource in an epoch.
+// tenancy is what the leader remembers of a resource.
 type tenancy struct {
-	epoch uint64
-	since time.Duration
+	epoch     uint64
+	since     time.Duration // when it was first seen in this epoch
+	spoke     bool          // in this epoch its owner has reported links that aren't down
+	down      bool          // all links of its owner are down
+	downSince time.Duration
+	blind     int // moves to a node that doesn't reach it either, since it was last reached
 }
 
 // nodeView is a member as the leader knows it.
@@ -86,7 +94,7 @@ type decision struct {
 }
 
 func newPlacement(lease time.Duration) *placement {
-	return &placement{wait: leaseWait(lease), seen: map[string]tenancy{}}
+	return &placement{wait: leaseWait(lease), seen: map[string]*tenancy{}}
 }
 
 // decide returns what to propose now. It's asked whenever something changed, and a few times a lease.
@@ -109,11 +117,13 @@ func (p *placement) decide(v placementView) []decision {
 
 // look notes since when each resource is in its epoch.
 func (p *placement) look(resources []fsm.Resource, now time.Duration) {
-	known := make(map[string]tenancy, len(resources))
+	known := make(map[string]*tenancy, len(resources))
 	for _, r := range resources {
-		t, ok := p.seen[r.ID]
-		if !ok || t.epoch != r.Epoch {
-			t = tenancy{r.Epoch, now}
+		t := p.seen[r.ID]
+		if t == nil {
+			t = &tenancy{epoch: r.Epoch, since: now}
+		} else if t.epoch != r.Epoch {
+			*t = tenancy{epoch: r.Epoch, since: now, blind: t.blind}
 		}
 		known[r.ID] = t
 	}
@@ -204,30 +214,37 @@ func (p *placement) shift(v placementView, r fsm.Resource) (decision, bool) {
 	return decision{}, false
 }
 
-// shiftRTU is for an RTU that its owner may not reach.
+// shiftRTU is for an RTU that its owner may not reach. The state lists the links that aren't down, and what an owner has
+// yet to try is connecting: so none listed is all tried and down, once the owner has had the time to say anything.
 func (p *placement) shiftRTU(v placementView, r fsm.Resource) (decision, bool) {
 	number, _ := fsm.ParseRTUResource(r.ID)
-	rtu, ok := v.state.RTU(number)
-	if !ok || r.Pin != "" || len(rtu.Links) == 0 || v.now < p.seen[r.ID].since+reportWait {
-		return decision{}, false
-	}
-	// A link that is down isn't listed, and one that wasn't tried yet is connecting: an empty list says that all were
-	// tried and are down.
+	t := p.seen[r.ID]
 	if len(v.state.Links(number, r.Owner)) > 0 {
+		t.spoke, t.down = true, false
+		if anyUp(v.state.Links(number, r.Owner)) {
+			t.blind = 0
+		}
 		return decision{}, false
 	}
-	waited := v.now >= p.seen[r.ID].since+flapWait
+	if !t.spoke && v.now < t.since+reportGrace || r.Pin != "" {
+		return decision{}, false
+	}
+	if !t.down {
+		t.down, t.downSince = true, v.now
+	}
 	for _, n := range v.nodes {
 		if n.id == r.Owner || !n.mayOwn(r.ID) {
 			continue
 		}
-		switch links := v.state.Links(number, n.id); {
-		case anyUp(links):
+		if anyUp(v.state.Links(number, n.id)) {
 			// If it came here for its channels and they never worked here either, the probe there proves little.
-			if waited || r.Reason != reasonChannels || r.Timings.FirstDataMs > 0 {
+			if v.now >= t.since+flapWait || r.Reason != reasonChannels || r.Timings.FirstDataMs > 0 {
 				return move(r, n.id, reasonChannels), true
 			}
-		case len(links) == 0 && waited: // nothing is known there: standby_probe is off
+		} else if v.now >= t.downSince+min(flapWait<<min(t.blind, 10), blindWait) {
+			// Down there too, or no one looks (standby_probe is off). It's tried, more and more rarely.
+			t.blind++
+			t.down = false
 			return move(r, n.id, reasonChannels), true
 		}
 	}
