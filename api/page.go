@@ -20,7 +20,10 @@ type pageFile struct{ route, name, contentType string }
 var pageFiles = []pageFile{
 	{"/{$}", "index.html", "text/html; charset=utf-8"},
 	{"/style.css", "style.css", "text/css; charset=utf-8"},
+	{"/icon.svg", "icon.svg", "image/svg+xml"},
 	{"/app.js", "app.js", "text/javascript; charset=utf-8"},
+	{"/problems.js", "problems.js", "text/javascript; charset=utf-8"},
+	{"/tables.js", "tables.js", "text/javascript; charset=utf-8"},
 }
 
 func (f pageFile) serve(w http.ResponseWriter, r *http.Request) error {
