@@ -207,6 +207,11 @@ func TestOrderOfSendSourceAndStream(t *testing.T) {
 		g := queued(q)
 		g.Started = func(started *Session) {
 			s = started
+			for n := 1; n <= 3; n++ { // they fill the window
+				if err := s.Send(eventASDU(n)); err != nil {
+					t.Error(err)
+				}
+			}
 			if err := s.Stream(func(yield func(ASDU) bool) {
 				for n := 201; n <= 205 && yield(eventASDU(n)); n++ {
 				}
@@ -215,11 +220,6 @@ func TestOrderOfSendSourceAndStream(t *testing.T) {
 			}
 			if err := s.Stream(func(yield func(ASDU) bool) { yield(eventASDU(206)) }); err != nil {
 				t.Error(err)
-			}
-			for n := 1; n <= 3; n++ {
-				if err := s.Send(eventASDU(n)); err != nil {
-					t.Error(err)
-				}
 			}
 		}
 		_, n := serve(t, ServerConfig{Config: Config{K: 3, W: 2}, Groups: []Group{g}})
