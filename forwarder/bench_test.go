@@ -28,7 +28,7 @@ func benchmarkFeed(b *testing.B, alternate bool) {
 	var first, last uint64
 	c.view(func(s *fsm.State) { first, last = s.JournalLast()-n, s.JournalLast() })
 	f := newTestFeed(b, c, 12, table)
-	f.begin(first)
+	f.begin(f.cursor.resume(f.clock, first, last))
 	b.ReportAllocs()
 	sent := 0
 	for b.Loop() {

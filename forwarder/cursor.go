@@ -5,10 +5,11 @@ import (
 	"time"
 )
 
-// The bounds of how far the replicated cursor may be behind what a client has acknowledged: what a client gets twice
-// after a change of node is at most one window and maxBehind events.
+// The bounds of how far the replicated cursor may be behind what was sent: what a client gets twice after a change of
+// node is at most one window, which is the last k ASDUs of events, and maxBehind events.
 const (
-	// maxBehind acknowledged events may be unknown to the other nodes; then no new events are sent until they know.
+	// maxBehind events before the window may be unknown to the other nodes as acknowledged; then no new ones are sent
+	// until they know.
 	maxBehind = 256
 	// eagerBehind is after how many acknowledged events the cursor is proposed. Several proposals are under way within
 	// maxBehind, so that a commit's latency doesn't stop the flow.
@@ -24,12 +25,16 @@ const (
 // cursor is how far a group's clients have acknowledged the journal: in this node's memory, and as the other nodes know.
 // It has no clock. Its methods may be called from any goroutine.
 type cursor struct {
+	window int // k: ASDUs that a link may have unacknowledged
+
 	mu       sync.Mutex
 	at       uint64    // last event acknowledged, or passed over as none of the uplink's
 	events   uint64    // acknowledged since the start, to be compared with the two below
 	proposed uint64    // at, when it was last proposed
 	counted  uint64    // events, when it was last proposed
 	known    uint64    // events, when it was last known to be committed
+	asdus    int       // of events that were sent
+	sent     []uint64  // events, after the last window+1 of them; that of the n-th at n modulo window+1
 	due      time.Time // when it is to be proposed; zero: not at all
 	life     uint64    // counts resume, so that an answer to an earlier life's proposal counts for nothing
 }
@@ -48,6 +53,7 @@ func (c *cursor) resume(now time.Time, replicated, last uint64) uint64 {
 	defer c.mu.Unlock()
 	c.life++
 	c.events, c.counted, c.known, c.due = 0, 0, 0, time.Time{}
+	c.asdus, c.sent = 0, append(c.sent[:0], make([]uint64, c.window+1)...)
 	c.proposed = replicated
 	if c.at <= replicated || c.at > last {
 		c.at = replicated
@@ -55,7 +61,19 @@ func (c *cursor) resume(now time.Time, replicated, last uint64) uint64 {
 	}
 	// How many of the events in between were the uplink's isn't known any more: none is sent until they are replicated.
 	c.events, c.due = maxBehind, now
+	for i := range c.sent {
+		c.sent[i] = maxBehind
+	}
 	return c.at
+}
+
+// ship takes in an ASDU of events that is about to be sent.
+func (c *cursor) ship(events int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	before := c.sent[(c.asdus+c.window)%(c.window+1)]
+	c.sent[c.asdus%(c.window+1)] = before + uint64(events)
+	c.asdus++
 }
 
 // acknowledge moves the cursor over events of the uplink, the last of which is seq.
@@ -79,11 +97,12 @@ func (c *cursor) acknowledge(now time.Time, seq uint64, events int) {
 	}
 }
 
-// held tells whether no more events may be sent until a proposal is committed.
+// held tells whether no more events may be sent until a proposal is committed: if another ASDU went out, those before
+// the last window of ASDUs would be more than maxBehind ahead of what the others know.
 func (c *cursor) held() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.events-c.known >= maxBehind
+	return c.sent[(c.asdus+1)%(c.window+1)] >= c.known+maxBehind
 }
 
 // next returns what is to be proposed, if it's time. Otherwise it returns when that will be, or zero.

@@ -34,7 +34,7 @@ func TestCursorIsProposedSoonOrWhenFarBehind(t *testing.T) {
 		}, -1},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			c := &cursor{}
+			c := &cursor{window: 12}
 			c.resume(at, 10, 100)
 			tt.do(c)
 			_, due, ok := c.next(at.Add(-1))
@@ -64,7 +64,7 @@ func TestCursorResumesAtTheFurthest(t *testing.T) {
 		{"the state was restored from long ago", 50, 5, 10, 5, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			c := &cursor{}
+			c := &cursor{window: 12}
 			now := time.Unix(1, 0)
 			c.resume(now, 0, 1000)
 			c.acknowledge(now, tt.memory, 1)
@@ -83,27 +83,37 @@ func TestCursorResumesAtTheFurthest(t *testing.T) {
 	}
 }
 
-// However acknowledgements, proposals, commits and failures are interleaved: as long as held is respected, what is
-// acknowledged and not replicated is at most maxBehind events and what was under way when it became so.
+// However sending, acknowledgements, proposals, commits and failures are interleaved: as long as held is respected,
+// what would be sent again by another node is at most the last window of ASDUs and maxBehind events.
 func TestCursorBound(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		c := &cursor{}
+		k := rapid.IntRange(1, 12).Draw(rt, "k")
+		c := &cursor{window: k}
 		now := time.Unix(1, 0)
 		c.resume(now, 0, 1<<40)
 		var flights []proposal
-		var seq, acked, replicated uint64
-		const window = 100
-		unacked := uint64(0)
+		var sizes []int // of the ASDUs sent
+		var sent, acked, replicated uint64
+		unacked := 0
 		for range rapid.IntRange(1, 300).Draw(rt, "steps") {
-			switch rapid.SampledFrom([]string{"send", "send", "ack", "ack", "tick", "commit", "fail"}).Draw(rt, "step") {
+			switch rapid.SampledFrom([]string{"send", "send", "send", "ack", "tick", "commit", "fail"}).Draw(rt, "step") {
 			case "send":
-				if !c.held() && unacked < window {
-					unacked += uint64(rapid.IntRange(1, 20).Draw(rt, "events"))
+				if !c.held() && unacked < k {
+					n := rapid.IntRange(1, 60).Draw(rt, "events")
+					c.ship(n)
+					sizes, sent, unacked = append(sizes, n), sent+uint64(n), unacked+1
 				}
 			case "ack":
-				seq, acked = seq+unacked, acked+unacked
-				c.acknowledge(now, seq, int(unacked))
-				unacked = 0
+				if unacked > 0 {
+					n := rapid.IntRange(1, unacked).Draw(rt, "ASDUs")
+					unacked -= n
+					left := uint64(0)
+					for _, size := range sizes[len(sizes)-unacked:] {
+						left += uint64(size)
+					}
+					c.acknowledge(now, sent-left, int(sent-left-acked))
+					acked = sent - left
+				}
 			case "tick":
 				now = now.Add(rapid.SampledFrom([]time.Duration{time.Millisecond, eventDelay}).Draw(rt, "time"))
 				if p, _, ok := c.next(now); ok {
@@ -121,11 +131,16 @@ func TestCursorBound(t *testing.T) {
 					flights = flights[1:]
 				}
 			}
-			if repeats := seq + unacked - replicated; repeats >= maxBehind+window+20 {
-				rt.Fatalf("%d events would be repeated, the bound is %d and a window of %d", repeats, maxBehind, window+20)
+			window := uint64(0)
+			for _, size := range sizes[max(0, len(sizes)-k):] {
+				window += uint64(size)
+			}
+			if repeats := sent - replicated; repeats >= maxBehind+window && repeats > 0 {
+				rt.Fatalf("%d events would be repeated, held %v; the bound is %d and a window of %d", repeats, c.held(), maxBehind, window)
 			}
 		}
-		// Given time, everything gets replicated.
+		// Given time, everything gets acknowledged and replicated.
+		c.acknowledge(now, sent, int(sent-acked))
 		for range 10 {
 			now = now.Add(skipDelay)
 			if p, _, ok := c.next(now); ok {
@@ -137,8 +152,8 @@ func TestCursorBound(t *testing.T) {
 			}
 			flights = nil
 		}
-		if replicated != seq || c.held() {
-			rt.Fatalf("replicated %d of %d, held %v", replicated, seq, c.held())
+		if replicated != sent || c.held() {
+			rt.Fatalf("replicated %d of %d, held %v", replicated, sent, c.held())
 		}
 	})
 }

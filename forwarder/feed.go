@@ -188,6 +188,7 @@ func (f *feed) nextEvents(a *iec104.ASDU) bool {
 		return false
 	}
 	f.unacked = append(f.unacked, shipment{f.index + 1, f.position, n})
+	f.cursor.ship(n)
 	f.sent.events += uint64(n)
 	*a = f.builder.ASDU()
 	return true

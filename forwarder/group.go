@@ -54,7 +54,7 @@ func newGroup(u *uplink, name string) *group {
 		u: u, name: name, resource: fsm.UplinkResource(u.cfg.Name, name),
 		log:    u.log.With("group", name),
 		kicked: make(chan struct{}, 1), acked: make(chan struct{}, 1), turn: make(chan struct{}, 1),
-		links: map[*iec104.Session]*link{},
+		links: map[*iec104.Session]*link{}, cursor: cursor{window: u.config.K},
 	}
 	if u.cfg.Mode == DualActive {
 		g.slot = u.node.ID()

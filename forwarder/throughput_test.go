@@ -1,0 +1,119 @@
+package forwarder
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/fepha/fepha/cluster"
+	"github.com/fepha/fepha/fsm"
+	"github.com/fepha/fepha/fsm/fsmpb"
+	"github.com/fepha/fepha/iec104"
+)
+
+// realStation is three nodes of a real cluster in this process, with their logs on disk.
+func realStation(t testing.TB, mode fsmpb.Configure_Mode) []*cluster.Node {
+	t.Helper()
+	station := &fsmpb.Configure{Digest: "real", Retain: 200_000, Nodes: configuration.Nodes, Rtus: configuration.Rtus,
+		Groups: []*fsmpb.Configure_Group{{Uplink: "occ", Group: "a", Mode: mode}}}
+	var members []cluster.Member
+	for i, n := range station.Nodes {
+		role := cluster.RoleFEP
+		if n.Role == "witness" {
+			role = cluster.RoleWitness
+		}
+		members = append(members, cluster.Member{ID: n.Id, Host: i + 1, Role: role, Address: freeAddress(t)})
+	}
+	nodes := make([]*cluster.Node, len(members))
+	for i, m := range members {
+		n, err := cluster.Start(cluster.Config{ID: m.ID, Members: members, DataDir: t.TempDir(), Station: station})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { n.Close() })
+		nodes[i] = n
+	}
+	for _, rtu := range []uint32{1, 2} {
+		eventually(t, "RTUs have an owner", func() (ok bool) {
+			nodes[0].View(func(s *fsm.State) {
+				r, _ := s.Resource(fsm.RTUResource(rtu))
+				ok = r.Phase == fsm.Owned
+			})
+			return ok
+		})
+	}
+	return nodes
+}
+
+// BenchmarkRealCluster sends events through a real cluster to a client that counts, n at a time in one batch: what a
+// device's ASDU has. The client acknowledges as usual (w = 8), and the cursor is replicated as ever.
+func BenchmarkRealCluster(b *testing.B) {
+	for _, objects := range []int{1, 20} {
+		b.Run(fmt.Sprintf("objects=%d", objects), func(b *testing.B) {
+			nodes := realStation(b, fsmpb.Configure_EXCLUSIVE)
+			var owner *cluster.Node
+			var epoch uint64
+			nodes[0].View(func(s *fsm.State) {
+				r, _ := s.Resource("rtu/1")
+				epoch = r.Epoch
+				for _, n := range nodes {
+					if n.ID() == r.Owner {
+						owner = n
+					}
+				}
+			})
+			listen := freeAddress(b)
+			f, err := New(Config{Node: Cluster(owner), Uplinks: []Uplink{{
+				Name: "occ", Listen: listen, CommonAddress: commonAddress, Mode: Exclusive, Groups: []Group{{Name: "a"}}, Points: points}}})
+			if err != nil {
+				b.Fatal(err)
+			}
+			ctx, cancel := context.WithCancel(context.Background())
+			done := make(chan struct{})
+			go func() { defer close(done); _ = f.Run(ctx) }()
+			defer func() { cancel(); <-done }()
+
+			var got atomic.Int64
+			var cl *iec104.Client
+			eventually(b, "started", func() bool {
+				cl, err = iec104.Dial(ctx, iec104.ClientConfig{Address: listen, Handle: func(_ *iec104.Client, a iec104.ASDU, _ uint64) {
+					if a.Type == iec104.M_SP_TB_1 {
+						got.Add(int64(a.Len()))
+					}
+				}})
+				if err != nil {
+					return false
+				}
+				if cl.StartDT(ctx) != nil {
+					cl.Close()
+					return false
+				}
+				return true
+			})
+			defer cl.Close()
+			batch := uint64(0)
+			b.ResetTimer()
+			began := time.Now()
+			const ahead = 2000 // events on their way, as a device's window allows
+			for i := 0; i < b.N; {
+				if int64(i)-got.Load() > ahead {
+					time.Sleep(200 * time.Microsecond)
+					continue
+				}
+				items := make([]*fsmpb.Item, objects)
+				for j := range items {
+					items[j] = di(1, float64(j&1), uint64(i+j))
+				}
+				batch++
+				owner.ProposeAsync(&fsmpb.Command{Op: &fsmpb.Command_Events{Events: &fsmpb.Events{Rtu: 1, Epoch: epoch, Batch: batch, Items: items}}})
+				i += objects
+			}
+			for end := time.Now().Add(30 * time.Second); got.Load() < int64(b.N) && time.Now().Before(end); {
+				time.Sleep(time.Millisecond)
+			}
+			b.ReportMetric(float64(got.Load())/time.Since(began).Seconds(), "events/s")
+		})
+	}
+}
