@@ -158,15 +158,17 @@ func TestPage(t *testing.T) {
 
 	// What is wrong is told in words.
 	n.mu.Lock()
-	n.info.Quorum = false
-	n.info.Leader = ""
 	n.info.Peers[1].Alive = false
 	n.info.Peers[2].ConfigDiffers = true
 	n.mu.Unlock()
 	n.emit(3, 150)
-	sees(t, ctx, "#problem-list", "No quorum")
 	sees(t, ctx, "#problem-list", "FEP fep2 is dead")
 	sees(t, ctx, "#problem-list", "configuration of wit differs")
+	n.mu.Lock()
+	n.info.Quorum, n.info.Leader, n.info.Peers = false, "", nil
+	n.mu.Unlock()
+	sees(t, ctx, "#problem-list", "No quorum")
+	sees(t, ctx, "#node-rows", "unknown")
 	screenshot(t, ctx, "problems")
 	do(t, ctx, "narrow", chromedp.EmulateViewport(420, 900))
 	screenshot(t, ctx, "narrow")

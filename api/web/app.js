@@ -159,7 +159,7 @@ function show() {
 
   byId('title').textContent = `${status.name || 'Station'} (${status.station})`;
   byId('seen').textContent = `as ${status.node} sees it at ${clock(Date.now())}`;
-  nodeRows.show(status.nodes.map((n) => ({...n, here: n.id === status.node})), (n) => n.id, 7, 'No node is known.');
+  nodeRows.show(status.nodes.map((n) => ({...n, here: n.id === status.node, unknown: !n.alive && !status.quorum})), (n) => n.id, 7, 'No node is known.');
   byId('raft').textContent = `Leader ${status.leader || 'none'}, term ${status.term}, ${status.commit_index} entries committed. Journal: events ${status.journal.first} to ${status.journal.last}.`;
   showRTUs();
   uplinkRows.show(status.uplinks.map(withFEPs), (u) => `${u.name}/${u.group}`, 8, 'No uplink is configured.');

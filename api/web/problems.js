@@ -41,7 +41,7 @@ export class Watch {
     const problems = [];
     const say = (level, text) => problems.push({level, text});
 
-    if (!status.quorum) say('bad', `No quorum as ${status.node} sees it: nothing is collected, forwarded or operated.`);
+    if (!status.quorum) say('bad', `No quorum: ${status.node} hears of no leader that a majority of the nodes follows. Nothing is collected, forwarded or operated.`);
     else if (!status.leader) say('bad', `No leader: nothing can be decided.`);
     this.#nodes(status, now, say);
     this.#rtus(status, now, say);
@@ -53,7 +53,7 @@ export class Watch {
 
   #nodes(status, now, say) {
     for (const n of status.nodes) {
-      if (!n.alive) say(n.role === 'fep' ? 'bad' : 'warn', `${n.role === 'fep' ? 'FEP' : 'Witness'} ${n.id} is dead: ${n.role === 'fep' ? 'no other FEP can take over' : 'the loss of one more node stops the station'}.`);
+      if (!n.alive && status.quorum) say(n.role === 'fep' ? 'bad' : 'warn', `${n.role === 'fep' ? 'FEP' : 'Witness'} ${n.id} is dead: ${n.role === 'fep' ? 'no other FEP can take over' : 'the loss of one more node stops the station'}.`);
       else if (this.#lasting(`lease ${n.id}`, n.role === 'fep' && !n.lease && status.quorum, now)) say('bad', `${n.id} has no lease: it may run no link.`);
       if (n.config_differs) say('warn', `The configuration of ${n.id} differs from the leader's: it is given nothing that its own lacks.`);
     }

@@ -64,12 +64,14 @@ export function nodeRow(n) {
   const remarks = [n.config_differs && 'configuration differs', n.build && `version ${n.build}`].filter(Boolean).join(', ');
   const here = n.here ? ' (this page)' : '';
   const name = n.api && !n.here ? h('a', {href: `${location.protocol}//${n.api}/`}, n.id) : n.id;
-  return h('tr', {class: n.alive ? '' : 'bad'},
+  const alive = n.alive ? state('good', 'alive') : n.unknown ? state('warn', 'unknown') : state('bad', 'dead');
+  const lease = n.lease ? state('good', 'valid') : n.unknown ? state('warn', 'unknown') : state('bad', 'none');
+  return h('tr', {class: n.alive || n.unknown ? '' : 'bad'},
     h('th', {scope: 'row'}, name, h('span', {class: 'quiet'}, here)),
     h('td', null, n.role === 'fep' ? `FEP ${n.host}` : n.role),
-    h('td', null, n.alive ? state('good', 'alive') : state('bad', 'dead')),
+    h('td', null, alive),
     h('td', null, n.state === 'leader' ? h('strong', null, 'leader') : n.state || '–'),
-    h('td', null, n.role === 'witness' ? '–' : n.lease ? state('good', 'valid') : state('bad', 'none')),
+    h('td', null, n.role === 'witness' ? '–' : lease),
     h('td', {class: 'time'}, time(n.since_ms)),
     h('td', null, remarks || '–'));
 }
@@ -116,7 +118,7 @@ export function eventRow(e) {
   return h('tr', {class: e.kind === 'note' ? 'note' : ''},
     h('td', {class: 'number'}, String(e.seq)),
     h('td', {class: 'time'}, time(e.time_ms, true)),
-    h('td', null, shouts ? state('bad', e.text) : e.text));
+    h('td', null, shouts ? h('span', {class: 'state bad text'}, e.text) : e.text));
 }
 
 export function controlRow(c) {

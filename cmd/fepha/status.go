@@ -34,7 +34,11 @@ func printStatus(w io.Writer, st api.Status) error {
 		if n.ConfigDiffers {
 			remark = "configuration differs"
 		}
-		rows = append(rows, row(n.ID, n.Host, n.Role, n.State, yesNo(n.Alive), yesNo(n.Lease), remark))
+		alive, lease := yesNo(n.Alive), yesNo(n.Lease)
+		if !n.Alive && !st.Quorum {
+			alive, lease = "unknown", "unknown" // without a leader a node hears of no other
+		}
+		rows = append(rows, row(n.ID, n.Host, n.Role, n.State, alive, lease, remark))
 	}
 	if err := table(w, "NODE\tHOST\tROLE\tSTATE\tALIVE\tLEASE\t", rows...); err != nil {
 		return err
