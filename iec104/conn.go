@@ -94,7 +94,7 @@ func (c *conn) run() {
 			used := c.receive(buf[:n])
 			n = copy(buf, buf[used:n])
 		}
-		if err != nil {
+		if err != nil || c.reason.Load() != nil {
 			c.finish(fmt.Errorf("iec104: connection lost: %w", err))
 			return
 		}

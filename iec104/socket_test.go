@@ -1,6 +1,7 @@
 package iec104
 
 import (
+	"bytes"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -360,6 +361,16 @@ func TestTLSWithClientCertificates(t *testing.T) {
 			t.Errorf("%s: let in", name)
 		}
 	}
+	// More garbage than the read buffer takes ends the session, and its goroutine.
+	rubbish, err := tls.Dial("tcp", address, &tls.Config{DynamicRecordSizingDisabled: true, RootCAs: ca.pool, Certificates: []tls.Certificate{ca.issue("centre a")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rubbish.Close()
+	if _, err := rubbish.Write(bytes.Repeat([]byte{0x69}, 3*readBuffer)); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the end of the session", func() bool { return srv.Counters().Closed["frame"] == 1 })
 	if _, err := Dial(t.Context(), ClientConfig{Address: address, Config: Config{T0: 200 * time.Millisecond}}); err != nil {
 		t.Errorf("a TCP connection without TLS: %v", err) // made, but it gets no session
 	}
