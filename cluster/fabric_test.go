@@ -88,6 +88,23 @@ func (f *fabric) isolate(node string, others ...string) {
 	}
 }
 
+// mend ends the cuts between two nodes.
+func (f *fabric) mend(a, b string) {
+	f.mu.Lock()
+	delete(f.cuts, [2]string{a, b})
+	delete(f.cuts, [2]string{b, a})
+	var lossy []*fabricConn
+	for c := range f.conns {
+		if c.lost && (c.from == a && c.to == b || c.from == b && c.to == a) {
+			lossy = append(lossy, c)
+		}
+	}
+	f.mu.Unlock()
+	for _, c := range lossy {
+		_ = c.Close()
+	}
+}
+
 // heal mends everything. Connections that lost something on the way are gone.
 func (f *fabric) heal() {
 	f.mu.Lock()

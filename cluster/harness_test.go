@@ -10,6 +10,7 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 	"go.uber.org/goleak"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
@@ -31,6 +32,7 @@ type station struct {
 	dir     string
 	cfg     func(*Config) // changes each node's configuration; may be nil
 	nodes   map[string]*Node
+	disks   map[string]*faultyDisk
 }
 
 var threeMembers = []Member{
@@ -41,7 +43,7 @@ var threeMembers = []Member{
 
 // newStation starts three nodes with two RTUs and one uplink group.
 func newStation(t testing.TB, cfg func(*Config)) *station {
-	s := &station{t: t, fabric: newFabric(), members: threeMembers, dir: t.TempDir(), cfg: cfg, nodes: map[string]*Node{}}
+	s := &station{t: t, fabric: newFabric(), members: threeMembers, dir: t.TempDir(), cfg: cfg, nodes: map[string]*Node{}, disks: map[string]*faultyDisk{}}
 	t.Cleanup(s.close)
 	for _, m := range s.members {
 		s.start(m.ID)
@@ -84,7 +86,9 @@ func (s *station) start(id string) *Node {
 	s.t.Helper()
 	cfg := s.config(id)
 	m, _ := cfg.member(id)
-	n, err := start(cfg, s.fabric.of(id, m.Address))
+	disk := &faultyDisk{}
+	s.disks[id] = disk
+	n, err := start(cfg, outside{network: s.fabric.of(id, m.Address), files: disk.over})
 	if err != nil {
 		s.t.Fatalf("starting %s: %v", id, err)
 	}
@@ -102,6 +106,9 @@ func (s *station) stop(id string) {
 
 func (s *station) close() {
 	s.fabric.heal()
+	for _, d := range s.disks {
+		d.heal()
+	}
 	for id := range s.nodes {
 		s.stop(id)
 	}
@@ -183,4 +190,17 @@ func (s *station) propose(node string, c *fsmpb.Command) Result {
 
 func pin(resource, node string) *fsmpb.Command {
 	return &fsmpb.Command{Op: &fsmpb.Command_Pin{Pin: &fsmpb.Pin{Resource: resource, Node: node}}}
+}
+
+func placedConfigure() *fsmpb.Command {
+	return &fsmpb.Command{AtMs: 1, Node: "fep1", Op: &fsmpb.Command_Configure{Configure: testStation(threeMembers)}}
+}
+
+func marshal(t testing.TB, commands ...*fsmpb.Command) []byte {
+	t.Helper()
+	data, err := proto.Marshal(&fsmpb.Entry{Commands: commands})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
 }

@@ -57,12 +57,15 @@ type Node struct {
 
 // Start opens the data folder, joins (or on the very first start forms) the group, and returns at once: a leader is
 // there some time later. Errors are ErrConfig, ErrDataDir, or what the listener says.
-func Start(cfg Config) (*Node, error) {
-	return start(cfg, nil)
+func Start(cfg Config) (*Node, error) { return start(cfg, outside{}) }
+
+// outside is what tests put in the operating system's place.
+type outside struct {
+	network network
+	files   func(raft.LogStore) raft.LogStore
 }
 
-// start is Start over another network than the operating system's, if it isn't nil.
-func start(cfg Config, over network) (_ *Node, err error) {
+func start(cfg Config, out outside) (_ *Node, err error) {
 	cfg, err = cfg.withDefaults()
 	if err != nil {
 		return nil, err
@@ -74,8 +77,8 @@ func start(cfg Config, over network) (_ *Node, err error) {
 	n.done = n.ctx.Done()
 	n.disk = newDiskWatch(n.clock, n.timing.stall)
 	n.tenures = newTenures(n.clock, cfg.ID)
-	if over == nil {
-		over = tcp{n.timing.unacked}
+	if out.network == nil {
+		out.network = tcp{n.timing.unacked}
 	}
 	var undo []func()
 	defer func() {
@@ -100,7 +103,10 @@ func start(cfg Config, over network) (_ *Node, err error) {
 	if err = n.stores.settle(cfg); err != nil {
 		return nil, err
 	}
-	if n.board, err = newSwitchboard(n.self.Address, over, sec, n.timing.dial, n.log.Warn); err != nil {
+	if out.files != nil {
+		n.stores.log = out.files(n.stores.log)
+	}
+	if n.board, err = newSwitchboard(n.self.Address, out.network, sec, n.timing.dial, n.log.Warn); err != nil {
 		return nil, err
 	}
 	undo = append(undo, n.board.close)

@@ -32,9 +32,6 @@ const (
 	// flapWait is how long an RTU that's down on both FEPs stays where it is, at first; blindWait is the longest.
 	flapWait  = 30 * time.Second
 	blindWait = time.Hour
-
-	// reportGrace is how long a new owner may take to report that it's trying the links.
-	reportGrace = time.Second
 )
 
 // placement is the leader's policy of who owns what. It only looks and proposes: every proposal is a compare-and-set on
@@ -226,11 +223,14 @@ func (p *placement) shiftRTU(v placementView, r fsm.Resource) (decision, bool) {
 		}
 		return decision{}, false
 	}
-	if !t.spoke && v.now < t.since+reportGrace || r.Pin != "" {
+	if !t.spoke && v.now < t.since+reportWait || r.Pin != "" {
 		return decision{}, false
 	}
 	if !t.down {
 		t.down, t.downSince = true, v.now
+		if !t.spoke {
+			t.downSince = t.since
+		}
 	}
 	for _, n := range v.nodes {
 		if n.id == r.Owner || !n.mayOwn(r.ID) {

@@ -67,7 +67,7 @@ const (
 	active     = fsmpb.LinkState_ACTIVE
 )
 
-// TestPlacement asks the policy what it would do about one resource. The leader has known it in its epoch for a minute,
+// TestPlacement asks the policy what it would do about one resource. The leader has known it in its epoch for 10 s,
 // unless age says otherwise; it's now one hour.
 func TestPlacement(t *testing.T) {
 	lost := func(v *nodeView) { v.usable, v.free, v.mayBeFree, v.alive = false, 0, true, false }
@@ -107,8 +107,9 @@ func TestPlacement(t *testing.T) {
 		"all links down, the other's good":      {resource: rtu1, state: reported("fep1", links("fep2", down, standby)), spoke: true, age: 1, want: "move to fep2 (channels down)"},
 		"one is still being tried":              {resource: rtu1, state: reported("fep1", links("fep1", down, connecting), links("fep2", standby, standby)), spoke: true},
 		"one works":                             {resource: rtu1, state: reported("fep1", links("fep1", down, active), links("fep2", standby, standby)), spoke: true},
-		"nothing reported yet":                  {resource: rtu1, state: reported("fep1", links("fep2", standby, standby)), age: reportGrace - 1},
-		"nothing reported in good time":         {resource: rtu1, state: reported("fep1", links("fep2", standby, standby)), age: reportGrace, want: "move to fep2 (channels down)"},
+		"nothing reported yet":                  {resource: rtu1, state: reported("fep1", links("fep2", standby, standby)), age: reportWait - 1},
+		"nothing reported in good time":         {resource: rtu1, state: reported("fep1", links("fep2", standby, standby)), age: reportWait, want: "move to fep2 (channels down)"},
+		"nothing known of either":               {resource: rtu1, state: reported("fep1"), age: flapWait, want: "move to fep2 (channels down)"},
 		"down on both, for now":                 {resource: rtu1, state: reported("fep1"), spoke: true, down: flapWait - 1},
 		"down on both, for long":                {resource: rtu1, state: reported("fep1"), spoke: true, down: flapWait, want: "move to fep2 (channels down)"},
 		"down on both, once moved":              {resource: rtu1, state: reported("fep1"), spoke: true, blind: 1, down: 2*flapWait - 1},
@@ -151,7 +152,7 @@ func TestPlacement(t *testing.T) {
 			}
 			p := newPlacement(500 * ms)
 			if c.age == 0 {
-				c.age = time.Minute
+				c.age = 10 * time.Second
 			}
 			p.look(v.state.Resources(), v.now-c.age)
 			for _, seen := range p.seen {
