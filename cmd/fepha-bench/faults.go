@@ -66,6 +66,7 @@ type injection struct {
 	Lost       int     `json:"lost"`
 	Repeated   int     `json:"repeated"`
 	Violations int     `json:"violations"`
+	Refused    string  `json:"refused,omitempty"` // why the station would not do what was asked by hand
 }
 
 // faultsReport is what a run came to.
@@ -77,6 +78,7 @@ type faultsReport struct {
 	Lost       int     `json:"lost"`
 	Repeated   int     `json:"repeated"`
 	Violations int     `json:"violations"`
+	Refused    int     `json:"refused"`
 }
 
 func runFaults(ctx context.Context, f faultsFlags, out io.Writer) error {
@@ -119,7 +121,7 @@ func (f faultsFlags) faults() (faults []rig.Fault, namespaces bool, err error) {
 }
 
 func (f faultsFlags) run(ctx context.Context, s *rig.Station, faults []rig.Fault, out io.Writer) error {
-	rng := rand.New(rand.NewPCG(f.seed, 0))
+	rng := newRand(f.seed)
 	report := faultsReport{Seed: f.seed}
 	for began := time.Now(); time.Since(began) < f.duration; {
 		fault, at, lasting := draw(rng, faults, f.lease)
@@ -132,6 +134,7 @@ func (f faultsFlags) run(ctx context.Context, s *rig.Station, faults []rig.Fault
 		}
 		i.GapMs = float64(t.Gap.Microseconds()) / 1000
 		i.Lost, i.Repeated, i.Violations = len(t.Lost), t.Repeated, t.Violations
+		i.Refused = t.Refused
 		report.add(i)
 		if f.json {
 			if err := json.NewEncoder(out).Encode(i); err != nil {
@@ -141,6 +144,9 @@ func (f faultsFlags) run(ctx context.Context, s *rig.Station, faults []rig.Fault
 		}
 		fmt.Fprintf(out, "%7.1f s  %-11s %-4s for %4d ms: gap %5.0f ms, %d lost, %d repeated, %d violations\n",
 			float64(i.AtMs)/1000, i.Fault, i.Node, i.LastedMs, i.GapMs, i.Lost, i.Repeated, i.Violations)
+		if i.Refused != "" {
+			fmt.Fprintf(out, "%11s%s\n", "", "refused: "+i.Refused)
+		}
 	}
 	report.Events = s.Devices[0].Sent.Len()
 	if f.json {
@@ -148,14 +154,16 @@ func (f faultsFlags) run(ctx context.Context, s *rig.Station, faults []rig.Fault
 			return err
 		}
 	} else {
-		fmt.Fprintf(out, "seed %d: %d faults, %d events, longest gap %.0f ms; %d lost, %d repeated, %d violations\n",
-			report.Seed, report.Faults, report.Events, report.MaxGapMs, report.Lost, report.Repeated, report.Violations)
+		fmt.Fprintf(out, "seed %d: %d faults, %d events, longest gap %.0f ms; %d lost, %d repeated, %d violations, %d refused\n",
+			report.Seed, report.Faults, report.Events, report.MaxGapMs, report.Lost, report.Repeated, report.Violations, report.Refused)
 	}
 	if err := verdict(s, report.Lost, report.Violations); err != nil {
 		return fmt.Errorf("seed %d: %w", f.seed, err)
 	}
 	return nil
 }
+
+func newRand(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 0)) }
 
 // draw chooses a fault, where it is, and how long it lasts: from half a lease,
 // which must do no harm, to six, after which everything has moved.
@@ -175,4 +183,7 @@ func (r *faultsReport) add(i injection) {
 	r.Lost += i.Lost
 	r.Repeated += i.Repeated
 	r.Violations += i.Violations
+	if i.Refused != "" {
+		r.Refused++
+	}
 }

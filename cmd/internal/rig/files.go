@@ -58,7 +58,7 @@ func (s *Station) writeFiles(dir string) (string, error) {
 	for _, n := range s.nodes {
 		fmt.Fprintf(&y, "    - {id: %s, host: %d, role: %s, address: %q, api: %q}\n", n.ID, n.host, n.role, n.address, n.api)
 	}
-	fmt.Fprintf(&y, "  log_store: %s\n  lease: %v\nsecurity: %s\nredis: {mode: off}\njournal: {retain: %d}\nrtus:\n", o.LogStore, o.Lease, security, o.Retain)
+	fmt.Fprintf(&y, "  log_store: %s\n  lease: %v\nsecurity: %s\nredis: {mode: embedded}\njournal: {retain: %d}\nrtus:\n", o.LogStore, o.Lease, security, o.Retain)
 	uplink := [][]string{{"ioa", "rtu", "kind", "point", "type", "name"}}
 	for i, r := range o.RTUs {
 		prefer := r.Prefer

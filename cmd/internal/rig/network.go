@@ -67,7 +67,7 @@ func NewNetwork() (*Network, error) {
 		return nil, err
 	}
 	sweep()
-	prefix := fmt.Sprintf("fepha-%d-%d-", os.Getpid(), networks.Add(1))
+	prefix := fmt.Sprintf("%s%d-", namePrefix(), networks.Add(1))
 	n := &Network{spaces: make(map[string]*namespace)}
 	if err := n.build(prefix); err != nil {
 		return nil, errors.Join(fmt.Errorf("%w: %w", ErrNoNetwork, err), n.Close())
@@ -108,9 +108,23 @@ func (n *Network) build(prefix string) error {
 			}
 		}
 	}
+	for _, fep := range []string{"fep1", "fep2"} {
+		if err := n.spaces[fep].keepNewestUnresolved(); err != nil {
+			return err
+		}
+	}
 	n.forward = rules{in: bridge, family: "bridge", chains: []string{"forward"}}
-	n.devices = rules{in: n.spaces["dev"], family: "inet", chains: []string{"input", "output"}}
+	n.devices = rules{in: n.spaces["dev"], family: "inet", chains: []string{"input"}}
 	return errors.Join(n.forward.set(""), n.devices.set("")) // says now if the kernel can't
+}
+
+// namePrefix begins the name of each namespace that this process makes.
+func namePrefix() string { return fmt.Sprintf("fepha-%d-", os.Getpid()) }
+
+// Namespaces are the namespaces that this process has made and not removed.
+func Namespaces() []string {
+	names, _ := filepath.Glob(filepath.Join(runDir, namePrefix()+"*"))
+	return names
 }
 
 // sweep removes the namespaces of processes that are gone.
@@ -167,12 +181,10 @@ func (n *Network) Lose(host string, percent int) error {
 	return n.forward.set("lose "+host, when(percent > 0, "forward iifname "+host+" "+share, "forward oifname "+host+" "+share)...)
 }
 
-// Refuse resets the connections between a host and the devices, as a firewall
-// does, or stops doing so.
+// Refuse answers what a host sends to the devices with a reset, as a firewall
+// does, or stops doing so. The devices aren't told.
 func (n *Network) Refuse(host string, on bool) error {
-	return n.devices.set("refuse "+host, when(on,
-		"input ip saddr "+hostAddress(host)+" meta l4proto tcp reject with tcp reset",
-		"output ip daddr "+hostAddress(host)+" meta l4proto tcp reject with tcp reset")...)
+	return n.devices.set("refuse "+host, when(on, "input ip saddr "+hostAddress(host)+" meta l4proto tcp reject with tcp reset")...)
 }
 
 func when(on bool, list ...string) []string {

@@ -21,6 +21,7 @@ type Trial struct {
 	Lost       []sim.Key     // events that never came
 	Repeated   int           // events that came again
 	Violations int           // frames of two masters, see Options.Judge
+	Refused    string        // why the station would not have it, as it may say to what is asked by hand
 	Takeover   *api.Note     // how long each phase of the RTU's takeover took; nil: there was none
 }
 
@@ -43,6 +44,9 @@ func (s *Station) KillOwner(ctx context.Context) (Trial, error) {
 // and heals it when the other FEP has everything. The gap is that up to then.
 func (s *Station) Takeover(ctx context.Context, f Fault) (Trial, error) {
 	return s.try(ctx, f, f.Victim, func(ctx context.Context, t *Trial) error {
+		if t.Refused != "" {
+			return fmt.Errorf("%s of %s refused: %s", f.Name, t.Owner, t.Refused)
+		}
 		before := s.Centre.Received.Len()
 		if _, err := s.WaitFor(ctx, "the other FEP to take over", func(st api.Status) bool {
 			return Complete(st) && (!f.MovesRTU || st.RTUs[0].Owner != t.Owner) && (!f.MovesUplink || st.Uplinks[0].Owner != t.Owner)
@@ -90,7 +94,12 @@ func (s *Station) try(ctx context.Context, f Fault, victim func(api.Status) stri
 	epoch := st.RTUs[0].Epoch
 	repeats, violations := s.Centre.Received.Repeats(), s.violations()
 	s.Centre.Received.ResetGap()
-	if err = f.Inject(ctx, s, t.Owner); err != nil {
+	err = f.Inject(ctx, s, t.Owner)
+	if no, ok := errors.AsType[*api.Error](err); ok {
+		t.Refused = no.Message
+		err = nil
+	}
+	if err != nil {
 		err = fmt.Errorf("%s of %s: %w", f.Name, t.Owner, err)
 	} else {
 		err = during(ctx, &t)
