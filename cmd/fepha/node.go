@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 
 	"github.com/hashicorp/go-hclog"
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
 
 	"github.com/fepha/fepha/acquisition"
@@ -17,6 +18,7 @@ import (
 	"github.com/fepha/fepha/cluster"
 	"github.com/fepha/fepha/configs"
 	"github.com/fepha/fepha/forwarder"
+	"github.com/fepha/fepha/rtdb"
 )
 
 type nodeFlags struct {
@@ -91,29 +93,22 @@ func runNode(ctx context.Context, f nodeFlags, stderr io.Writer) error {
 		log.Info("node ended")
 	}()
 
+	tracer := new(api.Tracer)
+	apiCfg := apiConfig(station, node, log)
+	apiCfg.Tracer = tracer
+	if self.Role == configs.RoleFEP {
+		collectors, err := runFEP(parts, station, node, tracer, log)
+		if err != nil {
+			return err
+		}
+		apiCfg.Collectors = collectors
+	}
 	listener, err := net.Listen("tcp", self.API.String())
 	if err != nil {
 		return fmt.Errorf("api: %w", err)
 	}
-	server := api.NewServer(apiConfig(station, node, log))
+	server := api.NewServer(apiCfg)
 	parts.run("api", func(context.Context) error { return server.Serve(listener) }, server.Close)
-
-	if self.Role == configs.RoleFEP {
-		collect, err := acquisition.New(acquisitionConfig(station, node, log))
-		if err != nil {
-			return err
-		}
-		parts.run("acquisition", collect.Run, nil)
-		forwardConfig, err := forwarderConfig(station, node, log)
-		if err != nil {
-			return err
-		}
-		forward, err := forwarder.New(forwardConfig)
-		if err != nil {
-			return err
-		}
-		parts.run("forwarder", forward.Run, nil)
-	}
 	log.Info("node started", "station", station.ID, "role", self.Role, "address", self.Address, "api", self.API, "version", version)
 
 	<-ctx.Done()
@@ -121,6 +116,37 @@ func runNode(ctx context.Context, f nodeFlags, stderr io.Writer) error {
 		return cause
 	}
 	return nil
+}
+
+// runFEP starts what only a FEP has, and returns its metrics.
+func runFEP(parts *parts, station *configs.Station, node *cluster.Node, tracer *api.Tracer, log *slog.Logger) ([]prometheus.Collector, error) {
+	collect, err := acquisition.New(acquisitionConfig(station, node, tracer, log))
+	if err != nil {
+		return nil, err
+	}
+	forwardConfig, err := forwarderConfig(station, node, tracer, log)
+	if err != nil {
+		return nil, err
+	}
+	forward, err := forwarder.New(forwardConfig)
+	if err != nil {
+		return nil, err
+	}
+	redisConfig, err := rtdbConfig(station, node, log)
+	if err != nil {
+		return nil, err
+	}
+	redis, err := rtdb.New(redisConfig)
+	if err != nil {
+		return nil, err
+	}
+	parts.run("acquisition", collect.Run, nil)
+	parts.run("forwarder", forward.Run, nil)
+	parts.run("redis view", redis.Run, nil)
+	if address := redis.Addr(); address != "" {
+		log.Info("redis view", "mode", station.Redis.Mode, "address", address)
+	}
+	return []prometheus.Collector{fepCollector{acquisition: collect.Counters, forwarder: forward.Stats}, redis}, nil
 }
 
 func loadNodeConfig(f nodeFlags) (*configs.Station, configs.Node, error) {

@@ -16,6 +16,7 @@ import (
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
 	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/rtdb"
 )
 
 // This file turns the configuration, which knows none of the packages, into
@@ -97,8 +98,10 @@ var linkModes = map[configs.LinkMode]acquisition.LinkMode{
 	configs.LinksAllActive: acquisition.AllActive,
 }
 
-func acquisitionConfig(s *configs.Station, node *cluster.Node, log *slog.Logger) acquisition.Config {
-	cfg := acquisition.Config{Cluster: acquisition.FromNode(node), Node: node.ID(), Location: s.Location, Log: log}
+func acquisitionConfig(s *configs.Station, node *cluster.Node, tracer *api.Tracer, log *slog.Logger) acquisition.Config {
+	cfg := acquisition.Config{
+		Cluster: acquisition.FromNode(node), Node: node.ID(), Location: s.Location, Tap: rtuTap(s, tracer), Log: log,
+	}
 	for i := range s.RTUs {
 		cfg.RTUs = append(cfg.RTUs, acquisitionRTU(&s.RTUs[i]))
 	}
@@ -134,8 +137,9 @@ func acquisitionRTU(r *configs.RTU) acquisition.RTU {
 	return rtu
 }
 
-func forwarderConfig(s *configs.Station, node *cluster.Node, log *slog.Logger) (forwarder.Config, error) {
-	cfg := forwarder.Config{Node: forwarder.Cluster(node), Location: s.Location, Log: log}
+func forwarderConfig(s *configs.Station, node *cluster.Node, tracer *api.Tracer, log *slog.Logger) (forwarder.Config, error) {
+	cfg := forwarder.Config{Node: forwarder.Cluster(node), Location: s.Location, Tap: uplinkTap(s, tracer), Log: log}
+	describe := describer(s)
 	for _, u := range s.Uplinks {
 		uplink := forwarder.Uplink{
 			Name: u.Name, CommonAddress: iec104.CommonAddress(u.CommonAddress), Mode: uplinkModes[u.Mode].mode,
@@ -157,7 +161,7 @@ func forwarderConfig(s *configs.Station, node *cluster.Node, log *slog.Logger) (
 		for _, p := range u.Points {
 			uplink.Points = append(uplink.Points, forwarder.Point{
 				IOA: p.IOA, RTU: p.RTU, Kind: fsm.Kind(p.Kind), Point: p.Number, Type: iec104.TypeID(p.Type),
-				Name: p.Name, Category: controlCategory(s, p),
+				Name: p.Name, Category: controlCategory(describe, p),
 			})
 		}
 		cfg.Uplinks = append(cfg.Uplinks, uplink)
@@ -166,39 +170,61 @@ func forwarderConfig(s *configs.Station, node *cluster.Node, log *slog.Logger) (
 }
 
 // controlCategory is the category that the RTU's table gives a control.
-func controlCategory(s *configs.Station, p configs.UplinkPoint) string {
+func controlCategory(describe func(fsm.PointKey) (api.PointInfo, bool), p configs.UplinkPoint) string {
 	if !p.Kind.IsControl() {
 		return ""
 	}
-	if r, ok := s.RTU(p.RTU); ok {
-		for i := range r.Points {
-			if q := &r.Points[i]; q.Kind == p.Kind && q.Number == p.Number {
-				return q.Category.String()
-			}
-		}
-	}
-	return ""
+	info, _ := describe(fsm.PointKey{RTU: p.RTU, Kind: fsm.Kind(p.Kind), Point: p.Number})
+	return info.Category
 }
 
 // serverTLS asks clients for a certificate of the given CA (IEC 62351-3).
 func serverTLS(t *configs.TLS) (*tls.Config, error) {
-	cert, err := tls.LoadX509KeyPair(t.Cert.Path, t.Key.Path)
+	cert, pool, err := loadTLS(t)
 	if err != nil {
-		return nil, fmt.Errorf("certificate: %w", err)
+		return nil, err
 	}
-	cfg := &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{cert}}
+	cfg := &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{*cert}}
+	if pool != nil {
+		cfg.ClientCAs, cfg.ClientAuth = pool, tls.RequireAndVerifyClientCert
+	}
+	return cfg, nil
+}
+
+// clientTLS shows a certificate if there is one, and trusts the given CA, or
+// the system's.
+func clientTLS(t *configs.TLS) (*tls.Config, error) {
+	cert, pool, err := loadTLS(t)
+	if err != nil {
+		return nil, err
+	}
+	cfg := &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: pool, ServerName: t.ServerName}
+	if cert != nil {
+		cfg.Certificates = []tls.Certificate{*cert}
+	}
+	return cfg, nil
+}
+
+// loadTLS reads the files that are named; nil stands for one that is not.
+func loadTLS(t *configs.TLS) (cert *tls.Certificate, pool *x509.CertPool, err error) {
+	if !t.Cert.IsZero() {
+		pair, err := tls.LoadX509KeyPair(t.Cert.Path, t.Key.Path)
+		if err != nil {
+			return nil, nil, fmt.Errorf("certificate: %w", err)
+		}
+		cert = &pair
+	}
 	if !t.CA.IsZero() {
 		pem, err := os.ReadFile(t.CA.Path)
 		if err != nil {
-			return nil, fmt.Errorf("CA: %w", err)
+			return nil, nil, fmt.Errorf("CA: %w", err)
 		}
-		cfg.ClientCAs = x509.NewCertPool()
-		if !cfg.ClientCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("CA %s: no certificate in it", t.CA.Path)
+		pool = x509.NewCertPool()
+		if !pool.AppendCertsFromPEM(pem) {
+			return nil, nil, fmt.Errorf("CA %s: no certificate in it", t.CA.Path)
 		}
-		cfg.ClientAuth = tls.RequireAndVerifyClientCert
 	}
-	return cfg, nil
+	return cert, pool, nil
 }
 
 func apiConfig(s *configs.Station, node *cluster.Node, log *slog.Logger) api.Config {
@@ -224,6 +250,29 @@ func apiConfig(s *configs.Station, node *cluster.Node, log *slog.Logger) api.Con
 		}
 	}
 	return cfg
+}
+
+// rtdbConfig is that of the node's view in Redis.
+func rtdbConfig(s *configs.Station, node *cluster.Node, log *slog.Logger) (rtdb.Config, error) {
+	r, describe := s.Redis, describer(s)
+	cfg := rtdb.Config{
+		Node: rtdb.FromNode(node), Mode: rtdb.Mode(r.Mode), Address: r.Address,
+		Username: r.Username, PasswordFile: r.PasswordFile.Path, Log: log,
+		Describe: func(k fsm.PointKey) (rtdb.Control, bool) {
+			info, ok := describe(k)
+			return rtdb.Control{Type: info.Type, Category: info.Category}, ok
+		},
+	}
+	if r.Sentinel != nil {
+		cfg.Sentinel = &rtdb.Sentinel{Master: r.Sentinel.Master, Addresses: r.Sentinel.Addresses}
+	}
+	if r.TLS != nil {
+		var err error
+		if cfg.TLS, err = clientTLS(r.TLS); err != nil {
+			return cfg, fmt.Errorf("redis: %w", err)
+		}
+	}
+	return cfg, nil
 }
 
 // apiAddress is where others reach a node's API: if it listens on all of the
