@@ -44,7 +44,14 @@ a frame a line. It runs until interrupted.`,
 			if err != nil {
 				return err
 			}
-			return f.run(cmd, func(ctx context.Context, c *api.Client, each func(api.TraceLine) error) error {
+			c, err := f.client()
+			if err != nil {
+				return err
+			}
+			if _, err := c.RTU(cmd.Context(), n); err != nil {
+				return clientError(err)
+			}
+			return f.run(cmd, c, func(ctx context.Context, c *api.Client, each func(api.TraceLine) error) error {
 				return c.TraceRTU(ctx, n, each)
 			})
 		},
@@ -59,10 +66,13 @@ a frame a line. It runs until interrupted.`,
 				return err
 			}
 			name, group, err := uplinkArg(cmd.Context(), c, args[0])
+			if err == nil {
+				_, err = c.Uplink(cmd.Context(), name, group)
+			}
 			if err != nil {
 				return clientError(err)
 			}
-			return f.run(cmd, func(ctx context.Context, c *api.Client, each func(api.TraceLine) error) error {
+			return f.run(cmd, c, func(ctx context.Context, c *api.Client, each func(api.TraceLine) error) error {
 				return c.TraceUplink(ctx, name, group, each)
 			})
 		},
@@ -77,11 +87,7 @@ type tracedFrame struct {
 }
 
 // run traces on each node at once, until the user or all nodes have had enough.
-func (f *traceFlags) run(cmd *cobra.Command, trace func(context.Context, *api.Client, func(api.TraceLine) error) error) error {
-	c, err := f.client()
-	if err != nil {
-		return err
-	}
+func (f *traceFlags) run(cmd *cobra.Command, c *api.Client, trace func(context.Context, *api.Client, func(api.TraceLine) error) error) error {
 	nodes, err := f.nodes(cmd.Context(), c)
 	if err != nil {
 		return clientError(err)
@@ -89,25 +95,22 @@ func (f *traceFlags) run(cmd *cobra.Command, trace func(context.Context, *api.Cl
 	ctx, cancel := context.WithCancel(cmd.Context())
 	defer cancel()
 	out := &traceOutput{w: cmd.OutOrStdout(), json: f.json, left: f.count}
-	errs := make([]error, len(nodes))
 	var wg sync.WaitGroup
-	for i, n := range nodes {
+	for _, n := range nodes {
 		wg.Go(func() {
 			err := trace(ctx, peer(c, n.API), func(l api.TraceLine) error { return out.print(tracedFrame{n.ID, l}) })
-			if errors.Is(err, errEnough) {
-				cancel()
+			if ctx.Err() == nil && !errors.Is(err, errEnough) {
+				fmt.Fprintf(cmd.ErrOrStderr(), "fepha: %s: %v\n", n.ID, err)
+				return
 			}
-			if err != nil && ctx.Err() == nil {
-				errs[i] = fmt.Errorf("%s: %w", n.ID, err)
-				fmt.Fprintf(cmd.ErrOrStderr(), "fepha: no frames of %s: %v\n", n.ID, err)
-			}
+			cancel()
 		})
 	}
 	wg.Wait()
 	if ctx.Err() != nil {
 		return nil // interrupted, or enough
 	}
-	return errors.Join(errs...)
+	return errors.New("no node shows its frames any more")
 }
 
 // nodes are those whose links are looked at.
