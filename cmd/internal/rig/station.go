@@ -265,9 +265,11 @@ func (s *Station) Simulate(f func(ctx context.Context)) (stop func()) {
 	return func() { cancel(); <-done }
 }
 
-// Status asks the nodes in turn and returns the first answer with a quorum.
+// Status asks all nodes and returns the newest answer of those with a quorum:
+// one that was cut off takes a while to notice.
 func (s *Station) Status(ctx context.Context) (api.Status, error) {
-	var errs []error
+	errs := []error{errors.New("no node answers with a quorum")}
+	var newest *api.Status
 	for _, n := range s.nodes {
 		if !n.answers() {
 			continue
@@ -276,12 +278,16 @@ func (s *Station) Status(ctx context.Context) (api.Status, error) {
 		if err == nil && !st.Quorum {
 			err = errors.New("no quorum")
 		}
-		if err == nil {
-			return st, nil
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", n.ID, err))
+		} else if newest == nil || st.Term > newest.Term || st.Term == newest.Term && st.CommitIndex > newest.CommitIndex {
+			newest = &st
 		}
-		errs = append(errs, fmt.Errorf("%s: %w", n.ID, err))
 	}
-	return api.Status{}, errors.Join(append(errs, errors.New("no node answers with a quorum"))...)
+	if newest == nil {
+		return api.Status{}, errors.Join(errs...)
+	}
+	return *newest, nil
 }
 
 // statusTimeout is how long a node may take to tell its status.
