@@ -118,7 +118,7 @@ func (s *schedule) run() {
 	}
 	s.clients = nil
 	s.emit(10)
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(patience)
 	for s.missing() > 0 {
 		if time.Now().After(deadline) {
 			s.t.Fatalf("%d of %d events are still missing", s.missing(), s.emitted)

@@ -3,6 +3,7 @@ package forwarder
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -47,23 +48,111 @@ func realStation(t testing.TB, mode fsmpb.Configure_Mode) []*cluster.Node {
 	return nodes
 }
 
+// ownerOf is the node that owns a resource, and the epoch, as one of them knows.
+func ownerOf(nodes []*cluster.Node, known *cluster.Node, resource string) (owner *cluster.Node, epoch uint64) {
+	known.View(func(s *fsm.State) {
+		r, _ := s.Resource(resource)
+		epoch = r.Epoch
+		for _, n := range nodes {
+			if n.ID() == r.Owner {
+				owner = n
+			}
+		}
+	})
+	return owner, epoch
+}
+
+// A node of a real cluster goes away in the middle of a stream of events, as do its links. What was committed arrives.
+func TestMainStandbyOverARealCluster(t *testing.T) {
+	nodes := realStation(t, fsmpb.Configure_MAIN_STANDBY)
+	var clients []*centre
+	var addresses []string
+	for _, n := range nodes[:2] {
+		listen := freeAddress(t)
+		f, err := New(Config{Node: Cluster(n), Uplinks: []Uplink{{Name: "occ", Listen: listen, CommonAddress: commonAddress,
+			Mode: MainStandby, Groups: []Group{{Name: "a"}}, Points: points, RoleIOA: roleIOA}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(context.Background())
+		done := make(chan struct{})
+		go func() { defer close(done); _ = f.Run(ctx) }()
+		defer func() { cancel(); <-done }()
+		clients = append(clients, begin(t, listen))
+		addresses = append(addresses, listen)
+	}
+	eventually(t, "roles", func() bool { return clients[0].role() == 1 && clients[1].role() == 0 })
+
+	survivor := nodes[1]
+	emitted, batch := uint64(0), uint64(0)
+	var epoch uint64
+	emit := func() {
+		owner, e := ownerOf(nodes, survivor, "rtu/1")
+		if e != epoch {
+			epoch, batch = e, 0
+		}
+		if owner == nil {
+			return
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		r, err := owner.Propose(ctx, &fsmpb.Command{Op: &fsmpb.Command_Events{Events: &fsmpb.Events{
+			Rtu: 1, Epoch: epoch, Batch: batch + 1, Items: []*fsmpb.Item{di(1, float64(emitted&1), emitted)}}}})
+		if err == nil && (r.Code == fsmpb.Result_OK || r.Code == fsmpb.Result_DUPLICATE) {
+			batch++
+			emitted++
+		}
+	}
+	for range 200 {
+		emit()
+	}
+	eventually(t, "the clients are known", func() (ok bool) {
+		survivor.View(func(s *fsm.State) {
+			g, _ := s.Group(groupA)
+			ok = len(g.Clients) == 2
+		})
+		return ok
+	})
+	if err := nodes[0].Close(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the standby link is promoted, or closed with the lease", func() bool {
+		return clients[1].role() == 1 || clients[1].Err() != nil
+	})
+	for end := emitted + 50; emitted < end; {
+		emit()
+	}
+	eventually(t, "every event at one of them", func() bool {
+		if last := clients[len(clients)-1]; last.Err() != nil { // a busy machine may take the lease away for a moment
+			clients = append(clients, begin(t, addresses[1]))
+		}
+		got := map[uint64]bool{}
+		for _, cl := range clients {
+			for _, n := range cl.numbers() {
+				got[n] = true
+			}
+		}
+		for n := range emitted {
+			if !got[n] {
+				return false
+			}
+		}
+		return true
+	})
+	for _, cl := range clients {
+		if got := cl.numbers(); !slices.IsSorted(got) {
+			t.Errorf("events out of order on one link: %v", got)
+		}
+	}
+}
+
 // BenchmarkRealCluster sends events through a real cluster to a client that counts, n at a time in one batch: what a
 // device's ASDU has. The client acknowledges as usual (w = 8), and the cursor is replicated as ever.
 func BenchmarkRealCluster(b *testing.B) {
 	for _, objects := range []int{1, 20} {
 		b.Run(fmt.Sprintf("objects=%d", objects), func(b *testing.B) {
 			nodes := realStation(b, fsmpb.Configure_EXCLUSIVE)
-			var owner *cluster.Node
-			var epoch uint64
-			nodes[0].View(func(s *fsm.State) {
-				r, _ := s.Resource("rtu/1")
-				epoch = r.Epoch
-				for _, n := range nodes {
-					if n.ID() == r.Owner {
-						owner = n
-					}
-				}
-			})
+			owner, epoch := ownerOf(nodes, nodes[0], "rtu/1")
 			listen := freeAddress(b)
 			f, err := New(Config{Node: Cluster(owner), Uplinks: []Uplink{{
 				Name: "occ", Listen: listen, CommonAddress: commonAddress, Mode: Exclusive, Groups: []Group{{Name: "a"}}, Points: points}}})
