@@ -24,29 +24,37 @@ func TestHeartbeatsDontRaiseTheTerm(t *testing.T) {
 	p := s.nodes["fep1"].ProposeAsync(pin(rtu1, "fep1"))
 	until(t, "the follower's main loop hangs", func() bool { _, took := follower.disk.longest(); return took > 0 })
 
-	beat := func(term uint64) chan raft.RPCResponse {
-		answer := make(chan raft.RPCResponse, 1)
+	wire := s.wire("fep1")
+	beat := func(term uint64) chan raft.AppendEntriesResponse {
+		answer := make(chan raft.AppendEntriesResponse, 1)
 		header := raft.RPCHeader{ProtocolVersion: raft.ProtocolVersionMax, ID: []byte("fep1"), Addr: []byte(threeMembers[0].Address)}
 		done := make(chan struct{})
 		t.Cleanup(func() { <-done })
 		go func() {
 			defer close(done)
-			follower.transport.heartbeat(raft.RPC{Command: &raft.AppendEntriesRequest{RPCHeader: header, Term: term}, RespChan: answer})
+			var resp raft.AppendEntriesResponse
+			req := &raft.AppendEntriesRequest{RPCHeader: header, Term: term, Leader: header.Addr}
+			if err := wire.AppendEntries("fep2", raft.ServerAddress(threeMembers[1].Address), req, &resp); err == nil {
+				answer <- resp
+			}
 		}()
 		return answer
 	}
 	term := follower.raft.CurrentTerm()
 	select {
-	case a := <-beat(term):
-		if resp, ok := a.Response.(*raft.AppendEntriesResponse); a.Error != nil || !ok || !resp.Success || resp.Term != term {
-			t.Errorf("the leader's heartbeat got %+v", a)
+	case resp := <-beat(term):
+		if !resp.Success || resp.Term != term {
+			t.Errorf("the leader's heartbeat got %+v", resp)
 		}
 	case <-time.After(patience):
 		t.Error("the leader's heartbeat waits for the disk")
 	}
-	queued := follower.transport.queued.Load()
 	later := beat(term + 1)
-	until(t, "the heartbeat is passed on to the main loop", func() bool { return follower.transport.queued.Load() > queued })
+	select {
+	case <-later:
+		t.Error("a heartbeat of a higher term was answered while the main loop was busy")
+	case <-time.After(300 * ms):
+	}
 	if now := follower.raft.CurrentTerm(); now != term {
 		t.Errorf("a heartbeat raised the term from %d to %d while the main loop was busy", term, now)
 	}
@@ -76,7 +84,13 @@ func TestHungDiskLosesLeadership(t *testing.T) {
 	closed := make(chan struct{})
 	mine.OnEnd(func() { close(closed) })
 	s.disks["fep1"].hang()
-	s.nodes["fep1"].ProposeAsync(pin(uplink, "fep1"))
+	leader := s.nodes["fep1"]
+	leader.ProposeAsync(pin(uplink, "fep1"))
+	until(t, "the disk is seen to hang", leader.disk.stalled)
+	err := leader.transport.AppendEntries("wit", raft.ServerAddress(threeMembers[2].Address), &raft.AppendEntriesRequest{}, new(raft.AppendEntriesResponse))
+	if !errors.Is(err, errStalled) {
+		t.Errorf("a heartbeat was sent: %v", err)
+	}
 	theirs := s.owned("fep2", rtu1)
 	defer theirs.Close()
 	if mine.Valid() {

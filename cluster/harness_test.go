@@ -3,12 +3,14 @@ package cluster
 import (
 	"context"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
+	"github.com/hashicorp/raft"
 	"go.uber.org/goleak"
 	"google.golang.org/protobuf/proto"
 
@@ -204,3 +206,34 @@ func marshal(t testing.TB, commands ...*fsmpb.Command) []byte {
 	}
 	return data
 }
+
+// wire is a way to send Raft's messages to a node, in the name of another.
+func (s *station) wire(from string) *raft.NetworkTransport {
+	w := raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
+		Stream: &wireStream{s.fabric.of(from, s.nodes[from].self.Address), make(chan struct{})}, MaxPool: 1, Timeout: patience, Logger: hclog.NewNullLogger(),
+	})
+	s.t.Cleanup(func() {
+		w.CloseStreams()
+		_ = w.Close()
+	})
+	return w
+}
+
+type wireStream struct {
+	network
+	done chan struct{}
+}
+
+func (w *wireStream) Dial(address raft.ServerAddress, timeout time.Duration) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+	defer cancel()
+	conn, err := w.network.Dial(ctx, string(address))
+	if err == nil {
+		_, err = conn.Write([]byte{octetRaft})
+	}
+	return conn, err
+}
+
+func (w *wireStream) Accept() (net.Conn, error) { <-w.done; return nil, net.ErrClosed }
+func (w *wireStream) Close() error              { close(w.done); return nil }
+func (w *wireStream) Addr() net.Addr            { return &net.TCPAddr{} }
