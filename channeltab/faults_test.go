@@ -15,7 +15,7 @@ import (
 
 var (
 	seedFlag  = flag.Uint64("fnp.seed", 0, "run the faults of this seed alone")
-	seedsFlag = flag.Int("fnp.seeds", 200, "how many seeds of faults to run")
+	seedsFlag = flag.Int("fnp.seeds", 60, "how many seeds of faults to run")
 )
 
 // TestFaults lets stations talk through loss, duplication, reordering, crashes of stations and nodes and changes of

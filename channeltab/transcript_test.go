@@ -30,9 +30,9 @@ var rewriteFlag = flag.Bool("rewrite", false, "write what happens into the trans
 //	> elect NODE|none · pause|resume|kill|restart NODE
 //	> run DURATION · skip DURATION            let time pass; or let nobody notice that it passes
 //	> show KIND ... · show                    which datagrams to print from now on
-//	> drop KIND N                             lose the next N datagrams of a kind
+//	> drop KIND N                             lose the next N datagrams of a kind; 0: no more
 //	> cut A B · mend                          nothing passes between two: station IDs or nodes
-//	> replay KIND ID [as ID]                  send once more the last datagram of a kind from a station or node
+//	> replay KIND ID [to ID]                  send once more the last datagram of a kind from a station or node
 //	> garbage NODE · wrong-key NODE           send what is no datagram, or is not of this network
 //	> table · copy ID · stats NODE · status ID
 //	> forget N                                the centre loses its last N commits
@@ -78,7 +78,7 @@ type player struct {
 	out    strings.Builder
 	shown  map[string]bool
 	drops  map[string]int
-	sent   map[string]sentDatagram // last of a kind from somebody
+	sent   map[string]sentDatagram // last of a kind from somebody, and to somebody
 	begun  time.Time               // of the current command
 	cuts   map[[2]netip.AddrPort]bool
 	codecs *Codec
@@ -146,6 +146,9 @@ func (p *player) watch(from, to netip.AddrPort, b []byte) bool {
 	}
 	kind := d.Body.kind().String()
 	p.sent[kind+" "+p.who(from)] = sentDatagram{from, to, slices.Clone(b)}
+	if s := p.stations[to]; s != nil {
+		p.sent[kind+" "+p.who(from)+" to "+s.setup.name] = sentDatagram{from, to, slices.Clone(b)}
+	}
 	lost := p.drops[kind] > 0
 	if lost {
 		p.drops[kind]--
@@ -275,7 +278,7 @@ func (p *player) command(name string, args []string) error {
 			p.shown[k] = true
 		}
 	case "drop":
-		p.drops[arg(0)] += int(number(1))
+		p.drops[arg(0)] = int(number(1))
 	case "cut":
 		a, err := p.address(arg(0))
 		if err != nil {
@@ -317,12 +320,9 @@ func (p *player) command(name string, args []string) error {
 		}
 		n.receive(stationAddress(77), false, b)
 	case "replay":
-		d, ok := p.sent[arg(0)+" "+arg(1)]
+		d, ok := p.sent[strings.Join(args, " ")]
 		if !ok {
 			return fmt.Errorf("none was sent")
-		}
-		if s := p.named(arg(3)); arg(2) == "as" && s != nil {
-			d.from = s.address
 		}
 		tap := p.tap
 		p.tap = nil
