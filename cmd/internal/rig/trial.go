@@ -28,6 +28,11 @@ type Trial struct {
 // settleTimeout bounds how long the station may take to be whole again.
 const settleTimeout = 30 * time.Second
 
+// calm is how long a station is left alone before a takeover: a fault that
+// comes within a second of a standby probe looks to the FEPs like a device
+// that serves a single client.
+const calm = 1500 * time.Millisecond
+
 // KillOwner kills the node that owns the first RTU with SIGKILL while its
 // device emits, waits until the other FEP has everything, starts the node
 // again, and judges once all that the devices had sent by then has had the
@@ -43,6 +48,14 @@ func (s *Station) KillOwner(ctx context.Context) (Trial, error) {
 // Takeover injects a fault that moves the first RTU, while its device emits,
 // and heals it when the other FEP has everything. The gap is that up to then.
 func (s *Station) Takeover(ctx context.Context, f Fault) (Trial, error) {
+	if _, err := s.whole(ctx); err != nil {
+		return Trial{}, err
+	}
+	select {
+	case <-ctx.Done():
+		return Trial{}, ctx.Err()
+	case <-time.After(calm):
+	}
 	return s.try(ctx, f, f.Victim, func(ctx context.Context, t *Trial) error {
 		if t.Refused != "" {
 			return fmt.Errorf("%s of %s refused: %s", f.Name, t.Owner, t.Refused)
