@@ -229,8 +229,8 @@ func TestNothingIsAnsweredWhileTheTableIsTakenOver(t *testing.T) {
 	c := g.nodes[0].core
 	const n = 3*maxBatch + 5
 	for i := range n {
-		id := chantable.ID(i + 1)
-		c.adopt(chantable.Entry{CN: chantable.CN(n - i), ID: id, Address: stationAddress(id), Online: true, Name: fmt.Sprint(id)})
+		id := chantable.ID(n - i) // the one that registers comes last
+		c.adopt(chantable.Entry{CN: chantable.CN(i + 1), ID: id, Address: stationAddress(id), Online: true, Name: fmt.Sprint(id)})
 	}
 	g.commit = 100 * time.Millisecond
 	answers := 0
