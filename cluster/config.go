@@ -81,7 +81,7 @@ type Config struct {
 // Security names PEM files. They are read again when they change, so that a renewed certificate needs no restart.
 type Security struct {
 	CA   string // certificates of the station's CA
-	Cert string // this node's certificate; its name (a DNS SAN) is the node's ID
+	Cert string // this node's certificate; the node's ID is its common name and a DNS name (package pki makes such)
 	Key  string
 }
 

@@ -68,14 +68,14 @@ type switchboard struct {
 	listener net.Listener
 	raft     chan net.Conn
 	grpc     chan net.Conn
-	unsorted chan struct{} // bounds connections that haven't said what they are
 	done     chan struct{}
 	wg       sync.WaitGroup
 	warn     func(msg string, args ...any)
 
-	mu     sync.Mutex
-	conns  map[net.Conn]bool // open ones
-	closed bool
+	mu       sync.Mutex
+	conns    map[net.Conn]bool // open ones
+	unsorted []net.Conn        // oldest first
+	closed   bool
 }
 
 func newSwitchboard(address string, network network, security *security, timeout time.Duration, warn func(string, ...any)) (*switchboard, error) {
@@ -85,7 +85,7 @@ func newSwitchboard(address string, network network, security *security, timeout
 	}
 	s := &switchboard{
 		network: network, security: security, timeout: timeout, listener: l, warn: warn,
-		raft: make(chan net.Conn), grpc: make(chan net.Conn), unsorted: make(chan struct{}, maxUnsorted),
+		raft: make(chan net.Conn), grpc: make(chan net.Conn),
 		done: make(chan struct{}), conns: map[net.Conn]bool{},
 	}
 	s.wg.Go(s.accept)
@@ -104,30 +104,41 @@ func (s *switchboard) accept() {
 				continue
 			}
 		}
-		select {
-		case s.unsorted <- struct{}{}:
-			s.wg.Go(func() {
-				s.sort(conn)
-				<-s.unsorted
-			})
-		default:
-			_ = conn.Close()
+		tracked, ok := s.track(conn)
+		if !ok {
+			return
 		}
+		s.wg.Go(func() { s.sort(tracked) })
 	}
 }
 
-// maxUnsorted is far more than the nodes of a station need, and little for a stranger to hold.
+// maxUnsorted bounds the connections that haven't said what they are. It's far more than a station's nodes need. With one
+// more, the oldest is closed: a node says what it is at once, so strangers keep only each other out.
 const maxUnsorted = 64
+
+func (s *switchboard) await(conn net.Conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.unsorted = append(s.unsorted, conn)
+	if len(s.unsorted) > maxUnsorted {
+		// Closing takes it out of the book, under the lock.
+		oldest := s.unsorted[0]
+		s.unsorted = s.unsorted[1:]
+		s.wg.Go(func() { _ = oldest.Close() })
+	}
+}
+
+func (s *switchboard) sorted(conn net.Conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.unsorted = slices.DeleteFunc(s.unsorted, func(c net.Conn) bool { return c == conn })
+}
 
 // sort hands an incoming connection to the side that its first octet names.
 func (s *switchboard) sort(conn net.Conn) {
-	tracked, ok := s.track(conn)
-	if !ok {
-		return
-	}
-	conn = tracked
+	s.await(conn)
+	defer s.sorted(conn)
 	_ = conn.SetDeadline(time.Now().Add(4 * s.timeout))
-	var peer string
 	if s.security != nil {
 		secured := tls.Server(conn, s.security.server())
 		if err := secured.Handshake(); err != nil {
@@ -135,7 +146,6 @@ func (s *switchboard) sort(conn net.Conn) {
 			_ = conn.Close()
 			return
 		}
-		peer = peerName(secured.ConnectionState())
 		conn = secured
 	}
 	var first [1]byte
@@ -150,7 +160,7 @@ func (s *switchboard) sort(conn net.Conn) {
 		to = s.raft
 	case octetGRPC:
 		to = s.grpc
-		conn = &prefixed{Conn: conn, prefix: first[:], peer: peer}
+		conn = &prefixed{Conn: conn, prefix: first[:]}
 	default:
 		s.warn("refused a connection", "from", conn.RemoteAddr(), "error", fmt.Errorf("first octet %#x, expected %q or %q", first[0], octetRaft, octetGRPC))
 		_ = conn.Close()
@@ -229,11 +239,10 @@ func (c *trackedConn) Close() error {
 	return c.Conn.Close()
 }
 
-// prefixed gives back the octet that was read to sort a connection, and remembers whose it is.
+// prefixed gives back the octet that was read to sort a connection.
 type prefixed struct {
 	net.Conn
 	prefix []byte
-	peer   string // name in the peer's certificate; "" without TLS
 }
 
 func (c *prefixed) Read(b []byte) (int, error) {

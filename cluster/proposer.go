@@ -153,20 +153,20 @@ func (p *proposer) ride(r *route) bool {
 	check := time.NewTicker(p.late / 4)
 	defer check.Stop()
 	for {
+		changed := p.changed.wait()
+		if p.leader() != r.leader {
+			return true
+		}
 		for b := p.next(); b != nil; b = p.next() {
 			if r.send(b.entry) != nil {
 				return true
 			}
 		}
-		changed := p.changed.wait()
 		select {
 		case <-p.wake:
+		case <-changed:
 		case <-broken:
 			return true
-		case <-changed:
-			if p.leader() != r.leader {
-				return true
-			}
 		case <-check.C:
 			if p.overdue() {
 				return true

@@ -12,7 +12,7 @@ import (
 )
 
 // security is mutual TLS between nodes: both sides show a certificate of the station's CA that bears a node's id as its
-// DNS name. Files are looked at again at each handshake, and read again when one has changed.
+// common name and DNS name. Files are looked at again at each handshake, and read again when one has changed.
 type security struct {
 	files   Security
 	members func() []string // ids that may connect
@@ -29,8 +29,8 @@ func newSecurity(files Security, id string, members func() []string) (*security,
 	if err != nil {
 		return nil, fmt.Errorf("%w: TLS: %w", ErrConfig, err)
 	}
-	if !slices.Contains(cert.Leaf.DNSNames, id) {
-		return nil, fmt.Errorf("%w: TLS: %s is for %v, expected the node's id %q", ErrConfig, files.Cert, cert.Leaf.DNSNames, id)
+	if name := cert.Leaf.Subject.CommonName; name != id || !slices.Contains(cert.Leaf.DNSNames, id) {
+		return nil, fmt.Errorf("%w: TLS: %s is for %q (DNS names %q), expected the node's id %q as both", ErrConfig, files.Cert, name, cert.Leaf.DNSNames, id)
 	}
 	return s, nil
 }
@@ -125,8 +125,8 @@ func (s *security) client(id string) *tls.Config {
 
 // peerName is the node's id in a verified certificate.
 func peerName(state tls.ConnectionState) string {
-	if len(state.PeerCertificates) == 0 || len(state.PeerCertificates[0].DNSNames) == 0 {
+	if len(state.PeerCertificates) == 0 {
 		return ""
 	}
-	return state.PeerCertificates[0].DNSNames[0]
+	return state.PeerCertificates[0].Subject.CommonName
 }
