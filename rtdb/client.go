@@ -117,3 +117,9 @@ func isReply(err error) bool {
 	var reply redis.Error
 	return errors.As(err, &reply) && !errors.Is(err, redis.Nil)
 }
+
+// isLoss tells whether an error is the end of a connection, and says nothing of the server.
+func isLoss(err error) bool {
+	var timeout net.Error
+	return !isReply(err) && !errors.Is(err, ErrViewGone) && !(errors.As(err, &timeout) && timeout.Timeout())
+}

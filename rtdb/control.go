@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
 )
@@ -39,15 +37,12 @@ const (
 	lookEvery = 5 * time.Millisecond
 )
 
-// handle brings one entry to its end.
-func (in *intake) handle(ctx context.Context, m redis.XMessage, again bool) (request, answer) {
-	r, err := readRequest(m)
-	if err != nil {
-		return r, refused("%v", err)
-	}
+// handle brings a request to its end. again: it was delivered before. reserved: no other request for the point is under
+// way here.
+func (in *intake) handle(ctx context.Context, r *request, again, reserved bool) (a answer) {
 	described, ok := in.p.cfg.Describe(r.point)
 	if !ok {
-		return r, refused("no %s %d of RTU %d is configured", r.point.Kind, r.point.Point, r.point.RTU)
+		return refused("no %s %d of RTU %d is configured", r.point.Kind, r.point.Point, r.point.RTU)
 	}
 	operation := r.submit(in.prefix, described)
 	steps := []*fsmpb.ControlSubmit{operation}
@@ -58,27 +53,24 @@ func (in *intake) handle(ctx context.Context, m redis.XMessage, again bool) (req
 		operation.Phase, operation.SelectId = fsmpb.ControlSubmit_EXECUTE, selection.Id
 		steps = []*fsmpb.ControlSubmit{selection, operation}
 	}
-	if known := in.known(steps); !known {
-		if a, ok := in.admit(&r, again); !ok {
-			return r, a
+	if !in.known(steps) {
+		if a, ok := r.admit(again); !ok {
+			return a
 		}
-		if !in.reserve(r.point) {
-			return r, refused("another control of %v is under way", r.point)
-		}
-		defer in.release(r.point)
+		// What was delivered before may have been submitted by another node, and this one not have heard of it yet: the
+		// state is to say what it is.
 		if !again {
-			if why := in.occupied(steps[0]); why != "" {
-				return r, refused("%s", why)
+			if why := in.occupied(operation, reserved); why != "" {
+				return refused("%s", why)
 			}
 		}
 	}
-	var a answer
 	for _, step := range steps {
 		if a = in.operate(ctx, step, r.deadline); a.result != resultOK {
 			break
 		}
 	}
-	return r, a
+	return a
 }
 
 // known tells whether the state has a control of this request already, as this node sees it.
@@ -94,7 +86,7 @@ func (in *intake) known(steps []*fsmpb.ControlSubmit) (known bool) {
 
 // admit looks at the deadline of a request that the state doesn't know. One that was delivered before may have been
 // executed and forgotten since.
-func (in *intake) admit(r *request, again bool) (answer, bool) {
+func (r *request) admit(again bool) (answer, bool) {
 	left := time.Until(r.deadline)
 	switch {
 	case left <= 0 && again:
@@ -107,25 +99,11 @@ func (in *intake) admit(r *request, again bool) (answer, bool) {
 	return answer{}, true
 }
 
-// reserve keeps two requests for a point from being submitted at the same time.
-func (in *intake) reserve(k fsm.PointKey) bool {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	if in.busy[k] {
-		return false
+// occupied says why a request would come between another's controls of the point; "" if it wouldn't.
+func (in *intake) occupied(c *fsmpb.ControlSubmit, reserved bool) (why string) {
+	if !reserved {
+		return "another request for this point is under way"
 	}
-	in.busy[k] = true
-	return true
-}
-
-func (in *intake) release(k fsm.PointKey) {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	delete(in.busy, k)
-}
-
-// occupied says why a request would come between another's controls of the point.
-func (in *intake) occupied(c *fsmpb.ControlSubmit) (why string) {
 	same := func(o *fsm.Control) bool {
 		return o.RTU == c.Rtu && o.Kind.Proto() == c.Kind && o.Point == c.Point
 	}

@@ -108,7 +108,7 @@ func (in *intake) session(ctx context.Context, well func()) error {
 			return err
 		}
 		well()
-		if lasted, was := in.outage.end(); was {
+		if why, lasted := in.outage.end(); why != "" {
 			in.p.cfg.Log.Info("redis: requests are read again", "after", lasted)
 		}
 		for _, m := range entries {
@@ -172,11 +172,17 @@ func (r *reader) group(ctx context.Context, after string, count int64, block tim
 	return entries, nil
 }
 
-// take takes on an entry, unless that was done already.
+// take takes on an entry, unless that was done already. Points are reserved here, so that of two requests for one the
+// earlier is executed.
 func (in *intake) take(ctx context.Context, m redis.XMessage, again bool) {
+	r, err := readRequest(m)
 	in.mu.Lock()
 	known := in.working[m.ID]
 	in.working[m.ID] = true
+	reserved := !known && err == nil && !in.busy[r.point]
+	if reserved {
+		in.busy[r.point] = true
+	}
 	in.mu.Unlock()
 	if known {
 		return
@@ -187,12 +193,18 @@ func (in *intake) take(ctx context.Context, m redis.XMessage, again bool) {
 		defer func() {
 			in.mu.Lock()
 			delete(in.working, m.ID)
+			if reserved {
+				delete(in.busy, r.point)
+			}
 			in.mu.Unlock()
 			<-in.room
 		}()
-		r, a := in.handle(ctx, m, again)
+		a := refused("%v", err)
+		if err == nil {
+			a = in.handle(ctx, &r, again, reserved)
+		}
 		if a.result != "" {
-			in.answer(ctx, r, a)
+			in.answer(ctx, &r, a)
 		}
 	})
 }
@@ -208,7 +220,7 @@ return 1`
 
 // answer tells the requester. If that fails the entry stays pending, and is answered by who reads it next: the state
 // knows what became of it.
-func (in *intake) answer(ctx context.Context, r request, a answer) {
+func (in *intake) answer(ctx context.Context, r *request, a answer) {
 	in.mu.Lock()
 	client := in.client
 	in.mu.Unlock()

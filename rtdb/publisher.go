@@ -131,18 +131,23 @@ func (p *Publisher) ready() (member bool) {
 // publish keeps the view up, over one connection after the other.
 func (p *Publisher) publish(ctx context.Context) {
 	for pause := retryFirst; ; pause = min(2*pause, retryMost) {
-		began := p.counts.full.Load()
+		full := p.counts.full.Load()
 		err := p.session(ctx)
-		p.counts.complete.Store(false)
 		if ctx.Err() != nil {
+			p.counts.complete.Store(false)
 			return
 		}
-		if p.outage.fail(err) {
+		notice := p.outage.fail
+		if p.counts.full.Load() != full { // it was well until now
+			pause = retryFirst
+			if isLoss(err) {
+				notice = p.outage.lost
+			}
+		}
+		if notice(err) {
 			p.counts.outages.Add(1)
 		}
-		if p.counts.full.Load() != began { // it was well for a while
-			pause = retryFirst
-		}
+		p.counts.complete.Store(false)
 		select {
 		case <-ctx.Done():
 			return

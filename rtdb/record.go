@@ -104,14 +104,14 @@ type record struct {
 	states          [2]fsm.LinkState // of a link: on host 1, on host 2
 }
 
-// encoder turns records into arguments of HSET.
+// encoder turns records into the arguments of HSET.
 type encoder struct {
 	buf  []byte
 	ends []int
 }
 
 // encode returns the record's key and its fields with their values.
-func (e *encoder) encode(r *record) (string, []any) {
+func (e *encoder) encode(r *record) (string, []string) {
 	e.buf, e.ends = e.buf[:0], e.ends[:0]
 	e.buf = r.append(e.buf)
 	e.end()
@@ -166,9 +166,9 @@ func (e *encoder) float(v float64) {
 }
 
 // fields gives names to what was written after the key. All share one string, so that a point costs one copy.
-func (e *encoder) fields(names ...any) (string, []any) {
+func (e *encoder) fields(names ...string) (string, []string) {
 	all := string(e.buf)
-	fields := make([]any, 0, 2*len(names))
+	fields := make([]string, 0, 2*len(names))
 	for i, name := range names {
 		fields = append(fields, name, all[e.ends[i]:e.ends[i+1]])
 	}

@@ -45,7 +45,7 @@ func (p *Publisher) session(ctx context.Context) error {
 	client.AddHook(&once{})
 	defer closeAtEnd(ctx, client)()
 
-	s := &session{p: p, writer: writer{client: client, fenced: p.cfg.Mode == Shared}}
+	s := &session{p: p, writer: writer{client: client, fenced: p.cfg.Mode == Shared, server: p.server}}
 	p.view.forget()
 	wake := time.NewTimer(0)
 	defer wake.Stop()
@@ -131,8 +131,8 @@ func (s *session) tell(now time.Time) {
 	p.counts.full.Add(1)
 	p.counts.fullTook.Store(int64(took))
 	p.counts.complete.Store(true)
-	if lasted, was := p.outage.end(); was {
-		p.cfg.Log.Info("redis: the view is complete again", "took", took, "after", lasted)
+	if why, lasted := p.outage.end(); why != "" {
+		p.cfg.Log.Info("redis: the view is complete again", "took", took, "after", lasted, "was", why)
 	} else if p.counts.full.Load() == 1 {
 		p.cfg.Log.Info("redis: the view is complete", "took", took)
 	}

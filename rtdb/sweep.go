@@ -2,6 +2,8 @@ package rtdb
 
 import (
 	"context"
+	"fmt"
+	"slices"
 
 	"github.com/fepha/fepha/fsm"
 )
@@ -22,33 +24,33 @@ func (w *sweep) start() { w.running, w.cursor = true, 0 }
 func (s *session) sweepSome(ctx context.Context) error {
 	page, cursor, err := s.client.Scan(ctx, s.sweep.cursor, viewPattern, sweepPage).Result()
 	if err != nil {
-		return err
+		return fmt.Errorf("scan: %w", err)
 	}
-	v := s.p.view
-	keys := make([]key, 0, len(page))
-	for _, text := range page {
-		if k, ok := parseKey(text); ok && v.mayRemove(k) {
-			keys = append(keys, k)
+	for part := range slices.Chunk(page, sweepPage) { // a server may give more than it was asked for
+		removed, err := s.unlink(ctx, s.gone(part), s.p.view.epochOf, s.p.view.index)
+		if err != nil {
+			return err
 		}
+		s.p.counts.removed.Add(uint64(removed))
 	}
-	gone := keys[:0]
+	s.sweep.cursor, s.sweep.running = cursor, cursor != 0
+	return nil
+}
+
+// gone returns the keys that are to be removed.
+func (s *session) gone(page []string) (gone []key) {
+	v := s.p.view
 	s.p.cfg.Node.View(func(state *fsm.State) {
 		if state.Config() != v.config {
-			keys = nil // there will be another sweep
+			return // there will be another sweep
 		}
-		for _, k := range keys {
-			if !v.has(state, k) {
+		for _, text := range page {
+			if k, ok := parseKey(text); ok && v.mayRemove(k) && !v.has(state, k) {
 				gone = append(gone, k)
 			}
 		}
 	})
-	removed, err := s.unlink(ctx, gone, v.epochOf, v.index)
-	if err != nil {
-		return err
-	}
-	s.p.counts.removed.Add(uint64(removed))
-	s.sweep.cursor, s.sweep.running = cursor, cursor != 0
-	return nil
+	return gone
 }
 
 // mayRemove tells whether a key is this node's to remove, if the state doesn't have it. A server of its own is all its

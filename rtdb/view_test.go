@@ -17,7 +17,7 @@ func (c content) write(records []record) {
 		name, fields := e.encode(&records[i])
 		hash := map[string]string{}
 		for f := 0; f < len(fields); f += 2 {
-			hash[fields[f].(string)] = fmt.Sprint(fields[f+1])
+			hash[fields[f]] = fields[f+1]
 		}
 		c[name] = hash
 	}

@@ -1,0 +1,202 @@
+package rtdb
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/fepha/fepha/fsm"
+)
+
+// deliver gives all requests to a consumer that never answers: a node that died at once.
+func deliver(t *testing.T, look *redis.Client, consumer string) {
+	t.Helper()
+	ctx := context.Background()
+	_ = look.XGroupCreateMkStream(ctx, requestStream, requestGroup, "0").Err()
+	must(t, look.XReadGroup(ctx, &redis.XReadGroupArgs{
+		Group: requestGroup, Consumer: consumer, Streams: []string{requestStream, ">"}, Count: 100, Block: -1,
+	}).Err())
+}
+
+// What this node, or the other one, was given and has not answered is brought to its end: once.
+func TestRequestsLeftUnanswered(t *testing.T) {
+	for _, consumer := range []string{"fep1", "fep2"} {
+		t.Run("by "+consumer, func(t *testing.T) {
+			onBoth(t, func(t *testing.T, s *server) {
+				t.Parallel()
+				c := furnished(t)
+				d := device(t, c, "fep1")
+				look := s.client()
+				until := fmt.Sprint(time.Now().Add(50 * time.Second).UnixMilli())
+				ask(t, look, requestOf("open", "deadline", until))
+				ask(t, look, requestOf("late", "deadline", fmt.Sprint(time.Now().Add(-time.Hour).UnixMilli())))
+				ask(t, look, requestOf("wrong", "kind", "x"))
+				deliver(t, look, consumer)
+				run(t, Config{Node: c.nodes[0], Mode: Shared, Address: s.addr, Describe: describeAll})
+				for id, want := range map[string]string{"open": "ok", "late": "failed", "wrong": "refused"} {
+					if a := awaitAnswer(t, look, id); a["result"] != want {
+						t.Errorf("%s: answer %v, want %s", id, a, want)
+					}
+				}
+				if n := d.total(t); n != 1 {
+					t.Errorf("%d sent", n)
+				}
+			})
+		})
+	}
+}
+
+// A node that is stopped while the device works on it, and started again, goes on to wait and tells the end.
+func TestRestartWhileUnderWay(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *server) {
+		c := furnished(t)
+		d := device(t, c, "fep1")
+		d.set(temper{away: true})
+		cfg := Config{Node: c.nodes[0], Mode: Shared, Address: s.addr, Describe: describeAll}
+		r := run(t, cfg)
+		look := s.client()
+		entry := ask(t, look, requestOf("x", "deadline", fmt.Sprint(time.Now().Add(50*time.Second).UnixMilli())))
+		eventually(t, "it is submitted", func() bool { return c.control("redis-"+entry).Stage == fsm.Submitted })
+		r.stop()
+		if a := answers(t, look, "x"); a != nil {
+			t.Errorf("answer %v", a)
+		}
+		d.set(temper{})
+		eventually(t, "the device is done", func() bool { return c.control("redis-"+entry).Stage == fsm.Done })
+		run(t, cfg)
+		if a := awaitAnswer(t, look, "x"); a["result"] != "ok" {
+			t.Errorf("answer %v", a)
+		}
+		if n := d.total(t); n != 1 {
+			t.Errorf("%d sent", n)
+		}
+	})
+}
+
+// Both nodes follow a request whose end takes long: it is answered by one of them.
+func TestRequestThatBothFollow(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *server) {
+		t.Parallel()
+		c := furnished(t)
+		d := device(t, c, "fep1")
+		d.set(temper{away: true})
+		var nodes []*running
+		for _, n := range c.nodes {
+			nodes = append(nodes, run(t, Config{Node: n, Mode: Shared, Address: s.addr, Describe: describeAll}))
+		}
+		look := s.client()
+		ask(t, look, requestOf("x", "deadline", fmt.Sprint(time.Now().Add(50*time.Second).UnixMilli())))
+		within(t, 4*claimAfter, "both have taken it on", func() bool {
+			return nodes[0].Stats().Requests.Taken > 0 && nodes[1].Stats().Requests.Taken > 0
+		})
+		d.set(temper{})
+		awaitAnswer(t, look, "x")
+		time.Sleep(10 * lookEvery)
+		if n := len(answers(t, look, "x")); n != 1 || d.total(t) != 1 {
+			t.Errorf("%d answers, %d sent", n, d.total(t))
+		}
+	})
+}
+
+// A server that is full when the answer is due: it is given later, once.
+func TestAnswerThatCantBeGiven(t *testing.T) {
+	ctx := context.Background()
+	s := startRedis(t, "--maxmemory-policy", "noeviction")
+	c := furnished(t)
+	d := device(t, c, "fep1")
+	d.set(temper{away: true})
+	run(t, Config{Node: c.nodes[0], Mode: Shared, Address: s.addr, Describe: describeAll})
+	look := s.client()
+	entry := ask(t, look, requestOf("x", "deadline", fmt.Sprint(time.Now().Add(50*time.Second).UnixMilli())))
+	eventually(t, "it is submitted", func() bool { return c.control("redis-"+entry).Stage == fsm.Submitted })
+	must(t, look.ConfigSet(ctx, "maxmemory", "1").Err())
+	d.set(temper{})
+	eventually(t, "the device is done", func() bool { return c.control("redis-"+entry).Stage == fsm.Done })
+	time.Sleep(5 * retryFirst)
+	must(t, look.ConfigSet(ctx, "maxmemory", "0").Err())
+	if a := awaitAnswer(t, look, "x"); a["result"] != "ok" || d.total(t) != 1 {
+		t.Errorf("answer %v, %d sent", a, d.total(t))
+	}
+}
+
+// Without a leader nothing is known at the deadline, and that is what is told.
+func TestRequestWithoutLeader(t *testing.T) {
+	s := startMini(t)
+	c := furnished(t)
+	d := device(t, c, "fep1")
+	c.setLeader(false)
+	run(t, Config{Node: c.nodes[0], Mode: PerNode, Address: s.addr, Describe: describeAll})
+	look := s.client()
+	ask(t, look, requestOf("x", "deadline", fmt.Sprint(time.Now().Add(500*time.Millisecond).UnixMilli())))
+	a := awaitAnswer(t, look, "x")
+	if a["result"] != "failed" || !strings.HasPrefix(a["reason"].(string), "outcome unknown: no answer by the deadline: no leader") || d.total(t) != 0 {
+		t.Errorf("answer %v, %d sent", a, d.total(t))
+	}
+	ask(t, look, requestOf("y"))
+	time.Sleep(20 * time.Millisecond)
+	c.setLeader(true)
+	if a := awaitAnswer(t, look, "y"); a["result"] != "ok" {
+		t.Errorf("answer %v", a)
+	}
+}
+
+// Both nodes on one server, restarted and cut off at random while requests come: each is sent to the device once at
+// most, answered once, and the answer is true.
+func TestRequestsAtMostOnce(t *testing.T) {
+	for seed := range uint64(2) {
+		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
+			t.Parallel()
+			random := rand.New(rand.NewPCG(seed, 1))
+			s := startRedis(t)
+			c := furnished(t)
+			device(t, c, "fep2")
+			d := device(t, c, "fep1")
+			look := s.client()
+			var nodes [2]*running
+			start := func(i int) {
+				nodes[i] = run(t, Config{Node: c.nodes[i], Mode: Shared, Address: s.addr, Describe: describeAll})
+			}
+			start(0)
+			start(1)
+			entries := map[string]string{}
+			until := fmt.Sprint(time.Now().Add(55 * time.Second).UnixMilli())
+			for i := range 120 {
+				id := fmt.Sprint("r", i)
+				entries[id] = ask(t, look, requestOf(id, "point", fmt.Sprint(random.IntN(90)), "deadline", until))
+				switch random.IntN(20) {
+				case 0, 1:
+					n := random.IntN(2)
+					nodes[n].stop()
+					start(n)
+				case 2:
+					cut(t, s)
+				case 3:
+					n := c.nodes[1] // not where the device is: it would start nothing
+					n.lag(!n.lags.Load())
+				}
+				time.Sleep(time.Duration(random.IntN(10)) * time.Millisecond)
+			}
+			c.nodes[1].lag(false)
+			for id, entry := range entries {
+				a := awaitAnswer(t, look, id)
+				d.mu.Lock()
+				sent := d.sent["redis-"+entry]
+				d.mu.Unlock()
+				if want := map[any]int{"ok": 1, "refused": 0}[a["result"]]; sent != want || a["result"] == "failed" {
+					t.Errorf("%s: answer %v, sent %d times", id, a, sent)
+				}
+			}
+			time.Sleep(100 * time.Millisecond)
+			for id := range entries {
+				if n := len(answers(t, look, id)); n != 1 {
+					t.Errorf("%s: %d answers", id, n)
+				}
+			}
+		})
+	}
+}
