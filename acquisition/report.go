@@ -26,12 +26,13 @@ const (
 type seen struct {
 	links    []fsm.Link // of this node, without those that are down
 	peers    []fsm.Link // of the other nodes, those that are active
+	reign    uint64     // epoch in which another node owns the RTU and is alive; 0: none does
 	online   bool
 	controls uint64 // revision of the newest control that was submitted for it
 }
 
 func (s *seen) equal(o *seen) bool {
-	return s.online == o.online && s.controls == o.controls && slices.Equal(s.links, o.links) && slices.Equal(s.peers, o.peers)
+	return s.reign == o.reign && s.online == o.online && s.controls == o.controls && slices.Equal(s.links, o.links) && slices.Equal(s.peers, o.peers)
 }
 
 // reports is what the loop has told the state, and when it'll look again.
@@ -45,6 +46,7 @@ type reports struct {
 	offSince time.Duration // since when there is no active link on any node
 	off      bool
 	peers    []fsm.Link // active links of other nodes when it looked last
+	reign    uint64     // seen.reign then
 	next     time.Duration
 	due      bool
 }
@@ -147,12 +149,13 @@ func (w *worker) links(now time.Duration) []fsm.Link {
 	return links
 }
 
-// watchPeers notices when another node has lost its active link: perhaps because this one has probed the device.
+// watchPeers notices when another node has lost its active link: perhaps because this one has probed the device. A node
+// that has died or given the RTU up has lost it for that reason.
 func (w *worker) watchPeers(now time.Duration, s *seen) {
 	r := &w.reports
 	lost := slices.ContainsFunc(r.peers, func(l fsm.Link) bool { return !slices.Contains(s.peers, l) })
-	w.seq.peer(now, len(s.peers) > 0, lost && w.turn == nil)
-	r.peers = s.peers
+	w.seq.peer(now, len(s.peers) > 0, lost && w.turn == nil && s.reign != 0 && s.reign == r.reign)
+	r.peers, r.reign = s.peers, s.reign
 }
 
 // reportOnline proposes whether the RTU is on line: off when no node has had an active link for a while, on when a device

@@ -46,7 +46,7 @@ func (m *Manager) look(last *fsm.Revisions) {
 				}
 			}
 		}
-		all := now.Links != last.Links || now.Nodes != last.Nodes || now.Online != last.Online || now.Config != last.Config
+		all := now.Links != last.Links || now.Resources != last.Resources || now.Nodes != last.Nodes || now.Online != last.Online || now.Config != last.Config
 		for number, w := range m.workers {
 			if all || asked[number] != 0 || w.seen.Load() == nil {
 				w.see(s, asked[number])
@@ -61,9 +61,13 @@ func (m *Manager) look(last *fsm.Revisions) {
 func (w *worker) see(s *fsm.State, controls uint64) {
 	before := w.seen.Load()
 	now := &seen{links: s.Links(w.rtu.Number, w.env.Node), controls: controls}
+	r, _ := s.Resource(fsm.RTUResource(w.rtu.Number))
 	for _, n := range s.Nodes() {
 		if n.ID == w.env.Node {
 			continue
+		}
+		if n.Alive && n.ID == r.Owner && r.Phase == fsm.Owned {
+			now.reign = r.Epoch
 		}
 		for _, l := range s.Links(w.rtu.Number, n.ID) {
 			if l.State == fsm.LinkActive {
