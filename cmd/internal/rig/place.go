@@ -3,6 +3,7 @@ package rig
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"path/filepath"
@@ -15,28 +16,46 @@ import (
 type place struct {
 	network *Network // nil: loopback
 	keys    *authority
-	ports   []string // of loopback
+	free    *portRange // of loopback, as is ports
+	ports   []string   // of the nodes
 }
 
 func newPlace(network *Network) (p place, err error) {
 	if p.network = network; network == nil {
-		p.ports, err = freePorts(8)
+		p.free = newPortRange()
+		p.ports, err = p.free.take(8)
 	} else {
 		p.keys, err = newAuthority()
 	}
 	return p, err
 }
 
-// freePorts finds loopback addresses whose ports nobody uses just now.
-func freePorts(n int) ([]string, error) {
+// portRange gives loopback addresses whose ports nobody uses just now, none twice. They are below those that the kernel
+// gives to outgoing connections (32768 on): one of these would have its port taken while its owner is down.
+type portRange struct{ next int }
+
+const firstPort, lastPort = 20000, 32000
+
+func newPortRange() *portRange { return &portRange{firstPort + rand.IntN(lastPort-firstPort)} }
+
+func (r *portRange) take(n int) ([]string, error) {
 	var addresses []string
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+	for tried := 0; len(addresses) < n; tried++ {
+		if tried == lastPort-firstPort {
+			return nil, fmt.Errorf("fewer than %d ports are free between %d and %d", n, firstPort, lastPort)
+		}
+		address := fmt.Sprintf("127.0.0.1:%d", r.next)
+		if r.next++; r.next == lastPort {
+			r.next = firstPort
+		}
+		l, err := net.Listen("tcp", address)
 		if err != nil {
+			continue
+		}
+		if err := l.Close(); err != nil {
 			return nil, err
 		}
-		defer l.Close() // all are held until all are found, so that none comes twice
-		addresses = append(addresses, l.Addr().String())
+		addresses = append(addresses, address)
 	}
 	return addresses, nil
 }
@@ -79,16 +98,15 @@ func (p *place) uplinks() [2]string {
 }
 
 // channels are where a device listens.
-func (p *place) channels(device, count int) []string {
+func (p *place) channels(device, count int) ([]string, error) {
+	if p.network == nil {
+		return p.free.take(count)
+	}
 	var list []string
 	for i := range count {
-		address := "127.0.0.1:0"
-		if p.network != nil {
-			address = fmt.Sprintf("%s:%d", hostAddress("dev"), 2404+device*count+i)
-		}
-		list = append(list, address)
+		list = append(list, fmt.Sprintf("%s:%d", hostAddress("dev"), 2404+device*count+i))
 	}
-	return list
+	return list, nil
 }
 
 // security is the line of station.yaml, clients who may use the uplink.

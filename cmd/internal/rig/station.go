@@ -106,8 +106,12 @@ func (s *Station) set() (err error) {
 		return err
 	}
 	for i, r := range o.RTUs {
+		listen, err := s.place.channels(i, o.Channels)
+		if err != nil {
+			return err
+		}
 		d, err := sim.NewDevice(sim.DeviceConfig{
-			Listen: s.place.channels(i, o.Channels), Open: s.place.open(), Judge: o.Judge,
+			Listen: listen, Open: s.place.open(), Judge: o.Judge,
 			CommonAddress: r.CommonAddress, Points: r.Points,
 		})
 		if err != nil {
