@@ -49,6 +49,7 @@ type Status struct {
 	Table    uint64 // identity of the table that the copy follows; 0: none yet
 	Version  uint64 // the latest version heard of
 	Complete bool   // the copy has all of it
+	Hears    bool   // the table has come by multicast lately
 	Stations int    // in the copy
 	Waiting  int    // messages not yet acknowledged
 }
@@ -369,6 +370,7 @@ func (s *Station) Status() Status {
 		State: r.state, Outcome: r.outcome, CN: r.cn, Address: s.core.address, Centre: r.target(), Level: r.level,
 		Table: c.Table(), Version: c.Version(), Complete: c.Complete(), Stations: c.Len(),
 	}
+	st.Hears = s.core.hears(time.Now())
 	for _, p := range s.core.pool.active {
 		st.Waiting += p.pending()
 	}

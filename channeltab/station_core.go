@@ -216,6 +216,11 @@ func (c *stationCore) tick(now time.Time) time.Time {
 	return next
 }
 
+// hears reports whether the table has come by multicast lately.
+func (c *stationCore) hears(now time.Time) bool {
+	return now.Sub(c.table.multicast) <= c.timing.Silence/multicastParts
+}
+
 func (c *stationCore) sweep(in *[streams]incoming, since time.Time) {
 	for i := range in {
 		c.inbox.sweep(&in[i], since)
@@ -229,7 +234,7 @@ func (c *stationCore) register(now time.Time) {
 		b = Leave{Instance: c.instance, Epoch: c.epoch}
 	} else {
 		b = Register{
-			Unicast: !c.listens || c.reg.overcast && now.Sub(later(c.table.multicast, c.reg.since)) > c.timing.Silence/multicastParts,
+			Unicast: !c.listens || c.reg.overcast && !c.hears(now) && now.Sub(c.reg.since) > c.timing.Silence/multicastParts,
 			Level:   c.level, CN: c.reg.cn, Instance: c.instance, Epoch: c.epoch,
 			Table: c.table.copy.Table(), Floor: c.table.copy.Floor(), Address: c.address, Name: c.name,
 		}

@@ -1,0 +1,412 @@
+package channeltab
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"os/exec"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/fepha/fepha/fsm/chantable"
+)
+
+// roleVariable makes a process of this test binary a centre or a station: see playRole.
+const roleVariable = "FNP_TEST_ROLE"
+
+// rough is for processes that lose datagrams: periods of a plant, divided by five.
+var rough = Timing{
+	RegisterEvery: 2 * time.Second, Silence: 6 * time.Second, RetryAfter: 200 * time.Millisecond,
+	AckTimeout: 100 * time.Millisecond, Resends: 12,
+}
+
+const spaceStations = 5
+
+// spaceGroup and spaceAddress are of IPv4 or IPv6; the family is 4 or 6.
+func spaceGroup(family int) MulticastConfig {
+	group := map[int]string{4: "239.255.74.9:7499", 6: "[ff15::7409]:7499"}[family]
+	return MulticastConfig{Group: netip.MustParseAddrPort(group)}
+}
+
+func spaceAddress(family, host, port int) netip.AddrPort {
+	a := netip.AddrFrom4([4]byte{10, 77, 0, byte(host)})
+	if family == 6 {
+		a = netip.AddrFrom16([16]byte{0: 0xfd, 1: 0x77, 15: byte(host)})
+	}
+	return netip.AddrPortFrom(a, uint16(port))
+}
+
+// TestNamespaces runs stations as processes, each in a network namespace of its own, with multicast over a bridge, while
+// the kernel loses datagrams and the leading node of the centre is killed again and again. Whatever was acknowledged has
+// arrived, once; and when the loss ends, every copy is the same.
+//
+// Duplication and reordering, which not every kernel can make, are for TestFaults.
+func TestNamespaces(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes half a minute")
+	}
+	for _, tt := range []struct{ family, percent int }{{4, 0}, {4, 10}, {4, 30}, {6, 0}} {
+		t.Run(fmt.Sprintf("IPv%d, loss %d %%", tt.family, tt.percent), func(t *testing.T) {
+			runNamespaces(t, tt.family, tt.percent)
+		})
+	}
+}
+
+// space is a network of namespaces: a bridge in the centre's, and a wire to each station's.
+type space struct {
+	t      *testing.T
+	prefix string
+	names  []string
+}
+
+func (s *space) run(program string, args ...string) {
+	s.t.Helper()
+	if out, err := exec.Command(program, args...).CombinedOutput(); err != nil {
+		s.t.Fatalf("%s %s: %v: %s", program, strings.Join(args, " "), err, out)
+	}
+}
+
+func newSpace(t *testing.T, family int) *space {
+	t.Helper()
+	s := &space{t: t, prefix: fmt.Sprintf("fnp-%d-", os.Getpid())}
+	if out, err := exec.Command("ip", "netns", "add", s.prefix+"c").CombinedOutput(); err != nil {
+		t.Skipf("no network namespaces: %v: %s", err, out)
+	}
+	s.names = append(s.names, s.prefix+"c")
+	t.Cleanup(func() {
+		for _, n := range s.names {
+			if out, err := exec.Command("ip", "netns", "delete", n).CombinedOutput(); err != nil {
+				t.Errorf("delete namespace %s: %v: %s", n, err, out)
+			}
+		}
+	})
+	centre := s.names[0]
+	s.run("ip", "-n", centre, "link", "add", "br0", "type", "bridge", "mcast_snooping", "0")
+	for host := 1; host <= 3; host++ {
+		s.address(centre, "br0", spaceAddress(family, host, 0))
+	}
+	s.run("ip", "-n", centre, "link", "set", "br0", "up")
+	s.run("ip", "-n", centre, "link", "set", "lo", "up")
+	for i := range spaceStations {
+		name := s.prefix + strconv.Itoa(i)
+		s.run("ip", "netns", "add", name)
+		s.names = append(s.names, name)
+		port := fmt.Sprintf("port%d", i)
+		s.run("ip", "-n", centre, "link", "add", port, "type", "veth", "peer", "name", "eth0", "netns", name)
+		s.run("ip", "-n", centre, "link", "set", port, "master", "br0", "up")
+		s.address(name, "eth0", spaceAddress(family, 11+i, 0))
+		s.run("ip", "-n", name, "link", "set", "eth0", "up")
+		s.run("ip", "-n", name, "link", "set", "lo", "up")
+	}
+	return s
+}
+
+func (s *space) address(namespace, device string, a netip.AddrPort) {
+	args := []string{"-n", namespace, "address", "add", a.Addr().String() + "/24", "dev", device}
+	if a.Addr().Is6() {
+		args = append(args, "nodad") // nobody else is there, and a second of waiting tells nothing
+	}
+	s.run("ip", args...)
+}
+
+// lose makes each namespace lose a share of the UDP datagrams that reach it.
+func (s *space) lose(percent int) {
+	s.t.Helper()
+	for _, n := range s.names {
+		rules := "table inet fnp {}\ndelete table inet fnp\n"
+		if percent > 0 {
+			rules += fmt.Sprintf("table inet fnp {\nchain in {\ntype filter hook input priority 0\nmeta l4proto udp numgen random mod 100 < %d drop\n}\n}\n", percent)
+		}
+		cmd := exec.Command("ip", "netns", "exec", n, "nft", "-f", "-")
+		cmd.Stdin = strings.NewReader(rules)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			s.t.Skipf("no packet filter: %v: %s", err, out)
+		}
+	}
+}
+
+// actor is a process of this binary that plays a role in a namespace.
+type actor struct {
+	t     *testing.T
+	cmd   *exec.Cmd
+	in    io.WriteCloser
+	ended sync.WaitGroup
+
+	mu    sync.Mutex
+	lines []string
+}
+
+func (s *space) start(name, role string) *actor {
+	s.t.Helper()
+	a := &actor{t: s.t, cmd: exec.Command("ip", "netns", "exec", name, os.Args[0])}
+	a.cmd.Env = append(os.Environ(), roleVariable+"="+role)
+	a.cmd.Stderr = os.Stderr
+	var err error
+	if a.in, err = a.cmd.StdinPipe(); err != nil {
+		s.t.Fatal(err)
+	}
+	out, err := a.cmd.StdoutPipe()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if err := a.cmd.Start(); err != nil {
+		s.t.Fatal(err)
+	}
+	a.ended.Go(func() {
+		for lines := bufio.NewScanner(out); lines.Scan(); {
+			a.mu.Lock()
+			a.lines = append(a.lines, lines.Text())
+			a.mu.Unlock()
+		}
+	})
+	s.t.Cleanup(a.end)
+	return a
+}
+
+func (a *actor) say(line string) { fmt.Fprintln(a.in, line) }
+
+// said returns what follows a word in all the lines that begin with it.
+func (a *actor) said(word string) []string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	var said []string
+	for _, l := range a.lines {
+		if rest, ok := strings.CutPrefix(l, word+" "); ok {
+			said = append(said, rest)
+		}
+	}
+	return said
+}
+
+// end ends the process by ending its standard input.
+func (a *actor) end() {
+	a.in.Close()
+	a.ended.Wait()
+	if err := a.cmd.Wait(); err != nil && !strings.Contains(err.Error(), "already called") {
+		a.t.Errorf("%v: %v", a.cmd.Args, err)
+	}
+}
+
+func runNamespaces(t *testing.T, family, percent int) {
+	s := newSpace(t, family)
+	s.lose(percent)
+	s.start(s.names[0], fmt.Sprintf("centre %d 0", family))
+	var stations []*actor
+	for i := range spaceStations {
+		stations = append(stations, s.start(s.names[1+i], fmt.Sprintf("station %d %d", family, i+1)))
+	}
+	same := func() bool {
+		var all []string
+		for _, a := range stations {
+			told := len(a.said("table"))
+			a.say("table")
+			eventually(t, "told its table", func() bool { return len(a.said("table")) > told })
+			said := a.said("table")
+			all = append(all, said[len(said)-1])
+		}
+		return len(slices.Compact(all)) == 1 && strings.Count(all[0], ":on") == spaceStations
+	}
+	eventually(t, "all in every copy", same)
+	for _, a := range stations {
+		a.say("talk")
+	}
+	time.Sleep(6 * time.Second) // the time of the experiment, in which leaders are killed
+	for _, a := range stations {
+		a.say("quiet")
+	}
+	s.lose(0)
+	eventually(t, "quiet", func() bool {
+		for _, a := range stations {
+			if len(a.said("quiet")) == 0 {
+				return false
+			}
+		}
+		return true
+	})
+	eventually(t, "all copies the same", same)
+	for _, a := range stations {
+		if said := a.said("quiet"); said[0] != "and hears multicast: true" {
+			t.Errorf("a station is quiet %s", said[0])
+		}
+	}
+
+	got := map[string]int{}
+	for _, a := range stations {
+		for _, m := range a.said("got") {
+			got[m]++
+		}
+	}
+	acked, failed := 0, 0
+	for _, a := range stations {
+		failed += len(a.said("failed"))
+		for _, m := range a.said("acknowledged") {
+			acked++
+			if got[m] != 1 {
+				t.Errorf("%s was acknowledged and arrived %d times", m, got[m])
+			}
+		}
+	}
+	for m, n := range got {
+		if n > 1 {
+			t.Errorf("%s arrived %d times", m, n)
+		}
+	}
+	t.Logf("loss %d %%: %d messages acknowledged, %d failed, %d arrived", percent, acked, failed, len(got))
+	if acked < 50 {
+		t.Errorf("only %d messages were acknowledged", acked)
+	}
+}
+
+// playRole is what a process does that TestNamespaces has started. It ends with its standard input.
+func playRole(role string) int {
+	var who string
+	var family, n int
+	_, err := fmt.Sscan(role, &who, &family, &n)
+	switch {
+	case err != nil:
+	case who == "centre":
+		err = playCentre(family)
+	default:
+		err = playStation(family, n)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, role, err)
+		return 1
+	}
+	return 0
+}
+
+// playCentre is three nodes over one table. Every 2 s the leading one is killed, another one takes over, and it is back
+// a second later.
+func playCentre(family int) error {
+	memory := NewMemory()
+	nodes := map[string]netip.AddrPort{}
+	for host := 1; host <= 3; host++ {
+		nodes[strconv.Itoa(host)] = spaceAddress(family, host, 7400)
+	}
+	open := func(node string) (*Centre, error) {
+		return OpenCentre(CentreConfig{
+			ID: 900, Level: 1, Node: node, Nodes: nodes, Multicast: spaceGroup(family),
+			Keys: testKeys(), Timing: rough, Registry: memory.Node(node),
+		})
+	}
+	centres := map[string]*Centre{}
+	defer func() {
+		for _, c := range centres {
+			c.Close()
+		}
+	}()
+	for node := range nodes {
+		c, err := open(node)
+		if err != nil {
+			return err
+		}
+		centres[node] = c
+	}
+	memory.Elect("1")
+	over := make(chan struct{})
+	go func() { _, _ = io.Copy(io.Discard, os.Stdin); close(over) }()
+	for leader := 0; ; leader++ {
+		select {
+		case <-over:
+			return nil
+		case <-time.After(2 * time.Second):
+		}
+		dead := strconv.Itoa(leader%3 + 1)
+		centres[dead].Close()
+		memory.Elect(strconv.Itoa((leader+1)%3 + 1))
+		select {
+		case <-over:
+			return nil
+		case <-time.After(time.Second):
+		}
+		c, err := open(dead)
+		if err != nil {
+			return err
+		}
+		centres[dead] = c
+	}
+}
+
+// playStation obeys: "table" prints its copy, "talk" sends to all others until "quiet".
+func playStation(family, n int) error {
+	var centres []netip.AddrPort
+	for host := range 3 {
+		centres = append(centres, spaceAddress(family, (host+n)%3+1, 7400))
+	}
+	s, err := OpenStation(StationConfig{
+		ID: chantable.ID(n), Name: fmt.Sprint("station ", n), Listen: spaceAddress(family, 10+n, 7401), Centres: centres,
+		Multicast: spaceGroup(family), Keys: testKeys(), Timing: rough,
+	})
+	if err != nil {
+		return err
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	defer running.Wait()
+	defer s.Close()
+	defer stop()
+	running.Go(func() {
+		for {
+			m, err := s.Receive(ctx)
+			if err != nil {
+				return
+			}
+			text, _, _ := strings.Cut(string(m.Payload), ".")
+			fmt.Println("got", text)
+		}
+	})
+	var talking sync.WaitGroup
+	quiet := make(chan struct{})
+	talk := func(to int, stream Stream) {
+		for i := 1; ; i++ {
+			select {
+			case <-quiet:
+				return
+			default:
+			}
+			text := fmt.Sprintf("%d to %d stream %d number %d", n, to, stream, i)
+			payload := text + "." + strings.Repeat("x", i%7*1000)
+			switch err := s.SendDataByID(ctx, chantable.ID(to), []byte(payload), stream); {
+			case err == nil:
+				fmt.Println("acknowledged", text)
+			case errors.Is(err, ErrNotAcknowledged), errors.Is(err, ErrInDoubt):
+				fmt.Println("failed", text, err)
+			default:
+				fmt.Fprintln(os.Stderr, text, err)
+				return
+			}
+		}
+	}
+	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
+		switch lines.Text() {
+		case "table":
+			entries := s.Table()
+			line := fmt.Sprintf("table of %d", len(entries))
+			for _, e := range entries {
+				line += fmt.Sprintf(" %d:%d:%s:%s", e.CN, e.ID, e.Address, map[bool]string{true: "on", false: "off"}[e.Online])
+			}
+			fmt.Println(line)
+		case "talk":
+			for to := 1; to <= spaceStations; to++ {
+				if to != n {
+					talking.Go(func() { talk(to, AnyOrder) })
+					talking.Go(func() { talk(to, InOrder) })
+				}
+			}
+		case "quiet":
+			close(quiet)
+			talking.Wait()
+			fmt.Println("quiet and hears multicast:", s.Status().Hears)
+		}
+	}
+	return nil
+}
