@@ -15,7 +15,7 @@ type Mode string
 // The modes, as the configuration names them.
 const (
 	Off      Mode = "off"
-	Embedded Mode = "embedded" // an in-process server of this node. It takes about 1 kB a point: for tests and small stations
+	Embedded Mode = "embedded" // an in-process server of this node, in its memory: some 700 octets a point
 	PerNode  Mode = "per-node" // this node's own server: it gets everything, and what isn't of the state is removed from it
 	Shared   Mode = "shared"   // one server for all nodes: each RTU's owner writes
 )

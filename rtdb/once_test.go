@@ -124,6 +124,29 @@ func TestAnswerThatCantBeGiven(t *testing.T) {
 	}
 }
 
+// Requests that can't be read while the view is well have a line of their own, and the view goes on.
+func TestRequestsThatCantBeRead(t *testing.T) {
+	t.Parallel()
+	s := startRedis(t)
+	look := s.client()
+	must(t, look.Set(context.Background(), requestStream, "", 0).Err())
+	c := furnished(t)
+	device(t, c, "fep1")
+	r := run(t, Config{Node: c.nodes[0], Mode: PerNode, Address: s.addr, Describe: describeAll})
+	r.complete(t)
+	within(t, 4*intakeGrace, "it is told", func() bool { return r.log.count("can't be read") > 0 })
+	commits(t, c, 10)
+	c.shows(t, look)
+	must(t, look.Del(context.Background(), requestStream).Err())
+	ask(t, look, requestOf("x"))
+	if a := awaitAnswer(t, look, "x"); a["result"] != "ok" {
+		t.Errorf("answer %v", a)
+	}
+	if r.log.count("level=ERROR") != 1 || r.log.count("WRONGTYPE") != 1 || r.log.count("read again") != 1 || r.Stats().Outages != 0 {
+		t.Errorf("log:\n%s", r.log)
+	}
+}
+
 // Without a leader nothing is known at the deadline, and that is what is told.
 func TestRequestWithoutLeader(t *testing.T) {
 	s := startMini(t)
