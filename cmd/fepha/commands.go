@@ -16,6 +16,7 @@ func commands() []*cobra.Command {
 		newControlCommand(),
 		newTraceCommand(),
 		newConfigCommand(),
+		newTLSCommand(),
 		newSimCommand(),
 		newVersionCommand(),
 	}
