@@ -23,9 +23,7 @@ func (s *Server) openStream(w http.ResponseWriter) (*stream, error) {
 		return nil, &Error{http.StatusServiceUnavailable, CodeOverloaded, fmt.Sprintf("%d streams are open already: try again later", maxStreams)}
 	}
 	w.Header().Set("Content-Type", "text/event-stream")
-	out := &stream{w, http.NewResponseController(w), func() { <-s.streams }}
-	_ = out.rc.SetReadDeadline(time.Time{}) // that of the request's body; see takesLong
-	return out, nil
+	return &stream{w, http.NewResponseController(w), func() { <-s.streams }}, nil
 }
 
 func (out *stream) close() { out.end() }
@@ -64,9 +62,8 @@ func (out *stream) flush() error {
 	return out.rc.Flush()
 }
 
-// takesLong gives a request more time than the server gives to others: to send
-// its body, and to take its answer. (Without it the deadline for the body ends
-// the request, even if there is no body.)
+// takesLong gives a client more time than others have to send its request's
+// body, and to take the answer.
 func takesLong(w http.ResponseWriter, d time.Duration) error {
 	rc, until := http.NewResponseController(w), time.Now().Add(d)
 	if err := rc.SetReadDeadline(until); err != nil {
