@@ -243,6 +243,7 @@ func TestControlOfARequest(t *testing.T) {
 
 // Two requests for a point at a time: the second is refused. So is one that comes between another's selection.
 func TestOneControlOfAPointAtATime(t *testing.T) {
+	t.Parallel()
 	s := startMini(t)
 	c := furnished(t)
 	d := device(t, c, "fep1")

@@ -52,6 +52,7 @@ func TestFormerOwnerIsKeptOut(t *testing.T) {
 // What a former life of the station has left looks like a newer owner. That is told once, and when the operator has
 // removed it the view comes by itself.
 func TestKeysOfAFormerLife(t *testing.T) {
+	t.Parallel()
 	s := startMini(t)
 	c := furnished(t)
 	c.assign(t, 2, "fep1")

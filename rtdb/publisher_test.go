@@ -176,6 +176,7 @@ func TestWaitsUntilTheNodeHasCaughtUp(t *testing.T) {
 
 // TLS, and a user with a password that is read at each connect.
 func TestTLSAndUser(t *testing.T) {
+	t.Parallel()
 	certs := newCertificates(t)
 	s := startRedisTLS(t, certs, "--user", "fepha", "on", ">first", "~*", "+@all", "--user", "default", "off")
 	c := furnished(t)

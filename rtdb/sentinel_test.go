@@ -38,6 +38,7 @@ func startSentinel(t testing.TB, master *server) *server {
 
 // The master dies, Sentinel promotes its replica, and the view and the requests go on there.
 func TestSentinel(t *testing.T) {
+	t.Parallel()
 	ctx := context.Background()
 	master := startRedis(t)
 	host, port, _ := net.SplitHostPort(master.addr)
