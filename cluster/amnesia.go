@@ -8,8 +8,9 @@ import (
 )
 
 // amnesiaGuard is for a node that began with an empty data folder. If the group is older than that, the node has
-// forgotten what it voted and stored: its vote could elect a leader that lacks what it had helped to commit. So until a
-// leader has brought it up to date, it votes only for those who have nothing either, as at the station's first start.
+// forgotten what it voted and stored: its vote could elect a leader that lacks what it had helped to commit. So it votes
+// only for those who have nothing either, as at the station's first start, until it knows that it has forgotten nothing:
+// a leader has brought it up to date, or the group is being formed just now, or it leads itself.
 type amnesiaGuard struct {
 	bootstrap uint64 // last index of the log that every node begins with
 	recovered atomic.Bool
@@ -22,6 +23,21 @@ func (g *amnesiaGuard) refuse(lastIndex uint64, candidate string) error {
 		return nil
 	}
 	return fmt.Errorf("no vote for %s: this node began with an empty data folder, and no leader has brought it up to date since", candidate)
+}
+
+// asked notes a candidate's request for a vote. One without entries has the pre-votes of a majority that has none either:
+// the group is being formed. Without that, a group whose first leader died at once could be without one for good.
+func (g *amnesiaGuard) asked(lastIndex uint64) {
+	if g != nil && lastIndex <= g.bootstrap {
+		g.recover()
+	}
+}
+
+// recover notes that this node has forgotten nothing that counts.
+func (g *amnesiaGuard) recover() {
+	if g != nil && g.recovered.CompareAndSwap(false, true) {
+		g.remember()
+	}
 }
 
 // listen notes what comes of a leader's message: the node is up to date once it has taken all that was committed.
@@ -37,8 +53,8 @@ func (g *amnesiaGuard) listen(rpc raft.RPC, done <-chan struct{}) raft.RPC {
 	go func() {
 		select {
 		case a := <-answer:
-			if resp, ok := a.Response.(*raft.AppendEntriesResponse); ok && resp.Success && g.recovered.CompareAndSwap(false, true) {
-				g.remember()
+			if resp, ok := a.Response.(*raft.AppendEntriesResponse); ok && resp.Success {
+				g.recover()
 			}
 			to <- a
 		case <-done:

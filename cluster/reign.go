@@ -80,6 +80,7 @@ func (r *reign) prepare() {
 		case <-time.After(retryElapsed):
 		}
 	}
+	r.node.transport.amnesia.recover() // who commits in its own term has all that ever was (Raft, section 5.4)
 	r.mu.Lock()
 	r.regent.open(r.node.clock(), r.node.machine.owners.Load())
 	r.mu.Unlock()

@@ -104,11 +104,9 @@ func (s *stores) verifySnapshot(first uint64) error {
 		}
 		return nil
 	}
-	_, r, err := s.snapshots.Open(list[0].ID) // checks its checksum
-	if err != nil {
+	if err := s.snapshots.verify(list[0].ID); err != nil {
 		return fmt.Errorf("snapshot %s: %w", list[0].ID, err)
 	}
-	defer func() { _ = r.Close() }()
 	if first > list[0].Index+1 {
 		return fmt.Errorf("the log begins at entry %d, and the newest snapshot ends at %d", first, list[0].Index)
 	}

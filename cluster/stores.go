@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime/debug"
@@ -15,7 +14,6 @@ import (
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"
 	raftboltdb "github.com/hashicorp/raft-boltdb/v2"
-	raftwal "github.com/hashicorp/raft-wal"
 	"go.etcd.io/bbolt"
 	bolterrors "go.etcd.io/bbolt/errors"
 )
@@ -23,7 +21,7 @@ import (
 // What's in a data folder.
 const (
 	nodeFile     = "node.json" // whose folder it is
-	boltFile     = "raft.db"   // log, term and vote with LogStoreBolt; term and vote with LogStoreWAL
+	boltFile     = "raft.db"   // log, term and vote with LogStoreBolt; term, vote and the list of segments with LogStoreWAL
 	walFolder    = "wal"       // log with LogStoreWAL
 	snapshotsDir = "snapshots" // made by Raft's file snapshot store
 )
@@ -34,7 +32,7 @@ const snapshotsKept = 2
 type stores struct {
 	log       raft.LogStore
 	stable    raft.StableStore
-	snapshots raft.SnapshotStore
+	snapshots *checkedSnapshots
 	bolt      *raftboltdb.BoltStore
 	closers   []io.Closer
 
@@ -57,22 +55,6 @@ func openStores(dir, kind string, log hclog.Logger) (_ *stores, err error) {
 		}
 	}()
 
-	if kind == LogStoreWAL {
-		wal := filepath.Join(dir, walFolder)
-		if err := os.MkdirAll(wal, 0o750); err != nil {
-			return nil, fmt.Errorf("%w: %w", ErrDataDir, err)
-		}
-		w, err := raftwal.Open(wal, raftwal.WithLogger(log))
-		if err != nil {
-			return nil, fmt.Errorf("%w: opening the log in %s: %w", ErrDataDir, wal, err)
-		}
-		s.closers = append(s.closers, w)
-		s.log = w
-		if last, err := w.LastIndex(); err != nil || last > 0 && !exists(filepath.Join(dir, boltFile)) {
-			return nil, fmt.Errorf("%w: %s has a log up to entry %d, but no %s with the term and the vote: %w", ErrDataDir, dir, last, boltFile, errors.Join(err, fs.ErrNotExist))
-		}
-	}
-
 	// The freelist is found by a scan at the start: written with each commit it would double a small commit's size.
 	s.bolt, err = openBolt(filepath.Join(dir, boltFile), &bbolt.Options{
 		Timeout: 2 * time.Second, NoFreelistSync: true, FreelistType: bbolt.FreelistMapType,
@@ -81,24 +63,37 @@ func openStores(dir, kind string, log hclog.Logger) (_ *stores, err error) {
 		return nil, err
 	}
 	s.closers = append(s.closers, s.bolt)
-	s.stable = s.bolt
-	if s.log == nil {
-		s.log = s.bolt
+	s.log, s.stable = s.bolt, s.bolt
+
+	if kind == LogStoreWAL {
+		folder := filepath.Join(dir, walFolder)
+		if err := os.MkdirAll(folder, 0o750); err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrDataDir, err)
+		}
+		w, err := openWAL(folder, &checkedStable{s.bolt, newDiskWatch(newClock(), time.Hour), func(error) {}}, log)
+		if err != nil {
+			return nil, err
+		}
+		s.closers = append(s.closers, w)
+		s.log = w
 	}
 
-	s.snapshots, err = raft.NewFileSnapshotStoreWithLogger(dir, snapshotsKept, log)
+	files, err := raft.NewFileSnapshotStoreWithLogger(dir, snapshotsKept, log)
 	if err != nil {
 		return nil, fmt.Errorf("%w: opening the snapshots in %s: %w", ErrDataDir, filepath.Join(dir, snapshotsDir), err)
 	}
+	s.snapshots = &checkedSnapshots{files, filepath.Join(dir, snapshotsDir)}
 	return s, nil
 }
 
 // checkKind refuses to start on an empty log beside the node's real one.
 func checkKind(dir, kind string) error {
 	segments, _ := filepath.Glob(filepath.Join(dir, walFolder, "*"))
-	hasWAL, hasBolt := len(segments) > 0, exists(filepath.Join(dir, boltFile))
-	if kind == LogStoreBolt && hasWAL || kind == LogStoreWAL && hasBolt && !hasWAL {
+	switch hasWAL, hasBolt := len(segments) > 0, exists(filepath.Join(dir, boltFile)); {
+	case kind == LogStoreBolt && hasWAL, kind == LogStoreWAL && hasBolt && !exists(filepath.Join(dir, walFolder)):
 		return fmt.Errorf("%w: %s was not made with log store %q", ErrDataDir, dir, kind)
+	case hasWAL && !hasBolt:
+		return fmt.Errorf("%w: %s has a log, but no %s with the term and the vote", ErrDataDir, dir, boltFile)
 	}
 	return nil
 }

@@ -140,6 +140,7 @@ func (t *transport) inspect(command any) error {
 	case *raft.InstallSnapshotRequest:
 		t.contact.Store(int64(t.clock()))
 	case *raft.RequestVoteRequest:
+		t.amnesia.asked(req.LastLogIndex)
 		return t.amnesia.refuse(req.LastLogIndex, string(req.ID))
 	case *raft.RequestPreVoteRequest:
 		t.noteBehind(req)
