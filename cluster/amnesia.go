@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"fmt"
+	"sync"
 	"sync/atomic"
 
 	"github.com/hashicorp/raft"
@@ -14,6 +15,7 @@ import (
 type amnesiaGuard struct {
 	bootstrap uint64 // last index of the log that every node begins with
 	recovered atomic.Bool
+	once      sync.Once
 	remember  func() // has it on disk that the node is up to date
 }
 
@@ -35,9 +37,13 @@ func (g *amnesiaGuard) asked(lastIndex uint64) {
 
 // recover notes that this node has forgotten nothing that counts.
 func (g *amnesiaGuard) recover() {
-	if g != nil && g.recovered.CompareAndSwap(false, true) {
-		g.remember()
+	if g == nil {
+		return
 	}
+	g.once.Do(func() {
+		g.remember()
+		g.recovered.Store(true)
+	})
 }
 
 // listen notes what comes of a leader's message: the node is up to date once it has taken all that was committed.

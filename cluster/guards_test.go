@@ -284,6 +284,7 @@ func TestWitnessAlone(t *testing.T) {
 func TestAmnesia(t *testing.T) {
 	s := newStation(t, nil)
 	s.lead("fep1")
+	until(t, "the witness has more than what every node begins with", func() bool { return s.nodes["wit"].raft.LastIndex() > 1 })
 	s.fabric.isolate("wit", "fep1", "fep2")
 	index := s.propose("fep1", pin(rtu1, "fep1")).Index // on fep1 and fep2 alone
 	until(t, "fep2 has it", func() bool { at, _ := s.nodes["fep2"].Applied(); return at >= index })
