@@ -186,9 +186,11 @@ func (c *Client) do(ctx context.Context, method, path, contentType string, conte
 		return resp, nil
 	}
 	defer resp.Body.Close()
+	text, _ := io.ReadAll(io.LimitReader(resp.Body, 16<<10))
 	e := &Error{Status: resp.StatusCode}
-	if err := json.NewDecoder(io.LimitReader(resp.Body, maxBody)).Decode(e); err != nil || e.Message == "" {
-		return nil, fmt.Errorf("%s answers %s %s with %s", c.Base, method, path, resp.Status)
+	if err := json.Unmarshal(text, e); err != nil || e.Message == "" { // it's no node, or TLS is missing
+		line, _, _ := strings.Cut(strings.TrimSpace(string(text)), "\n")
+		return nil, fmt.Errorf("%s answers %s %s with %s: %.200s", c.Base, method, path, resp.Status, line)
 	}
 	return nil, e
 }

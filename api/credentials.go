@@ -5,7 +5,9 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"slices"
@@ -104,12 +106,21 @@ func (s *Security) tokens(log *slog.Logger) (*watched[[]token], error) {
 	}, s.Tokens)
 }
 
+// TokenHolders reads the content of a file of tokens and tells who has one.
+func TokenHolders(text []byte) (names []string, err error) {
+	tokens, err := parseTokens(text)
+	for _, t := range tokens {
+		names = append(names, t.name)
+	}
+	return names, err
+}
+
 func parseTokens(text []byte) ([]token, error) {
 	var rows []struct {
 		Name   string `yaml:"name"`
 		SHA256 string `yaml:"sha256"`
 	}
-	if err := yaml.UnmarshalWithOptions(text, &rows, yaml.Strict()); err != nil {
+	if err := yaml.UnmarshalWithOptions(text, &rows, yaml.Strict()); err != nil && !errors.Is(err, io.EOF) { // EOF: nobody has one
 		// Not the library's text, which quotes the file: someone may have put the token itself into it.
 		if e, ok := err.(yaml.Error); ok && e.GetToken() != nil {
 			return nil, fmt.Errorf("line %d: expected a list of {name, sha256}", e.GetToken().Position.Line)

@@ -225,10 +225,10 @@ function showJournal() {
 function rtuActions(r) {
   const name = `RTU ${r.number}${r.name ? ` (${r.name})` : ''}`;
   const pin = r.pinned ? {
-    label: 'Unpin', title: `Unpin RTU ${r.number}`,
+    label: 'Unpin', title: `Unpin ${name}`,
     act: () => confirmed(`Unpin ${name}?`, `It may be moved to another FEP by itself again.`, 'Unpin', `v1/rtus/${r.number}/unpin`, {}),
   } : {
-    label: 'Pin', title: `Pin RTU ${r.number} to ${r.owner}`, disabled: !r.owner,
+    label: 'Pin', title: `Pin ${name} to ${r.owner}`, disabled: !r.owner,
     act: () => confirmed(`Pin ${name} to ${r.owner}?`, `It stays on ${r.owner}, even if its channels fail there and the other FEP could reach it, until it is unpinned.`, 'Pin', `v1/rtus/${r.number}/pin`, {to: r.owner}),
   };
   return [...moves(r, `v1/rtus/${r.number}/failover`, name, `${r.owner} closes its links to the device, and then the other FEP connects. Data stops for a moment; nothing is lost.`, 'Move'), pin];
@@ -244,7 +244,7 @@ function uplinkActions(u) {
 // moves are the buttons that move a resource to each other FEP.
 function moves(r, path, name, text, verb) {
   return status.nodes.filter((n) => n.role === 'fep' && n.id !== r.owner).map((n) => ({
-    label: `${verb} to ${n.id}`, title: `${verb} ${name} to ${n.id}`,
+    label: `${verb} to ${n.id}`, title: `${verb} to ${n.id}: ${name}`,
     disabled: !n.alive || r.phase !== 'owned' || (r.pinned !== undefined && r.pinned !== '' && r.pinned !== n.id),
     act: () => confirmed(`${verb} ${name} to ${n.id}?`, text, `${verb} to ${n.id}`, path, {to: n.id}),
   }));

@@ -14,8 +14,8 @@ import (
 )
 
 func newTLSCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "tls", Short: "Make the certificates by which the nodes know each other"}
-	cmd.AddCommand(newTLSInitCommand())
+	cmd := &cobra.Command{Use: "tls", Short: "Make the certificates of the nodes, and let people in"}
+	cmd.AddCommand(newTLSInitCommand(), newTLSClientCommand(), newTLSTokenCommand())
 	return cmd
 }
 

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"net"
 	"net/netip"
 	"testing"
 	"time"
@@ -10,8 +9,6 @@ import (
 	"github.com/fepha/fepha/acquisition"
 	"github.com/fepha/fepha/api"
 	"github.com/fepha/fepha/configs"
-	"github.com/fepha/fepha/fsm"
-	"github.com/fepha/fepha/fsm/fsmpb"
 	"github.com/fepha/fepha/iec104"
 )
 
@@ -50,7 +47,7 @@ func TestTapsFeedTheTracer(t *testing.T) {
 			return c.TraceUplink(ctx, "occ", "occ", each)
 		}, api.TraceLine{Link: "127.0.0.1:50122", Direction: "received", Text: "U STARTDT act", Octets: "680407000000"}},
 	} {
-		c := serveStation(t, s, tracer)
+		c := &api.Client{Base: serveStation(t, s, "fep1", tracer)}
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()
 		go func() {
@@ -72,40 +69,3 @@ func TestTapsFeedTheTracer(t *testing.T) {
 		}
 	}
 }
-
-// serveStation serves the API of a node that has only its configuration.
-func serveStation(t *testing.T, s *configs.Station, tracer *api.Tracer) *api.Client {
-	t.Helper()
-	cfg := apiConfig(s, nil, nil)
-	cfg.Node, cfg.Tracer = newConfiguredNode(s), tracer
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := api.NewServer(cfg)
-	ended := make(chan error, 1)
-	go func() { ended <- server.Serve(l) }()
-	t.Cleanup(func() {
-		if err := server.Close(); err != nil {
-			t.Error(err)
-		}
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
-	})
-	return &api.Client{Base: "http://" + l.Addr().String()}
-}
-
-// configuredNode is a node that knows its configuration and nothing else.
-type configuredNode struct {
-	api.Node
-	state *fsm.State
-}
-
-func newConfiguredNode(s *configs.Station) configuredNode {
-	n := configuredNode{state: fsm.New()}
-	n.state.Apply(1, &fsmpb.Entry{Commands: []*fsmpb.Command{{Op: &fsmpb.Command_Configure{Configure: declaration(s)}}}})
-	return n
-}
-
-func (n configuredNode) View(read func(*fsm.State)) { read(n.state) }

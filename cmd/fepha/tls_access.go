@@ -1,0 +1,204 @@
+package main
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/goccy/go-yaml"
+	"github.com/spf13/cobra"
+
+	"github.com/fepha/fepha/api"
+	"github.com/fepha/fepha/cluster/pki"
+)
+
+// This file is about who may use the API of a station with keys: people and
+// programs that have a certificate of its CA, or a token.
+
+func newTLSClientCommand() *cobra.Command {
+	var dir string
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "client NAME",
+		Short: "Make a certificate for a person or a program that uses the API",
+		Long: `Make a certificate for a person or a program that uses the API, with the CA that
+'fepha tls init' made. The files go into clients/NAME in its folder: hand them to
+NAME, and keep no copy. What NAME does is logged under that name.
+
+For a browser: openssl pkcs12 -export -in client.pem -inkey client-key.pem -out me.p12`,
+		Example: `  fepha tls client alice --dir tls
+  fepha status --addr https://10.91.2.66:7310 --ca ca.pem --cert client.pem --key client-key.pem`,
+		Args: args(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if dir == "" {
+				return usagef("--dir is needed: see '%s --help'", cmd.CommandPath())
+			}
+			made, err := makeClient(dir, args[0], time.Now())
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return writeJSON(cmd.OutOrStdout(), made)
+			}
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "made %s, good until %s: hand it to %s\n", made.Dir, made.Expires.Format(time.DateOnly), args[0])
+			return err
+		},
+	}
+	cmd.Flags().StringVar(&dir, "dir", "", "folder of the certificates that 'fepha tls init' made (needed)")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+// madeClient is what `tls client --json` prints.
+type madeClient struct {
+	Dir     string    `json:"dir"` // with ca.pem, client.pem and client-key.pem
+	Expires time.Time `json:"expires"`
+}
+
+func makeClient(dir, name string, now time.Time) (made madeClient, err error) {
+	if name == "" || strings.ContainsAny(name, "/\\") || strings.HasPrefix(name, ".") {
+		return made, usagef("name %q: expected one that a folder can have", name)
+	}
+	if _, err := os.Stat(filepath.Join(dir, name, pki.CertFile)); err == nil {
+		return made, usagef("%s is a node: expected another name, since nodes know each other by theirs", name)
+	}
+	ca, caCert, err := readCA(dir)
+	if err != nil {
+		return made, err
+	}
+	pair, err := ca.Client(name, now)
+	if err != nil {
+		return made, err
+	}
+	cert, err := tls.X509KeyPair(pair.Cert, pair.Key)
+	if err != nil {
+		return made, err
+	}
+	made = madeClient{Dir: filepath.Join(dir, "clients", name), Expires: cert.Leaf.NotAfter}
+	if err := os.MkdirAll(made.Dir, 0o700); err != nil {
+		return made, err
+	}
+	for _, f := range []struct {
+		name string
+		data []byte
+	}{{pki.CAFile, caCert}, {"client.pem", pair.Cert}, {"client-key.pem", pair.Key}} {
+		if err := writeNew(filepath.Join(made.Dir, f.name), f.data); err != nil {
+			return made, err
+		}
+	}
+	return made, nil
+}
+
+func readCA(dir string) (*pki.CA, []byte, error) {
+	cert, err := os.ReadFile(filepath.Join(dir, pki.CAFile))
+	if err != nil {
+		return nil, nil, fmt.Errorf("the station's CA: %w", err)
+	}
+	key, err := os.ReadFile(filepath.Join(dir, pki.CAKeyFile))
+	if err != nil {
+		return nil, nil, fmt.Errorf("the station's CA: %w", err)
+	}
+	ca, err := pki.ReadCA(pki.Pair{Cert: cert, Key: key})
+	return ca, cert, err
+}
+
+// writeNew writes a file that only its owner can read, and that isn't there yet.
+func writeNew(path string, data []byte) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	return errors.Join(err, f.Sync(), f.Close())
+}
+
+func newTLSTokenCommand() *cobra.Command {
+	var path string
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "token NAME",
+		Short: "Make a token for a person or a program that uses the API",
+		Long: `Make a token for a person or a program that uses the API, and add its hash to the
+file that station.yaml names under security: tokens. The token is printed once
+and kept nowhere: hand it to NAME. Copy the file to every node; a node takes it up
+without a restart. To revoke a token, take its entry out.`,
+		Example: `  fepha tls token alice --tokens tokens.yaml
+  FEPHA_TOKEN=... fepha status --addr https://10.91.2.66:7310 --ca ca.pem`,
+		Args: args(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if path == "" {
+				return usagef("--tokens is needed: see '%s --help'", cmd.CommandPath())
+			}
+			token, err := makeToken(path, args[0])
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return writeJSON(cmd.OutOrStdout(), map[string]string{"name": args[0], "token": token})
+			}
+			_, err = fmt.Fprintln(cmd.OutOrStdout(), token)
+			return err
+		},
+	}
+	cmd.Flags().StringVar(&path, "tokens", "", "file of the tokens' hashes; made if missing (needed)")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+// makeToken adds a token to a file and returns it.
+func makeToken(path, name string) (token string, err error) {
+	before, err := os.ReadFile(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", err
+	}
+	holders, err := api.TokenHolders(before)
+	if err != nil {
+		return "", usagef("%s: %w", path, err)
+	}
+	if name == "" || slices.Contains(holders, name) {
+		return "", usagef("name %q: expected one that has no token in %s yet", name, path)
+	}
+	token = rand.Text()
+	entry, err := yaml.Marshal([]struct {
+		Name   string `yaml:"name"`
+		SHA256 string `yaml:"sha256"`
+	}{{name, fmt.Sprintf("%x", sha256.Sum256([]byte(token)))}})
+	if err != nil {
+		return "", err
+	}
+	after := before
+	if len(after) > 0 && after[len(after)-1] != '\n' {
+		after = append(after, '\n')
+	}
+	after = append(after, entry...)
+	if now, err := api.TokenHolders(after); err != nil || len(now) != len(holders)+1 {
+		return "", usagef("%s: expected a list with an entry a line, each beginning with a dash", path)
+	}
+	return token, replaceFile(path, after)
+}
+
+// replaceFile writes a file as a whole or not at all.
+func replaceFile(path string, data []byte) (err error) {
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			_ = os.Remove(f.Name())
+		}
+	}()
+	_, err = f.Write(data)
+	if err = errors.Join(err, f.Chmod(0o644), f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), path)
+}
