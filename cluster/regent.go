@@ -46,6 +46,14 @@ func (g *regent) open(now time.Duration, owners uint64) {
 	g.grantor.open(owners)
 }
 
+// reopen goes on after all leases were shut and have run out, as in the beginning: nodes need a moment to ask for new
+// ones, and aren't lost before that.
+func (g *regent) reopen(now time.Duration, owners uint64) {
+	g.grantor.shut = false
+	clear(g.grantor.granted)
+	g.open(now, owners)
+}
+
 func (g *regent) member(id string) *memberState {
 	m := g.heard[id]
 	if m == nil {

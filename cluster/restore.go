@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -59,23 +60,34 @@ func (n *Node) spool(snapshot io.Reader) (_ *os.File, size int64, err error) {
 	return f, size, err
 }
 
+var errRestoring = errors.New("another restore is under way")
+
 func (r *reign) restore(ctx context.Context, snapshot io.Reader, size int64) error {
 	r.mu.Lock()
+	if r.regent.grantor.shut {
+		r.mu.Unlock()
+		return errRestoring
+	}
 	r.regent.grantor.shut = true
 	r.mu.Unlock()
 	if err := r.waitAllFree(ctx); err != nil {
-		r.reopen(0)
+		r.mu.Lock()
+		r.regent.grantor.shut = false
+		r.mu.Unlock()
 		return err
 	}
+	// From here on leases stay shut for this reign if something goes wrong: the next one knows what came of it.
 	if err := r.node.raft.Restore(&raft.SnapshotMeta{Version: raft.SnapshotVersionMax, Size: size}, snapshot, r.node.timing.stuck); err != nil {
-		return err // leases stay shut for this reign: the next one knows whether it came to be
+		return err
 	}
-	// Nodes that have applied this entry have the new state.
-	index, err := r.mark()
+	index, err := r.mark() // nodes that have applied it have the new state
 	if err != nil {
 		return err
 	}
-	r.reopen(index)
+	r.mu.Lock()
+	r.regent.reopen(r.node.clock(), index)
+	r.mu.Unlock()
+	nudge(r.kick)
 	return nil
 }
 
@@ -105,13 +117,4 @@ func (r *reign) waitAllFree(ctx context.Context) error {
 			return fmt.Errorf("%w any more", ErrNotLeader)
 		}
 	}
-}
-
-// reopen grants leases again, to those who have applied the entry at index.
-func (r *reign) reopen(index uint64) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.regent.grantor.shut = false
-	r.regent.grantor.minApplied = max(r.regent.grantor.minApplied, index)
-	nudge(r.kick)
 }
