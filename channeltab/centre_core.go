@@ -57,6 +57,7 @@ type served struct {
 	floor   uint64            // its copy misses nothing up to here, by its own word
 	asked   uint64            // floor of its last Ask that missed something, plus 1
 	wants   []chantable.Range // asked for, to be sent by unicast
+	wanted  time.Time         // when
 	pushDue time.Time
 }
 
@@ -203,7 +204,7 @@ func (c *centreCore) request(now time.Time, r route, d *Datagram, raw []byte) {
 	}
 	s.state.id, s.state.route = d.From, r
 	if ask, ok := d.Body.(Ask); ok {
-		c.asked(&s.state, ask)
+		c.asked(now, &s.state, ask)
 		return
 	}
 	if d.Counter < s.state.control {

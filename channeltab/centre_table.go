@@ -13,6 +13,7 @@ const (
 	fewVersions = 64                     // what is missing, up to so many versions, is repeated to all
 	manyAsking  = 4                      // so many stations with more missing: the round is sped up for all
 	burstPages  = 16                     // pages to one station in one tick
+	wantAfter   = time.Second            // an Ask that the rate has kept back for longer is left: it is said again
 	pushEvery   = 500 * time.Millisecond // until a station without multicast confirms a change
 )
 
@@ -68,7 +69,7 @@ func (c *centreCore) noteFloor(s *served, table, floor uint64) {
 // asked deals with an Ask. Few missing versions are repeated to all, since many are likely to miss the same; more
 // are sent to the one, unless several miss much, for whom the round is sped up. Who asks for the same again is sent it
 // too: multicast may not reach it.
-func (c *centreCore) asked(s *served, a Ask) {
+func (c *centreCore) asked(now time.Time, s *served, a Ask) {
 	c.noteFloor(s, a.Table, a.Floor)
 	if s.wants != nil {
 		s.wants = nil
@@ -98,10 +99,10 @@ func (c *centreCore) asked(s *served, a Ask) {
 	}
 	switch {
 	case few && !again:
-	case !s.unicast && !again && c.sender.wanting >= manyAsking:
+	case !few && !s.unicast && c.sender.wanting >= manyAsking:
 		c.sender.hurry = 2 // to the end of this round, whose beginning they may have missed, and of another
 	default:
-		s.wants = wants
+		s.wants, s.wanted = wants, now
 		c.sender.wanting++
 	}
 }
@@ -210,6 +211,7 @@ func (c *centreCore) multicast(from, to uint64, entries int) (uint64, int) {
 	c.sender.multicast -= len(b) + c.overhead
 	c.stats.Sent++
 	c.stats.Multicast++
+	c.stats.MulticastOctets += uint64(len(b) + c.overhead)
 	c.out = append(c.out, packet{b: b})
 	return p.To, len(p.Entries)
 }
@@ -231,6 +233,9 @@ func (c *centreCore) tickUnicast(now time.Time) {
 	for el := c.stations.recent.Back(); el != nil && t.unicast >= MaxDatagram+c.overhead; el = el.Prev() {
 		s := el.Value.(*sender[served])
 		switch st := &s.state; {
+		case st.wants != nil && now.Sub(st.wanted) > wantAfter:
+			st.wants = nil // it has asked again, or no longer lacks it
+			t.wanting--
 		case st.wants != nil:
 			c.sendWants(st)
 		case st.unicast && st.granted && st.floor < c.copy.Version() && !now.Before(st.pushDue) && now.Sub(s.heard) < c.timing.Silence:

@@ -214,7 +214,7 @@ func TestAskBeyond(t *testing.T) {
 	}
 	version := c.copy.Version()
 	for _, missing := range [][]chantable.Range{{{From: version, To: version + 5}}, {{From: 0, To: 1 << 60}}, {{From: 1 << 60, To: 1<<60 + 1}}} {
-		c.asked(&served{route: route{to: a.address}}, Ask{Table: c.copy.Table(), Missing: missing})
+		c.asked(w.now, &served{route: route{to: a.address}}, Ask{Table: c.copy.Table(), Missing: missing})
 		w.run(time.Second)
 	}
 	if pages == 0 {

@@ -275,6 +275,8 @@ func playRole(role string) int {
 	case err != nil:
 	case who == "centre":
 		err = playCentre(family)
+	case who == "bench":
+		err = playBench(family, n) // two ports
 	default:
 		err = playStation(family, n)
 	}

@@ -41,11 +41,7 @@ type member struct {
 	next    time.Time
 }
 
-func newCrowd(t testing.TB, n int, seed uint64) *crowd {
-	timing, err := Timing{}.withDefaults()
-	if err != nil {
-		t.Fatal(err)
-	}
+func newCrowd(t testing.TB, n int, timing Timing, seed uint64) *crowd {
 	codec, err := NewCodec(testKeys())
 	if err != nil {
 		t.Fatal(err)
@@ -213,7 +209,11 @@ func (c *crowd) peak(since time.Time) int {
 // TestScale registers a crowd and changes its table: each change is in every copy within 2 s, and no second has more
 // than 1 Mbit of multicast, with losses as they are in a plant and with far worse.
 func TestScale(t *testing.T) {
-	c := newCrowd(t, *scaleFlag, 1)
+	timing, err := Timing{}.withDefaults()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := newCrowd(t, *scaleFlag, timing, 1)
 	c.run(10 * time.Second)
 	begun := c.now
 	for c.table.Len() < len(c.stations) || slices.ContainsFunc(c.stations, func(m *member) bool { return m.core.table.copy.Floor() < c.table.Version() }) {
@@ -227,7 +227,7 @@ func TestScale(t *testing.T) {
 	if p := c.peak(c.start); p > 1_000_000 {
 		t.Errorf("peak while registering: %d bit/s", p)
 	}
-	var id = chantable.ID(500000)
+	id := chantable.ID(500000)
 	for _, tt := range []struct {
 		loss    float64
 		changes int
@@ -256,4 +256,50 @@ func TestScale(t *testing.T) {
 			t.Errorf("with loss %.2f the peak was %d bit/s, want at most 1,000,000", tt.loss, p)
 		}
 	}
+}
+
+// TestCrashIsTold crashes stations among 30 and tells how long it takes until every other copy shows it. With -rewrite
+// the figures go into BENCHMARKS.md.
+func TestCrashIsTold(t *testing.T) {
+	text := "| RegisterEvery | Silence | soonest | median | latest |\n|---:|---:|---:|---:|---:|\n"
+	for _, timing := range []Timing{{}, {RegisterEvery: time.Second, Silence: 3 * time.Second}} {
+		timing, err := timing.withDefaults()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var told []time.Duration
+		for seed := range uint64(30) {
+			told = append(told, crashOne(t, timing, seed+1))
+		}
+		slices.Sort(told)
+		soonest, median, latest := told[0], told[len(told)/2], told[len(told)-1]
+		text += fmt.Sprintf("| %s | %s | %.1f s | %.1f s | %.1f s |\n", timing.RegisterEvery, timing.Silence, soonest.Seconds(), median.Seconds(), latest.Seconds())
+		// Judged once a second, the last Register at most its period ago.
+		if soonest < timing.Silence-timing.RegisterEvery || latest > timing.Silence+2*time.Second {
+			t.Errorf("told between %s and %s after the crash", soonest, latest)
+		}
+	}
+	t.Log("\n" + text)
+	if *rewriteFlag {
+		rewriteSection(t, "BENCHMARKS.md", "crash", text)
+	}
+}
+
+// crashOne crashes one of 30 stations and returns when every other copy shows it.
+func crashOne(t *testing.T, timing Timing, seed uint64) time.Duration {
+	c := newCrowd(t, 30, timing, seed)
+	c.run(40*time.Second + time.Duration(c.rand.Int64N(int64(10*time.Second))))
+	dead := c.stations[0]
+	version := c.table.Version() + 1
+	c.stations = c.stations[1:]
+	delete(c.byAddress, dead.address)
+	dead.core.reg.state = Left // says nothing more
+	begun := c.now
+	for c.table.Version() < version && c.now.Sub(begun) < time.Minute {
+		c.run(10 * time.Millisecond)
+	}
+	if _, last := c.spread(version, time.Minute); last > 500*time.Millisecond {
+		t.Errorf("seed %d: %s from the judgement to the last copy", seed, last)
+	}
+	return c.now.Sub(begun)
 }
