@@ -15,7 +15,7 @@ const (
 	maxPending  = 64              // messages that may wait for one peer's acknowledgements
 	seqWindow   = 32              // messages of a stream under way to one peer; the receiver remembers as many
 	maxInFlight = 64              // fragments under way to one peer before another message is begun
-	knockAfter  = 5 * time.Second // without an answer for so long, the contact is checked before data is risked
+	knockAfter  = 5 * time.Second // without an answer for so long, the contact is checked before a message is risked
 )
 
 // pool is the WaitingAckPool: messages sent and not yet acknowledged, by peer. A message leaves it acknowledged, or
@@ -27,7 +27,7 @@ type pool struct {
 	peers   map[chantable.ID]*peer
 	active  []*peer // those with messages, in the order they got their first
 
-	lookup  func(chantable.ID) (netip.AddrPort, bool)
+	lookup  func(chantable.ID) (chantable.Entry, bool)
 	send    func(netip.AddrPort, Datagram)
 	settled func(handle uint64, err error)
 	stats   *Stats
@@ -38,6 +38,7 @@ type peer struct {
 	id       chantable.ID
 	contact  contact
 	answered time.Time // last fresh answer
+	version  uint64    // of the peer's entry then
 	streams  [streams]struct {
 		next    uint64 // sequence number of the next message
 		pending []*message
@@ -122,7 +123,7 @@ func (p *pool) pump(now time.Time, r *peer) {
 	if !waiting {
 		return
 	}
-	if r.uncertain(now) {
+	if p.uncertain(now, r) {
 		p.knock(now, r)
 		return
 	}
@@ -141,9 +142,17 @@ func (p *pool) pump(now time.Time, r *peer) {
 	}
 }
 
-// uncertain reports whether the contact must be checked before a message is risked on it.
-func (r *peer) uncertain(now time.Time) bool {
-	return r.contact.number == 0 || now.Sub(r.answered) > knockAfter
+// uncertain reports whether the contact must be checked before a message is risked on it: after a pause, and when the
+// peer's entry has changed, since it may have been restarted or moved.
+func (p *pool) uncertain(now time.Time, r *peer) bool {
+	e, _ := p.lookup(r.id)
+	return r.contact.number == 0 || now.Sub(r.answered) > knockAfter || e.Changed != r.version
+}
+
+// certain notes a fresh answer.
+func (p *pool) certain(now time.Time, r *peer) {
+	e, _ := p.lookup(r.id)
+	r.answered, r.version, r.knocks = now, e.Changed, 0
 }
 
 // knock asks whether the contact is good, and gives up what waits for it after as many attempts as a message has.
@@ -186,8 +195,8 @@ func (p *pool) transmit(now time.Time, r *peer, s Stream, m *message) {
 
 // post sends to where the table has the peer now: it may have moved since the message was first sent.
 func (p *pool) post(r *peer, number uint64, b Body) {
-	if to, ok := p.lookup(r.id); ok {
-		p.send(to, Datagram{From: p.self, Session: p.session, Counter: r.contact.next(), To: r.id, Contact: number, Body: b})
+	if e, ok := p.lookup(r.id); ok {
+		p.send(e.Address, Datagram{From: p.self, Session: p.session, Counter: r.contact.next(), To: r.id, Contact: number, Body: b})
 	}
 }
 
@@ -218,7 +227,7 @@ func (p *pool) tick(now time.Time) time.Time {
 			for _, m := range r.streams[i].pending {
 				due := m.due
 				if m.under == 0 {
-					if !r.uncertain(now) {
+					if !p.uncertain(now, r) {
 						continue // waits for those under way
 					}
 					due = r.knockDue
@@ -266,7 +275,7 @@ func (p *pool) hello(now time.Time, from chantable.ID, h Hello) {
 		p.fail(r, func(*message) error { return fmt.Errorf("%w: %d in place of %d", ErrWrongStation, from, r.id) })
 		return
 	}
-	r.answered, r.knocks = now, 0
+	p.certain(now, r)
 	if r.contact.number != h.Offer {
 		r.contact.number = h.Offer
 		p.fail(r, func(m *message) error {
@@ -309,6 +318,6 @@ func (p *pool) ack(now time.Time, from chantable.ID, number uint64, a Ack) {
 			m.most, m.attempts = n, 0
 		}
 	}
-	r.answered = now
+	p.certain(now, r)
 	p.pump(now, r)
 }

@@ -84,10 +84,7 @@ func newStationCore(now time.Time, s stationSetup) *stationCore {
 	c.senders.evicted = func(in *[streams]incoming) { c.sweep(in, time.Time{}) }
 	c.pool = pool{
 		self: s.id, session: c.session, timing: s.timing, peers: map[chantable.ID]*peer{}, stats: &c.stats,
-		lookup: func(id chantable.ID) (netip.AddrPort, bool) {
-			e, ok := c.table.copy.ByID(id)
-			return e.Address, ok
-		},
+		lookup:  s.copy.ByID,
 		send:    c.send,
 		settled: func(handle uint64, err error) { c.settled = append(c.settled, settlement{handle, err}) },
 	}

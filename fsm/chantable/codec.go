@@ -161,6 +161,7 @@ func (t *Table) UnmarshalBinary(b []byte) error {
 	if err := r.end(); err != nil {
 		return err
 	}
+	loaded.sort() // so that reading changes nothing
 	*t = *loaded
 	return nil
 }

@@ -2,6 +2,7 @@ package chantable
 
 import (
 	"slices"
+	"sync"
 	"testing"
 )
 
@@ -155,4 +156,22 @@ func TestOutcomeText(t *testing.T) {
 			t.Errorf("%d: %q, want %q", o, o.String(), want)
 		}
 	}
+}
+
+// TestReadersOfALoadedTable is for the race detector.
+func TestReadersOfALoadedTable(t *testing.T) {
+	octets, _ := reused().AppendBinary(nil)
+	tb := New()
+	if err := tb.UnmarshalBinary(octets); err != nil {
+		t.Fatal(err)
+	}
+	var readers sync.WaitGroup
+	for range 4 {
+		readers.Go(func() {
+			if n := len(tb.Since(1, 0).Entries); n != 4 {
+				t.Errorf("%d entries, want 4", n)
+			}
+		})
+	}
+	readers.Wait()
 }

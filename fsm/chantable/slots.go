@@ -73,13 +73,18 @@ func (s *slots) compact() {
 	s.void = 0
 }
 
+// sort puts order in order.
+func (s *slots) sort() {
+	if s.unsorted {
+		slices.SortFunc(s.order, func(a, b place) int { return cmp.Compare(a.version, b.version) })
+		s.unsorted = false
+	}
+}
+
 // after yields the entries whose last change is later than version, in order of change.
 func (s *slots) after(version uint64) iter.Seq[Entry] {
 	return func(yield func(Entry) bool) {
-		if s.unsorted {
-			slices.SortFunc(s.order, func(a, b place) int { return cmp.Compare(a.version, b.version) })
-			s.unsorted = false
-		}
+		s.sort()
 		from, _ := slices.BinarySearchFunc(s.order, version+1, func(p place, v uint64) int { return cmp.Compare(p.version, v) })
 		for _, p := range s.order[from:] {
 			if e := s.at(p.cn); e.Changed == p.version && !yield(e) {

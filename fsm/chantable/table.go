@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// Table is the channel table itself. The zero Table is not usable; see New. It is not safe for concurrent use.
+// Table is the channel table itself. The zero Table is not usable; see New. Several goroutines may read it, as long as
+// none changes it.
 type Table struct {
 	slots
 	id      uint64

@@ -1,0 +1,93 @@
+package channeltab
+
+import (
+	crand "crypto/rand"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/fepha/fepha/fsm/chantable"
+)
+
+// StationConfig is what a station is told.
+type StationConfig struct {
+	ID        chantable.ID     // 1 to chantable.MaxID, unique in the network
+	Name      string           // at most chantable.MaxName octets
+	Level     uint8            // 0 ordinary, 1 to 255 centre
+	Listen    netip.AddrPort   // UDP address to send from and receive at; port 0: any free one
+	Advertise netip.AddrPort   // what the table is to hold; zero: Listen, or where the centre sees us come from
+	Centres   []netip.AddrPort // nodes of the centre, tried in turn; without any the multicast tells
+	Multicast MulticastConfig
+	Keys      Keys
+	CopyFile  string // where the copy of the table is kept; empty: nowhere
+	Timing    Timing
+
+	// Instance and Epoch identify an installation that runs now here, now there, and tell which is the right one: the
+	// pair's own endpoint gives a number of its own and the epoch of its ownership. 0: drawn once and kept in
+	// CopyFile, and counted up with each start.
+	Instance uint64
+	Epoch    uint64
+
+	Log *slog.Logger // nil: nothing is logged
+}
+
+// setup checks the configuration; the error wraps ErrConfig.
+func (cfg StationConfig) setup() (stationSetup, error) {
+	claim := chantable.Claim{ID: cfg.ID, Name: cfg.Name, Instance: 1, Address: cfg.Advertise}
+	if !cfg.Advertise.IsValid() {
+		claim.Address = netip.MustParseAddrPort("192.0.2.1:1") // any; the real one is not known yet
+	}
+	if err := claim.Validate(); err != nil {
+		return stationSetup{}, fmt.Errorf("%w: %w", ErrConfig, err)
+	}
+	for _, a := range cfg.Centres {
+		if err := chantable.ValidateAddress(a); err != nil {
+			return stationSetup{}, fmt.Errorf("%w: centre: %w", ErrConfig, err)
+		}
+	}
+	if len(cfg.Centres) == 0 && !cfg.Multicast.Group.IsValid() {
+		return stationSetup{}, fmt.Errorf("%w: neither a centre nor a multicast group", ErrConfig)
+	}
+	timing, err := cfg.Timing.withDefaults()
+	if err != nil {
+		return stationSetup{}, err
+	}
+	codec, err := NewCodec(cfg.Keys)
+	if err != nil {
+		return stationSetup{}, err
+	}
+	return stationSetup{
+		id: cfg.ID, level: cfg.Level, name: cfg.Name, address: cfg.Advertise, listens: cfg.Multicast.Group.IsValid(),
+		centres: slices.Clone(cfg.Centres), timing: timing, codec: codec, rand: newRand(),
+	}, nil
+}
+
+// identify settles who this is: what is configured, else what the file has, else something new.
+func (s *stationSetup) identify(cfg StationConfig, held *saved, now time.Time) {
+	s.copy = chantable.NewCopy()
+	s.instance = s.rand.Uint64() | 1
+	s.epoch = uint64(now.UnixMilli())
+	if held != nil {
+		s.instance, s.epoch, s.cn, s.copy = held.instance, max(s.epoch, held.epoch+1), held.cn, held.copy
+	}
+	if cfg.Instance != 0 {
+		s.instance = cfg.Instance
+	}
+	if cfg.Epoch != 0 {
+		s.epoch = cfg.Epoch
+	}
+}
+
+func (s *stationSetup) saved() *saved {
+	return &saved{id: s.id, instance: s.instance, epoch: s.epoch, cn: s.cn, copy: s.copy}
+}
+
+// newRand returns a generator seeded by the system: sessions and contacts must never come again.
+func newRand() *rand.Rand {
+	var seed [32]byte
+	crand.Read(seed[:]) // never fails
+	return rand.New(rand.NewChaCha8(seed))
+}
