@@ -87,8 +87,9 @@ func (g *regent) grantSelf(now, sent time.Duration, voters []string, owners uint
 // plan is what's to be committed now.
 type plan struct {
 	decisions []decision
-	barred    []string // nodes that are given no lease until settle
-	handOn    string   // FEP to which leadership is to be handed on; "" for none
+	barred    []string      // nodes that are given no lease until settle
+	handOn    string        // FEP to which leadership is to be handed on; "" for none
+	again     time.Duration // instant from which on more may be decided, if nothing happens; 0 for none
 }
 
 // decide asks the policy. Decisions that would take something from a node that may hold a lease are left out.
@@ -114,6 +115,11 @@ func (g *regent) decide(now time.Duration, state *fsm.State, voters []string, co
 			}
 		}
 		p.decisions = append(p.decisions, d)
+	}
+	for _, n := range v.nodes {
+		if n.mayBeFree && n.free > now && (p.again == 0 || n.free < p.again) {
+			p.again = n.free
+		}
 	}
 	return p
 }

@@ -290,13 +290,14 @@ func (r *reign) followed() bool {
 
 // govern decides, until the reign ends: when something that the policy looks at has changed, and a few times a lease.
 func (r *reign) govern() {
-	ticker := time.NewTicker(r.node.timing.renew / 2)
-	defer ticker.Stop()
+	tick := r.node.timing.renew / 2
+	timer := time.NewTimer(tick)
+	defer timer.Stop()
 	var seen fsm.Revisions
 	for {
 		grown := r.node.machine.grown.wait()
 		select {
-		case <-ticker.C:
+		case <-timer.C:
 		case <-r.kick:
 		case <-grown:
 			var now fsm.Revisions
@@ -310,7 +311,11 @@ func (r *reign) govern() {
 			return
 		}
 		r.declare()
-		r.decide()
+		wait := tick
+		if again := r.decide(); again > 0 { // a lease may end between two ticks
+			wait = min(tick, max(again-r.node.clock(), time.Millisecond))
+		}
+		timer.Reset(wait)
 	}
 }
 
@@ -340,8 +345,8 @@ func (r *reign) declare() {
 	}
 }
 
-// decide has the policy's decisions committed.
-func (r *reign) decide() {
+// decide has the policy's decisions committed, and says when to decide again if nothing happens; 0 for whenever.
+func (r *reign) decide() (again time.Duration) {
 	n := r.node
 	voters, commit := n.voters(), n.raft.CommitIndex()
 	var p plan
@@ -355,7 +360,7 @@ func (r *reign) decide() {
 		r.handOn(p.handOn)
 	}
 	if len(p.decisions) == 0 {
-		return
+		return p.again
 	}
 	commands := make([]*fsmpb.Command, len(p.decisions))
 	for i, d := range p.decisions {
@@ -372,6 +377,7 @@ func (r *reign) decide() {
 		r.regent.settle(p, n.machine.owners.Load())
 		r.mu.Unlock()
 	}
+	return p.again
 }
 
 // propose commits commands in this reign's term or not at all.
