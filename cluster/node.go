@@ -147,12 +147,11 @@ func (n *Node) newTransport() *transport {
 		Timeout:               n.timing.rpc,
 		Logger:                n.log.Named("net"),
 	})
-	t := newTransport(inner, n.self.Address, n.clock, n.disk)
+	var witness *campaignGuard
 	if n.self.Role == RoleWitness {
-		t.witness = newCampaignGuard(newTiming(n.timing.lease, RoleFEP, 1).heartbeat)
+		witness = newCampaignGuard(newTiming(n.timing.lease, RoleFEP, 1).heartbeat)
 	}
-	t.amnesia = n.stores.amnesia
-	return t
+	return newTransport(inner, n.self.Address, n.clock, n.disk, witness, n.stores.amnesia)
 }
 
 // newRaft starts Raft. What it panics on at its start is the data folder's state.

@@ -40,9 +40,9 @@ type transport struct {
 // inboundBuffer lets a few heartbeats wait in order behind a message that's being stored.
 const inboundBuffer = 16
 
-func newTransport(inner *raft.NetworkTransport, address string, clock clock, disk *diskWatch) *transport {
+func newTransport(inner *raft.NetworkTransport, address string, clock clock, disk *diskWatch, witness *campaignGuard, amnesia *amnesiaGuard) *transport {
 	t := &transport{
-		NetworkTransport: inner, address: raft.ServerAddress(address), clock: clock, disk: disk,
+		NetworkTransport: inner, address: raft.ServerAddress(address), clock: clock, disk: disk, witness: witness, amnesia: amnesia,
 		inbound: make(chan raft.RPC, inboundBuffer), done: make(chan struct{}),
 	}
 	t.contact.Store(int64(clock()))
