@@ -12,7 +12,13 @@ func (n *Node) members() []Member { return n.cfg.Members }
 
 func (n *Node) member(id string) (Member, bool) { return n.cfg.member(id) }
 
-func (n *Node) servers() []raft.Server { return n.raft.GetConfiguration().Configuration().Servers }
+// servers are who Raft says is in the group; none before it has started, when others may connect already.
+func (n *Node) servers() []raft.Server {
+	if r := n.started.Load(); r != nil {
+		return r.GetConfiguration().Configuration().Servers
+	}
+	return nil
+}
 
 // memberIDs are the nodes that may connect.
 func (n *Node) memberIDs() []string {
@@ -20,10 +26,8 @@ func (n *Node) memberIDs() []string {
 	for _, m := range n.cfg.Members {
 		ids = append(ids, m.ID)
 	}
-	if n.raft != nil {
-		for _, s := range n.servers() {
-			ids = append(ids, string(s.ID))
-		}
+	for _, s := range n.servers() {
+		ids = append(ids, string(s.ID))
 	}
 	return ids
 }
@@ -55,11 +59,9 @@ func (n *Node) address(id string) (string, bool) {
 	if m, ok := n.cfg.member(id); ok {
 		return m.Address, true
 	}
-	if n.raft != nil {
-		for _, s := range n.servers() {
-			if string(s.ID) == id {
-				return string(s.Address), true
-			}
+	for _, s := range n.servers() {
+		if string(s.ID) == id {
+			return string(s.Address), true
 		}
 	}
 	return "", false
@@ -72,11 +74,9 @@ func (n *Node) idOf(address raft.ServerAddress) string {
 			return m.ID
 		}
 	}
-	if n.raft != nil {
-		for _, s := range n.servers() {
-			if s.Address == address {
-				return string(s.ID)
-			}
+	for _, s := range n.servers() {
+		if s.Address == address {
+			return string(s.ID)
 		}
 	}
 	return ""

@@ -50,7 +50,8 @@ type Node struct {
 	refusals      refusals
 
 	leasesGranted, leasesRefused atomic.Uint64
-	running                      atomic.Bool // Raft's goroutines run
+	started                      atomic.Pointer[raft.Raft] // raft, once it's made
+	running                      atomic.Bool               // all the rest is made, too
 	stuck                        sync.Once
 	closing                      sync.Once
 }
@@ -184,6 +185,7 @@ func (n *Node) newRaft(notify chan<- bool) (err error) {
 	if err != nil {
 		return fmt.Errorf("%w: %s: starting Raft: %w", ErrDataDir, n.cfg.DataDir, err)
 	}
+	n.started.Store(n.raft)
 	return nil
 }
 
