@@ -78,15 +78,32 @@ func (n *Node) change(ctx context.Context, req *clusterpb.AdminRequest) error {
 		if op.AddVoter.Id == "" || op.AddVoter.Address == "" {
 			return fmt.Errorf("adding a node: id %q, address %q: expected both", op.AddVoter.Id, op.AddVoter.Address)
 		}
-		f := n.raft.AddVoter(raft.ServerID(op.AddVoter.Id), raft.ServerAddress(op.AddVoter.Address), 0, enqueueTimeout)
-		return n.await(ctx, f, "adding node "+op.AddVoter.Id)
+		return n.changeMembers(ctx, "adding node "+op.AddVoter.Id, func() raft.Future {
+			return n.raft.AddVoter(raft.ServerID(op.AddVoter.Id), raft.ServerAddress(op.AddVoter.Address), 0, enqueueTimeout)
+		})
 	case *clusterpb.AdminRequest_Remove_:
 		if !n.isVoter(op.Remove.Id) {
 			return fmt.Errorf("removing node %q: %w", op.Remove.Id, ErrUnknownNode)
 		}
-		return n.await(ctx, n.raft.RemoveServer(raft.ServerID(op.Remove.Id), 0, enqueueTimeout), "removing node "+op.Remove.Id)
+		return n.changeMembers(ctx, "removing node "+op.Remove.Id, func() raft.Future {
+			return n.raft.RemoveServer(raft.ServerID(op.Remove.Id), 0, enqueueTimeout)
+		})
 	}
 	return fmt.Errorf("changing the group: nothing asked for")
+}
+
+// changeMembers makes one change of the group, once all leases of groups before the present one are over. Proof that leases
+// are over comes from a quorum of the group as it is; it has a member in common with a quorum of the group before the
+// last change, but not with one of two changes ago.
+func (n *Node) changeMembers(ctx context.Context, what string, change func() raft.Future) error {
+	r := n.reign.Load()
+	if r == nil {
+		return fmt.Errorf("%s: %w", what, ErrNotLeader)
+	}
+	if err := r.waitUnchanged(ctx); err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	return n.await(ctx, change(), what)
 }
 
 // transfer hands on leadership. Nothing need be waited for: leases are of the old term, and the new leader asks for

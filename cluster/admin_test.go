@@ -142,6 +142,14 @@ func TestReplace(t *testing.T) {
 	}
 	until(t, "fep2 has caught up", func() bool { at, _ := s.nodes["fep2"].Applied(); return at >= last })
 	s.owned("fep2", "rtu/2").Close()
+	ctx, cancel := context.WithTimeout(t.Context(), testLease/2)
+	defer cancel()
+	if err := s.nodes["fep1"].AddPeer(ctx, "fep2", m.Address); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+		t.Error(err)
+	}
+	if err := s.nodes["fep1"].AddPeer(ctx, "fep2", m.Address); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("a second change within a lease: %v", err)
+	}
 	if err := s.nodes["fep1"].AddPeer(t.Context(), "", ""); err == nil {
 		t.Error("added nobody")
 	}

@@ -2,16 +2,13 @@ package cluster
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"time"
 
 	"github.com/hashicorp/raft"
 	"google.golang.org/protobuf/proto"
 
-	"github.com/fepha/fepha/cluster/clusterpb"
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
 )
@@ -32,25 +29,37 @@ type reign struct {
 	mu     sync.Mutex // taken after machine.mu
 	regent *regent
 
-	proposed string // digest that was proposed in this reign; govern's
+	proposed string          // digest that was proposed in this reign; govern's, as is the next
+	asked    map[string]bool // voters that were asked for proof
+
+	changing  sync.Mutex    // held while a change of the group waits its turn
+	changedAt time.Duration // when the last one began; guarded by changing
 }
 
 func newReign(n *Node, term uint64) *reign {
 	ctx, cancel := context.WithCancel(n.ctx)
 	r := &reign{
 		node: n, term: term, ctx: ctx, cancel: cancel,
-		kick: make(chan struct{}, 1), ask: make(chan struct{}, 1),
+		kick: make(chan struct{}, 1), ask: make(chan struct{}, 1), asked: map[string]bool{},
 		regent: newRegent(n.self, n.members(), n.timing.lease, n.clock()-n.transport.silence(), time.Duration(n.campaigned.Load())),
 	}
 	if d, ok := n.keeper.elapsed(term); ok {
 		r.noteElapsed(n.cfg.ID, n.clock(), d)
 	}
+	r.askNewVoters()
 	r.wg.Go(r.prepare)
 	r.wg.Go(r.probe)
-	for _, id := range n.others() {
-		r.wg.Go(func() { r.askElapsed(id) })
-	}
 	return r
+}
+
+// askNewVoters asks those for proof who weren't asked yet: all at the beginning, and who comes to the group.
+func (r *reign) askNewVoters() {
+	for _, id := range r.node.others() {
+		if !r.asked[id] {
+			r.asked[id] = true
+			r.wg.Go(func() { r.askElapsed(id) })
+		}
+	}
 }
 
 // end waits until the reign has.
@@ -96,198 +105,6 @@ func (r *reign) ready() bool {
 	return r.regent.readyAt != 0
 }
 
-// retryElapsed is short: right after an election the voters may not have heard of the new term.
-const retryElapsed = 10 * time.Millisecond
-
-// askElapsed gets a voter's proof of how old the leases of earlier terms are.
-func (r *reign) askElapsed(id string) {
-	for {
-		client, err := r.node.peers.control(id)
-		if err != nil {
-			return
-		}
-		ctx, cancel := context.WithTimeout(r.ctx, r.node.timing.heartbeat)
-		resp, err := client.Elapsed(ctx, &clusterpb.ElapsedRequest{Leader: r.node.cfg.ID, Term: r.term, Lease: int64(r.node.timing.lease)})
-		cancel()
-		if err == nil && resp.Known {
-			r.noteElapsed(id, r.node.clock(), time.Duration(resp.Elapsed))
-			return
-		}
-		select {
-		case <-r.ctx.Done():
-			return
-		case <-time.After(retryElapsed):
-		}
-	}
-}
-
-func (r *reign) noteElapsed(voter string, received, elapsed time.Duration) {
-	r.mu.Lock()
-	r.regent.grantor.noteElapsed(voter, received, elapsed)
-	r.mu.Unlock()
-	nudge(r.kick)
-}
-
-// probe has the voters vouch for this leader's term, again and again: that's this node's own lease, and evidence for
-// others'.
-func (r *reign) probe() {
-	ticker := time.NewTicker(r.node.timing.renew)
-	defer ticker.Stop()
-	for {
-		if !r.node.disk.stalled() {
-			r.probeAll()
-		}
-		select {
-		case <-ticker.C:
-		case <-r.ask:
-		case <-r.ctx.Done():
-			return
-		}
-	}
-}
-
-func (r *reign) probeAll() {
-	sent := r.node.clock()
-	r.grantSelf(sent) // a group of one needs no answers
-	for _, id := range r.node.others() {
-		r.wg.Go(func() { r.probeOne(id, sent) })
-	}
-}
-
-// probeOne lasts no longer than what it may prove.
-func (r *reign) probeOne(id string, sent time.Duration) {
-	client, err := r.node.peers.control(id)
-	if err != nil {
-		return
-	}
-	ctx, cancel := context.WithTimeout(r.ctx, r.node.timing.lease)
-	defer cancel()
-	resp, err := client.Probe(ctx, &clusterpb.ProbeRequest{Leader: r.node.cfg.ID, Term: r.term, Lease: int64(r.node.timing.lease)})
-	if err != nil {
-		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-			r.node.peers.hangUp(id)
-		}
-		return
-	}
-	r.mu.Lock()
-	r.regent.hear(r.node.clock(), id, resp.Applied)
-	if resp.Vouched && resp.Term == r.term {
-		r.regent.grantor.noteVouched(id, sent)
-	}
-	r.mu.Unlock()
-	r.news.fire()
-	r.grantSelf(sent)
-}
-
-// grantSelf takes this node's own lease if the evidence since sent is enough.
-func (r *reign) grantSelf(sent time.Duration) {
-	n := r.node
-	voters := n.voters()
-	r.mu.Lock()
-	now := n.clock()
-	first := !r.regent.grantor.fresh(now, n.cfg.ID)
-	g, ok := r.regent.grantSelf(now, sent, voters, n.machine.owners.Load())
-	r.mu.Unlock()
-	if ok && n.keeper.accept(r.term, g) {
-		n.leasesGranted.Add(1)
-		if first {
-			nudge(r.kick)
-		}
-	}
-}
-
-// lease answers a request that arrived at received.
-func (r *reign) lease(ctx context.Context, req *clusterpb.LeaseRequest, received time.Duration) *clusterpb.LeaseResponse {
-	r.hear(req, received)
-	resp := &clusterpb.LeaseResponse{Term: r.term}
-	if req.Wanted {
-		var err error
-		if resp.MinApplied, err = r.grant(ctx, req, received); err != nil {
-			resp.Refused = err.Error()
-		} else {
-			resp.Granted = true
-		}
-	}
-	resp.Peers = r.peerTable()
-	return resp
-}
-
-func (r *reign) hear(req *clusterpb.LeaseRequest, received time.Duration) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	m := r.regent.hear(received, req.Node, req.Applied)
-	if m.digest != req.Digest || len(m.lacks) != len(req.Lacks) {
-		nudge(r.kick)
-	}
-	m.digest, m.build = req.Digest, req.Build
-	m.lacks = make(map[string]bool, len(req.Lacks))
-	for _, id := range req.Lacks {
-		m.lacks[id] = true
-	}
-}
-
-func (r *reign) grant(ctx context.Context, req *clusterpb.LeaseRequest, received time.Duration) (minApplied uint64, err error) {
-	n := r.node
-	voters := n.voters()
-	m, known := n.member(req.Node)
-	switch {
-	case req.Term != r.term:
-		return 0, fmt.Errorf("it's in term %d, the leader in %d", req.Term, r.term)
-	case !known || m.Role != RoleFEP || !slices.Contains(voters, req.Node):
-		return 0, fmt.Errorf("%w: %s is no FEP of this group", ErrUnknownNode, req.Node)
-	case time.Duration(req.Lease) != n.timing.lease:
-		return 0, fmt.Errorf("its lease is %v, the leader's %v", time.Duration(req.Lease), n.timing.lease)
-	case n.disk.stalled():
-		return 0, errStalled
-	}
-	if err := r.waitEvident(ctx, received, req.Node, voters); err != nil {
-		return 0, err
-	}
-	if !n.keeper.vouch(r.term) {
-		return 0, fmt.Errorf("%w any more", ErrNotLeader)
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if why := r.regent.grantor.refusal(req.Node); why != "" {
-		return 0, fmt.Errorf("not now: %s", why)
-	}
-	now := n.clock()
-	if !r.regent.grantor.fresh(now, req.Node) {
-		nudge(r.kick) // there's one more that may own something
-	}
-	return r.regent.grantor.grant(now, req.Node, n.machine.owners.Load()), nil
-}
-
-// waitEvident waits until a quorum has vouched for the term since the request came in. Leader and requester are a quorum
-// of three; larger groups need probes.
-func (r *reign) waitEvident(ctx context.Context, since time.Duration, requester string, voters []string) error {
-	for {
-		news := r.news.wait()
-		r.mu.Lock()
-		ok := r.regent.grantor.evident(since, requester, voters)
-		r.mu.Unlock()
-		if ok {
-			return nil
-		}
-		nudge(r.ask)
-		select {
-		case <-news:
-		case <-ctx.Done():
-			return fmt.Errorf("no quorum vouched for term %d: %w", r.term, ctx.Err())
-		case <-r.ctx.Done():
-			return fmt.Errorf("%w any more", ErrNotLeader)
-		}
-	}
-}
-
-// followed tells whether a quorum vouches for this leader's term.
-func (r *reign) followed() bool {
-	voters := r.node.voters()
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.regent.grantor.evident(r.node.clock()-r.node.timing.lease, r.node.cfg.ID, voters)
-}
-
 // govern decides, until the reign ends: when something that the policy looks at has changed, and a few times a lease.
 func (r *reign) govern() {
 	tick := r.node.timing.renew / 2
@@ -310,12 +127,42 @@ func (r *reign) govern() {
 		case <-r.ctx.Done():
 			return
 		}
+		r.askNewVoters()
 		r.declare()
 		wait := tick
 		if again := r.decide(); again > 0 { // a lease may end between two ticks
 			wait = min(tick, max(again-r.node.clock(), time.Millisecond))
 		}
 		timer.Reset(wait)
+	}
+}
+
+// waitUnchanged waits until the group may be changed, and counts that as a change.
+func (r *reign) waitUnchanged(ctx context.Context) error {
+	r.changing.Lock()
+	defer r.changing.Unlock()
+	for {
+		now, voters := r.node.clock(), r.node.voters()
+		r.mu.Lock()
+		old, known := r.regent.grantor.lastOld(voters)
+		ready := r.regent.readyAt != 0
+		free := max(old, r.changedAt) + r.regent.grantor.wait
+		r.mu.Unlock()
+		wait := free - now
+		switch {
+		case !ready || !known:
+			wait = r.node.timing.renew
+		case wait <= 0:
+			r.changedAt = now
+			return nil
+		}
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-r.ctx.Done():
+			return fmt.Errorf("%w any more", ErrNotLeader)
+		}
 	}
 }
 
