@@ -124,11 +124,15 @@ func (g *simGroup) elect(n *simNode) {
 	}
 }
 
-// electAny ends a time without leader, if a node is there to lead.
+// electAny ends a time without a leader, or with one that is paused, if a node is there to lead.
 func (g *simGroup) electAny() {
+	if g.leader != nil && !g.leader.paused {
+		return
+	}
 	for _, n := range g.nodes {
-		if g.leader == nil && n.core != nil && !n.paused {
+		if n.core != nil && !n.paused {
 			g.elect(n)
+			return
 		}
 	}
 }
@@ -234,7 +238,6 @@ func (n *simNode) crash() {
 	if n.g.leader == n {
 		n.g.elect(nil)
 	}
-	n.g.w.after(time.Second, n.g.electAny)
 }
 
 func (n *simNode) receive(from netip.AddrPort, multicast bool, b []byte) {
