@@ -202,10 +202,7 @@ func stateOf(kind fsm.Kind, v float64, info PointInfo) string {
 
 // operate submits a control under a new id and waits until it is done.
 func (s *Server) operate(submit *fsmpb.ControlSubmit, deadline time.Time) (fsm.Control, error) {
-	if err := s.freeToOperate(submit); err != nil {
-		return fsm.Control{}, err
-	}
-	submit.Id = "api-" + rand.Text()
+	submit.Id, submit.Alone = "api-"+rand.Text(), true
 	if err := s.propose(s.ctx, &fsmpb.Command{Op: &fsmpb.Command_ControlSubmit{ControlSubmit: submit}}); err != nil {
 		return fsm.Control{}, err
 	}
@@ -244,30 +241,6 @@ func (s *Server) waitControl(ctx context.Context, id string) (fsm.Control, error
 			return c, ctx.Err()
 		}
 	}
-}
-
-// freeToOperate refuses what would come between another's controls of a point.
-func (s *Server) freeToOperate(submit *fsmpb.ControlSubmit) (err error) {
-	if submit.SelectId != "" {
-		return nil // the state checks the selection
-	}
-	same := func(c *fsm.Control) bool {
-		return c.RTU == submit.Rtu && c.Kind.Proto() == submit.Kind && c.Point == submit.Point
-	}
-	now := time.Now().UnixMilli()
-	s.cfg.Node.View(func(state *fsm.State) {
-		for _, c := range state.PendingControls(submit.Rtu) {
-			if same(&c) {
-				err = conflict("another control of this point is under way, by %s", c.Origin)
-			}
-		}
-		for _, c := range state.ControlsAfter(0) {
-			if same(&c) && c.Phase == fsm.Select && c.Stage == fsm.Done && c.OK && !c.Used && c.DeadlineMs > now && c.Origin != submit.Origin {
-				err = conflict("this point is selected by %s", c.Origin)
-			}
-		}
-	})
-	return err
 }
 
 func (s *Server) control(c fsm.Control) Control {

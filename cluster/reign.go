@@ -130,6 +130,7 @@ func (r *reign) govern() {
 		r.askNewVoters()
 		r.declare()
 		wait := tick
+		r.endOverdue(time.Now())
 		if again := r.decide(); again > 0 { // a lease may end between two ticks
 			wait = min(tick, max(again-r.node.clock(), time.Millisecond))
 		}

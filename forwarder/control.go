@@ -7,7 +7,6 @@ import (
 	"math"
 	"time"
 
-	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
 	"github.com/fepha/fepha/iec104"
 )
@@ -20,8 +19,6 @@ var (
 	errState      = errors.New("state is neither on nor off")
 	errNumber     = errors.New("value is not a number")
 	errStale      = errors.New("time tag is too far from now")
-	errBusy       = errors.New("another command for the point is under way")
-	errSelected   = errors.New("the point is selected by another")
 	errNoSelect   = errors.New("not selected on this link, or no longer")
 	errUnanswered = errors.New("failed")
 )
@@ -32,7 +29,8 @@ type selection struct {
 	ends   time.Time
 }
 
-// command answers a command to the process: at once if it can't be, else when the device has answered.
+// command answers a command to the process: at once if it is wrong by itself, else when the state has refused it, as it
+// does while another control of the point is under way, or the device has answered.
 func (l *link) command(f *feed, c *iec104.Call) error {
 	u := l.g.u
 	e, ok := u.table.find(c.Object.Address)
@@ -43,19 +41,12 @@ func (l *link) command(f *feed, c *iec104.Call) error {
 	if err := l.check(c, now); err != nil {
 		return l.refuse(c, err)
 	}
-	if !u.busy.take(e.key) {
-		return l.refuse(c, errBusy)
-	}
 	submit, err := l.control(c, e, now)
 	if err != nil {
-		u.busy.drop(e.key)
 		return l.refuse(c, err)
 	}
 	op := u.operator.submit(submit, now.Add(u.cfg.ControlTimeout), f.stopAt)
-	u.work.Go(func() {
-		defer u.busy.drop(e.key)
-		l.answered(l.await(u.ctx, f, c, op, submit))
-	})
+	u.work.Go(func() { l.answered(l.await(u.ctx, f, c, op, submit)) })
 	return nil
 }
 
@@ -125,31 +116,7 @@ func (l *link) control(call *iec104.Call, e *entry, now time.Time) (*fsmpb.Contr
 	} else if a.Cause == iec104.Deactivation {
 		return nil, errNoSelect
 	}
-	return c, l.conflict(c, now)
-}
-
-// conflict looks for other controls of the point, whoever asked for them.
-func (l *link) conflict(c *fsmpb.ControlSubmit, now time.Time) (err error) {
-	if c.SelectId != "" { // the state checks the selection
-		return nil
-	}
-	same := func(o *fsm.Control) bool {
-		return o.RTU == c.Rtu && o.Kind.Proto() == c.Kind && o.Point == c.Point
-	}
-	l.g.node().View(func(s *fsm.State) {
-		for _, o := range s.PendingControls(c.Rtu) {
-			if same(&o) {
-				err = fmt.Errorf("%w: %s", errBusy, o.Origin)
-			}
-		}
-		for _, o := range s.Controls() {
-			if same(&o) && o.Phase == fsm.Select && o.Stage == fsm.Done && o.OK && !o.Used &&
-				o.DeadlineMs > now.UnixMilli() && o.Origin != c.Origin {
-				err = fmt.Errorf("%w: %s", errSelected, o.Origin)
-			}
-		}
-	})
-	return err
+	return c, nil
 }
 
 // origin is who asks: it's the same for all commands of a connection, and no other's.

@@ -45,7 +45,7 @@ type operation struct {
 
 // submit proposes a control under a new id, which it tells to before, if that isn't nil. Its wait must be called.
 func (o *operator) submit(c *fsmpb.ControlSubmit, deadline time.Time, before func(id string)) *operation {
-	c.Id = o.prefix + strconv.FormatUint(o.last.Add(1), 10)
+	c.Id, c.Alone = o.prefix+strconv.FormatUint(o.last.Add(1), 10), true
 	if before != nil {
 		before(c.Id)
 	}

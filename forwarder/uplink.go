@@ -30,7 +30,6 @@ type uplink struct {
 
 	listening atomic.Bool
 
-	busy   busyPoints
 	frozen frozen
 	ctx    context.Context // of run
 	work   sync.WaitGroup  // commands under way
@@ -145,30 +144,4 @@ func (u *uplink) wake() {
 	for _, g := range u.groups {
 		g.wake()
 	}
-}
-
-// busyPoints are the points with a command under way.
-type busyPoints struct {
-	mu     sync.Mutex
-	points map[fsm.PointKey]bool
-}
-
-// take marks a point as busy; false: it is.
-func (b *busyPoints) take(k fsm.PointKey) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.points[k] {
-		return false
-	}
-	if b.points == nil {
-		b.points = map[fsm.PointKey]bool{}
-	}
-	b.points[k] = true
-	return true
-}
-
-func (b *busyPoints) drop(k fsm.PointKey) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	delete(b.points, k)
 }

@@ -177,6 +177,24 @@ func (s *State) PendingControls(rtu uint32) []Control {
 	return all
 }
 
+// OverdueControls returns the controls that are not done, and the selections, whose deadline is at this time or before it,
+// in order of deadline. The leader ends them: who submitted them may have died.
+func (s *State) OverdueControls(nowMs int64) (all []Control) {
+	for _, u := range s.rtus {
+		for _, list := range [][]*Control{u.pending, u.selected} {
+			for _, c := range list {
+				if c.DeadlineMs <= nowMs {
+					all = append(all, *c)
+				}
+			}
+		}
+	}
+	slices.SortFunc(all, func(a, b Control) int {
+		return cmp.Or(cmp.Compare(a.DeadlineMs, b.DeadlineMs), cmp.Compare(a.Number, b.Number))
+	})
+	return all
+}
+
 // changed notes that a control has changed, and writes the audit event of its stage.
 func (s *State) changed(at stamp, c *Control) {
 	s.rev.Controls++

@@ -3,6 +3,7 @@ package fsm
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/fepha/fepha/fsm/fsmpb"
 )
@@ -43,6 +44,12 @@ func (s *State) submitControl(at stamp, op *fsmpb.ControlSubmit) *fsmpb.Result {
 		s.finish(at, c, false, why)
 		return about(u.resource, refuse(fsmpb.Result_CONFLICT, "control %q: %s", c.ID, why))
 	}
+	if op.Alone {
+		if why := s.occupied(at, c, u); why != "" {
+			s.finish(at, c, false, why)
+			return about(u.resource, refuse(fsmpb.Result_CONFLICT, "control %q: %s", c.ID, why))
+		}
+	}
 	if c.Phase == Execute || c.Phase == Cancel {
 		s.endSelection(at, s.controls.get(c.SelectID), c.Phase.String())
 	}
@@ -63,7 +70,7 @@ func faultOfControl(at stamp, op *fsmpb.ControlSubmit) string {
 		return fmt.Sprintf("type %d: expected a TypeID of 1 to 255", op.Type)
 	case op.Qualifier > math.MaxUint8:
 		return fmt.Sprintf("qualifier %d: expected one octet", op.Qualifier)
-	case math.IsNaN(op.Value):
+	case math.IsNaN(op.Value) || op.Alone && math.IsInf(op.Value, 0):
 		return "value: expected a number"
 	case op.Phase < 0 || op.Phase >= fsmpb.ControlSubmit_Phase(controlPhases):
 		return fmt.Sprintf("phase %d: expected DIRECT, SELECT, EXECUTE or CANCEL", op.Phase)
@@ -116,6 +123,27 @@ func (s *State) whyNot(at stamp, c *Control, u *rtu) string {
 	case sel.Origin != c.Origin || sel.RTU != c.RTU || sel.Kind != c.Kind || sel.Point != c.Point || sel.Type != c.Type ||
 		sel.Value != c.Value || sel.Qualifier != c.Qualifier:
 		return fmt.Sprintf("selection %q is of another origin, point, type, value or qualifier", sel.ID)
+	}
+	return ""
+}
+
+// occupied says why a request would come between another's controls of its point. A select by the origin that has the point
+// selected takes the place of the former selection.
+func (s *State) occupied(at stamp, c *Control, u *rtu) string {
+	same := func(o *Control) bool { return o.Kind == c.Kind && o.Point == c.Point }
+	for _, o := range u.pending {
+		if same(o) {
+			return "another control of the point is under way, by " + o.Origin
+		}
+	}
+	for _, o := range slices.Clone(u.selected) {
+		switch {
+		case !same(o) || o.ID == c.SelectID || at.ms >= o.DeadlineMs:
+		case c.Phase == Select && o.Origin == c.Origin:
+			s.endSelection(at, o, "selected again")
+		default:
+			return "the point is selected by " + o.Origin
+		}
 	}
 	return ""
 }

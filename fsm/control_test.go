@@ -100,6 +100,24 @@ func TestControls(t *testing.T) {
 		{name: "execute on another RTU", after: selected, do: "occ submit x rtu=2 do/3=1 phase=execute select=s", code: conflict, check: isControl("x", Done, false, "epoch")},
 		{name: "execute too late", after: append(selected, "at 10000"), do: "occ submit x rtu=1 do/3=1 phase=execute select=s deadline=20", code: conflict, check: isControl("x", Done, false, "deadline")},
 
+		{name: "alone", do: submit + " alone", check: isControl("a", Submitted, false, "")},
+		{name: "alone, infinite", do: "occ submit a rtu=1 ao/3=Inf alone", code: invalid},
+		{name: "alone, beside one of another point", after: []string{submit}, do: "occ submit b rtu=1 do/4=1 alone", check: isControl("b", Submitted, false, "")},
+		{name: "alone, beside one of another kind", after: []string{submit}, do: "occ submit b rtu=1 ao/3=1 alone", check: isControl("b", Submitted, false, "")},
+		{name: "alone, beside one of another RTU", after: []string{submit}, do: "occ submit b rtu=2 do/3=1 alone", check: isControl("b", Submitted, false, "")},
+		{name: "not alone", after: []string{submit}, do: "occ submit b rtu=1 do/3=0 alone", code: conflict, check: isControl("b", Done, false, "under way")},
+		{name: "not alone, after the start", after: []string{submit, start, confirm}, do: "web submit b rtu=1 do/3=0 alone", code: conflict, check: isControl("b", Done, false, "under way, by occ")},
+		{name: "alone again", after: []string{submit, start, finish}, do: "occ submit b rtu=1 do/3=0 alone", check: isControl("b", Submitted, false, "")},
+		{name: "alone, the execute", after: selected, do: execute + " alone", check: isControl("x", Submitted, false, "")},
+		{name: "selected by another", after: selected, do: "occ submit b origin=web rtu=1 do/3=0 alone", code: conflict, check: isControl("b", Done, false, "selected by occ")},
+		{name: "selected by another, select", after: selected, do: "occ submit b origin=web rtu=1 do/3=0 phase=select alone", code: conflict, check: isControl("b", Done, false, "selected")},
+		{name: "selected, a direct one", after: selected, do: "occ submit b rtu=1 do/3=1 alone", code: conflict, check: isControl("b", Done, false, "selected")},
+		{name: "selected again", after: selected, do: "occ submit b rtu=1 do/3=0 phase=select alone", check: func(t *testing.T, s *State) {
+			isControl("b", Submitted, false, "")(t, s)
+			isControl("s", Done, true, "selected again")(t, s)
+		}},
+		{name: "selected until now", after: append(selected, "at 10000"), do: "occ submit b origin=web rtu=1 do/3=0 deadline=20 alone", check: isControl("b", Submitted, false, "")},
+
 		{name: "owner changed before the start", after: []string{submit}, do: "lead assign rtu/1 epoch=1 owner=fep2", check: isControl("a", Submitted, false, "")},
 		{name: "owner changed after the start", after: []string{submit, start}, do: "lead assign rtu/1 epoch=1 owner=fep2", check: isControl("a", Done, false, "owner changed")},
 		{name: "owner changed after the confirmation", after: []string{submit, start, confirm}, do: "lead assign rtu/1 epoch=1 owner=fep2", check: isControl("a", Done, false, "owner changed")},
@@ -167,4 +185,28 @@ func TestControlsAfter(t *testing.T) {
 	}
 	mustEqual(t, "in order of change", strings.Join(ids, ""), "ca")
 	mustEqual(t, "all", len(x.s.ControlsAfter(0)), 3)
+}
+
+// The leader ends what is not done in time, and selections: nothing else, and each once.
+func TestOverdueControls(t *testing.T) {
+	x := newScripted(t).ok(testStation, "lead assign rtu/1 epoch=0 owner=fep1",
+		"occ submit late rtu=1 do/1=1 deadline=9", "occ submit early rtu=2 do/2=1 deadline=5",
+		"occ submit done rtu=1 do/3=1 deadline=5", "fep1 start done epoch=1", "fep1 result done epoch=1 yes terminated",
+		"occ submit s rtu=1 do/4=1 phase=select deadline=7", "fep1 start s epoch=1", "fep1 result s epoch=1 yes",
+		"occ submit going rtu=1 do/5=1 deadline=8", "fep1 start going epoch=1")
+	overdue := func(second int64) string {
+		var ids []string
+		for _, c := range x.s.OverdueControls(scriptStart + second*1000) {
+			ids = append(ids, c.ID)
+		}
+		return strings.Join(ids, " ")
+	}
+	mustEqual(t, "before", overdue(4), "")
+	mustEqual(t, "at the first deadline", overdue(5), "early")
+	mustEqual(t, "after all", overdue(10), "early s going late")
+	x.ok("lead expire early", "lead expire s", "lead expire going", "lead expire late")
+	mustEqual(t, "ended", overdue(10), "")
+	isControl("s", Done, true, "deadline")(t, x.s)
+	isControl("going", Done, false, "unknown outcome: deadline")(t, x.s)
+	isControl("late", Done, false, "deadline")(t, x.s)
 }

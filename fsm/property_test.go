@@ -126,7 +126,8 @@ func (d drawn) submit(rtu uint32) string {
 			rtu, point, value = c.RTU, int(c.Point), c.Value
 		}
 	}
-	return fmt.Sprintf("occ submit %s rtu=%d do/%d=%g phase=%s%s deadline=%d", id, rtu, point, value, phase, selection, rapid.IntRange(1, 200).Draw(d.t, "deadline"))
+	return fmt.Sprintf("occ submit %s rtu=%d do/%d=%g phase=%s%s deadline=%d%s", id, rtu, point, value, phase, selection,
+		rapid.IntRange(1, 200).Draw(d.t, "deadline"), d.pick("alone", "", " alone"))
 }
 
 // control goes on with a control, mostly one that is waiting for it.
@@ -248,6 +249,14 @@ func (p *promises) check(t *rapid.T, line string, c *fsmpb.Command, r *fsmpb.Res
 		pt, _ := s.Point(v.key())
 		if a != v.ValA || b != v.ValB || val != v.Val || pt.Value != number(val) {
 			t.Fatalf("%s: virtual point %s is %t %t %t, in the image %g; it should be %t %t %t", line, v.Source, v.ValA, v.ValB, v.Val, pt.Value, a, b, val)
+		}
+	}
+	if a := c.GetControlSubmit(); a.GetAlone() && r.Code == ok {
+		for _, k := range s.Controls() {
+			same := k.ID != a.Id && k.RTU == a.Rtu && k.Kind == Kind(a.Kind) && k.Point == a.Point
+			if same && (k.Stage != Done || k.selection() && k.DeadlineMs > c.AtMs) {
+				t.Fatalf("%s: it is not alone with %+v", line, k)
+			}
 		}
 	}
 	executes := map[string]int{}

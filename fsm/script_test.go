@@ -25,7 +25,7 @@ import (
 //	NODE node ID alive|dead [lease]
 //	NODE clients RESOURCE [ADDRESS=main|standby|held]...
 //	NODE cursor RESOURCE seq=N [epoch=N] [slot=ID]
-//	NODE submit ID [origin=O] rtu=N KIND/POINT=VALUE [type=T] [qu=N] [phase=P] [select=ID] [deadline=S] [category=C]
+//	NODE submit ID [origin=O] rtu=N KIND/POINT=VALUE [type=T] [qu=N] [phase=P] [select=ID] [deadline=S] [category=C] [alone]
 //	NODE start ID epoch=N
 //	NODE result ID epoch=N yes|no [terminated] [cause=N] [reason=R]
 //	NODE expire ID [reason=R]
@@ -245,7 +245,7 @@ func parseSubmit(w *words) *fsmpb.ControlSubmit {
 	op := &fsmpb.ControlSubmit{
 		Id: w.first(), Origin: "occ", Rtu: uint32(w.number("rtu")), Type: 45, Qualifier: uint32(w.number("qu")),
 		SelectId: w.text("select"), DeadlineMs: scriptStart + 10_000, Category: w.text("category"),
-		Phase: fsmpb.ControlSubmit_Phase(fsmpb.ControlSubmit_Phase_value[strings.ToUpper(w.text("phase"))]),
+		Alone: w.has("alone"), Phase: fsmpb.ControlSubmit_Phase(fsmpb.ControlSubmit_Phase_value[strings.ToUpper(w.text("phase"))]),
 	}
 	if v := w.text("origin"); v != "" {
 		op.Origin = v

@@ -57,12 +57,10 @@ func (in *intake) handle(ctx context.Context, r *request, again, reserved bool) 
 		if a, ok := r.admit(again); !ok {
 			return a
 		}
-		// What was delivered before may have been submitted by another node, and this one not have heard of it yet: the
-		// state is to say what it is.
-		if !again {
-			if why := in.occupied(operation, reserved); why != "" {
-				return refused("%s", why)
-			}
+		// Of two requests for a point the earlier one is executed. What was delivered before may have been submitted by
+		// another node, and this one not have heard of it yet: the state is to say what it is.
+		if !again && !reserved {
+			return refused("another request for this point is under way")
 		}
 	}
 	for _, step := range steps {
@@ -97,30 +95,6 @@ func (r *request) admit(again bool) (answer, bool) {
 		return refused("the deadline is %v ahead: expected %v at most", left.Round(time.Millisecond), maxRequestTimeout), false
 	}
 	return answer{}, true
-}
-
-// occupied says why a request would come between another's controls of the point; "" if it wouldn't.
-func (in *intake) occupied(c *fsmpb.ControlSubmit, reserved bool) (why string) {
-	if !reserved {
-		return "another request for this point is under way"
-	}
-	same := func(o *fsm.Control) bool {
-		return o.RTU == c.Rtu && o.Kind.Proto() == c.Kind && o.Point == c.Point
-	}
-	now := time.Now().UnixMilli()
-	in.p.cfg.Node.View(func(s *fsm.State) {
-		for _, o := range s.PendingControls(c.Rtu) {
-			if same(&o) {
-				why = "another control of this point is under way, by " + o.Origin
-			}
-		}
-		for _, o := range s.ControlsAfter(0) {
-			if same(&o) && o.Phase == fsm.Select && o.Stage == fsm.Done && o.OK && !o.Used && o.DeadlineMs > now {
-				why = "this point is selected by " + o.Origin
-			}
-		}
-	})
-	return why
 }
 
 // operate submits a control and waits until it is done.

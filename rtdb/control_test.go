@@ -272,7 +272,7 @@ func TestOneControlOfAPointAtATime(t *testing.T) {
 	}}})
 	eventually(t, "it is selected", func() bool { return c.control("theirs").Stage == fsm.Done })
 	ask(t, look, requestOf("d", "point", "3"))
-	if a := awaitAnswer(t, look, "d"); a["result"] != "refused" || a["reason"] != "this point is selected by uplink" {
+	if a := awaitAnswer(t, look, "d"); a["result"] != "refused" || a["reason"] != "the point is selected by uplink" {
 		t.Errorf("answer %v", a)
 	}
 }

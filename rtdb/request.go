@@ -101,5 +101,6 @@ func (r *request) submit(prefix string, c Control) *fsmpb.ControlSubmit {
 	return &fsmpb.ControlSubmit{
 		Id: prefix + r.entry, Origin: "redis:" + r.id, Rtu: r.point.RTU, Kind: r.point.Kind.Proto(), Point: r.point.Point,
 		Type: uint32(c.Type), Value: r.value, DeadlineMs: r.deadline.UnixMilli(), Category: c.Category,
+		Alone: true,
 	}
 }

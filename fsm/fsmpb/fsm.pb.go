@@ -1901,19 +1901,22 @@ func (x *Cursor) GetEpoch() uint64 {
 
 // ControlSubmit asks for a control. An id is used once; it is remembered at least until its deadline has passed.
 type ControlSubmit struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	Origin        string                 `protobuf:"bytes,2,opt,name=origin,proto3" json:"origin,omitempty"` // who asked: client link, API user, Redis
-	Rtu           uint32                 `protobuf:"varint,3,opt,name=rtu,proto3" json:"rtu,omitempty"`
-	Kind          Kind                   `protobuf:"varint,4,opt,name=kind,proto3,enum=fepha.fsm.v1.Kind" json:"kind,omitempty"` // DO or AO
-	Point         uint32                 `protobuf:"varint,5,opt,name=point,proto3" json:"point,omitempty"`
-	Type          uint32                 `protobuf:"varint,6,opt,name=type,proto3" json:"type,omitempty"` // TypeID of the command
-	Value         float64                `protobuf:"fixed64,7,opt,name=value,proto3" json:"value,omitempty"`
-	Qualifier     uint32                 `protobuf:"varint,8,opt,name=qualifier,proto3" json:"qualifier,omitempty"` // QU of DO, QL of AO, without the S/E bit
-	Phase         ControlSubmit_Phase    `protobuf:"varint,9,opt,name=phase,proto3,enum=fepha.fsm.v1.ControlSubmit_Phase" json:"phase,omitempty"`
-	SelectId      string                 `protobuf:"bytes,10,opt,name=select_id,json=selectId,proto3" json:"select_id,omitempty"`
-	DeadlineMs    int64                  `protobuf:"varint,11,opt,name=deadline_ms,json=deadlineMs,proto3" json:"deadline_ms,omitempty"` // ms since 1970-01-01 UTC; never sent to the device at or after it
-	Category      string                 `protobuf:"bytes,12,opt,name=category,proto3" json:"category,omitempty"`                        // DO, AO, 20, 26, 27, 29
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	Id         string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Origin     string                 `protobuf:"bytes,2,opt,name=origin,proto3" json:"origin,omitempty"` // who asked: client link, API user, Redis
+	Rtu        uint32                 `protobuf:"varint,3,opt,name=rtu,proto3" json:"rtu,omitempty"`
+	Kind       Kind                   `protobuf:"varint,4,opt,name=kind,proto3,enum=fepha.fsm.v1.Kind" json:"kind,omitempty"` // DO or AO
+	Point      uint32                 `protobuf:"varint,5,opt,name=point,proto3" json:"point,omitempty"`
+	Type       uint32                 `protobuf:"varint,6,opt,name=type,proto3" json:"type,omitempty"` // TypeID of the command
+	Value      float64                `protobuf:"fixed64,7,opt,name=value,proto3" json:"value,omitempty"`
+	Qualifier  uint32                 `protobuf:"varint,8,opt,name=qualifier,proto3" json:"qualifier,omitempty"` // QU of DO, QL of AO, without the S/E bit
+	Phase      ControlSubmit_Phase    `protobuf:"varint,9,opt,name=phase,proto3,enum=fepha.fsm.v1.ControlSubmit_Phase" json:"phase,omitempty"`
+	SelectId   string                 `protobuf:"bytes,10,opt,name=select_id,json=selectId,proto3" json:"select_id,omitempty"`
+	DeadlineMs int64                  `protobuf:"varint,11,opt,name=deadline_ms,json=deadlineMs,proto3" json:"deadline_ms,omitempty"` // ms since 1970-01-01 UTC; never sent to the device at or after it
+	Category   string                 `protobuf:"bytes,12,opt,name=category,proto3" json:"category,omitempty"`                        // DO, AO, 20, 26, 27, 29
+	// Refused while another control of the point is under way, or another origin has it selected. Every submitter asks for
+	// that; a field, so that entries of builds that did not know it still mean what they meant.
+	Alone         bool `protobuf:"varint,13,opt,name=alone,proto3" json:"alone,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2030,6 +2033,13 @@ func (x *ControlSubmit) GetCategory() string {
 		return x.Category
 	}
 	return ""
+}
+
+func (x *ControlSubmit) GetAlone() bool {
+	if x != nil {
+		return x.Alone
+	}
+	return false
 }
 
 // ControlStart says that the owner is about to send it. It sends only after this is committed.
@@ -2874,7 +2884,7 @@ const file_fsm_proto_rawDesc = "" +
 	"\bresource\x18\x01 \x01(\tR\bresource\x12\x12\n" +
 	"\x04slot\x18\x02 \x01(\tR\x04slot\x12\x10\n" +
 	"\x03seq\x18\x03 \x01(\x04R\x03seq\x12\x14\n" +
-	"\x05epoch\x18\x04 \x01(\x04R\x05epoch\"\x9c\x03\n" +
+	"\x05epoch\x18\x04 \x01(\x04R\x05epoch\"\xb2\x03\n" +
 	"\rControlSubmit\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
 	"\x06origin\x18\x02 \x01(\tR\x06origin\x12\x10\n" +
@@ -2889,7 +2899,8 @@ const file_fsm_proto_rawDesc = "" +
 	" \x01(\tR\bselectId\x12\x1f\n" +
 	"\vdeadline_ms\x18\v \x01(\x03R\n" +
 	"deadlineMs\x12\x1a\n" +
-	"\bcategory\x18\f \x01(\tR\bcategory\"8\n" +
+	"\bcategory\x18\f \x01(\tR\bcategory\x12\x14\n" +
+	"\x05alone\x18\r \x01(\bR\x05alone\"8\n" +
 	"\x05Phase\x12\n" +
 	"\n" +
 	"\x06DIRECT\x10\x00\x12\n" +
