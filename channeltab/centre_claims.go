@@ -100,8 +100,8 @@ func (c *centreCore) register(now time.Time, by *asker, r Register) {
 		c.answer(by, Deferred, 0)
 		return
 	}
-	if c.copy.Table() == 0 || c.claims.adopts > 0 {
-		return // the table is about to be made, or to be taken over
+	if c.copy.Table() == 0 || c.rewound || c.claims.adopts > 0 {
+		return // the table is about to be made anew, or to be taken over
 	}
 	if r.Table == c.copy.Table() && r.Floor > c.copy.Version() {
 		c.renew(now, c.timing.Silence) // the table has lost what this station's copy still has
@@ -110,7 +110,7 @@ func (c *centreCore) register(now time.Time, by *asker, r Register) {
 	held, _ := c.copy.ByID(claim.ID)
 	outcome := chantable.Judge(held, claim)
 	switch {
-	case claim.Validate() != nil:
+	case claim.Validate() != nil || claim.ID == c.id:
 		c.answer(by, Invalid, 0)
 	case c.claims.busy(claim.ID) || outcome == chantable.Done && !held.Settled(claim):
 		c.claims.wish(claim.ID, &wish{chantable.Change{Kind: chantable.Register, Claim: claim}, by})
@@ -164,7 +164,7 @@ func (c *centreCore) answer(by *asker, o Outcome, cn chantable.CN) {
 
 // tickClaims judges who is silent, clears the table of what is long gone, and proposes.
 func (c *centreCore) tickClaims(now time.Time) {
-	if c.copy.Table() == 0 {
+	if c.copy.Table() == 0 || c.rewound {
 		c.renew(now, time.Second)
 	}
 	if now.Sub(c.claims.judged) >= time.Second {

@@ -32,6 +32,7 @@ type centreCore struct {
 	since    func(table, version uint64) chantable.Page
 
 	copy     *chantable.Copy // of the replicated table, as applied on this node
+	rewound  bool            // the table was put back to an earlier version; until it has got another identity
 	leader   Leader
 	ledSince time.Time // when it became leader, or went on after standing still: no silence counts from before
 	ticked   time.Time
@@ -110,6 +111,14 @@ func newCentreCore(now time.Time, s centreSetup) *centreCore {
 // changed takes in what has been applied to the table.
 func (c *centreCore) changed(now time.Time) {
 	p := c.since(c.copy.Table(), c.copy.Floor())
+	switch {
+	case p.Table != c.copy.Table():
+		c.rewound = false
+	case p.Version < c.copy.Version():
+		// The state was restored from a snapshot. What comes next bears versions that copies believe to know already.
+		c.copy, c.rewound = chantable.NewCopy(), true
+		p = c.since(0, 0)
+	}
 	c.copy.Follow(p.Table)
 	c.copy.Take(p)
 	c.sender.changed(c.copy.Version())

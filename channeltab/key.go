@@ -22,13 +22,23 @@ type Key struct {
 // Keys are the keys of a station: it makes datagrams with the first and accepts all.
 type Keys []Key
 
+// OpenKeys is a key that everybody knows, key 0 of 32 zero octets: for a network that is one machine alone.
+func OpenKeys() Keys { return Keys{{}} }
+
 // ReadKeys reads a key file: one key a line as `id:hex`, id 0 to 255, 64 hex digits. Empty lines and lines that begin
-// with # are skipped. To change keys, append the new one on every station, then move it to the first line on every
+// with # are skipped. A file that all users of the machine may read, or others may write, is refused. To change keys, append the new one on every station, then move it to the first line on every
 // station, then remove the old one.
 func ReadKeys(path string) (Keys, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("%w: key file: %w", ErrConfig, err)
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, fmt.Errorf("%w: key file: %w", ErrConfig, err)
+	}
+	if mode := info.Mode().Perm(); mode&0o027 != 0 {
+		return nil, fmt.Errorf("%w: key file %s has mode %04o, want 0600 or 0640: it holds a secret", ErrConfig, path, mode)
 	}
 	keys, err := parseKeys(text)
 	if err != nil {

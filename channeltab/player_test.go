@@ -207,15 +207,21 @@ func (p *player) command(name string, args []string) error {
 		}
 	case "pause", "resume", "kill", "restart", "stats":
 		return p.atNode(name, p.node(arg(0)))
-	case "forget": // the last n commands are lost, on all nodes
+	case "forget", "restore": // the last n commands are lost, on all nodes; with restore they run on meanwhile
 		g := p.group
 		g.log = g.log[:len(g.log)-int(number(0))]
 		for _, n := range g.nodes {
 			n.table, n.applied = chantable.New(), 0
+			if name == "restore" {
+				n.catchUp(len(g.log))
+				continue
+			}
 			n.apply(len(g.log))
 			n.begin()
 		}
-		g.elect(g.leader)
+		if name == "forget" {
+			g.elect(g.leader)
+		}
 	case "garbage", "wrong-key":
 		n := p.node(arg(0))
 		b := []byte(strings.Repeat("no datagram ", 10))

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"sync"
 
 	"golang.org/x/net/ipv4"
 	"golang.org/x/net/ipv6"
@@ -42,6 +43,10 @@ type sockets struct {
 	own   *net.UDPConn
 	group *net.UDPConn // nil: none
 	to    netip.AddrPort
+	guard func() bool // asked before each datagram is sent
+
+	closing sync.Once
+	closed  error
 }
 
 func openSockets(listen netip.AddrPort, m MulticastConfig) (*sockets, error) {
@@ -55,7 +60,7 @@ func openSockets(listen netip.AddrPort, m MulticastConfig) (*sockets, error) {
 	if err != nil {
 		return nil, fmt.Errorf("channeltab: listen on %s: %w", listen, err)
 	}
-	s := &sockets{own: own, to: m.Group}
+	s := &sockets{own: own, to: m.Group, guard: func() bool { return true }}
 	_ = own.SetReadBuffer(receiveBuffer) // the system may give less
 	if !m.Group.IsValid() {
 		return s, nil
@@ -132,13 +137,17 @@ func pickInterface(address netip.Addr, name string) (*net.Interface, error) {
 	return nil, nil
 }
 
-// send sends what a core wants sent and returns how much the system refused. A datagram that can't be sent is like one
+// send sends what a core wants sent and returns how much the guard or the system refused. A datagram that can't be sent is like one
 // that is lost on its way: whoever needs an answer asks again.
 func (s *sockets) send(out []packet) (refused uint64) {
 	for _, p := range out {
 		to := p.to
 		if !to.IsValid() {
 			to = s.to
+		}
+		if !s.guard() {
+			refused++
+			continue
 		}
 		if _, err := s.own.WriteToUDPAddrPort(p.b, to); err != nil {
 			refused++
@@ -162,10 +171,13 @@ func read(conn *net.UDPConn, take func(from netip.AddrPort, b []byte)) {
 	}
 }
 
+// close closes the sockets, once.
 func (s *sockets) close() error {
-	err := s.own.Close()
-	if s.group != nil {
-		err = errors.Join(err, s.group.Close())
-	}
-	return err
+	s.closing.Do(func() {
+		s.closed = s.own.Close()
+		if s.group != nil {
+			s.closed = errors.Join(s.closed, s.group.Close())
+		}
+	})
+	return s.closed
 }

@@ -88,6 +88,9 @@ func OpenStation(cfg StationConfig) (*Station, error) {
 		bound := s.sockets.own.LocalAddr().(*net.UDPAddr).AddrPort()
 		setup.address = netip.AddrPortFrom(bound.Addr().Unmap().WithZone(""), bound.Port())
 	}
+	if cfg.Guard != nil {
+		s.sockets.guard = cfg.Guard
+	}
 	s.core = newStationCore(now, setup)
 	s.timer = time.NewTimer(0)
 	s.running.Go(s.run)
@@ -325,6 +328,9 @@ func (s *Station) Save() error {
 	s.mu.Unlock()
 	return nil
 }
+
+// Silence closes the sockets: nothing is sent or received from here on. It does not wait, and Close is still due.
+func (s *Station) Silence() { _ = s.sockets.close() }
 
 // Close ends the station without telling the centre, which finds out by its silence; call Leave before for a clean
 // end. It waits for all that the station has started, and saves the copy.

@@ -31,6 +31,12 @@ type StationConfig struct {
 	Instance uint64
 	Epoch    uint64
 
+	// Begin is a page of a table from version 0 on, to begin with if CopyFile has nothing; zero: the copy begins empty.
+	Begin chantable.Page
+
+	// Guard is asked right before each datagram is sent, which is left if it says false. It must not block. nil: all are.
+	Guard func() bool
+
 	Log *slog.Logger // nil: nothing is logged
 }
 
@@ -72,6 +78,12 @@ func (s *stationSetup) identify(cfg StationConfig, held *saved, now time.Time) {
 	s.epoch = uint64(now.UnixMilli())
 	if held != nil {
 		s.instance, s.epoch, s.cn, s.copy = held.instance, max(s.epoch, held.epoch+1), held.cn, held.copy
+	} else if cfg.Begin.Table != 0 {
+		s.copy.Follow(cfg.Begin.Table)
+		s.copy.Take(cfg.Begin)
+		if e, ok := s.copy.ByID(s.id); ok {
+			s.cn = e.CN
+		}
 	}
 	if cfg.Instance != 0 {
 		s.instance = cfg.Instance

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -282,6 +284,18 @@ func TestReadKeys(t *testing.T) {
 	}
 	if _, err := ReadKeys("testdata/none.key"); !errors.Is(err, ErrConfig) {
 		t.Errorf("no file: %v", err)
+	}
+	path := filepath.Join(t.TempDir(), "fnp.key")
+	for mode, fine := range map[os.FileMode]bool{0o600: true, 0o640: true, 0o400: true, 0o644: false, 0o660: false, 0o602: false} {
+		if err := os.WriteFile(path, []byte("1:"+zeros), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(path, mode); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := ReadKeys(path); (err == nil) != fine {
+			t.Errorf("mode %04o: %v", mode, err)
+		}
 	}
 }
 

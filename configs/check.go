@@ -150,23 +150,6 @@ func (l *loader) checkGroups(u *Uplink, key string) {
 	}
 }
 
-func (l *loader) checkFNP(s *Station) {
-	if s.FNP == nil {
-		return
-	}
-	if s.FNP.Listen != nil && len(s.FNP.Listen) == 0 {
-		l.doc.fail("fnp.listen", "is empty", "at least one node with its address")
-	}
-	for _, id := range sorted(s.FNP.Listen) {
-		if _, ok := s.Node(id); !ok {
-			l.doc.fail("fnp.listen."+id, "node "+quote(id)+" is unknown", "one of "+nodeIDs(s, RoleFEP, RoleWitness))
-		}
-	}
-	if s.FNP.KeyFile.IsZero() && !s.Security.Insecure {
-		l.doc.fail("fnp.key_file", "is missing", "a file with the stations' key, or security: {insecure: true}")
-	}
-}
-
 // listener is an address on which a node listens.
 type listener struct {
 	node    Node
@@ -193,6 +176,9 @@ func listeners(s *Station) []listener {
 	}
 	if s.FNP != nil {
 		byNode(s.FNP.Listen, "fnp.listen")
+		if s.FNP.Endpoint != nil {
+			byNode(s.FNP.Endpoint.Listen, "fnp.endpoint.listen")
+		}
 	}
 	return list
 }

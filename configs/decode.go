@@ -53,7 +53,7 @@ func (l *loader) station(root *object) *Station {
 	}
 	s.VirtualTable = l.path(root, "virtual_points")
 	if o, ok := root.object("fnp"); ok {
-		s.FNP = l.fnp(o)
+		s.FNP = l.fnp(o, s)
 	}
 	root.end()
 	return s
@@ -283,23 +283,6 @@ func (o *object) prefixes(name string) []netip.Prefix {
 		}
 	}
 	return prefixes
-}
-
-func (l *loader) fnp(o *object) *FNP {
-	o.required("listen")
-	f := &FNP{
-		Listen:  o.addresses("listen"),
-		KeyFile: l.path(o, "key_file"),
-		Level:   o.int("level", 1, 1, 255),
-	}
-	if a := o.address("multicast"); a.IsValid() {
-		f.Multicast = &a
-		if !a.Addr().IsMulticast() {
-			o.fail("multicast", a.Addr().String()+" is not a multicast address", "one of 224.0.0.0/4 or ff00::/8")
-		}
-	}
-	o.end()
-	return f
 }
 
 // name reads an identifier.

@@ -39,7 +39,7 @@ uplinks:
     groups: [{name: a, clients: [10.10.0.0/16]}, {name: b, clients: [10.20.0.0/16]}]
     role_ioa: 60001
 virtual_points: virtual.csv
-fnp: {listen: {fep1: "10.0.0.1:7400", wit: "10.0.0.3:7400"}, key_file: fnp.key}
+fnp: {listen: {fep1: "10.0.0.1:7400", fep2: "10.0.0.2:7400", wit: "10.0.0.3:7400"}, key_file: fnp.key}
 `
 
 var baseTables = map[string]string{

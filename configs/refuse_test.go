@@ -176,7 +176,7 @@ func TestLoadRefusesStations(t *testing.T) {
 
 		{"one witness is needed", []string{node3, ""},
 			`station.yaml:4:5: cluster.nodes: has 2 with role fep and 0 with role witness: expected two and one` + "\n" +
-				`station.yaml:26:44: fnp.listen.wit: node "wit" is unknown: expected one of fep1, fep2`},
+				`station.yaml:26:67: fnp.listen.wit: node "wit" is unknown: expected one of fep1, fep2`},
 		{"one witness is enough", []string{node2, `{id: fep2, host: 2, role: witness, address: "10.0.0.2:7300", api: "10.0.0.2:7310"}`},
 			`station.yaml:4:5: cluster.nodes: has 1 with role fep and 2 with role witness: expected two and one` + "\n" +
 				`station.yaml:5:24: cluster.nodes[1].host: 2 is out of range for a witness: expected 3` + "\n" +
@@ -185,7 +185,8 @@ func TestLoadRefusesStations(t *testing.T) {
 			`station.yaml:6:32: cluster.nodes[2].role: "judge" is unknown: expected one of fep, witness`},
 		{"duplicate node", []string{"id: fep2, host: 2", "id: fep1, host: 2"},
 			`station.yaml:5:12: cluster.nodes[1].id: fep1 is already used by cluster.nodes[0].id: expected a different one` + "\n" +
-				`station.yaml:23:43: uplinks[0].listen.fep2: node "fep2" is unknown: expected one of fep1, fep1`},
+				`station.yaml:23:43: uplinks[0].listen.fep2: node "fep2" is unknown: expected one of fep1, fep1` + "\n" +
+				`station.yaml:27:45: fnp.listen.fep2: node "fep2" is unknown: expected one of fep1, fep1, wit`},
 		{"duplicate host", []string{"host: 2", "host: 1"},
 			`station.yaml:5:24: cluster.nodes[1].host: 1 is already used by cluster.nodes[0].host: expected a different one`},
 		{"host out of range", []string{"host: 2", "host: 4"},
@@ -199,7 +200,9 @@ func TestLoadRefusesStations(t *testing.T) {
 		{"node's name", []string{"id: fep2", "id: fep:2"},
 			`station.yaml:5:12: cluster.nodes[1].id: "fep:2" is not a name: expected 1 to 32 of A-Z, a-z, 0-9, _ . -` + "\n" +
 				`station.yaml:23:13: uplinks[0].listen: has no address for fep:2: expected one for each fep: fep1, fep:2` + "\n" +
-				`station.yaml:23:43: uplinks[0].listen.fep2: node "fep2" is unknown: expected one of fep1, fep:2`},
+				`station.yaml:23:43: uplinks[0].listen.fep2: node "fep2" is unknown: expected one of fep1, fep:2` + "\n" +
+				`station.yaml:27:15: fnp.listen: has no address for fep:2: expected one for each node, since each may lead: fep1, fep:2, wit` + "\n" +
+				`station.yaml:27:45: fnp.listen.fep2: node "fep2" is unknown: expected one of fep1, fep:2, wit`},
 
 		{"port twice: API", []string{`api: "10.0.0.1:7310"`, `api: "10.0.0.1:7300"`},
 			`station.yaml:4:69: cluster.nodes[0].api: 10.0.0.1:7300 is already used by cluster.nodes[0].address: expected an address and port of its own`},
@@ -222,7 +225,8 @@ func TestLoadRefusesStations(t *testing.T) {
 				`station.yaml:23:20: uplinks[0].listen.fep1: 10.0.0.1 is not a loopback address: expected 127.0.0.0/8 or ::1 while security.insecure is true` + "\n" +
 				`station.yaml:23:43: uplinks[0].listen.fep2: 10.0.0.2 is not a loopback address: expected 127.0.0.0/8 or ::1 while security.insecure is true` + "\n" +
 				`station.yaml:27:22: fnp.listen.fep1: 10.0.0.1 is not a loopback address: expected 127.0.0.0/8 or ::1 while security.insecure is true` + "\n" +
-				`station.yaml:27:44: fnp.listen.wit: 10.0.0.3 is not a loopback address: expected 127.0.0.0/8 or ::1 while security.insecure is true`},
+				`station.yaml:27:45: fnp.listen.fep2: 10.0.0.2 is not a loopback address: expected 127.0.0.0/8 or ::1 while security.insecure is true` + "\n" +
+				`station.yaml:27:67: fnp.listen.wit: 10.0.0.3 is not a loopback address: expected 127.0.0.0/8 or ::1 while security.insecure is true`},
 		{"insecure with keys", []string{secured, "security: {insecure: true, ca: ca.pem}"},
 			`station.yaml:4:47: cluster.nodes[0].address: 10.0.0.1 is not a loopback address: expected 127.0.0.0/8 or ::1 while security.insecure is true` + "\n" +
 				`station.yaml:4:69: cluster.nodes[0].api: 10.0.0.1 is not a loopback address: expected 127.0.0.0/8 or ::1 while security.insecure is true` + "\n" +
@@ -237,7 +241,8 @@ func TestLoadRefusesStations(t *testing.T) {
 				`station.yaml:23:20: uplinks[0].listen.fep1: 10.0.0.1 is not a loopback address: expected 127.0.0.0/8 or ::1 while security.insecure is true` + "\n" +
 				`station.yaml:23:43: uplinks[0].listen.fep2: 10.0.0.2 is not a loopback address: expected 127.0.0.0/8 or ::1 while security.insecure is true` + "\n" +
 				`station.yaml:27:22: fnp.listen.fep1: 10.0.0.1 is not a loopback address: expected 127.0.0.0/8 or ::1 while security.insecure is true` + "\n" +
-				`station.yaml:27:44: fnp.listen.wit: 10.0.0.3 is not a loopback address: expected 127.0.0.0/8 or ::1 while security.insecure is true`},
+				`station.yaml:27:45: fnp.listen.fep2: 10.0.0.2 is not a loopback address: expected 127.0.0.0/8 or ::1 while security.insecure is true` + "\n" +
+				`station.yaml:27:67: fnp.listen.wit: 10.0.0.3 is not a loopback address: expected 127.0.0.0/8 or ::1 while security.insecure is true`},
 		{"secure without keys", []string{secured, "security: {ca: ca.pem}"},
 			`station.yaml:7:11: security.cert: is missing: expected a value` + "\n" +
 				`station.yaml:7:11: security.key: is missing: expected a value`},
@@ -325,14 +330,32 @@ virtual_points:`},
 			`station.yaml:27:19: journal.retain: 0 is out of range: expected 1 to 10000000`},
 
 		{"FNP on unknown node", []string{`wit: "10.0.0.3:7400"`, `wt: "10.0.0.3:7400"`},
-			`station.yaml:27:43: fnp.listen.wt: node "wt" is unknown: expected one of fep1, fep2, wit`},
-		{"FNP nowhere", []string{`{fep1: "10.0.0.1:7400", wit: "10.0.0.3:7400"}`, "{}"},
-			`station.yaml:27:15: fnp.listen: is empty: expected at least one node with its address`},
+			`station.yaml:27:15: fnp.listen: has no address for wit: expected one for each node, since each may lead: fep1, fep2, wit` + "\n" +
+				`station.yaml:27:66: fnp.listen.wt: node "wt" is unknown: expected one of fep1, fep2, wit`},
+		{"FNP nowhere", []string{`{fep1: "10.0.0.1:7400", fep2: "10.0.0.2:7400", wit: "10.0.0.3:7400"}`, "{}"},
+			`station.yaml:27:15: fnp.listen: has no address for fep1: expected one for each node, since each may lead: fep1, fep2, wit` + "\n" +
+				`station.yaml:27:15: fnp.listen: has no address for fep2: expected one for each node, since each may lead: fep1, fep2, wit` + "\n" +
+				`station.yaml:27:15: fnp.listen: has no address for wit: expected one for each node, since each may lead: fep1, fep2, wit`},
+		{"FNP wildcard", []string{`wit: "10.0.0.3:7400"`, `wit: "0.0.0.0:7400"`},
+			`station.yaml:27:67: fnp.listen.wit: 0.0.0.0:7400 is a wildcard: expected the address at which others reach this node`},
+		{"FNP multicast port", []string{"key_file: fnp.key", `key_file: fnp.key, multicast: "239.1.2.3:7400"`},
+			`station.yaml:27:22: fnp.listen.fep1: port 7400 is the multicast group's too: expected another port` + "\n" +
+				`station.yaml:27:45: fnp.listen.fep2: port 7400 is the multicast group's too: expected another port` + "\n" +
+				`station.yaml:27:67: fnp.listen.wit: port 7400 is the multicast group's too: expected another port`},
+		{"FNP multicast of another kind", []string{"key_file: fnp.key", `key_file: fnp.key, multicast: "[ff15::1]:7499"`, `"10.0.0.1:7400", fep2: "10.0.0.2:7400"`, `"[fd00::1]:7400", fep2: "[fd00::2]:7400"`},
+			`station.yaml:27:69: fnp.listen.wit: 10.0.0.3:7400 and the multicast group [ff15::1]:7499 are of two kinds: expected both IPv4 or both IPv6`},
+		{"FNP name", []string{"key_file: fnp.key", `key_file: fnp.key, name: "123456789012345678901234567890123"`},
+			`station.yaml:27:110: fnp.name: "123456789012345678901234567890123" has 33 octets: expected at most 32 octets of printable UTF-8`},
+		{"FNP endpoint", []string{"key_file: fnp.key", `key_file: fnp.key, endpoint: {id: 21, listen: {fep1: "10.0.0.1:7400", wit: "10.0.0.3:7401"}}`},
+			`station.yaml:27:119: fnp.endpoint.id: 21 is the centre's, fnp.id: expected an id of its own` + "\n" +
+				`station.yaml:27:131: fnp.endpoint.listen: has no address for fep2: expected one for each fep: fep1, fep2` + "\n" +
+				`station.yaml:27:138: fnp.endpoint.listen.fep1: 10.0.0.1:7400 is already used by fnp.listen.fep1: expected an address and port of its own` + "\n" +
+				`station.yaml:27:160: fnp.endpoint.listen.wit: node "wit" is the witness, which never owns anything: expected one of fep1, fep2`},
 		{"FNP without a key", []string{", key_file: fnp.key", ""},
 			`station.yaml:27:6: fnp.key_file: is missing: expected a file with the stations' key, or security: {insecure: true}`},
 		{"FNP multicast", []string{"key_file: fnp.key", `key_file: fnp.key, multicast: "10.1.2.3:7400", level: 0`},
-			`station.yaml:27:92: fnp.multicast: 10.1.2.3 is not a multicast address: expected one of 224.0.0.0/4 or ff00::/8` + "\n" +
-				`station.yaml:27:116: fnp.level: 0 is out of range: expected 1 to 255`},
+			`station.yaml:27:115: fnp.multicast: 10.1.2.3 is not a multicast address: expected one of 224.0.0.0/4 or ff00::/8` + "\n" +
+				`station.yaml:27:139: fnp.level: 0 is out of range: expected 1 to 255`},
 		{"everything at once", []string{"id: 21", "id: 0", "host: 2", "host: 1", "rtu1.csv|di,1,1", "di,1,0", "virtual.csv|rtu:1", "rtu:9",
 			"occ.csv|M_ME_NC_1", "M_SP_TB_1"},
 			`station.yaml:1:15: station.id: 0 is out of range: expected 1 to 65535` + "\n" +

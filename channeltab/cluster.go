@@ -1,0 +1,102 @@
+package channeltab
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/fepha/fepha/cluster"
+	"github.com/fepha/fepha/fsm"
+	"github.com/fepha/fepha/fsm/chantable"
+	"github.com/fepha/fepha/fsm/fsmpb"
+)
+
+// Node is what the table needs of the Raft node: the methods of [cluster.Node], whose comments hold here too.
+type Node interface {
+	View(read func(s *fsm.State))
+	Applied() (index uint64, grown <-chan struct{})
+	Propose(ctx context.Context, command *fsmpb.Command) (cluster.Result, error)
+	WaitApplied(ctx context.Context, index uint64) error
+	Info() cluster.Info
+	IsLeader() bool
+	LeaderChanged() <-chan struct{}
+}
+
+// Replicated is the Registry of a node: the table in the group's state.
+type Replicated struct {
+	node    Node
+	changed chan struct{}
+}
+
+var _ Registry = (*Replicated)(nil)
+
+// NewReplicated returns the table as this node has it. Changed tells nothing until Run runs.
+func NewReplicated(n Node) *Replicated {
+	return &Replicated{node: n, changed: make(chan struct{}, 1)}
+}
+
+// Run watches the table and the leadership until ctx ends, and returns its error.
+func (r *Replicated) Run(ctx context.Context) error {
+	type revision struct{ changes, table, version uint64 } // a restore may bring back any of them
+	var seen revision
+	for {
+		_, grown := r.node.Applied()
+		led := r.node.LeaderChanged()
+		var now revision
+		r.node.View(func(s *fsm.State) {
+			now = revision{s.Revisions().FNP, s.ChannelTable().ID(), s.ChannelTable().Version()}
+		})
+		if now != seen {
+			seen = now
+			r.tell()
+		}
+		select {
+		case <-grown:
+		case <-led:
+			r.tell()
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+func (r *Replicated) tell() {
+	select {
+	case r.changed <- struct{}{}:
+	default:
+	}
+}
+
+// Propose implements Registry.
+func (r *Replicated) Propose(ctx context.Context, c chantable.Command) ([]chantable.Result, error) {
+	changes, _ := c.AppendBinary(nil) // never fails
+	res, err := r.node.Propose(ctx, &fsmpb.Command{Op: &fsmpb.Command_Fnp{Fnp: &fsmpb.Fnp{Changes: changes}}})
+	if err != nil {
+		return nil, fmt.Errorf("channeltab: change the table: %w", err)
+	}
+	if res.GetCode() != fsmpb.Result_OK {
+		return nil, fmt.Errorf("channeltab: change the table: refused: %s", res.GetMessage())
+	}
+	if err := r.node.WaitApplied(ctx, res.Index); err != nil {
+		return nil, fmt.Errorf("channeltab: change the table: %w", err)
+	}
+	results := make([]chantable.Result, len(res.GetFnp()))
+	for i, x := range res.GetFnp() {
+		results[i] = chantable.Result{Outcome: chantable.Outcome(x.Outcome), CN: chantable.CN(x.Cn), Version: x.Version}
+	}
+	return results, nil
+}
+
+// Since implements Registry.
+func (r *Replicated) Since(table, version uint64) (p chantable.Page) {
+	r.node.View(func(s *fsm.State) { p = s.ChannelTable().Since(table, version) })
+	return p
+}
+
+// Leader implements Registry.
+func (r *Replicated) Leader() Leader {
+	self, info := r.node.IsLeader(), r.node.Info()
+	return Leader{Node: info.Leader, Self: self, Term: info.Term}
+}
+
+// Changed implements Registry.
+func (r *Replicated) Changed() <-chan struct{} { return r.changed }

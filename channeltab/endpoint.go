@@ -1,0 +1,137 @@
+package channeltab
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/fepha/fepha/cluster"
+	"github.com/fepha/fepha/fsm"
+)
+
+// Tenure is the right to run the endpoint in one epoch; see [cluster.Tenure].
+type Tenure interface {
+	Epoch() uint64
+	Valid() bool
+	Done() <-chan struct{}
+	OnEnd(closeNow func()) (cancel func())
+	Close()
+}
+
+// Tenures tells when this node may run the endpoint.
+type Tenures func(ctx context.Context) (Tenure, error)
+
+// TenuresOf returns the node's tenures of the endpoint.
+func TenuresOf(n *cluster.Node) Tenures {
+	return func(ctx context.Context) (Tenure, error) {
+		t, err := n.WaitTenure(ctx, fsm.FNPResource())
+		if err != nil {
+			return nil, err
+		}
+		return tenure{t}, nil
+	}
+}
+
+type tenure struct{ *cluster.Tenure }
+
+func (t tenure) Epoch() uint64 { return t.Tenure.Epoch }
+
+// EndpointConfig is what one node of the pair is told of the pair's own station.
+type EndpointConfig struct {
+	Station  StationConfig // as it is on this node; Epoch, Begin and Guard are filled in
+	Tenures  Tenures
+	Registry Registry // has the table to begin with
+}
+
+// Endpoint is the pair's own station: one installation that runs on the node which owns it. It registers under the epoch
+// of the ownership, so a table that has heard of the new owner turns the old one away. Its methods may be called from
+// several goroutines.
+type Endpoint struct {
+	cfg EndpointConfig
+	log *slog.Logger
+
+	mu      sync.Mutex
+	station *Station // nil while this node does not run it
+	inbox   mailbox
+}
+
+// reopenAfter is how long the endpoint waits before it tries again to open its sockets.
+const reopenAfter = time.Second
+
+// NewEndpoint checks the configuration; the error wraps ErrConfig. Run runs it.
+func NewEndpoint(cfg EndpointConfig) (*Endpoint, error) {
+	if _, err := cfg.Station.setup(); err != nil {
+		return nil, err
+	}
+	if err := cfg.Station.Multicast.validate(cfg.Station.Listen); err != nil {
+		return nil, err
+	}
+	e := &Endpoint{cfg: cfg, log: cfg.Station.Log, inbox: newMailbox()}
+	if e.log == nil {
+		e.log = slog.New(slog.DiscardHandler)
+	}
+	return e, nil
+}
+
+// Run runs the station whenever this node owns it, until ctx ends; it returns ctx's error or the node's.
+func (e *Endpoint) Run(ctx context.Context) error {
+	for {
+		t, err := e.cfg.Tenures(ctx)
+		if err != nil {
+			return err
+		}
+		if err := e.serve(ctx, t); err != nil {
+			e.log.Error("FNP endpoint can't run", "error", err)
+			select {
+			case <-time.After(reopenAfter):
+			case <-t.Done():
+			case <-ctx.Done():
+			}
+		}
+		t.Close()
+	}
+}
+
+// serve runs the station for one tenure. It does not leave when that ends: the next owner is the same installation.
+func (e *Endpoint) serve(ctx context.Context, t Tenure) error {
+	cfg := e.cfg.Station
+	cfg.Epoch, cfg.Guard, cfg.Begin = t.Epoch(), t.Valid, e.cfg.Registry.Since(0, 0)
+	s, err := OpenStation(cfg)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer t.OnEnd(func() { s.Silence(); cancel() })()
+	e.log.Info("FNP endpoint runs here", "address", cfg.Listen, "epoch", cfg.Epoch)
+	e.set(s)
+	defer e.set(nil)
+	for {
+		m, err := s.Receive(ctx)
+		if err != nil {
+			return nil // the tenure or the node has ended
+		}
+		e.inbox.add(time.Now(), m)
+	}
+}
+
+func (e *Endpoint) set(s *Station) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.station = s
+}
+
+// Station returns the running station; false while this node does not run it.
+func (e *Endpoint) Station() (*Station, bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.station, e.station != nil
+}
+
+// Received returns up to limit of the messages that came to this node after a number, oldest first, and a channel that
+// is closed when there are more. Number 0 is the oldest that is kept.
+func (e *Endpoint) Received(after uint64, limit int) (list []Received, more <-chan struct{}) {
+	return e.inbox.after(after, limit)
+}
