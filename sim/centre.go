@@ -29,6 +29,9 @@ type CentreConfig struct {
 	OnEvent       func(k Key, isNew bool) // called for each time-tagged event, in order of each link
 	Log           *slog.Logger
 
+	// OnASDU, if set, is given all monitored data, in order of each link, and
+	// nothing is entered in Received: for rates at which a ledger is too slow.
+	OnASDU func(address string, a iec104.ASDU)
 	// Dial makes the connections; nil: net.Dialer.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
@@ -147,6 +150,10 @@ func (c *Centre) down(address string) {
 
 func (c *Centre) handle(address string, a iec104.ASDU) {
 	if !a.Type.IsMonitor() {
+		return
+	}
+	if c.cfg.OnASDU != nil {
+		c.cfg.OnASDU(address, a)
 		return
 	}
 	now := time.Now()

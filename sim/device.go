@@ -35,6 +35,10 @@ type DeviceConfig struct {
 	Tap           func(link int, s *iec104.Session, dir iec104.Direction, at time.Time, frame []byte)
 	Log           *slog.Logger
 
+	// Source gives each started link its data; nil: the device's own queue, and
+	// what Change and Play put there is sent.
+	Source func(*iec104.Session) iec104.Source
+
 	// Judge has the device watch for two masters, see Device.Violations. A
 	// started connection that the device closes then stays open for a while.
 	// It is for devices of which one link at a time is started.
@@ -85,6 +89,9 @@ func NewDevice(cfg DeviceConfig) (*Device, error) {
 	for _, p := range cfg.Points {
 		d.values[p.Address] = p.Value
 	}
+	if cfg.Source == nil {
+		cfg.Source = d.queue.Source
+	}
 	station := &iec104.Station{
 		CommonAddresses: []iec104.CommonAddress{cfg.CommonAddress},
 		Location:        cfg.Location,
@@ -99,7 +106,7 @@ func NewDevice(cfg DeviceConfig) (*Device, error) {
 		Config: cfg.Config,
 		Groups: []iec104.Group{{
 			Name:    "device",
-			Source:  d.queue.Source,
+			Source:  cfg.Source,
 			Started: func(s *iec104.Session) { d.noteStarted(s); station.Started(s) },
 			Handle:  station.Handle,
 		}},

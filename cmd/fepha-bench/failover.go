@@ -35,6 +35,7 @@ need root, ip and nft: the station then stands in network namespaces.`,
 		},
 	}
 	f.register(cmd)
+	f.registerRate(cmd, 200)
 	fl := cmd.Flags()
 	fl.IntVar(&f.trials, "trials", 10, "how many faults")
 	fl.StringVar(&f.fault, "fault", "kill", "kill, stop, cut, mute, deafen, unplug, channels or manual")
@@ -146,7 +147,7 @@ func (r *failoverReport) finish() {
 }
 
 // percentile of sorted values by nearest rank; 0 without any.
-func percentile[T int64 | float64](sorted []T, p int) T {
+func percentile[T ~int64 | ~float64](sorted []T, p int) T {
 	if len(sorted) == 0 {
 		return 0
 	}

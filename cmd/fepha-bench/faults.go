@@ -48,6 +48,7 @@ The faults:` + about,
 		},
 	}
 	f.register(cmd)
+	f.registerRate(cmd, 200)
 	fl := cmd.Flags()
 	fl.Uint64Var(&f.seed, "seed", 0, "seed of the faults; default: another each time")
 	fl.DurationVar(&f.duration, "for", 2*time.Minute, "no new fault after this time")

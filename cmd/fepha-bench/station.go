@@ -21,6 +21,9 @@ type stationFlags struct {
 	binary, dir, mode string
 	rate              float64
 	lease             time.Duration
+	profile           string
+
+	options func(*rig.Options) // what a command wants otherwise; nil: nothing
 }
 
 func (f *stationFlags) register(cmd *cobra.Command) {
@@ -28,8 +31,12 @@ func (f *stationFlags) register(cmd *cobra.Command) {
 	fl.StringVar(&f.binary, "binary", "", "the fepha program; default: built from source")
 	fl.StringVar(&f.dir, "dir", "", "folder for configuration, data and logs; default a temporary one, removed at the end")
 	fl.StringVar(&f.mode, "mode", "main-standby", "mode of the uplink: exclusive, main-standby or dual-active")
-	fl.Float64Var(&f.rate, "rate", 200, "events a second that the device emits")
+	fl.StringVar(&f.profile, "profile", "", "folder for a CPU profile of each node's process, for go tool pprof")
 	fl.DurationVar(&f.lease, "lease", 500*time.Millisecond, "lease of the station")
+}
+
+func (f *stationFlags) registerRate(cmd *cobra.Command, rate float64) {
+	cmd.Flags().Float64Var(&f.rate, "rate", rate, "events a second that the device emits")
 }
 
 // comeUpTimeout bounds how long the station may take to work.
@@ -43,7 +50,10 @@ func (f *stationFlags) with(ctx context.Context, namespaces bool, do func(*rig.S
 		return err
 	}
 	defer os.RemoveAll(temporary)
-	o := rig.Options{Binary: f.binary, Dir: f.dir, Mode: f.mode, Lease: f.lease, Judge: true, RTUs: []rig.RTU{device()}}
+	o := rig.Options{Binary: f.binary, Dir: f.dir, Mode: f.mode, Lease: f.lease, Judge: true, RTUs: []rig.RTU{device()}, Profile: f.profile}
+	if f.options != nil {
+		f.options(&o)
+	}
 	if o.Binary == "" {
 		o.Binary = filepath.Join(temporary, "fepha")
 		if out, err := exec.CommandContext(ctx, "go", "build", "-o", o.Binary, "github.com/fepha/fepha/cmd/fepha").CombinedOutput(); err != nil {

@@ -7,7 +7,9 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"os"
 	"path/filepath"
+	"runtime/pprof"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/prometheus/client_golang/prometheus"
@@ -25,6 +27,7 @@ type nodeFlags struct {
 	config, id, dataDir string
 	logLevel            string
 	logJSON             bool
+	cpuProfile          string
 }
 
 func newNodeCommand() *cobra.Command {
@@ -38,7 +41,7 @@ SIGTERM. Exit code 2 means that the configuration is wrong.`,
 		Example: "  fepha node --config /etc/fepha/station.yaml --id fep1 --data-dir /var/lib/fepha",
 		Args:    args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return runNode(cmd.Context(), f, cmd.ErrOrStderr())
+			return profiled(f.cpuProfile, func() error { return runNode(cmd.Context(), f, cmd.ErrOrStderr()) })
 		},
 	}
 	fl := cmd.Flags()
@@ -47,7 +50,25 @@ SIGTERM. Exit code 2 means that the configuration is wrong.`,
 	fl.StringVar(&f.dataDir, "data-dir", "", "folder of this node's Raft log and snapshots (needed)")
 	fl.StringVar(&f.logLevel, "log-level", "info", "debug, info, warn or error")
 	fl.BoolVar(&f.logJSON, "log-json", false, "log as JSON, a line each")
+	fl.StringVar(&f.cpuProfile, "cpu-profile", "", "file for a CPU profile of the whole run, for go tool pprof")
 	return cmd
+}
+
+// profiled calls run and has its CPU profile in a file at the end; "": just calls it.
+func profiled(file string, run func() error) error {
+	if file == "" {
+		return run()
+	}
+	out, err := os.Create(file)
+	if err != nil {
+		return fmt.Errorf("--cpu-profile: %w", err)
+	}
+	if err := pprof.StartCPUProfile(out); err != nil {
+		return fmt.Errorf("--cpu-profile %s: %w", file, errors.Join(err, out.Close()))
+	}
+	err = run()
+	pprof.StopCPUProfile()
+	return errors.Join(err, out.Close())
 }
 
 // runNode starts the parts of a node from the bottom up, and ends them from

@@ -18,7 +18,8 @@ type RTU struct {
 	Name          string
 	CommonAddress iec104.CommonAddress
 	Points        []sim.DevicePoint
-	Prefer        string // "": fep1
+	Prefer        string                              // "": fep1
+	Source        func(*iec104.Session) iec104.Source // see sim.DeviceConfig
 }
 
 // uplinkCA is the common address of the rig's uplink, roleIOA its role point.
@@ -27,10 +28,15 @@ const (
 	roleIOA  iec104.InformationObjectAddress = 60001
 )
 
-// uplinkAddress is the object address that a device's point has at the control
+// UplinkAddress is the object address that a device's point has at the control
 // centre: each RTU has a block of 100,000, its points are numbered in order.
-func uplinkAddress(rtu uint32, index int) iec104.InformationObjectAddress {
+func UplinkAddress(rtu uint32, index int) iec104.InformationObjectAddress {
 	return iec104.InformationObjectAddress(rtu*100_000 + uint32(index) + 1)
+}
+
+// UplinkPoint is what UplinkAddress is made of.
+func UplinkPoint(a iec104.InformationObjectAddress) (rtu uint32, index int) {
+	return uint32(a) / 100_000, int(a)%100_000 - 1
 }
 
 // kindOf is the kind of point that a type belongs to in the tables.
@@ -69,7 +75,7 @@ func (s *Station) writeFiles(dir string) (string, error) {
 		for _, address := range s.Devices[i].Addresses() {
 			fmt.Fprintf(&y, "      - {address: %q}\n", address)
 		}
-		fmt.Fprintf(&y, "    retry: %v\n    standby_probe: %s\n", o.Retry, o.Probe)
+		fmt.Fprintf(&y, "    retry: %v\n    standby_probe: %s\n    iec104: {k: %d, w: %d}\n", o.Retry, o.Probe, o.K, o.window())
 		points := [][]string{{"kind", "point", "ioa", "type", "name", "deadband", "scale", "offset", "unit", "invert", "category"}}
 		for j, p := range r.Points {
 			number := strconv.Itoa(int(p.Address))
@@ -83,14 +89,14 @@ func (s *Station) writeFiles(dir string) (string, error) {
 			if kind == "di" {
 				forwarded = p.Type.WithCP56()
 			}
-			uplink = append(uplink, []string{strconv.Itoa(int(uplinkAddress(r.Number, j))), strconv.Itoa(int(r.Number)), kind, number, forwarded.String(), ""})
+			uplink = append(uplink, []string{strconv.Itoa(int(UplinkAddress(r.Number, j))), strconv.Itoa(int(r.Number)), kind, number, forwarded.String(), ""})
 		}
 		if err := writeCSV(filepath.Join(dir, fmt.Sprintf("rtu%d.csv", r.Number)), points); err != nil {
 			return "", err
 		}
 	}
-	fmt.Fprintf(&y, "uplinks:\n  - name: occ\n    common_address: %d\n    points: occ.csv\n    mode: %s\n    listen: {fep1: %q, fep2: %q}\n    groups: [{name: occ, clients: [%s]}]\n    controls: true\n",
-		uplinkCA, o.Mode, s.Uplinks()[0], s.Uplinks()[1], clients)
+	fmt.Fprintf(&y, "uplinks:\n  - name: occ\n    common_address: %d\n    points: occ.csv\n    mode: %s\n    listen: {fep1: %q, fep2: %q}\n    groups: [{name: occ, clients: [%s]}]\n    controls: true\n    iec104: {k: %d, w: %d}\n",
+		uplinkCA, o.Mode, s.Uplinks()[0], s.Uplinks()[1], clients, o.K, o.window())
 	if o.Mode != "exclusive" {
 		fmt.Fprintf(&y, "    role_ioa: %d\n", roleIOA)
 	}

@@ -30,9 +30,15 @@ type Options struct {
 	LogLevel string        // info
 	Retain   int           // 200,000
 	OnEvent  func(k sim.Key, isNew bool)
-	Network  *Network // where it stands; nil: on loopback
-	Judge    bool     // the devices watch for two masters
+	OnASDU   func(address string, a iec104.ASDU) // see sim.CentreConfig
+	K        int                                 // window of devices and uplink; 12
+	Profile  string                              // folder for a CPU profile of each node's process; "": none
+	Network  *Network                            // where it stands; nil: on loopback
+	Judge    bool                                // the devices watch for two masters
 }
+
+// window is w, which belongs to K.
+func (o Options) window() int { return max(1, 2*o.K/3) }
 
 // Node is one of the station's nodes.
 type Node struct {
@@ -90,6 +96,9 @@ func New(o Options) (*Station, error) {
 	if o.Retain == 0 {
 		o.Retain = 200_000
 	}
+	if o.K == 0 {
+		o.K = iec104.DefaultConfig().K
+	}
 	if err := os.MkdirAll(o.Dir, 0o755); err != nil {
 		return nil, err
 	}
@@ -112,7 +121,8 @@ func (s *Station) set() (err error) {
 		}
 		d, err := sim.NewDevice(sim.DeviceConfig{
 			Listen: listen, Open: s.place.open(), Judge: o.Judge,
-			CommonAddress: r.CommonAddress, Points: r.Points,
+			CommonAddress: r.CommonAddress, Points: r.Points, Source: r.Source,
+			Config: iec104.Config{K: o.K, W: o.window()},
 		})
 		if err != nil {
 			return err
@@ -131,6 +141,8 @@ func (s *Station) set() (err error) {
 			return err
 		}
 	}
+	timers := centreTimers
+	timers.K, timers.W = o.K, o.window()
 	s.Centre = sim.NewCentre(sim.CentreConfig{
 		Addresses:     s.Uplinks(),
 		Both:          o.Mode != "exclusive",
@@ -138,8 +150,9 @@ func (s *Station) set() (err error) {
 		RoleAddress:   roleIOA,
 		Interrogate:   true,
 		OnEvent:       o.OnEvent,
+		OnASDU:        o.OnASDU,
 		Dial:          s.place.dial(),
-		Config:        centreTimers,
+		Config:        timers,
 	})
 	var ctx context.Context
 	ctx, s.stopSim = context.WithCancel(context.Background())
@@ -165,6 +178,9 @@ func (s *Station) Node(id string) *Node {
 	return s.nodes[slices.IndexFunc(s.nodes, func(n *Node) bool { return n.ID == id })]
 }
 
+// Dir is the folder of all its files.
+func (s *Station) Dir() string { return s.opts.Dir }
+
 // LogFile is where a node's log goes.
 func (s *Station) LogFile(id string) string { return filepath.Join(s.opts.Dir, id+".log") }
 
@@ -184,8 +200,12 @@ func (s *Station) StartAll() error {
 // Start starts a node.
 func (s *Station) Start(id string) error {
 	n := s.Node(id)
-	p, err := startProcess(s.LogFile(id), s.place.command(id, s.opts.Binary, "node", "--config", n.config, "--id", id,
-		"--data-dir", filepath.Join(s.opts.Dir, id), "--log-level", s.opts.LogLevel)...)
+	args := []string{s.opts.Binary, "node", "--config", n.config, "--id", id,
+		"--data-dir", filepath.Join(s.opts.Dir, id), "--log-level", s.opts.LogLevel}
+	if s.opts.Profile != "" {
+		args = append(args, "--cpu-profile", filepath.Join(s.opts.Profile, id+".cpu"))
+	}
+	p, err := startProcess(s.LogFile(id), s.place.command(id, args...)...)
 	if err != nil {
 		return err
 	}
@@ -354,7 +374,7 @@ func (s *Station) Lost(device int) []sim.Key {
 	r := s.opts.RTUs[device]
 	addresses := make(map[iec104.InformationObjectAddress]iec104.InformationObjectAddress, len(r.Points))
 	for i, p := range r.Points {
-		addresses[p.Address] = uplinkAddress(r.Number, i)
+		addresses[p.Address] = UplinkAddress(r.Number, i)
 	}
 	return sim.Missing(&s.Devices[device].Sent, &s.Centre.Received, func(k sim.Key) sim.Key {
 		k.Address = addresses[k.Address]
@@ -367,7 +387,7 @@ func (s *Station) Lost(device int) []sim.Key {
 func (s *Station) UplinkAddress(device int, ioa iec104.InformationObjectAddress) iec104.InformationObjectAddress {
 	r := s.opts.RTUs[device]
 	if i := slices.IndexFunc(r.Points, func(p sim.DevicePoint) bool { return p.Address == ioa }); i >= 0 {
-		return uplinkAddress(r.Number, i)
+		return UplinkAddress(r.Number, i)
 	}
 	return 0
 }
