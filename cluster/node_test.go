@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -33,7 +34,6 @@ func TestGroup(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	digests := map[string]bool{}
 	for _, n := range s.nodes {
 		if err := n.WaitApplied(ctx, last); err != nil {
 			t.Fatal(err)
@@ -42,7 +42,6 @@ func TestGroup(t *testing.T) {
 			t.Errorf("%s knows no leader", n.ID())
 		}
 	}
-	_ = digests
 	until(t, "every node sees a quorum and three living peers", func() bool {
 		for _, n := range s.nodes {
 			info := n.Info()
@@ -76,6 +75,12 @@ func TestKill(t *testing.T) {
 	defer taken.Close()
 	if old.Valid() {
 		t.Error("two valid tenures")
+	}
+	if err := s.nodes["fep1"].CheckLease(); !errors.Is(err, ErrLeaseExpired) {
+		t.Errorf("the lost node's lease: %v", err)
+	}
+	if err := s.nodes["fep2"].CheckLease(); err != nil {
+		t.Error(err)
 	}
 	t.Logf("takeover in %v, timings %+v", time.Since(began), s.resource("fep2", fsm.RTUResource(1)).Timings)
 	<-old.Done()

@@ -52,13 +52,6 @@ func (n clusterNode) WaitTenure(ctx context.Context, resource string) (Tenure, e
 	return clusterTenure{t}, nil
 }
 
-func (n clusterNode) CheckLease() error {
-	if !n.Info().Lease {
-		return ErrNoLease
-	}
-	return nil
-}
-
 type clusterTenure struct{ *cluster.Tenure }
 
 func (t clusterTenure) Epoch() uint64 { return t.Tenure.Epoch }
