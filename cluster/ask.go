@@ -39,7 +39,7 @@ func (n *Node) askOnce(leader string) {
 	term := n.raft.CurrentTerm()
 	req := &clusterpb.LeaseRequest{
 		Node: n.cfg.ID, Term: term, Digest: n.cfg.Station.GetDigest(), Build: n.cfg.Build,
-		Applied: n.machine.applied.Load(), Lease: int64(n.timing.lease),
+		Applied: n.machine.applied.Load(), Lease: int64(n.timing.wait),
 		// What can't be stored must not be acted on.
 		Wanted: n.self.Role == RoleFEP && !n.disk.stalled(),
 	}

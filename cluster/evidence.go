@@ -23,10 +23,10 @@ func (r *reign) askElapsed(id string) {
 			return
 		}
 		ctx, cancel := context.WithTimeout(r.ctx, r.node.timing.heartbeat)
-		resp, err := client.Elapsed(ctx, &clusterpb.ElapsedRequest{Leader: r.node.cfg.ID, Term: r.term, Lease: int64(r.node.timing.lease)})
+		resp, err := client.Elapsed(ctx, &clusterpb.ElapsedRequest{Leader: r.node.cfg.ID, Term: r.term, Lease: int64(r.node.timing.wait)})
 		cancel()
 		if err == nil && resp.Known {
-			r.noteElapsed(id, r.node.clock(), time.Duration(resp.Elapsed))
+			r.noteElapsed(id, r.node.clock(), proof{time.Duration(resp.Elapsed), time.Duration(resp.Own)})
 			return
 		}
 		select {
@@ -37,9 +37,9 @@ func (r *reign) askElapsed(id string) {
 	}
 }
 
-func (r *reign) noteElapsed(voter string, received, elapsed time.Duration) {
+func (r *reign) noteElapsed(voter string, received time.Duration, p proof) {
 	r.mu.Lock()
-	r.regent.grantor.noteElapsed(voter, received, elapsed)
+	r.regent.grantor.noteElapsed(voter, received, p)
 	r.mu.Unlock()
 	nudge(r.kick)
 }
@@ -62,11 +62,42 @@ func (r *reign) probe() {
 	}
 }
 
+// underway are the voters with a probe that has had no answer yet; true if it's time for the next one. Each has one at a
+// time: a leader that's heard and doesn't hear does no good by probing on, since each voter that it reaches makes a
+// successor wait longer.
+type underway map[string]bool
+
+// begin tells whether a voter may be probed now; if not, end will say that it's due.
+func (u underway) begin(voter string) bool {
+	_, busy := u[voter]
+	u[voter] = busy
+	return !busy
+}
+
+// end is told of an answer, or that there's none.
+func (u underway) end(voter string) (due bool) {
+	due = u[voter]
+	delete(u, voter)
+	return due
+}
+
 func (r *reign) probeAll() {
 	sent := r.node.clock()
 	r.grantSelf(sent) // a group of one needs no answers
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	for _, id := range r.node.others() {
-		r.wg.Go(func() { r.probeOne(id, sent) })
+		if !r.probing.begin(id) {
+			continue
+		}
+		r.wg.Go(func() {
+			r.probeOne(id, sent)
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			if r.probing.end(id) {
+				nudge(r.ask)
+			}
+		})
 	}
 }
 
@@ -78,7 +109,7 @@ func (r *reign) probeOne(id string, sent time.Duration) {
 	}
 	ctx, cancel := context.WithTimeout(r.ctx, r.node.timing.lease)
 	defer cancel()
-	resp, err := client.Probe(ctx, &clusterpb.ProbeRequest{Leader: r.node.cfg.ID, Term: r.term, Lease: int64(r.node.timing.lease)})
+	resp, err := client.Probe(ctx, &clusterpb.ProbeRequest{Leader: r.node.cfg.ID, Term: r.term, Lease: int64(r.node.timing.wait)})
 	if err != nil {
 		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 			r.node.peers.hangUp(id)
@@ -151,8 +182,8 @@ func (r *reign) grant(ctx context.Context, req *clusterpb.LeaseRequest, received
 		return 0, fmt.Errorf("it's in term %d, the leader in %d", req.Term, r.term)
 	case !known || m.Role != RoleFEP || !slices.Contains(voters, req.Node):
 		return 0, fmt.Errorf("%w: %s is no FEP of this group", ErrUnknownNode, req.Node)
-	case time.Duration(req.Lease) != n.timing.lease:
-		return 0, fmt.Errorf("its lease is %v, the leader's %v", time.Duration(req.Lease), n.timing.lease)
+	case time.Duration(req.Lease) != n.timing.wait:
+		return 0, fmt.Errorf("its lease is %v, the leader's %v", time.Duration(req.Lease), n.timing.wait)
 	case n.disk.stalled():
 		return 0, errStalled
 	}

@@ -13,7 +13,8 @@ type keeper struct {
 	publish func(leaseView)
 
 	mu      sync.Mutex
-	voucher voucher
+	voucher voucher // of leases that others have
+	asked   voucher // of this node's own
 	holder  holder
 	applied uint64
 	dropped bool
@@ -23,8 +24,8 @@ type keeper struct {
 // now, by excess; it then answers as if it had vouched for them that much later.
 func newKeeper(clock clock, lease, excess time.Duration, term func() uint64, publish func(leaseView)) *keeper {
 	return &keeper{
-		clock: clock, term: term, publish: publish,
-		voucher: newVoucher(clock() + excess), holder: holder{lease: lease},
+		clock: clock, term: term, publish: publish, holder: holder{lease: lease},
+		voucher: newVoucher(clock() + excess), asked: newVoucher(clock() + excess),
 	}
 }
 
@@ -36,18 +37,21 @@ func (k *keeper) vouch(term uint64) bool {
 }
 
 // elapsed is for how long this node has vouched for no term before the given one, which must be its current one.
-func (k *keeper) elapsed(term uint64) (time.Duration, bool) {
+func (k *keeper) elapsed(term uint64) (p proof, ok bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return k.voucher.elapsed(k.clock(), term, k.term())
+	now, current := k.clock(), k.term()
+	others, ok := k.voucher.elapsed(now, term, current)
+	own, _ := k.asked.elapsed(now, term, current)
+	return proof{others, own}, ok
 }
 
 // accept takes a leader's grant. By sending the request this node vouched for the leader's term; it counts as having
-// done so if the lease comes to be, which it doesn't once the node has left that term.
+// done so, for this lease, if it comes to be, which it doesn't once the node has left that term.
 func (k *keeper) accept(term uint64, g grant) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.dropped || !k.voucher.vouch(g.sent, term, k.term()) {
+	if k.dropped || !k.asked.vouch(g.sent, term, k.term()) {
 		return false
 	}
 	k.holder.accept(k.clock(), g, k.applied)

@@ -19,10 +19,10 @@ const (
 	stopTime = 50 * time.Millisecond
 )
 
-// leaseWait is how long after a lease could have begun, by the waiting node's clock, its holder has certainly stopped:
-// the holder's clock may be slow and the waiter's fast.
-func leaseWait(lease time.Duration) time.Duration {
-	return lease*(100+clockRatePercent)/(100-clockRatePercent) + stopTime
+// validFor is how long a lease is valid, counted by its holder, if a successor that waits from the same instant by its own
+// clock is to find that the holder has stopped: the holder's clock may be slow and the waiter's fast.
+func validFor(wait time.Duration) time.Duration {
+	return (wait - stopTime) * (100 - clockRatePercent) / (100 + clockRatePercent)
 }
 
 // voucher is what a voter remembers of vouching for terms: telling a node, by an answer that a lease may be built on,
@@ -68,6 +68,13 @@ func (v *voucher) elapsed(now time.Duration, term, current uint64) (time.Duratio
 		return 0, false
 	}
 	return now - v.before, true
+}
+
+// proof is a voter's answer to a new leader: for how long at least it has vouched for no earlier term. What it asked for
+// itself is told apart, since that vouches for its own lease alone.
+type proof struct {
+	others time.Duration
+	own    time.Duration
 }
 
 // grant is a leader's answer to a request for a lease.
@@ -125,22 +132,22 @@ func (h *holder) drop() {
 // grantor is a leader's side of the leases, for one term that it leads.
 type grantor struct {
 	self  string
-	lease time.Duration
-	wait  time.Duration // leaseWait(lease)
+	lease time.Duration // how long one is valid, for its holder
+	wait  time.Duration // for a successor
 	ready bool          // everything that earlier leaders committed is applied
 	shut  bool          // no one is given a lease
 
-	before     map[string]time.Duration // a voter has vouched for no earlier term after this instant
+	before     map[string]proof         // a voter has vouched for no earlier term after these instants
 	vouched    map[string]time.Duration // a voter vouched for this term at this instant or later
 	granted    map[string]time.Duration // when a node's last lease was granted; the holder counts from before that
 	barred     map[string]int           // nodes that are given no lease while proposals to take from them are in flight
 	minApplied uint64                   // what a holder must have applied to know what was taken from it
 }
 
-func newGrantor(self string, lease time.Duration) *grantor {
+func newGrantor(self string, wait time.Duration) *grantor {
 	return &grantor{
-		self: self, lease: lease, wait: leaseWait(lease),
-		before:  map[string]time.Duration{},
+		self: self, lease: validFor(wait), wait: wait,
+		before:  map[string]proof{},
 		vouched: map[string]time.Duration{},
 		granted: map[string]time.Duration{},
 		barred:  map[string]int{},
@@ -153,9 +160,9 @@ func (g *grantor) open(applied uint64) {
 	g.minApplied = max(g.minApplied, applied)
 }
 
-// noteElapsed takes a voter's answer, received at an instant, that it has vouched for no earlier term for so long.
-func (g *grantor) noteElapsed(voter string, received, elapsed time.Duration) {
-	g.before[voter] = received - elapsed
+// noteElapsed takes a voter's answer, received at an instant.
+func (g *grantor) noteElapsed(voter string, received time.Duration, p proof) {
+	g.before[voter] = proof{others: received - p.others, own: received - p.own}
 }
 
 // noteVouched takes a voter's answer to a probe that was sent at an instant.
@@ -209,18 +216,26 @@ func (g *grantor) fresh(now time.Duration, node string) bool {
 // free is the instant from which on a node holds no lease, if it's granted none any more. It isn't known before a quorum
 // has proved how old the leases of earlier terms are.
 func (g *grantor) free(node string, voters []string) (at time.Duration, known bool) {
-	old, known := g.lastOld(voters)
+	old, known := g.lastOld(node, voters)
 	return max(old, g.granted[node]) + g.wait, known
 }
 
-// lastOld is an instant after which no lease of an earlier term can have begun. Such a lease stands on a quorum that
-// vouched for its term, and any quorum has a member in common with it.
-func (g *grantor) lastOld(voters []string) (at time.Duration, known bool) {
+// anyNode stands for whichever node in lastOld.
+const anyNode = ""
+
+// lastOld is an instant after which no lease of an earlier term, held by a node, can have begun. Such a lease stands on a
+// quorum that vouched for its term, and any quorum has a member in common with it. That member may be the holder.
+func (g *grantor) lastOld(node string, voters []string) (at time.Duration, known bool) {
 	var answers []time.Duration
 	for _, v := range voters {
-		if at, ok := g.before[v]; ok {
-			answers = append(answers, at)
+		p, ok := g.before[v]
+		if !ok {
+			continue
 		}
+		if v == node || node == anyNode {
+			p.others = max(p.others, p.own)
+		}
+		answers = append(answers, p.others)
 	}
 	n := quorum(len(voters))
 	if len(answers) < n {

@@ -10,27 +10,27 @@ import (
 
 const ms = time.Millisecond
 
-func TestLeaseWait(t *testing.T) {
-	for _, c := range []struct{ lease, wait time.Duration }{
-		{500 * ms, 560101010},
-		{100 * ms, 152020202},
-		{10 * time.Second, 10252020202},
+func TestValidFor(t *testing.T) {
+	for _, c := range []struct{ wait, lease time.Duration }{
+		{500 * ms, 441089108},
+		{MinLease, 98019801},
+		{10 * time.Second, 9752970297},
 	} {
-		if got := leaseWait(c.lease); got != c.wait {
-			t.Errorf("leaseWait(%v) = %v, expected %v", c.lease, got, c.wait)
+		if got := validFor(c.wait); got != c.lease {
+			t.Errorf("validFor(%v) = %v, expected %v", c.wait, got, c.lease)
 		}
 	}
 }
 
-// TestLeaseWaitCoversClocks is the inequality that everything stands on: whatever two clocks do within their bounds, a
+// TestValidForCoversClocks is the inequality that everything stands on: whatever two clocks do within their bounds, a
 // holder that counts from s has stopped when a successor that waits from s goes on.
-func TestLeaseWaitCoversClocks(t *testing.T) {
+func TestValidForCoversClocks(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		lease := time.Duration(rapid.Int64Range(int64(MinLease), int64(MaxLease)).Draw(t, "lease"))
+		wait := time.Duration(rapid.Int64Range(int64(MinLease), int64(MaxLease)).Draw(t, "wait"))
 		holder := rapid.Float64Range(0.99, 1.01).Draw(t, "holder's rate")
 		successor := rapid.Float64Range(0.99, 1.01).Draw(t, "successor's rate")
-		stops := float64(lease)/holder + float64(stopTime)/successor
-		goesOn := float64(leaseWait(lease)) / successor
+		stops := float64(validFor(wait))/holder + float64(stopTime)/successor
+		goesOn := float64(wait) / successor
 		if goesOn < stops-1 {
 			t.Fatalf("goes on after %v, the other stops after %v", time.Duration(goesOn), time.Duration(stops))
 		}
@@ -146,8 +146,8 @@ func TestGrantorEvidence(t *testing.T) {
 
 func TestGrantorTakes(t *testing.T) {
 	voters := []string{"a", "b", "c"}
-	w := leaseWait(500 * ms)
-	g := newGrantor("a", 500*ms)
+	const w = 500 * ms
+	g := newGrantor("a", w)
 	if g.refusal("b") == "" {
 		t.Error("granted before everything of earlier terms is applied")
 	}
@@ -155,28 +155,31 @@ func TestGrantorTakes(t *testing.T) {
 	if g.bar(time.Hour, "b", voters) == nil {
 		t.Error("took without proof of how old the leases of earlier terms are")
 	}
-	g.noteElapsed("a", 1000*ms, 300*ms)
+	g.noteElapsed("a", 1000*ms, proof{300 * ms, 300 * ms})
 	if g.bar(time.Hour, "b", voters) == nil {
 		t.Error("took with proof of one of three")
 	}
-	g.noteElapsed("c", 1010*ms, 10*ms)
+	g.noteElapsed("c", 1010*ms, proof{10 * ms, 10 * ms})
 	if at, known := g.free("b", voters); !known || at != 1000*ms+w {
 		t.Errorf("free at %v, %t; expected a wait from 1 s, the newest of the two", at, known)
 	}
-	g.noteElapsed("b", 1020*ms, 400*ms)
-	if at, _ := g.free("b", voters); at != 700*ms+w {
-		t.Errorf("free at %v; expected a wait from 700 ms: two of three are older", at)
+	g.noteElapsed("b", 1020*ms, proof{others: 400 * ms, own: 100 * ms})
+	if at, _ := g.free("c", voters); at != 700*ms+w {
+		t.Errorf("c is free at %v; expected a wait from 700 ms: two of three are older, and what b asked for was for itself", at)
 	}
-	if g.bar(700*ms+w-1, "b", voters) == nil {
+	if at, _ := g.free("b", voters); at != 920*ms+w {
+		t.Errorf("b is free at %v; expected a wait from 920 ms, when b asked last", at)
+	}
+	if g.bar(920*ms+w-1, "b", voters) == nil {
 		t.Error("took too early")
 	}
-	if min := g.grant(900*ms, "b", 7); min != 7 {
+	if min := g.grant(950*ms, "b", 7); min != 7 {
 		t.Errorf("min applied %d, expected the newest change of owners", min)
 	}
-	if g.bar(900*ms+w-1, "b", voters) == nil {
+	if g.bar(950*ms+w-1, "b", voters) == nil {
 		t.Error("took before the lease that it granted was over")
 	}
-	if err := g.bar(900*ms+w, "b", voters); err != nil {
+	if err := g.bar(950*ms+w, "b", voters); err != nil {
 		t.Error(err)
 	}
 	if g.refusal("b") == "" || g.refusal("c") != "" {
@@ -191,6 +194,19 @@ func TestGrantorTakes(t *testing.T) {
 	}
 }
 
+func TestOneProbeUnderWay(t *testing.T) {
+	u := underway{}
+	if !u.begin("b") || u.begin("b") || u.begin("b") || !u.begin("c") {
+		t.Error("expected one probe a voter at a time")
+	}
+	if !u.end("b") || u.end("c") {
+		t.Error("expected b to be due, which was passed over, and c not")
+	}
+	if !u.begin("b") || u.end("b") {
+		t.Error("what was due before counts no more")
+	}
+}
+
 // The next two are stories of two holders that the model hardly ever comes upon. Each is told with the protocol, where it
 // ends well, and the last lines show what would have come of the mistake.
 
@@ -198,21 +214,21 @@ func TestGrantorTakes(t *testing.T) {
 // to it that it hasn't vouched for long. Were it to vouch for term 1 now, the old leader would have a lease that the new
 // one doesn't know of.
 func TestVouchingForATermThatWasLeft(t *testing.T) {
-	w := leaseWait(500 * ms)
+	const w = 500 * ms
 	voter := newVoucher(0)
 	voter.vouch(1000*ms, 1, 1) // the last probe that it answered
-	proof, ok := voter.elapsed(1400*ms, 2, 2)
-	if !ok || proof != 400*ms {
-		t.Fatalf("%v, %t", proof, ok)
+	elapsed, ok := voter.elapsed(1400*ms, 2, 2)
+	if !ok || elapsed != 400*ms {
+		t.Fatalf("%v, %t", elapsed, ok)
 	}
 	if voter.vouch(1410*ms, 1, 2) {
 		t.Error("vouched for the term that it had left")
 	}
-	newLeader := newGrantor("c", 500*ms)
-	newLeader.noteElapsed("b", 1400*ms, proof)
-	newLeader.noteElapsed("c", 1400*ms, proof)
+	newLeader := newGrantor("c", w)
+	newLeader.noteElapsed("b", 1400*ms, proof{elapsed, elapsed})
+	newLeader.noteElapsed("c", 1400*ms, proof{elapsed, elapsed})
 	free, _ := newLeader.free("a", []string{"a", "b", "c"})
-	old := holder{lease: 500 * ms}
+	old := holder{lease: validFor(w)}
 	old.accept(1415*ms, grant{sent: 1390 * ms}, 0) // what must not come to be
 	if free != 1000*ms+w || old.until < free {
 		t.Errorf("free at %v, the mistaken lease until %v: the story proves nothing", free, old.until)
@@ -231,8 +247,8 @@ func TestTakingALeaseOfATermThatWasLeft(t *testing.T) {
 		t.Fatal("no lease")
 	}
 	now, term = 1400*ms, 2
-	if proof, ok := k.elapsed(2); !ok || proof != 400*ms {
-		t.Fatalf("proof %v, %t; expected 400 ms: sending a request is vouching for its term", proof, ok)
+	if p, ok := k.elapsed(2); !ok || p.own != 400*ms {
+		t.Fatalf("%+v, %t; expected 400 ms: sending a request is vouching for its term", p, ok)
 	}
 	now = 1410 * ms
 	if k.accept(1, grant{sent: 1125 * ms}) || lease.until != 1500*ms {
@@ -261,11 +277,11 @@ func TestLastOldIsAnyQuorums(t *testing.T) {
 		for _, v := range voters {
 			if rapid.Bool().Draw(t, v+" answers") {
 				at := time.Duration(rapid.IntRange(0, 1000).Draw(t, v))
-				g.noteElapsed(v, at, 0)
+				g.noteElapsed(v, at, proof{})
 				answers = append(answers, at)
 			}
 		}
-		got, known := g.lastOld(voters)
+		got, known := g.lastOld(anyNode, voters)
 		if known != (len(answers) > len(voters)/2) {
 			t.Fatalf("known %t with %d of %d", known, len(answers), len(voters))
 		}

@@ -46,8 +46,8 @@ func TestModelNoticesMistakes(t *testing.T) {
 		broken mutation
 		from   uint64 // a seed from which on it doesn't take long
 	}{
-		{noWait, 1}, {noStopTime, 1}, {noRateMargin, 510}, {fromAnswer, 20}, {noMinApplied, 15}, {noBar, 30}, {noFence, 470},
-		{forgetsAtRestart, 430}, {forgetsAtReign, 1},
+		{noWait, 1}, {noStopTime, 1}, {noRateMargin, 1180}, {fromAnswer, 130}, {noMinApplied, 25}, {noBar, 50}, {noFence, 560},
+		{forgetsAtRestart, 430}, {forgetsAtReign, 1}, {forgetsOwn, 2185},
 	} {
 		t.Run(string(c.broken), func(t *testing.T) {
 			seed, err := firstFailure(c.from, 6000, c.broken)

@@ -150,7 +150,7 @@ func (n *Node) newTransport() *transport {
 	})
 	var witness *campaignGuard
 	if n.self.Role == RoleWitness {
-		witness = newCampaignGuard(newTiming(n.timing.lease, RoleFEP, 1).heartbeat)
+		witness = newCampaignGuard(newTiming(n.timing.wait, RoleFEP, 1).heartbeat)
 	}
 	return newTransport(inner, n.self.Address, n.clock, n.disk, witness, n.stores.amnesia)
 }

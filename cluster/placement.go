@@ -45,7 +45,7 @@ const (
 //     30 s, and then ever more rarely.
 //   - The witness owns nothing, and hands on leadership to a FEP as soon as one has all that's committed.
 type placement struct {
-	wait  time.Duration // leaseWait
+	wait  time.Duration // after which a lease is certainly over
 	seen  map[string]*tenancy
 	asked time.Duration // when leadership was last handed on
 	tried bool
@@ -90,8 +90,8 @@ type decision struct {
 	takes  string
 }
 
-func newPlacement(lease time.Duration) *placement {
-	return &placement{wait: leaseWait(lease), seen: map[string]*tenancy{}}
+func newPlacement(wait time.Duration) *placement {
+	return &placement{wait: wait, seen: map[string]*tenancy{}}
 }
 
 // decide returns what to propose now. It's asked whenever something changed, and a few times a lease.

@@ -32,10 +32,10 @@ type memberState struct {
 	applied uint64
 }
 
-func newRegent(self Member, members []Member, lease time.Duration, cause, campaigned time.Duration) *regent {
+func newRegent(self Member, members []Member, wait time.Duration, cause, campaigned time.Duration) *regent {
 	return &regent{
-		self: self, members: members, renew: lease / 4,
-		grantor: newGrantor(self.ID, lease), policy: newPlacement(lease), heard: map[string]*memberState{},
+		self: self, members: members, renew: wait / renewals,
+		grantor: newGrantor(self.ID, wait), policy: newPlacement(wait), heard: map[string]*memberState{},
 		cause: cause, campaigned: campaigned,
 	}
 }

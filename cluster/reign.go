@@ -26,8 +26,9 @@ type reign struct {
 	ask    chan struct{} // probe now
 	news   broadcast     // evidence has come in
 
-	mu     sync.Mutex // taken after machine.mu
-	regent *regent
+	mu      sync.Mutex // taken after machine.mu
+	regent  *regent
+	probing underway
 
 	proposed string          // digest that was proposed in this reign; govern's, as is the next
 	asked    map[string]bool // voters that were asked for proof
@@ -40,8 +41,8 @@ func newReign(n *Node, term uint64) *reign {
 	ctx, cancel := context.WithCancel(n.ctx)
 	r := &reign{
 		node: n, term: term, ctx: ctx, cancel: cancel,
-		kick: make(chan struct{}, 1), ask: make(chan struct{}, 1), asked: map[string]bool{},
-		regent: newRegent(n.self, n.members(), n.timing.lease, n.clock()-n.transport.silence(), time.Duration(n.campaigned.Load())),
+		kick: make(chan struct{}, 1), ask: make(chan struct{}, 1), asked: map[string]bool{}, probing: underway{},
+		regent: newRegent(n.self, n.members(), n.timing.wait, n.clock()-n.transport.silence(), time.Duration(n.campaigned.Load())),
 	}
 	if d, ok := n.keeper.elapsed(term); ok {
 		r.noteElapsed(n.cfg.ID, n.clock(), d)
@@ -145,7 +146,7 @@ func (r *reign) waitUnchanged(ctx context.Context) error {
 	for {
 		now, voters := r.node.clock(), r.node.voters()
 		r.mu.Lock()
-		old, known := r.regent.grantor.lastOld(voters)
+		old, known := r.regent.grantor.lastOld(anyNode, voters)
 		ready := r.regent.readyAt != 0
 		free := max(old, r.changedAt) + r.regent.grantor.wait
 		r.mu.Unlock()

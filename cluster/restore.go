@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -98,7 +100,8 @@ func (r *reign) waitAllFree(ctx context.Context) error {
 		now := r.node.clock()
 		wait := time.Duration(0)
 		r.mu.Lock()
-		for _, id := range voters {
+		// Who was taken out of the group may hold one, too.
+		for _, id := range append(slices.Collect(maps.Keys(r.regent.grantor.granted)), voters...) {
 			at, known := r.regent.grantor.free(id, voters)
 			if !known {
 				at = now + r.node.timing.renew

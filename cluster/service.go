@@ -38,12 +38,14 @@ func (s *service) Lease(ctx context.Context, req *clusterpb.LeaseRequest) (*clus
 // Probe vouches for a leader's term.
 func (s *service) Probe(_ context.Context, req *clusterpb.ProbeRequest) (*clusterpb.ProbeResponse, error) {
 	n := s.node
-	ok := time.Duration(req.Lease) == n.timing.lease && !n.disk.stalled() && n.keeper.vouch(req.Term)
+	ok := time.Duration(req.Lease) == n.timing.wait && !n.disk.stalled() && n.keeper.vouch(req.Term)
 	return &clusterpb.ProbeResponse{Term: n.raft.CurrentTerm(), Vouched: ok, Applied: n.machine.applied.Load()}, nil
 }
 
 // Elapsed is a voter's proof for a new leader.
 func (s *service) Elapsed(_ context.Context, req *clusterpb.ElapsedRequest) (*clusterpb.ElapsedResponse, error) {
-	elapsed, ok := s.node.keeper.elapsed(req.Term)
-	return &clusterpb.ElapsedResponse{Known: ok && time.Duration(req.Lease) == s.node.timing.lease, Elapsed: int64(elapsed)}, nil
+	p, ok := s.node.keeper.elapsed(req.Term)
+	return &clusterpb.ElapsedResponse{
+		Known: ok && time.Duration(req.Lease) == s.node.timing.wait, Elapsed: int64(p.others), Own: int64(p.own),
+	}, nil
 }

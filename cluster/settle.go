@@ -41,7 +41,7 @@ func (s *stores) settle(cfg Config) error {
 		return fmt.Errorf("%w: %s: %w", ErrDataDir, cfg.DataDir, err)
 	}
 	if record.Lease > cfg.Lease {
-		s.excess = leaseWait(record.Lease) - leaseWait(cfg.Lease)
+		s.excess = record.Lease - cfg.Lease
 	}
 	record = nodeRecord{ID: cfg.ID, Lease: cfg.Lease, Current: record.Current && exists}
 	if err := writeRecord(path, record); err != nil {

@@ -19,7 +19,7 @@ type sim struct {
 	queue  simQueue
 	serial int
 	nodes  []*simNode
-	lease  time.Duration
+	lease  time.Duration // as it's configured
 	// election is the shortest silence of a leader after which a node campaigns; the longest is twice that. Where it's
 	// much shorter than a lease, leaders change while leases are valid and messages of several terms are under way.
 	election time.Duration
@@ -169,9 +169,9 @@ func (n *simNode) boot() {
 	n.raft = simRaft{term: n.raft.term, voted: n.raft.voted, log: n.raft.log, role: "follower"}
 	n.state, n.owners, n.open, n.lease = fsm.New(), 0, map[string]uint64{}, leaseView{}
 	n.waiting, n.regent, n.plan, n.listRev = nil, nil, nil, 0
-	n.keeper = newKeeper(n.local, n.sim.lease, 0, func() uint64 { return n.raft.term }, func(l leaseView) { n.lease = l })
+	n.keeper = newKeeper(n.local, validFor(n.sim.lease), 0, func() uint64 { return n.raft.term }, func(l leaseView) { n.lease = l })
 	if n.sim.broken == forgetsAtRestart {
-		n.keeper.voucher = newVoucher(-time.Hour)
+		n.keeper.voucher, n.keeper.asked = newVoucher(-time.Hour), newVoucher(-time.Hour)
 	}
 	n.drawLimit()
 	n.after(n.sim.upTo(n.sim.election), n.tickRaft)
@@ -222,12 +222,12 @@ func (n *simNode) receive(from string, m any) {
 	case msgProbed:
 		n.onProbed(from, m)
 	case msgElapsed:
-		if d, ok := n.keeper.elapsed(m.term); ok {
-			n.send(from, msgProof{m.term, d})
+		if p, ok := n.keeper.elapsed(m.term); ok {
+			n.send(from, msgProof{m.term, p})
 		}
 	case msgProof:
 		if n.leads(m.term) {
-			n.regent.grantor.noteElapsed(from, n.local(), m.elapsed)
+			n.noteElapsed(from, m.proof)
 		}
 	}
 }

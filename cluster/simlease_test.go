@@ -36,8 +36,8 @@ type (
 	}
 	msgElapsed struct{ term uint64 }
 	msgProof   struct {
-		term    uint64
-		elapsed time.Duration
+		term  uint64
+		proof proof
 	}
 )
 
@@ -53,6 +53,7 @@ const (
 	noFence          mutation = "decisions of earlier terms count"
 	forgetsAtRestart mutation = "a voter forgets what it vouched for"
 	forgetsAtReign   mutation = "a new leader forgets the leases of earlier terms"
+	forgetsOwn       mutation = "a voter forgets what it asked for itself"
 )
 
 func (n *simNode) leads(term uint64) bool {
@@ -79,15 +80,22 @@ func (n *simNode) reignBegins() {
 		g.wait = g.lease + stopTime
 	case forgetsAtReign:
 		for _, id := range n.voters() {
-			g.noteElapsed(id, n.local(), time.Hour)
+			g.noteElapsed(id, n.local(), proof{time.Hour, time.Hour})
 		}
 	}
-	if d, ok := n.keeper.elapsed(n.raft.term); ok && n.sim.broken != forgetsAtReign {
-		g.noteElapsed(n.id, n.local(), d)
+	if p, ok := n.keeper.elapsed(n.raft.term); ok && n.sim.broken != forgetsAtReign {
+		n.noteElapsed(n.id, p)
 	}
 	n.plan, n.waiting = &plan{}, nil // until the mark is applied
 	n.planAt = n.append(simEntry{fence: n.raft.term})
 	n.tickReign(n.raft.term)
+}
+
+func (n *simNode) noteElapsed(from string, p proof) {
+	if n.sim.broken == forgetsOwn {
+		p.own = p.others
+	}
+	n.regent.grantor.noteElapsed(from, n.local(), p)
 }
 
 // tickReign is a leader's rhythm.

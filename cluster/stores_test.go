@@ -205,7 +205,7 @@ func TestDataDirIsRefused(t *testing.T) {
 func TestShorterLease(t *testing.T) {
 	cfg := Config{ID: "fep1", Members: threeMembers, DataDir: t.TempDir(), Station: testStation(threeMembers), Lease: 500 * ms}
 	for _, c := range []struct{ lease, excess time.Duration }{
-		{500 * ms, 0}, {200 * ms, leaseWait(500*ms) - leaseWait(200*ms)}, {200 * ms, 0}, {900 * ms, 0},
+		{500 * ms, 0}, {200 * ms, 300 * ms}, {200 * ms, 0}, {900 * ms, 0},
 	} {
 		cfg.Lease = c.lease
 		full, err := cfg.withDefaults()

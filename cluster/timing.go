@@ -5,12 +5,13 @@ import "time"
 // timing is every timeout of a node. All derive from the lease, so that one number in the configuration decides how
 // fast a station is and how much stalling it forgives.
 type timing struct {
-	lease time.Duration // a node may act for so long without hearing from the leader
-	renew time.Duration // between two requests for a lease: three may be lost
+	wait  time.Duration // the configured lease: the whole time that a successor waits
+	lease time.Duration // a node may act for so long without hearing from the leader; what's left of wait is to stop
+	renew time.Duration // between two requests for a lease: two may be lost, and the third still comes in time
 
-	// heartbeat is Raft's HeartbeatTimeout: silence of the leader after which a follower campaigns. 3/5 of the lease lets
-	// the election end at about the time at which the old leader's lease has, so neither waits for the other; below
-	// 100 ms the scheduler of a busy machine looks like a dead leader. Raft's heartbeats go out ten times as often.
+	// heartbeat is Raft's HeartbeatTimeout: silence of the leader after which a follower campaigns. 3/5 of the wait lets
+	// the election end before the old leader's lease is over, so the successor waits for that alone; below 100 ms the
+	// scheduler of a busy machine looks like a dead leader. Raft's heartbeats go out ten times as often.
 	heartbeat time.Duration
 
 	// election is Raft's ElectionTimeout: how long a candidate waits for votes before it tries again. Raft wants it at
@@ -39,14 +40,18 @@ type timing struct {
 	dial, unacked time.Duration
 }
 
-func newTiming(lease time.Duration, role Role, host int) timing {
+// renewals is how often a lease is asked for in the time that a successor waits.
+const renewals = 4
+
+func newTiming(wait time.Duration, role Role, host int) timing {
 	t := timing{
-		lease:     lease,
-		renew:     lease / 4,
-		heartbeat: max(lease*3/5, 100*time.Millisecond),
+		wait:      wait,
+		lease:     validFor(wait),
+		renew:     wait / renewals,
+		heartbeat: max(wait*3/5, 100*time.Millisecond),
 		commit:    5 * time.Millisecond,
-		stagger:   time.Duration(host-1) * max(lease/40, 5*time.Millisecond),
-		stuck:     max(4*lease, 3*time.Second),
+		stagger:   time.Duration(host-1) * max(wait/40, 5*time.Millisecond),
+		stuck:     max(4*wait, 3*time.Second),
 	}
 	if role == RoleWitness {
 		// Voters refuse while they believe in a leader, so the one that gives up belief last decides who wins: a witness
@@ -57,6 +62,6 @@ func newTiming(lease time.Duration, role Role, host int) timing {
 	t.stall = max(2*t.heartbeat, 500*time.Millisecond)
 	t.rpc = t.heartbeat
 	t.dial = t.heartbeat
-	t.unacked = max(2*lease, time.Second)
+	t.unacked = max(2*wait, time.Second)
 	return t
 }

@@ -63,7 +63,7 @@ func (l *loader) cluster(o *object) Cluster {
 	o.required("nodes")
 	c := Cluster{
 		LogStore: enum(o, "log_store", LogStoreBolt, LogStoreBolt, LogStoreWAL),
-		Lease:    o.duration("lease", 500*time.Millisecond, 100*time.Millisecond, 10*time.Second),
+		Lease:    o.duration("lease", 500*time.Millisecond, 150*time.Millisecond, 10*time.Second),
 	}
 	for _, e := range o.filled("nodes") {
 		n := o.doc.object(e.path, e.node)

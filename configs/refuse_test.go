@@ -168,7 +168,7 @@ func TestLoadRefusesStations(t *testing.T) {
 		{"time zone", []string{"name: Test}", "time_zone: Mars/Olympus}"},
 			`station.yaml:1:30: station.time_zone: "Mars/Olympus" is unknown: expected an IANA time zone such as Asia/Shanghai`},
 		{"lease too long", []string{"security:", "  lease: 11s\nsecurity:"},
-			`station.yaml:7:10: cluster.lease: 11s is out of range: expected 100ms to 10s`},
+			`station.yaml:7:10: cluster.lease: 11s is out of range: expected 150ms to 10s`},
 		{"lease without a unit", []string{"security:", "  lease: 500\nsecurity:"},
 			`station.yaml:7:10: cluster.lease: "500" is not a duration: expected a number with its unit, such as 500ms, 5s or 15m`},
 		{"log store", []string{"security:", "  log_store: sqlite\nsecurity:"},

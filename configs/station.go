@@ -61,7 +61,7 @@ const (
 type Cluster struct {
 	Nodes    []Node        `yaml:"nodes"` // by host
 	LogStore LogStore      `yaml:"log_store"`
-	Lease    time.Duration `yaml:"lease"` // 100 ms to 10 s; default 500 ms
+	Lease    time.Duration `yaml:"lease"` // 150 ms to 10 s; default 500 ms
 }
 
 // Node is a member of the station.

@@ -137,7 +137,7 @@ type LeaseRequest struct {
 	Digest        string                 `protobuf:"bytes,3,opt,name=digest,proto3" json:"digest,omitempty"`    // of its configuration
 	Build         string                 `protobuf:"bytes,4,opt,name=build,proto3" json:"build,omitempty"`      // version of its program
 	Applied       uint64                 `protobuf:"varint,5,opt,name=applied,proto3" json:"applied,omitempty"` // index of its state
-	Lease         int64                  `protobuf:"varint,6,opt,name=lease,proto3" json:"lease,omitempty"`     // its lease; the leader's must be the same
+	Lease         int64                  `protobuf:"varint,6,opt,name=lease,proto3" json:"lease,omitempty"`     // its lease, as configured; the leader's must be the same
 	Wanted        bool                   `protobuf:"varint,7,opt,name=wanted,proto3" json:"wanted,omitempty"`   // false: only to say that it's alive
 	Lacks         []string               `protobuf:"bytes,8,rep,name=lacks,proto3" json:"lacks,omitempty"`      // resources of the state that its own configuration doesn't have
 	unknownFields protoimpl.UnknownFields
@@ -489,7 +489,8 @@ func (x *ElapsedRequest) GetLease() int64 {
 type ElapsedResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Known         bool                   `protobuf:"varint,1,opt,name=known,proto3" json:"known,omitempty"`     // false: the voter isn't in that term, or its leases are of another length
-	Elapsed       int64                  `protobuf:"varint,2,opt,name=elapsed,proto3" json:"elapsed,omitempty"` // since it last vouched for an earlier term
+	Elapsed       int64                  `protobuf:"varint,2,opt,name=elapsed,proto3" json:"elapsed,omitempty"` // since it last vouched for an earlier term, and by that for another's lease
+	Own           int64                  `protobuf:"varint,3,opt,name=own,proto3" json:"own,omitempty"`         // the same for a lease of its own
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -534,6 +535,13 @@ func (x *ElapsedResponse) GetKnown() bool {
 func (x *ElapsedResponse) GetElapsed() int64 {
 	if x != nil {
 		return x.Elapsed
+	}
+	return 0
+}
+
+func (x *ElapsedResponse) GetOwn() int64 {
+	if x != nil {
+		return x.Own
 	}
 	return 0
 }
@@ -1012,10 +1020,11 @@ const file_cluster_proto_rawDesc = "" +
 	"\x0eElapsedRequest\x12\x16\n" +
 	"\x06leader\x18\x01 \x01(\tR\x06leader\x12\x12\n" +
 	"\x04term\x18\x02 \x01(\x04R\x04term\x12\x14\n" +
-	"\x05lease\x18\x03 \x01(\x03R\x05lease\"A\n" +
+	"\x05lease\x18\x03 \x01(\x03R\x05lease\"S\n" +
 	"\x0fElapsedResponse\x12\x14\n" +
 	"\x05known\x18\x01 \x01(\bR\x05known\x12\x18\n" +
-	"\aelapsed\x18\x02 \x01(\x03R\aelapsed\"\xd0\x02\n" +
+	"\aelapsed\x18\x02 \x01(\x03R\aelapsed\x12\x10\n" +
+	"\x03own\x18\x03 \x01(\x03R\x03own\"\xd0\x02\n" +
 	"\fAdminRequest\x12E\n" +
 	"\btransfer\x18\x01 \x01(\v2'.fepha.cluster.v1.AdminRequest.TransferH\x00R\btransfer\x12F\n" +
 	"\tadd_voter\x18\x02 \x01(\v2'.fepha.cluster.v1.AdminRequest.AddVoterH\x00R\baddVoter\x12?\n" +

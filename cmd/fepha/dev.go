@@ -47,7 +47,7 @@ loopback. Ctrl-C ends all of it.`,
 	fl.StringVar(&f.demo, "demo", "", "failover: kill the owner meanwhile and print what that cost")
 	fl.StringVar(&f.dir, "dir", "", "folder for configuration, data and logs; default a temporary one, removed at the end")
 	fl.Float64Var(&f.rate, "rate", 20, "events a second that device 1 emits")
-	fl.DurationVar(&f.lease, "lease", 500*time.Millisecond, "how long a node may act without hearing from the leader")
+	fl.DurationVar(&f.lease, "lease", 500*time.Millisecond, "at most so long does a node act without hearing from the leader")
 	fl.StringVar(&f.mode, "mode", "exclusive", "mode of the uplink: exclusive, main-standby or dual-active")
 	fl.Float64Var(&f.speed, "speed", 10, "speed of the recorded session")
 	return cmd
