@@ -39,7 +39,6 @@ type LinkID struct {
 // RTU is a field device, or several behind one session.
 type RTU struct {
 	Number        uint32
-	Name          string
 	CommonAddress iec104.CommonAddress
 	Points        []Point
 	Channels      []Channel     // in the order in which they are tried

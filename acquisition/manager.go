@@ -115,6 +115,11 @@ func (m *Manager) Configure(rtus []RTU) error {
 	return nil
 }
 
+// Concerned tells whether an RTU's links are closed and begun anew when it is to be another, see [Manager.Configure].
+func (r RTU) Concerned(next RTU) bool {
+	return !reflect.DeepEqual(r.settled(), next.settled()) || !newTable(r.Points).equal(newTable(next.Points))
+}
+
 // same tells whether the worker's RTU is configured like this one.
 func (w *worker) same(rtu RTU) bool {
 	return reflect.DeepEqual(rtu.settled(), w.rtu) && w.table.equal(newTable(rtu.Points))

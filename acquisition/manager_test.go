@@ -232,6 +232,8 @@ func TestConfigure(t *testing.T) {
 			return len(l) > 0 && l[0].State == fsm.LinkActive
 		}
 		b.until(2*time.Second, "both active", func() bool { return active(1) && active(2) })
+		d2.change(1, 0)
+		b.until(time.Second, "a value", func() bool { return b.points() == 1 })
 
 		m := b.feps["fep1"].Manager
 		two.Channels = []Channel{channel("b:2")}
@@ -245,6 +247,10 @@ func TestConfigure(t *testing.T) {
 		b.until(time.Second, "the point that is left", func() bool { return b.point(2, fsm.DI, 2).Value == 1 })
 		if p := b.point(2, fsm.DI, 1); p.Value != 0 {
 			t.Error("the point that is gone is still taken over")
+		}
+		b.until(pruneAfter+time.Second, "the point that is gone leaves the image", func() bool { return b.points() == 1 })
+		if p := b.point(2, fsm.DI, 2); p.Value != 1 {
+			t.Error("and takes another with it")
 		}
 		if d1.starts != 1 || d2.starts != 2 {
 			t.Errorf("%d and %d starts, expected 1 and 2", d1.starts, d2.starts)
@@ -262,6 +268,11 @@ func TestConfigure(t *testing.T) {
 			t.Error("a refused configuration has changed something")
 		}
 	})
+}
+
+func (b *bench) points() (n int) {
+	b.view(func(s *fsm.State) { n = s.PointCount() })
+	return n
 }
 
 // The node's end ends the acquisition.

@@ -52,6 +52,7 @@ func (w *worker) newTurn(t Tenure) *turn {
 		},
 	}
 	u.wg.Go(func() { u.pipeline.run(u.ctx) })
+	u.wg.Go(u.prune)
 	return u
 }
 

@@ -38,14 +38,15 @@ func (n *Node) askOnce(leader string) {
 	defer cancel()
 	term := n.raft.CurrentTerm()
 	req := &clusterpb.LeaseRequest{
-		Node: n.cfg.ID, Term: term, Digest: n.cfg.Station.GetDigest(), Build: n.cfg.Build,
+		Node: n.cfg.ID, Term: term, Build: n.cfg.Build,
 		Applied: n.machine.applied.Load(), Lease: int64(n.timing.wait),
 		// What can't be stored must not be acted on.
 		Wanted: n.self.Role == RoleFEP && !n.disk.stalled(),
 	}
 	n.machine.view(func(s *fsm.State) {
-		if s.Config().GetDigest() != req.Digest {
-			for id := range n.lacks(s) {
+		own := n.own(s)
+		if req.Digest = own.digest; s.Config().GetDigest() != own.digest {
+			for id := range own.lacks(s) {
 				req.Lacks = append(req.Lacks, id)
 			}
 		}
@@ -66,17 +67,6 @@ func (n *Node) askOnce(leader string) {
 		n.leasesRefused.Add(1)
 		n.log.Debug("no lease", "leader", leader, "term", term, "why", resp.Refused)
 	}
-}
-
-// lacks are the resources of the state that this node's own configuration doesn't have.
-func (n *Node) lacks(s *fsm.State) map[string]bool {
-	lacks := map[string]bool{}
-	for _, r := range s.Resources() {
-		if !n.declared[r.ID] {
-			lacks[r.ID] = true
-		}
-	}
-	return lacks
 }
 
 // release says for this node that a planned move may go on: nothing runs under any tenure of the resource any more.

@@ -66,6 +66,9 @@ type Config struct {
 	// Station declares the resources that exist; the leader proposes it when the state has another digest.
 	Station *fsmpb.Configure
 
+	// Prepared, if not nil, is as though [Node.Prepare] was called before anything else happens.
+	Prepared *fsmpb.Configure
+
 	Build  string       // version of the program, shown in PeerInfo
 	Logger hclog.Logger // nil: silent
 

@@ -101,7 +101,7 @@ func (r *reign) peerTable() []*clusterpb.LeaseResponse_Peer {
 	for _, id := range n.voters() {
 		voters[id] = true
 	}
-	now := n.clock()
+	now, own := n.clock(), n.ownNow()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var table []*clusterpb.LeaseResponse_Peer
@@ -121,7 +121,7 @@ func (r *reign) peerTable() []*clusterpb.LeaseResponse_Peer {
 			}
 		}
 		if st.digest != "" {
-			p.Build, p.ConfigDiffers = st.build, st.digest != n.cfg.Station.GetDigest()
+			p.Build, p.ConfigDiffers = st.build, st.digest != own.digest
 		}
 		table = append(table, p)
 	}

@@ -18,12 +18,11 @@ import (
 
 // Node is one member of a station's group. Its methods may be called from any goroutine.
 type Node struct {
-	cfg      Config
-	self     Member
-	declared map[string]bool // resources of this node's own configuration
-	log      hclog.Logger
-	clock    clock
-	timing   timing
+	cfg    Config
+	self   Member
+	log    hclog.Logger
+	clock  clock
+	timing timing
 
 	stores    *stores
 	disk      *diskWatch
@@ -47,6 +46,7 @@ type Node struct {
 	leadership    leadership
 	campaigned    atomic.Int64 // clock reading at which this node last began to campaign, ns
 	table         peerTable
+	declarations  declarations
 	refusals      refusals
 
 	leasesGranted, leasesRefused atomic.Uint64
@@ -71,7 +71,11 @@ func start(cfg Config, out outside) (_ *Node, err error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &Node{cfg: cfg, log: cfg.Logger.Named("cluster"), clock: newClock(), declared: declaredBy(cfg.Station)}
+	n := &Node{cfg: cfg, log: cfg.Logger.Named("cluster"), clock: newClock()}
+	n.declarations.own = newDeclaration(cfg.Station)
+	if cfg.Prepared != nil {
+		n.declarations.next = newDeclaration(cfg.Prepared)
+	}
 	n.self, _ = cfg.member(cfg.ID)
 	n.timing = newTiming(cfg.Lease, n.self.Role, n.self.Host)
 	n.ctx, n.cancel = context.WithCancel(context.Background())
@@ -314,19 +318,4 @@ func (n *Node) openRoute() (*route, error) {
 
 func released(r fsm.Resource, node string) *fsmpb.Command {
 	return &fsmpb.Command{Op: &fsmpb.Command_Released{Released: &fsmpb.Released{Resource: r.ID, Epoch: r.Epoch, Node: node}}}
-}
-
-// declaredBy are the resources that a configuration declares.
-func declaredBy(c *fsmpb.Configure) map[string]bool {
-	ids := map[string]bool{}
-	for _, r := range c.GetRtus() {
-		ids[fsm.RTUResource(r.GetNumber())] = true
-	}
-	for _, g := range c.GetGroups() {
-		ids[fsm.UplinkResource(g.GetUplink(), g.GetGroup())] = true
-	}
-	if c.GetFnp() {
-		ids[fsm.FNPResource()] = true
-	}
-	return ids
 }

@@ -172,16 +172,16 @@ func (r *reign) waitUnchanged(ctx context.Context) error {
 // one, or isn't restarted yet, doesn't impose its own.
 func (r *reign) declare() {
 	var digest string
-	r.node.machine.view(func(s *fsm.State) { digest = s.Config().GetDigest() })
-	own := r.node.cfg.Station.GetDigest()
-	if digest == own || r.proposed == own {
+	var own *declaration
+	r.node.machine.view(func(s *fsm.State) { digest, own = s.Config().GetDigest(), r.node.own(s) })
+	if digest == own.digest || r.proposed == own.digest {
 		return
 	}
 	voters := r.node.voters()
 	same := 0
 	r.mu.Lock()
 	for _, v := range voters {
-		if v == r.node.cfg.ID || r.regent.member(v).digest == own {
+		if v == r.node.cfg.ID || r.regent.member(v).digest == own.digest {
 			same++
 		}
 	}
@@ -189,8 +189,8 @@ func (r *reign) declare() {
 	if same < quorum(len(voters)) {
 		return
 	}
-	if err := r.propose(&fsmpb.Command{Op: &fsmpb.Command_Configure{Configure: r.node.cfg.Station}}); err == nil {
-		r.proposed = own
+	if err := r.propose(&fsmpb.Command{Op: &fsmpb.Command_Configure{Configure: own.configure}}); err == nil {
+		r.proposed = own.digest
 	}
 }
 
@@ -202,7 +202,7 @@ func (r *reign) decide() (again time.Duration) {
 	n.machine.view(func(s *fsm.State) {
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		r.regent.member(n.cfg.ID).lacks = n.lacks(s)
+		r.regent.member(n.cfg.ID).lacks = n.own(s).lacks(s)
 		p = r.regent.decide(n.clock(), s, voters, commit)
 	})
 	if p.handOn != "" {

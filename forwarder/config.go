@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"reflect"
 	"time"
 
 	"github.com/fepha/fepha/fsm"
@@ -57,7 +58,7 @@ type Uplink struct {
 	Controls      bool   // otherwise commands are answered as an unknown type
 
 	IEC104 iec104.Config // zero fields have the standard's defaults; ManualAck is not used
-	TLS    *tls.Config   // nil: plain TCP
+	TLS    *tls.Config   // nil: plain TCP; another pointer is another configuration
 	Limits iec104.Limits // zero fields have iec104's defaults
 
 	// SetClock is called with a client's clock synchronization; an error refuses it. Nil: it is confirmed, and this
@@ -109,17 +110,29 @@ func (u Uplink) withDefaults() Uplink {
 	return u
 }
 
+// same tells whether two uplinks differ in nothing but their points, which may change while clients are connected.
+func (u Uplink) same(o Uplink) bool {
+	if u.TLS != o.TLS || (u.SetClock == nil) != (o.SetClock == nil) {
+		return false
+	}
+	for _, x := range []*Uplink{&u, &o} {
+		*x = x.withDefaults()
+		x.Points, x.TLS, x.SetClock = nil, nil, nil
+	}
+	return reflect.DeepEqual(u, o)
+}
+
+// Concerned tells whether an uplink's clients lose their connections when it is to be another, see [Forwarder.Configure].
+func (u Uplink) Concerned(next Uplink) bool { return !u.same(next) }
+
 // validate reports everything that is wrong at once, but for the points; each error wraps ErrConfig.
-func (c Config) validate() error {
+func validate(uplinks []Uplink) error {
 	var errs []error
 	bad := func(format string, args ...any) {
 		errs = append(errs, fmt.Errorf("%w: "+format, append([]any{ErrConfig}, args...)...))
 	}
-	if c.Node == nil {
-		bad("no node")
-	}
 	names := map[string]bool{}
-	for _, u := range c.Uplinks {
+	for _, u := range uplinks {
 		if u.Name == "" || names[u.Name] {
 			bad("uplink %q: the name is missing or taken", u.Name)
 		}

@@ -33,7 +33,7 @@ type selection struct {
 // does while another control of the point is under way, or the device has answered.
 func (l *link) command(f *feed, c *iec104.Call) error {
 	u := l.g.u
-	e, ok := u.table.find(c.Object.Address)
+	e, ok := u.table.Load().find(c.Object.Address)
 	if !ok || e.role || e.typeID.Untimed() != c.ASDU.Type.Untimed() {
 		return c.Reject(iec104.UnknownObjectAddress)
 	}
@@ -96,7 +96,7 @@ func (l *link) control(call *iec104.Call, e *entry, now time.Time) (*fsmpb.Contr
 	c := &fsmpb.ControlSubmit{
 		Origin: l.origin(), Rtu: e.key.RTU, Kind: e.key.Kind.Proto(), Point: e.key.Point,
 		Type: uint32(a.Type.Untimed()), Value: o.Value, Qualifier: uint32(o.Qualifier &^ iec104.SelectBit),
-		DeadlineMs: now.Add(u.cfg.ControlTimeout).UnixMilli(), Category: u.table.categories[e.address],
+		DeadlineMs: now.Add(u.cfg.ControlTimeout).UnixMilli(), Category: u.table.Load().categories[e.address],
 	}
 	if a.Type.Untimed() == iec104.C_BO_NA_1 { // has no qualifier, and no selection
 		c.Qualifier = 0

@@ -3,7 +3,9 @@ package forwarder
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -12,9 +14,27 @@ import (
 
 // Forwarder runs the uplinks of one node.
 type Forwarder struct {
-	node     Node
+	cfg      Config // without uplinks
 	operator *operator
-	uplinks  []*uplink // those that this node serves
+
+	configuring sync.Mutex // held by who changes the uplinks
+
+	mu      sync.Mutex // guards what follows
+	uplinks []*employed
+	run     *running // nil: not in Run
+}
+
+// employed is an uplink that this node serves.
+type employed struct {
+	*uplink
+	cancel context.CancelFunc
+	ended  chan struct{} // closed when nothing of it is left
+}
+
+// running is what Run shares with Configure.
+type running struct {
+	ctx     context.Context
+	serving sync.WaitGroup
 }
 
 // New checks the configuration. Errors wrap ErrConfig.
@@ -25,45 +45,117 @@ func New(cfg Config) (*Forwarder, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	errs := []error{cfg.validate()}
-	tables := make([]*table, len(cfg.Uplinks))
-	for i, u := range cfg.Uplinks {
-		var err error
-		tables[i], err = newTable(u)
-		errs = append(errs, err)
+	if cfg.Node == nil {
+		return nil, fmt.Errorf("%w: no node", ErrConfig)
 	}
-	if err := errors.Join(errs...); err != nil {
+	uplinks := cfg.Uplinks
+	cfg.Uplinks = nil
+	f := &Forwarder{cfg: cfg, operator: newOperator(cfg.Node, time.Now())}
+	if err := f.Configure(uplinks); err != nil {
 		return nil, err
 	}
-	f := &Forwarder{node: cfg.Node, operator: newOperator(cfg.Node, time.Now())}
-	for i, u := range cfg.Uplinks {
-		if u.Listen == "" {
+	return f, nil
+}
+
+// Configure puts another list of uplinks in force. Clients of an uplink that isn't concerned stay connected, and so do
+// those of one of which only the points change: they're told by an end of initialization. With an error, which wraps
+// ErrConfig, nothing has changed. It returns after what is no more has ended.
+func (f *Forwarder) Configure(uplinks []Uplink) error {
+	f.configuring.Lock()
+	defer f.configuring.Unlock()
+	next, tables, err := f.prepare(uplinks)
+	if err != nil {
+		return err
+	}
+	f.mu.Lock()
+	var gone []*employed
+	for _, e := range f.uplinks {
+		i := slices.IndexFunc(next, func(n *employed) bool { return n.cfg.same(e.cfg) })
+		if i < 0 {
+			gone = append(gone, e)
+			continue
+		}
+		next[i] = e
+		e.setTable(tables[i])
+	}
+	f.uplinks = slices.DeleteFunc(f.uplinks, func(e *employed) bool { return slices.Contains(gone, e) })
+	run := f.run
+	f.mu.Unlock()
+	for _, e := range gone { // first, so that their ports are free
+		if run != nil {
+			e.cancel()
+			<-e.ended
+		}
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if run = f.run; run != nil {
+		for _, e := range next {
+			if !slices.Contains(f.uplinks, e) {
+				run.employ(e)
+			}
+		}
+	}
+	f.uplinks = next
+	return nil
+}
+
+// prepare checks a list of uplinks and makes those that this node serves, with their tables.
+func (f *Forwarder) prepare(uplinks []Uplink) (next []*employed, tables []*table, err error) {
+	errs := []error{validate(uplinks)}
+	for _, u := range uplinks {
+		t, err := newTable(u)
+		errs = append(errs, err)
+		if err != nil || u.Listen == "" {
 			continue
 		}
 		u = u.withDefaults()
 		u.Points = nil // the table has them: a million rows are not to be kept twice
-		up, err := newUplink(cfg, u, tables[i], f.operator)
-		if err != nil {
-			return nil, err
-		}
-		f.uplinks = append(f.uplinks, up)
+		up, err := newUplink(f.cfg, u, t, f.operator)
+		errs = append(errs, err)
+		next, tables = append(next, &employed{uplink: up}), append(tables, t)
 	}
-	return f, nil
+	return next, tables, errors.Join(errs...)
 }
 
 // Run serves the uplinks until ctx ends, and returns nil after everything it started has ended. The node must live until
 // then: groups are given up on the way out. It is called once.
 func (f *Forwarder) Run(ctx context.Context) error {
-	var serving, watching sync.WaitGroup
+	var watching sync.WaitGroup
 	watch, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	watching.Go(func() { f.watch(watch) })
-	for _, u := range f.uplinks {
-		serving.Go(func() { u.run(ctx) })
+	f.mu.Lock()
+	f.run = &running{ctx: ctx}
+	for _, e := range f.uplinks {
+		f.run.employ(e)
 	}
-	serving.Wait()
+	f.mu.Unlock()
+	<-ctx.Done()
+	f.configuring.Lock() // nobody begins another uplink from here on
+	f.run.serving.Wait()
+	f.configuring.Unlock()
 	cancel()
 	watching.Wait()
 	return nil
+}
+
+// employ has an uplink run.
+func (r *running) employ(e *employed) {
+	var ctx context.Context
+	ctx, e.cancel = context.WithCancel(r.ctx)
+	e.ended = make(chan struct{})
+	r.serving.Go(func() {
+		defer close(e.ended)
+		defer e.cancel()
+		e.run(ctx)
+	})
+}
+
+// served are the uplinks that this node serves now.
+func (f *Forwarder) served() []*employed {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.uplinks)
 }
 
 // watch tells everyone what of the state has changed, until ctx ends.
@@ -71,14 +163,15 @@ func (f *Forwarder) watch(ctx context.Context) {
 	var seen fsm.Revisions
 	var last, version uint64
 	for {
-		_, grown := f.node.Applied()
+		_, grown := f.cfg.Node.Applied()
 		var now fsm.Revisions
 		var newLast, newVersion uint64
-		f.node.View(func(s *fsm.State) {
+		f.cfg.Node.View(func(s *fsm.State) {
 			now, newLast, newVersion = s.Revisions(), s.JournalLast(), s.Version()
 		})
+		uplinks := f.served()
 		if newLast != last || newVersion != version {
-			for _, u := range f.uplinks {
+			for _, u := range uplinks {
 				u.wake()
 			}
 		}
@@ -86,7 +179,7 @@ func (f *Forwarder) watch(ctx context.Context) {
 			f.operator.deliver()
 		}
 		if now.Config != seen.Config || now.Resources != seen.Resources || now.Clients != seen.Clients || now.Nodes != seen.Nodes {
-			for _, u := range f.uplinks {
+			for _, u := range uplinks {
 				u.kick()
 			}
 		}

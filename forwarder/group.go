@@ -213,6 +213,7 @@ func (g *group) source(s *iec104.Session) iec104.Source {
 	l.feed = f
 	r := l.role
 	l.mu.Unlock()
+	f.setTable(g.u.table.Load()) // it may have changed since the feed was made
 	if r == main {
 		f.begin(g.resume())
 	}
@@ -228,6 +229,18 @@ func (g *group) source(s *iec104.Session) iec104.Source {
 	return f
 }
 
+// retable gives the started link the uplink's table.
+func (g *group) retable() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.live == nil {
+		return
+	}
+	if f := g.live.currentFeed(); f != nil {
+		f.setTable(g.u.table.Load())
+	}
+}
+
 // resume is where the group's events go on.
 func (g *group) resume() (after uint64) {
 	g.node().View(func(s *fsm.State) {
@@ -238,7 +251,7 @@ func (g *group) resume() (after uint64) {
 
 func (g *group) newFeed(l *link) *feed {
 	f := &feed{
-		table: g.u.table, config: g.u.config, address: g.u.cfg.CommonAddress,
+		table: g.u.table.Load(), config: g.u.config, address: g.u.cfg.CommonAddress,
 		view: g.node().View, now: g.now, wake: l.session.Wake,
 		cursor: &g.cursor, acked: func() { poke(g.acked) },
 		role: l.currentRole, stopped: func(err error) { g.stopped(l, err) }, log: g.log,

@@ -22,7 +22,7 @@ type job struct {
 	request iec104.ASDU // with this station's common address
 	entries []int32     // that are still to be sent
 	cause   iec104.CauseOfTransmission
-	frozen  map[int32]iec104.Object // instead of the image; may be nil
+	frozen  map[fsm.PointKey]iec104.Object // instead of the image; may be nil
 }
 
 // interrogate answers C_IC (101, clause 7.4.5).
@@ -37,7 +37,7 @@ func (l *link) interrogate(f *feed, c *iec104.Call) error {
 	case c.ASDU.Len() != 1 || qoi < iec104.QOIStation || qoi > iec104.QOIGroup16 || !f.room():
 		return c.Negative()
 	}
-	t := l.g.u.table
+	t := l.g.u.table.Load()
 	j := &job{request: c.ASDU, cause: iec104.CauseOfTransmission(qoi)}
 	switch qoi {
 	case iec104.QOIStation:
@@ -67,7 +67,7 @@ func (l *link) interrogateCounters(f *feed, c *iec104.Call) error {
 		return c.Negative()
 	}
 	u := l.g.u
-	j := &job{request: c.ASDU, cause: iec104.CounterGeneral, frozen: u.frozen.get(), entries: u.table.counterGroup(rqt)}
+	j := &job{request: c.ASDU, cause: iec104.CounterGeneral, frozen: u.frozen.get(), entries: u.table.Load().counterGroup(rqt)}
 	if rqt != iec104.RQTGeneral {
 		j.cause += iec104.CauseOfTransmission(rqt)
 	}
@@ -145,7 +145,7 @@ func (f *feed) interrogated(s *fsm.State, j *job, e *entry) iec104.Object {
 	if e.role {
 		return f.role()
 	}
-	if o, ok := j.frozen[j.entries[0]]; ok {
+	if o, ok := j.frozen[e.key]; ok {
 		return o
 	}
 	return e.value(s)

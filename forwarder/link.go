@@ -84,7 +84,7 @@ func (l *link) started() {
 
 // tellRole sends the role point. l.mu is held, so that the client is told the newest role last.
 func (l *link) tellRole() {
-	e := l.g.u.table.role()
+	e := l.g.u.table.Load().role()
 	if e == nil || !l.told {
 		return
 	}
@@ -100,7 +100,7 @@ func (l *link) roleObject(e *entry) iec104.Object {
 func (l *link) currentRole() iec104.Object {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.roleObject(l.g.u.table.role())
+	return l.roleObject(l.g.u.table.Load().role())
 }
 
 func (l *link) currentFeed() *feed {

@@ -70,7 +70,7 @@ func (l *link) answered(err error) {
 
 // read answers C_RD with a monitored object as it is in the image.
 func (l *link) read(f *feed, c *iec104.Call) error {
-	e, ok := l.g.u.table.find(c.Object.Address)
+	e, ok := l.g.u.table.Load().find(c.Object.Address)
 	if !ok || c.ASDU.Len() != 1 || e.key.Kind == fsm.DO || e.key.Kind == fsm.AO {
 		return c.Reject(iec104.UnknownObjectAddress)
 	}
@@ -114,7 +114,7 @@ func (u *uplink) respond(s *iec104.Session, a iec104.ASDU) error {
 // frozen are the counters as they were at the last freeze, for all clients of the uplink on this node.
 type frozen struct {
 	mu       sync.Mutex
-	counters map[int32]iec104.Object // by entry; nil: never frozen
+	counters map[fsm.PointKey]iec104.Object // nil: never frozen
 }
 
 // freeze keeps the counters' values for the interrogations that follow. Another node has no such copy: there an
@@ -123,20 +123,25 @@ func (u *uplink) freeze(rqt, frz uint8) error {
 	if frz != iec104.Freeze {
 		return errResetCounters
 	}
-	counters := map[int32]iec104.Object{}
+	counters := map[fsm.PointKey]iec104.Object{}
 	u.node.View(func(s *fsm.State) {
-		for _, i := range u.table.counterGroup(rqt) {
-			counters[i] = u.table.entries[i].value(s)
+		t := u.table.Load()
+		for _, i := range t.counterGroup(rqt) {
+			counters[t.entries[i].key] = t.entries[i].value(s)
 		}
 	})
-	u.frozen.mu.Lock()
-	defer u.frozen.mu.Unlock()
-	u.frozen.counters = counters
+	u.frozen.set(counters)
 	return nil
 }
 
+func (f *frozen) set(counters map[fsm.PointKey]iec104.Object) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.counters = counters
+}
+
 // get returns the frozen counters. The map is not changed any more.
-func (f *frozen) get() map[int32]iec104.Object {
+func (f *frozen) get() map[fsm.PointKey]iec104.Object {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.counters

@@ -23,8 +23,9 @@ type GroupStats struct {
 
 // Stats returns the counts of the uplinks that this node serves.
 func (f *Forwarder) Stats() []UplinkStats {
-	stats := make([]UplinkStats, len(f.uplinks))
-	for i, u := range f.uplinks {
+	uplinks := f.served()
+	stats := make([]UplinkStats, len(uplinks))
+	for i, u := range uplinks {
 		stats[i] = UplinkStats{Name: u.cfg.Name, Listening: u.listening.Load(), Server: u.server.Counters()}
 		for _, g := range u.cfg.Groups {
 			stats[i].Groups = append(stats[i].Groups, u.groups[g.Name].stats())

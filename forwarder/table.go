@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/fepha/fepha/fsm"
@@ -107,6 +108,11 @@ func newTable(u Uplink) (*table, error) {
 	slices.SortStableFunc(t.interrogated, byType)
 	slices.SortStableFunc(t.counters, byType)
 	return t, errors.Join(errs...)
+}
+
+// equal tells whether both tables say the same.
+func (t *table) equal(o *table) bool {
+	return slices.Equal(t.entries, o.entries) && maps.Equal(t.categories, o.categories)
 }
 
 // role is the entry of the role point; nil if it isn't told.

@@ -21,7 +21,7 @@ type uplink struct {
 	node     Node
 	location *time.Location
 	log      *slog.Logger
-	table    *table
+	table    atomic.Pointer[table]
 	station  *iec104.Station
 	server   *iec104.Server
 	operator *operator
@@ -38,8 +38,9 @@ type uplink struct {
 func newUplink(c Config, cfg Uplink, t *table, o *operator) (*uplink, error) {
 	u := &uplink{
 		cfg: cfg, config: cfg.IEC104, node: c.Node, location: c.Location, log: c.Log.With("uplink", cfg.Name),
-		table: t, operator: o, groups: map[string]*group{}, kicked: make(chan struct{}, 1),
+		operator: o, groups: map[string]*group{}, kicked: make(chan struct{}, 1),
 	}
+	u.table.Store(t)
 	d := iec104.DefaultConfig()
 	u.config.Profile, u.config.K = cmp.Or(u.config.Profile, d.Profile), cmp.Or(u.config.K, d.K)
 	u.station = newStation(u)
@@ -136,6 +137,18 @@ func (u *uplink) kick() {
 	poke(u.kicked)
 	for _, g := range u.groups {
 		g.kick()
+	}
+}
+
+// setTable puts other points in force, also for clients that are connected. What was frozen is of the former ones.
+func (u *uplink) setTable(t *table) {
+	if u.table.Load().equal(t) {
+		return
+	}
+	u.table.Store(t)
+	u.frozen.set(nil)
+	for _, g := range u.groups {
+		g.retable()
 	}
 }
 

@@ -20,12 +20,18 @@ func (s *State) configure(at stamp, op *fsmpb.Configure) *fsmpb.Result {
 	if proto.Equal(cfg, s.config) && s.rev.Config > 0 {
 		return already()
 	}
+	if op.GetStage() != 0 && op.GetStage() != s.stage {
+		return refuse(fsmpb.Result_CONFLICT, "configuration %.12s: another change of the configuration has begun since", cfg.Digest)
+	}
 	virtual, err := checkConfig(cfg)
 	if err != nil {
 		return refuse(fsmpb.Result_INVALID, "configuration %.12s: %v", cfg.Digest, err)
 	}
 	s.note(at, &Note{Kind: NoteConfig, Resource: cfg.Digest})
 	s.config = cfg
+	if op.GetStage() != 0 {
+		s.stage++ // it's complete
+	}
 	s.rev.Config++
 
 	s.journal.retain = cfg.Retain
@@ -41,12 +47,25 @@ func (s *State) configure(at stamp, op *fsmpb.Configure) *fsmpb.Result {
 	return done()
 }
 
+// stageConfig begins another stage.
+func (s *State) stageConfig(op *fsmpb.ConfigStage) *fsmpb.Result {
+	if op.GetExpect() != s.stage {
+		return refuse(fsmpb.Result_CONFLICT, "another change of the configuration has begun just now")
+	}
+	s.stage++
+	return done()
+}
+
+// ConfigStage is the number of the newest stage of a configuration.
+func (s *State) ConfigStage() uint64 { return s.stage }
+
 // noConfig is what is in force before the first Configure.
 func noConfig() *fsmpb.Configure { return normalConfig(&fsmpb.Configure{}) }
 
 // normalConfig is a copy of the configuration in a fixed order, with the defaults filled in.
 func normalConfig(op *fsmpb.Configure) *fsmpb.Configure {
 	cfg := proto.CloneOf(op)
+	cfg.Stage = 0 // how it came is no part of it
 	if cfg.Retain == 0 {
 		cfg.Retain = defaultRetain
 	}

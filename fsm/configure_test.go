@@ -111,3 +111,55 @@ func TestRetainMore(t *testing.T) {
 	g, _ = x.s.Group("uplink/occ/main")
 	mustEqual(t, "overflow after the acknowledgement", g.Overflow, false)
 }
+
+// Of two changes of the configuration that overlap only the younger one can be completed, and late copies do nothing.
+func TestConfigStages(t *testing.T) {
+	base := "a configure node=fep1/1/fep node=fep2/2/fep "
+	one, two := base+"rtu=1//1 ", base+"rtu=2//1 "
+	runCases(t, []string{base}, []commandCase{
+		{name: "staged and completed", after: []string{"a stage expect=0"}, do: one + "stage=1", check: owns("rtu/1", "", 0, Unowned)},
+		{name: "never staged", do: one + "stage=1", code: conflict, say: "begun since"},
+		{name: "overtaken", after: []string{"a stage expect=0", "b stage expect=1"}, do: one + "stage=1", code: conflict, say: "begun since"},
+		{name: "the younger one", after: []string{"a stage expect=0", "b stage expect=1"}, do: two + "stage=2", check: owns("rtu/2", "", 0, Unowned)},
+		{name: "began at once", after: []string{"a stage expect=0"}, do: "b stage expect=0", code: conflict, say: "just now"},
+		{name: "completed twice", after: []string{"a stage expect=0", one + "stage=1"}, do: one + "stage=1", code: duplicate},
+		{name: "completed late", after: []string{"a stage expect=0", one + "stage=1", "b stage expect=2", two + "stage=3"}, do: one + "stage=1", code: conflict},
+		{name: "staged late", after: []string{"a stage expect=0", one + "stage=1"}, do: "a stage expect=0", code: conflict},
+		{name: "from the nodes' own files", after: []string{"a stage expect=0"}, do: one, check: owns("rtu/1", "", 0, Unowned)},
+		{name: "refused, and the stage goes on", after: []string{"a stage expect=0"}, do: base + "rtu=1/wit/1 stage=1", code: invalid, check: func(t *testing.T, s *State) {
+			mustEqual(t, "stage", s.ConfigStage(), 1)
+		}},
+	})
+}
+
+// What a table no longer has leaves the image, and only its owner can say so.
+func TestForget(t *testing.T) {
+	after := []string{"a configure node=fep1/1/fep node=fep2/2/fep rtu=1//1 rtu=2//1 virtual=1/9/rtu:1",
+		"lead assign rtu/1 epoch=0 owner=fep1", "lead assign rtu/2 epoch=0 owner=fep1",
+		"fep1 events 1 epoch=1 batch=1 di/1=1 di/2=1 ai/1=5", "fep1 events 2 epoch=1 batch=1 di/1=1"}
+	has := func(want ...PointKey) func(*testing.T, *State) {
+		return func(t *testing.T, s *State) {
+			mustEqual(t, "points", s.PointCount(), len(want))
+			for _, k := range want {
+				if _, ok := s.Point(k); !ok {
+					t.Errorf("%v is gone", k)
+				}
+			}
+		}
+	}
+	virtual, other := PointKey{1, DI, 9}, PointKey{2, DI, 1}
+	runCases(t, after, []commandCase{
+		{name: "two of three", do: "fep1 forget 1 epoch=1 di/1 ai/1 di/77", check: has(PointKey{1, DI, 2}, virtual, other)},
+		{name: "a virtual one stays", do: "fep1 forget 1 epoch=1 di/9", code: duplicate},
+		{name: "none of them is there", do: "fep1 forget 1 epoch=1 di/3", code: duplicate},
+		{name: "not the owner", do: "fep2 forget 1 epoch=1 di/1", code: staleEpoch},
+		{name: "an older epoch", after: []string{"lead assign rtu/1 epoch=1 owner=fep1"}, do: "fep1 forget 1 epoch=1 di/1", code: staleEpoch},
+		{name: "no RTU", do: "fep1 forget 3 epoch=1 di/1", code: notFound},
+	})
+	x := newScripted(t).ok(after...)
+	before := x.s.Config()
+	x.ok("fep1 forget 1 epoch=1 di/1")
+	if x.s.Config() == before {
+		t.Error("readers aren't told to look for what is gone")
+	}
+}

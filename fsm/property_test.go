@@ -56,7 +56,13 @@ func (d drawn) line() string {
 	node, epoch := d.as(resource)
 	to := d.pick("to", "fep1", "fep2", "fep1", "fep2", "fep1", "fep2", "wit", "")
 	switch d.pick("verb", "events", "control", "control", "events", "submit", "control", "cursor", "events", "links", "control", "released",
-		"move", "online", "node", "clients", "claim", "pin", "activated", "submit", "events", "links", "cursor", "assign", "configure") {
+		"move", "online", "node", "clients", "claim", "pin", "activated", "submit", "events", "links", "cursor", "assign", "configure", "stage", "forget") {
+	case "stage":
+		return fmt.Sprintf("%s stage expect=%d", node, d.mostly("stage", d.s.ConfigStage()))
+	case "forget":
+		r, _ := d.s.Resource(RTUResource(rtu))
+		node, epoch = d.as(r.ID)
+		return fmt.Sprintf("%s forget %d epoch=%d di/%d ai/%d", node, rtu, epoch, rapid.IntRange(1, 100).Draw(t, "di"), rapid.IntRange(1, 100).Draw(t, "ai"))
 	case "configure":
 		return d.pick("configuration", testStation, strings.Replace(testStation, "retain=1000", "retain=40", 1),
 			strings.Replace(testStation, "rtu=2/fep2/1", "", 1), strings.Replace(testStation, "group=scada/both/dual-active", "", 1),

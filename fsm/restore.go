@@ -170,7 +170,7 @@ func (in *restorer) takeConfig(c *fsmpb.Configure) error {
 	s.configureFNP(stamp{}, cfg)
 	s.virtual = indexVirtual(virtual)
 
-	s.index, s.epochFloor, s.controls.number = h.Index, h.EpochFloor, h.ControlNumber
+	s.index, s.epochFloor, s.controls.number, s.stage = h.Index, h.EpochFloor, h.ControlNumber, h.ConfigStage
 	s.rev = Revisions{
 		Config: h.Revisions.GetConfig(), Resources: h.Revisions.GetResources(), Online: h.Revisions.GetOnline(),
 		Links: h.Revisions.GetLinks(), Nodes: h.Revisions.GetNodes(), Clients: h.Revisions.GetClients(),

@@ -24,7 +24,7 @@ func fullState(t testing.TB) *State {
 		"occ submit a rtu=1 do/3=1", "fep1 start a epoch=1",
 		"occ submit b rtu=1 do/4=1", "occ submit c rtu=1 do/5=1",
 		"occ submit s rtu=1 do/6=1 phase=select", "fep1 start s epoch=1", "fep1 result s epoch=1 yes",
-		"occ submit old rtu=1 do/1=1", "lead expire old",
+		"occ submit old rtu=1 do/1=1", "lead expire old", "a stage expect=0",
 	)
 	return x.s
 }

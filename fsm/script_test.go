@@ -12,7 +12,8 @@ import (
 // A script is commands as a person would write them down, one a line. Tables and transcripts are written in it.
 //
 //	NODE configure [digest=D] [retain=N] node=ID/HOST/ROLE... rtu=N/PREFER/LINKS,LINKS... group=UPLINK/GROUP/MODE...
-//	               virtual=RTU/POINT/SOURCE... [fnp]
+//	               virtual=RTU/POINT/SOURCE... [fnp] [stage=N]
+//	NODE stage expect=N
 //	NODE assign RESOURCE epoch=N [owner=ID] [reason=R] [detected=MS] [elected=MS] [leased=MS]
 //	NODE move RESOURCE epoch=N to=ID [reason=R]
 //	NODE released RESOURCE epoch=N
@@ -21,6 +22,7 @@ import (
 //	NODE activated RESOURCE epoch=N [connected=MS] [data=MS]
 //	NODE events RTU epoch=N batch=N [event:|compare:|image:]KIND/POINT=VALUE[;qHEX][;tTYPE]...
 //	NODE online RTU yes|no [epoch=N]
+//	NODE forget RTU epoch=N KIND/POINT...
 //	NODE links RTU CHANNEL.LINK=STATE...
 //	NODE node ID alive|dead [lease]
 //	NODE clients RESOURCE [ADDRESS=main|standby|held]...
@@ -116,6 +118,15 @@ func setOp(c *fsmpb.Command, verb string, w *words) {
 	switch verb {
 	case "configure":
 		c.Op = &fsmpb.Command_Configure{Configure: parseConfig(w)}
+	case "stage":
+		c.Op = &fsmpb.Command_ConfigStage{ConfigStage: &fsmpb.ConfigStage{Expect: w.number("expect")}}
+	case "forget":
+		op := &fsmpb.Forget{Rtu: uint32(w.parse(w.first())), Epoch: w.number("epoch")}
+		for _, p := range w.plain[1:] {
+			kind, point, _ := parsePoint(w, p, "0")
+			op.Points = append(op.Points, &fsmpb.Forget_Point{Kind: kind, Point: point})
+		}
+		c.Op = &fsmpb.Command_Forget{Forget: op}
 	case "assign":
 		c.Op = &fsmpb.Command_Assign{Assign: &fsmpb.Assign{
 			Resource: w.first(), ExpectEpoch: w.number("epoch"), Owner: w.text("owner"), Reason: w.text("reason"),
@@ -178,7 +189,7 @@ func setOp(c *fsmpb.Command, verb string, w *words) {
 }
 
 func parseConfig(w *words) *fsmpb.Configure {
-	cfg := &fsmpb.Configure{Digest: w.text("digest"), Retain: w.number("retain"), Fnp: w.has("fnp")}
+	cfg := &fsmpb.Configure{Digest: w.text("digest"), Retain: w.number("retain"), Fnp: w.has("fnp"), Stage: w.number("stage")}
 	for _, v := range w.all("node") {
 		p := strings.Split(v, "/")
 		cfg.Nodes = append(cfg.Nodes, &fsmpb.Configure_Node{Id: p[0], Host: uint32(w.parse(p[1])), Role: p[2]})

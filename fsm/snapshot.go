@@ -189,7 +189,7 @@ func appendEvents(b []byte, j *journal, from, to uint64) []byte {
 func (s *State) encodeSmall() []byte {
 	b := appendMessage(nil, frameHead, &fsmpb.SnapshotHead{
 		Index: s.index, JournalFirst: s.journal.first, JournalLast: s.journal.last, Version: s.image.version,
-		EpochFloor: s.epochFloor, Revisions: s.rev.proto(), ControlNumber: s.controls.number,
+		EpochFloor: s.epochFloor, Revisions: s.rev.proto(), ControlNumber: s.controls.number, ConfigStage: s.stage,
 	})
 	b = appendMessage(b, frameConfig, s.config)
 	for _, n := range s.nodes {

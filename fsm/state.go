@@ -11,6 +11,7 @@ import (
 type State struct {
 	index      uint64 // of the last entry applied
 	config     *fsmpb.Configure
+	stage      uint64 // newest stage of a configuration
 	epochFloor uint64 // no epoch of a resource that is gone was above it: where new ones start
 
 	nodes     []*Node // by host; few
@@ -90,9 +91,13 @@ func (s *State) dispatch(at stamp, c *fsmpb.Command) *fsmpb.Result {
 		return s.events(at, op.Events)
 	case *fsmpb.Command_Online:
 		return s.setOnline(at, op.Online)
+	case *fsmpb.Command_Forget:
+		return s.forget(at, op.Forget)
 
 	case *fsmpb.Command_Configure:
 		return s.configure(at, op.Configure)
+	case *fsmpb.Command_ConfigStage:
+		return s.stageConfig(op.ConfigStage)
 	case *fsmpb.Command_Assign:
 		return s.assign(at, op.Assign)
 	case *fsmpb.Command_Move:

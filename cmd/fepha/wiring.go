@@ -110,7 +110,7 @@ func acquisitionConfig(s *configs.Station, node *cluster.Node, tracer *api.Trace
 
 func acquisitionRTU(r *configs.RTU) acquisition.RTU {
 	rtu := acquisition.RTU{
-		Number: r.Number, Name: r.Name, CommonAddress: iec104.CommonAddress(r.CommonAddress),
+		Number: r.Number, CommonAddress: iec104.CommonAddress(r.CommonAddress),
 		Retry: r.Retry, StandbyProbe: probes[r.StandbyProbe],
 		Interrogation: r.Interrogation, CounterInterrogation: r.CounterInterrogation, ClockSync: r.ClockSync,
 		Protocol: protocol(r.IEC104),

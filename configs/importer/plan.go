@@ -8,7 +8,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -201,46 +200,11 @@ func (p *Plan) Apply() error {
 	if p.Problems != nil {
 		return p.Problems
 	}
-	written := map[string]string{} // by the path that it's for
-	defer func() {
-		for _, name := range written {
-			os.Remove(name) // gone already where it was renamed
-		}
-	}()
+	files := map[string][]byte{}
 	for _, c := range p.Changes {
-		if len(c.Added)+len(c.Changed)+len(c.Removed) == 0 {
-			continue
-		}
-		name, err := writeBeside(c.File.Path, c.data)
-		if err != nil {
-			return fmt.Errorf("%s: %w", c.File.Path, err)
-		}
-		written[c.File.Path] = name
-	}
-	for path, name := range written {
-		if err := os.Rename(name, path); err != nil {
-			return err
+		if len(c.Added)+len(c.Changed)+len(c.Removed) > 0 {
+			files[c.File.Path] = c.data
 		}
 	}
-	return nil
-}
-
-// writeBeside writes a file that is to replace the one at path.
-func writeBeside(path string, data []byte) (name string, err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
-	if err != nil {
-		return "", err
-	}
-	defer func() {
-		err = errors.Join(err, f.Close())
-		if err != nil {
-			os.Remove(f.Name())
-		}
-	}()
-	mode := fs.FileMode(0o644)
-	if info, err := os.Stat(path); err == nil {
-		mode = info.Mode().Perm()
-	}
-	_, err = f.Write(data)
-	return f.Name(), errors.Join(err, f.Chmod(mode), f.Sync())
+	return configs.WriteFiles(files)
 }

@@ -295,7 +295,7 @@ func (x Item_Mode) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Item_Mode.Descriptor instead.
 func (Item_Mode) EnumDescriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{11, 0}
+	return file_fsm_proto_rawDescGZIP(), []int{12, 0}
 }
 
 type ControlSubmit_Phase int32
@@ -347,7 +347,7 @@ func (x ControlSubmit_Phase) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ControlSubmit_Phase.Descriptor instead.
 func (ControlSubmit_Phase) EnumDescriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{18, 0}
+	return file_fsm_proto_rawDescGZIP(), []int{20, 0}
 }
 
 // Entry is one Raft log entry. Its commands are applied in order, each on its own: one that is refused does not
@@ -409,6 +409,7 @@ type Command struct {
 	// Types that are valid to be assigned to Op:
 	//
 	//	*Command_Configure
+	//	*Command_ConfigStage
 	//	*Command_Assign
 	//	*Command_Move
 	//	*Command_Released
@@ -417,6 +418,7 @@ type Command struct {
 	//	*Command_Activated
 	//	*Command_Events
 	//	*Command_Online
+	//	*Command_Forget
 	//	*Command_Links
 	//	*Command_NodeState
 	//	*Command_Clients
@@ -498,6 +500,15 @@ func (x *Command) GetConfigure() *Configure {
 	return nil
 }
 
+func (x *Command) GetConfigStage() *ConfigStage {
+	if x != nil {
+		if x, ok := x.Op.(*Command_ConfigStage); ok {
+			return x.ConfigStage
+		}
+	}
+	return nil
+}
+
 func (x *Command) GetAssign() *Assign {
 	if x != nil {
 		if x, ok := x.Op.(*Command_Assign); ok {
@@ -565,6 +576,15 @@ func (x *Command) GetOnline() *Online {
 	if x != nil {
 		if x, ok := x.Op.(*Command_Online); ok {
 			return x.Online
+		}
+	}
+	return nil
+}
+
+func (x *Command) GetForget() *Forget {
+	if x != nil {
+		if x, ok := x.Op.(*Command_Forget); ok {
+			return x.Forget
 		}
 	}
 	return nil
@@ -659,6 +679,10 @@ type Command_Configure struct {
 	Configure *Configure `protobuf:"bytes,10,opt,name=configure,proto3,oneof"`
 }
 
+type Command_ConfigStage struct {
+	ConfigStage *ConfigStage `protobuf:"bytes,17,opt,name=config_stage,json=configStage,proto3,oneof"`
+}
+
 type Command_Assign struct {
 	Assign *Assign `protobuf:"bytes,11,opt,name=assign,proto3,oneof"`
 }
@@ -689,6 +713,10 @@ type Command_Events struct {
 
 type Command_Online struct {
 	Online *Online `protobuf:"bytes,21,opt,name=online,proto3,oneof"`
+}
+
+type Command_Forget struct {
+	Forget *Forget `protobuf:"bytes,22,opt,name=forget,proto3,oneof"`
 }
 
 type Command_Links struct {
@@ -729,6 +757,8 @@ type Command_Fnp struct {
 
 func (*Command_Configure) isCommand_Op() {}
 
+func (*Command_ConfigStage) isCommand_Op() {}
+
 func (*Command_Assign) isCommand_Op() {}
 
 func (*Command_Move) isCommand_Op() {}
@@ -744,6 +774,8 @@ func (*Command_Activated) isCommand_Op() {}
 func (*Command_Events) isCommand_Op() {}
 
 func (*Command_Online) isCommand_Op() {}
+
+func (*Command_Forget) isCommand_Op() {}
 
 func (*Command_Links) isCommand_Op() {}
 
@@ -858,14 +890,17 @@ func (x *Result) GetFnp() []*FnpResult {
 
 // Configure declares which resources exist. It is idempotent; what it no longer names vanishes, an RTU with its image.
 type Configure struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Digest        string                 `protobuf:"bytes,1,opt,name=digest,proto3" json:"digest,omitempty"`  // of the station's configuration
-	Retain        uint64                 `protobuf:"varint,2,opt,name=retain,proto3" json:"retain,omitempty"` // events kept in the journal; 0 is 200,000
-	Nodes         []*Configure_Node      `protobuf:"bytes,3,rep,name=nodes,proto3" json:"nodes,omitempty"`
-	Rtus          []*Configure_RTU       `protobuf:"bytes,4,rep,name=rtus,proto3" json:"rtus,omitempty"`
-	Groups        []*Configure_Group     `protobuf:"bytes,5,rep,name=groups,proto3" json:"groups,omitempty"`
-	Virtual       []*Configure_Virtual   `protobuf:"bytes,6,rep,name=virtual,proto3" json:"virtual,omitempty"`
-	Fnp           bool                   `protobuf:"varint,7,opt,name=fnp,proto3" json:"fnp,omitempty"` // whether the station has an FNP endpoint
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Digest  string                 `protobuf:"bytes,1,opt,name=digest,proto3" json:"digest,omitempty"`  // of the station's configuration
+	Retain  uint64                 `protobuf:"varint,2,opt,name=retain,proto3" json:"retain,omitempty"` // events kept in the journal; 0 is 200,000
+	Nodes   []*Configure_Node      `protobuf:"bytes,3,rep,name=nodes,proto3" json:"nodes,omitempty"`
+	Rtus    []*Configure_RTU       `protobuf:"bytes,4,rep,name=rtus,proto3" json:"rtus,omitempty"`
+	Groups  []*Configure_Group     `protobuf:"bytes,5,rep,name=groups,proto3" json:"groups,omitempty"`
+	Virtual []*Configure_Virtual   `protobuf:"bytes,6,rep,name=virtual,proto3" json:"virtual,omitempty"`
+	Fnp     bool                   `protobuf:"varint,7,opt,name=fnp,proto3" json:"fnp,omitempty"` // whether the station has an FNP endpoint
+	// Number of the stage that this one completes: it's refused if another stage has begun since. 0: it comes from the
+	// nodes' own files, and waits for nobody.
+	Stage         uint64 `protobuf:"varint,8,opt,name=stage,proto3" json:"stage,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -949,6 +984,60 @@ func (x *Configure) GetFnp() bool {
 	return false
 }
 
+func (x *Configure) GetStage() uint64 {
+	if x != nil {
+		return x.Stage
+	}
+	return 0
+}
+
+// ConfigStage begins to put another configuration in force on the running station: it's handed to every node, and then
+// completed by one Configure. Stages are numbered, so that of two that overlap the older one can't be completed, and a
+// late copy of either command does nothing.
+type ConfigStage struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Expect        uint64                 `protobuf:"varint,1,opt,name=expect,proto3" json:"expect,omitempty"` // number of the stage before; this one's is the next
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ConfigStage) Reset() {
+	*x = ConfigStage{}
+	mi := &file_fsm_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ConfigStage) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ConfigStage) ProtoMessage() {}
+
+func (x *ConfigStage) ProtoReflect() protoreflect.Message {
+	mi := &file_fsm_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ConfigStage.ProtoReflect.Descriptor instead.
+func (*ConfigStage) Descriptor() ([]byte, []int) {
+	return file_fsm_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *ConfigStage) GetExpect() uint64 {
+	if x != nil {
+		return x.Expect
+	}
+	return 0
+}
+
 // Timings of a takeover, each in ms since its cause: the former owner was last heard of, or the move was ordered.
 type Timings struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -963,7 +1052,7 @@ type Timings struct {
 
 func (x *Timings) Reset() {
 	*x = Timings{}
-	mi := &file_fsm_proto_msgTypes[4]
+	mi := &file_fsm_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -975,7 +1064,7 @@ func (x *Timings) String() string {
 func (*Timings) ProtoMessage() {}
 
 func (x *Timings) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[4]
+	mi := &file_fsm_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -988,7 +1077,7 @@ func (x *Timings) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Timings.ProtoReflect.Descriptor instead.
 func (*Timings) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{4}
+	return file_fsm_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Timings) GetDetectedMs() int64 {
@@ -1040,7 +1129,7 @@ type Assign struct {
 
 func (x *Assign) Reset() {
 	*x = Assign{}
-	mi := &file_fsm_proto_msgTypes[5]
+	mi := &file_fsm_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1052,7 +1141,7 @@ func (x *Assign) String() string {
 func (*Assign) ProtoMessage() {}
 
 func (x *Assign) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[5]
+	mi := &file_fsm_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1065,7 +1154,7 @@ func (x *Assign) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Assign.ProtoReflect.Descriptor instead.
 func (*Assign) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{5}
+	return file_fsm_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Assign) GetResource() string {
@@ -1116,7 +1205,7 @@ type Move struct {
 
 func (x *Move) Reset() {
 	*x = Move{}
-	mi := &file_fsm_proto_msgTypes[6]
+	mi := &file_fsm_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1128,7 +1217,7 @@ func (x *Move) String() string {
 func (*Move) ProtoMessage() {}
 
 func (x *Move) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[6]
+	mi := &file_fsm_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1141,7 +1230,7 @@ func (x *Move) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Move.ProtoReflect.Descriptor instead.
 func (*Move) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{6}
+	return file_fsm_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Move) GetResource() string {
@@ -1184,7 +1273,7 @@ type Released struct {
 
 func (x *Released) Reset() {
 	*x = Released{}
-	mi := &file_fsm_proto_msgTypes[7]
+	mi := &file_fsm_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1196,7 +1285,7 @@ func (x *Released) String() string {
 func (*Released) ProtoMessage() {}
 
 func (x *Released) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[7]
+	mi := &file_fsm_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1209,7 +1298,7 @@ func (x *Released) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Released.ProtoReflect.Descriptor instead.
 func (*Released) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{7}
+	return file_fsm_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Released) GetResource() string {
@@ -1245,7 +1334,7 @@ type Claim struct {
 
 func (x *Claim) Reset() {
 	*x = Claim{}
-	mi := &file_fsm_proto_msgTypes[8]
+	mi := &file_fsm_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1257,7 +1346,7 @@ func (x *Claim) String() string {
 func (*Claim) ProtoMessage() {}
 
 func (x *Claim) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[8]
+	mi := &file_fsm_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1270,7 +1359,7 @@ func (x *Claim) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Claim.ProtoReflect.Descriptor instead.
 func (*Claim) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{8}
+	return file_fsm_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Claim) GetResource() string {
@@ -1305,7 +1394,7 @@ type Pin struct {
 
 func (x *Pin) Reset() {
 	*x = Pin{}
-	mi := &file_fsm_proto_msgTypes[9]
+	mi := &file_fsm_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1317,7 +1406,7 @@ func (x *Pin) String() string {
 func (*Pin) ProtoMessage() {}
 
 func (x *Pin) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[9]
+	mi := &file_fsm_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1330,7 +1419,7 @@ func (x *Pin) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Pin.ProtoReflect.Descriptor instead.
 func (*Pin) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{9}
+	return file_fsm_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Pin) GetResource() string {
@@ -1360,7 +1449,7 @@ type Activated struct {
 
 func (x *Activated) Reset() {
 	*x = Activated{}
-	mi := &file_fsm_proto_msgTypes[10]
+	mi := &file_fsm_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1372,7 +1461,7 @@ func (x *Activated) String() string {
 func (*Activated) ProtoMessage() {}
 
 func (x *Activated) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[10]
+	mi := &file_fsm_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1385,7 +1474,7 @@ func (x *Activated) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Activated.ProtoReflect.Descriptor instead.
 func (*Activated) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{10}
+	return file_fsm_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Activated) GetResource() string {
@@ -1433,7 +1522,7 @@ type Item struct {
 
 func (x *Item) Reset() {
 	*x = Item{}
-	mi := &file_fsm_proto_msgTypes[11]
+	mi := &file_fsm_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1445,7 +1534,7 @@ func (x *Item) String() string {
 func (*Item) ProtoMessage() {}
 
 func (x *Item) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[11]
+	mi := &file_fsm_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1458,7 +1547,7 @@ func (x *Item) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Item.ProtoReflect.Descriptor instead.
 func (*Item) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{11}
+	return file_fsm_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Item) GetKind() Kind {
@@ -1530,7 +1619,7 @@ type Events struct {
 
 func (x *Events) Reset() {
 	*x = Events{}
-	mi := &file_fsm_proto_msgTypes[12]
+	mi := &file_fsm_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1542,7 +1631,7 @@ func (x *Events) String() string {
 func (*Events) ProtoMessage() {}
 
 func (x *Events) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[12]
+	mi := &file_fsm_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1555,7 +1644,7 @@ func (x *Events) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Events.ProtoReflect.Descriptor instead.
 func (*Events) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{12}
+	return file_fsm_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Events) GetRtu() uint32 {
@@ -1598,7 +1687,7 @@ type Online struct {
 
 func (x *Online) Reset() {
 	*x = Online{}
-	mi := &file_fsm_proto_msgTypes[13]
+	mi := &file_fsm_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1610,7 +1699,7 @@ func (x *Online) String() string {
 func (*Online) ProtoMessage() {}
 
 func (x *Online) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[13]
+	mi := &file_fsm_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1623,7 +1712,7 @@ func (x *Online) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Online.ProtoReflect.Descriptor instead.
 func (*Online) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{13}
+	return file_fsm_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Online) GetRtu() uint32 {
@@ -1647,6 +1736,67 @@ func (x *Online) GetOnline() bool {
 	return false
 }
 
+// Forget takes points out of the image that an RTU's table no longer has. Its owner proposes it.
+type Forget struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Rtu           uint32                 `protobuf:"varint,1,opt,name=rtu,proto3" json:"rtu,omitempty"`
+	Epoch         uint64                 `protobuf:"varint,2,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	Points        []*Forget_Point        `protobuf:"bytes,3,rep,name=points,proto3" json:"points,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Forget) Reset() {
+	*x = Forget{}
+	mi := &file_fsm_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Forget) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Forget) ProtoMessage() {}
+
+func (x *Forget) ProtoReflect() protoreflect.Message {
+	mi := &file_fsm_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Forget.ProtoReflect.Descriptor instead.
+func (*Forget) Descriptor() ([]byte, []int) {
+	return file_fsm_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *Forget) GetRtu() uint32 {
+	if x != nil {
+		return x.Rtu
+	}
+	return 0
+}
+
+func (x *Forget) GetEpoch() uint64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
+func (x *Forget) GetPoints() []*Forget_Point {
+	if x != nil {
+		return x.Points
+	}
+	return nil
+}
+
 // Links is the full list of an RTU's links as one node sees them. A link that is not listed is down.
 type Links struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1659,7 +1809,7 @@ type Links struct {
 
 func (x *Links) Reset() {
 	*x = Links{}
-	mi := &file_fsm_proto_msgTypes[14]
+	mi := &file_fsm_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1671,7 +1821,7 @@ func (x *Links) String() string {
 func (*Links) ProtoMessage() {}
 
 func (x *Links) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[14]
+	mi := &file_fsm_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1684,7 +1834,7 @@ func (x *Links) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Links.ProtoReflect.Descriptor instead.
 func (*Links) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{14}
+	return file_fsm_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Links) GetRtu() uint32 {
@@ -1720,7 +1870,7 @@ type NodeState struct {
 
 func (x *NodeState) Reset() {
 	*x = NodeState{}
-	mi := &file_fsm_proto_msgTypes[15]
+	mi := &file_fsm_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1732,7 +1882,7 @@ func (x *NodeState) String() string {
 func (*NodeState) ProtoMessage() {}
 
 func (x *NodeState) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[15]
+	mi := &file_fsm_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1745,7 +1895,7 @@ func (x *NodeState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeState.ProtoReflect.Descriptor instead.
 func (*NodeState) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{15}
+	return file_fsm_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *NodeState) GetNode() string {
@@ -1781,7 +1931,7 @@ type Clients struct {
 
 func (x *Clients) Reset() {
 	*x = Clients{}
-	mi := &file_fsm_proto_msgTypes[16]
+	mi := &file_fsm_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1793,7 +1943,7 @@ func (x *Clients) String() string {
 func (*Clients) ProtoMessage() {}
 
 func (x *Clients) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[16]
+	mi := &file_fsm_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1806,7 +1956,7 @@ func (x *Clients) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Clients.ProtoReflect.Descriptor instead.
 func (*Clients) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{16}
+	return file_fsm_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Clients) GetResource() string {
@@ -1843,7 +1993,7 @@ type Cursor struct {
 
 func (x *Cursor) Reset() {
 	*x = Cursor{}
-	mi := &file_fsm_proto_msgTypes[17]
+	mi := &file_fsm_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1855,7 +2005,7 @@ func (x *Cursor) String() string {
 func (*Cursor) ProtoMessage() {}
 
 func (x *Cursor) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[17]
+	mi := &file_fsm_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1868,7 +2018,7 @@ func (x *Cursor) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cursor.ProtoReflect.Descriptor instead.
 func (*Cursor) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{17}
+	return file_fsm_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Cursor) GetResource() string {
@@ -1923,7 +2073,7 @@ type ControlSubmit struct {
 
 func (x *ControlSubmit) Reset() {
 	*x = ControlSubmit{}
-	mi := &file_fsm_proto_msgTypes[18]
+	mi := &file_fsm_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1935,7 +2085,7 @@ func (x *ControlSubmit) String() string {
 func (*ControlSubmit) ProtoMessage() {}
 
 func (x *ControlSubmit) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[18]
+	mi := &file_fsm_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1948,7 +2098,7 @@ func (x *ControlSubmit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ControlSubmit.ProtoReflect.Descriptor instead.
 func (*ControlSubmit) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{18}
+	return file_fsm_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *ControlSubmit) GetId() string {
@@ -2054,7 +2204,7 @@ type ControlStart struct {
 
 func (x *ControlStart) Reset() {
 	*x = ControlStart{}
-	mi := &file_fsm_proto_msgTypes[19]
+	mi := &file_fsm_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2066,7 +2216,7 @@ func (x *ControlStart) String() string {
 func (*ControlStart) ProtoMessage() {}
 
 func (x *ControlStart) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[19]
+	mi := &file_fsm_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2079,7 +2229,7 @@ func (x *ControlStart) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ControlStart.ProtoReflect.Descriptor instead.
 func (*ControlStart) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{19}
+	return file_fsm_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *ControlStart) GetId() string {
@@ -2118,7 +2268,7 @@ type ControlResult struct {
 
 func (x *ControlResult) Reset() {
 	*x = ControlResult{}
-	mi := &file_fsm_proto_msgTypes[20]
+	mi := &file_fsm_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2130,7 +2280,7 @@ func (x *ControlResult) String() string {
 func (*ControlResult) ProtoMessage() {}
 
 func (x *ControlResult) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[20]
+	mi := &file_fsm_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2143,7 +2293,7 @@ func (x *ControlResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ControlResult.ProtoReflect.Descriptor instead.
 func (*ControlResult) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{20}
+	return file_fsm_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *ControlResult) GetId() string {
@@ -2199,7 +2349,7 @@ type ControlExpire struct {
 
 func (x *ControlExpire) Reset() {
 	*x = ControlExpire{}
-	mi := &file_fsm_proto_msgTypes[21]
+	mi := &file_fsm_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2211,7 +2361,7 @@ func (x *ControlExpire) String() string {
 func (*ControlExpire) ProtoMessage() {}
 
 func (x *ControlExpire) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[21]
+	mi := &file_fsm_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2224,7 +2374,7 @@ func (x *ControlExpire) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ControlExpire.ProtoReflect.Descriptor instead.
 func (*ControlExpire) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{21}
+	return file_fsm_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *ControlExpire) GetId() string {
@@ -2252,7 +2402,7 @@ type Fnp struct {
 
 func (x *Fnp) Reset() {
 	*x = Fnp{}
-	mi := &file_fsm_proto_msgTypes[22]
+	mi := &file_fsm_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2264,7 +2414,7 @@ func (x *Fnp) String() string {
 func (*Fnp) ProtoMessage() {}
 
 func (x *Fnp) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[22]
+	mi := &file_fsm_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2277,7 +2427,7 @@ func (x *Fnp) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Fnp.ProtoReflect.Descriptor instead.
 func (*Fnp) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{22}
+	return file_fsm_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Fnp) GetChanges() []byte {
@@ -2299,7 +2449,7 @@ type FnpResult struct {
 
 func (x *FnpResult) Reset() {
 	*x = FnpResult{}
-	mi := &file_fsm_proto_msgTypes[23]
+	mi := &file_fsm_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2311,7 +2461,7 @@ func (x *FnpResult) String() string {
 func (*FnpResult) ProtoMessage() {}
 
 func (x *FnpResult) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[23]
+	mi := &file_fsm_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2324,7 +2474,7 @@ func (x *FnpResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FnpResult.ProtoReflect.Descriptor instead.
 func (*FnpResult) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{23}
+	return file_fsm_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *FnpResult) GetOutcome() uint32 {
@@ -2359,7 +2509,7 @@ type Configure_Node struct {
 
 func (x *Configure_Node) Reset() {
 	*x = Configure_Node{}
-	mi := &file_fsm_proto_msgTypes[24]
+	mi := &file_fsm_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2371,7 +2521,7 @@ func (x *Configure_Node) String() string {
 func (*Configure_Node) ProtoMessage() {}
 
 func (x *Configure_Node) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[24]
+	mi := &file_fsm_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2420,7 +2570,7 @@ type Configure_RTU struct {
 
 func (x *Configure_RTU) Reset() {
 	*x = Configure_RTU{}
-	mi := &file_fsm_proto_msgTypes[25]
+	mi := &file_fsm_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2432,7 +2582,7 @@ func (x *Configure_RTU) String() string {
 func (*Configure_RTU) ProtoMessage() {}
 
 func (x *Configure_RTU) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[25]
+	mi := &file_fsm_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2487,7 +2637,7 @@ type Configure_Group struct {
 
 func (x *Configure_Group) Reset() {
 	*x = Configure_Group{}
-	mi := &file_fsm_proto_msgTypes[26]
+	mi := &file_fsm_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2499,7 +2649,7 @@ func (x *Configure_Group) String() string {
 func (*Configure_Group) ProtoMessage() {}
 
 func (x *Configure_Group) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[26]
+	mi := &file_fsm_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2548,7 +2698,7 @@ type Configure_Virtual struct {
 
 func (x *Configure_Virtual) Reset() {
 	*x = Configure_Virtual{}
-	mi := &file_fsm_proto_msgTypes[27]
+	mi := &file_fsm_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2560,7 +2710,7 @@ func (x *Configure_Virtual) String() string {
 func (*Configure_Virtual) ProtoMessage() {}
 
 func (x *Configure_Virtual) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[27]
+	mi := &file_fsm_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2604,6 +2754,58 @@ func (x *Configure_Virtual) GetName() string {
 	return ""
 }
 
+type Forget_Point struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Kind          Kind                   `protobuf:"varint,1,opt,name=kind,proto3,enum=fepha.fsm.v1.Kind" json:"kind,omitempty"`
+	Point         uint32                 `protobuf:"varint,2,opt,name=point,proto3" json:"point,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Forget_Point) Reset() {
+	*x = Forget_Point{}
+	mi := &file_fsm_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Forget_Point) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Forget_Point) ProtoMessage() {}
+
+func (x *Forget_Point) ProtoReflect() protoreflect.Message {
+	mi := &file_fsm_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Forget_Point.ProtoReflect.Descriptor instead.
+func (*Forget_Point) Descriptor() ([]byte, []int) {
+	return file_fsm_proto_rawDescGZIP(), []int{15, 0}
+}
+
+func (x *Forget_Point) GetKind() Kind {
+	if x != nil {
+		return x.Kind
+	}
+	return Kind_KIND_NONE
+}
+
+func (x *Forget_Point) GetPoint() uint32 {
+	if x != nil {
+		return x.Point
+	}
+	return 0
+}
+
 type Links_Link struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Channel       uint32                 `protobuf:"varint,1,opt,name=channel,proto3" json:"channel,omitempty"` // from 1
@@ -2615,7 +2817,7 @@ type Links_Link struct {
 
 func (x *Links_Link) Reset() {
 	*x = Links_Link{}
-	mi := &file_fsm_proto_msgTypes[28]
+	mi := &file_fsm_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2627,7 +2829,7 @@ func (x *Links_Link) String() string {
 func (*Links_Link) ProtoMessage() {}
 
 func (x *Links_Link) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[28]
+	mi := &file_fsm_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2640,7 +2842,7 @@ func (x *Links_Link) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Links_Link.ProtoReflect.Descriptor instead.
 func (*Links_Link) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{14, 0}
+	return file_fsm_proto_rawDescGZIP(), []int{16, 0}
 }
 
 func (x *Links_Link) GetChannel() uint32 {
@@ -2675,7 +2877,7 @@ type Clients_Client struct {
 
 func (x *Clients_Client) Reset() {
 	*x = Clients_Client{}
-	mi := &file_fsm_proto_msgTypes[29]
+	mi := &file_fsm_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2687,7 +2889,7 @@ func (x *Clients_Client) String() string {
 func (*Clients_Client) ProtoMessage() {}
 
 func (x *Clients_Client) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[29]
+	mi := &file_fsm_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2700,7 +2902,7 @@ func (x *Clients_Client) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Clients_Client.ProtoReflect.Descriptor instead.
 func (*Clients_Client) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{16, 0}
+	return file_fsm_proto_rawDescGZIP(), []int{18, 0}
 }
 
 func (x *Clients_Client) GetAddress() string {
@@ -2730,13 +2932,14 @@ const file_fsm_proto_rawDesc = "" +
 	"\n" +
 	"\tfsm.proto\x12\ffepha.fsm.v1\":\n" +
 	"\x05Entry\x121\n" +
-	"\bcommands\x18\x01 \x03(\v2\x15.fepha.fsm.v1.CommandR\bcommands\"\x8d\b\n" +
+	"\bcommands\x18\x01 \x03(\v2\x15.fepha.fsm.v1.CommandR\bcommands\"\xfd\b\n" +
 	"\aCommand\x12\x13\n" +
 	"\x05at_ms\x18\x01 \x01(\x03R\x04atMs\x12\x17\n" +
 	"\aat_cp56\x18\x02 \x01(\x06R\x06atCp56\x12\x12\n" +
 	"\x04node\x18\x03 \x01(\tR\x04node\x127\n" +
 	"\tconfigure\x18\n" +
-	" \x01(\v2\x17.fepha.fsm.v1.ConfigureH\x00R\tconfigure\x12.\n" +
+	" \x01(\v2\x17.fepha.fsm.v1.ConfigureH\x00R\tconfigure\x12>\n" +
+	"\fconfig_stage\x18\x11 \x01(\v2\x19.fepha.fsm.v1.ConfigStageH\x00R\vconfigStage\x12.\n" +
 	"\x06assign\x18\v \x01(\v2\x14.fepha.fsm.v1.AssignH\x00R\x06assign\x12(\n" +
 	"\x04move\x18\f \x01(\v2\x12.fepha.fsm.v1.MoveH\x00R\x04move\x124\n" +
 	"\breleased\x18\r \x01(\v2\x16.fepha.fsm.v1.ReleasedH\x00R\breleased\x12+\n" +
@@ -2744,7 +2947,8 @@ const file_fsm_proto_rawDesc = "" +
 	"\x03pin\x18\x0f \x01(\v2\x11.fepha.fsm.v1.PinH\x00R\x03pin\x127\n" +
 	"\tactivated\x18\x10 \x01(\v2\x17.fepha.fsm.v1.ActivatedH\x00R\tactivated\x12.\n" +
 	"\x06events\x18\x14 \x01(\v2\x14.fepha.fsm.v1.EventsH\x00R\x06events\x12.\n" +
-	"\x06online\x18\x15 \x01(\v2\x14.fepha.fsm.v1.OnlineH\x00R\x06online\x12+\n" +
+	"\x06online\x18\x15 \x01(\v2\x14.fepha.fsm.v1.OnlineH\x00R\x06online\x12.\n" +
+	"\x06forget\x18\x16 \x01(\v2\x14.fepha.fsm.v1.ForgetH\x00R\x06forget\x12+\n" +
 	"\x05links\x18\x1e \x01(\v2\x13.fepha.fsm.v1.LinksH\x00R\x05links\x128\n" +
 	"\n" +
 	"node_state\x18\x1f \x01(\v2\x17.fepha.fsm.v1.NodeStateH\x00R\tnodeState\x121\n" +
@@ -2771,7 +2975,7 @@ const file_fsm_proto_rawDesc = "" +
 	"\x03GAP\x10\x03\x12\f\n" +
 	"\bCONFLICT\x10\x04\x12\r\n" +
 	"\tNOT_FOUND\x10\x05\x12\v\n" +
-	"\aINVALID\x10\x06\"\xd6\x05\n" +
+	"\aINVALID\x10\x06\"\xec\x05\n" +
 	"\tConfigure\x12\x16\n" +
 	"\x06digest\x18\x01 \x01(\tR\x06digest\x12\x16\n" +
 	"\x06retain\x18\x02 \x01(\x04R\x06retain\x122\n" +
@@ -2779,7 +2983,8 @@ const file_fsm_proto_rawDesc = "" +
 	"\x04rtus\x18\x04 \x03(\v2\x1b.fepha.fsm.v1.Configure.RTUR\x04rtus\x125\n" +
 	"\x06groups\x18\x05 \x03(\v2\x1d.fepha.fsm.v1.Configure.GroupR\x06groups\x129\n" +
 	"\avirtual\x18\x06 \x03(\v2\x1f.fepha.fsm.v1.Configure.VirtualR\avirtual\x12\x10\n" +
-	"\x03fnp\x18\a \x01(\bR\x03fnp\x1a>\n" +
+	"\x03fnp\x18\a \x01(\bR\x03fnp\x12\x14\n" +
+	"\x05stage\x18\b \x01(\x04R\x05stage\x1a>\n" +
 	"\x04Node\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04host\x18\x02 \x01(\rR\x04host\x12\x12\n" +
@@ -2802,7 +3007,9 @@ const file_fsm_proto_rawDesc = "" +
 	"\tMODE_NONE\x10\x00\x12\r\n" +
 	"\tEXCLUSIVE\x10\x01\x12\x10\n" +
 	"\fMAIN_STANDBY\x10\x02\x12\x0f\n" +
-	"\vDUAL_ACTIVE\x10\x03\"\xad\x01\n" +
+	"\vDUAL_ACTIVE\x10\x03\"%\n" +
+	"\vConfigStage\x12\x16\n" +
+	"\x06expect\x18\x01 \x01(\x04R\x06expect\"\xad\x01\n" +
 	"\aTimings\x12\x1f\n" +
 	"\vdetected_ms\x18\x01 \x01(\x03R\n" +
 	"detectedMs\x12\x1d\n" +
@@ -2859,7 +3066,14 @@ const file_fsm_proto_rawDesc = "" +
 	"\x06Online\x12\x10\n" +
 	"\x03rtu\x18\x01 \x01(\rR\x03rtu\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x12\x16\n" +
-	"\x06online\x18\x03 \x01(\bR\x06online\"\xc2\x01\n" +
+	"\x06online\x18\x03 \x01(\bR\x06online\"\xab\x01\n" +
+	"\x06Forget\x12\x10\n" +
+	"\x03rtu\x18\x01 \x01(\rR\x03rtu\x12\x14\n" +
+	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x122\n" +
+	"\x06points\x18\x03 \x03(\v2\x1a.fepha.fsm.v1.Forget.PointR\x06points\x1aE\n" +
+	"\x05Point\x12&\n" +
+	"\x04kind\x18\x01 \x01(\x0e2\x12.fepha.fsm.v1.KindR\x04kind\x12\x14\n" +
+	"\x05point\x18\x02 \x01(\rR\x05point\"\xc2\x01\n" +
 	"\x05Links\x12\x10\n" +
 	"\x03rtu\x18\x01 \x01(\rR\x03rtu\x12\x12\n" +
 	"\x04node\x18\x02 \x01(\tR\x04node\x12.\n" +
@@ -2959,7 +3173,7 @@ func file_fsm_proto_rawDescGZIP() []byte {
 }
 
 var file_fsm_proto_enumTypes = make([]protoimpl.EnumInfo, 6)
-var file_fsm_proto_msgTypes = make([]protoimpl.MessageInfo, 30)
+var file_fsm_proto_msgTypes = make([]protoimpl.MessageInfo, 33)
 var file_fsm_proto_goTypes = []any{
 	(Kind)(0),                 // 0: fepha.fsm.v1.Kind
 	(LinkState)(0),            // 1: fepha.fsm.v1.LinkState
@@ -2971,74 +3185,81 @@ var file_fsm_proto_goTypes = []any{
 	(*Command)(nil),           // 7: fepha.fsm.v1.Command
 	(*Result)(nil),            // 8: fepha.fsm.v1.Result
 	(*Configure)(nil),         // 9: fepha.fsm.v1.Configure
-	(*Timings)(nil),           // 10: fepha.fsm.v1.Timings
-	(*Assign)(nil),            // 11: fepha.fsm.v1.Assign
-	(*Move)(nil),              // 12: fepha.fsm.v1.Move
-	(*Released)(nil),          // 13: fepha.fsm.v1.Released
-	(*Claim)(nil),             // 14: fepha.fsm.v1.Claim
-	(*Pin)(nil),               // 15: fepha.fsm.v1.Pin
-	(*Activated)(nil),         // 16: fepha.fsm.v1.Activated
-	(*Item)(nil),              // 17: fepha.fsm.v1.Item
-	(*Events)(nil),            // 18: fepha.fsm.v1.Events
-	(*Online)(nil),            // 19: fepha.fsm.v1.Online
-	(*Links)(nil),             // 20: fepha.fsm.v1.Links
-	(*NodeState)(nil),         // 21: fepha.fsm.v1.NodeState
-	(*Clients)(nil),           // 22: fepha.fsm.v1.Clients
-	(*Cursor)(nil),            // 23: fepha.fsm.v1.Cursor
-	(*ControlSubmit)(nil),     // 24: fepha.fsm.v1.ControlSubmit
-	(*ControlStart)(nil),      // 25: fepha.fsm.v1.ControlStart
-	(*ControlResult)(nil),     // 26: fepha.fsm.v1.ControlResult
-	(*ControlExpire)(nil),     // 27: fepha.fsm.v1.ControlExpire
-	(*Fnp)(nil),               // 28: fepha.fsm.v1.Fnp
-	(*FnpResult)(nil),         // 29: fepha.fsm.v1.FnpResult
-	(*Configure_Node)(nil),    // 30: fepha.fsm.v1.Configure.Node
-	(*Configure_RTU)(nil),     // 31: fepha.fsm.v1.Configure.RTU
-	(*Configure_Group)(nil),   // 32: fepha.fsm.v1.Configure.Group
-	(*Configure_Virtual)(nil), // 33: fepha.fsm.v1.Configure.Virtual
-	(*Links_Link)(nil),        // 34: fepha.fsm.v1.Links.Link
-	(*Clients_Client)(nil),    // 35: fepha.fsm.v1.Clients.Client
+	(*ConfigStage)(nil),       // 10: fepha.fsm.v1.ConfigStage
+	(*Timings)(nil),           // 11: fepha.fsm.v1.Timings
+	(*Assign)(nil),            // 12: fepha.fsm.v1.Assign
+	(*Move)(nil),              // 13: fepha.fsm.v1.Move
+	(*Released)(nil),          // 14: fepha.fsm.v1.Released
+	(*Claim)(nil),             // 15: fepha.fsm.v1.Claim
+	(*Pin)(nil),               // 16: fepha.fsm.v1.Pin
+	(*Activated)(nil),         // 17: fepha.fsm.v1.Activated
+	(*Item)(nil),              // 18: fepha.fsm.v1.Item
+	(*Events)(nil),            // 19: fepha.fsm.v1.Events
+	(*Online)(nil),            // 20: fepha.fsm.v1.Online
+	(*Forget)(nil),            // 21: fepha.fsm.v1.Forget
+	(*Links)(nil),             // 22: fepha.fsm.v1.Links
+	(*NodeState)(nil),         // 23: fepha.fsm.v1.NodeState
+	(*Clients)(nil),           // 24: fepha.fsm.v1.Clients
+	(*Cursor)(nil),            // 25: fepha.fsm.v1.Cursor
+	(*ControlSubmit)(nil),     // 26: fepha.fsm.v1.ControlSubmit
+	(*ControlStart)(nil),      // 27: fepha.fsm.v1.ControlStart
+	(*ControlResult)(nil),     // 28: fepha.fsm.v1.ControlResult
+	(*ControlExpire)(nil),     // 29: fepha.fsm.v1.ControlExpire
+	(*Fnp)(nil),               // 30: fepha.fsm.v1.Fnp
+	(*FnpResult)(nil),         // 31: fepha.fsm.v1.FnpResult
+	(*Configure_Node)(nil),    // 32: fepha.fsm.v1.Configure.Node
+	(*Configure_RTU)(nil),     // 33: fepha.fsm.v1.Configure.RTU
+	(*Configure_Group)(nil),   // 34: fepha.fsm.v1.Configure.Group
+	(*Configure_Virtual)(nil), // 35: fepha.fsm.v1.Configure.Virtual
+	(*Forget_Point)(nil),      // 36: fepha.fsm.v1.Forget.Point
+	(*Links_Link)(nil),        // 37: fepha.fsm.v1.Links.Link
+	(*Clients_Client)(nil),    // 38: fepha.fsm.v1.Clients.Client
 }
 var file_fsm_proto_depIdxs = []int32{
 	7,  // 0: fepha.fsm.v1.Entry.commands:type_name -> fepha.fsm.v1.Command
 	9,  // 1: fepha.fsm.v1.Command.configure:type_name -> fepha.fsm.v1.Configure
-	11, // 2: fepha.fsm.v1.Command.assign:type_name -> fepha.fsm.v1.Assign
-	12, // 3: fepha.fsm.v1.Command.move:type_name -> fepha.fsm.v1.Move
-	13, // 4: fepha.fsm.v1.Command.released:type_name -> fepha.fsm.v1.Released
-	14, // 5: fepha.fsm.v1.Command.claim:type_name -> fepha.fsm.v1.Claim
-	15, // 6: fepha.fsm.v1.Command.pin:type_name -> fepha.fsm.v1.Pin
-	16, // 7: fepha.fsm.v1.Command.activated:type_name -> fepha.fsm.v1.Activated
-	18, // 8: fepha.fsm.v1.Command.events:type_name -> fepha.fsm.v1.Events
-	19, // 9: fepha.fsm.v1.Command.online:type_name -> fepha.fsm.v1.Online
-	20, // 10: fepha.fsm.v1.Command.links:type_name -> fepha.fsm.v1.Links
-	21, // 11: fepha.fsm.v1.Command.node_state:type_name -> fepha.fsm.v1.NodeState
-	22, // 12: fepha.fsm.v1.Command.clients:type_name -> fepha.fsm.v1.Clients
-	23, // 13: fepha.fsm.v1.Command.cursor:type_name -> fepha.fsm.v1.Cursor
-	24, // 14: fepha.fsm.v1.Command.control_submit:type_name -> fepha.fsm.v1.ControlSubmit
-	25, // 15: fepha.fsm.v1.Command.control_start:type_name -> fepha.fsm.v1.ControlStart
-	26, // 16: fepha.fsm.v1.Command.control_result:type_name -> fepha.fsm.v1.ControlResult
-	27, // 17: fepha.fsm.v1.Command.control_expire:type_name -> fepha.fsm.v1.ControlExpire
-	28, // 18: fepha.fsm.v1.Command.fnp:type_name -> fepha.fsm.v1.Fnp
-	2,  // 19: fepha.fsm.v1.Result.code:type_name -> fepha.fsm.v1.Result.Code
-	29, // 20: fepha.fsm.v1.Result.fnp:type_name -> fepha.fsm.v1.FnpResult
-	30, // 21: fepha.fsm.v1.Configure.nodes:type_name -> fepha.fsm.v1.Configure.Node
-	31, // 22: fepha.fsm.v1.Configure.rtus:type_name -> fepha.fsm.v1.Configure.RTU
-	32, // 23: fepha.fsm.v1.Configure.groups:type_name -> fepha.fsm.v1.Configure.Group
-	33, // 24: fepha.fsm.v1.Configure.virtual:type_name -> fepha.fsm.v1.Configure.Virtual
-	10, // 25: fepha.fsm.v1.Assign.timings:type_name -> fepha.fsm.v1.Timings
-	0,  // 26: fepha.fsm.v1.Item.kind:type_name -> fepha.fsm.v1.Kind
-	4,  // 27: fepha.fsm.v1.Item.mode:type_name -> fepha.fsm.v1.Item.Mode
-	17, // 28: fepha.fsm.v1.Events.items:type_name -> fepha.fsm.v1.Item
-	34, // 29: fepha.fsm.v1.Links.links:type_name -> fepha.fsm.v1.Links.Link
-	35, // 30: fepha.fsm.v1.Clients.clients:type_name -> fepha.fsm.v1.Clients.Client
-	0,  // 31: fepha.fsm.v1.ControlSubmit.kind:type_name -> fepha.fsm.v1.Kind
-	5,  // 32: fepha.fsm.v1.ControlSubmit.phase:type_name -> fepha.fsm.v1.ControlSubmit.Phase
-	3,  // 33: fepha.fsm.v1.Configure.Group.mode:type_name -> fepha.fsm.v1.Configure.Mode
-	1,  // 34: fepha.fsm.v1.Links.Link.state:type_name -> fepha.fsm.v1.LinkState
-	35, // [35:35] is the sub-list for method output_type
-	35, // [35:35] is the sub-list for method input_type
-	35, // [35:35] is the sub-list for extension type_name
-	35, // [35:35] is the sub-list for extension extendee
-	0,  // [0:35] is the sub-list for field type_name
+	10, // 2: fepha.fsm.v1.Command.config_stage:type_name -> fepha.fsm.v1.ConfigStage
+	12, // 3: fepha.fsm.v1.Command.assign:type_name -> fepha.fsm.v1.Assign
+	13, // 4: fepha.fsm.v1.Command.move:type_name -> fepha.fsm.v1.Move
+	14, // 5: fepha.fsm.v1.Command.released:type_name -> fepha.fsm.v1.Released
+	15, // 6: fepha.fsm.v1.Command.claim:type_name -> fepha.fsm.v1.Claim
+	16, // 7: fepha.fsm.v1.Command.pin:type_name -> fepha.fsm.v1.Pin
+	17, // 8: fepha.fsm.v1.Command.activated:type_name -> fepha.fsm.v1.Activated
+	19, // 9: fepha.fsm.v1.Command.events:type_name -> fepha.fsm.v1.Events
+	20, // 10: fepha.fsm.v1.Command.online:type_name -> fepha.fsm.v1.Online
+	21, // 11: fepha.fsm.v1.Command.forget:type_name -> fepha.fsm.v1.Forget
+	22, // 12: fepha.fsm.v1.Command.links:type_name -> fepha.fsm.v1.Links
+	23, // 13: fepha.fsm.v1.Command.node_state:type_name -> fepha.fsm.v1.NodeState
+	24, // 14: fepha.fsm.v1.Command.clients:type_name -> fepha.fsm.v1.Clients
+	25, // 15: fepha.fsm.v1.Command.cursor:type_name -> fepha.fsm.v1.Cursor
+	26, // 16: fepha.fsm.v1.Command.control_submit:type_name -> fepha.fsm.v1.ControlSubmit
+	27, // 17: fepha.fsm.v1.Command.control_start:type_name -> fepha.fsm.v1.ControlStart
+	28, // 18: fepha.fsm.v1.Command.control_result:type_name -> fepha.fsm.v1.ControlResult
+	29, // 19: fepha.fsm.v1.Command.control_expire:type_name -> fepha.fsm.v1.ControlExpire
+	30, // 20: fepha.fsm.v1.Command.fnp:type_name -> fepha.fsm.v1.Fnp
+	2,  // 21: fepha.fsm.v1.Result.code:type_name -> fepha.fsm.v1.Result.Code
+	31, // 22: fepha.fsm.v1.Result.fnp:type_name -> fepha.fsm.v1.FnpResult
+	32, // 23: fepha.fsm.v1.Configure.nodes:type_name -> fepha.fsm.v1.Configure.Node
+	33, // 24: fepha.fsm.v1.Configure.rtus:type_name -> fepha.fsm.v1.Configure.RTU
+	34, // 25: fepha.fsm.v1.Configure.groups:type_name -> fepha.fsm.v1.Configure.Group
+	35, // 26: fepha.fsm.v1.Configure.virtual:type_name -> fepha.fsm.v1.Configure.Virtual
+	11, // 27: fepha.fsm.v1.Assign.timings:type_name -> fepha.fsm.v1.Timings
+	0,  // 28: fepha.fsm.v1.Item.kind:type_name -> fepha.fsm.v1.Kind
+	4,  // 29: fepha.fsm.v1.Item.mode:type_name -> fepha.fsm.v1.Item.Mode
+	18, // 30: fepha.fsm.v1.Events.items:type_name -> fepha.fsm.v1.Item
+	36, // 31: fepha.fsm.v1.Forget.points:type_name -> fepha.fsm.v1.Forget.Point
+	37, // 32: fepha.fsm.v1.Links.links:type_name -> fepha.fsm.v1.Links.Link
+	38, // 33: fepha.fsm.v1.Clients.clients:type_name -> fepha.fsm.v1.Clients.Client
+	0,  // 34: fepha.fsm.v1.ControlSubmit.kind:type_name -> fepha.fsm.v1.Kind
+	5,  // 35: fepha.fsm.v1.ControlSubmit.phase:type_name -> fepha.fsm.v1.ControlSubmit.Phase
+	3,  // 36: fepha.fsm.v1.Configure.Group.mode:type_name -> fepha.fsm.v1.Configure.Mode
+	0,  // 37: fepha.fsm.v1.Forget.Point.kind:type_name -> fepha.fsm.v1.Kind
+	1,  // 38: fepha.fsm.v1.Links.Link.state:type_name -> fepha.fsm.v1.LinkState
+	39, // [39:39] is the sub-list for method output_type
+	39, // [39:39] is the sub-list for method input_type
+	39, // [39:39] is the sub-list for extension type_name
+	39, // [39:39] is the sub-list for extension extendee
+	0,  // [0:39] is the sub-list for field type_name
 }
 
 func init() { file_fsm_proto_init() }
@@ -3048,6 +3269,7 @@ func file_fsm_proto_init() {
 	}
 	file_fsm_proto_msgTypes[1].OneofWrappers = []any{
 		(*Command_Configure)(nil),
+		(*Command_ConfigStage)(nil),
 		(*Command_Assign)(nil),
 		(*Command_Move)(nil),
 		(*Command_Released)(nil),
@@ -3056,6 +3278,7 @@ func file_fsm_proto_init() {
 		(*Command_Activated)(nil),
 		(*Command_Events)(nil),
 		(*Command_Online)(nil),
+		(*Command_Forget)(nil),
 		(*Command_Links)(nil),
 		(*Command_NodeState)(nil),
 		(*Command_Clients)(nil),
@@ -3072,7 +3295,7 @@ func file_fsm_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_fsm_proto_rawDesc), len(file_fsm_proto_rawDesc)),
 			NumEnums:      6,
-			NumMessages:   30,
+			NumMessages:   33,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

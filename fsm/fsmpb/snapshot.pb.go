@@ -33,6 +33,7 @@ type SnapshotHead struct {
 	EpochFloor    uint64                 `protobuf:"varint,5,opt,name=epoch_floor,json=epochFloor,proto3" json:"epoch_floor,omitempty"` // where the epochs of new resources start
 	Revisions     *Revisions             `protobuf:"bytes,6,opt,name=revisions,proto3" json:"revisions,omitempty"`
 	ControlNumber uint64                 `protobuf:"varint,7,opt,name=control_number,json=controlNumber,proto3" json:"control_number,omitempty"` // submissions of controls so far
+	ConfigStage   uint64                 `protobuf:"varint,8,opt,name=config_stage,json=configStage,proto3" json:"config_stage,omitempty"`       // newest stage of a configuration
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -112,6 +113,13 @@ func (x *SnapshotHead) GetRevisions() *Revisions {
 func (x *SnapshotHead) GetControlNumber() uint64 {
 	if x != nil {
 		return x.ControlNumber
+	}
+	return 0
+}
+
+func (x *SnapshotHead) GetConfigStage() uint64 {
+	if x != nil {
+		return x.ConfigStage
 	}
 	return 0
 }
@@ -1153,7 +1161,7 @@ var File_snapshot_proto protoreflect.FileDescriptor
 
 const file_snapshot_proto_rawDesc = "" +
 	"\n" +
-	"\x0esnapshot.proto\x12\ffepha.fsm.v1\x1a\tfsm.proto\"\x85\x02\n" +
+	"\x0esnapshot.proto\x12\ffepha.fsm.v1\x1a\tfsm.proto\"\xa8\x02\n" +
 	"\fSnapshotHead\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\x04R\x05index\x12#\n" +
 	"\rjournal_first\x18\x02 \x01(\x04R\fjournalFirst\x12!\n" +
@@ -1162,7 +1170,8 @@ const file_snapshot_proto_rawDesc = "" +
 	"\vepoch_floor\x18\x05 \x01(\x04R\n" +
 	"epochFloor\x125\n" +
 	"\trevisions\x18\x06 \x01(\v2\x17.fepha.fsm.v1.RevisionsR\trevisions\x12%\n" +
-	"\x0econtrol_number\x18\a \x01(\x04R\rcontrolNumber\"\x81\x02\n" +
+	"\x0econtrol_number\x18\a \x01(\x04R\rcontrolNumber\x12!\n" +
+	"\fconfig_stage\x18\b \x01(\x04R\vconfigStage\"\x81\x02\n" +
 	"\tRevisions\x12\x16\n" +
 	"\x06config\x18\x01 \x01(\x04R\x06config\x12\x1c\n" +
 	"\tresources\x18\x02 \x01(\x04R\tresources\x12\x14\n" +

@@ -1,0 +1,68 @@
+package acquisition
+
+import (
+	"slices"
+	"time"
+
+	"github.com/fepha/fepha/fsm"
+	"github.com/fepha/fepha/fsm/fsmpb"
+)
+
+const (
+	// pruneAfter is how long a turn lasts before the image is looked through: a takeover has more urgent things to do.
+	pruneAfter = 5 * time.Second
+
+	// pruneAtOnce bounds a command.
+	pruneAtOnce = 1000
+)
+
+// prune takes out of the image what the RTU's table no longer has: points that were removed from the configuration.
+func (u *turn) prune() {
+	w := u.w
+	timer := time.NewTimer(pruneAfter)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-u.ctx.Done():
+		return
+	}
+	for {
+		gone := w.unknown()
+		if len(gone) == 0 {
+			return
+		}
+		result, err := w.env.Cluster.Propose(u.ctx, &fsmpb.Command{Op: &fsmpb.Command_Forget{Forget: &fsmpb.Forget{
+			Rtu: w.rtu.Number, Epoch: u.tenure.Epoch(), Points: gone,
+		}}})
+		if err != nil || result.Code != fsmpb.Result_OK {
+			return // the turn is over, or nothing of it is there: the next one looks again
+		}
+		w.log.Info("points that are no longer configured were removed", "points", len(gone), "first", gone[0].Point)
+		if w.env.Cluster.WaitApplied(u.ctx, result.Index) != nil {
+			return
+		}
+	}
+}
+
+// unknown are points of the image that the table doesn't have, not all of them if they are many.
+func (w *worker) unknown() (gone []*fsmpb.Forget_Point) {
+	key := func(kind fsmpb.Kind, number uint32) uint64 { return uint64(kind)<<32 | uint64(number) }
+	known := make([]uint64, 0, len(w.table.monitored))
+	for i := range w.table.monitored {
+		known = append(known, key(w.table.monitored[i].Kind, w.table.monitored[i].Number))
+	}
+	w.env.Cluster.View(func(s *fsm.State) {
+		for _, v := range s.Config().GetVirtual() {
+			if v.Rtu == w.rtu.Number {
+				known = append(known, key(fsmpb.Kind_DI, v.Point))
+			}
+		}
+		slices.Sort(known)
+		for k := range s.Points(w.rtu.Number) {
+			if _, ok := slices.BinarySearch(known, key(k.Kind.Proto(), k.Point)); !ok && len(gone) < pruneAtOnce {
+				gone = append(gone, &fsmpb.Forget_Point{Kind: k.Kind.Proto(), Point: k.Point})
+			}
+		}
+	})
+	return gone
+}

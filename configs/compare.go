@@ -1,0 +1,179 @@
+package configs
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"strings"
+)
+
+// Change is what differs between two configurations in one RTU, uplink or other part.
+type Change struct {
+	RTU    uint32 // of an RTU; else 0
+	Uplink string // of an uplink; else ""
+	Part   string // as people call it: RTU 1, uplink occ, virtual points, journal
+	How    string // added, removed or changed
+	Detail string // what of it, for people; may be empty
+}
+
+// Compare lists what has to happen to a station that runs one configuration so that it runs another. Order, encodings,
+// comments and names of tables make no difference.
+func Compare(from, to *Station) []Change {
+	var list []Change
+	for _, r := range from.RTUs {
+		c := Change{RTU: r.Number, Part: fmt.Sprintf("RTU %d", r.Number)}
+		if next, ok := to.RTU(r.Number); !ok {
+			c.How, c.Detail = "removed", count(len(r.Points), "point")
+		} else if next.Digest() != r.Digest() {
+			c.How, c.Detail = "changed", compared(r, *next, r.Points, next.Points, comparePoints, samePoint)
+		} else {
+			continue
+		}
+		list = append(list, c)
+	}
+	for _, r := range to.RTUs {
+		if _, ok := from.RTU(r.Number); !ok {
+			list = append(list, Change{RTU: r.Number, Part: fmt.Sprintf("RTU %d", r.Number), How: "added", Detail: count(len(r.Points), "point")})
+		}
+	}
+	for _, u := range from.Uplinks {
+		c := Change{Uplink: u.Name, Part: "uplink " + u.Name}
+		if next, ok := to.Uplink(u.Name); !ok {
+			c.How, c.Detail = "removed", count(len(u.Points), "point")
+		} else if next.Digest() != u.Digest() {
+			c.How, c.Detail = "changed", compared(u, *next, u.Points, next.Points, compareUplinkPoints, same)
+		} else {
+			continue
+		}
+		list = append(list, c)
+	}
+	for _, u := range to.Uplinks {
+		if _, ok := from.Uplink(u.Name); !ok {
+			list = append(list, Change{Uplink: u.Name, Part: "uplink " + u.Name, How: "added", Detail: count(len(u.Points), "point")})
+		}
+	}
+	if d := diff(from.VirtualPoints, to.VirtualPoints, compareVirtual, same); d != "" {
+		list = append(list, Change{Part: "virtual points", How: "changed", Detail: d})
+	}
+	if from.Journal != to.Journal {
+		list = append(list, Change{Part: "journal", How: "changed", Detail: fmt.Sprintf("retain %d → %d", from.Journal.Retain, to.Journal.Retain)})
+	}
+	return list
+}
+
+// Fixed lists the keys in which two configurations differ and which a running station can't change: the nodes have to be
+// started anew with them, one after the other.
+func Fixed(from, to *Station) []string {
+	var keys []string
+	for _, k := range []struct {
+		name     string
+		from, to any
+	}{
+		{"station.id", from.ID, to.ID},
+		{"station.name", from.Name, to.Name},
+		{"station.time_zone", from.TimeZone, to.TimeZone},
+		{"cluster.nodes", from.Cluster.Nodes, to.Cluster.Nodes},
+		{"cluster.log_store", from.Cluster.LogStore, to.Cluster.LogStore},
+		{"cluster.lease", from.Cluster.Lease, to.Cluster.Lease},
+		{"security", from.Security, to.Security},
+		{"redis", from.Redis, to.Redis},
+		{"fnp", from.FNP, to.FNP},
+	} {
+		if !sameJSON(k.from, k.to) {
+			keys = append(keys, k.name)
+		}
+	}
+	return keys
+}
+
+// compared says what changes in the settings and points of an RTU or uplink.
+func compared[T, P any](from, to T, points, next []P, order func(a, b P) int, equal func(a, b P) bool) string {
+	return join(settings(from, to), diff(points, next, order, equal))
+}
+
+// settings names the keys that differ, but for those that are no part of the digest.
+func settings[T any](from, to T) (keys string) {
+	a, b := reflect.ValueOf(from), reflect.ValueOf(to)
+	for i := range a.NumField() {
+		field := a.Type().Field(i)
+		if field.Tag.Get("json") != "-" && !sameJSON(a.Field(i).Interface(), b.Field(i).Interface()) {
+			key, _, _ := strings.Cut(field.Tag.Get("yaml"), ",")
+			keys = join(keys, key)
+		}
+	}
+	return keys
+}
+
+// diff says how many rows are added, changed and removed; "": none. Both lists are in the order.
+func diff[P any](from, to []P, order func(a, b P) int, equal func(a, b P) bool) string {
+	added, changed, removed := 0, 0, 0
+	for len(from) > 0 || len(to) > 0 {
+		switch {
+		case len(to) == 0 || len(from) > 0 && order(from[0], to[0]) < 0:
+			removed, from = removed+1, from[1:]
+		case len(from) == 0 || order(from[0], to[0]) > 0:
+			added, to = added+1, to[1:]
+		default:
+			if !equal(from[0], to[0]) {
+				changed++
+			}
+			from, to = from[1:], to[1:]
+		}
+	}
+	detail := ""
+	for _, n := range []struct {
+		n   int
+		how string
+	}{{added, "added"}, {changed, "changed"}, {removed, "removed"}} {
+		if n.n > 0 {
+			detail = join(detail, count(n.n, "point")+" "+n.how)
+		}
+	}
+	return detail
+}
+
+func join(a, b string) string {
+	if a == "" || b == "" {
+		return a + b
+	}
+	return a + ", " + b
+}
+
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+func comparePoints(a, b Point) int {
+	return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Number, b.Number))
+}
+
+func samePoint(a, b Point) bool {
+	x, y := a.Scaling(), b.Scaling()
+	a.Analog, b.Analog = nil, nil
+	return a == b && x == y
+}
+
+func compareUplinkPoints(a, b UplinkPoint) int { return cmp.Compare(a.IOA, b.IOA) }
+
+func compareVirtual(a, b VirtualPoint) int {
+	return cmp.Or(cmp.Compare(a.RTU, b.RTU), cmp.Compare(a.Number, b.Number))
+}
+
+func same[T comparable](a, b T) bool { return a == b }
+
+func sameJSON(a, b any) bool {
+	var texts [2][]byte
+	for i, v := range []any{a, b} {
+		text, err := json.Marshal(v)
+		if err != nil {
+			panic(err) // plain structs: can't be
+		}
+		texts[i] = text
+	}
+	return bytes.Equal(texts[0], texts[1])
+}
