@@ -119,6 +119,7 @@ func (f *feed) Next() (a iec104.ASDU, index uint64, ok bool) {
 		if f.otherWaits() {
 			f.others++
 		}
+	case f.nextAnswer(&a): // the events before it were not the uplink's
 	case f.nextOther(&a):
 		f.others = 0
 	default:

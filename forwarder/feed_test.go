@@ -425,6 +425,21 @@ func TestFeedAnswersAfterTheEventsBefore(t *testing.T) {
 	}
 }
 
+// Events that are not the uplink's, such as a control's own, hold no answer: it goes out as they are passed over.
+func TestFeedAnswersAfterEventsOfOthers(t *testing.T) {
+	c := newCluster(t, fsmpb.Configure_EXCLUSIVE, "a")
+	f := newTestFeed(t, c, 12, points)
+	f.begin(f.cursor.resume(f.clock, 0, 1<<40))
+	c.values(t, 1, di(999, 1, 1))
+	a, _ := iec104.DefaultProfile.New(iec104.Header{Type: iec104.C_CS_NA_1, Cause: iec104.ActivationCon, CommonAddress: commonAddress}, iec104.Object{})
+	if err := f.answer(a, f.lastSeq(), 1000); err != nil {
+		t.Fatal(err)
+	}
+	if a, ok := f.next(); !ok || a.Type != iec104.C_CS_NA_1 {
+		t.Fatal("the answer waits until the link asks again")
+	}
+}
+
 // What retention dropped is counted, and what is left goes on.
 func TestFeedGoesOnAfterDroppedEvents(t *testing.T) {
 	c := newCluster(t, fsmpb.Configure_EXCLUSIVE, "a")

@@ -208,7 +208,7 @@ func (r Recording) Points() []DevicePoint {
 			switch {
 			case !seen:
 				index[o.Address] = len(points)
-				points = append(points, DevicePoint{o.Address, a.ASDU.Type, o.Value})
+				points = append(points, DevicePoint{Address: o.Address, Type: a.ASDU.Type, Value: o.Value})
 			case points[i].Type.TimeTag() != iec104.NoTime && a.ASDU.Type.TimeTag() == iec104.NoTime:
 				points[i].Type = a.ASDU.Type
 			}

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
@@ -185,6 +187,17 @@ func (c *Centre) Main() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.main
+}
+
+// Drop closes all links, as a control centre does that restarts: they come up
+// again.
+func (c *Centre) Drop() {
+	c.mu.Lock()
+	links := slices.Collect(maps.Values(c.links))
+	c.mu.Unlock()
+	for _, l := range links {
+		l.Close()
+	}
 }
 
 // Starts is how often a link was started.

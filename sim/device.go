@@ -22,6 +22,7 @@ type DevicePoint struct {
 	Address iec104.InformationObjectAddress
 	Type    iec104.TypeID
 	Value   float64 // at the start
+	Select  bool    // an output that has to be selected before it is operated
 }
 
 // DeviceConfig describes a simulated device.
@@ -62,8 +63,9 @@ type Device struct {
 	mu       sync.Mutex
 	values   map[iec104.InformationObjectAddress]float64
 	lastTime map[iec104.InformationObjectAddress]int64 // newest time tag, unix ms
-	operated map[iec104.InformationObjectAddress]int
 	started  []*iec104.Session
+
+	outputs outputs
 
 	serving sync.WaitGroup
 }
@@ -84,7 +86,7 @@ func NewDevice(cfg DeviceConfig) (*Device, error) {
 		queue:    iec104.NewQueue(cfg.QueueSize),
 		values:   make(map[iec104.InformationObjectAddress]float64),
 		lastTime: make(map[iec104.InformationObjectAddress]int64),
-		operated: make(map[iec104.InformationObjectAddress]int),
+		outputs:  outputs{ending: make(chan struct{})},
 	}
 	for _, p := range cfg.Points {
 		d.values[p.Address] = p.Value
@@ -100,6 +102,7 @@ func NewDevice(cfg DeviceConfig) (*Device, error) {
 		Read:            d.read,
 		SetClock:        func(iec104.CommonAddress, iec104.CP56Time2a) error { return nil },
 		Has:             d.hasOutput,
+		SelectRequired:  d.selectRequired,
 		Command:         d.operate,
 	}
 	server, err := iec104.NewServer(iec104.ServerConfig{
@@ -173,6 +176,7 @@ func (d *Device) Close() error {
 	}
 	err := d.server.Close()
 	d.serving.Wait()
+	d.outputs.end()
 	if d.judge != nil {
 		d.judge.end()
 	}
@@ -265,13 +269,6 @@ func (d *Device) Value(a iec104.InformationObjectAddress) float64 {
 	return d.values[a]
 }
 
-// Operated is how often an output was operated.
-func (d *Device) Operated(a iec104.InformationObjectAddress) int {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.operated[a]
-}
-
 func (d *Device) profile() iec104.Profile {
 	if d.cfg.Config.Profile == (iec104.Profile{}) {
 		return iec104.DefaultProfile
@@ -306,19 +303,4 @@ func (d *Device) read(_ iec104.CommonAddress, ioa iec104.InformationObjectAddres
 		return 0, iec104.Object{}, false
 	}
 	return d.cfg.Points[i].Type, iec104.Object{Address: ioa, Value: d.Value(ioa)}, true
-}
-
-func (d *Device) hasOutput(_ iec104.CommonAddress, t iec104.TypeID, ioa iec104.InformationObjectAddress) bool {
-	return slices.ContainsFunc(d.cfg.Points, func(p DevicePoint) bool { return p.Address == ioa && p.Type == t })
-}
-
-func (d *Device) operate(r *iec104.Call) {
-	d.mu.Lock()
-	d.operated[r.Object.Address]++
-	d.values[r.Object.Address] = r.Object.Value
-	d.mu.Unlock()
-	// A link that is lost meanwhile needs no answer.
-	if r.Confirm() == nil {
-		_ = r.Terminate()
-	}
 }

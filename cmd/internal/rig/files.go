@@ -1,6 +1,7 @@
 package rig
 
 import (
+	"cmp"
 	"encoding/csv"
 	"fmt"
 	"os"
@@ -18,8 +19,9 @@ type RTU struct {
 	Name          string
 	CommonAddress iec104.CommonAddress
 	Points        []sim.DevicePoint
-	Prefer        string                              // "": fep1
-	Source        func(*iec104.Session) iec104.Source // see sim.DeviceConfig
+	Prefer        string                                     // "": fep1
+	Categories    map[iec104.InformationObjectAddress]string // of outputs; DO or AO
+	Source        func(*iec104.Session) iec104.Source        // see sim.DeviceConfig
 }
 
 // uplinkCA is the common address of the rig's uplink, roleIOA its role point.
@@ -64,7 +66,7 @@ func (s *Station) writeFiles(dir string) (string, error) {
 	for _, n := range s.nodes {
 		fmt.Fprintf(&y, "    - {id: %s, host: %d, role: %s, address: %q, api: %q}\n", n.ID, n.host, n.role, n.address, n.api)
 	}
-	fmt.Fprintf(&y, "  log_store: %s\n  lease: %v\nsecurity: %s\nredis: {mode: embedded}\njournal: {retain: %d}\nrtus:\n", o.LogStore, o.Lease, security, o.Retain)
+	fmt.Fprintf(&y, "  log_store: %s\n  lease: %v\nsecurity: %s\nredis: %s\njournal: {retain: %d}\nrtus:\n", o.LogStore, o.Lease, security, o.Redis, o.Retain)
 	uplink := [][]string{{"ioa", "rtu", "kind", "point", "type", "name"}}
 	for i, r := range o.RTUs {
 		prefer := r.Prefer
@@ -82,7 +84,7 @@ func (s *Station) writeFiles(dir string) (string, error) {
 			kind := kindOf(p.Type)
 			typ, category := "", ""
 			if p.Type.IsCommand() {
-				typ, category = p.Type.String(), strings.ToUpper(kind)
+				typ, category = p.Type.String(), cmp.Or(r.Categories[p.Address], strings.ToUpper(kind))
 			}
 			points = append(points, []string{kind, number, number, typ, fmt.Sprintf("%s %d of RTU %d", kind, p.Address, r.Number), "", "", "", "", "", category})
 			forwarded := p.Type

@@ -38,6 +38,15 @@ const firstPort, lastPort = 20000, 32000
 
 func newPortRange() *portRange { return &portRange{firstPort + rand.IntN(lastPort-firstPort)} }
 
+// FreeAddress is a loopback address whose port nobody uses just now.
+func FreeAddress() (string, error) {
+	list, err := newPortRange().take(1)
+	if err != nil {
+		return "", err
+	}
+	return list[0], nil
+}
+
 func (r *portRange) take(n int) ([]string, error) {
 	var addresses []string
 	for tried := 0; len(addresses) < n; tried++ {

@@ -27,6 +27,7 @@ type Options struct {
 	Mode     string        // of the uplink; exclusive
 	Probe    string        // standby_probe; hold
 	LogStore string        // boltdb
+	Redis    string        // of station.yaml; {mode: embedded}
 	LogLevel string        // info
 	Retain   int           // 200,000
 	OnEvent  func(k sim.Key, isNew bool)
@@ -83,6 +84,7 @@ func New(o Options) (*Station, error) {
 	def(&o.Probe, "hold")
 	def(&o.LogStore, "boltdb")
 	def(&o.LogLevel, "info")
+	def(&o.Redis, "{mode: embedded}")
 	o.Channels = max(o.Channels, 1)
 	if o.Channels == 1 {
 		o.Channels = 2
