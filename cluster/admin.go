@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"path/filepath"
 	"slices"
 	"time"
@@ -247,7 +248,7 @@ func (s *stores) recover(cfg Config, to raft.Configuration) error {
 	disk := newDiskWatch(newClock(), time.Hour)
 	ignore := func(error) {} // errors are returned, too
 	conf := raft.DefaultConfig()
-	conf.LocalID, conf.Logger = raft.ServerID(cfg.ID), cfg.Logger
+	conf.LocalID, conf.Logger = raft.ServerID(cfg.ID), newRaftLog(cfg.Logger, "raft", slog.LevelError)
 	_, transport := raft.NewInmemTransport("")
 	err := raft.RecoverCluster(conf, newMachine(func() {}, func(uint64) {}), &checkedLog{s.log, disk, ignore},
 		&checkedStable{s.stable, disk, ignore}, s.snapshots, transport, to)

@@ -4,12 +4,11 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/netip"
 	"slices"
 	"time"
-
-	"github.com/hashicorp/go-hclog"
 
 	"github.com/fepha/fepha/fsm/fsmpb"
 )
@@ -69,8 +68,11 @@ type Config struct {
 	// Prepared, if not nil, is as though [Node.Prepare] was called before anything else happens.
 	Prepared *fsmpb.Configure
 
-	Build  string       // version of the program, shown in PeerInfo
-	Logger hclog.Logger // nil: silent
+	Build string // version of the program, shown in PeerInfo
+
+	// Logger is told of changes: leaders, decisions, peers that don't answer. What Raft itself says goes there at the debug
+	// level. Nil: silent.
+	Logger *slog.Logger
 
 	// OnStuck is called once, on a goroutine of its own, when the node can't go on (ErrStuck): its leases are gone and
 	// its links closed by then. The process should end: a disk that hangs may never let a thread go. Nil: only logged.
@@ -150,7 +152,7 @@ func (c Config) withDefaults() (Config, error) {
 		c.Zone = time.UTC
 	}
 	if c.Logger == nil {
-		c.Logger = hclog.NewNullLogger()
+		c.Logger = slog.New(slog.DiscardHandler)
 	}
 	if c.SnapshotEvery == 0 {
 		c.SnapshotEvery = defaultSnapshotEvery

@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
@@ -75,7 +76,7 @@ func (s *station) config(id string) Config {
 		OnStuck: func(err error) { s.t.Logf("%s: %v", id, err) },
 	}
 	if os.Getenv("CLUSTER_LOG") != "" {
-		cfg.Logger = hclog.New(&hclog.LoggerOptions{Name: id, Level: hclog.Info, TimeFormat: "05.000"})
+		cfg.Logger = slog.New(slog.NewTextHandler(os.Stderr, nil)).With("node", id)
 	}
 	if s.cfg != nil {
 		s.cfg(&cfg)

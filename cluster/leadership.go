@@ -66,7 +66,7 @@ func (n *Node) endReign() {
 	}
 }
 
-// observe notes when Raft sees another leader or begins to campaign.
+// observe notes when Raft sees another leader or begins to campaign, and tells the log of leaders come and gone.
 func (n *Node) observe() {
 	seen := make(chan raft.Observation, 64)
 	observer := raft.NewObserver(seen, false, func(o *raft.Observation) bool {
@@ -82,12 +82,33 @@ func (n *Node) observe() {
 	})
 	n.raft.RegisterObserver(observer)
 	defer n.raft.DeregisterObserver(observer)
+	leader := ""
 	for {
 		select {
 		case <-seen:
 			n.leaderChanged.fire()
+			if now := n.leaderID(); now != leader {
+				n.tellLeader(leader, now)
+				leader = now
+			}
 		case <-n.done:
 			return
+		}
+	}
+}
+
+// tellLeader tells the log. Of its own leadership a reign tells, once it's ready.
+func (n *Node) tellLeader(before, now string) {
+	switch {
+	case now == n.cfg.ID:
+	case now != "":
+		n.log.Info("leader", "leader", now, "term", n.raft.CurrentTerm())
+	case before == n.cfg.ID:
+		n.log.Warn("leading no more", "term", n.raft.CurrentTerm())
+	default:
+		// When leadership is handed on or won by a newer term there's none for a moment, too.
+		if silence := n.transport.silence(); silence >= n.timing.heartbeat {
+			n.log.Warn("the leader is silent", "leader", before, "for", silence.Round(time.Millisecond))
 		}
 	}
 }

@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"
 	"google.golang.org/grpc"
 
@@ -20,7 +20,7 @@ import (
 type Node struct {
 	cfg    Config
 	self   Member
-	log    hclog.Logger
+	log    *slog.Logger
 	clock  clock
 	timing timing
 
@@ -71,7 +71,7 @@ func start(cfg Config, out outside) (_ *Node, err error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &Node{cfg: cfg, log: cfg.Logger.Named("cluster"), clock: newClock()}
+	n := &Node{cfg: cfg, log: cfg.Logger, clock: newClock()}
 	n.declarations.own = newDeclaration(cfg.Station)
 	if cfg.Prepared != nil {
 		n.declarations.next = newDeclaration(cfg.Prepared)
@@ -147,16 +147,17 @@ func (n *Node) newTransport() *transport {
 	inner := raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
 		Stream:                raftSide{newSide(n.board, n.board.raft), n.idOf},
 		ServerAddressProvider: addressBook{n},
-		MaxPool:               3,
+		MaxPool:               maxPool,
 		MaxRPCsInFlight:       1, // the pipeline wedges after a follower has stalled (raft#612)
 		Timeout:               n.timing.rpc,
-		Logger:                n.log.Named("net"),
+		Logger:                newRaftLog(n.log, "raft transport", slog.LevelDebug),
 	})
 	var witness *campaignGuard
 	if n.self.Role == RoleWitness {
 		witness = newCampaignGuard(newTiming(n.timing.wait, RoleFEP, 1).heartbeat)
 	}
-	return newTransport(inner, n.self.Address, n.clock, n.disk, witness, n.stores.amnesia)
+	contacts := newContacts(n.clock, n.timing.heartbeat, n.log)
+	return newTransport(inner, n.self.Address, n.clock, n.disk, contacts, witness, n.stores.amnesia)
 }
 
 // newRaft starts Raft. What it panics on at its start is the data folder's state.
@@ -179,7 +180,7 @@ func (n *Node) newRaft(notify chan<- bool) (err error) {
 	conf.NotifyCh = notify
 	conf.NoLegacyTelemetry = true
 	conf.ShutdownOnRemove = false
-	conf.Logger = n.log.Named("raft")
+	conf.Logger = newRaftLog(n.log, "raft", slog.LevelError)
 	cache, err := raft.NewLogCache(logCache, &checkedLog{n.stores.log, n.disk, n.fail})
 	if err != nil {
 		return err

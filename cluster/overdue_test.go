@@ -11,6 +11,7 @@ import (
 // A control whose submitter and executor are gone gets its one answer all the same, whichever node leads by then.
 func TestLeaderEndsOverdueControls(t *testing.T) {
 	s := newStation(t, nil)
+	s.owned("fep1", rtu1).Close() // what's declared is known
 	first := s.leader()
 	submitter := s.others(first.cfg.ID)[0]
 	deadline := time.Now().Add(500 * time.Millisecond)

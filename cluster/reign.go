@@ -94,7 +94,7 @@ func (r *reign) prepare() {
 	r.mu.Lock()
 	r.regent.open(r.node.clock(), r.node.machine.owners.Load())
 	r.mu.Unlock()
-	r.node.log.Info("leading", "term", r.term, "since the last one was heard", r.node.clock()-r.regent.cause)
+	r.node.log.Info("leading", "term", r.term, "silence", (r.node.clock() - r.regent.cause).Round(time.Millisecond))
 	r.node.leaderChanged.fire()
 	nudge(r.ask)
 	r.govern()
@@ -213,9 +213,9 @@ func (r *reign) decide() (again time.Duration) {
 	}
 	commands := make([]*fsmpb.Command, len(p.decisions))
 	for i, d := range p.decisions {
-		n.log.Info("decided", "what", d)
 		commands[i] = d.command()
 	}
+	r.tell(p.decisions)
 	err := r.propose(commands...)
 	if err != nil {
 		n.log.Warn("a decision may not be committed", "error", err)
@@ -227,6 +227,35 @@ func (r *reign) decide() (again time.Duration) {
 		r.mu.Unlock()
 	}
 	return p.again
+}
+
+// maxTold is how many decisions made at once are told one by one. A lost node may have owned hundreds of resources.
+const maxTold = 10
+
+// tell has the log say what's decided.
+func (r *reign) tell(decisions []decision) {
+	log := r.node.log
+	if len(decisions) > maxTold {
+		log.Info("deciding", "decisions", len(decisions), "first", decisions[0], "last", decisions[len(decisions)-1])
+		return
+	}
+	for _, d := range decisions {
+		if d.node == nil {
+			log.Info("deciding", "what", d)
+			continue
+		}
+		m, _ := r.node.member(d.node.Node)
+		switch {
+		case !d.node.Alive:
+			log.Warn("node is lost", "peer", m.ID)
+		case d.node.Lease:
+			log.Info("node has a lease", "peer", m.ID)
+		case m.Role == RoleFEP:
+			log.Info("node has no lease", "peer", m.ID)
+		default:
+			log.Info("node is heard", "peer", m.ID)
+		}
+	}
 }
 
 // propose commits commands in this reign's term or not at all.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"time"
@@ -69,7 +70,7 @@ func bootstrap(cfg Config, log raft.LogStore, stable raft.StableStore, snapshots
 	}
 	conf := raft.DefaultConfig()
 	conf.LocalID = raft.ServerID(cfg.ID)
-	conf.Logger = cfg.Logger
+	conf.Logger = newRaftLog(cfg.Logger, "raft", slog.LevelError)
 	_, transport := raft.NewInmemTransport("")
 	return raft.BootstrapCluster(conf, log, stable, snapshots, transport, raft.Configuration{Servers: servers})
 }

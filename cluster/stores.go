@@ -6,12 +6,12 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"runtime/debug"
 	"time"
 
-	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"
 	raftboltdb "github.com/hashicorp/raft-boltdb/v2"
 	"go.etcd.io/bbolt"
@@ -41,7 +41,7 @@ type stores struct {
 }
 
 // openStores opens or makes the files of a data folder. One process at a time can.
-func openStores(dir, kind string, log hclog.Logger) (_ *stores, err error) {
+func openStores(dir, kind string, log *slog.Logger) (_ *stores, err error) {
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrDataDir, err)
 	}
@@ -70,7 +70,7 @@ func openStores(dir, kind string, log hclog.Logger) (_ *stores, err error) {
 		if err := os.MkdirAll(folder, 0o750); err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrDataDir, err)
 		}
-		w, err := openWAL(folder, &checkedStable{s.bolt, newDiskWatch(newClock(), time.Hour), func(error) {}}, log)
+		w, err := openWAL(folder, &checkedStable{s.bolt, newDiskWatch(newClock(), time.Hour), func(error) {}}, newRaftLog(log, "wal", slog.LevelError))
 		if err != nil {
 			return nil, err
 		}
@@ -78,7 +78,7 @@ func openStores(dir, kind string, log hclog.Logger) (_ *stores, err error) {
 		s.log = w
 	}
 
-	files, err := raft.NewFileSnapshotStoreWithLogger(dir, snapshotsKept, log)
+	files, err := raft.NewFileSnapshotStoreWithLogger(dir, snapshotsKept, newRaftLog(log, "snapshots", slog.LevelError))
 	if err != nil {
 		return nil, fmt.Errorf("%w: opening the snapshots in %s: %w", ErrDataDir, filepath.Join(dir, snapshotsDir), err)
 	}

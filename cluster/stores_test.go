@@ -3,6 +3,7 @@ package cluster
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -10,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"
 
 	"github.com/fepha/fepha/fsm"
@@ -181,7 +181,7 @@ func TestDataDirIsRefused(t *testing.T) {
 			t.Errorf("%s: %v, expected %v and %q", name, err, ErrDataDir, c.says)
 		}
 	}
-	s, err := openStores(cfg.DataDir, cfg.LogStore, hclog.NewNullLogger())
+	s, err := openStores(cfg.DataDir, cfg.LogStore, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

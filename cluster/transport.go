@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -31,18 +32,20 @@ type transport struct {
 	contact atomic.Int64 // clock reading of the last message of a current leader, ns; of the start until then
 	queued  atomic.Uint64
 
-	raft    atomic.Pointer[raft.Raft] // set right after it's made
-	disk    *diskWatch
-	witness *campaignGuard // nil on FEPs
-	amnesia *amnesiaGuard  // nil unless this node began with an empty data folder
+	raft     atomic.Pointer[raft.Raft] // set right after it's made
+	disk     *diskWatch
+	contacts *contacts
+	witness  *campaignGuard // nil on FEPs
+	amnesia  *amnesiaGuard  // nil unless this node began with an empty data folder
 }
 
 // inboundBuffer lets a few heartbeats wait in order behind a message that's being stored.
 const inboundBuffer = 16
 
-func newTransport(inner *raft.NetworkTransport, address string, clock clock, disk *diskWatch, witness *campaignGuard, amnesia *amnesiaGuard) *transport {
+func newTransport(inner *raft.NetworkTransport, address string, clock clock, disk *diskWatch, contacts *contacts, witness *campaignGuard, amnesia *amnesiaGuard) *transport {
 	t := &transport{
-		NetworkTransport: inner, address: raft.ServerAddress(address), clock: clock, disk: disk, witness: witness, amnesia: amnesia,
+		NetworkTransport: inner, address: raft.ServerAddress(address), clock: clock, disk: disk, contacts: contacts,
+		witness: witness, amnesia: amnesia,
 		inbound: make(chan raft.RPC, inboundBuffer), done: make(chan struct{}),
 	}
 	t.contact.Store(int64(clock()))
@@ -186,6 +189,7 @@ func (t *transport) AppendEntries(id raft.ServerID, target raft.ServerAddress, r
 			return errStalled // a leader that can't store must not keep others from leading (raft#503, #666)
 		}
 		err := t.NetworkTransport.AppendEntries(id, target, req, resp)
+		t.contacts.note(string(id), err)
 		if err == nil || isHeartbeat(req) || !t.leads(id, target, req.Term) {
 			return err
 		}
@@ -221,7 +225,7 @@ func (t *transport) RequestVote(id raft.ServerID, target raft.ServerAddress, req
 	if t.muted.Load() {
 		return errMuted
 	}
-	return t.NetworkTransport.RequestVote(id, target, req, resp)
+	return t.onFresh(id, func() error { return t.NetworkTransport.RequestVote(id, target, req, resp) })
 }
 
 // RequestPreVote asks whether a vote would be given.
@@ -234,7 +238,28 @@ func (t *transport) RequestPreVote(id raft.ServerID, target raft.ServerAddress, 
 			return err
 		}
 	}
-	return t.NetworkTransport.RequestPreVote(id, target, req, resp)
+	return t.onFresh(id, func() error { return t.NetworkTransport.RequestPreVote(id, target, req, resp) })
+}
+
+// maxPool is how many connections to a peer Raft's transport keeps.
+const maxPool = 3
+
+// onFresh asks again while the connection turns out to be one that the peer has long closed: those in the pool are found
+// out by being used, and a vote that's lost for that costs a whole round.
+func (t *transport) onFresh(id raft.ServerID, ask func() error) error {
+	err := ask()
+	for range maxPool {
+		if !isStale(err) {
+			break
+		}
+		err = ask()
+	}
+	t.contacts.note(string(id), err)
+	return err
+}
+
+func isStale(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }
 
 // mute makes this node silent for its peers, and them for it.

@@ -16,6 +16,7 @@ func (n *Node) watch() {
 	ticker := time.NewTicker(n.timing.stuck / 20)
 	defer ticker.Stop()
 	var commit commitWatch
+	stalled := false
 	for {
 		select {
 		case <-ticker.C:
@@ -23,8 +24,17 @@ func (n *Node) watch() {
 			return
 		}
 		now := n.clock()
-		if what, took := n.disk.longest(); took > n.timing.stuck {
+		what, took := n.disk.longest()
+		if took > n.timing.stuck {
 			n.giveUp(fmt.Errorf("%w: %s takes %v", ErrStuck, what, took))
+		}
+		switch was := stalled; {
+		case took > n.timing.stall && !was:
+			stalled = true
+			n.log.Warn("the disk hangs", "what", what, "for", took.Round(time.Millisecond))
+		case took <= n.timing.stall && was:
+			stalled = false
+			n.log.Info("the disk goes on")
 		}
 		r := n.reign.Load()
 		if r == nil {

@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"runtime/pprof"
 
-	"github.com/hashicorp/go-hclog"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
 
@@ -78,11 +77,10 @@ func runNode(ctx context.Context, f nodeFlags, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	log, raftLog, err := newLogs(f, stderr)
+	log, err := newLog(f, stderr)
 	if err != nil {
 		return err
 	}
-	log = log.With("node", f.id)
 
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -91,7 +89,7 @@ func runNode(ctx context.Context, f nodeFlags, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	clusterConfig.Logger = raftLog
+	clusterConfig.Logger = log
 	// A disk that hangs may never let a thread go, so nothing is waited for:
 	// the links are closed, and the supervisor starts the process anew.
 	clusterConfig.OnStuck = func(err error) {
@@ -200,21 +198,15 @@ func loadStation(path string) (*configs.Station, error) {
 	return station, nil
 }
 
-// newLogs makes the program's log and the Raft library's, which has a type of
-// its own, with one format and one level.
-func newLogs(f nodeFlags, w io.Writer) (*slog.Logger, hclog.Logger, error) {
+// newLog makes the node's log: one format and one level for all its parts.
+func newLog(f nodeFlags, w io.Writer) (*slog.Logger, error) {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(f.logLevel)); err != nil {
-		return nil, nil, usagef("--log-level %q: expected debug, info, warn or error", f.logLevel)
+		return nil, usagef("--log-level %q: expected debug, info, warn or error", f.logLevel)
 	}
-	raftLevel := hclog.Warn // Raft's info is a developer's debug
-	if level < slog.LevelInfo {
-		raftLevel = hclog.Debug
-	}
-	raftLog := hclog.New(&hclog.LoggerOptions{Name: "raft", Level: raftLevel, Output: w, JSONFormat: f.logJSON, TimeFormat: "2006-01-02T15:04:05.000Z07:00"})
-	opts := &slog.HandlerOptions{Level: level}
+	var handler slog.Handler = slog.NewTextHandler(w, &slog.HandlerOptions{Level: level})
 	if f.logJSON {
-		return slog.New(slog.NewJSONHandler(w, opts)), raftLog, nil
+		handler = slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level})
 	}
-	return slog.New(slog.NewTextHandler(w, opts)), raftLog, nil
+	return slog.New(handler).With("node", f.id), nil
 }

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/hashicorp/go-hclog"
 	"github.com/spf13/cobra"
 
 	"github.com/fepha/fepha/cluster"
@@ -40,7 +39,6 @@ another group. What only they had committed is gone.`,
 			if err != nil {
 				return err
 			}
-			cfg.Logger = hclog.NewNullLogger()
 			if err := cluster.Recover(cfg, list); err != nil {
 				return err
 			}
