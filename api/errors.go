@@ -22,6 +22,8 @@ const (
 	CodeNoLeader     Code = "no_leader"    // the station can't decide just now
 	CodeUnauthorised Code = "unauthorised" // not from this caller
 	CodeOverloaded   Code = "overloaded"   // too much at once: try again later
+	CodePeerOff      Code = "peer_off"     // an FNP station does not acknowledge: it is off or out of reach
+	CodeInDoubt      Code = "in_doubt"     // an FNP message may or may not have arrived
 	CodeInternal     Code = "internal"
 )
 

@@ -29,6 +29,7 @@ type Config struct {
 	// Security is who may use the API. Nil: everybody on this host, and the listener must be a loopback one.
 	Security *Security
 
+	FNP        FNP                    // this node's part in FNP; nil: the station has none
 	Tracer     *Tracer                // of the links' frames; nil: none are shown
 	Collectors []prometheus.Collector // of metrics beside those of the group and the state
 	Build      string                 // version of the program
@@ -142,6 +143,12 @@ func (s *Server) routes() http.Handler {
 	handle("GET /v1/controls", s.listControls)
 	handle("GET /v1/controls/{id}", s.showControl)
 	handle("POST /v1/controls", s.submitControl)
+	handle("GET /v1/fnp", s.fnpStatus)
+	handle("GET /v1/fnp/table", s.listFNP)
+	handle("GET /v1/fnp/table/{id}", s.showFNP)
+	handle("POST /v1/fnp/table/{id}/leave", s.leaveFNP)
+	handle("POST /v1/fnp/send", s.sendFNP)
+	handle("GET /v1/fnp/messages", s.listFNPMessages)
 	handle("GET /v1/raft", s.raftStatus)
 	handle("GET /v1/raft/peers", s.raftPeers)
 	handle("GET /v1/raft/snapshot", s.downloadSnapshot)

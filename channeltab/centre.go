@@ -58,6 +58,7 @@ type CentreStatus struct {
 	Version   uint64
 	Stations  int // in the table
 	Online    int // of them
+	Contested int // of them, whose id another station claims
 	Served    int // sessions of stations that this node remembers
 }
 
@@ -207,6 +208,7 @@ func (c *Centre) SetOffline(ctx context.Context, id chantable.ID) error {
 	if len(results) != 1 || results[0].Outcome != chantable.Done {
 		return fmt.Errorf("%w: %d", ErrUnknownID, id)
 	}
+	c.follow() // so that Table has it at once
 	return nil
 }
 
@@ -232,6 +234,9 @@ func (c *Centre) Status() CentreStatus {
 	for e := range t.All() {
 		if e.Online {
 			st.Online++
+		}
+		if e.Contested {
+			st.Contested++
 		}
 	}
 	return st

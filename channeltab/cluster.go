@@ -36,14 +36,17 @@ func NewReplicated(n Node) *Replicated {
 
 // Run watches the table and the leadership until ctx ends, and returns its error.
 func (r *Replicated) Run(ctx context.Context) error {
-	type revision struct{ changes, table, version uint64 } // a restore may bring back any of them
+	type revision struct {
+		changes, table, version uint64 // a restore may bring back any of them
+		led                     <-chan struct{}
+	}
 	var seen revision
 	for {
+		// Asked for before the look, so that what changes after it wakes the next one.
 		_, grown := r.node.Applied()
-		led := r.node.LeaderChanged()
-		var now revision
+		now := revision{led: r.node.LeaderChanged()} // a new channel for each change of leader
 		r.node.View(func(s *fsm.State) {
-			now = revision{s.Revisions().FNP, s.ChannelTable().ID(), s.ChannelTable().Version()}
+			now.changes, now.table, now.version = s.Revisions().FNP, s.ChannelTable().ID(), s.ChannelTable().Version()
 		})
 		if now != seen {
 			seen = now
@@ -51,8 +54,7 @@ func (r *Replicated) Run(ctx context.Context) error {
 		}
 		select {
 		case <-grown:
-		case <-led:
-			r.tell()
+		case <-now.led:
 		case <-ctx.Done():
 			return ctx.Err()
 		}

@@ -3,8 +3,10 @@ package channeltab
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -135,9 +137,37 @@ func TestReplicatedTable(t *testing.T) {
 	if l := r.Leader(); l != (Leader{Node: "fep2", Term: 4}) {
 		t.Errorf("%+v", l)
 	}
+
 	g.err = cluster.ErrNoLeader
 	if _, err := r.Propose(ctx, chantable.Command{}); !errors.Is(err, cluster.ErrNoLeader) {
 		t.Errorf("without a leader: %v", err)
+	}
+}
+
+// TestNoLeaderIsMissed: leadership that changes while something else is looked at is told too.
+func TestNoLeaderIsMissed(t *testing.T) {
+	g := newFakeGroup(t, true)
+	r := NewReplicated(g)
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	defer running.Wait()
+	defer cancel()
+	running.Go(func() { _ = r.Run(ctx) })
+	var term atomic.Uint64
+	running.Go(func() {
+		for {
+			select {
+			case <-r.Changed():
+				term.Store(r.Leader().Term)
+			case <-ctx.Done():
+				return
+			}
+		}
+	})
+	for i := range uint64(100) {
+		g.apply(&fsmpb.Command{Op: &fsmpb.Command_Fnp{Fnp: &fsmpb.Fnp{}}})
+		g.elect("fep1", i%2 == 0, i+1)
+		eventually(t, fmt.Sprintf("told of term %d", i+1), func() bool { return term.Load() == i+1 })
 	}
 }
 

@@ -76,7 +76,7 @@ func NewEndpoint(cfg EndpointConfig) (*Endpoint, error) {
 
 // Run runs the station whenever this node owns it, until ctx ends; it returns ctx's error or the node's.
 func (e *Endpoint) Run(ctx context.Context) error {
-	for {
+	for ctx.Err() == nil {
 		t, err := e.cfg.Tenures(ctx)
 		if err != nil {
 			return err
@@ -91,6 +91,7 @@ func (e *Endpoint) Run(ctx context.Context) error {
 		}
 		t.Close()
 	}
+	return ctx.Err()
 }
 
 // serve runs the station for one tenure. It does not leave when that ends: the next owner is the same installation.

@@ -282,6 +282,13 @@ func (s *Station) Lookup(id chantable.ID) (chantable.Entry, bool) {
 	return s.core.table.copy.ByID(id)
 }
 
+// LookupCN returns the copy's entry of a channel.
+func (s *Station) LookupCN(cn chantable.CN) (chantable.Entry, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.core.table.copy.ByCN(cn)
+}
+
 // Status tells how the station stands.
 func (s *Station) Status() Status {
 	s.mu.Lock()

@@ -15,6 +15,7 @@ func commands() []*cobra.Command {
 		newEventCommand(),
 		newControlCommand(),
 		newTraceCommand(),
+		newFNPCommand(),
 		newConfigCommand(),
 		newTLSCommand(),
 		newSimCommand(),

@@ -33,8 +33,8 @@ func newDevCommand() *cobra.Command {
 		Short: "Run a whole station on this machine, with simulated neighbours",
 		Long: `Run a whole station on this machine: two FEPs and a witness as processes of
 their own, two simulated devices with two channels each, of which one replays a
-recorded session, and a simulated control centre. All addresses are on
-loopback. Ctrl-C ends all of it.`,
+recorded session, a simulated control centre, and an FNP network with two
+stations. All addresses are on loopback. Ctrl-C ends all of it.`,
 		Example: `  fepha dev
   fepha dev --for 20s --demo failover`,
 		Args: args(cobra.NoArgs),
@@ -87,7 +87,7 @@ func runDev(ctx context.Context, f devFlags, out io.Writer) (err error) {
 		return err
 	}
 	station, err := rig.New(rig.Options{
-		Binary: binary, Dir: f.dir, Lease: f.lease, Mode: f.mode,
+		Binary: binary, Dir: f.dir, Lease: f.lease, Mode: f.mode, FNP: true,
 		RTUs: []rig.RTU{
 			{Number: 1, Name: "simulated device", CommonAddress: 1, Points: demoPoints()},
 			{Number: 2, Name: "recorded session", CommonAddress: recording.ASDUs[0].ASDU.CommonAddress, Points: recording.Points(), Prefer: "fep2"},
@@ -112,6 +112,9 @@ func runDev(ctx context.Context, f devFlags, out io.Writer) (err error) {
 		return fmt.Errorf("%w\n%s", err, lastLines(station, 5))
 	}
 	fmt.Fprintf(out, "It is up after %v.\n\n", time.Since(began).Round(10*time.Millisecond))
+	if err := runDevFNP(station, out); err != nil {
+		return err
+	}
 	describe(out, station, recording)
 
 	stopEmit := station.Simulate(func(ctx context.Context) { station.Devices[0].Emit(ctx, f.rate, 1) })

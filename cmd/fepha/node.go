@@ -16,6 +16,7 @@ import (
 
 	"github.com/fepha/fepha/acquisition"
 	"github.com/fepha/fepha/api"
+	"github.com/fepha/fepha/channeltab"
 	"github.com/fepha/fepha/cluster"
 	"github.com/fepha/fepha/configs"
 	"github.com/fepha/fepha/forwarder"
@@ -77,6 +78,12 @@ func runNode(ctx context.Context, f nodeFlags, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
+	var keys channeltab.Keys
+	if station.FNP != nil {
+		if keys, err = fnpKeys(station.FNP.KeyFile); err != nil {
+			return err
+		}
+	}
 	log, err := newLog(f, stderr)
 	if err != nil {
 		return err
@@ -121,6 +128,12 @@ func runNode(ctx context.Context, f nodeFlags, stderr io.Writer) error {
 			return err
 		}
 		apiCfg.Collectors = collectors
+	}
+	if fnp, err := runFNP(parts, station, node, keys, log); err != nil {
+		return err
+	} else if fnp != nil {
+		apiCfg.FNP = fnp
+		apiCfg.Collectors = append(apiCfg.Collectors, fnp)
 	}
 	listener, err := net.Listen("tcp", self.API.String())
 	if err != nil {

@@ -105,6 +105,11 @@ func (s *Station) writeFiles(dir string) (string, error) {
 	if err := writeCSV(filepath.Join(dir, "occ.csv"), uplink); err != nil {
 		return "", err
 	}
+	if s.fnp != nil {
+		if err := s.fnp.write(dir, &y); err != nil {
+			return "", err
+		}
+	}
 	path := filepath.Join(dir, "station.yaml")
 	return path, os.WriteFile(path, []byte(y.String()), 0o644)
 }

@@ -61,7 +61,14 @@ func (r *portRange) take(n int) ([]string, error) {
 		if err != nil {
 			continue
 		}
+		u, err := net.ListenPacket("udp", address)
 		if err := l.Close(); err != nil {
+			return nil, err
+		}
+		if err != nil {
+			continue
+		}
+		if err := u.Close(); err != nil {
 			return nil, err
 		}
 		addresses = append(addresses, address)

@@ -36,6 +36,7 @@ type Options struct {
 	Profile  string                              // folder for a CPU profile of each node's process; "": none
 	Network  *Network                            // where it stands; nil: on loopback
 	Judge    bool                                // the devices watch for two masters
+	FNP      bool                                // the station is a centre of FNP, with an endpoint; on loopback alone
 }
 
 // window is w, which belongs to K.
@@ -67,6 +68,8 @@ type Station struct {
 	opts  Options
 	place place
 	nodes []*Node
+
+	fnp *fnp // nil: none
 
 	stopSim    context.CancelFunc
 	simulators sync.WaitGroup
@@ -137,6 +140,11 @@ func (s *Station) set() (err error) {
 			return err
 		}
 		s.nodes = append(s.nodes, n)
+	}
+	if o.FNP {
+		if s.fnp, err = newFNP(s.place.free); err != nil {
+			return err
+		}
 	}
 	for _, n := range s.nodes {
 		if n.config, err = s.writeFiles(n.dir); err != nil {

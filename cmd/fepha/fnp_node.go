@@ -1,0 +1,249 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"github.com/fepha/fepha/api"
+	"github.com/fepha/fepha/channeltab"
+	"github.com/fepha/fepha/cluster"
+	"github.com/fepha/fepha/configs"
+	"github.com/fepha/fepha/fsm/chantable"
+)
+
+// nodeFNP is a node's part in FNP: a node of the centre and, on a FEP, the pair's endpoint. It is what the API asks.
+type nodeFNP struct {
+	config   *configs.FNP
+	centre   *channeltab.Centre
+	endpoint *channeltab.Endpoint // nil: none here
+}
+
+// fnpKeys reads the keys that the configuration names. An error is the user's.
+func fnpKeys(file configs.File) (channeltab.Keys, error) {
+	if file.IsZero() {
+		return channeltab.OpenKeys(), nil
+	}
+	keys, err := channeltab.ReadKeys(file.Path)
+	if err != nil {
+		return nil, &exitError{exitUsage, fmt.Errorf("fnp.key_file: %w", err)}
+	}
+	return keys, nil
+}
+
+// runFNP starts a node's part in FNP; nil if the station has none.
+func runFNP(parts *parts, station *configs.Station, node *cluster.Node, keys channeltab.Keys, log *slog.Logger) (*nodeFNP, error) {
+	f := station.FNP
+	if f == nil {
+		return nil, nil
+	}
+	table := channeltab.NewReplicated(node)
+	part := &nodeFNP{config: f}
+	if e := f.Endpoint; e != nil && e.Listen[node.ID()].IsValid() {
+		endpoint, err := channeltab.NewEndpoint(channeltab.EndpointConfig{
+			Station: endpointStation(station, node.ID(), keys, log), Tenures: channeltab.TenuresOf(node), Registry: table,
+		})
+		if err != nil {
+			return nil, fnpError(err)
+		}
+		part.endpoint = endpoint
+	}
+	centre, err := channeltab.OpenCentre(channeltab.CentreConfig{
+		ID: chantable.ID(f.ID), Name: f.Name, Level: uint8(f.Level), Node: node.ID(), Nodes: f.Listen, Multicast: multicast(f.Multicast, ""),
+		Keys: keys, Registry: table, Log: log,
+	})
+	if err != nil {
+		return nil, fnpError(err)
+	}
+	part.centre = centre
+	parts.run("FNP table", table.Run, centre.Close)
+	if part.endpoint != nil {
+		parts.run("FNP endpoint", part.endpoint.Run, nil)
+	}
+	log.Info("FNP centre node started", "address", f.Listen[node.ID()], "centre", f.ID, "level", f.Level)
+	return part, nil
+}
+
+func fnpError(err error) error {
+	if errors.Is(err, channeltab.ErrConfig) {
+		return &exitError{exitUsage, fmt.Errorf("fnp: %w", err)}
+	}
+	return fmt.Errorf("fnp: %w", err)
+}
+
+func multicast(group *netip.AddrPort, nic string) channeltab.MulticastConfig {
+	if group == nil {
+		return channeltab.MulticastConfig{}
+	}
+	return channeltab.MulticastConfig{Group: *group, Interface: nic}
+}
+
+// endpointRetry has the endpoint say soon that it has moved: a new leader may not be ready to hear it the first time.
+const endpointRetry = 100 * time.Millisecond
+
+// endpointStation is the pair's endpoint as it is on a node. Its own node of the centre is asked first, then the others.
+func endpointStation(s *configs.Station, node string, keys channeltab.Keys, log *slog.Logger) channeltab.StationConfig {
+	f := s.FNP
+	cfg := channeltab.StationConfig{
+		ID: chantable.ID(f.Endpoint.ID), Name: f.Name, Level: uint8(f.Level), Listen: f.Endpoint.Listen[node],
+		Centres: []netip.AddrPort{f.Listen[node]}, Multicast: multicast(f.Multicast, ""), Keys: keys,
+		Timing: channeltab.Timing{RetryAfter: endpointRetry}, Instance: endpointInstance(s), Log: log,
+	}
+	for _, n := range s.Cluster.Nodes {
+		if a := f.Listen[n.ID]; n.ID != node {
+			cfg.Centres = append(cfg.Centres, a)
+		}
+	}
+	return cfg
+}
+
+// endpointInstance is the number of the pair as an installation: the same on both FEPs and after a restart, and another
+// one for a pair that was given this one's id by mistake.
+func endpointInstance(s *configs.Station) uint64 {
+	h := fnv.New64a()
+	fmt.Fprintln(h, "fepha FNP endpoint", s.ID)
+	for _, n := range s.Cluster.Nodes {
+		fmt.Fprintln(h, n.ID, n.Address)
+	}
+	return h.Sum64() | 1 // never 0
+}
+
+// Status implements api.FNP.
+func (f *nodeFNP) Status() api.FNPStatus {
+	c := f.centre.Status()
+	st := api.FNPStatus{Centre: api.FNPCentre{
+		ID: uint64(f.config.ID), Name: f.config.Name, Level: uint8(f.config.Level), Addresses: texts(f.config.Listen),
+		Defers: c.Deferring, Table: fmt.Sprintf("%x", c.Table), Version: c.Version,
+		Stations: c.Stations, Online: c.Online, Contested: c.Contested, Served: c.Served, Counters: fnpCounts(f.centre.Stats(), false),
+	}}
+	if f.config.Multicast != nil {
+		st.Centre.Multicast = f.config.Multicast.String()
+	}
+	if c.To.IsValid() {
+		st.Centre.DefersTo = c.To.String()
+	}
+	e := f.config.Endpoint
+	if e == nil {
+		return st
+	}
+	st.Endpoint = &api.FNPEndpoint{ID: uint64(e.ID), Name: f.config.Name, Addresses: texts(e.Listen)}
+	if s, ok := f.station(); ok {
+		now := s.Status()
+		st.Endpoint.State, st.Endpoint.CN, st.Endpoint.Waiting = now.State.String(), uint16(now.CN), now.Waiting
+		st.Endpoint.Counters = fnpCounts(s.Stats(), true)
+		if now.Outcome != 0 {
+			st.Endpoint.Outcome = now.Outcome.String()
+		}
+	}
+	return st
+}
+
+func texts(addresses map[string]netip.AddrPort) map[string]string {
+	out := make(map[string]string, len(addresses))
+	for id, a := range addresses {
+		out[id] = a.String()
+	}
+	return out
+}
+
+// station is the endpoint's, if it runs here.
+func (f *nodeFNP) station() (*channeltab.Station, bool) {
+	if f.endpoint == nil {
+		return nil, false
+	}
+	return f.endpoint.Station()
+}
+
+// Table implements api.FNP.
+func (f *nodeFNP) Table() (table, version uint64, stations []chantable.Entry) {
+	st := f.centre.Status()
+	return st.Table, st.Version, f.centre.Table()
+}
+
+// SetOffline implements api.FNP.
+func (f *nodeFNP) SetOffline(ctx context.Context, id chantable.ID) error {
+	return fnpAnswer(f.centre.SetOffline(ctx, id))
+}
+
+// Send implements api.FNP.
+func (f *nodeFNP) Send(ctx context.Context, m api.FNPMessage) (api.FNPSent, error) {
+	if f.config.Endpoint == nil {
+		return api.FNPSent{}, &api.Error{Status: http.StatusNotFound, Code: api.CodeNotFound, Message: "this pair has no FNP endpoint: see fnp.endpoint in station.yaml"}
+	}
+	s, ok := f.station()
+	if !ok {
+		return api.FNPSent{}, &api.Error{Status: http.StatusConflict, Code: api.CodeConflict, Message: "the FNP endpoint does not run on this node: send on its owner, which /v1/fnp names"}
+	}
+	entry, known := chantable.Entry{}, false
+	if m.To != 0 {
+		entry, known = s.Lookup(chantable.ID(m.To))
+	} else {
+		entry, known = s.LookupCN(chantable.CN(m.CN))
+	}
+	switch {
+	case !known && m.To != 0:
+		return api.FNPSent{}, fnpAnswer(fmt.Errorf("%w: %d", channeltab.ErrUnknownID, m.To))
+	case !known:
+		return api.FNPSent{}, fnpAnswer(fmt.Errorf("%w: %d", channeltab.ErrUnknownCN, m.CN))
+	}
+	stream := channeltab.AnyOrder
+	if m.InOrder {
+		stream = channeltab.InOrder
+	}
+	begun := time.Now()
+	if err := s.SendDataByID(ctx, entry.ID, m.Data, stream); err != nil {
+		return api.FNPSent{}, fnpAnswer(err)
+	}
+	return api.FNPSent{To: uint64(entry.ID), CN: uint16(entry.CN), Octets: len(m.Data), Ms: time.Since(begun).Milliseconds()}, nil
+}
+
+// Received implements api.FNP.
+func (f *nodeFNP) Received(after uint64, limit int) []api.FNPReceived {
+	if f.endpoint == nil {
+		return nil
+	}
+	list, _ := f.endpoint.Received(after, limit)
+	out := make([]api.FNPReceived, 0, len(list))
+	for _, r := range list {
+		out = append(out, api.FNPReceived{
+			Number: r.Number, TimeMs: r.At.UnixMilli(), From: uint64(r.From), CN: uint16(r.CN), InOrder: r.Stream == channeltab.InOrder, Data: r.Payload,
+		})
+	}
+	return out
+}
+
+// fnpFailure gives an error of channeltab its code.
+type fnpFailure struct {
+	is     error
+	status int
+	code   api.Code
+}
+
+var fnpFailures = []fnpFailure{
+	{channeltab.ErrUnknownID, http.StatusNotFound, api.CodeNotFound},
+	{channeltab.ErrUnknownCN, http.StatusNotFound, api.CodeNotFound},
+	{channeltab.ErrNotAcknowledged, http.StatusGatewayTimeout, api.CodePeerOff},
+	{channeltab.ErrWrongStation, http.StatusBadGateway, api.CodePeerOff},
+	{context.DeadlineExceeded, http.StatusGatewayTimeout, api.CodeInDoubt},
+	{channeltab.ErrInDoubt, http.StatusBadGateway, api.CodeInDoubt},
+	{channeltab.ErrClosed, http.StatusConflict, api.CodeInDoubt}, // the endpoint has moved meanwhile
+	{channeltab.ErrTooLong, http.StatusBadRequest, api.CodeInvalid},
+	{channeltab.ErrPoolFull, http.StatusServiceUnavailable, api.CodeOverloaded},
+}
+
+func fnpAnswer(err error) error {
+	if errors.Is(err, cluster.ErrNoLeader) || errors.Is(err, cluster.ErrUnknownOutcome) {
+		return err // the API knows them
+	}
+	for _, f := range fnpFailures {
+		if errors.Is(err, f.is) {
+			return &api.Error{Status: f.status, Code: f.code, Message: err.Error()}
+		}
+	}
+	return err
+}

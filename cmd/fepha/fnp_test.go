@@ -1,0 +1,482 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/fepha/fepha/api"
+	"github.com/fepha/fepha/channeltab"
+	"github.com/fepha/fepha/cmd/internal/rig"
+	"github.com/fepha/fepha/fsm/chantable"
+)
+
+// stationProcess is a `fepha fnp station` that a test talks to.
+type stationProcess struct {
+	t    *testing.T
+	cmd  *exec.Cmd
+	in   io.WriteCloser
+	errs bytes.Buffer
+	done chan struct{}
+
+	mu     sync.Mutex
+	events []stationEvent
+}
+
+func startStation(t *testing.T, file string) *stationProcess {
+	t.Helper()
+	p := &stationProcess{t: t, cmd: exec.Command(binary, "fnp", "station", "--config", file, "--json"), done: make(chan struct{})}
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	p.cmd.Stderr = &p.errs
+	out, err := p.cmd.StdoutPipe()
+	if err == nil {
+		p.in, err = p.cmd.StdinPipe()
+	}
+	if err == nil {
+		err = p.cmd.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		defer close(p.done)
+		lines := bufio.NewScanner(out)
+		for lines.Buffer(nil, 4<<20); lines.Scan(); {
+			var e stationEvent
+			if err := json.Unmarshal(lines.Bytes(), &e); err != nil {
+				t.Errorf("%s: %v", lines.Text(), err)
+			}
+			p.mu.Lock()
+			p.events = append(p.events, e)
+			p.mu.Unlock()
+		}
+	}()
+	t.Cleanup(func() {
+		if p.cmd.ProcessState == nil {
+			p.end(syscall.SIGKILL)
+		}
+		if strings.Contains(p.errs.String(), "DATA RACE") {
+			t.Errorf("%s: %s", file, &p.errs)
+		}
+	})
+	return p
+}
+
+// end ends the process by a signal and waits.
+func (p *stationProcess) end(s os.Signal) error {
+	_ = p.cmd.Process.Signal(s)
+	<-p.done
+	return p.cmd.Wait()
+}
+
+// said waits for an event, counted from the n-th on, and returns it.
+func (p *stationProcess) said(n int, what string, is func(stationEvent) bool) (e stationEvent) {
+	p.t.Helper()
+	until(p.t, what, func() bool {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		n = min(n, len(p.events))
+		i := slices.IndexFunc(p.events[n:], is)
+		if i >= 0 {
+			e = p.events[n+i]
+		}
+		return i >= 0
+	})
+	return e
+}
+
+// tell gives the station a line and waits for the event that answers it.
+func (p *stationProcess) tell(answer, line string, args ...any) stationEvent {
+	p.t.Helper()
+	p.mu.Lock()
+	n := len(p.events)
+	p.mu.Unlock()
+	fmt.Fprintf(p.in, line+"\n", args...)
+	e := p.said(n, fmt.Sprintf("%s after %q", answer, line), func(e stationEvent) bool {
+		return e.Event == answer || e.Event == "failed" || e.Event == "acknowledged"
+	})
+	if e.Event != answer {
+		p.t.Fatalf("%q: %+v, want %s", line, e, answer)
+	}
+	return e
+}
+
+func (p *stationProcess) registered() {
+	p.t.Helper()
+	p.said(0, "registered", func(e stationEvent) bool { return e.Event == "state" && e.State == "registered" })
+}
+
+func (p *stationProcess) received(data string) {
+	p.t.Helper()
+	p.said(0, fmt.Sprintf("%.20q received", data), func(e stationEvent) bool { return e.Event == "received" && string(e.Data) == data })
+}
+
+// until waits for a condition.
+func until(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("after 30 s: not %s", what)
+		}
+	}
+}
+
+// fnpRig is a station with FNP, two stations as processes, and one in this process that looks on.
+type fnpRig struct {
+	*rig.Station
+	t        *testing.T
+	ctx      context.Context
+	pump     *stationProcess // 1001
+	fan      *stationProcess // 1002
+	observer *channeltab.Station
+}
+
+func (r *fnpRig) file(id int, name, key string) string {
+	r.t.Helper()
+	file, err := r.FNPStationFile(id, name, key)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return file
+}
+
+func (r *fnpRig) fepha(want int, args ...string) string {
+	r.t.Helper()
+	out, errs := fepha(r.t, want, append(args, "--addr", r.Node("wit").API)...)
+	return out + errs
+}
+
+// tables waits until all nodes that run and all copies have the same table.
+func (r *fnpRig) tables(what string, stations ...*stationProcess) {
+	r.t.Helper()
+	type key struct {
+		cn, port uint16
+		id       uint64
+		addr     string
+		name     string
+		online   bool
+		since    int64
+	}
+	keys := func(list []api.FNPEntry) (k []key) {
+		for _, e := range list {
+			k = append(k, key{e.CN, e.Port, e.ID, e.Addr, e.Name, e.Online, e.SinceMs / 1000}) // a copy has seconds
+		}
+		return k
+	}
+	until(r.t, "one table everywhere: "+what, func() bool {
+		var all [][]key
+		for _, n := range r.Nodes() {
+			if r.Running(n.ID) {
+				table, err := (&api.Client{Base: n.API}).FNPTable(r.ctx, 0, 1000)
+				if err != nil {
+					return false
+				}
+				all = append(all, keys(table.Stations))
+			}
+		}
+		for _, p := range stations {
+			all = append(all, keys(p.tell("table", "table").Stations))
+		}
+		for _, k := range all {
+			if len(k) == 0 || !slices.Equal(k, all[0]) {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+// entry is what a node says of a station; not known at all: zero.
+func (r *fnpRig) entry(id uint64) api.FNPEntry {
+	e, _ := r.Client().FNPEntry(r.ctx, id)
+	return e
+}
+
+func (r *fnpRig) endpointOwner() string {
+	r.t.Helper()
+	st, err := r.Client().FNP(r.ctx)
+	if err != nil || st.Endpoint == nil {
+		r.t.Fatalf("%+v, %v", st, err)
+	}
+	return st.Endpoint.Owner
+}
+
+// endpointKept waits until the endpoint has kept a message.
+func (r *fnpRig) endpointKept(data string) {
+	r.t.Helper()
+	until(r.t, fmt.Sprintf("%.20q kept", data), func() bool {
+		m, err := (&api.Client{Base: r.Node(r.endpointOwner()).API}).FNPMessages(r.ctx, 0, 1000)
+		return err == nil && slices.ContainsFunc(m.Messages, func(m api.FNPReceived) bool { return string(m.Data) == data })
+	})
+}
+
+// TestFNP takes a network of real processes through its life.
+func TestFNP(t *testing.T) {
+	s, ctx := newStation(t, rig.Options{FNP: true})
+	r := &fnpRig{Station: s, t: t, ctx: ctx}
+	r.pump, r.fan = startStation(t, r.file(1001, "pump", "")), startStation(t, r.file(1002, "fan", ""))
+	cfg, err := fnpStationConfig(r.file(1003, "observer", ""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.observer, err = channeltab.OpenStation(cfg); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.observer.Close() })
+
+	r.pump.registered()
+	r.fan.registered()
+	until(t, "the endpoint in the table", func() bool { return r.entry(rig.FNPEndpoint).Online })
+	r.tables("all have registered", r.pump, r.fan)
+
+	// In an order that leaves to each what it needs.
+	for _, part := range []struct {
+		name string
+		run  func(*testing.T)
+	}{
+		{"data", r.data}, {"two stations with one id", r.clash}, {"wrong key", r.wrongKey},
+		{"killed leader", r.killedLeader}, {"moved endpoint", r.movedEndpoint}, {"leave", r.leave}, {"no centre", r.noCentre},
+	} {
+		if !t.Run(part.name, func(t *testing.T) {
+			begun := time.Now()
+			r.t, r.pump.t, r.fan.t = t, t, t
+			part.run(t)
+			t.Logf("took %v", time.Since(begun).Round(10*time.Millisecond))
+		}) {
+			break
+		}
+		r.t, r.pump.t, r.fan.t = t, t, t
+	}
+}
+
+func (r *fnpRig) data(t *testing.T) {
+	r.pump.tell("acknowledged", "send 1002 by id")
+	r.fan.received("by id")
+	r.fan.tell("acknowledged", "send-cn %d by channel", r.entry(1001).CN)
+	r.pump.received("by channel")
+
+	// To the pair and from it, asked of the witness.
+	r.pump.tell("acknowledged", "send %d to the pair", rig.FNPEndpoint)
+	r.endpointKept("to the pair")
+	if out := r.fepha(exitDone, "fnp", "messages"); !strings.Contains(out, "to the pair") && r.endpointOwner() == "wit" {
+		t.Errorf("messages:\n%s", out)
+	}
+	r.fepha(exitDone, "fnp", "send", "--to", "1001", "from the pair")
+	r.pump.received("from the pair")
+	r.fepha(exitDone, "fnp", "send", "--cn", fmt.Sprint(r.entry(1002).CN), "from the pair by channel")
+	r.fan.received("from the pair by channel")
+
+	// As much as goes into one message.
+	whole := strings.Repeat("0123456789abcdef", channeltab.MaxMessage/16)
+	file := filepath.Join(t.TempDir(), "whole")
+	if err := os.WriteFile(file, []byte(whole), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	r.fepha(exitDone, "fnp", "send", "--to", "1001", "--file", file)
+	r.pump.received(whole)
+	r.pump.tell("acknowledged", "file %d %s", rig.FNPEndpoint, file)
+	r.endpointKept(whole)
+	if err := os.WriteFile(file, []byte(whole+"x"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if out := r.fepha(exitUsage, "fnp", "send", "--to", "1001", "--file", file); !strings.Contains(out, "at most 65536") {
+		t.Errorf("too much: %s", out)
+	}
+
+	// What the table does not have is an error of its own.
+	if out := r.fepha(exitFailed, "fnp", "send", "--to", "77", "x"); !strings.Contains(out, "unknown station id: 77") {
+		t.Errorf("unknown id: %s", out)
+	}
+	if e := r.pump.tell("failed", "send 77 x"); e.Code != string(api.CodeNotFound) {
+		t.Errorf("unknown id: %+v", e)
+	}
+	if out := r.fepha(exitFailed, "fnp", "send", "--cn", "999", "x"); !strings.Contains(out, "unassigned channel number: 999") {
+		t.Errorf("unknown channel: %s", out)
+	}
+	r.fepha(exitUsage, "fnp", "send", "x")
+	r.fepha(exitUsage, "fnp", "show", "pump")
+	r.fepha(exitFailed, "fnp", "show", "77")
+}
+
+func (r *fnpRig) clash(t *testing.T) {
+	second := startStation(t, r.file(1001, "twin", ""))
+	second.said(0, "refused", func(e stationEvent) bool { return e.State == "refused" && e.Outcome == "clash" })
+	until(t, "both shown", func() bool {
+		e := r.entry(1001)
+		return e.Online && e.Name == "pump" && e.Contested && e.Rival != nil && e.Rival.Name == "twin"
+	})
+	if out := r.fepha(exitDone, "fnp", "show", "1001"); !strings.Contains(out, "pump") || !strings.Contains(out, `claimed by "twin" at 127.0.0.1:`) {
+		t.Errorf("show:\n%s", out)
+	}
+	if err := second.end(syscall.SIGTERM); err != nil {
+		t.Error(err)
+	}
+	r.pump.tell("acknowledged", "send 1002 mine is the id still")
+}
+
+func (r *fnpRig) wrongKey(t *testing.T) {
+	key := filepath.Join(t.TempDir(), "wrong.key")
+	if err := os.WriteFile(key, []byte("1:"+strings.Repeat("5a", channeltab.KeySize)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p := startStation(t, r.file(1009, "stranger", key))
+	until(t, "its datagrams counted", func() bool {
+		st, err := r.Client().FNP(r.ctx)
+		return err == nil && st.Centre.Counters["wrong_key"] > 0
+	})
+	if e := r.entry(1009); e.ID != 0 {
+		t.Errorf("in the table: %+v", e)
+	}
+	_ = p.end(syscall.SIGKILL)
+}
+
+// movesTo waits until a copy has the endpoint at another address, and returns how long after its owner was given it.
+func (r *fnpRig) movesTo(from string) time.Duration {
+	r.t.Helper()
+	address := netip.MustParseAddrPort(r.FNPEndpoints()[map[string]int{"fep1": 1, "fep2": 0}[from]])
+	until(r.t, "the new address in the copy", func() bool {
+		for e := range slices.Values(r.observer.Table()) {
+			if !e.Online {
+				r.t.Errorf("station %d is offline in the copy", e.ID)
+			}
+		}
+		e, ok := r.observer.Lookup(rig.FNPEndpoint)
+		return ok && e.Address == address
+	})
+	now := time.Now()
+	st, err := r.Client().FNP(r.ctx)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return now.Sub(time.UnixMilli(st.Endpoint.SinceMs))
+}
+
+// moveBound is what a change of the endpoint's address may take until a copy has it: a second in a plant. The race
+// detector and a busy machine are allowed for.
+const moveBound = 2 * time.Second
+
+func (r *fnpRig) killedLeader(t *testing.T) {
+	st, err := r.WaitFor(r.ctx, "a FEP to lead and own the endpoint", func(st api.Status) bool { return st.Leader == r.endpointOwner() })
+	if err != nil {
+		t.Fatal(err)
+	}
+	victim := st.Leader
+	killed := time.Now()
+	if err := r.Kill(victim); err != nil {
+		t.Fatal(err)
+	}
+	took := r.movesTo(victim)
+	t.Logf("%s killed: the new address was in the copy %v after that, %v after the change of owner", victim, time.Since(killed).Round(time.Millisecond), took)
+	if took > moveBound {
+		t.Errorf("the new address was in the copy after %v", took)
+	}
+	r.pump.tell("acknowledged", "send %d after the kill", rig.FNPEndpoint)
+	r.endpointKept("after the kill")
+	r.fepha(exitDone, "fnp", "send", "--to", "1002", "from the other FEP")
+	r.fan.received("from the other FEP")
+	if err := r.Start(victim); err != nil {
+		t.Fatal(err)
+	}
+	r.tables("the killed node is back", r.pump, r.fan)
+	for _, e := range r.observer.Table() {
+		if !e.Online {
+			t.Errorf("station %d went offline", e.ID)
+		}
+	}
+}
+
+func (r *fnpRig) movedEndpoint(t *testing.T) {
+	owner := r.endpointOwner()
+	other := map[string]string{"fep1": "fep2", "fep2": "fep1"}[owner]
+	until(t, "leadership on the other FEP", func() bool {
+		_, err := r.Client().Transfer(r.ctx, other)
+		return err == nil
+	})
+	if took := r.movesTo(owner); took > moveBound {
+		t.Errorf("the new address was in the copy after %v", took)
+	}
+	r.pump.tell("acknowledged", "send %d after the move", rig.FNPEndpoint)
+	r.endpointKept("after the move")
+}
+
+func (r *fnpRig) leave(t *testing.T) {
+	begun := time.Now()
+	r.fan.tell("left", "leave")
+	until(t, "offline", func() bool { e := r.entry(1002); return e.ID == 1002 && !e.Online })
+	t.Logf("offline %v after the leave", time.Since(begun).Round(time.Millisecond))
+	if err := r.fan.end(syscall.SIGTERM); err != nil {
+		t.Errorf("%v: %s", err, &r.fan.errs)
+	}
+	// An operator may say it of a station too; one that is alive comes back.
+	if out := r.fepha(exitDone, "fnp", "leave", "1001"); !strings.Contains(out, "offline") {
+		t.Errorf("leave:\n%s", out)
+	}
+	r.tables("one has left", r.pump)
+	r.fepha(exitFailed, "fnp", "leave", "77")
+}
+
+func (r *fnpRig) noCentre(t *testing.T) {
+	if err := r.KillAll(); err != nil {
+		t.Fatal(err)
+	}
+	if e := r.pump.tell("table", "table"); len(e.Stations) != 4 {
+		t.Errorf("%d stations in the copy, want 4", len(e.Stations))
+	}
+	r.pump.tell("acknowledged", "send 1003 without a centre")
+	got, err := r.observer.Receive(r.ctx)
+	if err != nil || string(got.Payload) != "without a centre" || got.From != chantable.ID(1001) {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if e := r.pump.tell("failed", "send 1002 is anyone there"); e.Code != string(api.CodePeerOff) {
+		t.Errorf("to a station that is off: %+v", e)
+	}
+}
+
+// TestFNPKeyFile: a node with a key file that can't be used does not start.
+func TestFNPKeyFile(t *testing.T) {
+	if testing.Short() {
+		t.Skip("end-to-end")
+	}
+	s, err := rig.New(rig.Options{Binary: binary, Dir: t.TempDir(), FNP: true, RTUs: []rig.RTU{{Number: 1, Name: "device", CommonAddress: 1, Points: demoPoints()}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	config, key := s.ConfigFile("fep1"), filepath.Join(filepath.Dir(s.ConfigFile("fep1")), "fnp.key")
+	secret := strings.Repeat("ab", channeltab.KeySize)
+	for _, tt := range []struct {
+		name, text string
+		mode       os.FileMode
+		want       string
+	}{
+		{"readable by all", "1:" + secret, 0o644, "has mode 0644, want 0600 or 0640"},
+		{"too short", "1:" + secret[:60], 0o600, "line 1: 60 hex digits, want 64"},
+		{"missing", "", 0, "no such file"},
+	} {
+		if err := os.Remove(key); err != nil && !os.IsNotExist(err) {
+			t.Fatal(err)
+		}
+		if tt.text != "" {
+			if err := os.WriteFile(key, []byte(tt.text), tt.mode); err != nil {
+				t.Fatal(err)
+			}
+		}
+		_, errs := fepha(t, exitUsage, "node", "--config", config, "--id", "fep1", "--data-dir", t.TempDir())
+		if !strings.Contains(errs, tt.want) || strings.Contains(errs, secret[:20]) {
+			t.Errorf("%s: %s", tt.name, errs)
+		}
+	}
+}

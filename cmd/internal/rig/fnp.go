@@ -1,0 +1,66 @@
+package rig
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// The ids of the rig's centre and of its endpoint.
+const (
+	FNPCentre   = 900
+	FNPEndpoint = 901
+)
+
+// fnp is where the station's part in FNP is, all on loopback.
+type fnp struct {
+	centre   []string // of fep1, fep2, wit
+	endpoint []string // of fep1, fep2
+	group    string
+	keyFile  string // as written last
+	secret   string
+}
+
+func newFNP(free *portRange) (*fnp, error) {
+	addresses, err := free.take(6)
+	if err != nil {
+		return nil, err
+	}
+	_, port, err := net.SplitHostPort(addresses[5])
+	if err != nil {
+		return nil, err
+	}
+	var secret [32]byte
+	_, _ = rand.Read(secret[:]) // never fails
+	return &fnp{centre: addresses[:3], endpoint: addresses[3:5], group: "239.255.74.11:" + port, secret: hex.EncodeToString(secret[:])}, nil
+}
+
+// write writes the key file into the folder of a configuration, and FNP's part of it.
+func (f *fnp) write(dir string, y io.Writer) error {
+	fmt.Fprintf(y, "fnp:\n  id: %d\n  name: pair\n  listen: {fep1: %q, fep2: %q, wit: %q}\n  multicast: %q\n  key_file: fnp.key\n  endpoint:\n    id: %d\n    listen: {fep1: %q, fep2: %q}\n",
+		FNPCentre, f.centre[0], f.centre[1], f.centre[2], f.group, FNPEndpoint, f.endpoint[0], f.endpoint[1])
+	f.keyFile = filepath.Join(dir, "fnp.key")
+	return os.WriteFile(f.keyFile, []byte("1:"+f.secret+"\n"), 0o600)
+}
+
+// FNPStationFile writes the configuration of a station of the FNP network, which listens on a free port of loopback and
+// keeps its copy of the table beside it. Without a key file it has the network's.
+func (s *Station) FNPStationFile(id int, name, keyFile string) (string, error) {
+	if keyFile == "" {
+		keyFile = s.fnp.keyFile
+	}
+	path := filepath.Join(s.opts.Dir, name+".yaml")
+	return path, os.WriteFile(path, fmt.Appendf(nil, "id: %d\nname: %s\nlisten: \"127.0.0.1:0\"\ncentres: [%s]\nmulticast: %q\nkey_file: %s\ncopy_file: %s.copy\n",
+		id, name, `"`+strings.Join(s.fnp.centre, `", "`)+`"`, s.fnp.group, keyFile, name), 0o644)
+}
+
+// FNPEndpoints are the addresses of the endpoint on fep1 and fep2.
+func (s *Station) FNPEndpoints() []string { return s.fnp.endpoint }
+
+// ConfigFile is the path of a node's station.yaml.
+func (s *Station) ConfigFile(id string) string { return s.Node(id).config }
