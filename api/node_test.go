@@ -225,7 +225,9 @@ func serve(t testing.TB, edit ...func(*Config)) served {
 	cfg := Config{
 		Node: node, Station: 21, Name: "Demo station", Describe: describe, Tracer: new(Tracer), Build: "test",
 		APIs: map[string]string{"fep1": "10.0.0.1:7310", "fep2": "10.0.0.2:7310", "wit": "10.0.0.3:7310"},
-		RTUs: map[uint32][][]string{1: {{"192.168.1.1:2404"}, {"192.168.2.1:2404", "192.168.2.2:2404"}}, 2: {{"192.168.1.9:2404"}}},
+		Links: func(rtu uint32) [][]string {
+			return map[uint32][][]string{1: {{"192.168.1.1:2404"}, {"192.168.2.1:2404", "192.168.2.2:2404"}}, 2: {{"192.168.1.9:2404"}}}[rtu]
+		},
 	}
 	for _, e := range edit {
 		e(&cfg)

@@ -18,13 +18,16 @@ import (
 // Config is what a Server works with.
 type Config struct {
 	Node    Node
-	Station uint16                // the station's number
-	Name    string                // the station's
-	APIs    map[string]string     // address of each node's API, by node, so that clients find the others
-	RTUs    map[uint32][][]string // addresses of the links of each channel, by RTU
+	Station uint16                      // the station's number
+	Name    string                      // the station's
+	APIs    map[string]string           // address of each node's API, by node, so that clients find the others
+	Links   func(rtu uint32) [][]string // addresses of the links of each channel of an RTU; nil: not known
 
 	// Describe tells what the configuration says of a point; nil: nothing. It is called for each point of a list.
 	Describe func(fsm.PointKey) (PointInfo, bool)
+
+	// Configurator changes the configuration; nil: nobody does.
+	Configurator Configurator
 
 	// Security is who may use the API. Nil: everybody on this host, and the listener must be a loopback one.
 	Security *Security
@@ -75,6 +78,9 @@ func NewServer(cfg Config) *Server {
 	}
 	if cfg.Describe == nil {
 		cfg.Describe = func(fsm.PointKey) (PointInfo, bool) { return PointInfo{}, false }
+	}
+	if cfg.Links == nil {
+		cfg.Links = func(uint32) [][]string { return nil }
 	}
 	s := &Server{cfg: cfg, streams: make(chan struct{}, maxStreams)}
 	s.guard.log = cfg.Log
@@ -149,6 +155,9 @@ func (s *Server) routes() http.Handler {
 	handle("POST /v1/fnp/table/{id}/leave", s.leaveFNP)
 	handle("POST /v1/fnp/send", s.sendFNP)
 	handle("GET /v1/fnp/messages", s.listFNPMessages)
+	handle("GET /v1/config", s.runningConfig)
+	mux.Handle("POST /v1/config", s.authorise(configurers, s.applyConfig))
+	mux.Handle("POST /v1/config/stage", s.authorise(configurers, s.stageConfig))
 	handle("GET /v1/raft", s.raftStatus)
 	handle("GET /v1/raft/peers", s.raftPeers)
 	handle("GET /v1/raft/snapshot", s.downloadSnapshot)

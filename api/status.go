@@ -142,7 +142,7 @@ func (s *Server) nodeStatus(state *fsm.State, p cluster.PeerInfo) NodeStatus {
 }
 
 func (s *Server) rtuStatuses(state *fsm.State) []RTUStatus {
-	rtus := make([]RTUStatus, 0, len(s.cfg.RTUs))
+	rtus := []RTUStatus{}
 	for _, r := range state.RTUs() {
 		rtus = append(rtus, s.rtuStatus(state, r))
 	}
@@ -156,10 +156,11 @@ func (s *Server) rtuStatus(state *fsm.State, r fsm.RTU) RTUStatus {
 		SinceMs: res.SinceMs, Reason: res.Reason, Pinned: res.Pin, Target: res.Target,
 		Online: r.Online, OnlineMs: r.OnlineSinceMs, Channels: []ChannelStatus{},
 	}
+	addresses := s.cfg.Links(r.Number)
 	for c, n := range r.Links {
 		ch := ChannelStatus{Channel: c + 1, Links: make([]map[string]string, n)}
 		for l := range ch.Links {
-			ch.Links[l] = map[string]string{"address": s.linkAddress(r.Number, c, l)}
+			ch.Links[l] = map[string]string{"address": linkAddress(addresses, c, l)}
 		}
 		out.Channels = append(out.Channels, ch)
 	}
@@ -183,8 +184,7 @@ func (s *Server) rtuStatus(state *fsm.State, r fsm.RTU) RTUStatus {
 }
 
 // linkAddress is the configured address; channel and link count from 0.
-func (s *Server) linkAddress(rtu uint32, channel, link int) string {
-	channels := s.cfg.RTUs[rtu]
+func linkAddress(channels [][]string, channel, link int) string {
 	if channel < len(channels) && link < len(channels[channel]) {
 		return channels[channel][link]
 	}

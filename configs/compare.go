@@ -16,6 +16,9 @@ type Change struct {
 	Part   string // as people call it: RTU 1, uplink occ, virtual points, journal
 	How    string // added, removed or changed
 	Detail string // what of it, for people; may be empty
+
+	// Settings tells that an RTU or uplink changes in more than its points.
+	Settings bool
 }
 
 // Compare lists what has to happen to a station that runs one configuration so that it runs another. Order, encodings,
@@ -27,7 +30,8 @@ func Compare(from, to *Station) []Change {
 		if next, ok := to.RTU(r.Number); !ok {
 			c.How, c.Detail = "removed", count(len(r.Points), "point")
 		} else if next.Digest() != r.Digest() {
-			c.How, c.Detail = "changed", compared(r, *next, r.Points, next.Points, comparePoints, samePoint)
+			keys := settings(r, *next)
+			c.How, c.Settings, c.Detail = "changed", keys != "", join(keys, diff(r.Points, next.Points, comparePoints, samePoint))
 		} else {
 			continue
 		}
@@ -43,7 +47,8 @@ func Compare(from, to *Station) []Change {
 		if next, ok := to.Uplink(u.Name); !ok {
 			c.How, c.Detail = "removed", count(len(u.Points), "point")
 		} else if next.Digest() != u.Digest() {
-			c.How, c.Detail = "changed", compared(u, *next, u.Points, next.Points, compareUplinkPoints, same)
+			keys := settings(u, *next)
+			c.How, c.Settings, c.Detail = "changed", keys != "", join(keys, diff(u.Points, next.Points, compareUplinkPoints, same))
 		} else {
 			continue
 		}
@@ -86,11 +91,6 @@ func Fixed(from, to *Station) []string {
 		}
 	}
 	return keys
-}
-
-// compared says what changes in the settings and points of an RTU or uplink.
-func compared[T, P any](from, to T, points, next []P, order func(a, b P) int, equal func(a, b P) bool) string {
-	return join(settings(from, to), diff(points, next, order, equal))
 }
 
 // settings names the keys that differ, but for those that are no part of the digest.

@@ -36,7 +36,7 @@ func WriteFiles(files map[string][]byte) error {
 		dirs[filepath.Dir(path)] = true
 	}
 	for dir := range dirs {
-		if err := syncDir(dir); err != nil {
+		if err := SyncDir(dir); err != nil {
 			return err
 		}
 	}
@@ -66,7 +66,8 @@ func writeBeside(path string, data []byte) (name string, err error) {
 	return f.Name(), errors.Join(err, f.Chmod(mode), f.Sync())
 }
 
-func syncDir(dir string) error {
+// SyncDir makes durable what was renamed or removed in a folder.
+func SyncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {
 		return err

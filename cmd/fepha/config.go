@@ -26,7 +26,7 @@ func newConfigCommand() *cobra.Command {
 	fl := cmd.PersistentFlags()
 	fl.StringVar(&f.path, "config", "station.yaml", "the station's configuration")
 	fl.BoolVar(&f.json, "json", false, "print JSON")
-	cmd.AddCommand(newConfigCheckCommand(&f), newConfigShowCommand(&f), newConfigImportCommand(&f))
+	cmd.AddCommand(newConfigCheckCommand(&f), newConfigShowCommand(&f), newConfigImportCommand(&f), newConfigApplyCommand(&f))
 	return cmd
 }
 
@@ -165,7 +165,7 @@ source doesn't have stay as they are.`,
 			if err := plan.Apply(); err != nil {
 				return err
 			}
-			return f.say(cmd, "written; `fepha node` reads it when it starts")
+			return f.say(cmd, "written; `fepha config apply` puts it in force")
 		},
 	}
 	fl := cmd.Flags()

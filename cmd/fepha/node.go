@@ -74,7 +74,7 @@ func profiled(file string, run func() error) error {
 // runNode starts the parts of a node from the bottom up, and ends them from
 // the top down.
 func runNode(ctx context.Context, f nodeFlags, stderr io.Writer) error {
-	station, self, err := loadNodeConfig(f)
+	prepared, station, self, err := loadNodeConfig(f)
 	if err != nil {
 		return err
 	}
@@ -97,6 +97,12 @@ func runNode(ctx context.Context, f nodeFlags, stderr io.Writer) error {
 		return err
 	}
 	clusterConfig.Logger = log
+	if prepared != nil {
+		if clusterConfig.Prepared, err = prepared.declaration(f.config); err != nil {
+			return err
+		}
+		prepared.Bundle = nil
+	}
 	// A disk that hangs may never let a thread go, so nothing is waited for:
 	// the links are closed, and the supervisor starts the process anew.
 	clusterConfig.OnStuck = func(err error) {
@@ -119,11 +125,12 @@ func runNode(ctx context.Context, f nodeFlags, stderr io.Writer) error {
 		log.Info("node ended")
 	}()
 
+	configurator := &configurator{file: f.config, dataDir: f.dataDir, node: node, current: newCurrent(station), log: log, staged: prepared}
 	tracer := new(api.Tracer)
-	apiCfg := apiConfig(station, node, log)
-	apiCfg.Tracer = tracer
+	apiCfg := apiConfig(configurator.current, node, log)
+	apiCfg.Tracer, apiCfg.Configurator = tracer, configurator
 	if self.Role == configs.RoleFEP {
-		collectors, err := runFEP(parts, station, node, tracer, log)
+		collectors, err := runFEP(parts, configurator, node, tracer, log)
 		if err != nil {
 			return err
 		}
@@ -135,6 +142,7 @@ func runNode(ctx context.Context, f nodeFlags, stderr io.Writer) error {
 		apiCfg.FNP = fnp
 		apiCfg.Collectors = append(apiCfg.Collectors, fnp)
 	}
+	parts.run("configuration", configurator.run, nil)
 	listener, err := net.Listen("tcp", self.API.String())
 	if err != nil {
 		return fmt.Errorf("api: %w", err)
@@ -151,20 +159,18 @@ func runNode(ctx context.Context, f nodeFlags, stderr io.Writer) error {
 }
 
 // runFEP starts what only a FEP has, and returns its metrics.
-func runFEP(parts *parts, station *configs.Station, node *cluster.Node, tracer *api.Tracer, log *slog.Logger) ([]prometheus.Collector, error) {
-	collect, err := acquisition.New(acquisitionConfig(station, node, tracer, log))
+func runFEP(parts *parts, c *configurator, node *cluster.Node, tracer *api.Tracer, log *slog.Logger) (_ []prometheus.Collector, err error) {
+	if c.acquisition, err = acquisition.New(acquisitionConfig(c.current, node, tracer, log)); err != nil {
+		return nil, err
+	}
+	forwardConfig, err := forwarderConfig(c.current, node, tracer, log)
 	if err != nil {
 		return nil, err
 	}
-	forwardConfig, err := forwarderConfig(station, node, tracer, log)
-	if err != nil {
+	if c.forwarder, err = forwarder.New(forwardConfig); err != nil {
 		return nil, err
 	}
-	forward, err := forwarder.New(forwardConfig)
-	if err != nil {
-		return nil, err
-	}
-	redisConfig, err := rtdbConfig(station, node, log)
+	redisConfig, err := rtdbConfig(c.current, node, log)
 	if err != nil {
 		return nil, err
 	}
@@ -172,24 +178,25 @@ func runFEP(parts *parts, station *configs.Station, node *cluster.Node, tracer *
 	if err != nil {
 		return nil, err
 	}
-	parts.run("acquisition", collect.Run, nil)
-	parts.run("forwarder", forward.Run, nil)
+	parts.run("acquisition", c.acquisition.Run, nil)
+	parts.run("forwarder", c.forwarder.Run, nil)
 	parts.run("redis view", redis.Run, nil)
 	if address := redis.Addr(); address != "" {
-		log.Info("redis view", "mode", station.Redis.Mode, "address", address)
+		log.Info("redis view", "mode", redisConfig.Mode, "address", address)
 	}
-	return []prometheus.Collector{fepCollector{acquisition: collect.Counters, forwarder: forward.Stats}, redis}, nil
+	return []prometheus.Collector{fepCollector{acquisition: c.acquisition.Counters, forwarder: c.forwarder.Stats}, redis}, nil
 }
 
-func loadNodeConfig(f nodeFlags) (*configs.Station, configs.Node, error) {
+// loadNodeConfig loads what the node is to run, and what it may have to take on.
+func loadNodeConfig(f nodeFlags) (*staged, *configs.Station, configs.Node, error) {
 	for _, needed := range []struct{ name, value string }{{"config", f.config}, {"id", f.id}, {"data-dir", f.dataDir}} {
 		if needed.value == "" {
-			return nil, configs.Node{}, usagef("--%s is needed: see 'fepha node --help'", needed.name)
+			return nil, nil, configs.Node{}, usagef("--%s is needed: see 'fepha node --help'", needed.name)
 		}
 	}
-	station, err := loadStation(f.config)
+	prepared, station, err := takeUp(f.dataDir, f.config)
 	if err != nil {
-		return nil, configs.Node{}, err
+		return nil, nil, configs.Node{}, err
 	}
 	self, ok := station.Node(f.id)
 	if !ok {
@@ -197,9 +204,9 @@ func loadNodeConfig(f nodeFlags) (*configs.Station, configs.Node, error) {
 		for _, n := range station.Cluster.Nodes {
 			ids = append(ids, n.ID)
 		}
-		return nil, configs.Node{}, usagef("--id %q: expected one of %q, the nodes in %s", f.id, ids, filepath.Base(f.config))
+		return nil, nil, configs.Node{}, usagef("--id %q: expected one of %q, the nodes in %s", f.id, ids, filepath.Base(f.config))
 	}
-	return station, self, nil
+	return prepared, station, self, nil
 }
 
 // loadStation loads a configuration; what is wrong with it is a usage error.

@@ -27,7 +27,7 @@ another group. What only they had committed is gone.`,
 		Example: "  fepha raft recover --config station.yaml --id fep1 --data-dir /var/lib/fepha --members fep1",
 		Args:    args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			station, _, err := loadNodeConfig(f)
+			_, station, _, err := loadNodeConfig(f)
 			if err != nil {
 				return err
 			}

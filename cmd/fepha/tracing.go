@@ -13,10 +13,10 @@ import (
 )
 
 // rtuTap has a tracer see the frames of the RTUs' links.
-func rtuTap(s *configs.Station, t *api.Tracer) func(acquisition.LinkID) iec104.Tap {
+func rtuTap(c *current, t *api.Tracer) func(acquisition.LinkID) iec104.Tap {
 	return func(id acquisition.LinkID) iec104.Tap {
-		r, ok := s.RTU(id.RTU)
-		if !ok {
+		r, ok := c.station().RTU(id.RTU)
+		if !ok || id.Channel > len(r.Channels) || id.Link > len(r.Channels[id.Channel-1].Links) {
 			return nil
 		}
 		resource, explain := fsm.RTUResource(id.RTU), explainer(r.IEC104)
@@ -28,17 +28,17 @@ func rtuTap(s *configs.Station, t *api.Tracer) func(acquisition.LinkID) iec104.T
 }
 
 // uplinkTap has a tracer see the frames of the uplinks' clients.
-func uplinkTap(s *configs.Station, t *api.Tracer) func(uplink, group string, client netip.AddrPort, dir iec104.Direction, at time.Time, frame []byte) {
-	explain := map[string]func([]byte) string{}
-	for _, u := range s.Uplinks {
-		explain[u.Name] = explainer(u.IEC104)
-	}
+func uplinkTap(c *current, t *api.Tracer) func(uplink, group string, client netip.AddrPort, dir iec104.Direction, at time.Time, frame []byte) {
 	return func(uplink, group string, client netip.AddrPort, dir iec104.Direction, at time.Time, frame []byte) {
 		if !t.Watched() {
 			return // the names below would have to be made for nothing
 		}
+		u, ok := c.station().Uplink(uplink)
+		if !ok {
+			return
+		}
 		t.Show(fsm.UplinkResource(uplink, group), api.Frame{
-			At: at, Link: client.String(), Sent: dir == iec104.Sent, Octets: frame, Explain: explain[uplink],
+			At: at, Link: client.String(), Sent: dir == iec104.Sent, Octets: frame, Explain: explainer(u.IEC104),
 		})
 	}
 }

@@ -20,7 +20,7 @@ func TestTapsFeedTheTracer(t *testing.T) {
 		t.Fatal(err)
 	}
 	tracer := new(api.Tracer)
-	fromRTU, fromUplink := rtuTap(s, tracer), uplinkTap(s, tracer)
+	fromRTU, fromUplink := rtuTap(newCurrent(s), tracer), uplinkTap(newCurrent(s), tracer)
 	if fromRTU(acquisition.LinkID{RTU: 99, Channel: 1, Link: 1}) != nil {
 		t.Error("a tap for an RTU that is not there")
 	}

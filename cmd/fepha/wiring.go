@@ -98,14 +98,18 @@ var linkModes = map[configs.LinkMode]acquisition.LinkMode{
 	configs.LinksAllActive: acquisition.AllActive,
 }
 
-func acquisitionConfig(s *configs.Station, node *cluster.Node, tracer *api.Tracer, log *slog.Logger) acquisition.Config {
-	cfg := acquisition.Config{
-		Cluster: acquisition.FromNode(node), Node: node.ID(), Location: s.Location, Tap: rtuTap(s, tracer), Log: log,
+func acquisitionConfig(c *current, node *cluster.Node, tracer *api.Tracer, log *slog.Logger) acquisition.Config {
+	return acquisition.Config{
+		Cluster: acquisition.FromNode(node), Node: node.ID(), RTUs: acquisitionRTUs(c.station()), Location: c.station().Location,
+		Tap: rtuTap(c, tracer), Log: log,
 	}
+}
+
+func acquisitionRTUs(s *configs.Station) (rtus []acquisition.RTU) {
 	for i := range s.RTUs {
-		cfg.RTUs = append(cfg.RTUs, acquisitionRTU(&s.RTUs[i]))
+		rtus = append(rtus, acquisitionRTU(&s.RTUs[i]))
 	}
-	return cfg
+	return rtus
 }
 
 func acquisitionRTU(r *configs.RTU) acquisition.RTU {
@@ -137,23 +141,28 @@ func acquisitionRTU(r *configs.RTU) acquisition.RTU {
 	return rtu
 }
 
-func forwarderConfig(s *configs.Station, node *cluster.Node, tracer *api.Tracer, log *slog.Logger) (forwarder.Config, error) {
-	cfg := forwarder.Config{Node: forwarder.Cluster(node), Location: s.Location, Tap: uplinkTap(s, tracer), Log: log}
+func forwarderConfig(c *current, node *cluster.Node, tracer *api.Tracer, log *slog.Logger) (cfg forwarder.Config, err error) {
+	cfg = forwarder.Config{Node: forwarder.Cluster(node), Location: c.station().Location, Tap: uplinkTap(c, tracer), Log: log}
+	cfg.Uplinks, err = forwarderUplinks(c, c.station(), node.ID())
+	return cfg, err
+}
+
+// forwarderUplinks are the uplinks of a station, which may be another than the
+// current one, as a node serves them.
+func forwarderUplinks(c *current, s *configs.Station, node string) (uplinks []forwarder.Uplink, err error) {
 	describe := describer(s)
 	for _, u := range s.Uplinks {
 		uplink := forwarder.Uplink{
 			Name: u.Name, CommonAddress: iec104.CommonAddress(u.CommonAddress), Mode: uplinkModes[u.Mode].mode,
 			RoleIOA: u.RoleIOA, Controls: u.Controls, IEC104: protocol(u.IEC104),
 		}
-		if listen, ok := u.Listen[node.ID()]; ok {
+		if listen, ok := u.Listen[node]; ok {
 			uplink.Listen = listen.String()
 		}
 		if u.TLS != nil {
-			tlsConfig, err := serverTLS(u.TLS)
-			if err != nil {
-				return cfg, fmt.Errorf("uplink %s: %w", u.Name, err)
+			if uplink.TLS, err = c.serverTLS(u.TLS); err != nil {
+				return nil, fmt.Errorf("uplink %s: %w", u.Name, err)
 			}
-			uplink.TLS = tlsConfig
 		}
 		for _, g := range u.Groups {
 			uplink.Groups = append(uplink.Groups, forwarder.Group{Name: g.Name, Clients: g.Clients, CommonNames: g.Certificates})
@@ -164,9 +173,9 @@ func forwarderConfig(s *configs.Station, node *cluster.Node, tracer *api.Tracer,
 				Name: p.Name, Category: controlCategory(describe, p),
 			})
 		}
-		cfg.Uplinks = append(cfg.Uplinks, uplink)
+		uplinks = append(uplinks, uplink)
 	}
-	return cfg, nil
+	return uplinks, nil
 }
 
 // controlCategory is the category that the RTU's table gives a control.
@@ -227,22 +236,14 @@ func loadTLS(t *configs.TLS) (cert *tls.Certificate, pool *x509.CertPool, err er
 	return cert, pool, nil
 }
 
-func apiConfig(s *configs.Station, node *cluster.Node, log *slog.Logger) api.Config {
+func apiConfig(c *current, node *cluster.Node, log *slog.Logger) api.Config {
+	s := c.station()
 	cfg := api.Config{
-		Node: node, Station: s.ID, Name: s.Name, APIs: make(map[string]string), RTUs: make(map[uint32][][]string),
-		Describe: describer(s), Build: version, Log: log,
+		Node: node, Station: s.ID, Name: s.Name, APIs: make(map[string]string), Links: c.links,
+		Describe: c.describe, Build: version, Log: log,
 	}
 	for _, n := range s.Cluster.Nodes {
 		cfg.APIs[n.ID] = apiAddress(n)
-	}
-	for _, r := range s.RTUs {
-		for _, c := range r.Channels {
-			var links []string
-			for _, l := range c.Links {
-				links = append(links, l.Address.String())
-			}
-			cfg.RTUs[r.Number] = append(cfg.RTUs[r.Number], links)
-		}
 	}
 	if !s.Security.Insecure {
 		cfg.Security = &api.Security{
@@ -253,13 +254,13 @@ func apiConfig(s *configs.Station, node *cluster.Node, log *slog.Logger) api.Con
 }
 
 // rtdbConfig is that of the node's view in Redis.
-func rtdbConfig(s *configs.Station, node *cluster.Node, log *slog.Logger) (rtdb.Config, error) {
-	r, describe := s.Redis, describer(s)
+func rtdbConfig(c *current, node *cluster.Node, log *slog.Logger) (rtdb.Config, error) {
+	r := c.station().Redis
 	cfg := rtdb.Config{
 		Node: rtdb.FromNode(node), Mode: rtdb.Mode(r.Mode), Address: r.Address,
 		Username: r.Username, PasswordFile: r.PasswordFile.Path, Log: log,
 		Describe: func(k fsm.PointKey) (rtdb.Control, bool) {
-			info, ok := describe(k)
+			info, ok := c.describe(k)
 			return rtdb.Control{Type: info.Type, Category: info.Category}, ok
 		},
 	}

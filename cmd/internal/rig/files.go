@@ -59,6 +59,9 @@ func kindOf(t iec104.TypeID) string {
 // writeFiles writes station.yaml and its tables into a folder and returns the
 // path of the former.
 func (s *Station) writeFiles(dir string) (string, error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", err
+	}
 	o := s.opts
 	security, clients := s.place.security()
 	var y strings.Builder

@@ -78,7 +78,7 @@ func (r *portRange) take(n int) ([]string, error) {
 
 // node makes the i-th node.
 func (p *place) node(i int, id, dir string) (*Node, error) {
-	n := &Node{ID: id, host: i + 1, role: "fep", dir: dir}
+	n := &Node{ID: id, host: i + 1, role: "fep", dir: filepath.Join(dir, "etc-"+id)}
 	if id == "wit" {
 		n.role = "witness"
 	}
@@ -88,7 +88,6 @@ func (p *place) node(i int, id, dir string) (*Node, error) {
 		n.client = api.Client{Base: n.API}
 		return n, nil
 	}
-	n.dir = filepath.Join(dir, "etc-"+id)
 	n.address, n.api = hostAddress(id)+":7300", hostAddress(id)+":7310"
 	n.API = "https://" + n.api
 	if err := p.keys.write(n.dir, id, hostAddress(id)); err != nil {

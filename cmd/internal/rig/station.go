@@ -56,6 +56,12 @@ type Node struct {
 	paused             bool // by SIGSTOP
 }
 
+// Config is the path of the node's own station.yaml.
+func (n *Node) Config() string { return n.config }
+
+// Client talks to the node's API.
+func (n *Node) Client() *api.Client { return &n.client }
+
 // answers tells whether the node can be asked.
 func (n *Node) answers() bool { return n.proc != nil && n.proc.running() && !n.paused }
 

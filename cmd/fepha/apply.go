@@ -1,0 +1,185 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/fepha/fepha/api"
+	"github.com/fepha/fepha/cluster"
+	"github.com/fepha/fepha/configs"
+	"github.com/fepha/fepha/fsm/fsmpb"
+)
+
+const (
+	dialTimeout   = 3 * time.Second
+	stageTimeout  = time.Minute      // for a node to check and keep a configuration, a million points in it
+	followTimeout = 15 * time.Second // for the nodes to run what they have, before Apply answers
+)
+
+// Apply puts a configuration in force on all nodes or on none. Each node checks
+// and keeps it; only when all have said so is it committed, by one entry of the
+// log. From then on a node that was down for the rest runs it when it's back.
+func (c *configurator) Apply(ctx context.Context, bundle []byte, dryRun bool) (reply api.ConfigReply, err error) {
+	next, err := (&staged{Bundle: bundle}).load(c.file)
+	if err != nil {
+		return reply, api.Invalid(err)
+	}
+	reply = api.ConfigReply{Digest: next.Digest(), Changes: c.changes(next), Behind: []string{}}
+	var stage, index uint64
+	if !dryRun && reply.Digest != c.current.digest() {
+		if stage, index, err = c.begin(ctx); err != nil {
+			return reply, err
+		}
+	}
+	if err := c.stageAll(ctx, bundle, stage, index); err != nil || stage == 0 {
+		return reply, err
+	}
+	declared := declaration(next)
+	declared.Stage = stage
+	r, err := c.node.Propose(ctx, &fsmpb.Command{Op: &fsmpb.Command_Configure{Configure: declared}})
+	switch {
+	case errors.Is(err, cluster.ErrNoLeader), errors.Is(err, cluster.ErrUnknownOutcome):
+		return reply, fmt.Errorf("it's not known whether the configuration is in force: see `fepha status`, and apply it again: %w", err)
+	case err != nil:
+		return reply, err
+	case r.Code > fsmpb.Result_DUPLICATE:
+		return reply, api.Conflict(fmt.Errorf("nothing was changed: %s", r.Message))
+	}
+	reply.Applied = true
+	ctx, cancel := context.WithTimeout(ctx, followTimeout)
+	defer cancel()
+	reply.Behind = c.followers(ctx, reply.Digest)
+	return reply, nil
+}
+
+// stageAll has each node check and keep a bundle. The error names all that
+// don't, and says why.
+func (c *configurator) stageAll(ctx context.Context, bundle []byte, stage, index uint64) error {
+	nodes := c.current.station().Cluster.Nodes
+	errs := make([]error, len(nodes))
+	var wg sync.WaitGroup
+	for i, n := range nodes {
+		wg.Go(func() {
+			if n.ID == c.node.ID() {
+				errs[i] = c.Stage(ctx, bundle, stage, index)
+				return
+			}
+			client, err := c.client(n)
+			if err == nil {
+				defer client.HTTP.CloseIdleConnections()
+				err = client.StageConfig(ctx, bundle, stage, index)
+			}
+			errs[i] = err
+		})
+	}
+	wg.Wait()
+	var said []string
+	var first *api.Error
+	for i, err := range errs {
+		if err == nil {
+			continue
+		}
+		if e, ok := errors.AsType[*api.Error](err); ok && first == nil {
+			first = e
+		}
+		// Most often all nodes say the same of the same files.
+		names, same := nodes[i].ID, false
+		for j, other := range errs[:i] {
+			same = same || other != nil && other.Error() == err.Error() && j < i
+		}
+		if same {
+			continue
+		}
+		for j := i + 1; j < len(errs); j++ {
+			if errs[j] != nil && errs[j].Error() == err.Error() {
+				names += ", " + nodes[j].ID
+			}
+		}
+		said = append(said, names+": "+err.Error())
+	}
+	if said == nil {
+		return nil
+	}
+	err := fmt.Errorf("nothing was changed, since all nodes have to take it on together:\n%s", strings.Join(said, "\n"))
+	if first != nil && first.Code == api.CodeInvalid {
+		return api.Invalid(err)
+	}
+	return api.Conflict(err)
+}
+
+// followers waits until all nodes run a configuration, and returns those that
+// don't when ctx ends.
+func (c *configurator) followers(ctx context.Context, digest string) []string {
+	behind := []string{}
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	for _, n := range c.current.station().Cluster.Nodes {
+		wg.Go(func() {
+			if c.follows(ctx, n, digest) != nil {
+				mu.Lock()
+				defer mu.Unlock()
+				behind = append(behind, n.ID)
+			}
+		})
+	}
+	wg.Wait()
+	slices.Sort(behind)
+	return behind
+}
+
+func (c *configurator) follows(ctx context.Context, n configs.Node, digest string) error {
+	if n.ID == c.node.ID() {
+		return c.waitInForce(ctx, digest)
+	}
+	client, err := c.client(n)
+	if err != nil {
+		return err
+	}
+	defer client.HTTP.CloseIdleConnections()
+	for {
+		if s, err := client.Config(ctx); err == nil && s.Digest == digest {
+			return nil
+		}
+		select {
+		case <-time.After(50 * time.Millisecond):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// client talks to the API of another node, as this one.
+func (c *configurator) client(n configs.Node) (*api.Client, error) {
+	security := c.current.station().Security
+	transport := &http.Transport{
+		DialContext:         (&net.Dialer{Timeout: dialTimeout}).DialContext,
+		TLSHandshakeTimeout: dialTimeout, ResponseHeaderTimeout: stageTimeout,
+	}
+	client := &api.Client{Base: "http://" + apiAddress(n), HTTP: &http.Client{Transport: transport}}
+	if security.Insecure {
+		return client, nil
+	}
+	cert, err := tls.LoadX509KeyPair(security.Cert.Path, security.Key.Path)
+	if err != nil {
+		return nil, err
+	}
+	pem, err := os.ReadFile(security.CA.Path)
+	if err != nil {
+		return nil, err
+	}
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM(pem)
+	client.Base = "https://" + apiAddress(n)
+	transport.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: pool, Certificates: []tls.Certificate{cert}, ServerName: n.ID}
+	return client, nil
+}

@@ -1,0 +1,137 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/fepha/fepha/configs"
+	"github.com/fepha/fepha/fsm/fsmpb"
+)
+
+// A node keeps in its data folder what `config apply` is about to put in force,
+// so that a crash at any moment leaves it with all of it or nothing:
+//
+//	config-staged.json     checked by this node; in force once the group's state says so
+//	config-committed.json  in force; being written over station.yaml and its tables
+//
+// The second is the first, renamed. What was begun is completed when the node
+// starts: the files are written before they're read.
+const (
+	stagedFile    = "config-staged.json"
+	committedFile = "config-committed.json"
+)
+
+// staged is a configuration that this node is ready to run.
+type staged struct {
+	Stage  uint64 `json:"stage"`  // that would put it in force
+	Base   string `json:"base"`   // digest of what the node ran when it was staged
+	Digest string `json:"digest"` // its own
+	Bundle []byte `json:"bundle"` // packed
+}
+
+// keep stores it durably.
+func (s *staged) keep(dataDir string) error {
+	data, err := json.Marshal(s)
+	if err != nil {
+		return err
+	}
+	return configs.WriteFiles(map[string][]byte{filepath.Join(dataDir, stagedFile): data})
+}
+
+// readStaged reads what lies in a data folder; nil if there is nothing.
+func readStaged(dataDir, name string) (*staged, error) {
+	data, err := os.ReadFile(filepath.Join(dataDir, name))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	s := new(staged)
+	if err == nil {
+		err = json.Unmarshal(data, s)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", filepath.Join(dataDir, name), err)
+	}
+	return s, nil
+}
+
+// complete writes what the group has put in force over the files that --config
+// names. It may be repeated.
+func complete(dataDir, config string) error {
+	err := os.Rename(filepath.Join(dataDir, stagedFile), filepath.Join(dataDir, committedFile))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := configs.SyncDir(dataDir); err != nil { // before the first file is written: else a crash might leave half of them
+		return err
+	}
+	return writeCommitted(dataDir, config)
+}
+
+// writeCommitted ends what complete has begun, if it has.
+func writeCommitted(dataDir, config string) error {
+	s, err := readStaged(dataDir, committedFile)
+	if s == nil {
+		return err
+	}
+	bundle, err := configs.DecodeBundle(s.Bundle)
+	if err == nil {
+		err = bundle.Write(config)
+	}
+	if err != nil {
+		return fmt.Errorf("the configuration that is in force can't be written to %s: %w", config, err)
+	}
+	return remove(dataDir, committedFile)
+}
+
+func remove(dataDir, name string) error {
+	if err := os.Remove(filepath.Join(dataDir, name)); err != nil {
+		return err
+	}
+	return configs.SyncDir(dataDir)
+}
+
+// takeUp is what a node does with its data folder before it starts: what it has
+// to run lies at config afterwards. It returns what was staged and may have been
+// put in force without this node; nil if there's none. What was staged before
+// somebody edited the files counts no more.
+func takeUp(dataDir, config string) (*staged, *configs.Station, error) {
+	if err := writeCommitted(dataDir, config); err != nil {
+		return nil, nil, err
+	}
+	station, err := loadStation(config)
+	if err != nil {
+		return nil, nil, err
+	}
+	s, err := readStaged(dataDir, stagedFile)
+	if s == nil || err != nil {
+		return nil, station, err
+	}
+	if digest := station.Digest(); s.Base != digest || s.Digest == digest {
+		return nil, station, remove(dataDir, stagedFile)
+	}
+	return s, station, nil
+}
+
+// load checks the configuration as though it lay at config.
+func (s *staged) load(config string) (*configs.Station, error) {
+	bundle, err := configs.DecodeBundle(s.Bundle)
+	if err != nil {
+		return nil, err
+	}
+	return bundle.Load(config)
+}
+
+// declaration is what the group has to know of it.
+func (s *staged) declaration(config string) (*fsmpb.Configure, error) {
+	station, err := s.load(config)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", stagedFile, err)
+	}
+	d := declaration(station)
+	d.Stage = s.Stage
+	return d, nil
+}
