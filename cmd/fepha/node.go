@@ -98,10 +98,14 @@ func runNode(ctx context.Context, f nodeFlags, stderr io.Writer) error {
 	}
 	clusterConfig.Logger = log
 	if prepared != nil {
+		// One that can't be used, say after an upgrade, is no reason not to start: if it's in force, the group sees that
+		// this node runs another one.
 		if clusterConfig.Prepared, err = prepared.declaration(f.config); err != nil {
-			return err
+			log.Error("a configuration that was staged can't be used", "digest", prepared.Digest, "error", err)
+			prepared = nil
+		} else {
+			prepared.Bundle = nil
 		}
-		prepared.Bundle = nil
 	}
 	// A disk that hangs may never let a thread go, so nothing is waited for:
 	// the links are closed, and the supervisor starts the process anew.
