@@ -23,6 +23,7 @@ var pageFiles = []pageFile{
 	{"/icon.svg", "icon.svg", "image/svg+xml"},
 	{"/app.js", "app.js", "text/javascript; charset=utf-8"},
 	{"/problems.js", "problems.js", "text/javascript; charset=utf-8"},
+	{"/fnp.js", "fnp.js", "text/javascript; charset=utf-8"},
 	{"/tables.js", "tables.js", "text/javascript; charset=utf-8"},
 }
 

@@ -1,6 +1,7 @@
 // The page at work: asks the node each second how the station is, follows the
 // journal, and sends what an operator asks for.
 
+import {pollFNP} from './fnp.js';
 import {Watch} from './problems.js';
 import {byId, clock, controlRow, eventRow, h, nodeRow, rtuHead, rtuRow, Rows, uplinkRow} from './tables.js';
 
@@ -43,7 +44,7 @@ async function ask(path, options = {}) {
   try {
     message = (await response.json()).error;
   } catch { /* what answers is not the node */ }
-  throw new Error(message);
+  throw Object.assign(new Error(message), {status: response.status});
 }
 
 let loggingIn = null;
@@ -291,3 +292,4 @@ byId('event-pause').addEventListener('click', () => {
 poll();
 follow();
 showControlsSoon();
+pollFNP(ask);
