@@ -88,9 +88,11 @@ func TestHungDiskLosesLeadership(t *testing.T) {
 	leader := s.nodes["fep1"]
 	leader.ProposeAsync(pin(uplink, "fep1"))
 	until(t, "the disk is seen to hang", leader.disk.stalled)
-	err := leader.transport.AppendEntries("wit", raft.ServerAddress(threeMembers[2].Address), &raft.AppendEntriesRequest{}, new(raft.AppendEntriesResponse))
-	if !errors.Is(err, errStalled) {
-		t.Errorf("a heartbeat was sent: %v", err)
+	for what, req := range map[string]*raft.AppendEntriesRequest{"a heartbeat": {}, "the commit index": {PrevLogEntry: 1, PrevLogTerm: 1}} {
+		err := leader.transport.AppendEntries("wit", raft.ServerAddress(threeMembers[2].Address), req, new(raft.AppendEntriesResponse))
+		if !errors.Is(err, errStalled) {
+			t.Errorf("%s was sent: %v", what, err)
+		}
 	}
 	theirs := s.owned("fep2", rtu1)
 	defer theirs.Close()

@@ -185,11 +185,13 @@ func (t *transport) AppendEntries(id raft.ServerID, target raft.ServerAddress, r
 		if t.muted.Load() {
 			return errMuted
 		}
-		if isHeartbeat(req) && t.disk.stalled() {
-			return errStalled // a leader that can't store must not keep others from leading (raft#503, #666)
+		// A leader that can't store must not keep others from leading (raft#503, #666). Its replication does so as well as
+		// its heartbeats: it tells each follower the commit index every few milliseconds.
+		err := errStalled
+		if !t.disk.stalled() {
+			err = t.NetworkTransport.AppendEntries(id, target, req, resp)
+			t.contacts.note(string(id), err)
 		}
-		err := t.NetworkTransport.AppendEntries(id, target, req, resp)
-		t.contacts.note(string(id), err)
 		if err == nil || isHeartbeat(req) || !t.leads(id, target, req.Term) {
 			return err
 		}
