@@ -109,7 +109,7 @@ func (f eventsFlags) measure(ctx context.Context, perASDU int) (r eventsReport, 
 		}
 	}
 	r = eventsReport{PerASDU: perASDU, RTUs: f.rtus, K: f.k, Cores: runtime.GOMAXPROCS(0)}
-	err = f.with(ctx, false, func(s *rig.Station) error {
+	err = f.with(ctx, needs{}, func(s *rig.Station) error {
 		defer s.Simulate(fl.start)()
 		return r.run(ctx, fl, f.duration)
 	})

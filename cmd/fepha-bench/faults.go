@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -26,15 +27,21 @@ func newFaultsCommand() *cobra.Command {
 	var f faultsFlags
 	var about string
 	for _, fault := range rig.Faults() {
-		about += fmt.Sprintf("\n  %-12s %s", fault.Name, fault.About)
+		about += fmt.Sprintf("\n  %-13s %s", fault.Name, fault.About)
 	}
 	cmd := &cobra.Command{
 		Use:   "faults",
 		Short: "Put a station through random faults; nothing may be lost, and there is one master always",
-		Long: `Put a station through one random fault after the other. Which, where and how
-long comes from the seed. Devices and control centre judge: it fails if an event
-is lost, or if a device hears of two masters. Faults of the network need root, ip
-and nft: the station then stands in network namespaces.
+		Long: `Put a station through one random fault after the other, each as often as the
+others. Their order, where and how long comes from the seed. Devices and control
+centre judge: it fails if an event is lost, if a device hears of two masters, if
+two nodes tell different things of one event, or if the station isn't whole again
+after a while; then logs and data are kept.
+
+Faults of the network need root, ip and nft, and put the station in network
+namespaces; those of a disk need root, mkfs.ext4 and mount, and give each node a
+small disk of its own; those of the clock need the program built anew with a
+clock that can be stepped, which takes some minutes the first time.
 
 The faults:` + about,
 		Example: `  fepha-bench faults --seed 7 --for 2m
@@ -68,6 +75,7 @@ type injection struct {
 	Repeated   int     `json:"repeated"`
 	Violations int     `json:"violations"`
 	Refused    string  `json:"refused,omitempty"` // why the station would not do what was asked by hand
+	Ended      string  `json:"ended,omitempty"`   // last words of the node, if it ended because it could not go on
 }
 
 // faultsReport is what a run came to.
@@ -83,49 +91,80 @@ type faultsReport struct {
 }
 
 func runFaults(ctx context.Context, f faultsFlags, out io.Writer) error {
-	faults, namespaces, err := f.faults()
+	faults, left, err := f.faults()
 	if err != nil {
 		return err
 	}
-	if !f.json {
-		fmt.Fprintf(out, "seed %d\n", f.seed)
+	var n needs
+	for _, fault := range faults {
+		n.add(fault)
 	}
-	return f.with(ctx, namespaces, func(s *rig.Station) error {
-		if faults, err = s.Possible(faults); err != nil && len(f.names) > 0 {
-			return err
-		} else if err != nil && !f.json {
-			fmt.Fprintf(out, "left out: %v\n", err)
+	if !f.json {
+		fmt.Fprintf(out, "seed %d; again: fepha-bench faults --seed %[1]d --for %v --faults %s\n", f.seed, f.duration, names(faults))
+		for _, reason := range left {
+			fmt.Fprintln(out, "left out:", reason)
 		}
-		return f.run(ctx, s, faults, out)
-	})
+	}
+	options := f.options
+	f.options = func(o *rig.Options) {
+		o.Seed = f.seed
+		if options != nil {
+			options(o)
+		}
+	}
+	return f.with(ctx, n, func(s *rig.Station) error { return f.run(ctx, s, faults, out) })
 }
 
-// faults are those that were asked for, and whether they need namespaces.
-func (f faultsFlags) faults() (faults []rig.Fault, namespaces bool, err error) {
-	if faults = rig.Faults(); len(f.names) > 0 {
-		faults = nil
-		for _, name := range f.names {
-			fault, err := rig.FaultByName(name)
-			if err != nil {
-				return nil, false, fmt.Errorf("--faults: %w", err)
-			}
+// faults are those that were asked for, or all that can be had here, and why
+// the others can't.
+func (f faultsFlags) faults() (faults []rig.Fault, left []error, err error) {
+	for _, name := range f.names {
+		fault, err := rig.FaultByName(name)
+		if err == nil {
+			err = f.refused(fault)
+		}
+		if err != nil {
+			return nil, nil, fmt.Errorf("--faults: %w", err)
+		}
+		faults = append(faults, fault)
+	}
+	if len(faults) > 0 {
+		return faults, nil, nil
+	}
+	for _, fault := range rig.Faults() {
+		if err := f.refused(fault); err != nil {
+			left = append(left, err)
+		} else {
 			faults = append(faults, fault)
 		}
 	}
-	refused := rig.NetworkRefused()
-	for _, fault := range faults {
-		if namespaces = namespaces || fault.Network; fault.Network && refused != nil {
-			return nil, false, fmt.Errorf("fault %s: %w; --faults kill,kill-leader,kill-all,stop,manual,transfer do without", fault.Name, refused)
-		}
+	return faults, left, nil
+}
+
+// refused says why a fault can't be had; nil: it can.
+func (f faultsFlags) refused(fault rig.Fault) error {
+	if fault.Clock && f.binary != "" {
+		return fmt.Errorf("%s: the clock of --binary can't be stepped", fault.Name)
 	}
-	return faults, namespaces, nil
+	if err := fault.Refused(); err != nil {
+		return fmt.Errorf("%s: %w", fault.Name, err)
+	}
+	return nil
+}
+
+func names(faults []rig.Fault) string {
+	var list []string
+	for _, f := range faults {
+		list = append(list, f.Name)
+	}
+	return strings.Join(list, ",")
 }
 
 func (f faultsFlags) run(ctx context.Context, s *rig.Station, faults []rig.Fault, out io.Writer) error {
-	rng := newRand(f.seed)
+	deck := newDeck(f.seed, faults, f.lease)
 	report := faultsReport{Seed: f.seed}
 	for began := time.Now(); time.Since(began) < f.duration; {
-		fault, at, lasting := draw(rng, faults, f.lease)
+		fault, at, lasting := deck.draw()
 		i := injection{AtMs: time.Since(began).Milliseconds(), Fault: fault.Name, LastedMs: lasting.Milliseconds()}
 		t, err := s.Endure(ctx, fault, at, lasting)
 		i.Node = t.Owner
@@ -135,7 +174,7 @@ func (f faultsFlags) run(ctx context.Context, s *rig.Station, faults []rig.Fault
 		}
 		i.GapMs = float64(t.Gap.Microseconds()) / 1000
 		i.Lost, i.Repeated, i.Violations = len(t.Lost), t.Repeated, t.Violations
-		i.Refused = t.Refused
+		i.Refused, i.Ended = t.Refused, t.Ended
 		report.add(i)
 		if f.json {
 			if err := json.NewEncoder(out).Encode(i); err != nil {
@@ -143,10 +182,13 @@ func (f faultsFlags) run(ctx context.Context, s *rig.Station, faults []rig.Fault
 			}
 			continue
 		}
-		fmt.Fprintf(out, "%7.1f s  %-11s %-4s for %4d ms: gap %5.0f ms, %d lost, %d repeated, %d violations\n",
+		fmt.Fprintf(out, "%7.1f s  %-13s %-4s for %4d ms: gap %5.0f ms, %d lost, %d repeated, %d violations\n",
 			float64(i.AtMs)/1000, i.Fault, i.Node, i.LastedMs, i.GapMs, i.Lost, i.Repeated, i.Violations)
 		if i.Refused != "" {
 			fmt.Fprintf(out, "%11s%s\n", "", "refused: "+i.Refused)
+		}
+		if i.Ended != "" {
+			fmt.Fprintf(out, "%11s%s\n", "", i.Node+" ended: "+i.Ended)
 		}
 	}
 	report.Events = s.Devices[0].Sent.Len()
@@ -164,14 +206,33 @@ func (f faultsFlags) run(ctx context.Context, s *rig.Station, faults []rig.Fault
 	return nil
 }
 
-func newRand(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 0)) }
+// deck deals the faults: all of them in some order, then all in another.
+type deck struct {
+	rng    *rand.Rand
+	faults []rig.Fault
+	lease  time.Duration
+	left   []rig.Fault
+}
 
-// draw chooses a fault, where it is, and how long it lasts: from half a lease,
-// which must do no harm, to six, after which everything has moved.
-func draw(rng *rand.Rand, faults []rig.Fault, lease time.Duration) (fault rig.Fault, at func(api.Status) string, lasting time.Duration) {
-	fault = faults[rng.IntN(len(faults))]
-	lasting = lease/2 + time.Duration(rng.Int64N(int64(lease)*11/2))
-	anywhere, node := rng.IntN(4) == 0, []string{"fep1", "fep2", "wit"}[rng.IntN(3)]
+func newDeck(seed uint64, faults []rig.Fault, lease time.Duration) *deck {
+	return &deck{rng: rand.New(rand.NewPCG(seed, 0)), faults: faults, lease: lease}
+}
+
+// draw deals a fault, where it is, nil: where it is meant to be, and how long
+// it lasts: from half a lease, which must do no harm, to six, after which
+// everything has moved.
+func (d *deck) draw() (fault rig.Fault, at func(api.Status) string, lasting time.Duration) {
+	if len(d.left) == 0 {
+		for _, i := range d.rng.Perm(len(d.faults)) {
+			d.left = append(d.left, d.faults[i])
+		}
+	}
+	fault, d.left = d.left[0], d.left[1:]
+	lasting = d.lease/2 + time.Duration(d.rng.Int64N(int64(d.lease)*11/2))
+	if near := d.lease*4/5 + time.Duration(d.rng.Int64N(int64(d.lease)*3/5)); fault.NearLease && d.rng.IntN(2) == 0 {
+		lasting = near
+	}
+	anywhere, node := d.rng.IntN(4) == 0, []string{"fep1", "fep2", "wit"}[d.rng.IntN(3)]
 	if anywhere && fault.Anywhere {
 		at = func(api.Status) string { return node }
 	}

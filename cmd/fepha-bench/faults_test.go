@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/xml"
 	"errors"
 	"os"
 	"path/filepath"
@@ -40,25 +41,45 @@ func (l lines) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
+// run2m is how long the station is put through faults: long enough for each of
+// them about twice.
+const run2m = 2 * time.Minute
+
 // A station of real processes that meets one fault after the other loses
 // nothing, and no device hears of two masters. The seed is another each time:
-// the machine's timing differs anyway.
+// the machine's timing differs anyway, and that is how something new is found.
+// What a failure leaves is kept.
 func TestFaultsLoseNothing(t *testing.T) {
 	needNamespaces(t)
-	f := faultsFlags{seed: uint64(time.Now().UnixNano()) % 1_000_000, duration: 40 * time.Second}
-	f.mode, f.rate, f.lease, f.dir = "main-standby", 200, 500*time.Millisecond, filepath.Join(t.TempDir(), "station")
-	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
+	if err := rig.DisksRefused(); err != nil {
+		t.Fatal(err)
+	}
+	dir, err := os.MkdirTemp("", "fepha-faults-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := faultsFlags{seed: uint64(time.Now().UnixNano()) % 1_000_000, duration: run2m}
+	for _, fault := range rig.Faults() {
+		if !fault.Clock { // they need all of the standard library compiled anew
+			f.names = append(f.names, fault.Name)
+		}
+	}
+	f.mode, f.rate, f.lease, f.dir = "main-standby", 200, 500*time.Millisecond, filepath.Join(dir, "station")
+	ctx, cancel := context.WithTimeout(t.Context(), 6*time.Minute)
 	defer cancel()
 	if err := runFaults(ctx, f, lines{t}); err != nil {
 		for _, id := range []string{"fep1", "fep2", "wit"} {
 			log, _ := os.ReadFile(filepath.Join(f.dir, id+".log"))
 			t.Logf("log of %s, its end:\n%s", id, log[max(0, len(log)-6000):])
 		}
-		t.Fatal(err)
+		t.Fatalf("%v\nlogs and data are kept in %s", err, dir)
+	}
+	if err := os.RemoveAll(dir); err != nil {
+		t.Error(err)
 	}
 	// Nothing stays behind.
-	if left := rig.Namespaces(); len(left) > 0 {
-		t.Errorf("namespaces that are left: %v", left)
+	if left := append(rig.Namespaces(), rig.DisksLeft()...); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
 	}
 }
 
@@ -74,18 +95,26 @@ func TestFaultsAreRefused(t *testing.T) {
 	}
 }
 
-// The same seed brings the same faults.
-func TestDrawIsOfTheSeed(t *testing.T) {
+// The same seed brings the same faults, and all of them come before one comes
+// again.
+func TestDeckIsOfTheSeed(t *testing.T) {
+	const lease = 500 * time.Millisecond
 	draws := func(seed uint64) (text []string) {
-		rng := newRand(seed)
-		for range 50 {
-			fault, at, lasting := draw(rng, rig.Faults(), 500*time.Millisecond)
-			if lasting < 250*time.Millisecond || lasting > 3*time.Second {
+		deck, round := newDeck(seed, rig.Faults(), lease), map[string]bool{}
+		for range 3 * len(rig.Faults()) {
+			fault, at, lasting := deck.draw()
+			if lasting < lease/2 || lasting > 6*lease {
 				t.Errorf("%s lasts %v, want 0.5 to 6 leases", fault.Name, lasting)
 			}
 			text = append(text, fault.Name+" "+lasting.String())
 			if at != nil && !fault.Anywhere {
 				t.Errorf("%s is put anywhere", fault.Name)
+			}
+			if round[fault.Name] {
+				t.Errorf("%s comes before others had their turn", fault.Name)
+			}
+			if round[fault.Name] = true; len(round) == len(rig.Faults()) {
+				clear(round)
 			}
 		}
 		return text
@@ -96,6 +125,34 @@ func TestDrawIsOfTheSeed(t *testing.T) {
 	}
 	if a == other {
 		t.Errorf("seeds 7 and 8 gave both\n%s", a)
+	}
+}
+
+func TestHistogram(t *testing.T) {
+	for _, tc := range []struct {
+		gaps  []float64
+		width float64
+		text  string
+	}{
+		{nil, 1, ""},
+		{[]float64{0, 3.5, 3.9}, 1, "0 to 1 ms 1 █████████████████████████\n1 to 2 ms 0\n2 to 3 ms 0\n3 to 4 ms 2 ██████████████████████████████████████████████████\n"},
+		{[]float64{400, 431, 470}, 20, "400 to 420 ms 1 ██████████████████████████████████████████████████\n420 to 440 ms 1 ██████████████████████████████████████████████████\n440 to 460 ms 0\n460 to 480 ms 1 ██████████████████████████████████████████████████\n"},
+	} {
+		h := newHistogram(tc.gaps)
+		var out bytes.Buffer
+		h.print(&out)
+		var got strings.Builder
+		for line := range strings.Lines(out.String()) {
+			got.WriteString(strings.Join(strings.Fields(line), " ") + "\n")
+		}
+		if h.width != tc.width || got.String() != tc.text {
+			t.Errorf("%v: width %v\n%swant %v\n%s", tc.gaps, h.width, got.String(), tc.width, tc.text)
+		}
+		var svg bytes.Buffer
+		h.svg(&svg, "gaps", map[string]float64{"p50": 430})
+		if err := xml.Unmarshal(svg.Bytes(), new(struct{})); err != nil {
+			t.Errorf("%v: %v\n%s", tc.gaps, err, svg.String())
+		}
 	}
 }
 

@@ -79,7 +79,7 @@ func runLatency(ctx context.Context, f latencyFlags, out io.Writer) (err error) 
 	f.options = func(o *rig.Options) { o.OnEvent = func(k sim.Key, _ bool) { watch.stop(k) } }
 	r := latencyReport{Rate: rate, EntrySize: len(entry), Cores: runtime.GOMAXPROCS(0)}
 	var bare []time.Duration
-	err = f.with(ctx, false, func(s *rig.Station) error {
+	err = f.with(ctx, needs{}, func(s *rig.Station) error {
 		dir, err := os.MkdirTemp(s.Dir(), "bare-")
 		if err != nil {
 			return err

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"time"
 
@@ -42,28 +41,44 @@ func (f *stationFlags) registerRate(cmd *cobra.Command, rate float64) {
 // comeUpTimeout bounds how long the station may take to work.
 const comeUpTimeout = 60 * time.Second
 
-// with brings up a station with one device that emits and judges, in network
-// namespaces or on loopback, calls do, and removes everything.
-func (f *stationFlags) with(ctx context.Context, namespaces bool, do func(*rig.Station) error) (err error) {
+// needs are what faults want of the station that they befall.
+type needs struct{ network, disks, clock bool }
+
+func (n *needs) add(f rig.Fault) {
+	n.network, n.disks, n.clock = n.network || f.Network, n.disks || f.Disks, n.clock || f.Clock
+}
+
+// with brings up a station with one device that emits and judges, calls do, and
+// removes everything; but what it leaves in a temporary folder stays if do
+// fails.
+func (f *stationFlags) with(ctx context.Context, n needs, do func(*rig.Station) error) (err error) {
 	temporary, err := os.MkdirTemp("", "fepha-bench-")
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(temporary)
-	o := rig.Options{Binary: f.binary, Dir: f.dir, Mode: f.mode, Lease: f.lease, Judge: true, RTUs: []rig.RTU{device()}, Profile: f.profile}
+	defer func() {
+		if _, made := os.Stat(filepath.Join(temporary, "station")); err != nil && ctx.Err() == nil && made == nil {
+			err = fmt.Errorf("%w\nlogs and data are kept in %s", err, temporary)
+			return
+		}
+		err = errors.Join(err, os.RemoveAll(temporary))
+	}()
+	o := rig.Options{
+		Binary: f.binary, Dir: f.dir, Mode: f.mode, Lease: f.lease, Judge: true, RTUs: []rig.RTU{device()}, Profile: f.profile,
+		Disks: n.disks, Clock: n.clock,
+	}
 	if f.options != nil {
 		f.options(&o)
 	}
 	if o.Binary == "" {
-		o.Binary = filepath.Join(temporary, "fepha")
-		if out, err := exec.CommandContext(ctx, "go", "build", "-o", o.Binary, "github.com/fepha/fepha/cmd/fepha").CombinedOutput(); err != nil {
-			return fmt.Errorf("building fepha (or name one with --binary): %w\n%s", err, out)
+		if o.Binary, err = rig.Build(ctx, temporary, n.clock); err != nil {
+			return err
 		}
 	}
 	if o.Dir == "" {
 		o.Dir = filepath.Join(temporary, "station")
 	}
-	if namespaces {
+	if n.network {
 		if o.Network, err = rig.NewNetwork(); err != nil {
 			return err
 		}

@@ -23,8 +23,9 @@ type Network struct {
 	spaces map[string]*namespace
 	bridge *namespace
 
-	forward rules // on the bridge
-	devices rules // of the devices' host
+	forward rules                 // on the bridge
+	inside  map[string]*rules     // of each host itself
+	slow    map[string]*slowCable // by the host at its end
 }
 
 // hosts are the namespaces with their addresses in 10.91.2.0/24, which is
@@ -68,7 +69,7 @@ func NewNetwork() (*Network, error) {
 	}
 	sweep()
 	prefix := fmt.Sprintf("%s%d-", namePrefix(), networks.Add(1))
-	n := &Network{spaces: make(map[string]*namespace)}
+	n := &Network{spaces: make(map[string]*namespace), inside: make(map[string]*rules), slow: make(map[string]*slowCable)}
 	if err := n.build(prefix); err != nil {
 		return nil, errors.Join(fmt.Errorf("%w: %w", ErrNoNetwork, err), n.Close())
 	}
@@ -114,8 +115,10 @@ func (n *Network) build(prefix string) error {
 		}
 	}
 	n.forward = rules{in: bridge, family: "bridge", chains: []string{"forward"}}
-	n.devices = rules{in: n.spaces["dev"], family: "inet", chains: []string{"input"}}
-	return errors.Join(n.forward.set(""), n.devices.set("")) // says now if the kernel can't
+	for _, h := range hosts {
+		n.inside[h.name] = &rules{in: n.spaces[h.name], family: "inet", chains: []string{"input", "output"}}
+	}
+	return errors.Join(n.forward.set(""), n.inside["dev"].set("")) // says now if the kernel can't
 }
 
 // namePrefix begins the name of each namespace that this process makes.
@@ -142,6 +145,9 @@ func sweep() {
 // Close removes everything. The processes in it must have ended.
 func (n *Network) Close() error {
 	var errs []error
+	for _, c := range n.slow {
+		errs = append(errs, c.remove())
+	}
 	for _, s := range n.spaces {
 		errs = append(errs, s.remove())
 	}
@@ -184,7 +190,36 @@ func (n *Network) Lose(host string, percent int) error {
 // Refuse answers what a host sends to the devices with a reset, as a firewall
 // does, or stops doing so. The devices aren't told.
 func (n *Network) Refuse(host string, on bool) error {
-	return n.devices.set("refuse "+host, when(on, "input ip saddr "+hostAddress(host)+" meta l4proto tcp reject with tcp reset")...)
+	return n.inside["dev"].set("refuse "+host, when(on, "input ip saddr "+hostAddress(host)+" meta l4proto tcp reject with tcp reset")...)
+}
+
+// nodeAddresses are those of all nodes but one, as a set of the packet rules.
+func nodeAddresses(but string) string {
+	var list []string
+	for _, id := range []string{"fep1", "fep2", "wit"} {
+		if id != but {
+			list = append(list, hostAddress(id))
+		}
+	}
+	return "{ " + strings.Join(list, ", ") + " }"
+}
+
+// Split drops what passes between a node and the other nodes, or stops doing
+// so. Devices and control centre reach it as ever.
+func (n *Network) Split(node string, on bool) error {
+	own, others := hostAddress(node), nodeAddresses(node)
+	return n.forward.set("split "+node, when(on,
+		"forward ip saddr "+own+" ip daddr "+others+" drop",
+		"forward ip saddr "+others+" ip daddr "+own+" drop")...)
+}
+
+// RefuseNodes answers what passes between a node and the other nodes with a
+// reset to who sent it, or stops doing so.
+func (n *Network) RefuseNodes(node string, on bool) error {
+	const reset = " tcp flags & rst != rst reject with tcp reset" // the resets themselves pass
+	return n.inside[node].set("refuse", when(on,
+		"input ip saddr "+nodeAddresses(node)+reset,
+		"output ip daddr "+nodeAddresses(node)+reset)...)
 }
 
 func when(on bool, list ...string) []string {
@@ -194,23 +229,18 @@ func when(on bool, list ...string) []string {
 	return list
 }
 
-// Delay delays what a host sends; 0: no more. The error wraps ErrNoNetwork if
-// the kernel can't (it needs the netem discipline).
-func (n *Network) Delay(host string, by time.Duration) error {
-	s := n.spaces[host]
-	if by == 0 {
-		return run("ip", "netns", "exec", s.name, "tc", "qdisc", "delete", "dev", "eth0", "root")
+// Delay delays what a host sends and what is sent to it; 0: no more.
+func (n *Network) Delay(host string, by time.Duration) (err error) {
+	if c := n.slow[host]; c != nil {
+		delete(n.slow, host)
+		err = c.remove()
 	}
-	if err := run("ip", "netns", "exec", s.name, "tc", "qdisc", "replace", "dev", "eth0", "root", "netem", "delay", fmt.Sprintf("%dms", by.Milliseconds())); err != nil {
-		return fmt.Errorf("%w: delay needs netem in the kernel: %w", ErrNoNetwork, err)
-	}
-	return nil
-}
-
-// CanDelay says why Delay does not work; nil: it does.
-func (n *Network) CanDelay() error {
-	if err := n.Delay("occ", time.Millisecond); err != nil {
+	if by == 0 || err != nil {
 		return err
 	}
-	return n.Delay("occ", 0)
+	c, err := newSlowCable(n.bridge, host, by)
+	if err == nil {
+		n.slow[host] = c
+	}
+	return err
 }

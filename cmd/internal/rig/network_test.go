@@ -1,8 +1,11 @@
 package rig
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"net"
 	"os"
 	"syscall"
@@ -55,6 +58,7 @@ func TestNetworkFaults(t *testing.T) {
 		e, ok := errors.AsType[net.Error](err)
 		return ok && e.Timeout() || errors.Is(err, syscall.EHOSTUNREACH) || errors.Is(err, syscall.ENETUNREACH)
 	}
+	passes := func(err error) bool { return err == nil }
 	refusal := func(err error) bool { return errors.Is(err, syscall.ECONNREFUSED) }
 	for _, tc := range []struct {
 		name   string
@@ -66,7 +70,9 @@ func TestNetworkFaults(t *testing.T) {
 		{"mute", n.Mute, silence, silence},
 		{"deafen", n.Deafen, silence, silence},
 		{"unplug", func(host string, on bool) error { return n.Plug(host, !on) }, silence, silence},
-		{"refuse", n.Refuse, refusal, func(err error) bool { return err == nil }},
+		{"channels", n.Refuse, refusal, passes},
+		{"split", n.Split, passes, silence},
+		{"refuse", n.RefuseNodes, passes, refusal},
 	} {
 		if err := tc.set("fep1", true); err != nil {
 			t.Fatalf("%s: %v", tc.name, err)
@@ -76,6 +82,9 @@ func TestNetworkFaults(t *testing.T) {
 		}
 		if err := n.connect(t, "fep1", "wit"); !tc.toPeer(err) {
 			t.Errorf("%s: fep1 to the witness: %v", tc.name, err)
+		}
+		if err := n.connect(t, "wit", "fep1"); !tc.toPeer(err) {
+			t.Errorf("%s: the witness to fep1: %v", tc.name, err)
 		}
 		if err := n.connect(t, "fep2", "dev"); err != nil {
 			t.Errorf("%s of fep1: fep2 to the devices: %v", tc.name, err)
@@ -87,6 +96,64 @@ func TestNetworkFaults(t *testing.T) {
 		// a second.
 		if err := within(5*time.Second, func() error { return n.connect(t, "fep1", "dev") }); err != nil {
 			t.Errorf("%s healed: fep1 to the devices: %v", tc.name, err)
+		}
+	}
+}
+
+// A slow cable takes its time each way, carries long segments whole, and is
+// gone when it is healed.
+func TestSlowCable(t *testing.T) {
+	n := newNetwork(t)
+	l, err := n.spaces["dev"].Listen("tcp", hostAddress("dev")+":2404")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go func() { // ends with the listener
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = io.Copy(c, c)
+			_ = c.Close()
+		}
+	}()
+	c, err := n.spaces["fep1"].Dial(t.Context(), "tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	sent := bytes.Repeat([]byte("0123456789"), 20_000)
+	echo := func() time.Duration {
+		began := time.Now()
+		_ = c.SetDeadline(began.Add(10 * time.Second))
+		go func() { _, _ = c.Write(sent) }() // ends by the deadline
+		got := make([]byte, len(sent))
+		if _, err := io.ReadFull(c, got); err != nil || !bytes.Equal(got, sent) {
+			t.Fatalf("echo: %v", err)
+		}
+		return time.Since(began)
+	}
+	const by = 50 * time.Millisecond
+	for range 2 {
+		if err := n.Delay("fep1", by); err != nil {
+			t.Fatal(err)
+		}
+		if took := echo(); took < 2*by {
+			t.Errorf("an echo took %v, want at least %v", took, 2*by)
+		}
+		if err := n.Delay("fep1", 0); err != nil {
+			t.Fatal(err)
+		}
+		// One packet that was lost with the old cable costs its repetition.
+		if err := within(5*time.Second, func() error {
+			if took := echo(); took >= 2*by {
+				return fmt.Errorf("an echo took %v", took)
+			}
+			return nil
+		}); err != nil {
+			t.Errorf("healed: %v", err)
 		}
 	}
 }

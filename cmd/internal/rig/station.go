@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -37,6 +38,9 @@ type Options struct {
 	Network  *Network                            // where it stands; nil: on loopback
 	Judge    bool                                // the devices watch for two masters
 	FNP      bool                                // the station is a centre of FNP, with an endpoint; on loopback alone
+	Disks    bool                                // each node's data is on a disk of its own
+	Clock    bool                                // the program's wall clock can be stepped, see Build
+	Seed     uint64                              // of what faults do by chance
 }
 
 // window is w, which belongs to K.
@@ -54,6 +58,9 @@ type Node struct {
 	client             api.Client
 	proc               *process
 	paused             bool // by SIGSTOP
+	disk               *disk
+	mayEnd, ill        bool   // a fault that isn't over may have it end by itself; the fault isn't healed yet
+	lastWords          string // when it did
 }
 
 // Config is the path of the node's own station.yaml.
@@ -74,6 +81,7 @@ type Station struct {
 	opts  Options
 	place place
 	nodes []*Node
+	rng   *rand.Rand
 
 	fnp *fnp // nil: none
 
@@ -113,7 +121,7 @@ func New(o Options) (*Station, error) {
 	if err := os.MkdirAll(o.Dir, 0o755); err != nil {
 		return nil, err
 	}
-	s := &Station{opts: o, stopSim: func() {}}
+	s := &Station{opts: o, stopSim: func() {}, rng: rand.New(rand.NewPCG(o.Seed, 1))}
 	if err := s.set(); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
@@ -149,6 +157,11 @@ func (s *Station) set() (err error) {
 	}
 	if o.FNP {
 		if s.fnp, err = newFNP(s.place.free); err != nil {
+			return err
+		}
+	}
+	if o.Disks {
+		if err := s.setDisks(); err != nil {
 			return err
 		}
 	}
@@ -200,6 +213,14 @@ func (s *Station) Dir() string { return s.opts.Dir }
 // LogFile is where a node's log goes.
 func (s *Station) LogFile(id string) string { return filepath.Join(s.opts.Dir, id+".log") }
 
+// dataDir is where a node's data is.
+func (s *Station) dataDir(id string) string {
+	if d := s.Node(id).disk; d != nil {
+		return d.dir
+	}
+	return filepath.Join(s.opts.Dir, id)
+}
+
 // StartAll starts the nodes that are not running.
 func (s *Station) StartAll() error {
 	for _, n := range s.nodes {
@@ -217,7 +238,7 @@ func (s *Station) StartAll() error {
 func (s *Station) Start(id string) error {
 	n := s.Node(id)
 	args := []string{s.opts.Binary, "node", "--config", n.config, "--id", id,
-		"--data-dir", filepath.Join(s.opts.Dir, id), "--log-level", s.opts.LogLevel}
+		"--data-dir", s.dataDir(id), "--log-level", s.opts.LogLevel}
 	if s.opts.Profile != "" {
 		args = append(args, "--cpu-profile", filepath.Join(s.opts.Profile, id+".cpu"))
 	}
@@ -275,6 +296,9 @@ func (s *Station) Close() error {
 		if n.client.HTTP != nil {
 			n.client.HTTP.CloseIdleConnections()
 		}
+		if n.disk != nil {
+			errs = append(errs, n.disk.setSlow(false), n.disk.fill(false)) // a process that waits for it can't end
+		}
 		if n.paused {
 			errs = append(errs, s.Resume(n.ID))
 		}
@@ -289,6 +313,7 @@ func (s *Station) Close() error {
 	for _, d := range s.Devices {
 		errs = append(errs, d.Close())
 	}
+	errs = append(errs, s.removeDisks())
 	return errors.Join(errs...)
 }
 
@@ -345,10 +370,8 @@ func (s *Station) WaitFor(ctx context.Context, what string, good func(api.Status
 	var last api.Status
 	var lastErr error
 	for {
-		for _, n := range s.nodes {
-			if n.proc != nil && n.proc.died() {
-				return last, fmt.Errorf("waiting for %s: %s ended by itself: %v: see %s", what, n.ID, n.proc.err, s.LogFile(n.ID))
-			}
+		if err := s.supervise(); err != nil {
+			return last, fmt.Errorf("waiting for %s: %w", what, err)
 		}
 		st, err := s.Status(ctx)
 		if err == nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"time"
 
@@ -22,6 +23,7 @@ type Trial struct {
 	Repeated   int           // events that came again
 	Violations int           // frames of two masters, see Options.Judge
 	Refused    string        // why the station would not have it, as it may say to what is asked by hand
+	Ended      string        // last words of the node if it ended by itself, as it may when it can't go on
 	Takeover   *api.Note     // how long each phase of the RTU's takeover took; nil: there was none
 }
 
@@ -96,8 +98,8 @@ func (s *Station) try(ctx context.Context, f Fault, victim func(api.Status) stri
 	ctx, cancel := context.WithTimeout(ctx, 4*settleTimeout)
 	defer cancel()
 	t.Fault = f.Name
-	if f.Network && s.opts.Network == nil {
-		return t, fmt.Errorf("%s: %w: the station is on loopback", f.Name, ErrNoNetwork)
+	if err := f.fits(s.opts); err != nil {
+		return t, err
 	}
 	st, err := s.whole(ctx)
 	if err != nil {
@@ -107,6 +109,8 @@ func (s *Station) try(ctx context.Context, f Fault, victim func(api.Status) stri
 	epoch := st.RTUs[0].Epoch
 	repeats, violations := s.Centre.Received.Repeats(), s.violations()
 	s.Centre.Received.ResetGap()
+	node := s.Node(t.Owner)
+	node.mayEnd, node.ill, node.lastWords = f.mayEnd, f.mayEnd, ""
 	err = f.Inject(ctx, s, t.Owner)
 	if no, ok := errors.AsType[*api.Error](err); ok {
 		t.Refused = no.Message
@@ -123,12 +127,17 @@ func (s *Station) try(ctx context.Context, f Fault, victim func(api.Status) stri
 	if err != nil {
 		return t, err
 	}
+	node.ill = false
 	after, err := s.whole(ctx)
 	if err != nil {
 		return t, err
 	}
+	node.mayEnd, t.Ended = false, node.lastWords
 	t.Taker = after.RTUs[0].Owner
 	t.Lost = s.Settle(ctx)
+	if err := s.agree(ctx); err != nil {
+		return t, err
+	}
 	t.Repeated, t.Violations = s.Centre.Received.Repeats()-repeats, s.violations()-violations
 	t.Takeover, err = s.takeover(ctx, st.Journal.Last, epoch)
 	return t, err
@@ -212,6 +221,41 @@ func (s *Station) takeover(ctx context.Context, after, epoch uint64) (*api.Note,
 		}
 	}
 }
+
+// agreed is how many of the newest events agree compares.
+const agreed = 1000
+
+// agree has all nodes tell the same newest events.
+func (s *Station) agree(ctx context.Context) error {
+	newest, err := s.nodes[0].client.NewestEvents(ctx, agreed)
+	if err != nil {
+		return fmt.Errorf("reading the journal of %s: %w", s.nodes[0].ID, err)
+	}
+	if len(newest.Events) == 0 {
+		return nil
+	}
+	for _, n := range s.nodes[1:] {
+		var page api.EventPage
+		if err := waitUntil(ctx, n.ID+" to know the same events", func() bool {
+			page, err = n.client.Events(ctx, newest.Events[0].Seq-1, len(newest.Events))
+			return err != nil || len(page.Events) == len(newest.Events)
+		}); err != nil {
+			return err
+		}
+		if err != nil {
+			return fmt.Errorf("reading the journal of %s: %w", n.ID, err)
+		}
+		for i, e := range page.Events {
+			if want := newest.Events[i]; !reflect.DeepEqual(e, want) {
+				return fmt.Errorf("%w about event %d: %s has %+v, %s has %+v", ErrDisagree, want.Seq, s.nodes[0].ID, want, n.ID, e)
+			}
+		}
+	}
+	return nil
+}
+
+// ErrDisagree: two nodes tell different things of one event.
+var ErrDisagree = errors.New("nodes disagree")
 
 // Settle waits until the control centre has every event that the devices have
 // sent so far, and returns those that it still lacks when settleTimeout or ctx

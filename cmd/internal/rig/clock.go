@@ -1,0 +1,121 @@
+package rig
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+)
+
+// nodePackage is the program under test.
+const nodePackage = "github.com/fepha/fepha/cmd/fepha"
+
+// Build builds the fepha program into a folder of its own and returns its path.
+//
+// With a clock that can be stepped, SIGUSR1 puts the process's wall clock an
+// hour forward and SIGUSR2 an hour back; the machine's clock stays. Nothing of
+// the product is changed for it: the compiler is given another text of one file
+// of the standard library, time/time.go, in which Now adds an offset to the
+// wall reading and leaves the monotonic one alone, as a step of the machine's
+// clock does, and one more file of package main, which handles the signals.
+func Build(ctx context.Context, dir string, steppedClock bool) (binary string, err error) {
+	binary = filepath.Join(dir, "fepha")
+	args := []string{"build", "-o", binary}
+	if steppedClock {
+		overlay, err := clockOverlay(ctx, dir)
+		if err != nil {
+			return "", fmt.Errorf("a clock that can be stepped: %w", err)
+		}
+		args = append(args, "-overlay", overlay)
+	}
+	if out, err := exec.CommandContext(ctx, "go", append(args, nodePackage)...).CombinedOutput(); err != nil {
+		return "", fmt.Errorf("building fepha: %w\n%s", err, out)
+	}
+	return binary, nil
+}
+
+// In Now, and nowhere else, the wall reading is seconds since 1970.
+const (
+	clockReading = "sec, nsec, mono := runtimeNow()\n\tif mono == 0 {"
+	clockStepped = "sec, nsec, mono := runtimeNow()\n\tsec += stepped\n\tif mono == 0 {"
+	clockStep    = `
+var stepped int64 // seconds; a torn reading can't be, it's one word
+
+// Step moves this process's wall clock.
+func Step(seconds int64) { stepped += seconds }
+`
+	clockSignals = `package main
+
+import (
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+)
+
+func init() {
+	c := make(chan os.Signal, 1)
+	signal.Notify(c, syscall.SIGUSR1, syscall.SIGUSR2)
+	go func() {
+		for s := range c {
+			if s == syscall.SIGUSR1 {
+				time.Step(3600)
+			} else {
+				time.Step(-3600)
+			}
+		}
+	}()
+}
+`
+)
+
+// clockOverlay writes what the compiler shall see instead, and returns the file
+// that says so.
+func clockOverlay(ctx context.Context, dir string) (string, error) {
+	where, err := exec.CommandContext(ctx, "go", "list", "-f", "{{.Dir}}", "time", nodePackage).Output()
+	if err != nil {
+		return "", fmt.Errorf("go list: %w", err)
+	}
+	dirs := strings.Fields(string(where))
+	if len(dirs) != 2 {
+		return "", fmt.Errorf("go list: %q, expected two folders", where)
+	}
+	original := filepath.Join(dirs[0], "time.go")
+	text, err := os.ReadFile(original)
+	if err != nil {
+		return "", err
+	}
+	if n := strings.Count(string(text), clockReading); n != 1 {
+		return "", fmt.Errorf("%s: %d places look like Now's reading of the clock, expected 1", original, n)
+	}
+	overlay := struct{ Replace map[string]string }{map[string]string{
+		original:                                filepath.Join(dir, "time.go"),
+		filepath.Join(dirs[1], "step_clock.go"): filepath.Join(dir, "step_clock.go"),
+	}}
+	list, err := json.Marshal(overlay)
+	if err != nil {
+		return "", err
+	}
+	for name, content := range map[string]string{
+		"time.go":       strings.Replace(string(text), clockReading, clockStepped, 1) + clockStep,
+		"step_clock.go": clockSignals,
+		"overlay.json":  string(list),
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o644); err != nil {
+			return "", err
+		}
+	}
+	return filepath.Join(dir, "overlay.json"), nil
+}
+
+// StepClock puts a node's wall clock an hour forward or back.
+func (s *Station) StepClock(id string, forward bool) error {
+	if forward {
+		return s.Node(id).proc.signal(syscall.SIGUSR1)
+	}
+	return s.Node(id).proc.signal(syscall.SIGUSR2)
+}
