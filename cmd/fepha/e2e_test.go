@@ -85,7 +85,11 @@ func newStation(t *testing.T, o rig.Options) (*rig.Station, context.Context) {
 	if err := s.StartAll(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.WaitFor(ctx, "the station to come up", rig.Complete); err != nil {
+	up := rig.Complete
+	if o.NoCentre {
+		up = rig.Collects
+	}
+	if _, err := s.WaitFor(ctx, "the station to come up", up); err != nil {
 		t.Fatal(err)
 	}
 	return s, ctx

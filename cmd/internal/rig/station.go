@@ -41,6 +41,7 @@ type Options struct {
 	Disks    bool                                // each node's data is on a disk of its own
 	Clock    bool                                // the program's wall clock can be stepped, see Build
 	Seed     uint64                              // of what faults do by chance
+	NoCentre bool                                // no control centre: who starts the station connects to its uplink
 }
 
 // window is w, which belongs to K.
@@ -183,6 +184,9 @@ func (s *Station) set() (err error) {
 		Dial:          s.place.dial(),
 		Config:        timers,
 	})
+	if o.NoCentre {
+		return nil
+	}
 	var ctx context.Context
 	ctx, s.stopSim = context.WithCancel(context.Background())
 	s.simulators.Go(func() { _ = s.Centre.Run(ctx) })
@@ -392,15 +396,20 @@ func (s *Station) WaitFor(ctx context.Context, what string, good func(api.Status
 // Complete is the condition that every RTU has an owner, is on line, and the
 // control centre is connected.
 func Complete(st api.Status) bool {
+	for _, u := range st.Uplinks {
+		if u.Owner == "" || len(u.Links) == 0 {
+			return false
+		}
+	}
+	return Collects(st)
+}
+
+// Collects is the condition that every RTU has an owner and is on line.
+func Collects(st api.Status) bool {
 	for _, r := range st.RTUs {
 		if r.Owner == "" || !r.Online || !slices.ContainsFunc(r.Channels, func(c api.ChannelStatus) bool {
 			return slices.ContainsFunc(c.Links, func(l map[string]string) bool { return l[r.Owner] == "active" })
 		}) {
-			return false
-		}
-	}
-	for _, u := range st.Uplinks {
-		if u.Owner == "" || len(u.Links) == 0 {
 			return false
 		}
 	}
