@@ -61,8 +61,8 @@ type Uplink struct {
 	TLS    *tls.Config   // nil: plain TCP; another pointer is another configuration
 	Limits iec104.Limits // zero fields have iec104's defaults
 
-	// SetClock is called with a client's clock synchronization; an error refuses it. Nil: it is confirmed, and this
-	// host's clock is left alone.
+	// SetClock is called with the time of a client's clock synchronization; an error is logged. Nil: this host's clock is
+	// left alone. A synchronization is confirmed in any case.
 	SetClock func(t time.Time) error
 	// ControlTimeout is how long a control may take until the device's answer; 0 means 10 s.
 	ControlTimeout time.Duration

@@ -89,13 +89,19 @@ func (l *link) read(f *feed, c *iec104.Call) error {
 	return l.session.Send(a)
 }
 
-// setClock hands the time of a clock synchronization on where that's configured.
+// setClock hands the time of a clock synchronization on where that's configured. It's confirmed whatever comes of it, since
+// the control centre has done its part; only a time that is none is refused.
 func (u *uplink) setClock(_ iec104.CommonAddress, t iec104.CP56Time2a) error {
 	at, err := t.Time(u.location)
 	if err != nil || u.cfg.SetClock == nil {
 		return err
 	}
-	return u.cfg.SetClock(at)
+	if err := u.cfg.SetClock(at); err != nil {
+		u.log.Error("the control centre's time was not taken over", "time", at, "error", err)
+		return nil
+	}
+	u.log.Info("the control centre's time was taken over", "time", at)
+	return nil
 }
 
 // respond sends an answer of the station's. The confirmation of a clock synchronization goes after the events whose tags

@@ -221,9 +221,12 @@ func TestRow44ClockIsConfirmedAfterTheEventsOfTheOldTime(t *testing.T) {
 	}
 }
 
-func TestRow44ClockThatCanNotBeSetIsRefused(t *testing.T) {
+// The control centre has done its part, whatever comes of it here.
+func TestRow44ClockThatCanNotBeSetIsConfirmed(t *testing.T) {
 	_, cl := served(t, Uplink{SetClock: func(time.Time) error { return errors.New("not permitted") }})
-	wantNegative(t, cl.SetClock(t.Context(), commonAddress, time.Now()), con)
+	if err := cl.SetClock(t.Context(), commonAddress, time.Now()); err != nil {
+		t.Errorf("a clock synchronization was refused, since the host's clock can't be set: %v", err)
+	}
 }
 
 // Row 47: end of initialization comes first, once for each group and process.

@@ -103,7 +103,7 @@ func (n *numbers) draw(rng *rand.Rand) order {
 func mishap(ctx context.Context, s *rig.Station, rng *rand.Rand) error {
 	sleep := func(most time.Duration) { time.Sleep(time.Duration(rng.Int64N(int64(most)))) }
 	sleep(800 * time.Millisecond)
-	st, err := s.WaitFor(ctx, "a leader", func(st api.Status) bool { return st.Leader != "" && st.RTUs[0].Owner != "" })
+	st, err := s.WaitFor(ctx, "a leader", func(st api.Status) bool { return st.Leader != "" && len(st.RTUs) > 0 && st.RTUs[0].Owner != "" })
 	if err != nil {
 		return err
 	}

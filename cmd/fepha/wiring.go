@@ -159,6 +159,9 @@ func forwarderUplinks(c *current, s *configs.Station, node string) (uplinks []fo
 		if listen, ok := u.Listen[node]; ok {
 			uplink.Listen = listen.String()
 		}
+		if u.SetClock {
+			uplink.SetClock = setHostClock
+		}
 		if u.TLS != nil {
 			if uplink.TLS, err = c.serverTLS(u.TLS); err != nil {
 				return nil, fmt.Errorf("uplink %s: %w", u.Name, err)
