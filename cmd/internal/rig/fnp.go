@@ -64,3 +64,12 @@ func (s *Station) FNPEndpoints() []string { return s.fnp.endpoint }
 
 // ConfigFile is the path of a node's station.yaml.
 func (s *Station) ConfigFile(id string) string { return s.Node(id).config }
+
+// FNPCentres are the addresses of the centre on fep1, fep2 and wit.
+func (s *Station) FNPCentres() []string { return s.fnp.centre }
+
+// FNPGroup is the multicast group of the table.
+func (s *Station) FNPGroup() string { return s.fnp.group }
+
+// FNPKeyFile is the key file of the network.
+func (s *Station) FNPKeyFile() string { return s.fnp.keyFile }
