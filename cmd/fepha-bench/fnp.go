@@ -81,7 +81,7 @@ func runFNP(ctx context.Context, f fnpFlags, out io.Writer) error {
 			return fmt.Errorf("--stations %d: expected 1 to 60000", n)
 		}
 		r := fnpReport{Stations: n, Nodes: map[string]fnpUsage{}}
-		if err := f.with(ctx, false, func(s *rig.Station) error { return f.measure(ctx, s, &r) }); err != nil {
+		if err := f.with(ctx, needs{}, func(s *rig.Station) error { return f.measure(ctx, s, &r) }); err != nil {
 			return fmt.Errorf("%d stations: %w", n, err)
 		}
 		if f.json {
