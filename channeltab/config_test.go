@@ -128,6 +128,39 @@ func TestCopyFile(t *testing.T) {
 }
 
 // TestIdentify: who a station is after a start.
+// TestCopyIsSavedEverySoOften: what a station has when it is killed, it begins with, without any centre.
+func TestCopyIsSavedEverySoOften(t *testing.T) {
+	c := openRealCentre(t, "127.0.0.1:0", netip.Addr{})
+	path := filepath.Join(t.TempDir(), "copy")
+	first := c.station(t, 1, func(cfg *StationConfig) { cfg.CopyFile, cfg.Timing.SaveEvery = path, 20*time.Millisecond })
+	c.station(t, 2, nil)
+	eventually(t, "both saved", func() bool {
+		held, err := load(path, 1)
+		return err == nil && held.copy.Len() == 2 && held.cn != 0
+	})
+	saved, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept := filepath.Join(t.TempDir(), "copy") // as it is when the first is killed now
+	if err := os.WriteFile(kept, saved, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	again, err := OpenStation(StationConfig{
+		ID: 1, Listen: netip.MustParseAddrPort("127.0.0.1:0"), Centres: []netip.AddrPort{freePort(t, "127.0.0.1:0")}, Keys: testKeys(), CopyFile: kept, Timing: fast,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer again.Close()
+	if e, ok := again.Lookup(2); !ok || !e.Online || again.Status().CN != first.Status().CN {
+		t.Errorf("%+v, %+v", e, again.Status())
+	}
+	if err := again.SendDataByID(withDeadline(t), 2, []byte("without a centre"), AnyOrder); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestIdentify(t *testing.T) {
 	now := time.UnixMilli(5000)
 	held := &saved{instance: 7, epoch: 9000, cn: 3, copy: chantable.NewCopy()}

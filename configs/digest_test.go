@@ -42,6 +42,7 @@ func TestDigestSeesEveryChange(t *testing.T) {
 		"group":          {"10.20.0.0/16", "10.21.0.0/16"},
 		"listener":       {"10.0.0.2:2404", "10.0.0.2:2405"},
 		"FNP":            {"key_file: fnp.key", "key_file: fnp.key, level: 2"},
+		"FNP's others":   {"key_file: fnp.key", "key_file: fnp.key, others: [\"10.92.2.66:7400\"]"},
 		"FNP's id":       {"key_file: fnp.key", "key_file: fnp.key, id: 22"},
 		"FNP endpoint":   {"key_file: fnp.key", "key_file: fnp.key, endpoint: {id: 22, listen: {fep1: \"10.0.0.1:7401\", fep2: \"10.0.0.2:7401\"}}"},
 		"FNP endpoint 2": {"key_file: fnp.key", "key_file: fnp.key, endpoint: {id: 23, listen: {fep1: \"10.0.0.1:7401\", fep2: \"10.0.0.2:7401\"}}"},

@@ -20,6 +20,7 @@ func (l *loader) fnp(o *object, s *Station) *FNP {
 		Multicast: o.multicast("multicast"),
 		KeyFile:   l.path(o, "key_file"),
 		Level:     o.int("level", 1, 1, 255),
+		Others:    o.nodeAddresses("others"),
 	}
 	name := s.Name
 	if fnpNameProblem(name) != "" {
@@ -46,6 +47,21 @@ func (o *object) multicast(name string) *netip.AddrPort {
 		return nil
 	}
 	return &a
+}
+
+// nodeAddresses reads a list of addresses with their ports. A wrong one is the zero AddrPort, so that positions go by index.
+func (o *object) nodeAddresses(name string) []netip.AddrPort {
+	list := o.filled(name)
+	addresses := make([]netip.AddrPort, len(list))
+	for i, text := range o.strings(list) {
+		a, err := netip.ParseAddrPort(text)
+		if err != nil || a.Port() == 0 {
+			o.doc.fail(list[i].path, quote(text)+" is not an address with a port", "one such as 10.91.2.66:7400 or [fd00::66]:7400")
+			continue
+		}
+		addresses[i] = netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
+	}
+	return addresses
 }
 
 // fnpName reads a name that the channel table can hold.

@@ -49,16 +49,8 @@ func (l *loader) fnpStation(o *object) *FNPStation {
 	if a := o.address("advertise"); a.IsValid() {
 		s.Advertise = &a
 	}
-	centres := o.filled("centres")
-	for i, text := range o.strings(centres) {
-		a, err := netip.ParseAddrPort(text)
-		if err != nil || a.Port() == 0 {
-			o.doc.fail(centres[i].path, quote(text)+" is not an address with a port", "one such as 10.91.2.66:7400 or [fd00::66]:7400")
-			continue
-		}
-		s.Centres = append(s.Centres, netip.AddrPortFrom(a.Addr().Unmap(), a.Port()))
-	}
-	if len(centres) == 0 && s.Multicast == nil {
+	s.Centres = o.nodeAddresses("centres")
+	if len(s.Centres) == 0 && s.Multicast == nil {
 		o.fail("centres", "is missing, and so is multicast", "the addresses of the centre's nodes, or the group that it multicasts to")
 	}
 	switch {
@@ -75,7 +67,7 @@ func (l *loader) fnpStation(o *object) *FNPStation {
 			if a.IsValid() && !a.Addr().IsLoopback() {
 				key := "listen"
 				if i > 0 {
-					key = centres[i-1].path
+					key = fmt.Sprintf("centres[%d]", i-1)
 				}
 				o.doc.fail(o.key(key), a.Addr().String()+" is not a loopback address", "127.0.0.0/8 or ::1 while insecure is true")
 			}

@@ -218,13 +218,14 @@ type Group struct {
 
 // FNP is the station's part as centre of the channel table.
 type FNP struct {
-	ID        int                       `yaml:"id"`                  // the centre's own in the network, no station's; default the station's number
-	Name      string                    `yaml:"name"`                // the centre's and the endpoint's; default the station's
-	Listen    map[string]netip.AddrPort `yaml:"listen,flow"`         // UDP, by node id; one for each node
-	Multicast *netip.AddrPort           `yaml:"multicast,omitempty"` // nil: to each station in turn
-	KeyFile   File                      `yaml:"key_file,omitzero"`   // none: a key that everybody knows, see channeltab.OpenKeys
-	Level     int                       `yaml:"level"`               // 1 to 255, larger is higher; default 1
-	Endpoint  *FNPEndpoint              `yaml:"endpoint,omitempty"`  // nil: the pair sends and receives no data
+	ID        int                       `yaml:"id"`                    // the centre's own in the network, no station's; default the station's number
+	Name      string                    `yaml:"name"`                  // the centre's and the endpoint's; default the station's
+	Listen    map[string]netip.AddrPort `yaml:"listen,flow"`           // UDP, by node id; one for each node
+	Multicast *netip.AddrPort           `yaml:"multicast,omitempty"`   // nil: to each station in turn
+	KeyFile   File                      `yaml:"key_file,omitzero"`     // none: a key that everybody knows, see channeltab.OpenKeys
+	Level     int                       `yaml:"level"`                 // 1 to 255, larger is higher; default 1
+	Others    []netip.AddrPort          `yaml:"others,flow,omitempty"` // nodes of other centres, those that the multicast does not reach
+	Endpoint  *FNPEndpoint              `yaml:"endpoint,omitempty"`    // nil: the pair sends and receives no data
 }
 
 // FNPEndpoint is the pair's own entry in the channel table: where it sends and receives data.

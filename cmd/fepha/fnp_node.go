@@ -55,7 +55,7 @@ func runFNP(parts *parts, station *configs.Station, node *cluster.Node, keys cha
 	}
 	centre, err := channeltab.OpenCentre(channeltab.CentreConfig{
 		ID: chantable.ID(f.ID), Name: f.Name, Level: uint8(f.Level), Node: node.ID(), Nodes: f.Listen, Multicast: multicast(f.Multicast, ""),
-		Keys: keys, Registry: table, Log: log,
+		Others: f.Others, Keys: keys, Registry: table, Log: log,
 	})
 	if err != nil {
 		return nil, fnpError(err)

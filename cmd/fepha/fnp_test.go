@@ -5,8 +5,10 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"io"
+	"net"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -443,6 +445,71 @@ func (r *fnpRig) noCentre(t *testing.T) {
 	if e := r.pump.tell("failed", "send 1002 is anyone there"); e.Code != string(api.CodePeerOff) {
 		t.Errorf("to a station that is off: %+v", e)
 	}
+}
+
+var slowFNP = flag.Bool("fnp.slow", false, "run TestFNPHigherCentre, which takes a minute: the period of silence is 30 s")
+
+// TestFNPHigherCentre: a centre of a higher level appears on the network and goes away again.
+func TestFNPHigherCentre(t *testing.T) {
+	if !*slowFNP {
+		t.Skip("takes a minute; run with -fnp.slow")
+	}
+	s, ctx := newStation(t, rig.Options{FNP: true})
+	r := &fnpRig{Station: s, t: t, ctx: ctx}
+	r.pump = startStation(t, r.file(1001, "pump", ""))
+	r.pump.registered()
+
+	cfg, err := fnpStationConfig(r.file(1002, "unused", ""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	u, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := netip.MustParseAddrPort(u.LocalAddr().String())
+	u.Close()
+	memory := channeltab.NewMemory()
+	higher, err := channeltab.OpenCentre(channeltab.CentreConfig{
+		ID: 800, Name: "higher", Level: 9, Node: "x", Nodes: map[string]netip.AddrPort{"x": address}, Multicast: cfg.Multicast, Keys: cfg.Keys, Registry: memory.Node("x"),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer higher.Close()
+	memory.Elect("x")
+	leader := func() *api.Client {
+		st, err := s.Status(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return &api.Client{Base: s.Node(st.Leader).API}
+	}
+	defers := func() bool { st, err := leader().FNP(ctx); return err == nil && st.Centre.Defers }
+	until(t, "deferred to", defers)
+	atHigher := func() bool {
+		online := map[chantable.ID]bool{}
+		for _, e := range higher.Table() {
+			online[e.ID] = e.Online
+		}
+		return online[1001] && online[rig.FNPEndpoint] && online[rig.FNPCentre]
+	}
+	until(t, "all at the higher centre", atHigher)
+	if e, err := leader().FNPEntry(ctx, rig.FNPCentre); err != nil || e.Level != 1 {
+		t.Errorf("the table that is shown is not the higher centre's: %+v, %v", e, err)
+	}
+	r.pump.tell("acknowledged", "send %d under the higher one", rig.FNPEndpoint)
+
+	begun := time.Now()
+	if err := higher.Close(); err != nil {
+		t.Fatal(err)
+	}
+	r.pump.tell("acknowledged", "send %d without any", rig.FNPEndpoint)
+	time.Sleep(25 * time.Second) // of the 30 s of silence
+	until(t, "taken over", func() bool { return !defers() })
+	t.Logf("taken over after %v", time.Since(begun).Round(time.Second))
+	until(t, "all at home again", func() bool { return r.entry(1001).Online && r.entry(rig.FNPEndpoint).Online })
+	r.pump.tell("acknowledged", "send %d at home again", rig.FNPEndpoint)
 }
 
 // TestFNPKeyFile: a node with a key file that can't be used does not start.
