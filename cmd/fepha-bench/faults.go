@@ -229,7 +229,7 @@ func (d *deck) draw() (fault rig.Fault, at func(api.Status) string, lasting time
 	}
 	fault, d.left = d.left[0], d.left[1:]
 	lasting = d.lease/2 + time.Duration(d.rng.Int64N(int64(d.lease)*11/2))
-	if near := d.lease*4/5 + time.Duration(d.rng.Int64N(int64(d.lease)*3/5)); fault.NearLease && d.rng.IntN(2) == 0 {
+	if near := d.lease*3/5 + time.Duration(d.rng.Int64N(int64(d.lease)*3/5)); fault.NearLease && d.rng.IntN(2) == 0 {
 		lasting = near
 	}
 	anywhere, node := d.rng.IntN(4) == 0, []string{"fep1", "fep2", "wit"}[d.rng.IntN(3)]

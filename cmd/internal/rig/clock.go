@@ -4,11 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // nodePackage is the program under test.
@@ -112,10 +114,52 @@ func clockOverlay(ctx context.Context, dir string) (string, error) {
 	return filepath.Join(dir, "overlay.json"), nil
 }
 
-// StepClock puts a node's wall clock an hour forward or back.
-func (s *Station) StepClock(id string, forward bool) error {
-	if forward {
-		return s.Node(id).proc.signal(syscall.SIGUSR1)
+// clockTimeout is how long a node may take to step its clock.
+const clockTimeout = 5 * time.Second
+
+// StepClock puts a node's wall clock an hour forward or back, and waits until
+// the node shows a time that is off by so much: by 0, if it was off the other
+// way.
+func (s *Station) StepClock(ctx context.Context, id string, forward bool) error {
+	ctx, cancel := context.WithTimeout(ctx, clockTimeout)
+	defer cancel()
+	n := s.Node(id)
+	before, err := n.clockOff(ctx)
+	if err != nil {
+		return err
 	}
-	return s.Node(id).proc.signal(syscall.SIGUSR2)
+	step, sig := time.Hour, syscall.SIGUSR1
+	if !forward {
+		step, sig = -time.Hour, syscall.SIGUSR2
+	}
+	if err := n.proc.signal(sig); err != nil {
+		return err
+	}
+	return waitUntil(ctx, fmt.Sprintf("the clock of %s to be stepped by %v", id, step), func() bool {
+		off, err := n.clockOff(ctx)
+		return err == nil && (off-before-step).Abs() < time.Minute
+	})
+}
+
+// clockOff is by how much a node's wall clock is ahead of this process's, to
+// the second.
+func (n *Node) clockOff(ctx context.Context) (time.Duration, error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, n.API+"/livez", nil)
+	if err != nil {
+		return 0, err
+	}
+	client := n.client.HTTP
+	if client == nil {
+		client = http.DefaultClient
+	}
+	answer, err := client.Do(r)
+	if err != nil {
+		return 0, fmt.Errorf("asking %s for the time: %w", n.ID, err)
+	}
+	defer answer.Body.Close()
+	shown, err := http.ParseTime(answer.Header.Get("Date"))
+	if err != nil {
+		return 0, fmt.Errorf("asking %s for the time: %w", n.ID, err)
+	}
+	return time.Until(shown), nil
 }

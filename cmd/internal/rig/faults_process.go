@@ -38,12 +38,10 @@ func of(do func(*Station, string) error) func(context.Context, *Station, string)
 }
 
 func clock(name, about string, forward bool) Fault {
-	step := func(forward bool) func(*Station, string) error {
-		return func(s *Station, node string) error { return s.StepClock(node, forward) }
+	step := func(forward bool) func(context.Context, *Station, string) error {
+		return func(ctx context.Context, s *Station, node string) error { return s.StepClock(ctx, node, forward) }
 	}
-	f := stays(ofProcess(name, about, step(forward), step(!forward)))
-	f.Clock = true
-	return f
+	return Fault{Name: name, About: about, Clock: true, Anywhere: true, Inject: step(forward), Heal: step(!forward)}
 }
 
 // witnessLead is how many events the other FEP misses at least.
