@@ -33,7 +33,7 @@ func (s *stores) settle(cfg Config) error {
 		return fmt.Errorf("%w: %s is node %s's, not %s's", ErrDataDir, cfg.DataDir, record.ID, cfg.ID)
 	}
 	if err := s.verify(); err != nil {
-		return fmt.Errorf("%w: %s: %w: to rejoin, take the node out of the group (raft remove), empty the folder and add it again", ErrDataDir, cfg.DataDir, err)
+		return fmt.Errorf("%w: %s: %w: %s", ErrDataDir, cfg.DataDir, err, howToRejoin)
 	}
 	stable := &checkedStable{s.stable, newDiskWatch(newClock(), time.Hour), func(error) {}}
 	log := &checkedLog{s.log, stable.disk, stable.fail}

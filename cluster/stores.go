@@ -110,7 +110,7 @@ func openBolt(path string, options *bbolt.Options) (*raftboltdb.BoltStore, error
 		if err := checkBolt(path); errors.Is(err, bolterrors.ErrTimeout) {
 			return nil, fmt.Errorf("%w: %s is locked: another process uses it", ErrDataDir, path)
 		} else if err != nil {
-			return nil, fmt.Errorf("%w: %s is damaged: %w", ErrDataDir, path, err)
+			return nil, fmt.Errorf("%w: %s is damaged: %w: %s", ErrDataDir, path, err, howToRejoin)
 		}
 	}
 	store, err := raftboltdb.New(raftboltdb.Options{Path: path, BoltOptions: options})
@@ -120,6 +120,9 @@ func openBolt(path string, options *bbolt.Options) (*raftboltdb.BoltStore, error
 	return store, nil
 }
 
+// howToRejoin is for a node whose files are damaged (docs/RECOVERY.md).
+const howToRejoin = "to rejoin, take the node out of the group (raft remove), empty the folder and add it again"
+
 // checkBolt reads every page that holds something.
 func checkBolt(path string) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
@@ -128,15 +131,18 @@ func checkBolt(path string) (err error) {
 			err = fmt.Errorf("%v", r)
 		}
 	}()
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	if info.Size() == 0 {
+		return errors.New("it's empty") // bbolt would begin anew
+	}
 	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: 2 * time.Second, ReadOnly: true})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	info, err := os.Stat(path)
-	if err != nil {
-		return err
-	}
 	return db.View(func(tx *bbolt.Tx) error {
 		if tx.Size() > info.Size() {
 			return fmt.Errorf("%d octets, expected %d", info.Size(), tx.Size())
