@@ -12,8 +12,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fepha/fepha/cmd/internal/rig"
-	"github.com/fepha/fepha/iec104"
-	"github.com/fepha/fepha/sim"
 )
 
 type eventsFlags struct {
@@ -96,18 +94,7 @@ func runEvents(ctx context.Context, f eventsFlags, out io.Writer) error {
 // measure makes a run with so many objects in an ASDU.
 func (f eventsFlags) measure(ctx context.Context, perASDU int) (r eventsReport, err error) {
 	fl := newFlood(perASDU, uint64(f.underWay))
-	f.options = func(o *rig.Options) {
-		o.RTUs, o.K, o.OnASDU, o.Judge = nil, f.k, fl.judge, false
-		for i := range f.rtus {
-			d := &floodDevice{f: fl, ca: iec104.CommonAddress(i + 1)}
-			fl.devices = append(fl.devices, d)
-			rtu := rig.RTU{Number: uint32(i + 1), Name: fmt.Sprintf("device %d", i+1), CommonAddress: d.ca, Source: d.source}
-			for p := range floodPoints {
-				rtu.Points = append(rtu.Points, sim.DevicePoint{Address: iec104.InformationObjectAddress(1 + p), Type: iec104.M_SP_TB_1})
-			}
-			o.RTUs = append(o.RTUs, rtu)
-		}
-	}
+	f.options = func(o *rig.Options) { fl.fill(o, f.rtus, f.k) }
 	r = eventsReport{PerASDU: perASDU, RTUs: f.rtus, K: f.k, Cores: runtime.GOMAXPROCS(0)}
 	err = f.with(ctx, needs{}, func(s *rig.Station) error {
 		defer s.Simulate(fl.start)()
@@ -144,9 +131,7 @@ func (r *eventsReport) run(ctx context.Context, f *flood, duration time.Duration
 	r.ToEndMs = float64(time.Since(stopped).Microseconds()) / 1000
 	r.Emitted, r.Lost, r.Repeated = f.emitted.Load(), f.lost.Load(), f.repeated.Load()
 	r.Arrived = f.arrived.Load() - r.Lost
-	if w := f.firstWrong.Load(); w != nil {
-		r.Complaint = *w
-	}
+	r.Complaint = f.complaint()
 	return err
 }
 

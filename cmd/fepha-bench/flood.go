@@ -9,6 +9,7 @@ import (
 
 	"github.com/fepha/fepha/cmd/internal/rig"
 	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/sim"
 )
 
 // A flood is the events of several devices at the highest rate that the station takes: a window of each device is always
@@ -44,7 +45,8 @@ type floodDevice struct {
 	mu      sync.Mutex
 	session *iec104.Session
 	sent    uint64 // ASDUs
-	emitted uint64 // ASDUs, before the link was lost
+	emitted uint64 // ASDUs, of which some are perhaps to be sent again
+	acked   uint64 // ASDUs
 	builder iec104.Builder
 
 	next uint64 // event expected at the control centre; of the judge alone
@@ -69,10 +71,10 @@ func (d *floodDevice) Next() (a iec104.ASDU, index uint64, ok bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	f := d.f
-	if !f.begun.Load() || f.stopped.Load() {
+	if !f.begun.Load() || f.stopped.Load() && d.sent == d.emitted {
 		return a, 0, false
 	}
-	if f.emitted.Load()-f.arrived.Load() >= f.most {
+	if again := d.sent < d.emitted; !again && f.emitted.Load()-f.arrived.Load() >= f.most {
 		f.waiting.Store(true)
 		return a, 0, false
 	}
@@ -95,11 +97,51 @@ func (d *floodDevice) Next() (a iec104.ASDU, index uint64, ok bool) {
 	return d.builder.ASDU(), d.sent, true
 }
 
-// Acked is for the link. What was not acknowledged is made again, so there is nothing to keep.
-func (d *floodDevice) Acked(index uint64) {}
+// Acked is for the link.
+func (d *floodDevice) Acked(index uint64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.acked = index
+}
 
-// Stopped is for the link. The station that is measured loses no link.
-func (d *floodDevice) Stopped(error) {}
+// Stopped is for the link. What was not acknowledged is made again on the next one.
+func (d *floodDevice) Stopped(error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.sent = d.acked
+}
+
+// acknowledged is how many events the station has taken over.
+func (f *flood) acknowledged() (events uint64) {
+	for _, d := range f.devices {
+		d.mu.Lock()
+		events += d.acked * uint64(f.perASDU)
+		d.mu.Unlock()
+	}
+	return events
+}
+
+// complaint is about the first event that was not the expected one; "": there was none.
+func (f *flood) complaint() string {
+	if w := f.firstWrong.Load(); w != nil {
+		return *w
+	}
+	return ""
+}
+
+// fill makes a station's options those of so many devices that emit the flood, and a control centre that judges.
+func (f *flood) fill(o *rig.Options, rtus, k int) {
+	o.RTUs, o.K, o.OnASDU, o.Judge = nil, k, f.judge, false
+	for i := range rtus {
+		d := &floodDevice{f: f, ca: iec104.CommonAddress(i + 1)}
+		f.devices = append(f.devices, d)
+		rtu := rig.RTU{Number: uint32(i + 1), Name: fmt.Sprintf("device %d", i+1), CommonAddress: d.ca, Source: d.source}
+		for p := range floodPoints {
+			rtu.Points = append(rtu.Points, sim.DevicePoint{Address: iec104.InformationObjectAddress(1 + p), Type: iec104.M_SP_TB_1})
+		}
+		o.RTUs = append(o.RTUs, rtu)
+	}
+}
 
 // start lets the events flow, and has those who wait look again, until ctx ends.
 func (f *flood) start(ctx context.Context) {

@@ -22,7 +22,7 @@ func main() {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(newFNPCommand(), newFailoverCommand(), newFaultsCommand(), newEventsCommand(), newLatencyCommand())
+	root.AddCommand(newFNPCommand(), newFailoverCommand(), newFaultsCommand(), newEventsCommand(), newLatencyCommand(), newRetentionCommand())
 	if err := root.ExecuteContext(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "fepha-bench:", err)
 		os.Exit(1)

@@ -95,7 +95,11 @@ func (f *stationFlags) with(ctx context.Context, n needs, do func(*rig.Station) 
 	s.Simulate(func(ctx context.Context) { s.Devices[0].Emit(ctx, f.rate, 1) })
 	up, cancel := context.WithTimeout(ctx, comeUpTimeout)
 	defer cancel()
-	if _, err := s.WaitFor(up, "the station to come up", rig.Complete); err != nil {
+	whole := rig.Complete
+	if o.NoCentre {
+		whole = rig.Collects
+	}
+	if _, err := s.WaitFor(up, "the station to come up", whole); err != nil {
 		return err
 	}
 	return do(s)

@@ -250,7 +250,9 @@ func (o *operators) auditDevice(t *testing.T, controls []api.Control) {
 			t.Errorf("output %d, value %g: operated %d times, answered ok %d times", k.ioa, k.value, done[k], n)
 		}
 	}
-	// The state has more of them: selections, and what was refused there.
+	if len(controls) >= remembered {
+		return // the state has forgotten some
+	}
 	executed := map[output]int{}
 	for _, c := range controls {
 		if c.StartedMs != 0 && (c.Phase == "direct" || c.Phase == "execute") {
@@ -263,6 +265,9 @@ func (o *operators) auditDevice(t *testing.T, controls []api.Control) {
 		}
 	}
 }
+
+// remembered is how many controls that are done the state remembers at least.
+const remembered = 1000
 
 // auditJournal checks that each control is in the journal with one start at
 // most and one end.
@@ -290,12 +295,17 @@ func (o *operators) auditJournal(t *testing.T, ctx context.Context, controls []a
 		}
 	}
 	for _, c := range controls {
+		most := 1
 		if c.Phase == "select" && c.OK {
-			ended[c.ID]-- // its selection's end
-			ended[c.ID] = max(ended[c.ID], 1)
+			most = 2 // its selection ends too
 		}
-		if started[c.ID] > 1 || ended[c.ID] != 1 {
-			t.Errorf("control %s (%s by %s): %d starts and %d ends in the journal, want at most 1 and 1", c.ID, c.Phase, c.Origin, started[c.ID], ended[c.ID])
+		if n := ended[c.ID]; n < 1 || n > most {
+			t.Errorf("control %s (%s by %s) has %d ends in the journal, want 1", c.ID, c.Phase, c.Origin, n)
+		}
+	}
+	for id, n := range started {
+		if n > 1 {
+			t.Errorf("control %s was started %d times", id, n)
 		}
 	}
 }

@@ -41,7 +41,7 @@ type Options struct {
 	Disks    bool                                // each node's data is on a disk of its own
 	Clock    bool                                // the program's wall clock can be stepped, see Build
 	Seed     uint64                              // of what faults do by chance
-	NoCentre bool                                // no control centre: who starts the station connects to its uplink
+	NoCentre bool                                // the control centre stays away until StartCentre
 }
 
 // window is w, which belongs to K.
@@ -78,6 +78,9 @@ func (n *Node) answers() bool { return n.proc != nil && n.proc.running() && !n.p
 type Station struct {
 	Devices []*sim.Device // one for each of Options.RTUs
 	Centre  *sim.Centre
+
+	// StartCentre has the control centre connect, if it hasn't yet.
+	StartCentre func()
 
 	opts  Options
 	place place
@@ -184,12 +187,12 @@ func (s *Station) set() (err error) {
 		Dial:          s.place.dial(),
 		Config:        timers,
 	})
-	if o.NoCentre {
-		return nil
-	}
 	var ctx context.Context
 	ctx, s.stopSim = context.WithCancel(context.Background())
-	s.simulators.Go(func() { _ = s.Centre.Run(ctx) })
+	s.StartCentre = sync.OnceFunc(func() { s.simulators.Go(func() { _ = s.Centre.Run(ctx) }) })
+	if !o.NoCentre {
+		s.StartCentre()
+	}
 	return nil
 }
 
