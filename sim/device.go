@@ -65,6 +65,8 @@ type Device struct {
 	lastTime map[iec104.InformationObjectAddress]int64 // newest time tag, unix ms
 	started  []*iec104.Session
 
+	startedAt time.Time // when the last one was
+
 	outputs outputs
 
 	serving sync.WaitGroup
@@ -188,6 +190,14 @@ func (d *Device) noteStarted(s *iec104.Session) {
 	defer d.mu.Unlock()
 	d.started = slices.DeleteFunc(d.started, func(o *iec104.Session) bool { return o.State() == iec104.Closed })
 	d.started = append(d.started, s)
+	d.startedAt = time.Now()
+}
+
+// StartedAt is when a link was started last; zero: never.
+func (d *Device) StartedAt() time.Time {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.startedAt
 }
 
 // Change sets points to new values and queues one ASDU of type t that tells

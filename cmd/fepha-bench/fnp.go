@@ -209,22 +209,22 @@ func openCrowd(s *rig.Station, stations int) (*channeltab.Crowd, error) {
 func usage(ctx context.Context, s *rig.Station, took time.Duration) (map[string]fnpUsage, error) {
 	before := map[string]time.Duration{}
 	for _, n := range s.Nodes() {
-		cpu, _, err := s.Usage(n.ID)
+		u, err := s.Usage(n.ID)
 		if err != nil {
 			return nil, err
 		}
-		before[n.ID] = cpu
+		before[n.ID] = u.CPU
 	}
 	if err := pause(ctx, took); err != nil {
 		return nil, err
 	}
 	used := map[string]fnpUsage{}
 	for _, n := range s.Nodes() {
-		cpu, resident, err := s.Usage(n.ID)
+		u, err := s.Usage(n.ID)
 		if err != nil {
 			return nil, err
 		}
-		used[n.ID] = fnpUsage{CPU: (cpu - before[n.ID]).Seconds() / took.Seconds(), MemoryMB: float64(resident) / 1e6}
+		used[n.ID] = fnpUsage{CPU: (u.CPU - before[n.ID]).Seconds() / took.Seconds(), MemoryMB: float64(u.Resident) / 1e6}
 	}
 	return used, nil
 }

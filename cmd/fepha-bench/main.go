@@ -22,7 +22,8 @@ func main() {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(newFNPCommand(), newFailoverCommand(), newFaultsCommand(), newEventsCommand(), newLatencyCommand(), newRetentionCommand())
+	root.AddCommand(newFNPCommand(), newFailoverCommand(), newFaultsCommand(), newEventsCommand(), newLatencyCommand(),
+		newRetentionCommand(), newScaleCommand())
 	if err := root.ExecuteContext(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "fepha-bench:", err)
 		os.Exit(1)

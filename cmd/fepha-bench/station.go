@@ -22,6 +22,7 @@ type stationFlags struct {
 	lease             time.Duration
 	profile           string
 
+	comeUp  time.Duration      // how long the station may take to work, if longer than comeUpTimeout
 	options func(*rig.Options) // what a command wants otherwise; nil: nothing
 }
 
@@ -92,8 +93,10 @@ func (f *stationFlags) with(ctx context.Context, n needs, do func(*rig.Station) 
 	if err := s.StartAll(); err != nil {
 		return err
 	}
-	s.Simulate(func(ctx context.Context) { s.Devices[0].Emit(ctx, f.rate, 1) })
-	up, cancel := context.WithTimeout(ctx, comeUpTimeout)
+	if f.rate > 0 {
+		s.Simulate(func(ctx context.Context) { s.Devices[0].Emit(ctx, f.rate, 1) })
+	}
+	up, cancel := context.WithTimeout(ctx, max(f.comeUp, comeUpTimeout))
 	defer cancel()
 	whole := rig.Complete
 	if o.NoCentre {

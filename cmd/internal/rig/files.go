@@ -27,18 +27,22 @@ type RTU struct {
 // uplinkCA is the common address of the rig's uplink, roleIOA its role point.
 const (
 	uplinkCA iec104.CommonAddress            = 100
-	roleIOA  iec104.InformationObjectAddress = 60001
+	roleIOA  iec104.InformationObjectAddress = 1 // below all blocks of RTUs
 )
 
+// uplinkBlock is how many object addresses each RTU has at the control centre:
+// three octets of address are enough for the points of 500 RTUs.
+const uplinkBlock = 30_000
+
 // UplinkAddress is the object address that a device's point has at the control
-// centre: each RTU has a block of 100,000, its points are numbered in order.
+// centre: its RTU has a block, in which its points are numbered in order.
 func UplinkAddress(rtu uint32, index int) iec104.InformationObjectAddress {
-	return iec104.InformationObjectAddress(rtu*100_000 + uint32(index) + 1)
+	return iec104.InformationObjectAddress(rtu*uplinkBlock + uint32(index) + 1)
 }
 
 // UplinkPoint is what UplinkAddress is made of.
 func UplinkPoint(a iec104.InformationObjectAddress) (rtu uint32, index int) {
-	return uint32(a) / 100_000, int(a)%100_000 - 1
+	return uint32(a) / uplinkBlock, int(a)%uplinkBlock - 1
 }
 
 // kindOf is the kind of point that a type belongs to in the tables.

@@ -1,23 +1,62 @@
 package rig
 
 import (
+	"bytes"
 	"fmt"
 	"os"
-	"strings"
+	"strconv"
 	"time"
 )
 
-// Usage is what a node's process has taken of the processor since its start, and of memory now, in octets.
-func (s *Station) Usage(id string) (cpu time.Duration, resident int64, err error) {
-	pid := s.Node(id).proc.cmd.Process.Pid
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+// Usage is what a node's process uses, as Linux counts it.
+type Usage struct {
+	Resident int64         // octets of memory just now
+	Most     int64         // that it ever had
+	CPU      time.Duration // since its start, of all cores
+}
+
+// clockTick is the unit of times in /proc (USER_HZ), on every architecture that
+// Go runs on.
+const clockTick = 10 * time.Millisecond
+
+// Usage asks the system what a running node uses.
+func (s *Station) Usage(id string) (u Usage, err error) {
+	n := s.Node(id)
+	if n.proc == nil || !n.proc.running() {
+		return u, fmt.Errorf("%s is not running", id)
+	}
+	proc := fmt.Sprintf("/proc/%d/", n.proc.cmd.Process.Pid)
+	status, err := os.ReadFile(proc + "status")
 	if err != nil {
-		return 0, 0, err
+		return u, err
 	}
-	fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:])) // from the third on, see proc(5)
-	var user, system, pages int64
-	if _, err := fmt.Sscan(fields[11]+" "+fields[12]+" "+fields[21], &user, &system, &pages); err != nil {
-		return 0, 0, fmt.Errorf("usage of %s: %w", id, err)
+	for line := range bytes.Lines(status) {
+		f := bytes.Fields(line)
+		if len(f) < 3 {
+			continue
+		}
+		kib, _ := strconv.ParseInt(string(f[1]), 10, 64)
+		switch string(f[0]) {
+		case "VmRSS:":
+			u.Resident = kib << 10
+		case "VmHWM:":
+			u.Most = kib << 10
+		}
 	}
-	return time.Duration(user+system) * 10 * time.Millisecond, pages * int64(os.Getpagesize()), nil // USER_HZ is 100
+	stat, err := os.ReadFile(proc + "stat")
+	if err != nil {
+		return u, err
+	}
+	f := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:]) // the program's name may have blanks
+	if u.Resident == 0 || len(f) < 13 {
+		return u, fmt.Errorf("%s: %sstatus and stat are not as expected", id, proc)
+	}
+	for _, field := range f[11:13] { // utime and stime, fields 14 and 15 of proc(5)
+		ticks, err := strconv.ParseInt(string(field), 10, 64)
+		if err != nil {
+			return u, fmt.Errorf("%sstat: %w", proc, err)
+		}
+		u.CPU += time.Duration(ticks) * clockTick
+	}
+	return u, nil
 }
