@@ -89,7 +89,7 @@ func (l *loader) rtuTable(file string, data []byte, maxIOA uint32) []Point {
 	slices.SortFunc(points, func(a, b Point) int {
 		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Number, b.Number))
 	})
-	return slices.Clip(points)
+	return slices.Clone(points) // of the right size: there may be a million
 }
 
 // kind reads a point's kind.

@@ -66,7 +66,7 @@ func (l *loader) uplinkTable(file string, data []byte, u *Uplink) []UplinkPoint 
 		points = append(points, p)
 	})
 	slices.SortFunc(points, func(a, b UplinkPoint) int { return cmp.Compare(a.IOA, b.IOA) })
-	return slices.Clip(points)
+	return slices.Clone(points) // of the right size: there may be a million
 }
 
 // pointName looks a point up, and reports where there's none.

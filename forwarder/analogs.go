@@ -59,7 +59,7 @@ func (f *feed) lookForAnalogs() {
 			return
 		}
 		for _, k := range keys {
-			if i, ours := f.table.byKey[k]; ours && k.Kind == fsm.AI {
+			if i, ours := f.table.byKey.get(k); ours && k.Kind == fsm.AI {
 				f.changed.add(i, len(f.table.entries))
 			}
 		}

@@ -162,7 +162,7 @@ func (f *feed) nextEvents(a *iec104.ASDU) bool {
 		if f.stopsAt(ev.Note) {
 			break
 		}
-		i, ours := f.table.byKey[fsm.PointKey{RTU: ev.RTU, Kind: ev.Kind, Point: ev.Point}]
+		i, ours := f.table.byKey.get(fsm.PointKey{RTU: ev.RTU, Kind: ev.Kind, Point: ev.Point})
 		if ours = ours && ev.Note == nil; ours {
 			e := &f.table.entries[i]
 			if n > 0 && e.typeID != typeID {

@@ -23,7 +23,7 @@ func (f *feed) setTable(t *table) {
 		if e.role {
 			return t.roleEntry, t.roleEntry >= 0
 		}
-		j, ok := t.byKey[e.key]
+		j, ok := t.byKey.get(e.key)
 		return j, ok
 	}
 	var changed changeSet
@@ -35,7 +35,7 @@ func (f *feed) setTable(t *table) {
 	if f.main {
 		for j := range t.entries {
 			if e := &t.entries[j]; e.key.Kind == fsm.AI && !e.role {
-				if i, known := old.byKey[e.key]; !known || old.entries[i] != *e {
+				if i, known := old.byKey.get(e.key); !known || old.entries[i] != *e {
 					changed.add(int32(j), len(t.entries))
 				}
 			}

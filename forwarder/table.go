@@ -22,7 +22,7 @@ type entry struct {
 // table maps the points of the station to the objects of one uplink and back. It does not change.
 type table struct {
 	entries    []entry // by address
-	byKey      map[fsm.PointKey]int32
+	byKey      keyIndex
 	roleEntry  int32                                      // -1: none
 	categories map[iec104.InformationObjectAddress]string // of controls
 
@@ -44,7 +44,7 @@ var kindTypes = map[fsm.Kind][]iec104.TypeID{
 func newTable(u Uplink) (*table, error) {
 	t := &table{
 		entries:    make([]entry, 0, len(u.Points)+1),
-		byKey:      make(map[fsm.PointKey]int32, len(u.Points)),
+		byKey:      keyIndex{},
 		roleEntry:  -1,
 		categories: map[iec104.InformationObjectAddress]string{},
 	}
@@ -90,10 +90,8 @@ func newTable(u Uplink) (*table, error) {
 		}
 		if e.role {
 			t.roleEntry = int32(i)
-		} else if _, taken := t.byKey[e.key]; taken {
-			bad(e.address, "point %v has an address already", e.key)
 		} else {
-			t.byKey[e.key] = int32(i)
+			t.byKey.add(e.key, int32(i))
 		}
 		switch {
 		case e.role, e.key.Kind == fsm.DI, e.key.Kind == fsm.AI:
@@ -102,12 +100,60 @@ func newTable(u Uplink) (*table, error) {
 			t.counters = append(t.counters, int32(i))
 		}
 	}
+	for _, i := range t.byKey.settle() {
+		bad(t.entries[i].address, "point %v has an address already", t.entries[i].key)
+	}
 	byType := func(a, b int32) int {
 		return cmp.Compare(t.entries[a].typeID.Untimed(), t.entries[b].typeID.Untimed())
 	}
 	slices.SortStableFunc(t.interrogated, byType)
 	slices.SortStableFunc(t.counters, byType)
 	return t, errors.Join(errs...)
+}
+
+// keyIndex finds the entry of a point. A map of all points would take 30 octets for each; this takes 8.
+type keyIndex map[keySet][]keyEntry
+
+// keySet are the points of one kind of one RTU.
+type keySet struct {
+	rtu  uint32
+	kind fsm.Kind
+}
+
+type keyEntry struct {
+	point uint32
+	entry int32
+}
+
+func (x keyIndex) add(k fsm.PointKey, entry int32) {
+	set := keySet{k.RTU, k.Kind}
+	x[set] = append(x[set], keyEntry{k.Point, entry})
+}
+
+// settle makes the index ready for use, and returns the entries of points that have more than one, but for the first.
+func (x keyIndex) settle() (twice []int32) {
+	for set, list := range x {
+		list = slices.Clone(list) // of the right size
+		slices.SortStableFunc(list, func(a, b keyEntry) int { return cmp.Compare(a.point, b.point) })
+		for i := 1; i < len(list); i++ {
+			if list[i].point == list[i-1].point {
+				twice = append(twice, list[i].entry)
+			}
+		}
+		x[set] = list
+	}
+	slices.Sort(twice)
+	return twice
+}
+
+// get returns the entry of a point.
+func (x keyIndex) get(k fsm.PointKey) (entry int32, ok bool) {
+	list := x[keySet{k.RTU, k.Kind}]
+	i, ok := slices.BinarySearchFunc(list, k.Point, func(e keyEntry, point uint32) int { return cmp.Compare(e.point, point) })
+	if !ok {
+		return 0, false
+	}
+	return list[i].entry, true
 }
 
 // equal tells whether both tables say the same.

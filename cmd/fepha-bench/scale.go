@@ -52,6 +52,7 @@ Redis is off: an embedded one takes another 700 octets a point.`,
 type nodeUsage struct {
 	Node       string  `json:"node"`
 	ResidentMB float64 `json:"resident_mb"` // 10^6 octets
+	FileMB     float64 `json:"file_mb"`     // of these, pages of files: program and log
 	MostMB     float64 `json:"most_mb"`     // since its start
 	CPUPercent float64 `json:"cpu_percent"` // of one core
 }
@@ -150,7 +151,7 @@ func atRest(ctx context.Context, s *rig.Station, rest time.Duration) (list []nod
 			return nil, err
 		}
 		list = append(list, nodeUsage{
-			Node: n.ID, ResidentMB: float64(u.Resident) / 1e6, MostMB: float64(u.Most) / 1e6,
+			Node: n.ID, ResidentMB: float64(u.Resident) / 1e6, FileMB: float64(u.File) / 1e6, MostMB: float64(u.Most) / 1e6,
 			CPUPercent: 100 * float64(u.CPU-before[n.ID].CPU) / float64(time.Since(began)),
 		})
 	}
@@ -178,12 +179,23 @@ func killOwnerOfAll(ctx context.Context, s *rig.Station) (time.Duration, error) 
 		}
 		return rig.Complete(st)
 	}
-	st, err := s.WaitFor(ctx, "all RTUs on one FEP and held by the other", ready)
+	st, err := s.WaitFor(ctx, "the station to be whole", rig.Complete)
 	if err != nil {
 		return 0, err
 	}
+	owner := st.RTUs[0].Owner
+	for _, r := range st.RTUs { // a channel that is slow at the start may have moved some
+		if r.Owner != owner {
+			if _, err := s.Client().Failover(ctx, r.Number, owner); err != nil {
+				return 0, err
+			}
+		}
+	}
+	if _, err = s.WaitFor(ctx, "all RTUs on one FEP and held by the other", ready); err != nil {
+		return 0, err
+	}
 	killed := time.Now()
-	if err := s.Kill(st.RTUs[0].Owner); err != nil {
+	if err := s.Kill(owner); err != nil {
 		return 0, err
 	}
 	last := killed
@@ -212,7 +224,7 @@ func (r scaleReport) print(out io.Writer, asJSON bool) error {
 	}
 	fmt.Fprintf(out, "%d points, %d RTUs: up after %.1f s\n", r.Points, r.RTUs, r.UpS)
 	for _, n := range r.Nodes {
-		fmt.Fprintf(out, "%-5s %6.1f MB resident, %6.1f MB at most, %5.2f %% of a core at rest\n", n.Node, n.ResidentMB, n.MostMB, n.CPUPercent)
+		fmt.Fprintf(out, "%-5s %6.1f MB resident (%.1f of files), %6.1f MB at most, %5.2f %% of a core at rest\n", n.Node, n.ResidentMB, n.FileMB, n.MostMB, n.CPUPercent)
 	}
 	for _, ms := range r.MovedMs {
 		fmt.Fprintf(out, "owner of all killed: each device has a started link again after %.0f ms\n", ms)

@@ -112,6 +112,8 @@ func (c *configurator) take() error {
 	}
 	uplinks, err := forwarderUplinks(c.current, station, c.node.ID())
 	c.current.set(station)
+	self, _ := station.Node(c.node.ID())
+	boundMemory(station, self.Role)
 	if err != nil || c.acquisition == nil {
 		return err
 	}
@@ -211,9 +213,20 @@ func (c *configurator) listenable(next *configs.Station) error {
 
 // changes is what a configuration would change, and what is dropped for it.
 func (c *configurator) changes(next *configs.Station) []api.ConfigChange {
-	from := c.current.station()
+	from, in := c.current.station(), c.current.in.Load()
+	// The points of uplinks are not kept. If somebody has edited the files already, it's not told how many change.
+	loaded, err := configs.Load(c.file)
+	known := err == nil && loaded.Digest() == in.digest
+	if known {
+		from = loaded
+	}
 	list := []api.ConfigChange{}
 	for _, d := range configs.Compare(from, next) {
+		if u, ok := next.Uplink(d.Uplink); ok && d.How == "changed" && !known {
+			if d.Detail = ""; u.Digest() == in.uplinks[u.Name] {
+				continue
+			}
+		}
 		change := api.ConfigChange{What: d.Part, How: d.How, Detail: d.Detail, Drops: []string{}}
 		if d.How != "added" && c.concerned(from, next, d) {
 			change.Drops = c.connections(d)

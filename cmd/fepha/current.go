@@ -2,6 +2,7 @@ package main
 
 import (
 	"crypto/tls"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -21,8 +22,9 @@ type current struct {
 
 // inForce is a configuration with what would take time to make of it.
 type inForce struct {
-	station  *configs.Station
+	station  *configs.Station // without the points of uplinks, which the forwarder has in a form of its own
 	digest   string
+	uplinks  map[string]string // digests
 	describe func(fsm.PointKey) (api.PointInfo, bool)
 }
 
@@ -33,7 +35,15 @@ func newCurrent(s *configs.Station) *current {
 }
 
 func (c *current) set(s *configs.Station) {
-	c.in.Store(&inForce{s, s.Digest(), describer(s)})
+	kept := *s
+	in := &inForce{station: &kept, digest: s.Digest(), uplinks: map[string]string{}, describe: describer(&kept)}
+	kept.Uplinks = slices.Clone(s.Uplinks)
+	for i := range kept.Uplinks {
+		u := &kept.Uplinks[i]
+		in.uplinks[u.Name] = u.Digest()
+		u.Points = nil
+	}
+	c.in.Store(in)
 }
 
 func (c *current) station() *configs.Station { return c.in.Load().station }

@@ -134,7 +134,7 @@ func runNode(ctx context.Context, f nodeFlags, stderr io.Writer) error {
 	apiCfg := apiConfig(configurator.current, node, log)
 	apiCfg.Tracer, apiCfg.Configurator = tracer, configurator
 	if self.Role == configs.RoleFEP {
-		collectors, err := runFEP(parts, configurator, node, tracer, log)
+		collectors, err := runFEP(parts, configurator, station, node, tracer, log)
 		if err != nil {
 			return err
 		}
@@ -147,6 +147,7 @@ func runNode(ctx context.Context, f nodeFlags, stderr io.Writer) error {
 		apiCfg.Collectors = append(apiCfg.Collectors, fnp)
 	}
 	parts.run("configuration", configurator.run, nil)
+	boundMemory(station, self.Role)
 	listener, err := net.Listen("tcp", self.API.String())
 	if err != nil {
 		return fmt.Errorf("api: %w", err)
@@ -163,11 +164,11 @@ func runNode(ctx context.Context, f nodeFlags, stderr io.Writer) error {
 }
 
 // runFEP starts what only a FEP has, and returns its metrics.
-func runFEP(parts *parts, c *configurator, node *cluster.Node, tracer *api.Tracer, log *slog.Logger) (_ []prometheus.Collector, err error) {
+func runFEP(parts *parts, c *configurator, station *configs.Station, node *cluster.Node, tracer *api.Tracer, log *slog.Logger) (_ []prometheus.Collector, err error) {
 	if c.acquisition, err = acquisition.New(acquisitionConfig(c.current, node, tracer, log)); err != nil {
 		return nil, err
 	}
-	forwardConfig, err := forwarderConfig(c.current, node, tracer, log)
+	forwardConfig, err := forwarderConfig(c.current, station, node, tracer, log)
 	if err != nil {
 		return nil, err
 	}

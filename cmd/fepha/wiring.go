@@ -141,9 +141,9 @@ func acquisitionRTU(r *configs.RTU) acquisition.RTU {
 	return rtu
 }
 
-func forwarderConfig(c *current, node *cluster.Node, tracer *api.Tracer, log *slog.Logger) (cfg forwarder.Config, err error) {
-	cfg = forwarder.Config{Node: forwarder.Cluster(node), Location: c.station().Location, Tap: uplinkTap(c, tracer), Log: log}
-	cfg.Uplinks, err = forwarderUplinks(c, c.station(), node.ID())
+func forwarderConfig(c *current, s *configs.Station, node *cluster.Node, tracer *api.Tracer, log *slog.Logger) (cfg forwarder.Config, err error) {
+	cfg = forwarder.Config{Node: forwarder.Cluster(node), Location: s.Location, Tap: uplinkTap(c, tracer), Log: log}
+	cfg.Uplinks, err = forwarderUplinks(c, s, node.ID())
 	return cfg, err
 }
 

@@ -390,7 +390,7 @@ func (s *Station) WaitFor(ctx context.Context, what string, good func(api.Status
 		lastErr = err
 		select {
 		case <-ctx.Done():
-			return last, fmt.Errorf("waiting for %s: %w (last status %+v, last error %v)", what, ctx.Err(), last, lastErr)
+			return last, fmt.Errorf("waiting for %s: %w (last status %.4000s, last error %v)", what, ctx.Err(), fmt.Sprintf("%+v", last), lastErr)
 		case <-time.After(10 * time.Millisecond):
 		}
 	}

@@ -11,6 +11,7 @@ import (
 // Usage is what a node's process uses, as Linux counts it.
 type Usage struct {
 	Resident int64         // octets of memory just now
+	File     int64         // of these, pages of files: the program and the log of Raft, which the system may take back
 	Most     int64         // that it ever had
 	CPU      time.Duration // since its start, of all cores
 }
@@ -39,6 +40,8 @@ func (s *Station) Usage(id string) (u Usage, err error) {
 		switch string(f[0]) {
 		case "VmRSS:":
 			u.Resident = kib << 10
+		case "RssFile:":
+			u.File = kib << 10
 		case "VmHWM:":
 			u.Most = kib << 10
 		}

@@ -1,0 +1,34 @@
+package main
+
+import (
+	"runtime/debug"
+
+	"github.com/fepha/fepha/configs"
+)
+
+// What a node keeps in memory, measured with a million points (fepha-bench
+// scale): beside what it takes at least, for each point and for each event that
+// the journal retains. A third of it is room for the garbage collector.
+const (
+	memoryAtLeast  = 48 << 20
+	memoryPerPoint = 255
+	memoryPerEvent = 64
+
+	// witnessGarbage is GOGC of a witness: it has little to do, and often runs on a small machine.
+	witnessGarbage = 30
+)
+
+// boundMemory has the garbage collector run more often, rather than let a large
+// station's heap grow to twice its size. It's no hard limit: a small station
+// never gets near it.
+func boundMemory(s *configs.Station, role configs.Role) {
+	if role == configs.RoleWitness {
+		debug.SetGCPercent(witnessGarbage)
+	}
+	points := 0
+	for i := range s.RTUs {
+		points += len(s.RTUs[i].Points)
+	}
+	debug.SetMemoryLimit(memoryAtLeast + int64(points)*memoryPerPoint + int64(s.Journal.Retain)*memoryPerEvent)
+	debug.FreeOSMemory() // of reading the tables
+}
