@@ -348,6 +348,40 @@ func TestFeedConflatesAnalogs(t *testing.T) {
 }
 
 // An analog that is configured as an event is one: it isn't sent again as a change.
+// However many analogs change, an event waits for one ASDU of them at most.
+func TestFeedEventsGoBeforeAFloodOfAnalogs(t *testing.T) {
+	c := newCluster(t, fsmpb.Configure_EXCLUSIVE, "a")
+	table := slices.Clone(points)
+	for i := range uint32(1000) {
+		table = append(table, Point{IOA: 10_000 + i, RTU: 1, Kind: fsm.AI, Point: 10_000 + i, Type: iec104.M_ME_NC_1})
+	}
+	const k = 12
+	f := newTestFeed(t, c, k, table)
+	f.begin(f.cursor.resume(f.clock, 0, 1<<40))
+	for n := range 50 {
+		items := make([]*fsmpb.Item, 1000)
+		for i := range items {
+			items[i] = &fsmpb.Item{Kind: fsmpb.Kind_AI, Point: 10_000 + uint32(i), Type: uint32(iec104.M_ME_NC_1), Value: float64(n + 1), Mode: fsmpb.Item_IMAGE}
+		}
+		c.values(t, 1, items...)
+		f.clock = f.clock.Add(analogPace)
+		f.next() // an analog: there are always more
+		c.values(t, 1, di(1, 1, uint64(n)))
+		before := 0
+		for a, ok := f.next(); ok && a.Type != iec104.M_SP_TB_1; a, ok = f.next() {
+			before++
+		}
+		if before > 1 {
+			t.Fatalf("event %d: %d ASDUs of analogs went before it", n, before)
+		}
+		f.Acked(f.last)
+		f.replicate()
+	}
+	if f.changed.len() == 0 {
+		t.Fatal("there was no flood")
+	}
+}
+
 func TestFeedSendsAnAnalogEventOnce(t *testing.T) {
 	c := newCluster(t, fsmpb.Configure_EXCLUSIVE, "a")
 	f := newTestFeed(t, c, 12, []Point{{IOA: 201, RTU: 1, Kind: fsm.AI, Point: 1, Type: iec104.M_ME_TF_1}})
