@@ -19,6 +19,7 @@ type sequencer struct {
 	begun   bool // whether current was tried since it became current
 
 	peerActive bool // whether a link is started on the other FEP
+	peerSince  time.Duration
 
 	actions []action
 	quieted int // links that are left alone since takeQuieted
@@ -49,6 +50,7 @@ type lane struct {
 	useAt    time.Duration // earliest next attempt to use it
 	probeAt  time.Duration // earliest next probe
 	failures int           // in a row
+	since    time.Duration // when it was started; only while it is
 	probing  probing
 }
 
@@ -130,7 +132,7 @@ func (s *sequencer) connected(now time.Duration, k linkKey) {
 // started says that STARTDT was confirmed.
 func (s *sequencer) started(now time.Duration, k linkKey) {
 	if l := s.lane(k); l.conn == starting {
-		l.conn = started
+		l.conn, l.since = started, now
 	}
 	s.step(now)
 }
@@ -145,7 +147,7 @@ func (s *sequencer) lost(now time.Duration, k linkKey) {
 		l.useAt, l.probeAt = now, now+s.retry
 	} else {
 		if was == started {
-			s.disturbed(now)
+			s.disturbed(now, now-l.since)
 		}
 		s.fail(now, l)
 	}

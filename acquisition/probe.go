@@ -76,15 +76,23 @@ func (s *sequencer) active() bool {
 
 // peer says whether a link of the RTU is started on the other FEP, and whether one was lost just now.
 func (s *sequencer) peer(now time.Duration, active, lost bool) {
+	lived := now - s.peerSince
+	if active && (lost || !s.peerActive) {
+		s.peerSince = now
+	}
 	s.peerActive = active
 	if lost {
-		s.disturbed(now)
+		s.disturbed(now, lived)
 		s.step(now)
 	}
 }
 
-// disturbed says that a started link of the RTU was lost.
-func (s *sequencer) disturbed(now time.Duration) {
+// disturbed says that a started link of the RTU was lost, and how long it lived. One that doesn't live long anyway is no
+// sign that it's the probes: a device that comes and goes is to be probed on, or nobody knows when it's back.
+func (s *sequencer) disturbed(now, lived time.Duration) {
+	if lived < s.retry/2 {
+		return
+	}
 	for _, lanes := range s.lanes {
 		for i := range lanes {
 			l := &lanes[i]

@@ -25,11 +25,11 @@ func TestProbesAreNotBlamedForTakeovers(t *testing.T) {
 			channels := []Channel{{Mode: OneActive, Links: []string{"192.0.2.1:2404"}}}
 			w := &worker{seq: newSequencer(channels, time.Second, ProbeConnect, 0)}
 			w.watchPeers(0, active)
-			w.seq.tick(0) // begins a probe
+			w.seq.tick(time.Second) // begins a probe
 			if got := w.seq.takeActions(); len(got) != 1 || got[0].verb != checkLink {
 				t.Fatalf("no probe: %v", got)
 			}
-			w.watchPeers(100*time.Millisecond, tc.after)
+			w.watchPeers(1100*time.Millisecond, tc.after)
 			if got := w.seq.lane(linkKey{}).probing.blamed; got != tc.blamed {
 				t.Errorf("blamed %v, want %v", got, tc.blamed)
 			}

@@ -146,6 +146,12 @@ func (l *loader) redis(o *object) Redis {
 	case r.Mode != RedisShared && r.Sentinel != nil:
 		o.fail("sentinel", "has no use with mode "+string(r.Mode), "mode: shared")
 	}
+	if r.Mode == RedisEmbedded && r.TLS != nil {
+		o.fail("tls", "has no use with mode embedded, whose server has no TLS", "mode: per-node or shared")
+	}
+	if r.Username != "" && r.PasswordFile.IsZero() {
+		o.fail("username", "has no password", "password_file beside it")
+	}
 	o.end()
 	return r
 }

@@ -33,7 +33,7 @@ func TestDigestSeesEveryChange(t *testing.T) {
 		"node":           {"10.0.0.2:7310", "10.0.0.2:7311"},
 		"key":            {"cert: node.pem", "cert: other.pem"},
 		"redis":          {"fnp:", "redis: {mode: embedded}\nfnp:"},
-		"redis's TLS":    {"fnp:", "redis: {mode: embedded, tls: {}}\nfnp:"},
+		"redis's TLS":    {"fnp:", "redis: {mode: per-node, tls: {}}\nfnp:"},
 		"RTU":            {"number: 2", "number: 2\n    retry: 6s"},
 		"link":           {"10.1.1.1:2404:M3", "10.1.1.1:2404:M2"},
 		"prefer":         {"number: 2", "number: 2\n    prefer: fep2"},

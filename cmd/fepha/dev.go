@@ -161,14 +161,19 @@ func describe(out io.Writer, s *rig.Station, recording sim.Recording) {
 device 1         %v, emits events
 device 2         %v, replays %d recorded ASDUs
 control centre   connects to %v
+web page         %s/
+redis            fep1 on %s, fep2 on %s
+configuration    %s
 
-Try in another terminal (%s is this program):
-  export FEPHA_ADDR=%s
-  %[5]s status
-  %[5]s event tail
-  %[5]s rtu failover 1
+Try in another terminal (fepha is this program):
+  export FEPHA_ADDR=%[5]s
+  fepha status
+  fepha event tail
+  fepha rtu failover 1
+  fepha config apply --dry-run %[8]s
 
-`, s.Devices[0].Addresses(), s.Devices[1].Addresses(), len(recording.ASDUs), s.Uplinks(), "fepha", s.Nodes()[0].API)
+`, s.Devices[0].Addresses(), s.Devices[1].Addresses(), len(recording.ASDUs), s.Uplinks(), s.Nodes()[0].API,
+		s.Redis("fep1"), s.Redis("fep2"), s.Node("fep1").Config())
 }
 
 func demoFailover(ctx context.Context, s *rig.Station, out io.Writer) error {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -216,6 +217,22 @@ func (s *Station) Node(id string) *Node {
 
 // Dir is the folder of all its files.
 func (s *Station) Dir() string { return s.opts.Dir }
+
+// Redis is the address of a FEP's embedded Redis, as its log says; "" if it
+// hasn't any. Each takes a port that is free.
+func (s *Station) Redis(id string) (address string) {
+	log, err := os.ReadFile(s.LogFile(id))
+	if err != nil {
+		return ""
+	}
+	for line := range strings.Lines(string(log)) {
+		if _, rest, ok := strings.Cut(line, `msg="redis view" `); ok {
+			_, rest, _ = strings.Cut(rest, "address=")
+			address, _, _ = strings.Cut(strings.TrimSpace(rest), " ")
+		}
+	}
+	return address
+}
 
 // LogFile is where a node's log goes.
 func (s *Station) LogFile(id string) string { return filepath.Join(s.opts.Dir, id+".log") }
