@@ -15,19 +15,19 @@ type histogram struct {
 	counts []int
 }
 
-// maxBins is how many bins a histogram has at most.
+// maxBins is how many bins are shown at most.
 const maxBins = 24
 
-// newHistogram chooses the narrowest of the widths 1, 2, 5, 10, ... ms that
-// needs no more than maxBins bins.
+// newHistogram chooses the narrowest of the widths 1, 2, 5, 10, ... ms at which
+// no more than maxBins bins lie between the shortest gap and the longest.
 func newHistogram(gaps []float64) histogram {
 	h := histogram{width: 1}
 	if len(gaps) == 0 {
 		return h
 	}
-	longest := slices.Max(gaps)
-	for i := 0; longest >= h.width*maxBins; i++ {
-		h.width = math.Pow10((i+1)/3) * []float64{1, 2, 5}[(i+1)%3]
+	shortest, longest := slices.Min(gaps), slices.Max(gaps)
+	for i := 1; math.Floor(longest/h.width)-math.Floor(shortest/h.width) >= maxBins; i++ {
+		h.width = math.Pow10(i/3) * []float64{1, 2, 5}[i%3]
 	}
 	h.counts = make([]int, int(longest/h.width)+1)
 	for _, g := range gaps {
