@@ -25,6 +25,9 @@ func main() {
 	root.AddCommand(newFNPCommand(), newFailoverCommand(), newFaultsCommand(), newEventsCommand(), newLatencyCommand(),
 		newRetentionCommand(), newScaleCommand())
 	if err := root.ExecuteContext(ctx); err != nil {
+		if ctx.Err() != nil {
+			err = fmt.Errorf("interrupted: %w", err)
+		}
 		fmt.Fprintln(os.Stderr, "fepha-bench:", err)
 		os.Exit(1)
 	}
