@@ -211,3 +211,17 @@ func TestWitnessHandsOn(t *testing.T) {
 		t.Errorf("a FEP hands on to %q", got)
 	}
 }
+
+// TestPhasesAreInOrder: a takeover's phases end one after the other, also if the node spoke until the end and was lost
+// for its lease alone.
+func TestPhasesAreInOrder(t *testing.T) {
+	for _, silent := range []time.Duration{29 * time.Millisecond, 441 * time.Millisecond, 2 * time.Second} {
+		now := 10 * time.Second
+		g := newRegent(threeMembers[0], threeMembers, 500*time.Millisecond, 0, 0)
+		g.open(time.Second, 0)
+		g.hear(now-silent, "fep2", 0)
+		if p := g.timings(now, "fep2"); p.DetectedMs > p.ElectedMs || p.ElectedMs > p.LeasedMs || p.LeasedMs != silent.Milliseconds() {
+			t.Errorf("silent for %v: %v", silent, p)
+		}
+	}
+}

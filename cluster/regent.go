@@ -162,7 +162,7 @@ func (g *regent) timings(now time.Duration, from string) *fsmpb.Timings {
 	cause, detected, elected := g.cause, g.campaigned, g.readyAt
 	if m := g.member(from); m.spoke { // this leader saw it go
 		cause = m.at
-		detected = cause + g.grantor.lease
+		detected = min(cause+g.grantor.lease, now) // one whose disk hangs may speak until the end
 		elected = detected
 	}
 	return &fsmpb.Timings{
