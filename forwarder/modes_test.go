@@ -220,9 +220,12 @@ func TestBacklogOfOneGroupDoesNotDelayAnother(t *testing.T) {
 	if err := late.StartDT(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	began := time.Now()
 	c.values(t, 1, di(2, 1, backlog))
 	eventually(t, "a live event at the live group", func() bool { return len(live.numbers()) == backlog+1 })
+	delay := time.Since(began)
 	eventually(t, "the whole backlog at the late one", func() bool { return len(late.numbers()) == backlog+1 })
+	t.Logf("a backlog of %d events in %v; a live event of the other group meanwhile in %v", backlog, time.Since(began), delay)
 	if got := late.numbers(); !slices.IsSorted(got) {
 		t.Error("the backlog is out of order")
 	}

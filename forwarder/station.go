@@ -29,6 +29,7 @@ func newStation(u *uplink) *iec104.Station {
 			iec104.C_IC_NA_1: u.serve((*link).interrogate, iec104.Activation, iec104.Deactivation),
 			iec104.C_CI_NA_1: u.serve((*link).interrogateCounters, iec104.Activation, iec104.Deactivation),
 			iec104.C_RD_NA_1: u.serve((*link).read, iec104.Request),
+			iec104.C_CD_NA_1: u.serve((*link).delay, iec104.Activation),
 		},
 	}
 	if u.cfg.Controls {
@@ -88,6 +89,10 @@ func (l *link) read(f *feed, c *iec104.Call) error {
 	}
 	return l.session.Send(a)
 }
+
+// delay confirms a delay acquisition with the time that it came with: what passes here before it's sent back is less than
+// the millisecond in which it's counted (101, clause 7.4.8). 104 itself has no use for it, but some control centres ask.
+func (l *link) delay(_ *feed, c *iec104.Call) error { return c.Confirm() }
 
 // setClock hands the time of a clock synchronization on where that's configured. It's confirmed whatever comes of it, since
 // the control centre has done its part; only a time that is none is refused.

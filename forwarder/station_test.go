@@ -103,7 +103,8 @@ func TestStationRows(t *testing.T) {
 		{"row 45: test without time", 1, iec104.Header{Type: iec104.C_TS_NA_1, Cause: act}, iec104.Object{Value: iec104.TestPattern}, []string{"104/44-"}},
 		{"row 46: reset of the process", 1, iec104.Header{Type: iec104.C_RP_NA_1, Cause: act}, iec104.Object{Qualifier: iec104.QRPProcess}, []string{"105/7-"}},
 		{"row 46: reset of the events", 1, iec104.Header{Type: iec104.C_RP_NA_1, Cause: act}, iec104.Object{Qualifier: iec104.QRPEvents}, []string{"105/7-"}},
-		{"delay acquisition", 1, iec104.Header{Type: iec104.C_CD_NA_1, Cause: act}, iec104.Object{Elapsed: 5}, []string{"106/44-"}},
+		{"delay acquisition", 1, iec104.Header{Type: iec104.C_CD_NA_1, Cause: act}, iec104.Object{Elapsed: 5}, []string{"106/7"}},
+		{"delay acquisition with another cause", 1, iec104.Header{Type: iec104.C_CD_NA_1, Cause: iec104.Request}, iec104.Object{Elapsed: 5}, []string{"106/45-"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			_, cl := served(t, Uplink{RoleIOA: roleIOA, Controls: true})

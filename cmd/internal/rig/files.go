@@ -104,8 +104,14 @@ func (s *Station) writeFiles(dir string) (string, error) {
 			return "", err
 		}
 	}
-	fmt.Fprintf(&y, "uplinks:\n  - name: occ\n    common_address: %d\n    points: occ.csv\n    mode: %s\n    listen: {fep1: %q, fep2: %q}\n    groups: [{name: occ, clients: [%s]}]\n    controls: true\n    iec104: {k: %d, w: %d}\n",
-		uplinkCA, o.Mode, s.Uplinks()[0], s.Uplinks()[1], clients, o.K, o.window())
+	certificates, tls := "", ""
+	if s.keys != nil {
+		certificates = fmt.Sprintf(", certificates: [%s]", uplinkClient)
+		tls = fmt.Sprintf("    tls: {ca: %[1]s/ca.pem, cert: %[1]s/node.pem, key: %[1]s/node-key.pem}\n", uplinkKeys)
+	}
+	fmt.Fprintf(&y, "uplinks:\n  - name: occ\n    common_address: %d\n    points: occ.csv\n    mode: %s\n    listen: {fep1: %q, fep2: %q}\n    groups: [{name: occ, clients: [%s]%s}]\n    controls: true\n    iec104: {k: %d, w: %d}\n",
+		uplinkCA, o.Mode, s.Uplinks()[0], s.Uplinks()[1], clients, certificates, o.K, o.window())
+	y.WriteString(tls)
 	if o.Mode != "exclusive" {
 		fmt.Fprintf(&y, "    role_ioa: %d\n", roleIOA)
 	}

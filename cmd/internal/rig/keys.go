@@ -90,9 +90,9 @@ func (a *authority) write(dir, name, address string) error {
 	return nil
 }
 
-// client is for calling the nodes' API.
-func (a *authority) client() (*tls.Config, error) {
-	cert, key, err := a.issue("rig", "")
+// client is for calling the nodes' API, or an uplink, under a name.
+func (a *authority) client(name string) (*tls.Config, error) {
+	cert, key, err := a.issue(name, "")
 	if err != nil {
 		return nil, err
 	}

@@ -93,7 +93,7 @@ func (p *place) node(i int, id, dir string) (*Node, error) {
 	if err := p.keys.write(n.dir, id, hostAddress(id)); err != nil {
 		return nil, err
 	}
-	shown, err := p.keys.client()
+	shown, err := p.keys.client("rig")
 	if err != nil {
 		return nil, err
 	}

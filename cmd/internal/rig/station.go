@@ -42,6 +42,7 @@ type Options struct {
 	Disks    bool                                // each node's data is on a disk of its own
 	Clock    bool                                // the program's wall clock can be stepped, see Build
 	Seed     uint64                              // of what faults do by chance
+	TLS      bool                                // of the uplink: it lets in who shows a certificate of uplinkClient, see UplinkTLS
 	NoCentre bool                                // the control centre stays away until StartCentre
 }
 
@@ -85,6 +86,7 @@ type Station struct {
 
 	opts  Options
 	place place
+	keys  *authority // of the uplink; nil: it's plain
 	nodes []*Node
 	rng   *rand.Rand
 
@@ -170,6 +172,12 @@ func (s *Station) set() (err error) {
 			return err
 		}
 	}
+	dial := s.place.dial()
+	if o.TLS {
+		if dial, err = s.secureUplink(); err != nil {
+			return err
+		}
+	}
 	for _, n := range s.nodes {
 		if n.config, err = s.writeFiles(n.dir); err != nil {
 			return err
@@ -185,7 +193,7 @@ func (s *Station) set() (err error) {
 		Interrogate:   true,
 		OnEvent:       o.OnEvent,
 		OnASDU:        o.OnASDU,
-		Dial:          s.place.dial(),
+		Dial:          dial,
 		Config:        timers,
 	})
 	var ctx context.Context
