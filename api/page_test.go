@@ -165,7 +165,10 @@ func TestPage(t *testing.T) {
 	sees(t, ctx, "#problem-list", "FEP fep2 is dead")
 	sees(t, ctx, "#problem-list", "configuration of wit differs")
 	n.mu.Lock()
-	n.info.Quorum, n.info.Leader, n.info.Peers = false, "", nil
+	n.info.Quorum, n.info.Leader = false, ""
+	for i := range n.info.Peers {
+		n.info.Peers[i].Alive, n.info.Peers[i].Lease = n.info.Peers[i].ID == n.info.ID, false
+	}
 	n.mu.Unlock()
 	sees(t, ctx, "#problem-list", "No quorum")
 	sees(t, ctx, "#node-rows", "unknown")

@@ -185,23 +185,6 @@ func TestHealth(t *testing.T) {
 	}
 }
 
-// Without a leader the members are still listed: who reads the status must see
-// which there should be.
-func TestStatusWithoutALeader(t *testing.T) {
-	s := serve(t)
-	s.node.info = cluster.Info{ID: "fep2", State: "candidate"}
-	st, err := s.Status(t.Context())
-	if err != nil || st.Quorum || len(st.Nodes) != 3 {
-		t.Fatalf("%+v, %v", st, err)
-	}
-	for _, n := range st.Nodes {
-		self := n.ID == "fep2"
-		if n.Alive != self || n.Lease || (n.State == "candidate") != self || n.API == "" || n.Role == "" {
-			t.Errorf("%+v", n)
-		}
-	}
-}
-
 func TestAnswersHaveSecurityHeaders(t *testing.T) {
 	s := serve(t)
 	for _, path := range []string{"/", "/app.js", "/style.css", "/v1/status", "/none", "/metrics"} {

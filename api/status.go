@@ -106,7 +106,7 @@ func (s *Server) readStatus() Status {
 		Nodes:       make([]NodeStatus, 0, len(info.Peers)),
 	}
 	s.cfg.Node.View(func(state *fsm.State) {
-		for _, p := range membersOf(info, state) {
+		for _, p := range info.Peers {
 			st.Nodes = append(st.Nodes, s.nodeStatus(state, p))
 		}
 		st.RTUs = s.rtuStatuses(state)
@@ -114,23 +114,6 @@ func (s *Server) readStatus() Status {
 		st.Journal = JournalStatus{state.JournalFirst(), state.JournalLast()}
 	})
 	return st
-}
-
-// membersOf are the members as the leader told it. Without a leader a node knows
-// of itself, and that the others are there; whether they are alive it can't know.
-func membersOf(info cluster.Info, state *fsm.State) []cluster.PeerInfo {
-	if len(info.Peers) > 0 {
-		return info.Peers
-	}
-	var peers []cluster.PeerInfo
-	for _, n := range state.Nodes() {
-		p := cluster.PeerInfo{ID: n.ID, Host: int(n.Host), Role: cluster.Role(n.Role)}
-		if n.ID == info.ID {
-			p.State, p.Alive, p.Lease = info.State, true, info.Lease
-		}
-		peers = append(peers, p)
-	}
-	return peers
 }
 
 func (s *Server) nodeStatus(state *fsm.State, p cluster.PeerInfo) NodeStatus {

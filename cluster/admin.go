@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/raft"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"github.com/fepha/fepha/cluster/clusterpb"
 )
@@ -21,7 +23,7 @@ func (n *Node) Transfer(ctx context.Context, to string) error {
 	return n.admin(ctx, &clusterpb.AdminRequest{Op: &clusterpb.AdminRequest_Transfer_{Transfer: &clusterpb.AdminRequest_Transfer{To: to}}})
 }
 
-// AddPeer makes a node a voter, or changes a voter's address. It may be asked of any node.
+// AddPeer makes a node a voter. It must be in the configuration, with that address. It may be asked of any node.
 func (n *Node) AddPeer(ctx context.Context, id, address string) error {
 	return n.admin(ctx, &clusterpb.AdminRequest{Op: &clusterpb.AdminRequest_AddVoter_{AddVoter: &clusterpb.AdminRequest_AddVoter{Id: id, Address: address}}})
 }
@@ -46,6 +48,8 @@ func (n *Node) admin(ctx context.Context, req *clusterpb.AdminRequest) error {
 	}
 	resp, err := client.Admin(ctx, req)
 	switch {
+	case status.Code(err) == codes.Unavailable:
+		return fmt.Errorf("changing the group: %w: %s doesn't answer: %w", ErrNoLeader, leader, err)
 	case err != nil:
 		return fmt.Errorf("changing the group: asking %s: %w", leader, err)
 	case resp.NotLeader:
@@ -76,12 +80,14 @@ func (n *Node) change(ctx context.Context, req *clusterpb.AdminRequest) error {
 	case *clusterpb.AdminRequest_Transfer_:
 		return n.transfer(ctx, op.Transfer.To)
 	case *clusterpb.AdminRequest_AddVoter_:
-		if op.AddVoter.Id == "" || op.AddVoter.Address == "" {
-			return fmt.Errorf("adding a node: id %q, address %q: expected both", op.AddVoter.Id, op.AddVoter.Address)
+		m, ok := n.member(op.AddVoter.Id)
+		switch {
+		case !ok:
+			return fmt.Errorf("adding node %q: %w: it isn't in the configuration", op.AddVoter.Id, ErrUnknownNode)
+		case m.Address != op.AddVoter.Address:
+			return fmt.Errorf("adding node %s: its address is %s in the configuration, not %q", m.ID, m.Address, op.AddVoter.Address)
 		}
-		return n.changeMembers(ctx, "adding node "+op.AddVoter.Id, func() raft.Future {
-			return n.raft.AddVoter(raft.ServerID(op.AddVoter.Id), raft.ServerAddress(op.AddVoter.Address), 0, enqueueTimeout)
-		})
+		return n.addVoter(ctx, m)
 	case *clusterpb.AdminRequest_Remove_:
 		if !n.isVoter(op.Remove.Id) {
 			return fmt.Errorf("removing node %q: %w", op.Remove.Id, ErrUnknownNode)
@@ -92,6 +98,58 @@ func (n *Node) change(ctx context.Context, req *clusterpb.AdminRequest) error {
 	}
 	return fmt.Errorf("changing the group: nothing asked for")
 }
+
+// addVoter first has a node learn all that's committed, and then gives it its vote. Were it to vote at once, a group of two
+// would be without a leader until it has learned, and for good if the leader loses patience meanwhile: a node that knows
+// nothing gives its vote to no one who has entries (amnesia.go).
+func (n *Node) addVoter(ctx context.Context, m Member) error {
+	what := "adding node " + m.ID
+	id, address := raft.ServerID(m.ID), raft.ServerAddress(m.Address)
+	if n.isVoter(m.ID) {
+		return nil
+	}
+	if err := n.await(ctx, n.raft.AddNonvoter(id, address, 0, enqueueTimeout), what); err != nil {
+		return err
+	}
+	if err := n.awaitCaughtUp(ctx, m.ID); err != nil {
+		return fmt.Errorf("%s: it doesn't catch up, and has no vote yet: %w", what, err)
+	}
+	return n.changeMembers(ctx, what, func() raft.Future { return n.raft.AddVoter(id, address, 0, enqueueTimeout) })
+}
+
+// awaitCaughtUp waits until a node has applied what's committed now.
+func (n *Node) awaitCaughtUp(ctx context.Context, id string) error {
+	target := n.machine.applied.Load()
+	client, err := n.peers.control(id)
+	if err != nil {
+		return err
+	}
+	for {
+		r := n.reign.Load()
+		if r == nil {
+			return fmt.Errorf("%w any more", ErrNotLeader)
+		}
+		once, cancel := context.WithTimeout(ctx, n.timing.lease)
+		resp, err := client.Probe(once, &clusterpb.ProbeRequest{Leader: n.cfg.ID, Term: r.term, Lease: int64(n.timing.wait)})
+		cancel()
+		if err == nil && resp.Term == r.term && resp.Applied >= target {
+			return nil
+		}
+		if err == nil {
+			err = fmt.Errorf("it's at entry %d of %d", resp.Applied, target)
+		}
+		select {
+		case <-time.After(catchUpCheck):
+		case <-ctx.Done():
+			return fmt.Errorf("%w: %w", ctx.Err(), err)
+		case <-r.ctx.Done():
+			return fmt.Errorf("%w any more", ErrNotLeader)
+		}
+	}
+}
+
+// catchUpCheck is how often it's looked whether a node has caught up.
+const catchUpCheck = 20 * time.Millisecond
 
 // changeMembers makes one change of the group, once all leases of groups before the present one are over. Proof that leases
 // are over comes from a quorum of the group as it is; it has a member in common with a quorum of the group before the
@@ -177,7 +235,12 @@ func (n *Node) await(ctx context.Context, f raft.Future, what string) error {
 	n.wg.Go(func() { failed <- f.Error() })
 	select {
 	case err := <-failed:
-		if err != nil {
+		switch {
+		case errors.Is(err, raft.ErrNotLeader):
+			return fmt.Errorf("%s: %w any more", what, ErrNotLeader)
+		case errors.Is(err, raft.ErrLeadershipLost):
+			return fmt.Errorf("%s: %w: %w", what, ErrUnknownOutcome, err)
+		case err != nil:
 			return fmt.Errorf("%s: %w", what, err)
 		}
 		return nil

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -20,7 +21,7 @@ type Info struct {
 	Quorum       bool   // this node is in touch with a leader that a quorum follows
 	Lease        bool   // this node's lease is valid
 	LeaseLeft    time.Duration
-	Peers        []PeerInfo // sorted by Host; on a follower as the leader told it last
+	Peers        []PeerInfo // sorted by Host; on a follower as the leader told it, on its own without what only a leader knows
 }
 
 // PeerInfo is what the leader knows of a member.
@@ -55,8 +56,23 @@ func (n *Node) Info() Info {
 	}
 	leader, at, peers := n.table.get()
 	info.Quorum = leader != "" && leader == info.Leader && now < at+n.timing.lease
-	info.Peers = peersOf(peers)
+	if info.Peers = peersOf(peers); !info.Quorum {
+		info.Peers = n.alone(info)
+	}
 	return info
+}
+
+// alone is what a node without a quorum knows of the members: of itself how it is, of the others that they're there.
+func (n *Node) alone(info Info) (peers []PeerInfo) {
+	voters := n.voters()
+	for _, m := range n.members() {
+		p := PeerInfo{ID: m.ID, Host: m.Host, Role: m.Role, Address: m.Address, Voter: slices.Contains(voters, m.ID), LastContact: -1}
+		if m.ID == info.ID {
+			p.State, p.Alive, p.Lease, p.Build, p.AppliedIndex, p.LastContact = info.State, true, info.Lease, n.cfg.Build, info.AppliedIndex, 0
+		}
+		peers = append(peers, p)
+	}
+	return peers
 }
 
 // Leader is the id of the leader this node knows of, "" if none.

@@ -108,6 +108,9 @@ func start(cfg Config, out outside) (_ *Node, err error) {
 	if err = n.stores.settle(cfg); err != nil {
 		return nil, err
 	}
+	if n.stores.amnesia != nil {
+		n.log.Info("the data folder is new: no vote for who has entries, until a leader has brought this node up to date")
+	}
 	if out.files != nil {
 		n.stores.log = out.files(n.stores.log)
 	}

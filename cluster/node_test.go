@@ -82,6 +82,17 @@ func TestKill(t *testing.T) {
 	if err := s.nodes["fep2"].CheckLease(); err != nil {
 		t.Error(err)
 	}
+	// Cut off, it still lists who there should be, and claims to know of itself alone.
+	var cutOff Info
+	until(t, "fep1 sees no quorum", func() bool { cutOff = s.nodes["fep1"].Info(); return !cutOff.Quorum })
+	if len(cutOff.Peers) != 3 {
+		t.Errorf("%+v", cutOff.Peers)
+	}
+	for _, p := range cutOff.Peers {
+		if self := p.ID == "fep1"; p.Alive != self || p.Lease || (p.State != "") != self || !p.Voter || p.Role == "" || p.Address == "" {
+			t.Errorf("%+v", p)
+		}
+	}
 	t.Logf("takeover in %v, timings %+v", time.Since(began), s.resource("fep2", fsm.RTUResource(1)).Timings)
 	<-old.Done()
 	old.Close()

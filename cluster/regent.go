@@ -46,12 +46,12 @@ func (g *regent) open(now time.Duration, owners uint64) {
 	g.grantor.open(owners)
 }
 
-// reopen goes on after all leases were shut and have run out, as in the beginning: nodes need a moment to ask for new
-// ones, and aren't lost before that.
+// reopen goes on after all leases were shut and have run out, as in the beginning: nodes that have yet to take over the
+// state have as long as a lease takes to ask for new ones, and aren't lost before that.
 func (g *regent) reopen(now time.Duration, owners uint64) {
 	g.grantor.shut = false
 	clear(g.grantor.granted)
-	g.open(now, owners)
+	g.open(now+g.grantor.wait-g.renew, owners)
 }
 
 func (g *regent) member(id string) *memberState {

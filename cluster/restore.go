@@ -17,7 +17,7 @@ import (
 
 // Restore replaces the state of the whole group by a snapshot that WriteSnapshot wrote: events, owners and epochs are
 // then as they were. Only the leader can (ErrNotLeader). All leases are let run out first, since nodes take over the new
-// state one after the other and it may name other owners: so it takes a lease and a half, and links are opened anew.
+// state one after the other and it may name other owners: so it takes the time of a lease, and links are opened anew.
 func (n *Node) Restore(ctx context.Context, snapshot io.Reader) error {
 	r := n.reign.Load()
 	if r == nil || !r.ready() {

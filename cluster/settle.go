@@ -85,33 +85,42 @@ func (s *stores) verify() error {
 	if err != nil {
 		return err
 	}
-	for i := first; i != 0 && i <= last; i++ {
-		if err := readLog(s.log, i, new(raft.Log)); err != nil {
-			return fmt.Errorf("log entry %d of %d to %d: %w", i, first, last, err)
-		}
-	}
-	return s.verifySnapshot(first)
-}
-
-// verifySnapshot checks that the newest snapshot is whole, and that the log, if it begins later than at 1, goes on from it.
-func (s *stores) verifySnapshot(first uint64) error {
-	list, err := s.snapshots.List()
+	covered, err := s.verifySnapshot(first)
 	if err != nil {
 		return err
 	}
-	if len(list) == 0 {
-		if first > 1 {
-			return fmt.Errorf("the log begins at entry %d, and there's no snapshot of what was before", first)
+	for i := first; i != 0 && i <= last; i++ {
+		err := readLog(s.log, i, new(raft.Log))
+		if errors.Is(err, raft.ErrLogNotFound) && i <= covered {
+			continue // a snapshot that was restored has an index of its own, which no entry ever had
 		}
-		return nil
-	}
-	if err := s.snapshots.verify(list[0].ID); err != nil {
-		return fmt.Errorf("snapshot %s: %w", list[0].ID, err)
-	}
-	if first > list[0].Index+1 {
-		return fmt.Errorf("the log begins at entry %d, and the newest snapshot ends at %d", first, list[0].Index)
+		if err != nil {
+			return fmt.Errorf("log entry %d of %d to %d: %w", i, first, last, err)
+		}
 	}
 	return nil
+}
+
+// verifySnapshot checks that the newest snapshot is whole, and that the log, if it begins later than at 1, goes on from
+// it. It returns the index up to which the snapshot covers the log.
+func (s *stores) verifySnapshot(first uint64) (covered uint64, err error) {
+	list, err := s.snapshots.List()
+	if err != nil {
+		return 0, err
+	}
+	if len(list) == 0 {
+		if first > 1 {
+			return 0, fmt.Errorf("the log begins at entry %d, and there's no snapshot of what was before", first)
+		}
+		return 0, nil
+	}
+	if err := s.snapshots.verify(list[0].ID); err != nil {
+		return 0, fmt.Errorf("snapshot %s: %w", list[0].ID, err)
+	}
+	if first > list[0].Index+1 {
+		return 0, fmt.Errorf("the log begins at entry %d, and the newest snapshot ends at %d", first, list[0].Index)
+	}
+	return list[0].Index, nil
 }
 
 func readRecord(path string) (nodeRecord, bool, error) {

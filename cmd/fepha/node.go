@@ -196,7 +196,7 @@ func runFEP(parts *parts, c *configurator, station *configs.Station, node *clust
 func loadNodeConfig(f nodeFlags) (*staged, *configs.Station, configs.Node, error) {
 	for _, needed := range []struct{ name, value string }{{"config", f.config}, {"id", f.id}, {"data-dir", f.dataDir}} {
 		if needed.value == "" {
-			return nil, nil, configs.Node{}, usagef("--%s is needed: see 'fepha node --help'", needed.name)
+			return nil, nil, configs.Node{}, usagef("--%s is needed", needed.name)
 		}
 	}
 	prepared, station, err := takeUp(f.dataDir, f.config)

@@ -35,9 +35,11 @@ func newRaftCommand() *cobra.Command {
 		newRaftRecoverCommand(),
 		clientCommand(&f, &cobra.Command{
 			Use:   "add ID HOST:PORT",
-			Short: "Add a node to the group, or change a member's address",
-			Long: `Add a node to the group, or change a member's address. Start the node first, with
-an empty data folder: it waits until it is added. See also 'fepha raft remove'.`,
+			Short: "Add a node to the group",
+			Long: `Add a node to the group: one of station.yaml, with its address there. Start it
+first, with an empty data folder: it waits until it is added. Nodes that are in
+the group already are not asked; to change their addresses, change station.yaml
+on all nodes and restart them.`,
 			Example: "  fepha raft add fep2 10.91.2.67:7300",
 			Args:    args(cobra.ExactArgs(2)),
 		}, func(ctx context.Context, c *api.Client, args []string) (api.Done, error) {
@@ -46,7 +48,11 @@ an empty data folder: it waits until it is added. See also 'fepha raft remove'.`
 		clientCommand(&f, &cobra.Command{
 			Use:   "remove ID",
 			Short: "Take a node out of the group, since it is lost or to be replaced",
-			Args:  args(cobra.ExactArgs(1)),
+			Long: `Take a node out of the group, since it is lost or to be replaced. What it owned
+goes to the other FEP. To have it back, empty its data folder, start it, and add
+it ('fepha raft add').`,
+			Example: "  fepha raft remove fep2",
+			Args:    args(cobra.ExactArgs(1)),
 		}, func(ctx context.Context, c *api.Client, args []string) (api.Done, error) {
 			return c.RemovePeer(ctx, args[0])
 		}, printDone("removed\n")),
@@ -140,9 +146,10 @@ func newRaftRestoreCommand(f *clientFlags) *cobra.Command {
 		Short: "Replace the state of the whole station by a snapshot",
 		Long: `Replace the state of the whole station by one that 'fepha raft snapshot' saved:
 the journal, the points and the control centres' cursors go back to what they
-were. What happened since is gone. It is sent to the leader, whichever node
---addr names.`,
-		Args: args(cobra.ExactArgs(1)),
+were. What happened since is gone. All links are opened anew, which takes a
+second. It is sent to the leader, whichever node --addr names.`,
+		Example: "  fepha raft restore station.snapshot",
+		Args:    args(cobra.ExactArgs(1)),
 	}, func(ctx context.Context, c *api.Client, args []string) (d api.Done, err error) {
 		file, err := os.Open(args[0])
 		if err != nil {

@@ -19,17 +19,21 @@ func newRaftRecoverCommand() *cobra.Command {
 		Short: "Go on after the loss of a majority, from one node's data folder",
 		Long: `Go on after the loss of a majority: rewrite who the group's members are in the
 data folder of a stopped node. Of the nodes that are left, take the one with the
-longest log ('fepha raft status' shows the last entry), recover it, start it,
-and then add the others, each with an empty data folder.
+longest log ('fepha raft status' shows the last entry), stop it, recover it,
+start it, and then add the others, each with an empty data folder ('fepha raft
+add').
 
 Be sure that the lost nodes never come back with their old data: they would be
 another group. What only they had committed is gone.`,
-		Example: "  fepha raft recover --config station.yaml --id fep1 --data-dir /var/lib/fepha --members fep1",
+		Example: "  fepha raft recover --config /etc/fepha/station.yaml --id fep1 --data-dir /var/lib/fepha",
 		Args:    args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			_, station, _, err := loadNodeConfig(f)
 			if err != nil {
 				return err
+			}
+			if len(members) == 0 {
+				members = []string{f.id}
 			}
 			list, err := memberList(station, f.id, members)
 			if err != nil {
@@ -50,7 +54,7 @@ another group. What only they had committed is gone.`,
 	fl.StringVar(&f.config, "config", "", "station.yaml (needed)")
 	fl.StringVar(&f.id, "id", "", "id of the node whose data folder it is (needed)")
 	fl.StringVar(&f.dataDir, "data-dir", "", "its data folder (needed)")
-	fl.StringSliceVar(&members, "members", nil, "ids of those that form the group from now on, mostly --id alone (needed)")
+	fl.StringSliceVar(&members, "members", nil, "ids of those that form the group from now on; default --id alone")
 	return cmd
 }
 
