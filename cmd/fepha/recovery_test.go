@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"os"
@@ -8,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/fepha/fepha/api"
 	"github.com/fepha/fepha/cmd/internal/rig"
@@ -28,7 +30,6 @@ func newWard(t *testing.T) ward {
 	return ward{s, t, ctx}
 }
 
-func (w ward) config() string            { return filepath.Join(w.Dir(), "station.yaml") }
 func (w ward) folder(id string) string   { return filepath.Join(w.Dir(), id) }
 func (w ward) address(via string) string { return "--addr=" + w.Node(via).API }
 
@@ -47,6 +48,21 @@ func (w ward) must(err error) {
 	}
 }
 
+// does gives a command, and again as long as there's no leader.
+func (w ward) does(args ...string) {
+	w.t.Helper()
+	for {
+		var out, errs bytes.Buffer
+		switch code := run(w.ctx, args, strings.NewReader(""), &out, &errs); {
+		case code == exitDone:
+			return
+		case code != exitNoLeader || w.ctx.Err() != nil:
+			w.t.Fatalf("fepha %s: exit code %d\n%s%s", strings.Join(args, " "), code, &out, &errs)
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+}
+
 // peers are the members as a node tells them.
 func (w ward) peers(via string) []api.RaftPeer {
 	w.t.Helper()
@@ -61,7 +77,7 @@ func (w ward) add(id, via string) {
 	w.t.Helper()
 	peers := w.peers(via)
 	i := slices.IndexFunc(peers, func(p api.RaftPeer) bool { return p.ID == id })
-	fepha(w.t, exitDone, "raft", "add", id, peers[i].Address, w.address(via))
+	w.does("raft", "add", id, peers[i].Address, w.address(via))
 }
 
 // whole waits until all nodes live and the station works.
@@ -88,7 +104,7 @@ func TestReplacingAMachine(t *testing.T) {
 	w := newWard(t)
 	w.must(w.Kill("fep2"))
 	w.lost("fep2")
-	fepha(t, exitDone, "raft", "remove", "fep2", w.address("wit"))
+	w.does("raft", "remove", "fep2", w.address("wit"))
 	w.empty("fep2")
 	w.must(w.Start("fep2"))
 	fepha(t, exitFailed, "raft", "add", "fep2", "127.0.0.1:1", w.address("wit"))
@@ -102,11 +118,11 @@ func TestReplacingAMachine(t *testing.T) {
 	log, err := os.ReadFile(filepath.Join(w.folder("wit"), "raft.db"))
 	w.must(err)
 	w.must(os.WriteFile(filepath.Join(w.folder("wit"), "raft.db"), log[:len(log)/2], 0o600))
-	_, said := fepha(t, exitFailed, "node", "--config", w.config(), "--id", "wit", "--data-dir", w.folder("wit"))
+	_, said := fepha(t, exitFailed, "node", "--config", w.Node("wit").Config(), "--id", "wit", "--data-dir", w.folder("wit"))
 	if !strings.Contains(said, "is damaged") || !strings.Contains(said, "fepha raft remove") {
 		t.Errorf("of a damaged folder: %s", said)
 	}
-	fepha(t, exitDone, "raft", "remove", "wit", w.address("fep1"))
+	w.does("raft", "remove", "wit", w.address("fep1"))
 	w.empty("wit")
 	w.must(w.Start("wit"))
 	w.add("wit", "fep1")
@@ -119,9 +135,9 @@ func TestGoingOnAfterTheLossOfTwo(t *testing.T) {
 	w.must(w.Kill("fep2"))
 	w.must(w.Kill("wit"))
 	fepha(t, exitNoLeader, "raft", "remove", "fep2", w.address("fep1"))
-	fepha(t, exitFailed, "raft", "recover", "--config", w.config(), "--id", "fep1", "--data-dir", w.folder("fep1")) // it runs
+	fepha(t, exitFailed, "raft", "recover", "--config", w.Node("fep1").Config(), "--id", "fep1", "--data-dir", w.folder("fep1")) // it runs
 	w.must(w.Stop("fep1"))
-	out, _ := fepha(t, exitDone, "raft", "recover", "--config", w.config(), "--id", "fep1", "--data-dir", w.folder("fep1"))
+	out, _ := fepha(t, exitDone, "raft", "recover", "--config", w.Node("fep1").Config(), "--id", "fep1", "--data-dir", w.folder("fep1"))
 	if !strings.Contains(out, "its group is now fep1") {
 		t.Error(out)
 	}
@@ -142,10 +158,10 @@ func TestGoingBackToASnapshot(t *testing.T) {
 	saved := filepath.Join(t.TempDir(), "station.snapshot")
 	fepha(t, exitDone, "raft", "snapshot", saved, w.address("fep2"))
 	then := w.whole("a whole station").RTUs[0].Owner
-	fepha(t, exitDone, "rtu", "failover", "1", w.address("wit"))
+	w.does("rtu", "failover", "1", w.address("wit"))
 	_, err := w.WaitFor(w.ctx, "the move", func(st api.Status) bool { return rig.Complete(st) && st.RTUs[0].Owner != then })
 	w.must(err)
-	fepha(t, exitDone, "raft", "restore", saved, w.address("wit"))
+	w.does("raft", "restore", saved, w.address("wit"))
 	back := func(st api.Status) bool { return rig.Complete(st) && st.RTUs[0].Owner == then && mains(st) == 1 }
 	_, err = w.WaitFor(w.ctx, "what was then", back)
 	w.must(err)
