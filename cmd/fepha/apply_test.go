@@ -16,6 +16,7 @@ import (
 
 	"github.com/fepha/fepha/api"
 	"github.com/fepha/fepha/cmd/internal/rig"
+	"github.com/fepha/fepha/configs"
 	"github.com/fepha/fepha/iec104"
 	"github.com/fepha/fepha/sim"
 )
@@ -350,4 +351,48 @@ func TestApplyIsAllOrNothing(t *testing.T) {
 		}
 	}
 	noneLost(t, s.Settle(ctx))
+}
+
+// With keys the nodes talk to each other as members: over TLS, with their own
+// certificates.
+func TestApplyBetweenSecuredNodes(t *testing.T) {
+	if testing.Short() {
+		t.Skip("end-to-end")
+	}
+	network, err := rig.NewNetwork()
+	if err != nil && os.Getenv("FEPHA_REQUIRE_TOOLS") == "" {
+		t.Skipf("%v; FEPHA_REQUIRE_TOOLS=1 makes this a failure", err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := network.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	s, ctx := newStation(t, rig.Options{Network: network})
+	e := edit(t, s)
+	e.replace("rtu1.csv", "di,1,1,", "di,1,111,")
+	bundle, _, err := configs.ReadBundle(e.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	octets, err := bundle.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	reply, err := s.Node("wit").Client().ApplyConfig(ctx, octets, false)
+	if err != nil || !reply.Applied || len(reply.Behind) > 0 {
+		t.Fatalf("%v, %+v", err, reply)
+	}
+	if now := digests(ctx, s); len(now[reply.Digest]) != 3 {
+		t.Errorf("the nodes run %v, expected %s on all", now, reply.Digest)
+	}
+	for _, n := range s.Nodes() {
+		key := filepath.Join(filepath.Dir(n.Config()), "tls", "node-key.pem")
+		if _, err := os.Stat(key); err != nil {
+			t.Errorf("%s has lost its key: %v", n.ID, err)
+		}
+	}
 }
