@@ -7,6 +7,7 @@ import (
 	"math"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/fepha/fepha/fsm"
@@ -117,7 +118,7 @@ func (s *Server) submitControl(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	submit.Origin = clip("api:"+callerOf(r), maxOrigin)
+	submit.Origin = originOf(r)
 	if err := takesLong(w, timeout+proposeTimeout+expireTimeout); err != nil {
 		return err
 	}
@@ -253,5 +254,13 @@ func (s *Server) control(c fsm.Control) Control {
 	}
 }
 
-// clip keeps the first octets of a text.
-func clip(text string, most int) string { return text[:min(len(text), most)] }
+// originOf is who asks, as it stands in the journal.
+func originOf(r *http.Request) string { return clip("api:"+callerOf(r), maxOrigin) }
+
+// clip keeps the first octets of a text, and of no character a part.
+func clip(text string, most int) string {
+	if len(text) <= most {
+		return text
+	}
+	return strings.ToValidUTF8(text[:most], "")
+}

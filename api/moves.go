@@ -65,7 +65,7 @@ func (s *Server) move(w http.ResponseWriter, r *http.Request, res fsm.Resource, 
 		return conflict("%s is pinned to %s: unpin it first", res.ID, res.Pin)
 	}
 	move := &fsmpb.Command{Op: &fsmpb.Command_Move{Move: &fsmpb.Move{
-		Resource: res.ID, ExpectEpoch: res.Epoch, To: to, Reason: reasonManual,
+		Resource: res.ID, ExpectEpoch: res.Epoch, To: to, Reason: reasonManual, Origin: originOf(r),
 	}}}
 	if err := s.propose(r.Context(), move); err != nil {
 		return err
@@ -75,7 +75,7 @@ func (s *Server) move(w http.ResponseWriter, r *http.Request, res fsm.Resource, 
 
 // pin binds a resource to a node, or unbinds it if node is "".
 func (s *Server) pin(w http.ResponseWriter, r *http.Request, res fsm.Resource, node string) error {
-	pin := &fsmpb.Command{Op: &fsmpb.Command_Pin{Pin: &fsmpb.Pin{Resource: res.ID, Node: node}}}
+	pin := &fsmpb.Command{Op: &fsmpb.Command_Pin{Pin: &fsmpb.Pin{Resource: res.ID, Node: node, Origin: originOf(r)}}}
 	if err := s.propose(r.Context(), pin); err != nil {
 		return err
 	}

@@ -66,14 +66,14 @@ func (s *Server) noteWords(e *fsm.Event) string {
 		}
 		return fmt.Sprintf("%s: owned by %s now, was %s%s%s", n.Resource, n.To, orNobody(n.From), because(n), timingWords(n.Timings))
 	case fsm.NoteMoving:
-		return fmt.Sprintf("%s: to move from %s to %s%s", n.Resource, n.From, n.To, because(n))
+		return fmt.Sprintf("%s: to move from %s to %s%s%s", n.Resource, n.From, n.To, because(n), by(n))
 	case fsm.NoteActivated:
 		return fmt.Sprintf("%s: %s is at work%s", n.Resource, n.To, timingWords(n.Timings))
 	case fsm.NotePin:
 		if n.To == "" {
-			return fmt.Sprintf("%s: no longer pinned to %s", n.Resource, n.From)
+			return fmt.Sprintf("%s: no longer pinned to %s%s", n.Resource, n.From, by(n))
 		}
-		return fmt.Sprintf("%s: pinned to %s", n.Resource, n.To)
+		return fmt.Sprintf("%s: pinned to %s%s", n.Resource, n.To, by(n))
 	case fsm.NoteNode:
 		return fmt.Sprintf("node %s: %s", n.Resource, choose(n.OK, "alive", "DEAD"))
 	case fsm.NoteOnline:
@@ -151,4 +151,12 @@ func choose(yes bool, ifYes, ifNo string) string {
 		return ifYes
 	}
 	return ifNo
+}
+
+// by names who asked for something, if that is known.
+func by(n *fsm.Note) string {
+	if n.Origin == "" {
+		return ""
+	}
+	return " by " + n.Origin
 }

@@ -43,7 +43,7 @@ type Note struct {
 	Reason   string
 	Timings  Timings
 	Control  string // id
-	Origin   string // who asked for the control
+	Origin   string // who asked for the control, the move or the pin
 	Stage    Stage
 	OK       bool   // of a control that is done; node is alive; RTU is on line; group has caught up
 	Count    uint64 // events dropped so far, of NoteOverflow

@@ -35,7 +35,7 @@ func (s *State) move(at stamp, op *fsmpb.Move) *fsmpb.Result {
 	}
 	r.Phase, r.Target, r.SinceMs, r.Reason = Releasing, op.To, at.ms, clip(op.Reason)
 	s.rev.Resources++
-	s.note(at, &Note{Kind: NoteMoving, Resource: r.ID, Epoch: r.Epoch, From: r.Owner, To: r.Target, Reason: r.Reason})
+	s.note(at, &Note{Kind: NoteMoving, Resource: r.ID, Epoch: r.Epoch, From: r.Owner, To: r.Target, Reason: r.Reason, Origin: clip(op.Origin)})
 	return about(r, done())
 }
 
@@ -130,7 +130,7 @@ func (s *State) pin(at stamp, op *fsmpb.Pin) *fsmpb.Result {
 	if r.Pin == op.Node {
 		return about(r, already())
 	}
-	s.note(at, &Note{Kind: NotePin, Resource: r.ID, Epoch: r.Epoch, From: r.Pin, To: op.Node})
+	s.note(at, &Note{Kind: NotePin, Resource: r.ID, Epoch: r.Epoch, From: r.Pin, To: op.Node, Origin: clip(op.Origin)})
 	r.Pin = op.Node
 	s.rev.Resources++
 	return about(r, done())

@@ -157,7 +157,11 @@ func runNode(ctx context.Context, f nodeFlags, stderr io.Writer) error {
 	log.Info("node started", "station", station.ID, "role", self.Role, "address", self.Address, "api", self.API, "version", version)
 
 	<-ctx.Done()
-	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
+	switch cause := context.Cause(ctx); {
+	case errors.Is(cause, context.Canceled):
+	case errors.Is(cause, api.ErrSecurity), errors.Is(cause, api.ErrInsecure):
+		return &exitError{exitUsage, cause}
+	default:
 		return cause
 	}
 	return nil

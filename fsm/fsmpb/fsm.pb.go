@@ -1199,6 +1199,7 @@ type Move struct {
 	ExpectEpoch   uint64                 `protobuf:"varint,2,opt,name=expect_epoch,json=expectEpoch,proto3" json:"expect_epoch,omitempty"`
 	To            string                 `protobuf:"bytes,3,opt,name=to,proto3" json:"to,omitempty"`
 	Reason        string                 `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
+	Origin        string                 `protobuf:"bytes,5,opt,name=origin,proto3" json:"origin,omitempty"` // who asked for it; empty: the leader's own policy
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1257,6 +1258,13 @@ func (x *Move) GetTo() string {
 func (x *Move) GetReason() string {
 	if x != nil {
 		return x.Reason
+	}
+	return ""
+}
+
+func (x *Move) GetOrigin() string {
+	if x != nil {
+		return x.Origin
 	}
 	return ""
 }
@@ -1388,6 +1396,7 @@ type Pin struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Resource      string                 `protobuf:"bytes,1,opt,name=resource,proto3" json:"resource,omitempty"`
 	Node          string                 `protobuf:"bytes,2,opt,name=node,proto3" json:"node,omitempty"`
+	Origin        string                 `protobuf:"bytes,3,opt,name=origin,proto3" json:"origin,omitempty"` // who asked for it
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1432,6 +1441,13 @@ func (x *Pin) GetResource() string {
 func (x *Pin) GetNode() string {
 	if x != nil {
 		return x.Node
+	}
+	return ""
+}
+
+func (x *Pin) GetOrigin() string {
+	if x != nil {
+		return x.Origin
 	}
 	return ""
 }
@@ -3023,12 +3039,13 @@ const file_fsm_proto_rawDesc = "" +
 	"\fexpect_epoch\x18\x02 \x01(\x04R\vexpectEpoch\x12\x14\n" +
 	"\x05owner\x18\x03 \x01(\tR\x05owner\x12\x16\n" +
 	"\x06reason\x18\x04 \x01(\tR\x06reason\x12/\n" +
-	"\atimings\x18\x05 \x01(\v2\x15.fepha.fsm.v1.TimingsR\atimings\"m\n" +
+	"\atimings\x18\x05 \x01(\v2\x15.fepha.fsm.v1.TimingsR\atimings\"\x85\x01\n" +
 	"\x04Move\x12\x1a\n" +
 	"\bresource\x18\x01 \x01(\tR\bresource\x12!\n" +
 	"\fexpect_epoch\x18\x02 \x01(\x04R\vexpectEpoch\x12\x0e\n" +
 	"\x02to\x18\x03 \x01(\tR\x02to\x12\x16\n" +
-	"\x06reason\x18\x04 \x01(\tR\x06reason\"P\n" +
+	"\x06reason\x18\x04 \x01(\tR\x06reason\x12\x16\n" +
+	"\x06origin\x18\x05 \x01(\tR\x06origin\"P\n" +
 	"\bReleased\x12\x1a\n" +
 	"\bresource\x18\x01 \x01(\tR\bresource\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x12\x12\n" +
@@ -3036,10 +3053,11 @@ const file_fsm_proto_rawDesc = "" +
 	"\x05Claim\x12\x1a\n" +
 	"\bresource\x18\x01 \x01(\tR\bresource\x12\x12\n" +
 	"\x04node\x18\x02 \x01(\tR\x04node\x12\x16\n" +
-	"\x06client\x18\x03 \x01(\tR\x06client\"5\n" +
+	"\x06client\x18\x03 \x01(\tR\x06client\"M\n" +
 	"\x03Pin\x12\x1a\n" +
 	"\bresource\x18\x01 \x01(\tR\bresource\x12\x12\n" +
-	"\x04node\x18\x02 \x01(\tR\x04node\"\x84\x01\n" +
+	"\x04node\x18\x02 \x01(\tR\x04node\x12\x16\n" +
+	"\x06origin\x18\x03 \x01(\tR\x06origin\"\x84\x01\n" +
 	"\tActivated\x12\x1a\n" +
 	"\bresource\x18\x01 \x01(\tR\bresource\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x12!\n" +
