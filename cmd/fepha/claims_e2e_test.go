@@ -15,7 +15,7 @@ import (
 	"github.com/fepha/fepha/iec104"
 )
 
-var claimRaces = flag.Int("claims", 20, "how often the control centres race in each mode of TestClaimRaces")
+var claimRaces = flag.Int("claims", 12, "how often the control centres race in each mode of TestClaimRaces")
 
 // Control centres send STARTDT on both FEPs at the same moment, over and over:
 // one of them has the group, and the other is closed or told that it is
@@ -94,7 +94,7 @@ func newRace(t *testing.T, ctx context.Context, s *rig.Station) *race {
 }
 
 func (c *racer) handle(_ *iec104.Client, a iec104.ASDU, _ uint64) {
-	if a.Type != iec104.M_SP_TB_1 || a.Object(0).Address != 60001 {
+	if a.Type != iec104.M_SP_TB_1 || a.Object(0).Address != rig.RoleIOA {
 		return
 	}
 	role := toldStandby + int32(a.Object(0).Value)

@@ -24,11 +24,11 @@ type RTU struct {
 	Source        func(*iec104.Session) iec104.Source        // see sim.DeviceConfig
 }
 
-// uplinkCA is the common address of the rig's uplink, roleIOA its role point.
-const (
-	uplinkCA iec104.CommonAddress            = 100
-	roleIOA  iec104.InformationObjectAddress = 1 // below all blocks of RTUs
-)
+// uplinkCA is the common address of the rig's uplink.
+const uplinkCA iec104.CommonAddress = 100
+
+// RoleIOA is the uplink's role point, below all blocks of RTUs.
+const RoleIOA iec104.InformationObjectAddress = 1
 
 // uplinkBlock is how many object addresses each RTU has at the control centre:
 // three octets of address are enough for the points of 500 RTUs.
@@ -113,7 +113,7 @@ func (s *Station) writeFiles(dir string) (string, error) {
 		uplinkCA, o.Mode, s.Uplinks()[0], s.Uplinks()[1], clients, certificates, o.K, o.window())
 	y.WriteString(tls)
 	if o.Mode != "exclusive" {
-		fmt.Fprintf(&y, "    role_ioa: %d\n", roleIOA)
+		fmt.Fprintf(&y, "    role_ioa: %d\n", RoleIOA)
 	}
 	if err := writeCSV(filepath.Join(dir, "occ.csv"), uplink); err != nil {
 		return "", err

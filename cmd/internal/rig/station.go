@@ -189,7 +189,7 @@ func (s *Station) set() (err error) {
 		Addresses:     s.Uplinks(),
 		Both:          o.Mode != "exclusive",
 		CommonAddress: uplinkCA,
-		RoleAddress:   roleIOA,
+		RoleAddress:   RoleIOA,
 		Interrogate:   true,
 		OnEvent:       o.OnEvent,
 		OnASDU:        o.OnASDU,
