@@ -15,7 +15,7 @@ const (
 	memoryPerEvent = 64
 
 	// witnessGarbage is GOGC of a witness: it has little to do, and often runs on a small machine.
-	witnessGarbage = 30
+	witnessGarbage = 15
 )
 
 // boundMemory has the garbage collector run more often, rather than let a large
