@@ -200,6 +200,7 @@ func (o *operators) audit(t *testing.T, ctx context.Context) {
 // allDone waits until every control has its end, and lists them.
 func (o *operators) allDone(t *testing.T, ctx context.Context) []api.Control {
 	t.Helper()
+	allAnswer(t, ctx, o.s)
 	for {
 		controls, err := o.s.Client().Controls(ctx, 0, 10_000)
 		if err != nil {
@@ -214,6 +215,18 @@ func (o *operators) allDone(t *testing.T, ctx context.Context) []api.Control {
 			t.Fatalf("a control has no end: %+v: %v", controls[open], ctx.Err())
 		case <-time.After(20 * time.Millisecond):
 		}
+	}
+}
+
+// allAnswer waits until no node is still starting.
+func allAnswer(t *testing.T, ctx context.Context, s *rig.Station) {
+	t.Helper()
+	for _, n := range s.Nodes() {
+		client := api.Client{Base: n.API}
+		eventually(t, n.ID+" to answer", func() bool {
+			st, err := client.Status(ctx)
+			return err == nil && st.Quorum
+		})
 	}
 }
 

@@ -74,6 +74,7 @@ func TestQualityThroughSwitches(t *testing.T) {
 
 	whole := func() api.Status {
 		t.Helper()
+		allAnswer(t, ctx, s)
 		st, err := s.WaitFor(ctx, "a whole station", func(st api.Status) bool {
 			return rig.Complete(st) && st.Nodes[0].Alive && st.Nodes[1].Alive && st.Nodes[2].Alive && len(st.Uplinks[0].Links) == 2
 		})

@@ -65,6 +65,7 @@ func TestRepeatsStayWithinTheBound(t *testing.T) {
 		if err := s.Start(main); err != nil {
 			t.Fatal(err)
 		}
+		allAnswer(t, ctx, s)
 	}
 	judge.mu.Lock()
 	defer judge.mu.Unlock()
