@@ -25,7 +25,6 @@ type machine struct {
 	state *fsm.State
 
 	applied  atomic.Uint64 // index of the newest entry in state
-	handled  atomic.Uint64 // index of the newest entry that Raft handed over, of whatever type
 	owners   atomic.Uint64 // index of the newest entry that changed an owner, epoch or phase, or later
 	restored atomic.Int64  // ns that the last restore took
 	frozen   atomic.Int64  // ns that the last snapshot kept entries waiting
@@ -64,7 +63,6 @@ func (m *machine) ApplyBatch(logs []*raft.Log) []any {
 		if l.Type == raft.LogCommand {
 			outcomes[i] = m.applyOne(l)
 		}
-		m.handled.Store(l.Index)
 	}
 	m.grown.fire()
 	return outcomes

@@ -221,48 +221,18 @@ func (n *Node) close() error {
 	n.tenures.drop()
 	n.proposer.stop()
 	n.cancel()
-	// Raft forgets to answer what it has handed to the state machine when it's shut down. Once nothing comes from the
-	// others nothing more is committed, and when that's applied no one waits any more.
-	n.transport.mute()
-	n.drain()
-	errRaft := n.raft.Shutdown().Error()
+	// Raft forgets to answer what it has handed to the state machine when it's shut down. So whoever waits for an answer
+	// is waited for while the others are still heard: then each entry is committed, or leadership is lost.
 	n.server.Stop()
-	n.peers.close()
-	n.board.close()
 	n.proposer.wait()
 	n.wg.Wait()
+	n.transport.mute()
+	errRaft := n.raft.Shutdown().Error()
+	n.peers.close()
+	n.board.close()
 	n.tenures.close()
 	n.machine.grown.fire()
 	return errors.Join(errRaft, n.transport.Close(), n.stores.close())
-}
-
-// drain waits until what's committed is applied.
-func (n *Node) drain() {
-	commit := n.raft.CommitIndex()
-	for index := commit; index > n.machine.handled.Load(); index-- {
-		var l raft.Log
-		if n.stores.log.GetLog(index, &l) != nil {
-			return
-		}
-		if l.Type == raft.LogCommand || l.Type == raft.LogConfiguration {
-			n.awaitHandled(index)
-			return
-		}
-	}
-}
-
-func (n *Node) awaitHandled(index uint64) {
-	deadline := time.Now().Add(n.timing.stuck)
-	for n.machine.handled.Load() < index && time.Now().Before(deadline) {
-		grown := n.machine.grown.wait()
-		if n.machine.handled.Load() >= index {
-			return
-		}
-		select {
-		case <-grown:
-		case <-time.After(10 * time.Millisecond):
-		}
-	}
 }
 
 // ID is this node's id.
