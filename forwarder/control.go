@@ -132,9 +132,9 @@ func (l *link) await(ctx context.Context, f *feed, c *iec104.Call, op *operation
 	control, err := op.wait(ctx, func() {
 		confirmed = true
 		if submit.Phase != fsmpb.ControlSubmit_SELECT || l.keepSelection(f, c.Object.Address, submit) {
-			sent = c.Confirm()
+			// By way of the feed, which alone keeps it before the events that it holds back.
+			sent = f.confirm(op.id, c.ASDU.Mirror(confirmation(c.ASDU.Cause), false))
 		}
-		f.goOn(op.id)
 	})
 	if err == nil && !control.OK {
 		err = fmt.Errorf("%w: %s", errUnanswered, control.Reason)
@@ -150,6 +150,14 @@ func (l *link) await(ctx context.Context, f *feed, c *iec104.Call, op *operation
 		return f.answer(c.ASDU.Mirror(iec104.ActivationTermination, err != nil), f.lastEvent(), maxBehind)
 	}
 	return nil
+}
+
+// confirmation is the cause that confirms another.
+func confirmation(cause iec104.CauseOfTransmission) iec104.CauseOfTransmission {
+	if cause == iec104.Deactivation {
+		return iec104.DeactivationCon
+	}
+	return iec104.ActivationCon
 }
 
 // refuse answers a command with P/N = 1.

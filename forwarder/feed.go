@@ -2,6 +2,7 @@ package forwarder
 
 import (
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -195,7 +196,7 @@ func (f *feed) nextEvents(a *iec104.ASDU) bool {
 	return true
 }
 
-// stopAt has the events wait at the confirmation of a control until goOn: what the device returns because of a command
+// stopAt has the events wait at the confirmation of a control until confirm or goOn: what the device returns because of a command
 // is told after its confirmation (101, clause 6.8), although the two take different ways.
 func (f *feed) stopAt(control string) {
 	f.mu.Lock()
@@ -206,7 +207,29 @@ func (f *feed) stopAt(control string) {
 	f.stops[control] = true
 }
 
-// goOn says that the confirmation is on its way.
+// confirm sends a control's confirmation, before the events that waited for it. It returns iec104.ErrNotStarted if the
+// link has stopped, iec104.ErrFull if too many answers wait.
+func (f *feed) confirm(control string, a iec104.ASDU) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.ended {
+		return iec104.ErrNotStarted
+	}
+	if len(f.answers) == maxAnswers {
+		return iec104.ErrFull
+	}
+	// Not behind what waits for events: those may be the ones that wait for this.
+	i := 0
+	for i < len(f.answers) && f.answers[i].after == 0 {
+		i++
+	}
+	f.answers = slices.Insert(f.answers, i, answer{asdu: a.Clone()})
+	delete(f.stops, control)
+	f.wake()
+	return nil
+}
+
+// goOn says that nothing more is to be waited for.
 func (f *feed) goOn(control string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -495,3 +495,50 @@ func TestFeedGoesOnAfterDroppedEvents(t *testing.T) {
 		t.Errorf("sent %d and counted %d as dropped, want %d and %d", events, f.sent.dropped, want, first-1)
 	}
 }
+
+// What a control brings about goes after its confirmation, which goes before whatever waits for events.
+func TestFeedConfirmsBeforeWhatFollows(t *testing.T) {
+	c := newCluster(t, fsmpb.Configure_EXCLUSIVE, "a")
+	c.device(t)
+	f := newTestFeed(t, c, 12, points)
+	f.begin(f.cursor.resume(f.clock, 0, 1<<40))
+	f.stopAt("one")
+	deadline := time.Now().Add(time.Minute).UnixMilli()
+	c.apply("fep1", &fsmpb.Command{Op: &fsmpb.Command_ControlSubmit{ControlSubmit: &fsmpb.ControlSubmit{
+		Id: "one", Origin: "test", Rtu: 1, Kind: fsmpb.Kind_DO, Point: 9, Type: uint32(iec104.C_SC_NA_1), DeadlineMs: deadline, Category: "DO"}}})
+	eventually(t, "the device's confirmation", func() (done bool) {
+		c.view(func(s *fsm.State) { ctl, _ := s.Control("one"); done = ctl.ConfirmedMs != 0 })
+		return done
+	})
+	c.values(t, 1, di(1, 1, 5))
+	other, err := iec104.DefaultProfile.New(iec104.Header{Type: iec104.C_DC_NA_1, Cause: iec104.ActivationTermination, CommonAddress: commonAddress},
+		iec104.Object{Address: 402})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.answer(other, f.lastEvent(), maxBehind); err != nil {
+		t.Fatal(err)
+	}
+	if got := f.rest(); len(got) != 0 {
+		t.Fatalf("before the confirmation: %v", got)
+	}
+	confirmation, err := iec104.DefaultProfile.New(iec104.Header{Type: iec104.C_SC_NA_1, Cause: iec104.ActivationCon, CommonAddress: commonAddress},
+		iec104.Object{Address: 401})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.confirm("one", confirmation); err != nil {
+		t.Fatal(err)
+	}
+	var got []iec104.TypeID
+	for _, a := range f.rest() {
+		got = append(got, a.Type)
+	}
+	if want := []iec104.TypeID{iec104.C_SC_NA_1, iec104.M_SP_TB_1, iec104.C_DC_NA_1}; !slices.Equal(got, want) {
+		t.Errorf("sent %v, want %v", got, want)
+	}
+	f.Stopped(nil)
+	if err := f.confirm("two", confirmation); err != iec104.ErrNotStarted {
+		t.Errorf("confirming on a stopped link: %v", err)
+	}
+}
