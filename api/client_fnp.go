@@ -33,7 +33,7 @@ func (c *Client) FNPSend(ctx context.Context, m FNPMessage) (sent FNPSent, err e
 	return sent, c.call(ctx, http.MethodPost, "/v1/fnp/send", m, &sent)
 }
 
-// FNPMessages reads up to limit of the messages that the endpoint got on that node after a number, oldest first.
+// FNPMessages reads up to limit of the messages that the endpoint has got after a number, oldest first.
 func (c *Client) FNPMessages(ctx context.Context, after uint64, limit int) (m FNPMessages, err error) {
 	return m, c.get(ctx, &m, "/v1/fnp/messages?after=%d&limit=%d", after, limit)
 }

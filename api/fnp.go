@@ -21,7 +21,7 @@ type FNP interface {
 	Send(ctx context.Context, m FNPMessage) (FNPSent, error)
 	// SetOffline makes a station offline as if it had left.
 	SetOffline(ctx context.Context, id chantable.ID) error
-	// Received returns what the endpoint has got on this node after a number, oldest first.
+	// Received returns what the endpoint has got after a number, oldest first, as far as it is kept and this node knows.
 	Received(after uint64, limit int) []FNPReceived
 }
 
@@ -123,19 +123,19 @@ type FNPSent struct {
 	Ms     int64  `json:"ms"` // until it was acknowledged
 }
 
-// FNPReceived is a message that the endpoint has got. It is kept in the memory of the node that got it.
+// FNPReceived is a message that the endpoint has got. It is in the replicated state.
 type FNPReceived struct {
-	Number  uint64 `json:"number"` // grows, also over restarts of the node
+	Number  uint64 `json:"number"` // from 1, without gaps, whoever owns the endpoint
 	TimeMs  int64  `json:"time_ms"`
 	From    uint64 `json:"from"`
-	CN      uint16 `json:"cn"` // of the sender; 0: it was not in the table
+	CN      uint16 `json:"cn"` // of the sender as the table is now; 0: it is not in it
 	InOrder bool   `json:"in_order"`
 	Data    []byte `json:"data"`
 }
 
 // FNPMessages is the answer of GET /v1/fnp/messages.
 type FNPMessages struct {
-	Node     string        `json:"node"` // whose memory they are from
+	Node     string        `json:"node"` // that answers
 	Messages []FNPReceived `json:"messages"`
 }
 
@@ -292,7 +292,7 @@ func (s *Server) sendFNP(w http.ResponseWriter, r *http.Request) error {
 	return reply(w, sent)
 }
 
-// listFNPMessages answers ?after=N&limit=N with what the endpoint has got on this node.
+// listFNPMessages answers ?after=N&limit=N with what the endpoint has got.
 func (s *Server) listFNPMessages(w http.ResponseWriter, r *http.Request) error {
 	f, err := s.fnp()
 	if err != nil {
@@ -309,11 +309,7 @@ func (s *Server) listFNPMessages(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	list := f.Received(after, int(limit))
-	if list == nil {
-		list = []FNPReceived{}
-	}
-	return reply(w, FNPMessages{Node: s.cfg.Node.Info().ID, Messages: list})
+	return reply(w, FNPMessages{Node: s.cfg.Node.Info().ID, Messages: f.Received(after, int(limit))})
 }
 
 // NewFNPEntry is an entry of the table as it is at an instant, Unix ms.

@@ -71,7 +71,7 @@ func (f *fakeFNP) SetOffline(_ context.Context, id chantable.ID) error {
 }
 
 func (f *fakeFNP) Received(after uint64, limit int) []FNPReceived {
-	var list []FNPReceived
+	list := []FNPReceived{}
 	for _, r := range f.kept {
 		if r.Number > after && len(list) < limit {
 			list = append(list, r)

@@ -105,6 +105,14 @@ func (a *admission[T]) contactOf(session uint64) uint64 {
 	return a.offer(session)
 }
 
+// find returns the session that has shown this contact; nil if there is none, or it was given another since.
+func (a *admission[T]) find(session, contact uint64) *sender[T] {
+	if el, ok := a.known[session]; ok && el.Value.(*sender[T]).contact == contact {
+		return el.Value.(*sender[T])
+	}
+	return nil
+}
+
 func (a *admission[T]) evict(el *list.Element) {
 	s := el.Value.(*sender[T])
 	delete(a.known, s.session)

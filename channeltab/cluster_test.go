@@ -26,13 +26,16 @@ type fakeGroup struct {
 	info  cluster.Info
 	lead  bool
 	err   error
+
+	stalled chan struct{} // closed: proposals are not held up
 }
 
 func newFakeGroup(t *testing.T, withFNP bool) *fakeGroup {
 	t.Helper()
 	g := &fakeGroup{state: fsm.New(), grown: make(chan struct{}), led: make(chan struct{})}
+	g.stall(false)
 	g.apply(&fsmpb.Command{Op: &fsmpb.Command_Configure{Configure: &fsmpb.Configure{
-		Digest: "test", Fnp: withFNP, Nodes: []*fsmpb.Configure_Node{{Id: "fep1", Host: 1, Role: "fep"}},
+		Digest: "test", Fnp: withFNP, Nodes: []*fsmpb.Configure_Node{{Id: "fep1", Host: 1, Role: "fep"}, {Id: "fep2", Host: 2, Role: "fep"}},
 	}}})
 	return g
 }
@@ -67,9 +70,31 @@ func (g *fakeGroup) Applied() (uint64, <-chan struct{}) {
 	return g.index, g.grown
 }
 
-func (g *fakeGroup) Propose(_ context.Context, c *fsmpb.Command) (cluster.Result, error) {
+// stall holds proposals up, or lets them go on.
+func (g *fakeGroup) stall(up bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if up {
+		g.stalled = make(chan struct{})
+		return
+	}
+	if g.stalled == nil {
+		g.stalled = make(chan struct{})
+	}
+	close(g.stalled)
+}
+
+func (g *fakeGroup) Propose(ctx context.Context, c *fsmpb.Command) (cluster.Result, error) {
 	if g.err != nil {
 		return cluster.Result{}, g.err
+	}
+	g.mu.Lock()
+	stalled := g.stalled
+	g.mu.Unlock()
+	select {
+	case <-stalled:
+	case <-ctx.Done():
+		return cluster.Result{}, ctx.Err()
 	}
 	c.AtMs = 5000
 	return g.apply(c), nil

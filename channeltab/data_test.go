@@ -62,7 +62,7 @@ func TestFullInbox(t *testing.T) {
 		seq++
 		var acks []Ack
 		for i := range fragments(n) {
-			acks = box.take(now, in, 1, 1, Data{AckNow: true, Index: uint8(i), Seq: seq, Base: seq, Length: uint32(n), Payload: make([]byte, min(maxFragment, n-i*maxFragment))})
+			acks = box.take(now, in, Message{From: 1, CN: 1}, Data{AckNow: true, Index: uint8(i), Seq: seq, Base: seq, Length: uint32(n), Payload: make([]byte, min(maxFragment, n-i*maxFragment))})
 		}
 		return acks
 	}
@@ -78,7 +78,7 @@ func TestFullInbox(t *testing.T) {
 		t.Errorf("%d messages in the inbox, want %d", len(box.messages), maxInbox)
 	}
 	m, _ := box.pop()
-	if acks := box.take(now, in, 1, 1, Data{Seq: seq, Base: seq, Length: 10, Payload: make([]byte, 10)}); len(acks) != 1 || !acks[0].Delivered || len(m.Payload) != 10 {
+	if acks := box.take(now, in, Message{From: 1, CN: 1}, Data{Seq: seq, Base: seq, Length: 10, Payload: make([]byte, 10)}); len(acks) != 1 || !acks[0].Delivered || len(m.Payload) != 10 {
 		t.Errorf("after one was read: %+v", acks)
 	}
 	for range maxInbox {
@@ -108,20 +108,20 @@ func TestAssemblyIsBounded(t *testing.T) {
 		in := &incoming{}
 		streams = append(streams, in)
 		for seq := range uint64(seqWindow + 5) {
-			box.take(now, in, chantable.ID(i), 0, Data{Seq: seq, Length: MaxMessage, Payload: make([]byte, maxFragment)})
+			box.take(now, in, Message{From: chantable.ID(i)}, Data{Seq: seq, Length: MaxMessage, Payload: make([]byte, maxFragment)})
 		}
 	}
 	if box.assembly > maxAssembly || b.core.stats.Overflow == 0 {
 		t.Errorf("%d octets in assembly, want at most %d; %d without room", box.assembly, maxAssembly, b.core.stats.Overflow)
 	}
-	box.take(now, streams[0], 0, 0, Data{Seq: 1, Length: 5, Payload: make([]byte, 5)}) // another length
+	box.take(now, streams[0], Message{}, Data{Seq: 1, Length: 5, Payload: make([]byte, 5)}) // another length
 	if b.core.stats.Malformed != 1 {
 		t.Errorf("a fragment that does not belong: %d malformed", b.core.stats.Malformed)
 	}
 	for _, in := range streams[1:] {
 		box.sweep(in, now.Add(time.Second))
 	}
-	box.take(now, streams[0], 0, 0, Data{Seq: 40, Base: 40, Length: 5, Payload: make([]byte, 5)})
+	box.take(now, streams[0], Message{}, Data{Seq: 40, Base: 40, Length: 5, Payload: make([]byte, 5)})
 	if box.assembly != 0 {
 		t.Errorf("%d octets are left", box.assembly)
 	}

@@ -139,7 +139,7 @@ func (r *octets) body(k Kind) Body {
 	case KindKnock:
 		return Knock{}
 	case KindHello:
-		return Hello{EchoTo: r.id(), EchoSession: r.u64(), EchoCounter: r.u64(), Offer: r.u64()}
+		return Hello{EchoTo: r.id(), EchoSession: r.u64(), EchoCounter: r.u64(), Offer: r.u64(), Remembers: r.flags(flagRemembers) != 0}
 	case KindRegister:
 		return Register{
 			Unicast: r.flags(flagUnicast) != 0, Level: r.u8(), CN: chantable.CN(r.u16()), Instance: r.u64(), Epoch: r.u64(),

@@ -9,6 +9,7 @@ import (
 
 // Flags, each in the octet named after its body.
 const (
+	flagRemembers = 1 // Hello
 	flagUnicast   = 1 // Register
 	flagMulticast = 1 // Answer
 	flagConfirm   = 1 // Table
@@ -37,7 +38,8 @@ func (h Hello) append(b []byte) []byte {
 	b = be64(b, uint64(h.EchoTo))
 	b = be64(b, h.EchoSession)
 	b = be64(b, h.EchoCounter)
-	return be64(b, h.Offer)
+	b = be64(b, h.Offer)
+	return append(b, bit(h.Remembers, flagRemembers))
 }
 
 func (r Register) append(b []byte) []byte {

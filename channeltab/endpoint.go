@@ -2,6 +2,7 @@ package channeltab
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
 	"time"
@@ -39,21 +40,21 @@ func (t tenure) Epoch() uint64 { return t.Tenure.Epoch }
 
 // EndpointConfig is what one node of the pair is told of the pair's own station.
 type EndpointConfig struct {
-	Station  StationConfig // as it is on this node; Epoch, Begin and Guard are filled in
+	Station  StationConfig // as it is on this node; Epoch, Begin, Kept and Guard are filled in
 	Tenures  Tenures
 	Registry Registry // has the table to begin with
+	Mailbox  Mailbox
 }
 
 // Endpoint is the pair's own station: one installation that runs on the node which owns it. It registers under the epoch
-// of the ownership, so a table that has heard of the new owner turns the old one away. Its methods may be called from
-// several goroutines.
+// of the ownership, so a table that has heard of the new owner turns the old one away. What it receives it has
+// kept in that epoch before it acknowledges it. Its methods may be called from several goroutines.
 type Endpoint struct {
 	cfg EndpointConfig
 	log *slog.Logger
 
 	mu      sync.Mutex
 	station *Station // nil while this node does not run it
-	inbox   mailbox
 }
 
 // reopenAfter is how long the endpoint waits before it tries again to open its sockets.
@@ -67,7 +68,7 @@ func NewEndpoint(cfg EndpointConfig) (*Endpoint, error) {
 	if err := cfg.Station.Multicast.validate(cfg.Station.Listen); err != nil {
 		return nil, err
 	}
-	e := &Endpoint{cfg: cfg, log: cfg.Station.Log, inbox: newMailbox()}
+	e := &Endpoint{cfg: cfg, log: cfg.Station.Log}
 	if e.log == nil {
 		e.log = slog.New(slog.DiscardHandler)
 	}
@@ -98,6 +99,7 @@ func (e *Endpoint) Run(ctx context.Context) error {
 func (e *Endpoint) serve(ctx context.Context, t Tenure) error {
 	cfg := e.cfg.Station
 	cfg.Epoch, cfg.Guard, cfg.Begin = t.Epoch(), t.Valid, e.cfg.Registry.Since(0, 0)
+	cfg.Kept = e.cfg.Mailbox.Kept
 	s, err := OpenStation(cfg)
 	if err != nil {
 		return err
@@ -114,7 +116,14 @@ func (e *Endpoint) serve(ctx context.Context, t Tenure) error {
 		if err != nil {
 			return nil // the tenure or the node has ended
 		}
-		e.inbox.add(time.Now(), m)
+		// One after the other: those that are to be in order are kept in order.
+		switch err := e.cfg.Mailbox.Keep(ctx, cfg.Epoch, m); {
+		case errors.Is(err, ErrEpochOver) || ctx.Err() != nil:
+			return nil
+		case err != nil:
+			return err
+		}
+		s.Keep(m)
 	}
 }
 
@@ -129,10 +138,4 @@ func (e *Endpoint) Station() (*Station, bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.station, e.station != nil
-}
-
-// Received returns up to limit of the messages that came to this node after a number, oldest first, and a channel that
-// is closed when there are more. Number 0 is the oldest that is kept.
-func (e *Endpoint) Received(after uint64, limit int) (list []Received, more <-chan struct{}) {
-	return e.inbox.after(after, limit)
 }

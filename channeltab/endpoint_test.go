@@ -3,13 +3,13 @@ package channeltab
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/netip"
 	"sync"
 	"testing"
-	"time"
 
-	"github.com/fepha/fepha/fsm/chantable"
+	"github.com/fepha/fepha/cluster"
+	"github.com/fepha/fepha/fsm"
+	"github.com/fepha/fepha/fsm/fsmpb"
 )
 
 // fakeTenures gives a tenure of each epoch that it is told of.
@@ -75,18 +75,50 @@ func (t *fakeTenure) end() {
 // pairNode is the endpoint on one node of the pair.
 type pairNode struct {
 	*Endpoint
+	group   groupNode
 	tenures fakeTenures
 	address netip.AddrPort
 }
 
-func newPairNode(t *testing.T, c *realCentre) *pairNode {
+// groupNode is one node of a group that keeps what the endpoint receives.
+type groupNode struct {
+	*fakeGroup
+	id string
+}
+
+func (n groupNode) Propose(ctx context.Context, c *fsmpb.Command) (cluster.Result, error) {
+	c.Node = n.id
+	return n.fakeGroup.Propose(ctx, c)
+}
+
+// own makes the node the owner and returns its tenure.
+func (n *pairNode) own() *fakeTenure {
+	var epoch uint64
+	n.group.View(func(s *fsm.State) { r, _ := s.Resource(fsm.FNPResource()); epoch = r.Epoch })
+	n.group.apply(&fsmpb.Command{Op: &fsmpb.Command_Assign{Assign: &fsmpb.Assign{Resource: fsm.FNPResource(), ExpectEpoch: epoch, Owner: n.group.id}}})
+	t := newFakeTenure(epoch + 1)
+	n.tenures <- t
+	return t
+}
+
+// kept is what the group has kept.
+func (n *pairNode) kept() (texts []string) {
+	n.group.View(func(s *fsm.State) {
+		for _, m := range s.FNPMessages(0, 100) {
+			texts = append(texts, string(m.Payload))
+		}
+	})
+	return texts
+}
+
+func newPairNode(t *testing.T, c *realCentre, g *fakeGroup, id string) *pairNode {
 	t.Helper()
-	n := &pairNode{tenures: make(fakeTenures), address: freePort(t, "127.0.0.1:0")}
+	n := &pairNode{group: groupNode{g, id}, tenures: make(fakeTenures), address: freePort(t, "127.0.0.1:0")}
 	cfg := StationConfig{
 		ID: 21, Name: "pair", Level: 1, Instance: 2121, Listen: n.address, Centres: c.all, Keys: testKeys(), Timing: fast,
 	}
 	var err error
-	if n.Endpoint, err = NewEndpoint(EndpointConfig{Station: cfg, Tenures: n.tenures.wait, Registry: c.memory.Node("endpoint")}); err != nil {
+	if n.Endpoint, err = NewEndpoint(EndpointConfig{Station: cfg, Tenures: n.tenures.wait, Registry: c.memory.Node("endpoint"), Mailbox: NewReplicated(n.group)}); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -105,7 +137,8 @@ func newPairNode(t *testing.T, c *realCentre) *pairNode {
 func TestEndpointMoves(t *testing.T) {
 	c := openRealCentre(t, "127.0.0.1:0", netip.Addr{})
 	other := c.station(t, 1, nil)
-	first, second := newPairNode(t, c), newPairNode(t, c)
+	g := newFakeGroup(t, true)
+	first, second := newPairNode(t, c, g, "fep1"), newPairNode(t, c, g, "fep2")
 
 	at := func(address netip.AddrPort) func() bool {
 		return func() bool {
@@ -113,39 +146,38 @@ func TestEndpointMoves(t *testing.T) {
 			return ok && e.Online && e.Address == address && e.Level == 1
 		}
 	}
-	send := func(n *pairNode, text string) {
+	send := func(text string) {
 		t.Helper()
 		if err := other.SendDataByID(withDeadline(t), 21, []byte(text), InOrder); err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, fmt.Sprintf("%q to be kept", text), func() bool {
-			list, _ := n.Received(0, 10)
-			return len(list) > 0 && string(list[len(list)-1].Payload) == text && list[len(list)-1].From == 1
-		})
+		// Acknowledged is kept: there's nothing to wait for.
+		if list := first.kept(); len(list) == 0 || list[len(list)-1] != text {
+			t.Errorf("%q is acknowledged, but kept are %q", text, list)
+		}
 	}
-	epoch5 := newFakeTenure(5)
-	first.tenures <- epoch5
+	epoch1 := first.own()
 	eventually(t, "the endpoint to be in the copy", at(first.address))
-	send(first, "to the first")
+	send("to the first")
 	if _, ok := second.Station(); ok {
 		t.Error("the second node runs the endpoint without owning it")
 	}
 
-	epoch5.end()
-	<-epoch5.closed
+	epoch1.end()
+	<-epoch1.closed
 	if _, ok := first.Station(); ok {
 		t.Error("the first node runs the endpoint after its tenure")
 	}
-	second.tenures <- newFakeTenure(6)
+	second.own()
 	eventually(t, "the new address to be in the copy", at(second.address))
-	send(second, "to the second")
+	send("to the second")
 	s, _ := second.Station()
 	if err := s.SendDataByID(withDeadline(t), 1, []byte("back"), AnyOrder); err != nil {
 		t.Error(err)
 	}
 
 	// The first takes itself for the owner still.
-	first.tenures <- newFakeTenure(5)
+	first.tenures <- newFakeTenure(1)
 	eventually(t, "the former owner to be refused", func() bool {
 		s, ok := first.Station()
 		return ok && s.Status().Outcome == Superseded
@@ -185,32 +217,66 @@ func TestStationAsksItsGuard(t *testing.T) {
 	}
 }
 
-func TestMailboxIsBounded(t *testing.T) {
-	b := newMailbox()
-	now := time.UnixMicro(1_000_000)
-	for i := range maxKept + 10 {
-		b.add(now, Message{From: chantable.ID(i + 1)})
+// TestEndpointKeepsBeforeItAcknowledges: a message that can't be committed is not acknowledged; and one that was committed
+// by a former owner, without an acknowledgement, is acknowledged by the next one and kept once.
+func TestEndpointKeepsBeforeItAcknowledges(t *testing.T) {
+	c := openRealCentre(t, "127.0.0.1:0", netip.Addr{})
+	other := c.station(t, 1, nil)
+	g := newFakeGroup(t, true)
+	first, second := newPairNode(t, c, g, "fep1"), newPairNode(t, c, g, "fep2")
+	at := func(address netip.AddrPort) func() bool {
+		return func() bool { e, ok := other.Lookup(21); return ok && e.Online && e.Address == address }
 	}
-	all, _ := b.after(0, 2*maxKept)
-	if len(all) != maxKept || all[0].From != 11 || all[0].Number != 1_000_010 {
-		t.Errorf("%d kept, the first %+v", len(all), all[0])
-	}
-	page, _ := b.after(all[4].Number, 3)
-	if len(page) != 3 || page[0].From != all[5].From {
-		t.Errorf("after the fifth: %+v", page)
-	}
-	none, more := b.after(all[len(all)-1].Number, 3)
-	if len(none) != 0 {
-		t.Errorf("after the last: %+v", none)
-	}
-	b.add(now, Message{Payload: make([]byte, maxKeptSize)})
+	tenure := first.own()
+	eventually(t, "the endpoint to be in the copy", at(first.address))
+
+	g.stall(true)
+	sent := make(chan error, 1)
+	go func() { sent <- other.SendDataByID(withDeadline(t), 21, []byte("hello"), AnyOrder) }()
+	eventually(t, "the message to be delivered", func() bool { s, ok := first.Station(); return ok && s.Stats().Delivered == 1 })
+	eventually(t, "repetitions", func() bool { s, ok := first.Station(); return ok && s.Stats().Duplicates > 2 })
 	select {
-	case <-more:
+	case err := <-sent:
+		t.Fatalf("settled before it was kept: %v", err)
 	default:
-		t.Error("not told of another")
 	}
-	b.add(now, Message{From: 9, Payload: []byte("x")})
-	if all, _ := b.after(0, maxKept); len(all) != 1 || all[0].From != 9 {
-		t.Errorf("%d kept after a large one and another, the first from %d", len(all), all[0].From)
+	if s, _ := first.Station(); s.Stats().Delivered != 1 {
+		t.Errorf("%d delivered", s.Stats().Delivered)
+	}
+
+	// It's committed, but its owner is no longer heard.
+	s, _ := first.Station()
+	s.Silence()
+	g.stall(false)
+	eventually(t, "it to be kept", func() bool { return len(first.kept()) == 1 })
+	tenure.end()
+	<-tenure.closed
+	second.own()
+	if err := <-sent; err != nil {
+		t.Errorf("after the move: %v", err)
+	}
+	if kept := second.kept(); len(kept) != 1 || kept[0] != "hello" {
+		t.Errorf("kept %q", kept)
+	}
+	if s, ok := second.Station(); !ok || s.Stats().Delivered != 0 {
+		t.Error("it was delivered again")
+	}
+}
+
+// TestFormerOwnerAcknowledgesNothing: what an owner of an earlier epoch still receives is neither kept nor acknowledged.
+func TestFormerOwnerAcknowledgesNothing(t *testing.T) {
+	c := openRealCentre(t, "127.0.0.1:0", netip.Addr{})
+	other := c.station(t, 1, nil)
+	g := newFakeGroup(t, true)
+	first := newPairNode(t, c, g, "fep1")
+	tenure := first.own()
+	eventually(t, "the endpoint to be in the copy", func() bool { e, ok := other.Lookup(21); return ok && e.Online })
+	g.apply(&fsmpb.Command{Op: &fsmpb.Command_Assign{Assign: &fsmpb.Assign{Resource: fsm.FNPResource(), ExpectEpoch: 1, Owner: "fep2"}}})
+	if err := other.SendDataByID(withDeadline(t), 21, []byte("hello"), AnyOrder); !errors.Is(err, ErrNotAcknowledged) {
+		t.Errorf("sent to a former owner: %v", err)
+	}
+	<-tenure.closed // it ended by itself
+	if kept := first.kept(); len(kept) != 0 {
+		t.Errorf("kept %q", kept)
 	}
 }

@@ -30,6 +30,8 @@ var (
 	ErrDatagram = errors.New("channeltab: malformed datagram")
 	// ErrKey: the datagram was not made with a key of this network.
 	ErrKey = errors.New("channeltab: datagram not authentic")
+	// ErrEpochOver: another node owns the pair's endpoint.
+	ErrEpochOver = errors.New("channeltab: epoch of the endpoint is over")
 	// ErrClosed: the station or centre was closed.
 	ErrClosed = errors.New("channeltab: closed")
 )

@@ -2,6 +2,7 @@ package channeltab
 
 import (
 	"math/bits"
+	"net/netip"
 	"time"
 
 	"github.com/fepha/fepha/fsm/chantable"
@@ -9,7 +10,7 @@ import (
 
 // Bounds of what a station holds for its application.
 const (
-	maxInbox      = 1024             // messages delivered and not yet read
+	maxInbox      = 1024             // messages delivered and not yet read, or not yet kept
 	maxInboxSize  = 8 << 20          // octets of them
 	maxAssembly   = 16 << 20         // octets of messages that are not complete
 	assemblyAfter = 60 * time.Second // an incomplete message without a new fragment for so long is dropped
@@ -21,13 +22,33 @@ type Message struct {
 	CN      chantable.CN // of the sender in this station's copy; 0 if it has none
 	Stream  Stream
 	Payload []byte
+
+	receipt receipt
 }
 
-// inbox puts messages together and delivers each at most once.
+// receipt is what it takes to acknowledge a message later, and what it's known by: the session and number of its sender,
+// which stay when this station goes on elsewhere.
+type receipt struct {
+	to      netip.AddrPort
+	session uint64
+	contact uint64
+	counter uint64
+	seq     uint64
+	base    uint64
+}
+
+// Kept tells which messages of a stream of a sender's session are kept: the sender has settled all below floor, and
+// floor+i is kept if bit i of marks is set. Both are 0 if it's not known.
+type Kept func(from chantable.ID, session uint64, s Stream) (floor, marks uint64)
+
+// inbox puts messages together and delivers each at most once. With kept, what is delivered is acknowledged only once
+// the application has kept it.
 type inbox struct {
 	messages []Message
-	size     int // octets in messages
-	assembly int // octets of buffers in assemblies
+	kept     Kept // nil: a message is acknowledged as it's delivered
+	count    int  // messages that take room: not yet read, or not yet kept
+	size     int  // octets of them
+	assembly int  // octets of buffers in assemblies
 	stats    *Stats
 }
 
@@ -38,7 +59,8 @@ type inbox struct {
 type incoming struct {
 	begun  bool
 	floor  uint64
-	done   uint64 // bit i: message floor+i has been delivered
+	done   uint64 // bit i: message floor+i has been delivered, and may be acknowledged
+	held   uint64 // bit i: message floor+i has been delivered, but is not yet kept
 	builds map[uint64]*assembly
 }
 
@@ -48,10 +70,14 @@ type assembly struct {
 	touched time.Time
 }
 
-// take takes in a fragment and reports the messages to be acknowledged, each with what has come of it.
-func (b *inbox) take(now time.Time, in *incoming, from chantable.ID, cn chantable.CN, d Data) []Ack {
+// take takes in a fragment of a message, of which m has the sender, and reports the messages to be acknowledged, each with
+// what has come of it.
+func (b *inbox) take(now time.Time, in *incoming, m Message, d Data) []Ack {
 	if !in.begun {
 		in.begun, in.floor, in.builds = true, d.Base, map[uint64]*assembly{}
+		if b.kept != nil {
+			in.floor, in.done = b.kept(m.From, m.receipt.session, d.Stream)
+		}
 	}
 	b.advance(in, d.Base)
 	switch {
@@ -64,6 +90,12 @@ func (b *inbox) take(now time.Time, in *incoming, from chantable.ID, cn chantabl
 	case in.done>>(d.Seq-in.floor)&1 != 0:
 		b.stats.Duplicates++
 		return []Ack{{Stream: d.Stream, Seq: d.Seq, Delivered: true, Fragments: 1<<d.Count() - 1}}
+	case in.held>>(d.Seq-in.floor)&1 != 0:
+		b.stats.Duplicates++
+		if d.AckNow { // that it has come, and no more
+			return []Ack{{Stream: d.Stream, Seq: d.Seq, Fragments: 1<<d.Count() - 1}}
+		}
+		return nil
 	}
 	a := in.builds[d.Seq]
 	if a == nil {
@@ -83,36 +115,42 @@ func (b *inbox) take(now time.Time, in *incoming, from chantable.ID, cn chantabl
 	a.got |= 1 << d.Index
 	copy(fragment(a.payload, int(d.Index)), d.Payload)
 
-	acks := b.deliver(in, from, cn, d)
-	if len(acks) == 0 && d.AckNow {
+	acks := b.deliver(in, m, d)
+	if len(acks) == 0 && d.AckNow && in.builds[d.Seq] != nil {
 		acks = []Ack{{Stream: d.Stream, Seq: d.Seq, Fragments: a.got}}
 	}
 	return acks
 }
 
 // deliver hands over what is complete and, in an ordered stream, next.
-func (b *inbox) deliver(in *incoming, from chantable.ID, cn chantable.CN, d Data) []Ack {
+func (b *inbox) deliver(in *incoming, m Message, d Data) []Ack {
 	var acks []Ack
 	seq := d.Seq
 	for {
 		if d.Stream == InOrder {
-			seq = in.floor + uint64(bits.TrailingZeros64(^in.done))
+			seq = in.floor + uint64(bits.TrailingZeros64(^(in.done | in.held)))
 		}
 		a := in.builds[seq]
 		if a == nil || a.got != 1<<fragments(len(a.payload))-1 || !b.room(len(a.payload)) {
 			return acks
 		}
-		b.messages = append(b.messages, Message{From: from, CN: cn, Stream: d.Stream, Payload: a.payload})
+		m.Stream, m.Payload, m.receipt.seq, m.receipt.base = d.Stream, a.payload, seq, in.floor
+		b.messages = append(b.messages, m)
+		b.count++
 		b.size += len(a.payload)
 		b.stats.Delivered++
 		b.drop(in, seq)
+		if b.kept != nil {
+			in.held |= 1 << (seq - in.floor)
+			continue
+		}
 		in.done |= 1 << (seq - in.floor)
 		acks = append(acks, Ack{Stream: d.Stream, Seq: seq, Delivered: true, Fragments: a.got})
 	}
 }
 
 func (b *inbox) room(n int) bool {
-	return len(b.messages) < maxInbox && (b.size+n <= maxInboxSize || len(b.messages) == 0)
+	return b.count < maxInbox && (b.size+n <= maxInboxSize || b.count == 0)
 }
 
 // advance moves the floor up to the sender's base.
@@ -120,7 +158,8 @@ func (b *inbox) advance(in *incoming, base uint64) {
 	if base <= in.floor {
 		return
 	}
-	in.done >>= min(base-in.floor, 64)
+	in.done >>= base - in.floor // by 64 or more: 0
+	in.held >>= base - in.floor
 	in.floor = base
 	for seq := range in.builds {
 		if seq < base {
@@ -151,6 +190,22 @@ func (b *inbox) pop() (Message, bool) {
 	m := b.messages[0]
 	b.messages[0] = Message{}
 	b.messages = b.messages[1:]
-	b.size -= len(m.Payload)
+	if b.kept == nil {
+		b.release(m)
+	}
 	return m, true
+}
+
+// settle notes that a message was kept. Its sender may have given it up meanwhile.
+func (in *incoming) settle(seq uint64) {
+	if seq >= in.floor {
+		in.held &^= 1 << (seq - in.floor)
+		in.done |= 1 << (seq - in.floor)
+	}
+}
+
+// release gives back the room of a message.
+func (b *inbox) release(m Message) {
+	b.count--
+	b.size -= len(m.Payload)
 }

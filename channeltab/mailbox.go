@@ -1,61 +1,62 @@
 package channeltab
 
 import (
-	"slices"
-	"sync"
+	"context"
+	"errors"
+	"fmt"
 	"time"
+
+	"github.com/fepha/fepha/cluster"
+	"github.com/fepha/fepha/fsm"
+	"github.com/fepha/fepha/fsm/chantable"
+	"github.com/fepha/fepha/fsm/fsmpb"
 )
 
-// Bounds of what the endpoint keeps of what it has received; the oldest goes first.
-const (
-	maxKept     = 1000
-	maxKeptSize = 8 << 20 // octets of payload
-)
+// Mailbox keeps what the pair's endpoint receives in the group's state, where every node, and the next owner, finds it.
+type Mailbox interface {
+	// Keep commits a message in an epoch of the endpoint; one that is kept already is not kept again. The error wraps
+	// ErrEpochOver, the context's or the node's.
+	Keep(ctx context.Context, epoch uint64, m Message) error
 
-// Received is a message that the pair's endpoint has got.
-type Received struct {
-	Number uint64 // grows; the time in µs since 1970, or 1 more than the last one. A restart makes none of them come again
-	At     time.Time
-	Message
+	// Kept tells what is kept; see [Kept]. In a tenure it knows all that was kept in the epochs before.
+	Kept(from chantable.ID, session uint64, s Stream) (floor, marks uint64)
 }
 
-// mailbox keeps the newest messages. They are in this node's memory alone.
-type mailbox struct {
-	mu   sync.Mutex
-	kept []Received
-	size int
-	last uint64
-	more chan struct{} // closed and replaced when one is added
-}
+var _ Mailbox = (*Replicated)(nil)
 
-func newMailbox() mailbox { return mailbox{more: make(chan struct{})} }
+// retryKeep is how long the endpoint waits before it proposes a message again that an overloaded node refused.
+const retryKeep = 100 * time.Millisecond
 
-func (b *mailbox) add(now time.Time, m Message) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.last = max(b.last+1, uint64(now.UnixMicro()))
-	b.kept = append(b.kept, Received{b.last, now, m})
-	b.size += len(m.Payload)
-	for len(b.kept) > maxKept || b.size > maxKeptSize {
-		b.size -= len(b.kept[0].Payload)
-		b.kept[0] = Received{}
-		b.kept = b.kept[1:]
-	}
-	close(b.more)
-	b.more = make(chan struct{})
-}
-
-func (b *mailbox) after(number uint64, limit int) ([]Received, <-chan struct{}) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	i, _ := slices.BinarySearchFunc(b.kept, number+1, func(r Received, n uint64) int {
+// Keep implements Mailbox.
+func (r *Replicated) Keep(ctx context.Context, epoch uint64, m Message) error {
+	for {
+		res, err := r.node.Propose(ctx, &fsmpb.Command{Op: &fsmpb.Command_FnpReceive{FnpReceive: &fsmpb.FnpReceive{
+			Epoch: epoch, From: uint64(m.From), Session: m.receipt.session, Stream: uint32(m.Stream), Seq: m.receipt.seq,
+			Base: m.receipt.base, Payload: m.Payload,
+		}}})
 		switch {
-		case r.Number < n:
-			return -1
-		case r.Number > n:
-			return 1
+		case errors.Is(err, cluster.ErrOverloaded):
+			select {
+			case <-time.After(retryKeep):
+				continue
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		case err != nil:
+			return fmt.Errorf("channeltab: keep a message of station %d: %w", m.From, err)
 		}
-		return 0
-	})
-	return slices.Clone(b.kept[i:min(len(b.kept), i+limit)]), b.more
+		switch res.GetCode() {
+		case fsmpb.Result_OK, fsmpb.Result_DUPLICATE:
+			return nil
+		case fsmpb.Result_STALE_EPOCH:
+			return fmt.Errorf("%w: %s", ErrEpochOver, res.GetMessage())
+		}
+		return fmt.Errorf("channeltab: keep a message of station %d: refused: %s", m.From, res.GetMessage())
+	}
+}
+
+// Kept implements Mailbox.
+func (r *Replicated) Kept(from chantable.ID, session uint64, stream Stream) (floor, marks uint64) {
+	r.node.View(func(s *fsm.State) { floor, marks = s.FNPDelivered(from, session, uint8(stream)) })
+	return floor, marks
 }

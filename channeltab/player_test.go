@@ -23,6 +23,7 @@ type player struct {
 	begun  time.Time               // of the current command
 	cuts   map[[2]netip.AddrPort]bool
 	codecs *Codec
+	mail   *simMailbox
 }
 
 type sentDatagram struct {
@@ -288,6 +289,14 @@ func (p *player) addStation(args []string) error {
 			s.setup.epoch = n - 1
 		case "unicast":
 			s.setup.listens = false
+		case "keeps":
+			if p.mail == nil {
+				p.mail = newSimMailbox(p.world)
+			}
+			if p.mail.commit, err = time.ParseDuration(value); err != nil {
+				return err
+			}
+			s.mail = p.mail
 		case "centres":
 			g := p.groups[slices.IndexFunc(p.groups, func(g *simGroup) bool { return fmt.Sprint(g.id) == value })]
 			s.setup.centres = g.addresses

@@ -278,14 +278,31 @@ func (p *pool) hello(now time.Time, from chantable.ID, h Hello) {
 	p.certain(now, r)
 	if r.contact.number != h.Offer {
 		r.contact.number = h.Offer
-		p.fail(r, func(m *message) error {
-			if m.under != 0 {
-				return fmt.Errorf("%w: station %d", ErrInDoubt, r.id)
-			}
-			return nil
-		})
+		if h.Remembers {
+			p.resume(now, r)
+		} else {
+			p.fail(r, func(m *message) error {
+				if m.under != 0 {
+					return fmt.Errorf("%w: station %d", ErrInDoubt, r.id)
+				}
+				return nil
+			})
+		}
 	}
 	p.pump(now, r)
+}
+
+// resume goes on with what is under way: the peer runs anew, with none of the fragments, but it knows which messages it has.
+func (p *pool) resume(now time.Time, r *peer) {
+	for i := range r.streams {
+		for _, m := range r.streams[i].pending {
+			if m.under != 0 {
+				m.under, m.got, m.most, m.attempts = r.contact.number, 0, 0, 0
+				p.stats.Resent++
+				p.transmit(now, r, Stream(i), m)
+			}
+		}
+	}
 }
 
 // ack takes in what a peer says of a message.

@@ -41,7 +41,7 @@ func protocolExamples() []example {
 		{
 			"2. Hello: the centre offers a contact",
 			Datagram{From: 900, Session: centre, To: 1001, Body: Hello{EchoSession: a, EchoCounter: 1, Offer: contactC}},
-			[]field{{8, "you sent to 0"}, {8, "your session"}, {8, "your counter 1"}, {8, "the contact to use"}},
+			[]field{{8, "you sent to 0"}, {8, "your session"}, {8, "your counter 1"}, {8, "the contact to use"}, {1, "flags"}},
 		},
 		{"3. Register again, with the contact", fromA(0, 2, contactC, register), registerFields},
 		{
@@ -72,7 +72,7 @@ func protocolExamples() []example {
 		{
 			"8. Hello: its contact",
 			Datagram{From: 1002, Session: b, To: 1001, Body: Hello{EchoTo: 1002, EchoSession: a, EchoCounter: 1, Offer: contactB}},
-			[]field{{8, "you sent to 1002"}, {8, "your session"}, {8, "your counter 1"}, {8, "the contact to use"}},
+			[]field{{8, "you sent to 1002"}, {8, "your session"}, {8, "your counter 1"}, {8, "the contact to use"}, {1, "flags"}},
 		},
 		{
 			"9. Data: a message of one fragment", data,

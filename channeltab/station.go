@@ -167,7 +167,7 @@ func (s *Station) SendData(ctx context.Context, cn chantable.CN, payload []byte,
 }
 
 // SendDataByID sends a message of at most MaxMessage octets to a station and waits until it is acknowledged, which
-// means that its application's Receive has it or will have it. The error wraps ErrUnknownID, ErrTooLong or ErrPoolFull,
+// means that its application's Receive has it or will have it, or has kept it. The error wraps ErrUnknownID, ErrTooLong or ErrPoolFull,
 // and then nothing was sent; or ErrNotAcknowledged, ErrInDoubt, ErrWrongStation, the context's or ErrClosed.
 func (s *Station) SendDataByID(ctx context.Context, id chantable.ID, payload []byte, stream Stream) error {
 	if stream >= streams {
@@ -229,6 +229,15 @@ func (s *Station) Receive(ctx context.Context) (Message, error) {
 			return Message{}, ctx.Err()
 		}
 	}
+}
+
+// Keep acknowledges a message of Receive, once, after the application has kept it. It's for a station with
+// StationConfig.Kept.
+func (s *Station) Keep(m Message) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.core.settle(m)
+	s.work(time.Now())
 }
 
 // Registered waits until the centre has granted the registration. The error is the context's, with the last outcome,

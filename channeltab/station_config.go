@@ -34,6 +34,12 @@ type StationConfig struct {
 	// Begin is a page of a table from version 0 on, to begin with if CopyFile has nothing; zero: the copy begins empty.
 	Begin chantable.Page
 
+	// Kept has each message acknowledged only when the application says with Station.Keep that it's kept for good, where
+	// whoever runs this station next finds it. It tells what is kept already, so that none is delivered again: it's asked
+	// when a sender's session is heard for the first time, and must not block. nil: a message is acknowledged when Receive
+	// has it or will have it.
+	Kept Kept
+
 	// Guard is asked right before each datagram is sent, which is left if it says false. It must not block. nil: all are.
 	Guard func() bool
 
@@ -67,7 +73,7 @@ func (cfg StationConfig) setup() (stationSetup, error) {
 	}
 	return stationSetup{
 		id: cfg.ID, level: cfg.Level, name: cfg.Name, address: cfg.Advertise, listens: cfg.Multicast.Group.IsValid(),
-		centres: slices.Clone(cfg.Centres), timing: timing, codec: codec, rand: newRand(),
+		centres: slices.Clone(cfg.Centres), timing: timing, codec: codec, rand: newRand(), kept: cfg.Kept,
 	}, nil
 }
 

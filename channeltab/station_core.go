@@ -69,6 +69,7 @@ type stationSetup struct {
 	timing   Timing
 	codec    *Codec
 	rand     *rand.Rand
+	kept     Kept // nil: messages are acknowledged as they're delivered
 }
 
 func newStationCore(now time.Time, s stationSetup) *stationCore {
@@ -79,7 +80,7 @@ func newStationCore(now time.Time, s stationSetup) *stationCore {
 		table: newFollower(s.copy, s.rand),
 		swept: now,
 	}
-	c.inbox.stats = &c.stats
+	c.inbox.stats, c.inbox.kept = &c.stats, s.kept
 	c.senders = newAdmission[[streams]incoming](maxSenders, s.rand.Uint64)
 	c.senders.evicted = func(in *[streams]incoming) { c.sweep(in, time.Time{}) }
 	c.pool = pool{
@@ -171,16 +172,32 @@ func (c *stationCore) data(now time.Time, from netip.AddrPort, d *Datagram, body
 		return
 	}
 	e, _ := c.table.copy.ByID(d.From)
-	for _, ack := range c.inbox.take(now, &s.state[body.Stream], d.From, e.CN, body) {
-		ack.EchoSession, ack.EchoCounter = d.Session, d.Counter
-		c.send(from, Datagram{From: c.id, Session: c.session, To: d.From, Contact: d.Contact, Body: ack})
+	r := receipt{to: from, session: d.Session, contact: d.Contact, counter: d.Counter}
+	for _, ack := range c.inbox.take(now, &s.state[body.Stream], Message{From: d.From, CN: e.CN, receipt: r}, body) {
+		c.acknowledge(d.From, r, ack)
 	}
+}
+
+func (c *stationCore) acknowledge(to chantable.ID, r receipt, ack Ack) {
+	ack.EchoSession, ack.EchoCounter = r.session, r.counter
+	c.send(r.to, Datagram{From: c.id, Session: c.session, To: to, Contact: r.contact, Body: ack})
+}
+
+// settle acknowledges a message that was popped and is kept now. If its sender's session has been forgotten meanwhile,
+// what comes of it again is known from what is kept.
+func (c *stationCore) settle(m Message) {
+	r := m.receipt
+	c.inbox.release(m)
+	if s := c.senders.find(r.session, r.contact); s != nil {
+		s.state[m.Stream].settle(r.seq)
+	}
+	c.acknowledge(m.From, r, Ack{Stream: m.Stream, Seq: r.seq, Delivered: true, Fragments: 1<<fragments(len(m.Payload)) - 1})
 }
 
 // hello answers a datagram that bears no good contact.
 func (c *stationCore) hello(to netip.AddrPort, d *Datagram, offer uint64) {
 	c.send(to, Datagram{From: c.id, Session: c.session, To: d.From, Body: Hello{
-		EchoTo: d.To, EchoSession: d.Session, EchoCounter: d.Counter, Offer: offer,
+		EchoTo: d.To, EchoSession: d.Session, EchoCounter: d.Counter, Offer: offer, Remembers: offer != 0 && c.inbox.kept != nil,
 	}})
 }
 

@@ -32,7 +32,7 @@ func (d Datagram) String() string {
 func Describe(b Body) string {
 	switch b := b.(type) {
 	case Hello:
-		return fmt.Sprintf("to the one to %d session %x counter %d, offer %x", b.EchoTo, b.EchoSession, b.EchoCounter, b.Offer)
+		return fmt.Sprintf("to the one to %d session %x counter %d, offer %x%s", b.EchoTo, b.EchoSession, b.EchoCounter, b.Offer, when(b.Remembers, ", remembers"))
 	case Register:
 		return fmt.Sprintf("cn %d address %s level %d name %q instance %x epoch %d, copy of table %x to version %d%s",
 			b.CN, b.Address, b.Level, b.Name, b.Instance, b.Epoch, b.Table, b.Floor, when(b.Unicast, ", by unicast"))

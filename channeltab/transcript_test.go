@@ -18,7 +18,9 @@ var rewriteFlag = flag.Bool("rewrite", false, "write what happens into the trans
 //
 //	> centre ID LEVEL [unicast] [others ID]   a centre of three nodes: node1 leads
 //	> station ID [key=value ...]              not running yet: cn, name, level, address, instance, epoch, centres, node,
-//	                                          unicast; where two have one id, commands take the name
+//	                                          unicast; where two have one id, commands take the name; keeps=DURATION:
+//	                                          it acknowledges what the group has kept, which takes so long, and is given
+//	                                          the next epoch of its ownership when it starts
 //	> start|crash|leave|lose-file|deaf ID     of a station
 //	> send ID TO SIZE|TEXT [ordered]          a message
 //	> use ID                                  of several centres, the one that commands are about; at first the first
@@ -87,6 +89,8 @@ func shortly(b Body) string {
 		return fmt.Sprintf(" has %d, misses %v", b.Floor, b.Missing)
 	case Data:
 		return fmt.Sprintf(" %s seq %d base %d, %d of %d", b.Stream, b.Seq, b.Base, b.Index, b.Count())
+	case Hello:
+		return when(b.Remembers, " remembers")
 	case Ack:
 		return fmt.Sprintf(" %s seq %d, %b%s", b.Stream, b.Seq, b.Fragments, when(b.Delivered, ", delivered"))
 	}

@@ -68,6 +68,7 @@ type Hello struct {
 	EchoSession uint64
 	EchoCounter uint64
 	Offer       uint64 // 0: you are not speaking to the station you mean
+	Remembers   bool   // messages under way may go on under the offer: it's known which of them were delivered before
 }
 
 // Register is a station's claim to its entry, and what its copy has.

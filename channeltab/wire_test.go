@@ -63,7 +63,7 @@ func someBody(t *rapid.T) Body {
 	case KindKnock:
 		return Knock{}
 	case KindHello:
-		return Hello{id("to"), u64("session"), u64("counter"), u64("offer")}
+		return Hello{id("to"), u64("session"), u64("counter"), u64("offer"), rapid.Bool().Draw(t, "remembers")}
 	case KindRegister:
 		return Register{rapid.Bool().Draw(t, "unicast"), rapid.Byte().Draw(t, "level"), chantable.CN(rapid.Uint16().Draw(t, "cn")),
 			u64("instance"), u64("epoch"), u64("table"), u64("floor"), someAddress(t, "address"), someName(t)}

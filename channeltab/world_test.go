@@ -205,6 +205,7 @@ type simStation struct {
 	next    time.Time
 	results map[uint64]error // of messages, by handle
 	got     []Message
+	mail    *simMailbox // where it keeps what it gets before it acknowledges; nil: nowhere
 	onGot   func(Message)
 	onDone  func(handle uint64, err error)
 }
@@ -234,6 +235,9 @@ func (w *world) stationAt(id chantable.ID, address netip.AddrPort) *simStation {
 func (s *simStation) begin() *simStation {
 	s.life++
 	s.setup.epoch++
+	if s.mail != nil {
+		s.mail.own(s)
+	}
 	s.setup.rand = s.w.newRand()
 	s.core = newStationCore(s.w.now, s.setup)
 	s.next = time.Time{}
@@ -274,6 +278,9 @@ func (s *simStation) work() {
 		s.w.tell("station %d got %s from %d", s.id, brief(m.Payload), m.From)
 		if s.onGot != nil {
 			s.onGot(m)
+		}
+		if s.mail != nil {
+			s.mail.keep(s, m)
 		}
 	}
 	for _, d := range c.settled {

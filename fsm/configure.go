@@ -222,6 +222,7 @@ func (s *State) configureFNP(at stamp, cfg *fsmpb.Configure) {
 	case !cfg.Fnp && r != nil:
 		s.removeResource(r)
 		s.table = chantable.New()
+		s.mailbox = newMailbox()
 		s.rev.FNP++
 	}
 }

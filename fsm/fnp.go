@@ -25,8 +25,15 @@ func (s *State) changeTable(at stamp, op *fsmpb.Fnp) *fsmpb.Result {
 	c.At = at.ms
 	id, version := s.table.ID(), s.table.Version()
 	res := about(r, done())
-	for _, x := range s.table.Apply(c) {
+	removed := map[chantable.ID]bool{}
+	for i, x := range s.table.Apply(c) {
+		if c.Changes[i].Kind == chantable.Remove && x.Outcome == chantable.Done {
+			removed[c.Changes[i].ID] = true
+		}
 		res.Fnp = append(res.Fnp, &fsmpb.FnpResult{Outcome: uint32(x.Outcome), Cn: uint32(x.CN), Version: x.Version})
+	}
+	if len(removed) > 0 {
+		s.mailbox.forget(removed)
 	}
 	if s.table.ID() != id || s.table.Version() != version {
 		s.rev.FNP++

@@ -11,6 +11,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"pgregory.net/rapid"
 
+	"github.com/fepha/fepha/fsm/chantable"
 	"github.com/fepha/fepha/fsm/fsmpb"
 )
 
@@ -56,7 +57,15 @@ func (d drawn) line() string {
 	node, epoch := d.as(resource)
 	to := d.pick("to", "fep1", "fep2", "fep1", "fep2", "fep1", "fep2", "wit", "")
 	switch d.pick("verb", "events", "control", "control", "events", "submit", "control", "cursor", "events", "links", "control", "released",
-		"move", "online", "node", "clients", "claim", "pin", "activated", "submit", "events", "links", "cursor", "assign", "configure", "stage", "forget") {
+		"move", "online", "node", "clients", "claim", "pin", "activated", "submit", "events", "links", "cursor", "assign", "configure", "stage", "forget", "receive", "receive") {
+	case "receive":
+		node, epoch = d.as(FNPResource())
+		from, session, stream := rapid.Uint64Range(1, 2).Draw(t, "from"), rapid.Uint64Range(1, 2).Draw(t, "session"), rapid.IntRange(0, 1).Draw(t, "stream")
+		floor, _ := d.s.FNPDelivered(chantable.ID(from), session, uint8(stream))
+		base := max(floor, 1) - 1 + rapid.Uint64Range(0, 2).Draw(t, "base")
+		seq := base + rapid.Uint64Range(0, 5).Draw(t, "seq")
+		return fmt.Sprintf("%s receive %d/%d/%d/%d epoch=%d base=%d size=%d", node, from, session, stream, seq, epoch, base,
+			rapid.SampledFrom([]int{0, 1, 1000, maxMessage, maxMessage + 1}).Draw(t, "size"))
 	case "stage":
 		return fmt.Sprintf("%s stage expect=%d", node, d.mostly("stage", d.s.ConfigStage()))
 	case "forget":
@@ -164,7 +173,7 @@ func (d drawn) control(rtu uint32) string {
 func TestPromises(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		x := propertyStation(t)
-		p := promises{s: x.s, epochs: map[string]uint64{}, started: map[string]int{}, answered: map[string]int{}}
+		p := promises{s: x.s, epochs: map[string]uint64{}, started: map[string]int{}, answered: map[string]int{}, received: map[string]bool{}}
 		for range rapid.IntRange(20, 120).Draw(rt, "commands") {
 			x.ms += int64(rapid.IntRange(0, 1500).Draw(rt, "ms"))
 			line := drawn{rt, x.s}.line()
@@ -197,6 +206,7 @@ type promises struct {
 	epochs   map[string]uint64 // newest epoch of each resource, gone ones included
 	started  map[string]int    // how often each control was started
 	answered map[string]int    // how often it was done
+	received map[string]bool   // messages of FNP that were kept
 }
 
 func (p *promises) check(t *rapid.T, line string, c *fsmpb.Command, r *fsmpb.Result, last uint64) {
@@ -235,6 +245,28 @@ func (p *promises) check(t *rapid.T, line string, c *fsmpb.Command, r *fsmpb.Res
 		if p.started[e.Note.Control] > 1 || p.answered[e.Note.Control] > 1 {
 			t.Fatalf("%s: control %s was started %d times and answered %d times", line, e.Note.Control, p.started[e.Note.Control], p.answered[e.Note.Control])
 		}
+	}
+
+	if m := c.GetFnpReceive(); m != nil && r.Code == ok {
+		key := fmt.Sprint(m.From, m.Session, m.Stream, m.Seq)
+		if p.received[key] {
+			t.Fatalf("%s: kept twice", line)
+		}
+		p.received[key] = true
+		if resource, _ := s.Resource(FNPResource()); m.Epoch != resource.Epoch || c.Node != resource.Owner {
+			t.Fatalf("%s: kept in epoch %d of %q", line, resource.Epoch, resource.Owner)
+		}
+	}
+	size := 0
+	mail := s.FNPMessages(0, maxMail+1)
+	for i, m := range mail {
+		size += len(m.Payload)
+		if m.Number+uint64(len(mail)-i) != s.mailbox.last+1 {
+			t.Fatalf("%s: message %d is in place %d of %d", line, m.Number, i, len(mail))
+		}
+	}
+	if len(mail) > maxMail || size > maxMailSize {
+		t.Fatalf("%s: %d messages of %d octets are kept", line, len(mail), size)
 	}
 
 	for _, g := range s.Groups() {

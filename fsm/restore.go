@@ -127,6 +127,8 @@ func (in *restorer) take(kind frameKind, payload []byte) error {
 		return read(payload, in.takeControl)
 	case frameTable:
 		return in.s.takeTable(payload)
+	case frameMailbox:
+		return read(payload, in.takeMailbox)
 	case framePoints:
 		return in.takePoints(payload)
 	case frameEvents:

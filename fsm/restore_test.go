@@ -25,6 +25,8 @@ func fullState(t testing.TB) *State {
 		"occ submit b rtu=1 do/4=1", "occ submit c rtu=1 do/5=1",
 		"occ submit s rtu=1 do/6=1 phase=select", "fep1 start s epoch=1", "fep1 result s epoch=1 yes",
 		"occ submit old rtu=1 do/1=1", "lead expire old", "a stage expect=0",
+		"lead assign fnp epoch=0 owner=fep2", "fep2 receive 1001/7/0/1 epoch=1 base=1 text=hello", "fep2 receive 1001/7/1/1 epoch=1 base=1 text=in_order",
+		"fep2 receive 1002/9/0/70 epoch=1 base=60",
 	)
 	return x.s
 }
@@ -50,6 +52,7 @@ func TestRestoreKeepsEverything(t *testing.T) {
 		"virtual points": func(s *State) any { return s.VirtualPoints() },
 		"revisions":      func(s *State) any { return s.Revisions() },
 		"version":        func(s *State) any { return s.Version() },
+		"messages":       func(s *State) any { return s.FNPMessages(0, 10) },
 		"points":         func(s *State) any { return points(s) },
 	} {
 		mustEqual(t, what, fmt.Sprint(get(restored)), fmt.Sprint(get(s)))

@@ -174,6 +174,16 @@ func setOp(c *fsmpb.Command, verb string, w *words) {
 		c.Op = &fsmpb.Command_Cursor{Cursor: &fsmpb.Cursor{Resource: w.first(), Slot: w.text("slot"), Seq: w.number("seq"), Epoch: w.number("epoch")}}
 	case "submit":
 		c.Op = &fsmpb.Command_ControlSubmit{ControlSubmit: parseSubmit(w)}
+	case "receive": // from/session/stream/seq size=octets
+		p := strings.Split(w.first(), "/")
+		op := &fsmpb.FnpReceive{
+			Epoch: w.number("epoch"), From: w.parse(p[0]), Session: w.parse(p[1]), Stream: uint32(w.parse(p[2])), Seq: w.parse(p[3]),
+			Base: w.number("base"), Payload: []byte(w.text("text")),
+		}
+		if n := w.number("size"); n > 0 {
+			op.Payload = make([]byte, n)
+		}
+		c.Op = &fsmpb.Command_FnpReceive{FnpReceive: op}
 	case "start":
 		c.Op = &fsmpb.Command_ControlStart{ControlStart: &fsmpb.ControlStart{Id: w.first(), Epoch: w.number("epoch"), Node: c.Node}}
 	case "result":

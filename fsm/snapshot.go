@@ -47,6 +47,7 @@ const (
 	frameEvents
 	frameTable
 	frameTail
+	frameMailbox // before the tail: kinds keep their numbers
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -210,6 +211,9 @@ func (s *State) encodeSmall() []byte {
 		})
 	}
 	b = s.appendTable(b)
+	if s.mailbox.last > 0 {
+		b = appendMessage(b, frameMailbox, s.mailbox.proto())
+	}
 	for e := s.controls.recent.Front(); e != nil; e = e.Next() {
 		b = appendMessage(b, frameControl, e.Value.(*Control).proto())
 	}

@@ -24,6 +24,7 @@ type State struct {
 	controls controls
 	virtual  virtualPoints
 	table    *chantable.Table // of FNP
+	mailbox  mailbox          // of the FNP endpoint
 
 	rev Revisions
 }
@@ -53,6 +54,7 @@ func New() *State {
 		image:     newImage(0),
 		controls:  newControls(),
 		table:     chantable.New(),
+		mailbox:   newMailbox(),
 	}
 }
 
@@ -131,6 +133,8 @@ func (s *State) dispatch(at stamp, c *fsmpb.Command) *fsmpb.Result {
 
 	case *fsmpb.Command_Fnp:
 		return s.changeTable(at, op.Fnp)
+	case *fsmpb.Command_FnpReceive:
+		return s.receiveMessage(at, op.FnpReceive)
 	}
 	return refuse(fsmpb.Result_INVALID, "no such command in this build")
 }

@@ -137,7 +137,7 @@ def look_up(id):
 
 def say_hello(where, sender, head, offer):
     _, s, counter, to, _ = head
-    sock.sendto(seal(HELLO, sender, 0, 0, struct.pack(">QQQQ", to, s, counter, offer)), where)
+    sock.sendto(seal(HELLO, sender, 0, 0, struct.pack(">QQQQB", to, s, counter, offer, 0)), where)
 
 
 def take_data(where, head, b):
@@ -185,8 +185,10 @@ def take(d, where):
     elif to != my_id:
         return
     elif kind == HELLO:
-        echo_to, s, counter, offer = struct.unpack(">QQQQ", b)
+        echo_to, s, counter, offer, flags = struct.unpack(">QQQQB", b)
         if s == session and echo_to in outs and outs[echo_to].fresh(counter):
+            if outs[echo_to].contact not in (0, offer) and not flags & 1:
+                waiting[:] = [w for w in waiting if w[0] != echo_to or w[3] == 0.0]  # in doubt
             if outs[echo_to].contact != offer and echo_to == 0:
                 next_register = 0
             outs[echo_to].contact = offer

@@ -224,19 +224,13 @@ func newFNPMessagesCommand(f *clientFlags) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "messages",
 		Short: "Print what the pair's endpoint has received",
-		Long: `Print what the pair's endpoint has received, oldest first. Its owner keeps the
-newest 1000 messages in memory; what came before the last move is on the other
-FEP (see --addr).`,
+		Long: `Print what the pair's endpoint has received, oldest first. Every node has the
+newest 256 messages, at most 1 MiB.`,
 		Args: args(cobra.NoArgs),
 	}
 	cmd.Flags().Uint64Var(&after, "after", 0, "only those after this number")
 	cmd.Flags().IntVar(&limit, "limit", 1000, "how many at the most, 1 to 10000")
 	asked := func(ctx context.Context, c *api.Client, _ []string) (api.FNPMessages, error) {
-		if !cmd.Flags().Changed("addr") {
-			if err := toFNPOwner(ctx, c); err != nil {
-				return api.FNPMessages{}, err
-			}
-		}
 		return c.FNPMessages(ctx, after, limit)
 	}
 	return clientCommand(f, cmd, asked, func(w io.Writer, m api.FNPMessages) error {

@@ -14,12 +14,14 @@ import (
 	"github.com/fepha/fepha/channeltab"
 	"github.com/fepha/fepha/cluster"
 	"github.com/fepha/fepha/configs"
+	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/chantable"
 )
 
 // nodeFNP is a node's part in FNP: a node of the centre and, on a FEP, the pair's endpoint. It is what the API asks.
 type nodeFNP struct {
 	config   *configs.FNP
+	node     *cluster.Node
 	centre   *channeltab.Centre
 	endpoint *channeltab.Endpoint // nil: none here
 }
@@ -43,10 +45,10 @@ func runFNP(parts *parts, station *configs.Station, node *cluster.Node, keys cha
 		return nil, nil
 	}
 	table := channeltab.NewReplicated(node)
-	part := &nodeFNP{config: f}
+	part := &nodeFNP{config: f, node: node}
 	if e := f.Endpoint; e != nil && e.Listen[node.ID()].IsValid() {
 		endpoint, err := channeltab.NewEndpoint(channeltab.EndpointConfig{
-			Station: endpointStation(station, node.ID(), keys, log), Tenures: channeltab.TenuresOf(node), Registry: table,
+			Station: endpointStation(station, node.ID(), keys, log), Tenures: channeltab.TenuresOf(node), Registry: table, Mailbox: table,
 		})
 		if err != nil {
 			return nil, fnpError(err)
@@ -204,16 +206,15 @@ func (f *nodeFNP) Send(ctx context.Context, m api.FNPMessage) (api.FNPSent, erro
 
 // Received implements api.FNP.
 func (f *nodeFNP) Received(after uint64, limit int) []api.FNPReceived {
-	if f.endpoint == nil {
-		return nil
-	}
-	list, _ := f.endpoint.Received(after, limit)
-	out := make([]api.FNPReceived, 0, len(list))
-	for _, r := range list {
-		out = append(out, api.FNPReceived{
-			Number: r.Number, TimeMs: r.At.UnixMilli(), From: uint64(r.From), CN: uint16(r.CN), InOrder: r.Stream == channeltab.InOrder, Data: r.Payload,
-		})
-	}
+	out := []api.FNPReceived{}
+	f.node.View(func(s *fsm.State) {
+		for _, m := range s.FNPMessages(after, limit) {
+			sender, _ := s.ChannelTable().ByID(m.From)
+			out = append(out, api.FNPReceived{
+				Number: m.Number, TimeMs: m.TimeMs, From: uint64(m.From), CN: uint16(sender.CN), InOrder: m.InOrder, Data: append([]byte{}, m.Payload...),
+			})
+		}
+	})
 	return out
 }
 

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -216,13 +217,18 @@ func (r *fnpRig) endpointOwner() string {
 	return st.Endpoint.Owner
 }
 
-// endpointKept waits until the endpoint has kept a message.
+// endpointKept waits until all nodes that run have a message that the endpoint has got.
 func (r *fnpRig) endpointKept(data string) {
 	r.t.Helper()
-	until(r.t, fmt.Sprintf("%.20q kept", data), func() bool {
-		m, err := (&api.Client{Base: r.Node(r.endpointOwner()).API}).FNPMessages(r.ctx, 0, 1000)
-		return err == nil && slices.ContainsFunc(m.Messages, func(m api.FNPReceived) bool { return string(m.Data) == data })
-	})
+	for _, n := range r.Nodes() {
+		if !r.Running(n.ID) {
+			continue
+		}
+		until(r.t, fmt.Sprintf("%.20q kept on %s", data, n.ID), func() bool {
+			m, err := (&api.Client{Base: n.API}).FNPMessages(r.ctx, 0, 1000)
+			return err == nil && slices.ContainsFunc(m.Messages, func(m api.FNPReceived) bool { return string(m.Data) == data })
+		})
+	}
 }
 
 // TestFNP takes a network of real processes through its life.
@@ -250,7 +256,7 @@ func TestFNP(t *testing.T) {
 		run  func(*testing.T)
 	}{
 		{"data", r.data}, {"two stations with one id", r.clash}, {"wrong key", r.wrongKey},
-		{"killed leader", r.killedLeader}, {"moved endpoint", r.movedEndpoint}, {"leave", r.leave}, {"no centre", r.noCentre},
+		{"killed leader", r.killedLeader}, {"moved endpoint", r.movedEndpoint}, {"killed owner", r.killedOwner}, {"leave", r.leave}, {"no centre", r.noCentre},
 	} {
 		if !t.Run(part.name, func(t *testing.T) {
 			begun := time.Now()
@@ -273,7 +279,7 @@ func (r *fnpRig) data(t *testing.T) {
 	// To the pair and from it, asked of the witness.
 	r.pump.tell("acknowledged", "send %d to the pair", rig.FNPEndpoint)
 	r.endpointKept("to the pair")
-	if out := r.fepha(exitDone, "fnp", "messages"); !strings.Contains(out, "to the pair") && r.endpointOwner() == "wit" {
+	if out := r.fepha(exitDone, "fnp", "messages"); !strings.Contains(out, "to the pair") {
 		t.Errorf("messages:\n%s", out)
 	}
 	r.fepha(exitDone, "fnp", "send", "--to", "1001", "from the pair")
@@ -412,6 +418,77 @@ func (r *fnpRig) movedEndpoint(t *testing.T) {
 	}
 	r.pump.tell("acknowledged", "send %d after the move", rig.FNPEndpoint)
 	r.endpointKept("after the move")
+}
+
+// killedOwner kills the endpoint's owner in the middle of 50 messages to it: each that was acknowledged is on all nodes that
+// live, once.
+func (r *fnpRig) killedOwner(t *testing.T) {
+	victim := r.endpointOwner()
+	texts := make(chan string, 50)
+	for i := range cap(texts) {
+		texts <- fmt.Sprintf("message %d across the kill", i+1)
+	}
+	close(texts)
+	var mu sync.Mutex
+	acked := map[string]bool{}
+	var sending sync.WaitGroup
+	for range 5 {
+		sending.Go(func() {
+			for text := range texts {
+				err := r.observer.SendDataByID(r.ctx, rig.FNPEndpoint, []byte(text), channeltab.AnyOrder)
+				mu.Lock()
+				if err == nil {
+					acked[text] = true
+				} else if !errors.Is(err, channeltab.ErrNotAcknowledged) {
+					t.Errorf("%s: %v", text, err)
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	until(t, "some are acknowledged", func() bool { mu.Lock(); defer mu.Unlock(); return len(acked) >= 15 })
+	if err := r.Kill(victim); err != nil {
+		t.Fatal(err)
+	}
+	mu.Lock()
+	before := len(acked)
+	mu.Unlock()
+	sending.Wait()
+	t.Logf("%d of 50 messages acknowledged, %d of them before %s was killed", len(acked), before, victim)
+	if before == 50 || len(acked) <= before {
+		t.Errorf("%d of 50 messages acknowledged, %d before the kill, which was to be in the middle", len(acked), before)
+	}
+	r.pump.tell("acknowledged", "send %d after all of them", rig.FNPEndpoint)
+	r.endpointKept("after all of them") // and so what was committed before it
+	for _, n := range r.Nodes() {
+		if n.ID == victim {
+			continue
+		}
+		var kept api.FNPMessages
+		out, _ := fepha(t, exitDone, "fnp", "messages", "--json", "--addr", n.API)
+		if err := json.Unmarshal([]byte(out), &kept); err != nil {
+			t.Fatal(err)
+		}
+		times := map[string]int{}
+		for _, m := range kept.Messages {
+			times[string(m.Data)]++
+		}
+		for text := range acked {
+			if times[text] == 0 {
+				t.Errorf("%q was acknowledged, but %s has lost it", text, n.ID)
+			}
+		}
+		for text, count := range times {
+			if count > 1 && strings.HasSuffix(text, "across the kill") {
+				t.Errorf("%q is %d times on %s", text, count, n.ID)
+			}
+		}
+	}
+	if err := r.Start(victim); err != nil {
+		t.Fatal(err)
+	}
+	r.tables("the killed node is back", r.pump, r.fan)
+	r.endpointKept("message 1 across the kill") // it has caught up
 }
 
 func (r *fnpRig) leave(t *testing.T) {

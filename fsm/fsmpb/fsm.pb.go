@@ -428,6 +428,7 @@ type Command struct {
 	//	*Command_ControlResult
 	//	*Command_ControlExpire
 	//	*Command_Fnp
+	//	*Command_FnpReceive
 	Op            isCommand_Op `protobuf_oneof:"op"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -671,6 +672,15 @@ func (x *Command) GetFnp() *Fnp {
 	return nil
 }
 
+func (x *Command) GetFnpReceive() *FnpReceive {
+	if x != nil {
+		if x, ok := x.Op.(*Command_FnpReceive); ok {
+			return x.FnpReceive
+		}
+	}
+	return nil
+}
+
 type isCommand_Op interface {
 	isCommand_Op()
 }
@@ -755,6 +765,10 @@ type Command_Fnp struct {
 	Fnp *Fnp `protobuf:"bytes,50,opt,name=fnp,proto3,oneof"`
 }
 
+type Command_FnpReceive struct {
+	FnpReceive *FnpReceive `protobuf:"bytes,51,opt,name=fnp_receive,json=fnpReceive,proto3,oneof"`
+}
+
 func (*Command_Configure) isCommand_Op() {}
 
 func (*Command_ConfigStage) isCommand_Op() {}
@@ -794,6 +808,8 @@ func (*Command_ControlResult) isCommand_Op() {}
 func (*Command_ControlExpire) isCommand_Op() {}
 
 func (*Command_Fnp) isCommand_Op() {}
+
+func (*Command_FnpReceive) isCommand_Op() {}
 
 // Result answers one command.
 type Result struct {
@@ -2453,6 +2469,100 @@ func (x *Fnp) GetChanges() []byte {
 	return nil
 }
 
+// FnpReceive keeps a message that the station's endpoint has received; its owner acknowledges it to the sender only after
+// this is committed. A message is known by its sender's id and session, and its number in the stream.
+type FnpReceive struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Epoch         uint64                 `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"` // of the resource fnp
+	From          uint64                 `protobuf:"varint,2,opt,name=from,proto3" json:"from,omitempty"`   // id of the sender
+	Session       uint64                 `protobuf:"varint,3,opt,name=session,proto3" json:"session,omitempty"`
+	Stream        uint32                 `protobuf:"varint,4,opt,name=stream,proto3" json:"stream,omitempty"`  // 0 any order, 1 in order
+	Seq           uint64                 `protobuf:"varint,5,opt,name=seq,proto3" json:"seq,omitempty"`        // number of the message in its stream
+	Base          uint64                 `protobuf:"varint,6,opt,name=base,proto3" json:"base,omitempty"`      // the sender has settled all before this one: acknowledged, or given up for good
+	Payload       []byte                 `protobuf:"bytes,7,opt,name=payload,proto3" json:"payload,omitempty"` // at most 65536 octets
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FnpReceive) Reset() {
+	*x = FnpReceive{}
+	mi := &file_fsm_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FnpReceive) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FnpReceive) ProtoMessage() {}
+
+func (x *FnpReceive) ProtoReflect() protoreflect.Message {
+	mi := &file_fsm_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FnpReceive.ProtoReflect.Descriptor instead.
+func (*FnpReceive) Descriptor() ([]byte, []int) {
+	return file_fsm_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *FnpReceive) GetEpoch() uint64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
+func (x *FnpReceive) GetFrom() uint64 {
+	if x != nil {
+		return x.From
+	}
+	return 0
+}
+
+func (x *FnpReceive) GetSession() uint64 {
+	if x != nil {
+		return x.Session
+	}
+	return 0
+}
+
+func (x *FnpReceive) GetStream() uint32 {
+	if x != nil {
+		return x.Stream
+	}
+	return 0
+}
+
+func (x *FnpReceive) GetSeq() uint64 {
+	if x != nil {
+		return x.Seq
+	}
+	return 0
+}
+
+func (x *FnpReceive) GetBase() uint64 {
+	if x != nil {
+		return x.Base
+	}
+	return 0
+}
+
+func (x *FnpReceive) GetPayload() []byte {
+	if x != nil {
+		return x.Payload
+	}
+	return nil
+}
+
 // FnpResult is a chantable.Result.
 type FnpResult struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -2465,7 +2575,7 @@ type FnpResult struct {
 
 func (x *FnpResult) Reset() {
 	*x = FnpResult{}
-	mi := &file_fsm_proto_msgTypes[25]
+	mi := &file_fsm_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2477,7 +2587,7 @@ func (x *FnpResult) String() string {
 func (*FnpResult) ProtoMessage() {}
 
 func (x *FnpResult) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[25]
+	mi := &file_fsm_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2490,7 +2600,7 @@ func (x *FnpResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FnpResult.ProtoReflect.Descriptor instead.
 func (*FnpResult) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{25}
+	return file_fsm_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *FnpResult) GetOutcome() uint32 {
@@ -2525,7 +2635,7 @@ type Configure_Node struct {
 
 func (x *Configure_Node) Reset() {
 	*x = Configure_Node{}
-	mi := &file_fsm_proto_msgTypes[26]
+	mi := &file_fsm_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2537,7 +2647,7 @@ func (x *Configure_Node) String() string {
 func (*Configure_Node) ProtoMessage() {}
 
 func (x *Configure_Node) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[26]
+	mi := &file_fsm_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2586,7 +2696,7 @@ type Configure_RTU struct {
 
 func (x *Configure_RTU) Reset() {
 	*x = Configure_RTU{}
-	mi := &file_fsm_proto_msgTypes[27]
+	mi := &file_fsm_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2598,7 +2708,7 @@ func (x *Configure_RTU) String() string {
 func (*Configure_RTU) ProtoMessage() {}
 
 func (x *Configure_RTU) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[27]
+	mi := &file_fsm_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2653,7 +2763,7 @@ type Configure_Group struct {
 
 func (x *Configure_Group) Reset() {
 	*x = Configure_Group{}
-	mi := &file_fsm_proto_msgTypes[28]
+	mi := &file_fsm_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2665,7 +2775,7 @@ func (x *Configure_Group) String() string {
 func (*Configure_Group) ProtoMessage() {}
 
 func (x *Configure_Group) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[28]
+	mi := &file_fsm_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2714,7 +2824,7 @@ type Configure_Virtual struct {
 
 func (x *Configure_Virtual) Reset() {
 	*x = Configure_Virtual{}
-	mi := &file_fsm_proto_msgTypes[29]
+	mi := &file_fsm_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2726,7 +2836,7 @@ func (x *Configure_Virtual) String() string {
 func (*Configure_Virtual) ProtoMessage() {}
 
 func (x *Configure_Virtual) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[29]
+	mi := &file_fsm_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2780,7 +2890,7 @@ type Forget_Point struct {
 
 func (x *Forget_Point) Reset() {
 	*x = Forget_Point{}
-	mi := &file_fsm_proto_msgTypes[30]
+	mi := &file_fsm_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2792,7 +2902,7 @@ func (x *Forget_Point) String() string {
 func (*Forget_Point) ProtoMessage() {}
 
 func (x *Forget_Point) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[30]
+	mi := &file_fsm_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2833,7 +2943,7 @@ type Links_Link struct {
 
 func (x *Links_Link) Reset() {
 	*x = Links_Link{}
-	mi := &file_fsm_proto_msgTypes[31]
+	mi := &file_fsm_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2845,7 +2955,7 @@ func (x *Links_Link) String() string {
 func (*Links_Link) ProtoMessage() {}
 
 func (x *Links_Link) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[31]
+	mi := &file_fsm_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2893,7 +3003,7 @@ type Clients_Client struct {
 
 func (x *Clients_Client) Reset() {
 	*x = Clients_Client{}
-	mi := &file_fsm_proto_msgTypes[32]
+	mi := &file_fsm_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2905,7 +3015,7 @@ func (x *Clients_Client) String() string {
 func (*Clients_Client) ProtoMessage() {}
 
 func (x *Clients_Client) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[32]
+	mi := &file_fsm_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2948,7 +3058,7 @@ const file_fsm_proto_rawDesc = "" +
 	"\n" +
 	"\tfsm.proto\x12\ffepha.fsm.v1\":\n" +
 	"\x05Entry\x121\n" +
-	"\bcommands\x18\x01 \x03(\v2\x15.fepha.fsm.v1.CommandR\bcommands\"\xfd\b\n" +
+	"\bcommands\x18\x01 \x03(\v2\x15.fepha.fsm.v1.CommandR\bcommands\"\xba\t\n" +
 	"\aCommand\x12\x13\n" +
 	"\x05at_ms\x18\x01 \x01(\x03R\x04atMs\x12\x17\n" +
 	"\aat_cp56\x18\x02 \x01(\x06R\x06atCp56\x12\x12\n" +
@@ -2974,7 +3084,9 @@ const file_fsm_proto_rawDesc = "" +
 	"\rcontrol_start\x18) \x01(\v2\x1a.fepha.fsm.v1.ControlStartH\x00R\fcontrolStart\x12D\n" +
 	"\x0econtrol_result\x18* \x01(\v2\x1b.fepha.fsm.v1.ControlResultH\x00R\rcontrolResult\x12D\n" +
 	"\x0econtrol_expire\x18+ \x01(\v2\x1b.fepha.fsm.v1.ControlExpireH\x00R\rcontrolExpire\x12%\n" +
-	"\x03fnp\x182 \x01(\v2\x11.fepha.fsm.v1.FnpH\x00R\x03fnpB\x04\n" +
+	"\x03fnp\x182 \x01(\v2\x11.fepha.fsm.v1.FnpH\x00R\x03fnp\x12;\n" +
+	"\vfnp_receive\x183 \x01(\v2\x18.fepha.fsm.v1.FnpReceiveH\x00R\n" +
+	"fnpReceiveB\x04\n" +
 	"\x02op\"\xc3\x02\n" +
 	"\x06Result\x12-\n" +
 	"\x04code\x18\x01 \x01(\x0e2\x19.fepha.fsm.v1.Result.CodeR\x04code\x12\x18\n" +
@@ -3158,7 +3270,16 @@ const file_fsm_proto_rawDesc = "" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\"\x1f\n" +
 	"\x03Fnp\x12\x18\n" +
-	"\achanges\x18\x01 \x01(\fR\achanges\"O\n" +
+	"\achanges\x18\x01 \x01(\fR\achanges\"\xa8\x01\n" +
+	"\n" +
+	"FnpReceive\x12\x14\n" +
+	"\x05epoch\x18\x01 \x01(\x04R\x05epoch\x12\x12\n" +
+	"\x04from\x18\x02 \x01(\x04R\x04from\x12\x18\n" +
+	"\asession\x18\x03 \x01(\x04R\asession\x12\x16\n" +
+	"\x06stream\x18\x04 \x01(\rR\x06stream\x12\x10\n" +
+	"\x03seq\x18\x05 \x01(\x04R\x03seq\x12\x12\n" +
+	"\x04base\x18\x06 \x01(\x04R\x04base\x12\x18\n" +
+	"\apayload\x18\a \x01(\fR\apayload\"O\n" +
 	"\tFnpResult\x12\x18\n" +
 	"\aoutcome\x18\x01 \x01(\rR\aoutcome\x12\x0e\n" +
 	"\x02cn\x18\x02 \x01(\rR\x02cn\x12\x18\n" +
@@ -3191,7 +3312,7 @@ func file_fsm_proto_rawDescGZIP() []byte {
 }
 
 var file_fsm_proto_enumTypes = make([]protoimpl.EnumInfo, 6)
-var file_fsm_proto_msgTypes = make([]protoimpl.MessageInfo, 33)
+var file_fsm_proto_msgTypes = make([]protoimpl.MessageInfo, 34)
 var file_fsm_proto_goTypes = []any{
 	(Kind)(0),                 // 0: fepha.fsm.v1.Kind
 	(LinkState)(0),            // 1: fepha.fsm.v1.LinkState
@@ -3224,14 +3345,15 @@ var file_fsm_proto_goTypes = []any{
 	(*ControlResult)(nil),     // 28: fepha.fsm.v1.ControlResult
 	(*ControlExpire)(nil),     // 29: fepha.fsm.v1.ControlExpire
 	(*Fnp)(nil),               // 30: fepha.fsm.v1.Fnp
-	(*FnpResult)(nil),         // 31: fepha.fsm.v1.FnpResult
-	(*Configure_Node)(nil),    // 32: fepha.fsm.v1.Configure.Node
-	(*Configure_RTU)(nil),     // 33: fepha.fsm.v1.Configure.RTU
-	(*Configure_Group)(nil),   // 34: fepha.fsm.v1.Configure.Group
-	(*Configure_Virtual)(nil), // 35: fepha.fsm.v1.Configure.Virtual
-	(*Forget_Point)(nil),      // 36: fepha.fsm.v1.Forget.Point
-	(*Links_Link)(nil),        // 37: fepha.fsm.v1.Links.Link
-	(*Clients_Client)(nil),    // 38: fepha.fsm.v1.Clients.Client
+	(*FnpReceive)(nil),        // 31: fepha.fsm.v1.FnpReceive
+	(*FnpResult)(nil),         // 32: fepha.fsm.v1.FnpResult
+	(*Configure_Node)(nil),    // 33: fepha.fsm.v1.Configure.Node
+	(*Configure_RTU)(nil),     // 34: fepha.fsm.v1.Configure.RTU
+	(*Configure_Group)(nil),   // 35: fepha.fsm.v1.Configure.Group
+	(*Configure_Virtual)(nil), // 36: fepha.fsm.v1.Configure.Virtual
+	(*Forget_Point)(nil),      // 37: fepha.fsm.v1.Forget.Point
+	(*Links_Link)(nil),        // 38: fepha.fsm.v1.Links.Link
+	(*Clients_Client)(nil),    // 39: fepha.fsm.v1.Clients.Client
 }
 var file_fsm_proto_depIdxs = []int32{
 	7,  // 0: fepha.fsm.v1.Entry.commands:type_name -> fepha.fsm.v1.Command
@@ -3255,29 +3377,30 @@ var file_fsm_proto_depIdxs = []int32{
 	28, // 18: fepha.fsm.v1.Command.control_result:type_name -> fepha.fsm.v1.ControlResult
 	29, // 19: fepha.fsm.v1.Command.control_expire:type_name -> fepha.fsm.v1.ControlExpire
 	30, // 20: fepha.fsm.v1.Command.fnp:type_name -> fepha.fsm.v1.Fnp
-	2,  // 21: fepha.fsm.v1.Result.code:type_name -> fepha.fsm.v1.Result.Code
-	31, // 22: fepha.fsm.v1.Result.fnp:type_name -> fepha.fsm.v1.FnpResult
-	32, // 23: fepha.fsm.v1.Configure.nodes:type_name -> fepha.fsm.v1.Configure.Node
-	33, // 24: fepha.fsm.v1.Configure.rtus:type_name -> fepha.fsm.v1.Configure.RTU
-	34, // 25: fepha.fsm.v1.Configure.groups:type_name -> fepha.fsm.v1.Configure.Group
-	35, // 26: fepha.fsm.v1.Configure.virtual:type_name -> fepha.fsm.v1.Configure.Virtual
-	11, // 27: fepha.fsm.v1.Assign.timings:type_name -> fepha.fsm.v1.Timings
-	0,  // 28: fepha.fsm.v1.Item.kind:type_name -> fepha.fsm.v1.Kind
-	4,  // 29: fepha.fsm.v1.Item.mode:type_name -> fepha.fsm.v1.Item.Mode
-	18, // 30: fepha.fsm.v1.Events.items:type_name -> fepha.fsm.v1.Item
-	36, // 31: fepha.fsm.v1.Forget.points:type_name -> fepha.fsm.v1.Forget.Point
-	37, // 32: fepha.fsm.v1.Links.links:type_name -> fepha.fsm.v1.Links.Link
-	38, // 33: fepha.fsm.v1.Clients.clients:type_name -> fepha.fsm.v1.Clients.Client
-	0,  // 34: fepha.fsm.v1.ControlSubmit.kind:type_name -> fepha.fsm.v1.Kind
-	5,  // 35: fepha.fsm.v1.ControlSubmit.phase:type_name -> fepha.fsm.v1.ControlSubmit.Phase
-	3,  // 36: fepha.fsm.v1.Configure.Group.mode:type_name -> fepha.fsm.v1.Configure.Mode
-	0,  // 37: fepha.fsm.v1.Forget.Point.kind:type_name -> fepha.fsm.v1.Kind
-	1,  // 38: fepha.fsm.v1.Links.Link.state:type_name -> fepha.fsm.v1.LinkState
-	39, // [39:39] is the sub-list for method output_type
-	39, // [39:39] is the sub-list for method input_type
-	39, // [39:39] is the sub-list for extension type_name
-	39, // [39:39] is the sub-list for extension extendee
-	0,  // [0:39] is the sub-list for field type_name
+	31, // 21: fepha.fsm.v1.Command.fnp_receive:type_name -> fepha.fsm.v1.FnpReceive
+	2,  // 22: fepha.fsm.v1.Result.code:type_name -> fepha.fsm.v1.Result.Code
+	32, // 23: fepha.fsm.v1.Result.fnp:type_name -> fepha.fsm.v1.FnpResult
+	33, // 24: fepha.fsm.v1.Configure.nodes:type_name -> fepha.fsm.v1.Configure.Node
+	34, // 25: fepha.fsm.v1.Configure.rtus:type_name -> fepha.fsm.v1.Configure.RTU
+	35, // 26: fepha.fsm.v1.Configure.groups:type_name -> fepha.fsm.v1.Configure.Group
+	36, // 27: fepha.fsm.v1.Configure.virtual:type_name -> fepha.fsm.v1.Configure.Virtual
+	11, // 28: fepha.fsm.v1.Assign.timings:type_name -> fepha.fsm.v1.Timings
+	0,  // 29: fepha.fsm.v1.Item.kind:type_name -> fepha.fsm.v1.Kind
+	4,  // 30: fepha.fsm.v1.Item.mode:type_name -> fepha.fsm.v1.Item.Mode
+	18, // 31: fepha.fsm.v1.Events.items:type_name -> fepha.fsm.v1.Item
+	37, // 32: fepha.fsm.v1.Forget.points:type_name -> fepha.fsm.v1.Forget.Point
+	38, // 33: fepha.fsm.v1.Links.links:type_name -> fepha.fsm.v1.Links.Link
+	39, // 34: fepha.fsm.v1.Clients.clients:type_name -> fepha.fsm.v1.Clients.Client
+	0,  // 35: fepha.fsm.v1.ControlSubmit.kind:type_name -> fepha.fsm.v1.Kind
+	5,  // 36: fepha.fsm.v1.ControlSubmit.phase:type_name -> fepha.fsm.v1.ControlSubmit.Phase
+	3,  // 37: fepha.fsm.v1.Configure.Group.mode:type_name -> fepha.fsm.v1.Configure.Mode
+	0,  // 38: fepha.fsm.v1.Forget.Point.kind:type_name -> fepha.fsm.v1.Kind
+	1,  // 39: fepha.fsm.v1.Links.Link.state:type_name -> fepha.fsm.v1.LinkState
+	40, // [40:40] is the sub-list for method output_type
+	40, // [40:40] is the sub-list for method input_type
+	40, // [40:40] is the sub-list for extension type_name
+	40, // [40:40] is the sub-list for extension extendee
+	0,  // [0:40] is the sub-list for field type_name
 }
 
 func init() { file_fsm_proto_init() }
@@ -3306,6 +3429,7 @@ func file_fsm_proto_init() {
 		(*Command_ControlResult)(nil),
 		(*Command_ControlExpire)(nil),
 		(*Command_Fnp)(nil),
+		(*Command_FnpReceive)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -3313,7 +3437,7 @@ func file_fsm_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_fsm_proto_rawDesc), len(file_fsm_proto_rawDesc)),
 			NumEnums:      6,
-			NumMessages:   33,
+			NumMessages:   34,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -800,6 +800,67 @@ func (x *ControlState) GetRevision() uint64 {
 	return 0
 }
 
+// FnpMailbox is what the station's FNP endpoint has received.
+type FnpMailbox struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Last          uint64                 `protobuf:"varint,1,opt,name=last,proto3" json:"last,omitempty"`        // number of the newest message
+	Messages      []*FnpMailbox_Message  `protobuf:"bytes,2,rep,name=messages,proto3" json:"messages,omitempty"` // ascending
+	Sessions      []*FnpMailbox_Session  `protobuf:"bytes,3,rep,name=sessions,proto3" json:"sessions,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FnpMailbox) Reset() {
+	*x = FnpMailbox{}
+	mi := &file_snapshot_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FnpMailbox) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FnpMailbox) ProtoMessage() {}
+
+func (x *FnpMailbox) ProtoReflect() protoreflect.Message {
+	mi := &file_snapshot_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FnpMailbox.ProtoReflect.Descriptor instead.
+func (*FnpMailbox) Descriptor() ([]byte, []int) {
+	return file_snapshot_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *FnpMailbox) GetLast() uint64 {
+	if x != nil {
+		return x.Last
+	}
+	return 0
+}
+
+func (x *FnpMailbox) GetMessages() []*FnpMailbox_Message {
+	if x != nil {
+		return x.Messages
+	}
+	return nil
+}
+
+func (x *FnpMailbox) GetSessions() []*FnpMailbox_Session {
+	if x != nil {
+		return x.Sessions
+	}
+	return nil
+}
+
 type Note struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Kind          uint32                 `protobuf:"varint,1,opt,name=kind,proto3" json:"kind,omitempty"`
@@ -820,7 +881,7 @@ type Note struct {
 
 func (x *Note) Reset() {
 	*x = Note{}
-	mi := &file_snapshot_proto_msgTypes[8]
+	mi := &file_snapshot_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -832,7 +893,7 @@ func (x *Note) String() string {
 func (*Note) ProtoMessage() {}
 
 func (x *Note) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[8]
+	mi := &file_snapshot_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -845,7 +906,7 @@ func (x *Note) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Note.ProtoReflect.Descriptor instead.
 func (*Note) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{8}
+	return file_snapshot_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Note) GetKind() uint32 {
@@ -943,7 +1004,7 @@ type SnapshotTail struct {
 
 func (x *SnapshotTail) Reset() {
 	*x = SnapshotTail{}
-	mi := &file_snapshot_proto_msgTypes[9]
+	mi := &file_snapshot_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -955,7 +1016,7 @@ func (x *SnapshotTail) String() string {
 func (*SnapshotTail) ProtoMessage() {}
 
 func (x *SnapshotTail) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[9]
+	mi := &file_snapshot_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -968,7 +1029,7 @@ func (x *SnapshotTail) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotTail.ProtoReflect.Descriptor instead.
 func (*SnapshotTail) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{9}
+	return file_snapshot_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *SnapshotTail) GetPoints() uint64 {
@@ -995,7 +1056,7 @@ type RTUState_NodeLinks struct {
 
 func (x *RTUState_NodeLinks) Reset() {
 	*x = RTUState_NodeLinks{}
-	mi := &file_snapshot_proto_msgTypes[10]
+	mi := &file_snapshot_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1007,7 +1068,7 @@ func (x *RTUState_NodeLinks) String() string {
 func (*RTUState_NodeLinks) ProtoMessage() {}
 
 func (x *RTUState_NodeLinks) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[10]
+	mi := &file_snapshot_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1047,7 +1108,7 @@ type GroupState_NodeClients struct {
 
 func (x *GroupState_NodeClients) Reset() {
 	*x = GroupState_NodeClients{}
-	mi := &file_snapshot_proto_msgTypes[11]
+	mi := &file_snapshot_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1059,7 +1120,7 @@ func (x *GroupState_NodeClients) String() string {
 func (*GroupState_NodeClients) ProtoMessage() {}
 
 func (x *GroupState_NodeClients) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[11]
+	mi := &file_snapshot_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1101,7 +1162,7 @@ type GroupState_Slot struct {
 
 func (x *GroupState_Slot) Reset() {
 	*x = GroupState_Slot{}
-	mi := &file_snapshot_proto_msgTypes[12]
+	mi := &file_snapshot_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1113,7 +1174,7 @@ func (x *GroupState_Slot) String() string {
 func (*GroupState_Slot) ProtoMessage() {}
 
 func (x *GroupState_Slot) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[12]
+	mi := &file_snapshot_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1155,6 +1216,202 @@ func (x *GroupState_Slot) GetOverflow() bool {
 		return x.Overflow
 	}
 	return false
+}
+
+type FnpMailbox_Message struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Number        uint64                 `protobuf:"varint,1,opt,name=number,proto3" json:"number,omitempty"`
+	TimeMs        int64                  `protobuf:"varint,2,opt,name=time_ms,json=timeMs,proto3" json:"time_ms,omitempty"`
+	From          uint64                 `protobuf:"varint,3,opt,name=from,proto3" json:"from,omitempty"`
+	Stream        uint32                 `protobuf:"varint,4,opt,name=stream,proto3" json:"stream,omitempty"`
+	Payload       []byte                 `protobuf:"bytes,5,opt,name=payload,proto3" json:"payload,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FnpMailbox_Message) Reset() {
+	*x = FnpMailbox_Message{}
+	mi := &file_snapshot_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FnpMailbox_Message) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FnpMailbox_Message) ProtoMessage() {}
+
+func (x *FnpMailbox_Message) ProtoReflect() protoreflect.Message {
+	mi := &file_snapshot_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FnpMailbox_Message.ProtoReflect.Descriptor instead.
+func (*FnpMailbox_Message) Descriptor() ([]byte, []int) {
+	return file_snapshot_proto_rawDescGZIP(), []int{8, 0}
+}
+
+func (x *FnpMailbox_Message) GetNumber() uint64 {
+	if x != nil {
+		return x.Number
+	}
+	return 0
+}
+
+func (x *FnpMailbox_Message) GetTimeMs() int64 {
+	if x != nil {
+		return x.TimeMs
+	}
+	return 0
+}
+
+func (x *FnpMailbox_Message) GetFrom() uint64 {
+	if x != nil {
+		return x.From
+	}
+	return 0
+}
+
+func (x *FnpMailbox_Message) GetStream() uint32 {
+	if x != nil {
+		return x.Stream
+	}
+	return 0
+}
+
+func (x *FnpMailbox_Message) GetPayload() []byte {
+	if x != nil {
+		return x.Payload
+	}
+	return nil
+}
+
+type FnpMailbox_Delivered struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Floor         uint64                 `protobuf:"varint,1,opt,name=floor,proto3" json:"floor,omitempty"`
+	Marks         uint64                 `protobuf:"varint,2,opt,name=marks,proto3" json:"marks,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FnpMailbox_Delivered) Reset() {
+	*x = FnpMailbox_Delivered{}
+	mi := &file_snapshot_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FnpMailbox_Delivered) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FnpMailbox_Delivered) ProtoMessage() {}
+
+func (x *FnpMailbox_Delivered) ProtoReflect() protoreflect.Message {
+	mi := &file_snapshot_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FnpMailbox_Delivered.ProtoReflect.Descriptor instead.
+func (*FnpMailbox_Delivered) Descriptor() ([]byte, []int) {
+	return file_snapshot_proto_rawDescGZIP(), []int{8, 1}
+}
+
+func (x *FnpMailbox_Delivered) GetFloor() uint64 {
+	if x != nil {
+		return x.Floor
+	}
+	return 0
+}
+
+func (x *FnpMailbox_Delivered) GetMarks() uint64 {
+	if x != nil {
+		return x.Marks
+	}
+	return 0
+}
+
+type FnpMailbox_Session struct {
+	state         protoimpl.MessageState  `protogen:"open.v1"`
+	From          uint64                  `protobuf:"varint,1,opt,name=from,proto3" json:"from,omitempty"`
+	Session       uint64                  `protobuf:"varint,2,opt,name=session,proto3" json:"session,omitempty"`
+	Last          uint64                  `protobuf:"varint,3,opt,name=last,proto3" json:"last,omitempty"`      // number of the newest message; ascending
+	Streams       []*FnpMailbox_Delivered `protobuf:"bytes,4,rep,name=streams,proto3" json:"streams,omitempty"` // any order, in order
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FnpMailbox_Session) Reset() {
+	*x = FnpMailbox_Session{}
+	mi := &file_snapshot_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FnpMailbox_Session) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FnpMailbox_Session) ProtoMessage() {}
+
+func (x *FnpMailbox_Session) ProtoReflect() protoreflect.Message {
+	mi := &file_snapshot_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FnpMailbox_Session.ProtoReflect.Descriptor instead.
+func (*FnpMailbox_Session) Descriptor() ([]byte, []int) {
+	return file_snapshot_proto_rawDescGZIP(), []int{8, 2}
+}
+
+func (x *FnpMailbox_Session) GetFrom() uint64 {
+	if x != nil {
+		return x.From
+	}
+	return 0
+}
+
+func (x *FnpMailbox_Session) GetSession() uint64 {
+	if x != nil {
+		return x.Session
+	}
+	return 0
+}
+
+func (x *FnpMailbox_Session) GetLast() uint64 {
+	if x != nil {
+		return x.Last
+	}
+	return 0
+}
+
+func (x *FnpMailbox_Session) GetStreams() []*FnpMailbox_Delivered {
+	if x != nil {
+		return x.Streams
+	}
+	return nil
 }
 
 var File_snapshot_proto protoreflect.FileDescriptor
@@ -1248,7 +1505,26 @@ const file_snapshot_proto_rawDesc = "" +
 	" \x01(\x03R\tstartedMs\x12!\n" +
 	"\fconfirmed_ms\x18\v \x01(\x03R\vconfirmedMs\x12\x17\n" +
 	"\adone_ms\x18\f \x01(\x03R\x06doneMs\x12\x1a\n" +
-	"\brevision\x18\r \x01(\x04R\brevision\"\xa7\x02\n" +
+	"\brevision\x18\r \x01(\x04R\brevision\"\xe4\x03\n" +
+	"\n" +
+	"FnpMailbox\x12\x12\n" +
+	"\x04last\x18\x01 \x01(\x04R\x04last\x12<\n" +
+	"\bmessages\x18\x02 \x03(\v2 .fepha.fsm.v1.FnpMailbox.MessageR\bmessages\x12<\n" +
+	"\bsessions\x18\x03 \x03(\v2 .fepha.fsm.v1.FnpMailbox.SessionR\bsessions\x1a\x80\x01\n" +
+	"\aMessage\x12\x16\n" +
+	"\x06number\x18\x01 \x01(\x04R\x06number\x12\x17\n" +
+	"\atime_ms\x18\x02 \x01(\x03R\x06timeMs\x12\x12\n" +
+	"\x04from\x18\x03 \x01(\x04R\x04from\x12\x16\n" +
+	"\x06stream\x18\x04 \x01(\rR\x06stream\x12\x18\n" +
+	"\apayload\x18\x05 \x01(\fR\apayload\x1a7\n" +
+	"\tDelivered\x12\x14\n" +
+	"\x05floor\x18\x01 \x01(\x04R\x05floor\x12\x14\n" +
+	"\x05marks\x18\x02 \x01(\x04R\x05marks\x1a\x89\x01\n" +
+	"\aSession\x12\x12\n" +
+	"\x04from\x18\x01 \x01(\x04R\x04from\x12\x18\n" +
+	"\asession\x18\x02 \x01(\x04R\asession\x12\x12\n" +
+	"\x04last\x18\x03 \x01(\x04R\x04last\x12<\n" +
+	"\astreams\x18\x04 \x03(\v2\".fepha.fsm.v1.FnpMailbox.DeliveredR\astreams\"\xa7\x02\n" +
 	"\x04Note\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\rR\x04kind\x12\x1a\n" +
 	"\bresource\x18\x02 \x01(\tR\bresource\x12\x14\n" +
@@ -1279,7 +1555,7 @@ func file_snapshot_proto_rawDescGZIP() []byte {
 	return file_snapshot_proto_rawDescData
 }
 
-var file_snapshot_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
+var file_snapshot_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
 var file_snapshot_proto_goTypes = []any{
 	(*SnapshotHead)(nil),           // 0: fepha.fsm.v1.SnapshotHead
 	(*Revisions)(nil),              // 1: fepha.fsm.v1.Revisions
@@ -1289,31 +1565,38 @@ var file_snapshot_proto_goTypes = []any{
 	(*NodeInfo)(nil),               // 5: fepha.fsm.v1.NodeInfo
 	(*VirtualState)(nil),           // 6: fepha.fsm.v1.VirtualState
 	(*ControlState)(nil),           // 7: fepha.fsm.v1.ControlState
-	(*Note)(nil),                   // 8: fepha.fsm.v1.Note
-	(*SnapshotTail)(nil),           // 9: fepha.fsm.v1.SnapshotTail
-	(*RTUState_NodeLinks)(nil),     // 10: fepha.fsm.v1.RTUState.NodeLinks
-	(*GroupState_NodeClients)(nil), // 11: fepha.fsm.v1.GroupState.NodeClients
-	(*GroupState_Slot)(nil),        // 12: fepha.fsm.v1.GroupState.Slot
-	(*Timings)(nil),                // 13: fepha.fsm.v1.Timings
-	(*ControlSubmit)(nil),          // 14: fepha.fsm.v1.ControlSubmit
-	(*Links_Link)(nil),             // 15: fepha.fsm.v1.Links.Link
-	(*Clients_Client)(nil),         // 16: fepha.fsm.v1.Clients.Client
+	(*FnpMailbox)(nil),             // 8: fepha.fsm.v1.FnpMailbox
+	(*Note)(nil),                   // 9: fepha.fsm.v1.Note
+	(*SnapshotTail)(nil),           // 10: fepha.fsm.v1.SnapshotTail
+	(*RTUState_NodeLinks)(nil),     // 11: fepha.fsm.v1.RTUState.NodeLinks
+	(*GroupState_NodeClients)(nil), // 12: fepha.fsm.v1.GroupState.NodeClients
+	(*GroupState_Slot)(nil),        // 13: fepha.fsm.v1.GroupState.Slot
+	(*FnpMailbox_Message)(nil),     // 14: fepha.fsm.v1.FnpMailbox.Message
+	(*FnpMailbox_Delivered)(nil),   // 15: fepha.fsm.v1.FnpMailbox.Delivered
+	(*FnpMailbox_Session)(nil),     // 16: fepha.fsm.v1.FnpMailbox.Session
+	(*Timings)(nil),                // 17: fepha.fsm.v1.Timings
+	(*ControlSubmit)(nil),          // 18: fepha.fsm.v1.ControlSubmit
+	(*Links_Link)(nil),             // 19: fepha.fsm.v1.Links.Link
+	(*Clients_Client)(nil),         // 20: fepha.fsm.v1.Clients.Client
 }
 var file_snapshot_proto_depIdxs = []int32{
 	1,  // 0: fepha.fsm.v1.SnapshotHead.revisions:type_name -> fepha.fsm.v1.Revisions
-	13, // 1: fepha.fsm.v1.ResourceState.timings:type_name -> fepha.fsm.v1.Timings
-	10, // 2: fepha.fsm.v1.RTUState.links:type_name -> fepha.fsm.v1.RTUState.NodeLinks
-	12, // 3: fepha.fsm.v1.GroupState.slots:type_name -> fepha.fsm.v1.GroupState.Slot
-	11, // 4: fepha.fsm.v1.GroupState.clients:type_name -> fepha.fsm.v1.GroupState.NodeClients
-	14, // 5: fepha.fsm.v1.ControlState.submit:type_name -> fepha.fsm.v1.ControlSubmit
-	13, // 6: fepha.fsm.v1.Note.timings:type_name -> fepha.fsm.v1.Timings
-	15, // 7: fepha.fsm.v1.RTUState.NodeLinks.links:type_name -> fepha.fsm.v1.Links.Link
-	16, // 8: fepha.fsm.v1.GroupState.NodeClients.clients:type_name -> fepha.fsm.v1.Clients.Client
-	9,  // [9:9] is the sub-list for method output_type
-	9,  // [9:9] is the sub-list for method input_type
-	9,  // [9:9] is the sub-list for extension type_name
-	9,  // [9:9] is the sub-list for extension extendee
-	0,  // [0:9] is the sub-list for field type_name
+	17, // 1: fepha.fsm.v1.ResourceState.timings:type_name -> fepha.fsm.v1.Timings
+	11, // 2: fepha.fsm.v1.RTUState.links:type_name -> fepha.fsm.v1.RTUState.NodeLinks
+	13, // 3: fepha.fsm.v1.GroupState.slots:type_name -> fepha.fsm.v1.GroupState.Slot
+	12, // 4: fepha.fsm.v1.GroupState.clients:type_name -> fepha.fsm.v1.GroupState.NodeClients
+	18, // 5: fepha.fsm.v1.ControlState.submit:type_name -> fepha.fsm.v1.ControlSubmit
+	14, // 6: fepha.fsm.v1.FnpMailbox.messages:type_name -> fepha.fsm.v1.FnpMailbox.Message
+	16, // 7: fepha.fsm.v1.FnpMailbox.sessions:type_name -> fepha.fsm.v1.FnpMailbox.Session
+	17, // 8: fepha.fsm.v1.Note.timings:type_name -> fepha.fsm.v1.Timings
+	19, // 9: fepha.fsm.v1.RTUState.NodeLinks.links:type_name -> fepha.fsm.v1.Links.Link
+	20, // 10: fepha.fsm.v1.GroupState.NodeClients.clients:type_name -> fepha.fsm.v1.Clients.Client
+	15, // 11: fepha.fsm.v1.FnpMailbox.Session.streams:type_name -> fepha.fsm.v1.FnpMailbox.Delivered
+	12, // [12:12] is the sub-list for method output_type
+	12, // [12:12] is the sub-list for method input_type
+	12, // [12:12] is the sub-list for extension type_name
+	12, // [12:12] is the sub-list for extension extendee
+	0,  // [0:12] is the sub-list for field type_name
 }
 
 func init() { file_snapshot_proto_init() }
@@ -1328,7 +1611,7 @@ func file_snapshot_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_snapshot_proto_rawDesc), len(file_snapshot_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   13,
+			NumMessages:   17,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
