@@ -575,7 +575,11 @@ func TestFNPHigherCentre(t *testing.T) {
 	if e, err := leader().FNPEntry(ctx, rig.FNPCentre); err != nil || e.Level != 1 {
 		t.Errorf("the table that is shown is not the higher centre's: %+v, %v", e, err)
 	}
+	until(t, "the endpoint in the pump's copy of the higher centre's table", func() bool {
+		return slices.ContainsFunc(r.pump.tell("table", "table").Stations, func(e api.FNPEntry) bool { return e.ID == rig.FNPEndpoint })
+	})
 	r.pump.tell("acknowledged", "send %d under the higher one", rig.FNPEndpoint)
+	r.endpointKept("under the higher one")
 
 	begun := time.Now()
 	if err := higher.Close(); err != nil {
