@@ -603,7 +603,7 @@ func TestFNPKeyFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.Close() })
-	config, key := s.ConfigFile("fep1"), filepath.Join(filepath.Dir(s.ConfigFile("fep1")), "fnp.key")
+	config, key := s.Node("fep1").Config(), filepath.Join(filepath.Dir(s.Node("fep1").Config()), "fnp.key")
 	secret := strings.Repeat("ab", channeltab.KeySize)
 	for _, tt := range []struct {
 		name, text string

@@ -135,9 +135,12 @@ func TestGoingOnAfterTheLossOfTwo(t *testing.T) {
 	w.must(w.Kill("fep2"))
 	w.must(w.Kill("wit"))
 	fepha(t, exitNoLeader, "raft", "remove", "fep2", w.address("fep1"))
-	fepha(t, exitFailed, "raft", "recover", "--config", w.Node("fep1").Config(), "--id", "fep1", "--data-dir", w.folder("fep1")) // it runs
+	recovery := []string{"raft", "recover", "--config", w.Node("fep1").Config(), "--id", "fep1", "--data-dir", w.folder("fep1")}
+	fepha(t, exitFailed, recovery...) // it runs
 	w.must(w.Stop("fep1"))
-	out, _ := fepha(t, exitDone, "raft", "recover", "--config", w.Node("fep1").Config(), "--id", "fep1", "--data-dir", w.folder("fep1"))
+	fepha(t, exitUsage, append(recovery, "--members=fep2")...)
+	fepha(t, exitUsage, append(recovery, "--members=fep1,fep9")...)
+	out, _ := fepha(t, exitDone, recovery...)
 	if !strings.Contains(out, "its group is now fep1") {
 		t.Error(out)
 	}

@@ -62,9 +62,6 @@ func (s *Station) FNPStationFile(id int, name, keyFile string) (string, error) {
 // FNPEndpoints are the addresses of the endpoint on fep1 and fep2.
 func (s *Station) FNPEndpoints() []string { return s.fnp.endpoint }
 
-// ConfigFile is the path of a node's station.yaml.
-func (s *Station) ConfigFile(id string) string { return s.Node(id).config }
-
 // FNPCentres are the addresses of the centre on fep1, fep2 and wit.
 func (s *Station) FNPCentres() []string { return s.fnp.centre }
 
