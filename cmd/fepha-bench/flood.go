@@ -28,6 +28,8 @@ type flood struct {
 	begun, stopped   atomic.Bool
 	waiting          atomic.Bool // some device has stopped at most
 	firstWrong       atomic.Pointer[string]
+
+	judging sync.Mutex // where the main link moves, the last of the old one meets the first of the new one
 }
 
 func newFlood(perASDU int, most uint64) *flood {
@@ -49,7 +51,7 @@ type floodDevice struct {
 	acked   uint64 // ASDUs
 	builder iec104.Builder
 
-	next uint64 // event expected at the control centre; of the judge alone
+	next uint64 // event expected at the control centre; guarded by judging
 }
 
 func (f *flood) tag(e uint64) iec104.CP56Time2a {
@@ -169,11 +171,13 @@ func (f *flood) start(ctx context.Context) {
 	}
 }
 
-// judge takes what arrives at the control centre. It is called by one link's goroutine.
+// judge takes what arrives at the control centre, on whichever link.
 func (f *flood) judge(_ string, a iec104.ASDU) {
 	if a.Type != iec104.M_SP_TB_1 || a.Cause != iec104.Spontaneous {
 		return
 	}
+	f.judging.Lock()
+	defer f.judging.Unlock()
 	for o := range a.Objects() {
 		rtu, point := rig.UplinkPoint(o.Address)
 		device := int(rtu) - 1

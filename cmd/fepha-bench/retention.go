@@ -24,11 +24,13 @@ type retentionFlags struct {
 // perASDU is how many events the devices put in an ASDU: 20 of the 22 that fit.
 const perASDU = 20
 
-// keptFree is how many events of the retention are left: to the first value of
-// each point, and to the station's audit events.
 const (
 	retentionRTUs = 10
-	keptFree      = retentionRTUs*floodPoints + 1600
+	retentionK    = 12 // ASDUs that a device may send again after a move
+
+	// keptFree is how many events of the retention are left: to the first value of each point, to the station's audit
+	// events, and to what the devices send again after two moves of each.
+	keptFree = retentionRTUs*floodPoints + 1600 + 2*retentionRTUs*retentionK*perASDU
 )
 
 func newRetentionCommand() *cobra.Command {
@@ -67,10 +69,9 @@ func runRetention(ctx context.Context, f retentionFlags, out io.Writer) error {
 	if f.events <= keptFree {
 		return fmt.Errorf("--events %d: expected more than %d", f.events, keptFree)
 	}
-	const k = 120
 	fl := newFlood(perASDU, uint64(f.events-keptFree))
 	f.options = func(o *rig.Options) {
-		fl.fill(o, retentionRTUs, k)
+		fl.fill(o, retentionRTUs, retentionK)
 		o.NoCentre, o.Retain = true, f.events
 	}
 	r := retentionReport{Cores: runtime.GOMAXPROCS(0)}

@@ -24,7 +24,7 @@ func TestRetentionOutlivesTheNodes(t *testing.T) {
 	}
 	t.Logf("%s", out.Bytes())
 	var r retentionReport
-	if err := json.Unmarshal(out.Bytes(), &r); err != nil || r.Retained < 194_000 || r.Arrived != r.Retained {
+	if err := json.Unmarshal(out.Bytes(), &r); err != nil || r.Retained < 189_000 || r.Arrived != r.Retained {
 		t.Errorf("%v, %s", err, out.Bytes())
 	}
 }
