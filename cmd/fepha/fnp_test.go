@@ -524,7 +524,7 @@ func (r *fnpRig) noCentre(t *testing.T) {
 	}
 }
 
-var slowFNP = flag.Bool("fnp.slow", false, "run TestFNPHigherCentre, which takes a minute: the period of silence is 30 s")
+var slowFNP = flag.Bool("fnp.slow", false, "run TestFNPHigherCentre and TestFNPStorm, which take a minute each")
 
 // TestFNPHigherCentre: a centre of a higher level appears on the network and goes away again.
 func TestFNPHigherCentre(t *testing.T) {
