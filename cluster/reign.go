@@ -158,12 +158,8 @@ func (r *reign) waitUnchanged(ctx context.Context) error {
 			r.changedAt = now
 			return nil
 		}
-		select {
-		case <-time.After(wait):
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-r.ctx.Done():
-			return fmt.Errorf("%w any more", ErrNotLeader)
+		if err := r.pause(ctx, wait); err != nil {
+			return err
 		}
 	}
 }
@@ -306,4 +302,16 @@ func (r *reign) handOn(to string) {
 			r.node.log.Warn("handing on leadership failed", "error", err)
 		}
 	})
+}
+
+// pause waits, but not longer than ctx or the reign.
+func (r *reign) pause(ctx context.Context, wait time.Duration) error {
+	select {
+	case <-time.After(wait):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-r.ctx.Done():
+		return fmt.Errorf("%w any more", ErrNotLeader)
+	}
 }

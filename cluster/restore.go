@@ -112,12 +112,8 @@ func (r *reign) waitAllFree(ctx context.Context) error {
 		if wait <= 0 {
 			return nil
 		}
-		select {
-		case <-time.After(wait):
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-r.ctx.Done():
-			return fmt.Errorf("%w any more", ErrNotLeader)
+		if err := r.pause(ctx, wait); err != nil {
+			return err
 		}
 	}
 }

@@ -35,22 +35,8 @@ func TestFNPStorm(t *testing.T) {
 		runInNamespace(t)
 		return
 	}
-	s, ctx := newStation(t, rig.Options{FNP: true})
-	r := &fnpRig{Station: s, t: t, ctx: ctx}
-	r.pump, r.fan = startStation(t, r.file(1001, "pump", "")), startStation(t, r.file(1002, "fan", ""))
-	cfg, err := fnpStationConfig(r.file(1003, "observer", ""))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if r.observer, err = channeltab.OpenStation(cfg); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { r.observer.Close() })
-	r.pump.registered()
-	r.fan.registered()
-	until(t, "the endpoint in the table", func() bool { return r.entry(rig.FNPEndpoint).Online })
-	r.tables("all have registered", r.pump, r.fan)
-
+	r := newFNPRig(t)
+	s, ctx := r.Station, r.ctx
 	kept := r.readMessages()
 	acked := map[chantable.ID][]string{}
 	for _, loss := range []int{0, 10, 30} {

@@ -1,18 +1,12 @@
 package main
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
-	"io"
-	"net"
 	"net/netip"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -27,116 +21,6 @@ import (
 	"github.com/fepha/fepha/fsm/chantable"
 )
 
-// stationProcess is a `fepha fnp station` that a test talks to.
-type stationProcess struct {
-	t    *testing.T
-	cmd  *exec.Cmd
-	in   io.WriteCloser
-	errs bytes.Buffer
-	done chan struct{}
-
-	mu     sync.Mutex
-	events []stationEvent
-}
-
-func startStation(t *testing.T, file string) *stationProcess {
-	t.Helper()
-	p := &stationProcess{t: t, cmd: exec.Command(binary, "fnp", "station", "--config", file, "--json"), done: make(chan struct{})}
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	p.cmd.Stderr = &p.errs
-	out, err := p.cmd.StdoutPipe()
-	if err == nil {
-		p.in, err = p.cmd.StdinPipe()
-	}
-	if err == nil {
-		err = p.cmd.Start()
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	go func() {
-		defer close(p.done)
-		lines := bufio.NewScanner(out)
-		for lines.Buffer(nil, 4<<20); lines.Scan(); {
-			var e stationEvent
-			if err := json.Unmarshal(lines.Bytes(), &e); err != nil {
-				t.Errorf("%s: %v", lines.Text(), err)
-			}
-			p.mu.Lock()
-			p.events = append(p.events, e)
-			p.mu.Unlock()
-		}
-	}()
-	t.Cleanup(func() {
-		if p.cmd.ProcessState == nil {
-			p.end(syscall.SIGKILL)
-		}
-		if strings.Contains(p.errs.String(), "DATA RACE") {
-			t.Errorf("%s: %s", file, &p.errs)
-		}
-	})
-	return p
-}
-
-// end ends the process by a signal and waits.
-func (p *stationProcess) end(s os.Signal) error {
-	_ = p.cmd.Process.Signal(s)
-	<-p.done
-	return p.cmd.Wait()
-}
-
-// said waits for an event, counted from the n-th on, and returns it.
-func (p *stationProcess) said(n int, what string, is func(stationEvent) bool) (e stationEvent) {
-	p.t.Helper()
-	until(p.t, what, func() bool {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		n = min(n, len(p.events))
-		i := slices.IndexFunc(p.events[n:], is)
-		if i >= 0 {
-			e = p.events[n+i]
-		}
-		return i >= 0
-	})
-	return e
-}
-
-// tell gives the station a line and waits for the event that answers it.
-func (p *stationProcess) tell(answer, line string, args ...any) stationEvent {
-	p.t.Helper()
-	p.mu.Lock()
-	n := len(p.events)
-	p.mu.Unlock()
-	fmt.Fprintf(p.in, line+"\n", args...)
-	e := p.said(n, fmt.Sprintf("%s after %q", answer, line), func(e stationEvent) bool {
-		return e.Event == answer || e.Event == "failed" || e.Event == "acknowledged"
-	})
-	if e.Event != answer {
-		p.t.Fatalf("%q: %+v, want %s", line, e, answer)
-	}
-	return e
-}
-
-func (p *stationProcess) registered() {
-	p.t.Helper()
-	p.said(0, "registered", func(e stationEvent) bool { return e.Event == "state" && e.State == "registered" })
-}
-
-func (p *stationProcess) received(data string) {
-	p.t.Helper()
-	p.said(0, fmt.Sprintf("%.20q received", data), func(e stationEvent) bool { return e.Event == "received" && string(e.Data) == data })
-}
-
-// until waits for a condition.
-func until(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("after 30 s: not %s", what)
-		}
-	}
-}
-
 // fnpRig is a station with FNP, two stations as processes, and one in this process that looks on.
 type fnpRig struct {
 	*rig.Station
@@ -145,6 +29,28 @@ type fnpRig struct {
 	pump     *stationProcess // 1001
 	fan      *stationProcess // 1002
 	observer *channeltab.Station
+}
+
+// newFNPRig brings all that up.
+func newFNPRig(t *testing.T) *fnpRig {
+	t.Helper()
+	s, ctx := newStation(t, rig.Options{FNP: true})
+	r := &fnpRig{Station: s, t: t, ctx: ctx}
+	r.pump, r.fan = startStation(t, r.file(1001, "pump", "")), startStation(t, r.file(1002, "fan", ""))
+	cfg, err := fnpStationConfig(r.file(1003, "observer", ""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.observer, err = channeltab.OpenStation(cfg); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.observer.Close() })
+
+	r.pump.registered()
+	r.fan.registered()
+	until(t, "the endpoint in the table", func() bool { return r.entry(rig.FNPEndpoint).Online })
+	r.tables("all have registered", r.pump, r.fan)
+	return r
 }
 
 func (r *fnpRig) file(id int, name, key string) string {
@@ -233,22 +139,7 @@ func (r *fnpRig) endpointKept(data string) {
 
 // TestFNP takes a network of real processes through its life.
 func TestFNP(t *testing.T) {
-	s, ctx := newStation(t, rig.Options{FNP: true})
-	r := &fnpRig{Station: s, t: t, ctx: ctx}
-	r.pump, r.fan = startStation(t, r.file(1001, "pump", "")), startStation(t, r.file(1002, "fan", ""))
-	cfg, err := fnpStationConfig(r.file(1003, "observer", ""))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if r.observer, err = channeltab.OpenStation(cfg); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { r.observer.Close() })
-
-	r.pump.registered()
-	r.fan.registered()
-	until(t, "the endpoint in the table", func() bool { return r.entry(rig.FNPEndpoint).Online })
-	r.tables("all have registered", r.pump, r.fan)
+	r := newFNPRig(t)
 
 	// In an order that leaves to each what it needs.
 	for _, part := range []struct {
@@ -521,110 +412,5 @@ func (r *fnpRig) noCentre(t *testing.T) {
 	}
 	if e := r.pump.tell("failed", "send 1002 is anyone there"); e.Code != string(api.CodePeerOff) {
 		t.Errorf("to a station that is off: %+v", e)
-	}
-}
-
-var slowFNP = flag.Bool("fnp.slow", false, "run TestFNPHigherCentre and TestFNPStorm, which take a minute each")
-
-// TestFNPHigherCentre: a centre of a higher level appears on the network and goes away again.
-func TestFNPHigherCentre(t *testing.T) {
-	if !*slowFNP {
-		t.Skip("takes a minute; run with -fnp.slow")
-	}
-	s, ctx := newStation(t, rig.Options{FNP: true})
-	r := &fnpRig{Station: s, t: t, ctx: ctx}
-	r.pump = startStation(t, r.file(1001, "pump", ""))
-	r.pump.registered()
-
-	cfg, err := fnpStationConfig(r.file(1002, "unused", ""))
-	if err != nil {
-		t.Fatal(err)
-	}
-	u, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := netip.MustParseAddrPort(u.LocalAddr().String())
-	u.Close()
-	memory := channeltab.NewMemory()
-	higher, err := channeltab.OpenCentre(channeltab.CentreConfig{
-		ID: 800, Name: "higher", Level: 9, Node: "x", Nodes: map[string]netip.AddrPort{"x": address}, Multicast: cfg.Multicast, Keys: cfg.Keys, Registry: memory.Node("x"),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer higher.Close()
-	memory.Elect("x")
-	leader := func() *api.Client {
-		st, err := s.Status(ctx)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return &api.Client{Base: s.Node(st.Leader).API}
-	}
-	defers := func() bool { st, err := leader().FNP(ctx); return err == nil && st.Centre.Defers }
-	until(t, "deferred to", defers)
-	atHigher := func() bool {
-		online := map[chantable.ID]bool{}
-		for _, e := range higher.Table() {
-			online[e.ID] = e.Online
-		}
-		return online[1001] && online[rig.FNPEndpoint] && online[rig.FNPCentre]
-	}
-	until(t, "all at the higher centre", atHigher)
-	if e, err := leader().FNPEntry(ctx, rig.FNPCentre); err != nil || e.Level != 1 {
-		t.Errorf("the table that is shown is not the higher centre's: %+v, %v", e, err)
-	}
-	until(t, "the endpoint in the pump's copy of the higher centre's table", func() bool {
-		return slices.ContainsFunc(r.pump.tell("table", "table").Stations, func(e api.FNPEntry) bool { return e.ID == rig.FNPEndpoint })
-	})
-	r.pump.tell("acknowledged", "send %d under the higher one", rig.FNPEndpoint)
-	r.endpointKept("under the higher one")
-
-	begun := time.Now()
-	if err := higher.Close(); err != nil {
-		t.Fatal(err)
-	}
-	r.pump.tell("acknowledged", "send %d without any", rig.FNPEndpoint)
-	time.Sleep(25 * time.Second) // of the 30 s of silence
-	until(t, "taken over", func() bool { return !defers() })
-	t.Logf("taken over after %v", time.Since(begun).Round(time.Second))
-	until(t, "all at home again", func() bool { return r.entry(1001).Online && r.entry(rig.FNPEndpoint).Online })
-	r.pump.tell("acknowledged", "send %d at home again", rig.FNPEndpoint)
-}
-
-// TestFNPKeyFile: a node with a key file that can't be used does not start.
-func TestFNPKeyFile(t *testing.T) {
-	if testing.Short() {
-		t.Skip("end-to-end")
-	}
-	s, err := rig.New(rig.Options{Binary: binary, Dir: t.TempDir(), FNP: true, RTUs: []rig.RTU{{Number: 1, Name: "device", CommonAddress: 1, Points: demoPoints()}}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { s.Close() })
-	config, key := s.Node("fep1").Config(), filepath.Join(filepath.Dir(s.Node("fep1").Config()), "fnp.key")
-	secret := strings.Repeat("ab", channeltab.KeySize)
-	for _, tt := range []struct {
-		name, text string
-		mode       os.FileMode
-		want       string
-	}{
-		{"readable by all", "1:" + secret, 0o644, "has mode 0644, want 0600 or 0640"},
-		{"too short", "1:" + secret[:60], 0o600, "line 1: 60 hex digits, want 64"},
-		{"missing", "", 0, "no such file"},
-	} {
-		if err := os.Remove(key); err != nil && !os.IsNotExist(err) {
-			t.Fatal(err)
-		}
-		if tt.text != "" {
-			if err := os.WriteFile(key, []byte(tt.text), tt.mode); err != nil {
-				t.Fatal(err)
-			}
-		}
-		_, errs := fepha(t, exitUsage, "node", "--config", config, "--id", "fep1", "--data-dir", t.TempDir())
-		if !strings.Contains(errs, tt.want) || strings.Contains(errs, secret[:20]) {
-			t.Errorf("%s: %s", tt.name, errs)
-		}
 	}
 }
