@@ -117,7 +117,7 @@ func TestReplacingAMachine(t *testing.T) {
 	w.lost("wit")
 	log, err := os.ReadFile(filepath.Join(w.folder("wit"), "raft.db"))
 	w.must(err)
-	w.must(os.WriteFile(filepath.Join(w.folder("wit"), "raft.db"), log[:len(log)/2], 0o600))
+	w.must(os.WriteFile(filepath.Join(w.folder("wit"), "raft.db"), log[:3*4096], 0o600))
 	_, said := fepha(t, exitFailed, "node", "--config", w.Node("wit").Config(), "--id", "wit", "--data-dir", w.folder("wit"))
 	if !strings.Contains(said, "is damaged") || !strings.Contains(said, "fepha raft remove") {
 		t.Errorf("of a damaged folder: %s", said)
