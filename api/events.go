@@ -88,14 +88,7 @@ func cp56Hex(t uint64) string {
 // listEvents answers ?after=SEQ&limit=N with the events after SEQ, oldest
 // first, or without after with the newest ones.
 func (s *Server) listEvents(w http.ResponseWriter, r *http.Request) error {
-	if err := checkQuery(r, "after", "limit"); err != nil {
-		return err
-	}
-	limit, err := queryNumber(r, "limit", defaultPage, maxPage)
-	if err != nil {
-		return err
-	}
-	after, err := queryNumber(r, "after", 0, 0)
+	after, limit, err := pageOf(r, 0)
 	if err != nil {
 		return err
 	}

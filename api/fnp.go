@@ -285,18 +285,6 @@ func (s *Server) sendFNP(w http.ResponseWriter, r *http.Request) error {
 	return reply(w, sent)
 }
 
-// pageOf reads which page is asked for, ?after=N&limit=N, and nothing else.
-func pageOf(r *http.Request, last uint64) (after, limit uint64, err error) {
-	if err = checkQuery(r, "after", "limit"); err != nil {
-		return 0, 0, err
-	}
-	if after, err = queryNumber(r, "after", 0, last); err != nil {
-		return 0, 0, err
-	}
-	limit, err = queryNumber(r, "limit", defaultPage, maxPage)
-	return after, limit, err
-}
-
 // listFNPMessages answers ?after=N&limit=N with what the endpoint has got.
 func (s *Server) listFNPMessages(w http.ResponseWriter, r *http.Request) error {
 	f, err := s.fnp()

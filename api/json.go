@@ -69,6 +69,19 @@ func pathNumber(r *http.Request, name, what string) (uint32, error) {
 	return uint32(n), nil
 }
 
+// pageOf reads which page is asked for, ?after=N&limit=N, and nothing else; 0 as
+// last is no bound of after.
+func pageOf(r *http.Request, last uint64) (after, limit uint64, err error) {
+	if err = checkQuery(r, "after", "limit"); err != nil {
+		return 0, 0, err
+	}
+	if limit, err = queryNumber(r, "limit", defaultPage, maxPage); err != nil {
+		return 0, 0, err
+	}
+	after, err = queryNumber(r, "after", 0, last)
+	return after, limit, err
+}
+
 // checkQuery refuses what a request can't be asked: a misspelt filter would
 // otherwise be no filter.
 func checkQuery(r *http.Request, known ...string) error {

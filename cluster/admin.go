@@ -138,12 +138,8 @@ func (n *Node) awaitCaughtUp(ctx context.Context, id string) error {
 		if err == nil {
 			err = fmt.Errorf("it's at entry %d of %d", resp.Applied, target)
 		}
-		select {
-		case <-time.After(catchUpCheck):
-		case <-ctx.Done():
-			return fmt.Errorf("%w: %w", ctx.Err(), err)
-		case <-r.ctx.Done():
-			return fmt.Errorf("%w any more", ErrNotLeader)
+		if over := r.pause(ctx, catchUpCheck); over != nil {
+			return fmt.Errorf("%w: %w", over, err)
 		}
 	}
 }

@@ -49,7 +49,8 @@ type Config struct {
 	DataDir string // made if missing; one node's only
 
 	// Lease is how long another node waits before it acts in the place of one that's gone, from MinLease to MaxLease; 0
-	// means 500 ms. A node may act without hearing from the leader for some less: 441 of 500 ms. It must be the same on every node: a node whose lease differs is given none. Raft's timeouts derive from it.
+	// means 500 ms. A node may act without hearing from the leader for some less: 441 of 500 ms. It must be the same on
+	// every node: a node whose lease differs is given none. Raft's timeouts derive from it.
 	Lease time.Duration
 
 	// LogStore is LogStoreBolt (the default) or LogStoreWAL. A data folder keeps the kind it was made with.

@@ -19,12 +19,6 @@ func newDeclaration(c *fsmpb.Configure) *declaration {
 	return &declaration{c, c.GetDigest(), c.GetStage(), declaredBy(c)}
 }
 
-// taken tells whether the state has taken on a configuration that was prepared. One with the same digest may have been
-// in force before that, and a node that was restarted passes it by as it applies its log again.
-func (d *declaration) taken(s *fsm.State) bool {
-	return d.digest == s.Config().GetDigest() && s.ConfigStage() > d.stage
-}
-
 // declarations are this node's own configuration, and another one that it's ready to take on.
 type declarations struct {
 	mu   sync.Mutex
@@ -49,7 +43,7 @@ func (n *Node) own(s *fsm.State) *declaration {
 	d := &n.declarations
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.next != nil && d.next.taken(s) {
+	if d.next != nil && s.StageCompleted(d.next.stage, d.next.digest) {
 		d.own, d.next = d.next, nil
 	}
 	return d.own

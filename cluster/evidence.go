@@ -29,10 +29,8 @@ func (r *reign) askElapsed(id string) {
 			r.noteElapsed(id, r.node.clock(), proof{time.Duration(resp.Elapsed), time.Duration(resp.Own)})
 			return
 		}
-		select {
-		case <-r.ctx.Done():
+		if r.pause(r.ctx, retryElapsed) != nil {
 			return
-		case <-time.After(retryElapsed):
 		}
 	}
 }

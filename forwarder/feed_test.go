@@ -79,6 +79,16 @@ func addresses(a iec104.ASDU) (all []int) {
 	return all
 }
 
+// answerOf is an answer to a client's request.
+func answerOf(t testing.TB, typeID iec104.TypeID, cause iec104.CauseOfTransmission, address iec104.InformationObjectAddress) iec104.ASDU {
+	t.Helper()
+	a, err := iec104.DefaultProfile.New(iec104.Header{Type: typeID, Cause: cause, CommonAddress: commonAddress}, iec104.Object{Address: address})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
 func interrogation(t testing.TB, table *table) *job {
 	t.Helper()
 	request, err := iec104.DefaultProfile.New(iec104.Header{Type: iec104.C_IC_NA_1, Cause: iec104.Activation, CommonAddress: commonAddress},
@@ -242,7 +252,7 @@ func TestFeedGivesInterrogationsOneASDUAWindowWhileEventsWait(t *testing.T) {
 			}
 			continue
 		}
-		eventsLeft := f.position < f.lastSeq()
+		eventsLeft := f.position < f.lastEvent()
 		if sawData && eventsLeft && sinceData < k-1 {
 			t.Fatalf("only %d ASDUs of events between two of an interrogation, want %d", sinceData, k-1)
 		}
@@ -251,11 +261,6 @@ func TestFeedGivesInterrogationsOneASDUAWindowWhileEventsWait(t *testing.T) {
 	if !sawData || !sawEvent {
 		t.Fatal("nothing was interleaved")
 	}
-}
-
-func (f *testFeed) lastSeq() (last uint64) {
-	f.view(func(s *fsm.State) { last = s.JournalLast() })
-	return last
 }
 
 // Row 41: an event during an interrogation is never followed by an older interrogated value. Whatever happens in
@@ -433,8 +438,8 @@ func TestFeedAnswersAfterTheEventsBefore(t *testing.T) {
 	f := newTestFeed(t, c, 12, points)
 	f.begin(f.cursor.resume(f.clock, 0, 1<<40))
 	c.values(t, 1, di(1, 1, 1))
-	a, _ := iec104.DefaultProfile.New(iec104.Header{Type: iec104.C_CS_NA_1, Cause: iec104.ActivationCon, CommonAddress: commonAddress}, iec104.Object{})
-	if err := f.answer(a, f.lastSeq(), 1000); err != nil {
+	a := answerOf(t, iec104.C_CS_NA_1, iec104.ActivationCon, 0)
+	if err := f.answer(a, f.lastEvent(), 1000); err != nil {
 		t.Fatal(err)
 	}
 	c.values(t, 1, di(2, 1, 2))
@@ -445,14 +450,14 @@ func TestFeedAnswersAfterTheEventsBefore(t *testing.T) {
 	for range 300 {
 		c.values(t, 1, di(1, 1, 3))
 	}
-	if err := f.answer(a, f.lastSeq(), maxBehind); err != nil {
+	if err := f.answer(a, f.lastEvent(), maxBehind); err != nil {
 		t.Fatal(err)
 	}
 	if a, ok := f.next(); !ok || a.Type != iec104.C_CS_NA_1 {
 		t.Fatal("an answer waits for more events than it has patience for")
 	}
 	for range maxAnswers {
-		_ = f.answer(a, f.lastSeq(), 1000)
+		_ = f.answer(a, f.lastEvent(), 1000)
 	}
 	if err := f.answer(a, 0, 0); err != iec104.ErrFull {
 		t.Fatalf("one answer too many: %v, want %v", err, iec104.ErrFull)
@@ -465,8 +470,8 @@ func TestFeedAnswersAfterEventsOfOthers(t *testing.T) {
 	f := newTestFeed(t, c, 12, points)
 	f.begin(f.cursor.resume(f.clock, 0, 1<<40))
 	c.values(t, 1, di(999, 1, 1))
-	a, _ := iec104.DefaultProfile.New(iec104.Header{Type: iec104.C_CS_NA_1, Cause: iec104.ActivationCon, CommonAddress: commonAddress}, iec104.Object{})
-	if err := f.answer(a, f.lastSeq(), 1000); err != nil {
+	a := answerOf(t, iec104.C_CS_NA_1, iec104.ActivationCon, 0)
+	if err := f.answer(a, f.lastEvent(), 1000); err != nil {
 		t.Fatal(err)
 	}
 	if a, ok := f.next(); !ok || a.Type != iec104.C_CS_NA_1 {
@@ -511,22 +516,14 @@ func TestFeedConfirmsBeforeWhatFollows(t *testing.T) {
 		return done
 	})
 	c.values(t, 1, di(1, 1, 5))
-	other, err := iec104.DefaultProfile.New(iec104.Header{Type: iec104.C_DC_NA_1, Cause: iec104.ActivationTermination, CommonAddress: commonAddress},
-		iec104.Object{Address: 402})
-	if err != nil {
-		t.Fatal(err)
-	}
+	other := answerOf(t, iec104.C_DC_NA_1, iec104.ActivationTermination, 402)
 	if err := f.answer(other, f.lastEvent(), maxBehind); err != nil {
 		t.Fatal(err)
 	}
 	if got := f.rest(); len(got) != 0 {
 		t.Fatalf("before the confirmation: %v", got)
 	}
-	confirmation, err := iec104.DefaultProfile.New(iec104.Header{Type: iec104.C_SC_NA_1, Cause: iec104.ActivationCon, CommonAddress: commonAddress},
-		iec104.Object{Address: 401})
-	if err != nil {
-		t.Fatal(err)
-	}
+	confirmation := answerOf(t, iec104.C_SC_NA_1, iec104.ActivationCon, 401)
 	if err := f.confirm("one", confirmation); err != nil {
 		t.Fatal(err)
 	}

@@ -81,15 +81,15 @@ func (f *Forwarder) Configure(uplinks []Uplink) error {
 	f.uplinks = slices.DeleteFunc(f.uplinks, func(e *employed) bool { return slices.Contains(gone, e) })
 	run := f.run
 	f.mu.Unlock()
-	for _, e := range gone { // first, so that their ports are free
-		if run != nil {
+	if run != nil {
+		for _, e := range gone { // first, so that their ports are free
 			e.cancel()
 			<-e.ended
 		}
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if run = f.run; run != nil {
+	if run = f.run; run != nil { // Run may have begun meanwhile
 		for _, e := range next {
 			if !slices.Contains(f.uplinks, e) {
 				run.employ(e)

@@ -59,6 +59,12 @@ func (s *State) stageConfig(op *fsmpb.ConfigStage) *fsmpb.Result {
 // ConfigStage is the number of the newest stage of a configuration.
 func (s *State) ConfigStage() uint64 { return s.stage }
 
+// StageCompleted tells whether what was made ready in a stage is in force. Its digest alone doesn't say so: one with the
+// same digest may have been in force before, and a node that was restarted passes it by as it applies its log again.
+func (s *State) StageCompleted(stage uint64, digest string) bool {
+	return s.stage > stage && s.config.GetDigest() == digest
+}
+
 // noConfig is what is in force before the first Configure.
 func noConfig() *fsmpb.Configure { return normalConfig(&fsmpb.Configure{}) }
 

@@ -109,13 +109,13 @@ const (
 )
 
 func (r *eventsReport) run(ctx context.Context, f *flood, duration time.Duration) error {
-	if err := pause(ctx, runIn); err != nil {
+	if err := rig.Pause(ctx, runIn); err != nil {
 		return err
 	}
 	began, first := time.Now(), f.arrived.Load()
 	var seconds []float64
 	for last, at := first, began; time.Since(began) < duration; {
-		if err := pause(ctx, time.Second); err != nil {
+		if err := rig.Pause(ctx, time.Second); err != nil {
 			return err
 		}
 		n, now := f.arrived.Load(), time.Now()
@@ -133,14 +133,4 @@ func (r *eventsReport) run(ctx context.Context, f *flood, duration time.Duration
 	r.Arrived = f.arrived.Load() - r.Lost
 	r.Complaint = f.complaint()
 	return err
-}
-
-// pause waits, unless ctx ends first.
-func pause(ctx context.Context, d time.Duration) error {
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(d):
-		return nil
-	}
 }

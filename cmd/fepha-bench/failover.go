@@ -189,7 +189,7 @@ func (r *failoverReport) write(f failoverFlags, out io.Writer) error {
 
 func (r *failoverReport) add(t rig.Trial) {
 	r.Trials++
-	r.GapsMs = append(r.GapsMs, float64(t.Gap.Microseconds())/1000)
+	r.GapsMs = append(r.GapsMs, ms(t.Gap))
 	r.Phases = append(r.Phases, phasesOf(t.Takeover))
 	r.Lost += len(t.Lost)
 	r.Repeated += t.Repeated

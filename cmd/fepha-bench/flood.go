@@ -216,10 +216,8 @@ func (f *flood) wrong(d *floodDevice, device, point int, o iec104.Object) {
 func (f *flood) settle(ctx context.Context) error {
 	f.stopped.Store(true)
 	for f.arrived.Load() < f.emitted.Load() {
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("%d of %d events have arrived: %w", f.arrived.Load(), f.emitted.Load(), ctx.Err())
-		case <-time.After(10 * time.Millisecond):
+		if err := rig.Pause(ctx, 10*time.Millisecond); err != nil {
+			return fmt.Errorf("%d of %d events have arrived: %w", f.arrived.Load(), f.emitted.Load(), err)
 		}
 	}
 	return nil

@@ -103,7 +103,7 @@ func runFNP(ctx context.Context, f fnpFlags, out io.Writer) error {
 }
 
 func (f *fnpFlags) measure(ctx context.Context, s *rig.Station, r *fnpReport) error {
-	idle, err := usage(ctx, s, 5*time.Second)
+	idle, err := watch(ctx, s, 5*time.Second)
 	if err != nil {
 		return err
 	}
@@ -121,13 +121,13 @@ func (f *fnpFlags) measure(ctx context.Context, s *rig.Station, r *fnpReport) er
 		return err
 	}
 	r.RegisteredMs = ms(time.Since(begun))
-	if err := pause(ctx, 12*time.Second); err != nil { // the round that the start had sped up ends; Registers spread over their period
+	if err := rig.Pause(ctx, 12*time.Second); err != nil { // the round that the start had sped up ends; Registers spread over their period
 		return err
 	}
 
 	octets := meter.octets()
 	answers, _ := crowd.Received()
-	atRest, err := usage(ctx, s, f.rest)
+	atRest, err := watch(ctx, s, f.rest)
 	if err != nil {
 		return err
 	}
@@ -135,8 +135,8 @@ func (f *fnpFlags) measure(ctx context.Context, s *rig.Station, r *fnpReport) er
 	r.AnswersPerS = float64(after-answers) / f.rest.Seconds()
 	r.RestKbits = float64(meter.octets()-octets) * 8 / 1000 / f.rest.Seconds()
 	for id, u := range atRest {
-		u.IdleCPU, u.IdleMB = idle[id].CPU, idle[id].MemoryMB
-		r.Nodes[id] = u
+		was := idle[id]
+		r.Nodes[id] = fnpUsage{CPU: u.cpu, IdleCPU: was.cpu, MemoryMB: megabytes(u.Resident), IdleMB: megabytes(was.Resident)}
 	}
 	for i := range min(f.changes, r.Stations) {
 		times, err := crowd.Rename(limited, i, fmt.Sprintf("renamed %d", i))
@@ -179,7 +179,7 @@ func (f *fnpFlags) kill(ctx context.Context, s *rig.Station, crowd *channeltab.C
 	}
 	r.MoveMs = r.KillMs - ms(time.UnixMilli(about.Endpoint.SinceMs).Sub(killed))
 	for end := killed.Add(f.watch); time.Now().Before(end); {
-		if err := pause(ctx, 200*time.Millisecond); err != nil {
+		if err := rig.Pause(ctx, 200*time.Millisecond); err != nil {
 			return err
 		}
 		if about, err = s.Client().FNP(ctx); err != nil {
@@ -205,30 +205,6 @@ func openCrowd(s *rig.Station, stations int) (*channeltab.Crowd, error) {
 	return channeltab.OpenCrowd(cfg)
 }
 
-// usage is what the nodes take for a while.
-func usage(ctx context.Context, s *rig.Station, took time.Duration) (map[string]fnpUsage, error) {
-	before := map[string]time.Duration{}
-	for _, n := range s.Nodes() {
-		u, err := s.Usage(n.ID)
-		if err != nil {
-			return nil, err
-		}
-		before[n.ID] = u.CPU
-	}
-	if err := pause(ctx, took); err != nil {
-		return nil, err
-	}
-	used := map[string]fnpUsage{}
-	for _, n := range s.Nodes() {
-		u, err := s.Usage(n.ID)
-		if err != nil {
-			return nil, err
-		}
-		used[n.ID] = fnpUsage{CPU: (u.CPU - before[n.ID]).Seconds() / took.Seconds(), MemoryMB: float64(u.Resident) / 1e6}
-	}
-	return used, nil
-}
-
 // meter watches how many octets the centre multicasts.
 type meter struct {
 	nodes []string
@@ -252,7 +228,7 @@ func newMeter(s *rig.Station) *meter {
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() {
-		for m.sample(ctx); pause(ctx, 100*time.Millisecond) == nil; {
+		for m.sample(ctx); rig.Pause(ctx, 100*time.Millisecond) == nil; {
 			m.sample(ctx)
 		}
 	})

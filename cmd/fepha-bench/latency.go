@@ -153,7 +153,7 @@ func paced(ctx context.Context, rate float64, duration time.Duration, do func() 
 		if at.Sub(began) >= duration {
 			return nil
 		}
-		if err := pause(ctx, time.Until(at)); err != nil {
+		if err := rig.Pause(ctx, time.Until(at)); err != nil {
 			return err
 		}
 		if err := do(); err != nil {

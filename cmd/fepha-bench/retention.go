@@ -98,7 +98,7 @@ func (r *retentionReport) run(ctx context.Context, s *rig.Station, f *flood) err
 	defer stop()
 	// The flood ends by itself, as nothing arrives. What was acknowledged to the devices is committed.
 	for f.acknowledged() < f.most {
-		if err := pause(ctx, 10*time.Millisecond); err != nil {
+		if err := rig.Pause(ctx, 10*time.Millisecond); err != nil {
 			return fmt.Errorf("%d of %d events are acknowledged to the devices: %w", f.acknowledged(), f.most, err)
 		}
 	}

@@ -101,7 +101,7 @@ func runScale(ctx context.Context, f scaleFlags, out io.Writer) error {
 			if err != nil {
 				return err
 			}
-			report.MovedMs = append(report.MovedMs, float64(moved.Microseconds())/1000)
+			report.MovedMs = append(report.MovedMs, ms(moved))
 		}
 		if f.kills > 0 {
 			if report.After, err = atRest(ctx, s, time.Second); err != nil {
@@ -117,10 +117,8 @@ func everyValue(ctx context.Context, s *rig.Station, points int) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
 	for s.Centre.Values() < points {
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("the control centre has %d of %d values: %w", s.Centre.Values(), points, ctx.Err())
-		case <-time.After(50 * time.Millisecond):
+		if err := rig.Pause(ctx, 50*time.Millisecond); err != nil {
+			return fmt.Errorf("the control centre has %d of %d values: %w", s.Centre.Values(), points, err)
 		}
 	}
 	return nil
@@ -128,31 +126,17 @@ func everyValue(ctx context.Context, s *rig.Station, points int) error {
 
 // atRest measures the nodes while nothing happens.
 func atRest(ctx context.Context, s *rig.Station, rest time.Duration) (list []nodeUsage, err error) {
-	select { // what has just happened is over: garbage, snapshots
-	case <-time.After(rest / 2):
-	case <-ctx.Done():
-		return nil, ctx.Err()
+	if err := rig.Pause(ctx, rest/2); err != nil { // what has just happened is over: garbage, snapshots
+		return nil, err
 	}
-	before := map[string]rig.Usage{}
-	for _, n := range s.Nodes() {
-		if before[n.ID], err = s.Usage(n.ID); err != nil {
-			return nil, err
-		}
-	}
-	began := time.Now()
-	select {
-	case <-time.After(rest):
-	case <-ctx.Done():
-		return nil, ctx.Err()
+	used, err := watch(ctx, s, rest)
+	if err != nil {
+		return nil, err
 	}
 	for _, n := range s.Nodes() {
-		u, err := s.Usage(n.ID)
-		if err != nil {
-			return nil, err
-		}
+		u := used[n.ID]
 		list = append(list, nodeUsage{
-			Node: n.ID, ResidentMB: float64(u.Resident) / 1e6, FileMB: float64(u.File) / 1e6, MostMB: float64(u.Most) / 1e6,
-			CPUPercent: 100 * float64(u.CPU-before[n.ID].CPU) / float64(time.Since(began)),
+			Node: n.ID, ResidentMB: megabytes(u.Resident), FileMB: megabytes(u.File), MostMB: megabytes(u.Most), CPUPercent: 100 * u.cpu,
 		})
 	}
 	return list, nil
@@ -201,10 +185,8 @@ func killOwnerOfAll(ctx context.Context, s *rig.Station) (time.Duration, error) 
 	last := killed
 	for _, d := range s.Devices {
 		for !d.StartedAt().After(killed) {
-			select {
-			case <-ctx.Done():
-				return 0, fmt.Errorf("%v has no started link: %w", d.Addresses(), ctx.Err())
-			case <-time.After(time.Millisecond):
+			if err := rig.Pause(ctx, time.Millisecond); err != nil {
+				return 0, fmt.Errorf("%v has no started link: %w", d.Addresses(), err)
 			}
 		}
 		if at := d.StartedAt(); at.After(last) {
@@ -226,8 +208,8 @@ func (r scaleReport) print(out io.Writer, asJSON bool) error {
 	for _, n := range r.Nodes {
 		fmt.Fprintf(out, "%-5s %6.1f MB resident (%.1f of files), %6.1f MB at most, %5.2f %% of a core at rest\n", n.Node, n.ResidentMB, n.FileMB, n.MostMB, n.CPUPercent)
 	}
-	for _, ms := range r.MovedMs {
-		fmt.Fprintf(out, "owner of all killed: each device has a started link again after %.0f ms\n", ms)
+	for _, took := range r.MovedMs {
+		fmt.Fprintf(out, "owner of all killed: each device has a started link again after %.0f ms\n", took)
 	}
 	for _, n := range r.After {
 		fmt.Fprintf(out, "%-5s %6.1f MB resident, %6.1f MB at most, after that\n", n.Node, n.ResidentMB, n.MostMB)

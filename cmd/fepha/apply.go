@@ -30,7 +30,7 @@ const (
 // and keeps it; only when all have said so is it committed, by one entry of the
 // log. From then on a node that was down for the rest runs it when it's back.
 func (c *configurator) Apply(ctx context.Context, bundle []byte, dryRun bool) (reply api.ConfigReply, err error) {
-	next, err := (&staged{Bundle: bundle}).load(c.file)
+	_, next, err := loadBundle(bundle, c.file)
 	if err != nil {
 		return reply, api.Invalid(err)
 	}
@@ -84,6 +84,7 @@ func (c *configurator) stageAll(ctx context.Context, bundle []byte, stage, index
 	}
 	wg.Wait()
 	var said []string
+	nodesThat := map[string][]string{} // say it: most often all say the same of the same files
 	var first *api.Error
 	for i, err := range errs {
 		if err == nil {
@@ -92,20 +93,14 @@ func (c *configurator) stageAll(ctx context.Context, bundle []byte, stage, index
 		if e, ok := errors.AsType[*api.Error](err); ok && first == nil {
 			first = e
 		}
-		// Most often all nodes say the same of the same files.
-		names, same := nodes[i].ID, false
-		for j, other := range errs[:i] {
-			same = same || other != nil && other.Error() == err.Error() && j < i
+		what := err.Error()
+		if nodesThat[what] == nil {
+			said = append(said, what)
 		}
-		if same {
-			continue
-		}
-		for j := i + 1; j < len(errs); j++ {
-			if errs[j] != nil && errs[j].Error() == err.Error() {
-				names += ", " + nodes[j].ID
-			}
-		}
-		said = append(said, names+": "+err.Error())
+		nodesThat[what] = append(nodesThat[what], nodes[i].ID)
+	}
+	for i, what := range said {
+		said[i] = strings.Join(nodesThat[what], ", ") + ": " + what
 	}
 	if said == nil {
 		return nil

@@ -75,9 +75,7 @@ func (c *configurator) settle() {
 		return
 	}
 	in := false
-	c.node.View(func(s *fsm.State) {
-		in = s.Config().GetDigest() == c.staged.Digest && s.ConfigStage() > c.staged.Stage
-	})
+	c.node.View(func(s *fsm.State) { in = s.StageCompleted(c.staged.Stage, c.staged.Digest) })
 	if !in {
 		return
 	}
@@ -121,20 +119,18 @@ func (c *configurator) take() error {
 }
 
 // Stage checks a bundle on this node and, but for stage 0, keeps it.
-func (c *configurator) Stage(ctx context.Context, bundle []byte, stage, index uint64) error {
+func (c *configurator) Stage(ctx context.Context, octets []byte, stage, index uint64) error {
 	if err := c.node.WaitApplied(ctx, index); err != nil {
 		return err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.settle() // what an earlier stage has put in force is taken on before it's overwritten
-	next := &staged{Stage: stage, Base: c.current.digest(), Bundle: bundle}
-	station, err := next.load(c.file)
+	files, station, err := loadBundle(octets, c.file)
 	if err != nil {
 		return api.Invalid(err)
 	}
-	next.Digest = station.Digest()
-	if err := c.check(station, bundle); err != nil {
+	if err := c.check(station, files); err != nil {
 		return err
 	}
 	if stage == 0 {
@@ -143,6 +139,7 @@ func (c *configurator) Stage(ctx context.Context, bundle []byte, stage, index ui
 	if c.staged != nil && c.staged.Stage > stage {
 		return api.Conflict(errors.New("another change of the configuration has begun since"))
 	}
+	next := &staged{Stage: stage, Base: c.current.digest(), Digest: station.Digest(), Bundle: octets}
 	if err := next.keep(c.dataDir); err != nil {
 		return api.Conflict(fmt.Errorf("the configuration can't be kept: %w", err))
 	}
@@ -155,7 +152,7 @@ func (c *configurator) Stage(ctx context.Context, bundle []byte, stage, index ui
 }
 
 // check tells whether this node could run a configuration. c.mu is held.
-func (c *configurator) check(station *configs.Station, octets []byte) error {
+func (c *configurator) check(station *configs.Station, files *configs.Bundle) error {
 	if own, inForce := c.current.digest(), c.inForce(); own != inForce {
 		return api.Conflict(fmt.Errorf("it runs configuration %.12s, and the group has %.12s in force: start it anew with the files of the others first", own, inForce))
 	}
@@ -163,11 +160,7 @@ func (c *configurator) check(station *configs.Station, octets []byte) error {
 		return api.Invalid(fmt.Errorf("%s can't be changed while the station runs: expected what's in force. "+
 			"Edit the files on each node and start one node after the other; for members see `fepha raft add` and `fepha raft remove`", strings.Join(keys, ", ")))
 	}
-	bundle, err := configs.DecodeBundle(octets)
-	if err == nil {
-		err = bundle.Writable(c.file)
-	}
-	if err != nil {
+	if err := files.Writable(c.file); err != nil {
 		return api.Conflict(err)
 	}
 	if c.acquisition == nil {

@@ -56,11 +56,11 @@ leave, SIGINT or SIGTERM; the standard input may end before.`,
 			if config == "" {
 				return usagef("--config is needed: see 'fepha fnp station --help'")
 			}
-			var slogLevel slog.Level
-			if err := slogLevel.UnmarshalText([]byte(level)); err != nil {
-				return usagef("--log-level %q: expected debug, info, warn or error", level)
+			from, err := logLevel(level)
+			if err != nil {
+				return err
 			}
-			log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: slogLevel}))
+			log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: from}))
 			return runFNPStation(cmd.Context(), config, asJSON, log, cmd.InOrStdin(), cmd.OutOrStdout())
 		},
 	}

@@ -229,13 +229,21 @@ func loadStation(path string) (*configs.Station, error) {
 
 // newLog makes the node's log: one format and one level for all its parts.
 func newLog(f nodeFlags, w io.Writer) (*slog.Logger, error) {
-	var level slog.Level
-	if err := level.UnmarshalText([]byte(f.logLevel)); err != nil {
-		return nil, usagef("--log-level %q: expected debug, info, warn or error", f.logLevel)
+	level, err := logLevel(f.logLevel)
+	if err != nil {
+		return nil, err
 	}
 	var handler slog.Handler = slog.NewTextHandler(w, &slog.HandlerOptions{Level: level})
 	if f.logJSON {
 		handler = slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level})
 	}
 	return slog.New(handler).With("node", f.id), nil
+}
+
+// logLevel reads what --log-level says.
+func logLevel(text string) (level slog.Level, err error) {
+	if level.UnmarshalText([]byte(text)) != nil {
+		err = usagef("--log-level %q: expected debug, info, warn or error", text)
+	}
+	return level, err
 }

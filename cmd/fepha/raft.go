@@ -2,11 +2,9 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -109,7 +107,7 @@ its log, as it does by itself from time to time.`,
 		if len(args) == 0 {
 			return c.TakeSnapshot(ctx)
 		}
-		return api.Done{Done: true}, saveSnapshot(ctx, c, args[0])
+		return api.Done{Done: true}, replaceFile(args[0], func(f *os.File) error { return c.Snapshot(ctx, f) })
 	}, func(w io.Writer, d api.Done) error {
 		if d.Index == 0 {
 			return printDone("saved\n")(w, d)
@@ -117,27 +115,6 @@ its log, as it does by itself from time to time.`,
 		_, err := fmt.Fprintf(w, "the node has a snapshot up to log entry %d\n", d.Index)
 		return err
 	})
-}
-
-// saveSnapshot writes a file that is whole, or none.
-func saveSnapshot(ctx context.Context, c *api.Client, path string) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			_ = os.Remove(f.Name())
-		}
-	}()
-	err = c.Snapshot(ctx, f)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
 }
 
 func newRaftRestoreCommand(f *clientFlags) *cobra.Command {

@@ -118,11 +118,18 @@ func takeUp(dataDir, config string) (*staged, *configs.Station, error) {
 
 // load checks the configuration as though it lay at config.
 func (s *staged) load(config string) (*configs.Station, error) {
-	bundle, err := configs.DecodeBundle(s.Bundle)
+	_, station, err := loadBundle(s.Bundle, config)
+	return station, err
+}
+
+// loadBundle unpacks a configuration and checks it as though it lay at config.
+func loadBundle(octets []byte, config string) (*configs.Bundle, *configs.Station, error) {
+	files, err := configs.DecodeBundle(octets)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return bundle.Load(config)
+	station, err := files.Load(config)
+	return files, station, err
 }
 
 // declaration is what the group has to know of it.

@@ -182,23 +182,8 @@ func makeToken(path, name string) (token string, err error) {
 	if now, err := api.TokenHolders(after); err != nil || len(now) != len(holders)+1 {
 		return "", usagef("%s: expected a list with an entry a line, each beginning with a dash", path)
 	}
-	return token, replaceFile(path, after)
-}
-
-// replaceFile writes a file as a whole or not at all.
-func replaceFile(path string, data []byte) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			_ = os.Remove(f.Name())
-		}
-	}()
-	_, err = f.Write(data)
-	if err = errors.Join(err, f.Chmod(0o644), f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
+	return token, replaceFile(path, func(f *os.File) error {
+		_, err := f.Write(after)
+		return errors.Join(err, f.Chmod(0o644))
+	})
 }

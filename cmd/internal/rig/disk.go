@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -45,13 +44,8 @@ var diskSets atomic.Uint32
 
 // DisksRefused says why nodes can't have disks of their own here; nil: they can.
 func DisksRefused() error {
-	if os.Geteuid() != 0 {
-		return fmt.Errorf("%w: expected to run as root", ErrNoDisks)
-	}
-	for _, tool := range []string{"mkfs.ext4", "mount"} {
-		if _, err := exec.LookPath(tool); err != nil {
-			return fmt.Errorf("%w: %w", ErrNoDisks, err)
-		}
+	if err := asRootWith("mkfs.ext4", "mount"); err != nil {
+		return fmt.Errorf("%w: %w", ErrNoDisks, err)
 	}
 	return nil
 }

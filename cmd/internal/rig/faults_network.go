@@ -70,10 +70,8 @@ func flap(ctx context.Context, s *Station, node string) error {
 		if err := s.opts.Network.Cut(node, i%2 == 0); err != nil {
 			return err
 		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(s.opts.Lease / 2):
+		if err := Pause(ctx, s.opts.Lease/2); err != nil {
+			return err
 		}
 	}
 	return nil

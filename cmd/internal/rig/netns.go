@@ -3,6 +3,7 @@ package rig
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -83,6 +84,19 @@ func (n *namespace) Dial(ctx context.Context, network, address string) (c net.Co
 		return err
 	})
 	return c, err
+}
+
+// asRootWith says what is missing of root's rights and of programs.
+func asRootWith(programs ...string) error {
+	if os.Geteuid() != 0 {
+		return errors.New("expected to run as root")
+	}
+	for _, p := range programs {
+		if _, err := exec.LookPath(p); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // run runs a program; what it prints is in the error.

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -49,13 +48,8 @@ var networks atomic.Uint32
 
 // NetworkRefused says why NewNetwork can't work here; nil: it can.
 func NetworkRefused() error {
-	if os.Geteuid() != 0 {
-		return fmt.Errorf("%w: expected to run as root", ErrNoNetwork)
-	}
-	for _, tool := range []string{"ip", "nft"} {
-		if _, err := exec.LookPath(tool); err != nil {
-			return fmt.Errorf("%w: %w", ErrNoNetwork, err)
-		}
+	if err := asRootWith("ip", "nft"); err != nil {
+		return fmt.Errorf("%w: %w", ErrNoNetwork, err)
 	}
 	return nil
 }

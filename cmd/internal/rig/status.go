@@ -71,10 +71,8 @@ func (s *Station) WaitFor(ctx context.Context, what string, good func(api.Status
 			last = st
 		}
 		lastErr = err
-		select {
-		case <-ctx.Done():
-			return last, fmt.Errorf("waiting for %s: %w (last status %.4000s, last error %v)", what, ctx.Err(), fmt.Sprintf("%+v", last), lastErr)
-		case <-time.After(10 * time.Millisecond):
+		if err := Pause(ctx, 10*time.Millisecond); err != nil {
+			return last, fmt.Errorf("waiting for %s: %w (last status %.4000s, last error %v)", what, err, fmt.Sprintf("%+v", last), lastErr)
 		}
 	}
 }

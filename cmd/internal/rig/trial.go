@@ -53,10 +53,8 @@ func (s *Station) Takeover(ctx context.Context, f Fault) (Trial, error) {
 	if _, err := s.whole(ctx); err != nil {
 		return Trial{}, err
 	}
-	select {
-	case <-ctx.Done():
-		return Trial{}, ctx.Err()
-	case <-time.After(calm):
+	if err := Pause(ctx, calm); err != nil {
+		return Trial{}, err
 	}
 	return s.try(ctx, f, f.Victim, func(ctx context.Context, t *Trial) error {
 		if t.Refused != "" {
@@ -80,14 +78,7 @@ func (s *Station) Endure(ctx context.Context, f Fault, at func(api.Status) strin
 	if at == nil {
 		at = f.Victim
 	}
-	t, err := s.try(ctx, f, at, func(ctx context.Context, _ *Trial) error {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(lasting):
-			return nil
-		}
-	})
+	t, err := s.try(ctx, f, at, func(ctx context.Context, _ *Trial) error { return Pause(ctx, lasting) })
 	t.Gap = s.Centre.Received.LongestGap()
 	return t, err
 }
@@ -280,11 +271,19 @@ func (s *Station) Settle(ctx context.Context) []sim.Key {
 
 func waitUntil(ctx context.Context, what string, good func() bool) error {
 	for !good() {
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("waiting for %s: %w", what, ctx.Err())
-		case <-time.After(5 * time.Millisecond):
+		if err := Pause(ctx, 5*time.Millisecond); err != nil {
+			return fmt.Errorf("waiting for %s: %w", what, err)
 		}
 	}
 	return nil
+}
+
+// Pause waits, but not longer than ctx, whose error it returns then.
+func Pause(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(d):
+		return nil
+	}
 }
