@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
+
+	"github.com/fepha/fepha/node"
 )
 
 // The exit codes of every command.
@@ -35,6 +37,9 @@ func exitCode(err error) int {
 	}
 	if e, ok := errors.AsType[*exitError](err); ok {
 		return e.code
+	}
+	if _, ok := errors.AsType[*node.ConfigError](err); ok {
+		return exitUsage
 	}
 	return exitFailed
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/fepha/fepha/channeltab"
 	"github.com/fepha/fepha/configs"
 	"github.com/fepha/fepha/fsm/chantable"
+	"github.com/fepha/fepha/node"
 )
 
 func newFNPStationCommand() *cobra.Command {
@@ -120,13 +121,18 @@ func fnpStationConfig(path string) (cfg channeltab.StationConfig, err error) {
 	if err != nil {
 		return cfg, &exitError{exitUsage, err}
 	}
-	keys, err := fnpKeys(c.KeyFile)
-	if err != nil {
-		return cfg, err
+	keys := channeltab.OpenKeys()
+	if !c.KeyFile.IsZero() {
+		if keys, err = channeltab.ReadKeys(c.KeyFile.Path); err != nil {
+			return cfg, &exitError{exitUsage, fmt.Errorf("key_file: %w", err)}
+		}
 	}
 	cfg = channeltab.StationConfig{
-		ID: chantable.ID(c.ID), Name: c.Name, Listen: c.Listen, Centres: c.Centres, Multicast: multicast(c.Multicast, c.Interface),
+		ID: chantable.ID(c.ID), Name: c.Name, Listen: c.Listen, Centres: c.Centres,
 		Keys: keys, CopyFile: c.CopyFile.Path,
+	}
+	if c.Multicast != nil {
+		cfg.Multicast = channeltab.MulticastConfig{Group: *c.Multicast, Interface: c.Interface}
 	}
 	if c.Advertise != nil {
 		cfg.Advertise = *c.Advertise
@@ -249,7 +255,7 @@ func (f *fnpStation) obey(ctx context.Context, line string) {
 	}
 	if err != nil {
 		e := stationEvent{Event: "failed", To: n, Error: err.Error()}
-		if coded, ok := errors.AsType[*api.Error](fnpAnswer(err)); ok {
+		if coded, ok := errors.AsType[*api.Error](node.FNPError(err)); ok {
 			e.Code = string(coded.Code)
 		}
 		f.print(e, "failed: %v", err)

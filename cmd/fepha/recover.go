@@ -1,14 +1,14 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
-	"github.com/fepha/fepha/cluster"
-	"github.com/fepha/fepha/configs"
+	"github.com/fepha/fepha/node"
 )
 
 func newRaftRecoverCommand() *cobra.Command {
@@ -28,25 +28,21 @@ another group. What only they had committed is gone.`,
 		Example: "  fepha raft recover --config /etc/fepha/station.yaml --id fep1 --data-dir /var/lib/fepha",
 		Args:    args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			_, station, _, err := loadNodeConfig(f)
-			if err != nil {
+			if err := f.complete(); err != nil {
 				return err
 			}
 			if len(members) == 0 {
 				members = []string{f.id}
 			}
-			list, err := memberList(station, f.id, members)
-			if err != nil {
+			if !slices.Contains(members, f.id) {
+				return usagef("--members %q: expected ids of nodes, and %s among them", strings.Join(members, ","), f.id)
+			}
+			if err := node.Recover(f.node(nil), members); errors.Is(err, node.ErrUnknownNode) {
+				return &exitError{exitUsage, err}
+			} else if err != nil {
 				return err
 			}
-			cfg, err := clusterConfig(station, f.id, f.dataDir)
-			if err != nil {
-				return err
-			}
-			if err := cluster.Recover(cfg, list); err != nil {
-				return err
-			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s is ready to be started: its group is now %s\n", f.id, strings.Join(members, ", "))
+			_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s is ready to be started: its group is now %s\n", f.id, strings.Join(members, ", "))
 			return err
 		},
 	}
@@ -56,20 +52,4 @@ another group. What only they had committed is gone.`,
 	fl.StringVar(&f.dataDir, "data-dir", "", "its data folder (needed)")
 	fl.StringSliceVar(&members, "members", nil, "ids of those that form the group from now on; default --id alone")
 	return cmd
-}
-
-// memberList are the members that go on, as the configuration has them.
-func memberList(s *configs.Station, self string, ids []string) ([]cluster.Member, error) {
-	if !slices.Contains(ids, self) {
-		return nil, usagef("--members %q: expected ids of nodes, and %s among them", strings.Join(ids, ","), self)
-	}
-	var list []cluster.Member
-	for _, id := range ids {
-		n, ok := s.Node(id)
-		if !ok {
-			return nil, usagef("--members: there is no node %q in the configuration", id)
-		}
-		list = append(list, cluster.Member{ID: n.ID, Host: n.Host, Role: cluster.Role(n.Role), Address: n.Address.String()})
-	}
-	return list, nil
 }

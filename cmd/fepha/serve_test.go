@@ -8,32 +8,29 @@ import (
 	"github.com/fepha/fepha/cluster"
 	"github.com/fepha/fepha/configs"
 	"github.com/fepha/fepha/fsm"
-	"github.com/fepha/fepha/fsm/fsmpb"
 )
 
-// configuredNode is a node that knows its configuration and nothing else.
-type configuredNode struct {
+// emptyNode is a node that knows its id and nothing else.
+type emptyNode struct {
 	api.Node
 	id    string
 	state *fsm.State
 }
 
-func (n configuredNode) View(read func(*fsm.State)) { read(n.state) }
-func (n configuredNode) Info() cluster.Info         { return cluster.Info{ID: n.id} }
+func (n emptyNode) View(read func(*fsm.State)) { read(n.state) }
+func (n emptyNode) Info() cluster.Info         { return cluster.Info{ID: n.id} }
 
-// serveStation serves the API of such a node, as its configuration wants it,
-// until the test ends. It returns the URL.
-func serveStation(t *testing.T, s *configs.Station, id string, tracer *api.Tracer) string {
+// serveSecured serves the API of such a node, with the keys that its
+// configuration names, until the test ends. It returns the URL.
+func serveSecured(t *testing.T, s *configs.Station, id string) string {
 	t.Helper()
-	node := configuredNode{id: id, state: fsm.New()}
-	node.state.Apply(1, &fsmpb.Entry{Commands: []*fsmpb.Command{{Op: &fsmpb.Command_Configure{Configure: declaration(s)}}}})
-	cfg := apiConfig(newCurrent(s), nil, nil)
-	cfg.Node, cfg.Tracer = node, tracer
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := api.NewServer(cfg)
+	server := api.NewServer(api.Config{Node: emptyNode{id: id, state: fsm.New()}, Station: s.ID, Security: &api.Security{
+		CA: s.Security.CA.Path, Cert: s.Security.Cert.Path, Key: s.Security.Key.Path, Tokens: s.Security.Tokens.Path,
+	}})
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(l) }()
 	t.Cleanup(func() {
@@ -44,8 +41,5 @@ func serveStation(t *testing.T, s *configs.Station, id string, tracer *api.Trace
 			t.Error(err)
 		}
 	})
-	if cfg.Security != nil {
-		return "https://" + l.Addr().String()
-	}
-	return "http://" + l.Addr().String()
+	return "https://" + l.Addr().String()
 }

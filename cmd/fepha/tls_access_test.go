@@ -31,7 +31,7 @@ func TestLettingPeopleIn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	url := "--addr=" + serveStation(t, station, "fep1", nil)
+	url := "--addr=" + serveSecured(t, station, "fep1")
 	ca := "--ca=" + filepath.Join(keys, "ca.pem")
 	alice := filepath.Join(keys, "clients", "alice")
 	fepha(t, exitDone, "status", url, "--ca="+filepath.Join(alice, "ca.pem"), "--cert="+filepath.Join(alice, "client.pem"), "--key="+filepath.Join(alice, "client-key.pem"))

@@ -1,7 +1,8 @@
-package main
+package node
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 	"testing"
 	"time"
@@ -59,7 +60,7 @@ func TestTapsFeedTheTracer(t *testing.T) {
 		var got api.TraceLine
 		_ = tc.watch(c, ctx, func(l api.TraceLine) error {
 			got = l
-			return errEnough
+			return errors.New("enough")
 		})
 		if got.TimeMs = 0; got != tc.want {
 			t.Errorf("%+v, want %+v", got, tc.want)

@@ -1,4 +1,4 @@
-package main
+package node
 
 import (
 	"crypto/tls"
@@ -22,14 +22,14 @@ import (
 // This file turns the configuration, which knows none of the packages, into
 // what each of them wants to know.
 
-func clusterConfig(s *configs.Station, id, dataDir string) (cluster.Config, error) {
+func clusterConfig(s *configs.Station, c Config) (cluster.Config, error) {
 	cfg := cluster.Config{
-		ID:       id,
-		DataDir:  dataDir,
+		ID:       c.ID,
+		DataDir:  c.DataDir,
 		Lease:    s.Cluster.Lease,
 		LogStore: string(s.Cluster.LogStore),
 		Zone:     s.Location,
-		Build:    version,
+		Build:    c.Build,
 	}
 	for _, n := range s.Cluster.Nodes {
 		cfg.Members = append(cfg.Members, cluster.Member{
@@ -243,7 +243,7 @@ func apiConfig(c *current, node *cluster.Node, log *slog.Logger) api.Config {
 	s := c.station()
 	cfg := api.Config{
 		Node: node, Station: s.ID, Name: s.Name, APIs: make(map[string]string), Links: c.links,
-		Describe: c.describe, Build: version, Log: log,
+		Describe: c.describe, Log: log,
 	}
 	for _, n := range s.Cluster.Nodes {
 		cfg.APIs[n.ID] = apiAddress(n)

@@ -1,4 +1,4 @@
-package main
+package node
 
 import (
 	"context"
@@ -33,7 +33,7 @@ func fnpKeys(file configs.File) (channeltab.Keys, error) {
 	}
 	keys, err := channeltab.ReadKeys(file.Path)
 	if err != nil {
-		return nil, &exitError{exitUsage, fmt.Errorf("fnp.key_file: %w", err)}
+		return nil, &ConfigError{fmt.Errorf("fnp.key_file: %w", err)}
 	}
 	return keys, nil
 }
@@ -56,7 +56,7 @@ func runFNP(parts *parts, station *configs.Station, node *cluster.Node, keys cha
 		part.endpoint = endpoint
 	}
 	centre, err := channeltab.OpenCentre(channeltab.CentreConfig{
-		ID: chantable.ID(f.ID), Name: f.Name, Level: uint8(f.Level), Node: node.ID(), Nodes: f.Listen, Multicast: multicast(f.Multicast, ""),
+		ID: chantable.ID(f.ID), Name: f.Name, Level: uint8(f.Level), Node: node.ID(), Nodes: f.Listen, Multicast: multicast(f.Multicast),
 		Others: f.Others, Keys: keys, Registry: table, Log: log,
 	})
 	if err != nil {
@@ -73,16 +73,16 @@ func runFNP(parts *parts, station *configs.Station, node *cluster.Node, keys cha
 
 func fnpError(err error) error {
 	if errors.Is(err, channeltab.ErrConfig) {
-		return &exitError{exitUsage, fmt.Errorf("fnp: %w", err)}
+		return &ConfigError{fmt.Errorf("fnp: %w", err)}
 	}
 	return fmt.Errorf("fnp: %w", err)
 }
 
-func multicast(group *netip.AddrPort, nic string) channeltab.MulticastConfig {
+func multicast(group *netip.AddrPort) channeltab.MulticastConfig {
 	if group == nil {
 		return channeltab.MulticastConfig{}
 	}
-	return channeltab.MulticastConfig{Group: *group, Interface: nic}
+	return channeltab.MulticastConfig{Group: *group}
 }
 
 // endpointRetry has the endpoint say soon that it has moved: a new leader may not be ready to hear it the first time.
@@ -93,7 +93,7 @@ func endpointStation(s *configs.Station, node string, keys channeltab.Keys, log 
 	f := s.FNP
 	cfg := channeltab.StationConfig{
 		ID: chantable.ID(f.Endpoint.ID), Name: f.Name, Level: uint8(f.Level), Listen: f.Endpoint.Listen[node],
-		Centres: []netip.AddrPort{f.Listen[node]}, Multicast: multicast(f.Multicast, ""), Keys: keys,
+		Centres: []netip.AddrPort{f.Listen[node]}, Multicast: multicast(f.Multicast), Keys: keys,
 		Timing: channeltab.Timing{RetryAfter: endpointRetry}, Instance: endpointInstance(s), Log: log,
 	}
 	for _, n := range s.Cluster.Nodes {
@@ -169,7 +169,7 @@ func (f *nodeFNP) Table() (table, version uint64, stations []chantable.Entry) {
 
 // SetOffline implements api.FNP.
 func (f *nodeFNP) SetOffline(ctx context.Context, id chantable.ID) error {
-	return fnpAnswer(f.centre.SetOffline(ctx, id))
+	return FNPError(f.centre.SetOffline(ctx, id))
 }
 
 // Send implements api.FNP.
@@ -189,9 +189,9 @@ func (f *nodeFNP) Send(ctx context.Context, m api.FNPMessage) (api.FNPSent, erro
 	}
 	switch {
 	case !known && m.To != 0:
-		return api.FNPSent{}, fnpAnswer(fmt.Errorf("%w: %d", channeltab.ErrUnknownID, m.To))
+		return api.FNPSent{}, FNPError(fmt.Errorf("%w: %d", channeltab.ErrUnknownID, m.To))
 	case !known:
-		return api.FNPSent{}, fnpAnswer(fmt.Errorf("%w: %d", channeltab.ErrUnknownCN, m.CN))
+		return api.FNPSent{}, FNPError(fmt.Errorf("%w: %d", channeltab.ErrUnknownCN, m.CN))
 	}
 	stream := channeltab.AnyOrder
 	if m.InOrder {
@@ -199,7 +199,7 @@ func (f *nodeFNP) Send(ctx context.Context, m api.FNPMessage) (api.FNPSent, erro
 	}
 	begun := time.Now()
 	if err := s.SendDataByID(ctx, entry.ID, m.Data, stream); err != nil {
-		return api.FNPSent{}, fnpAnswer(err)
+		return api.FNPSent{}, FNPError(err)
 	}
 	return api.FNPSent{To: uint64(entry.ID), CN: uint16(entry.CN), Octets: len(m.Data), Ms: time.Since(begun).Milliseconds()}, nil
 }
@@ -237,7 +237,8 @@ var fnpFailures = []fnpFailure{
 	{channeltab.ErrPoolFull, http.StatusServiceUnavailable, api.CodeOverloaded},
 }
 
-func fnpAnswer(err error) error {
+// FNPError gives an error of package channeltab the code that the API has for it.
+func FNPError(err error) error {
 	if errors.Is(err, cluster.ErrNoLeader) || errors.Is(err, cluster.ErrUnknownOutcome) {
 		return err // the API knows them
 	}

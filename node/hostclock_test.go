@@ -1,4 +1,4 @@
-package main
+package node
 
 import (
 	"errors"
@@ -9,7 +9,7 @@ import (
 
 // The host's clock is set where the configuration says so, and nowhere else.
 func TestSetClockIsConfigured(t *testing.T) {
-	s, err := loadStation("../../configs/examples/station.yaml")
+	s, err := loadStation("../configs/examples/station.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}

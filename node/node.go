@@ -1,0 +1,189 @@
+// Package node is what a node of a station is made of: it turns the
+// configuration into what each part wants to know, starts the parts from the
+// bottom up, and ends them from the top down.
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"path/filepath"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/fepha/fepha/acquisition"
+	"github.com/fepha/fepha/api"
+	"github.com/fepha/fepha/channeltab"
+	"github.com/fepha/fepha/cluster"
+	"github.com/fepha/fepha/configs"
+	"github.com/fepha/fepha/forwarder"
+	"github.com/fepha/fepha/rtdb"
+)
+
+// A Config says which node of which station to run.
+type Config struct {
+	File    string // station.yaml
+	ID      string // this node's in it
+	DataDir string // its Raft log and snapshots
+	Build   string // the program's version, which the other nodes are told
+	Log     *slog.Logger
+}
+
+// A ConfigError says what is wrong with the configuration: nothing was started,
+// or nothing is left running.
+type ConfigError struct{ Err error }
+
+func (e *ConfigError) Error() string { return e.Err.Error() }
+func (e *ConfigError) Unwrap() error { return e.Err }
+
+// ErrUnknownNode: the configuration has no node of that id.
+var ErrUnknownNode = errors.New("no such node in the configuration")
+
+// Run runs a node until ctx ends or a part of it fails. It starts the parts from
+// the bottom up, and ends them from the top down.
+func Run(ctx context.Context, c Config) error {
+	log := c.Log
+	prepared, station, self, err := load(c)
+	if err != nil {
+		return err
+	}
+	var keys channeltab.Keys
+	if station.FNP != nil {
+		if keys, err = fnpKeys(station.FNP.KeyFile); err != nil {
+			return err
+		}
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+
+	clusterConfig, err := clusterConfig(station, c)
+	if err != nil {
+		return err
+	}
+	clusterConfig.Logger = log
+	if prepared != nil {
+		// One that can't be used, say after an upgrade, is no reason not to start: if it's in force, the group sees that
+		// this node runs another one.
+		if clusterConfig.Prepared, err = prepared.declaration(c.File); err != nil {
+			log.Error("a configuration that was staged can't be used", "digest", prepared.Digest, "error", err)
+			prepared = nil
+		} else {
+			prepared.Bundle = nil
+		}
+	}
+	// A disk that hangs may never let a thread go, so nothing is waited for:
+	// the links are closed, and the supervisor starts the process anew.
+	clusterConfig.OnStuck = func(err error) {
+		log.Error("node stuck: ending at once", "error", err)
+		exit(1)
+	}
+	node, err := cluster.Start(clusterConfig)
+	if err != nil {
+		if errors.Is(err, cluster.ErrConfig) {
+			return &ConfigError{err}
+		}
+		return err
+	}
+	parts := newParts(cancel)
+	defer func() {
+		parts.stop()
+		if err := node.Close(); err != nil {
+			log.Error("closing the node", "error", err)
+		}
+		log.Info("node ended")
+	}()
+
+	configurator := &configurator{file: c.File, dataDir: c.DataDir, node: node, current: newCurrent(station), log: log, staged: prepared}
+	tracer := new(api.Tracer)
+	apiCfg := apiConfig(configurator.current, node, log)
+	apiCfg.Tracer, apiCfg.Configurator, apiCfg.Build = tracer, configurator, c.Build
+	if self.Role == configs.RoleFEP {
+		collectors, err := runFEP(parts, configurator, station, node, tracer, log)
+		if err != nil {
+			return err
+		}
+		apiCfg.Collectors = collectors
+	}
+	if fnp, err := runFNP(parts, station, node, keys, log); err != nil {
+		return err
+	} else if fnp != nil {
+		apiCfg.FNP = fnp
+		apiCfg.Collectors = append(apiCfg.Collectors, fnp)
+	}
+	parts.run("configuration", configurator.run, nil)
+	boundMemory(station, self.Role)
+	listener, err := net.Listen("tcp", self.API.String())
+	if err != nil {
+		return fmt.Errorf("api: %w", err)
+	}
+	server := api.NewServer(apiCfg)
+	parts.run("api", func(context.Context) error { return server.Serve(listener) }, server.Close)
+	log.Info("node started", "station", station.ID, "role", self.Role, "address", self.Address, "api", self.API, "version", c.Build)
+
+	<-ctx.Done()
+	switch cause := context.Cause(ctx); {
+	case errors.Is(cause, context.Canceled):
+	case errors.Is(cause, api.ErrSecurity), errors.Is(cause, api.ErrInsecure):
+		return &ConfigError{cause}
+	default:
+		return cause
+	}
+	return nil
+}
+
+// runFEP starts what only a FEP has, and returns its metrics.
+func runFEP(parts *parts, c *configurator, station *configs.Station, node *cluster.Node, tracer *api.Tracer, log *slog.Logger) (_ []prometheus.Collector, err error) {
+	if c.acquisition, err = acquisition.New(acquisitionConfig(c.current, node, tracer, log)); err != nil {
+		return nil, err
+	}
+	forwardConfig, err := forwarderConfig(c.current, station, node, tracer, log)
+	if err != nil {
+		return nil, err
+	}
+	if c.forwarder, err = forwarder.New(forwardConfig); err != nil {
+		return nil, err
+	}
+	redisConfig, err := rtdbConfig(c.current, node, log)
+	if err != nil {
+		return nil, err
+	}
+	redis, err := rtdb.New(redisConfig)
+	if err != nil {
+		return nil, err
+	}
+	parts.run("acquisition", c.acquisition.Run, nil)
+	parts.run("forwarder", c.forwarder.Run, nil)
+	parts.run("redis view", redis.Run, nil)
+	if address := redis.Addr(); address != "" {
+		log.Info("redis view", "mode", redisConfig.Mode, "address", address)
+	}
+	return []prometheus.Collector{fepCollector{acquisition: c.acquisition.Counters, forwarder: c.forwarder.Stats}, redis}, nil
+}
+
+// load loads what the node is to run, and what it may have to take on.
+func load(c Config) (*staged, *configs.Station, configs.Node, error) {
+	prepared, station, err := takeUp(c.DataDir, c.File)
+	if err != nil {
+		return nil, nil, configs.Node{}, err
+	}
+	self, ok := station.Node(c.ID)
+	if !ok {
+		var ids []string
+		for _, n := range station.Cluster.Nodes {
+			ids = append(ids, n.ID)
+		}
+		return nil, nil, configs.Node{}, fmt.Errorf("%w: %q, expected one of %q, the nodes in %s", ErrUnknownNode, c.ID, ids, filepath.Base(c.File))
+	}
+	return prepared, station, self, nil
+}
+
+// loadStation loads a configuration.
+func loadStation(path string) (*configs.Station, error) {
+	station, err := configs.Load(path)
+	if err != nil {
+		return nil, &ConfigError{err}
+	}
+	return station, nil
+}

@@ -1,0 +1,30 @@
+package node
+
+import (
+	"fmt"
+
+	"github.com/fepha/fepha/cluster"
+)
+
+// Recover rewrites who the group's members are in the data folder of a node
+// that does not run; see cluster.Recover. The members are ids of the
+// configuration's nodes.
+func Recover(c Config, members []string) error {
+	_, station, _, err := load(c)
+	if err != nil {
+		return err
+	}
+	var list []cluster.Member
+	for _, id := range members {
+		n, ok := station.Node(id)
+		if !ok {
+			return fmt.Errorf("%w: %q", ErrUnknownNode, id)
+		}
+		list = append(list, cluster.Member{ID: n.ID, Host: n.Host, Role: cluster.Role(n.Role), Address: n.Address.String()})
+	}
+	cfg, err := clusterConfig(station, c)
+	if err != nil {
+		return err
+	}
+	return cluster.Recover(cfg, list)
+}

@@ -1,0 +1,51 @@
+package node
+
+import (
+	"net"
+	"testing"
+
+	"github.com/fepha/fepha/api"
+	"github.com/fepha/fepha/cluster"
+	"github.com/fepha/fepha/configs"
+	"github.com/fepha/fepha/fsm"
+	"github.com/fepha/fepha/fsm/fsmpb"
+)
+
+// configuredNode is a node that knows its configuration and nothing else.
+type configuredNode struct {
+	api.Node
+	id    string
+	state *fsm.State
+}
+
+func (n configuredNode) View(read func(*fsm.State)) { read(n.state) }
+func (n configuredNode) Info() cluster.Info         { return cluster.Info{ID: n.id} }
+
+// serveStation serves the API of such a node, as its configuration wants it,
+// until the test ends. It returns the URL.
+func serveStation(t *testing.T, s *configs.Station, id string, tracer *api.Tracer) string {
+	t.Helper()
+	node := configuredNode{id: id, state: fsm.New()}
+	node.state.Apply(1, &fsmpb.Entry{Commands: []*fsmpb.Command{{Op: &fsmpb.Command_Configure{Configure: declaration(s)}}}})
+	cfg := apiConfig(newCurrent(s), nil, nil)
+	cfg.Node, cfg.Tracer = node, tracer
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := api.NewServer(cfg)
+	ended := make(chan error, 1)
+	go func() { ended <- server.Serve(l) }()
+	t.Cleanup(func() {
+		if err := server.Close(); err != nil {
+			t.Error(err)
+		}
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+	if cfg.Security != nil {
+		return "https://" + l.Addr().String()
+	}
+	return "http://" + l.Addr().String()
+}
