@@ -98,7 +98,7 @@ func TestCopyFile(t *testing.T) {
 	c.Follow(5)
 	c.Take(table.Since(0, 0))
 	kept := &saved{id: 1, instance: 2, epoch: 3, cn: 4, copy: c}
-	if err := replaceFile(path, kept.encode()); err != nil {
+	if err := store(path, kept.encode()); err != nil {
 		t.Fatal(err)
 	}
 	s, err := load(path, 1)

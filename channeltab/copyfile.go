@@ -8,9 +8,9 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 
 	"github.com/fepha/fepha/fsm/chantable"
+	"github.com/fepha/fepha/internal/atomicfile"
 )
 
 // copyMagic begins a saved copy; the digit is the version of the format.
@@ -83,25 +83,9 @@ func load(path string, id chantable.ID) (*saved, error) {
 	return s, nil
 }
 
-// replaceFile replaces a file at once: after a crash there is the old one or the new one, never a part.
-func replaceFile(path string, b []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*.tmp")
-	if err != nil {
-		return fmt.Errorf("channeltab: save copy: %w", err)
-	}
-	_, err = f.Write(b)
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		return fmt.Errorf("channeltab: save copy: %w", errors.Join(err, os.Remove(f.Name())))
-	}
-	dir, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return fmt.Errorf("channeltab: save copy: %w", err)
-	}
-	if err := errors.Join(dir.Sync(), dir.Close()); err != nil {
+// store keeps a copy's octets at path: after a crash there is the former copy or this one.
+func store(path string, b []byte) error {
+	if err := atomicfile.Write(path, b, 0o600); err != nil {
 		return fmt.Errorf("channeltab: save copy: %w", err)
 	}
 	return nil

@@ -77,7 +77,7 @@ func OpenStation(cfg StationConfig) (*Station, error) {
 	setup.identify(cfg, held, now)
 	if s.file != "" {
 		// Before anyone hears of this epoch: a station that starts anew must not come with one it had before.
-		if err := replaceFile(s.file, setup.saved().encode()); err != nil {
+		if err := store(s.file, setup.saved().encode()); err != nil {
 			return nil, err
 		}
 	}
@@ -336,7 +336,7 @@ func (s *Station) Save() error {
 	c := &saved{id: s.core.id, instance: s.core.instance, epoch: s.core.epoch, cn: s.core.reg.cn, copy: s.core.table.copy}
 	b := c.encode()
 	s.mu.Unlock()
-	if err := replaceFile(s.file, b); err != nil {
+	if err := store(s.file, b); err != nil {
 		return err
 	}
 	s.mu.Lock()

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/raft"
+
+	"github.com/fepha/fepha/internal/atomicfile"
 )
 
 // nodeRecord is node.json: what a data folder says of its node beside Raft's own files.
@@ -24,6 +26,9 @@ type nodeRecord struct {
 // settle checks what's in the folder against the configuration and, on a node's first start, forms the group: each node
 // begins with the same list of members, so it doesn't matter who's first.
 func (s *stores) settle(cfg Config) error {
+	if err := atomicfile.Sweep(cfg.DataDir); err != nil {
+		return fmt.Errorf("%w: %w", ErrDataDir, err)
+	}
 	path := filepath.Join(cfg.DataDir, nodeFile)
 	record, found, err := readRecord(path)
 	if err != nil {
@@ -139,34 +144,13 @@ func readRecord(path string) (nodeRecord, bool, error) {
 }
 
 // writeRecord replaces the file as a whole.
-func writeRecord(path string, record nodeRecord) (err error) {
-	defer func() {
-		if err != nil {
-			err = fmt.Errorf("%w: writing %s: %w", ErrDataDir, path, err)
-		}
-	}()
+func writeRecord(path string, record nodeRecord) error {
 	data, err := json.MarshalIndent(record, "", "  ")
+	if err == nil {
+		err = atomicfile.Write(path, append(data, '\n'), 0o600)
+	}
 	if err != nil {
-		return err
+		return fmt.Errorf("%w: writing %s: %w", ErrDataDir, path, err)
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), nodeFile+".*")
-	if err != nil {
-		return err
-	}
-	defer func() { _ = os.Remove(f.Name()) }()
-	if _, err = f.Write(append(data, '\n')); err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	if err = os.Rename(f.Name(), path); err != nil {
-		return err
-	}
-	dir, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	defer func() { _ = dir.Close() }()
-	return dir.Sync()
+	return nil
 }

@@ -12,6 +12,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+
+	"github.com/fepha/fepha/internal/atomicfile"
 )
 
 // ErrBundle is wrapped by what's wrong with octets that should be a [Bundle].
@@ -156,7 +158,7 @@ func DecodeBundle(data []byte) (*Bundle, error) {
 // Write puts the bundle's files at path and beside it: those that differ from what's there. All of them lie complete
 // beside the old ones before the first is replaced; repeated after a crash it ends the same.
 func (b *Bundle) Write(path string) error {
-	return WriteFiles(b.at(path))
+	return atomicfile.WriteAll(b.at(path))
 }
 
 // at gives the bundle's files by path, for a station.yaml at path.

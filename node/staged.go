@@ -10,6 +10,7 @@ import (
 
 	"github.com/fepha/fepha/configs"
 	"github.com/fepha/fepha/fsm/fsmpb"
+	"github.com/fepha/fepha/internal/atomicfile"
 )
 
 // A node keeps in its data folder what `config apply` is about to put in force,
@@ -39,7 +40,7 @@ func (s *staged) keep(dataDir string) error {
 	if err != nil {
 		return err
 	}
-	return configs.WriteFiles(map[string][]byte{filepath.Join(dataDir, stagedFile): data})
+	return atomicfile.WriteAll(map[string][]byte{filepath.Join(dataDir, stagedFile): data})
 }
 
 // readStaged reads what lies in a data folder; nil if there is nothing.
@@ -65,7 +66,7 @@ func complete(dataDir, config string) error {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if err := configs.SyncDir(dataDir); err != nil { // before the first file is written: else a crash might leave half of them
+	if err := atomicfile.SyncDir(dataDir); err != nil { // before the first file is written: else a crash might leave half of them
 		return err
 	}
 	return writeCommitted(dataDir, config)
@@ -91,7 +92,7 @@ func remove(dataDir, name string) error {
 	if err := os.Remove(filepath.Join(dataDir, name)); err != nil {
 		return err
 	}
-	return configs.SyncDir(dataDir)
+	return atomicfile.SyncDir(dataDir)
 }
 
 // takeUp is what a node does with its data folder before it starts: what it has

@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/fepha/fepha/internal/atomicfile"
 )
 
 // The files of a station's certificates. The CA's key is needed to make and renew certificates only: keep its folder
@@ -135,23 +137,9 @@ func writePair(cert, key string, p Pair) error {
 	return write(cert, p.Cert, 0o644)
 }
 
-// write replaces a file as a whole, so that no one reads half of it.
-func write(path string, data []byte, mode fs.FileMode) (err error) {
-	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
+func write(path string, data []byte, mode fs.FileMode) error {
+	if err := atomicfile.MkdirAll(filepath.Dir(path), 0o750); err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
-	if err != nil {
-		return err
-	}
-	defer func() { _ = os.Remove(f.Name()) }()
-	if err = f.Chmod(mode); err == nil {
-		if _, err = f.Write(data); err == nil {
-			err = f.Sync()
-		}
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
+	return atomicfile.Write(path, data, mode)
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fepha/fepha/api"
+	"github.com/fepha/fepha/internal/atomicfile"
 )
 
 func newRaftCommand() *cobra.Command {
@@ -107,7 +108,7 @@ its log, as it does by itself from time to time.`,
 		if len(args) == 0 {
 			return c.TakeSnapshot(ctx)
 		}
-		return api.Done{Done: true}, replaceFile(args[0], func(f *os.File) error { return c.Snapshot(ctx, f) })
+		return api.Done{Done: true}, atomicfile.WriteFrom(args[0], 0o600, func(w io.Writer) error { return c.Snapshot(ctx, w) })
 	}, func(w io.Writer, d api.Done) error {
 		if d.Index == 0 {
 			return printDone("saved\n")(w, d)

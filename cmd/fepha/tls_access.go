@@ -18,6 +18,7 @@ import (
 
 	"github.com/fepha/fepha/api"
 	"github.com/fepha/fepha/cluster/pki"
+	"github.com/fepha/fepha/internal/atomicfile"
 )
 
 // This file is about who may use the API of a station with keys: people and
@@ -94,7 +95,7 @@ func makeClient(dir, name string, now time.Time) (made madeClient, err error) {
 			return made, err
 		}
 	}
-	return made, nil
+	return made, atomicfile.SyncDir(made.Dir)
 }
 
 func readCA(dir string) (*pki.CA, []byte, error) {
@@ -182,8 +183,5 @@ func makeToken(path, name string) (token string, err error) {
 	if now, err := api.TokenHolders(after); err != nil || len(now) != len(holders)+1 {
 		return "", usagef("%s: expected a list with an entry a line, each beginning with a dash", path)
 	}
-	return token, replaceFile(path, func(f *os.File) error {
-		_, err := f.Write(after)
-		return errors.Join(err, f.Chmod(0o644))
-	})
+	return token, atomicfile.Write(path, after, 0o644)
 }

@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/fepha/fepha/configs"
+	"github.com/fepha/fepha/internal/atomicfile"
 )
 
 // Plan is what an import would change.
@@ -206,5 +207,5 @@ func (p *Plan) Apply() error {
 			files[c.File.Path] = c.data
 		}
 	}
-	return configs.WriteFiles(files)
+	return atomicfile.WriteAll(files)
 }
