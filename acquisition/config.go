@@ -12,8 +12,8 @@ import (
 
 // Config is what a [Manager] works with.
 type Config struct {
-	Cluster Cluster // the Raft node; see [FromNode]
-	Node    string  // this node's id
+	Cluster Cluster
+	Node    string // this node's id
 
 	RTUs []RTU // by number; the same on every node
 

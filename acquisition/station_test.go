@@ -11,10 +11,10 @@ import (
 
 	"go.uber.org/goleak"
 
-	"github.com/fepha/fepha/cluster"
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
 	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/replica"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -42,12 +42,12 @@ type proposal struct {
 	node    string
 	command *fsmpb.Command
 	done    chan struct{}
-	result  cluster.Result
+	result  replica.Result
 }
 
 func (p *proposal) Done() <-chan struct{} { return p.done }
 
-func (p *proposal) Result() (cluster.Result, error) {
+func (p *proposal) Result() (replica.Result, error) {
 	<-p.done
 	return p.result, nil
 }
@@ -109,7 +109,7 @@ func (s *station) commit(ctx context.Context) {
 		s.index++
 		results := s.state.Apply(s.index, e)
 		for i, p := range batch {
-			p.result = cluster.Result{Result: results[i], Index: s.index}
+			p.result = replica.Result{Result: results[i], Index: s.index}
 			close(p.done)
 		}
 		close(s.grown)
@@ -251,6 +251,7 @@ func (s *station) refresh() {
 
 // fakeNode is one node's view of the station.
 type fakeNode struct {
+	replica.Owner
 	*station
 	id      string
 	lease   bool
@@ -275,13 +276,13 @@ func (n *fakeNode) release(resource string) {
 	}
 }
 
-func (n *fakeNode) Propose(ctx context.Context, c *fsmpb.Command) (cluster.Result, error) {
+func (n *fakeNode) Propose(ctx context.Context, c *fsmpb.Command) (replica.Result, error) {
 	p := n.propose(n.id, c)
 	select {
 	case <-p.done:
 		return p.result, nil
 	case <-ctx.Done():
-		return cluster.Result{}, ctx.Err()
+		return replica.Result{}, ctx.Err()
 	}
 }
 
@@ -323,6 +324,7 @@ func (n *fakeNode) WaitTenure(ctx context.Context, resource string) (Tenure, err
 
 // fakeTenure ends when its node doesn't hold it any more.
 type fakeTenure struct {
+	replica.Tenure
 	node     *fakeNode
 	resource string
 	epoch    uint64

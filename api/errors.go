@@ -7,9 +7,9 @@ import (
 	"fmt"
 	"net/http"
 
-	"github.com/fepha/fepha/cluster"
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
+	"github.com/fepha/fepha/replica"
 )
 
 // Code is the kind of an Error, fixed for programs.
@@ -56,14 +56,14 @@ func writeError(w http.ResponseWriter, err error) {
 	e, ok := errors.AsType[*Error](err)
 	switch {
 	case ok:
-	case errors.Is(err, cluster.ErrNoLeader), errors.Is(err, cluster.ErrNotLeader), errors.Is(err, cluster.ErrUnknownOutcome),
-		errors.Is(err, cluster.ErrClosed), errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, replica.ErrNoLeader), errors.Is(err, replica.ErrNotLeader), errors.Is(err, replica.ErrUnknownOutcome),
+		errors.Is(err, replica.ErrClosed), errors.Is(err, context.DeadlineExceeded):
 		e = &Error{http.StatusServiceUnavailable, CodeNoLeader, err.Error()}
-	case errors.Is(err, cluster.ErrUnknownNode):
+	case errors.Is(err, replica.ErrUnknownNode):
 		e = &Error{http.StatusNotFound, CodeNotFound, err.Error()}
 	case errors.Is(err, fsm.ErrNotSnapshot), errors.Is(err, fsm.ErrDamaged):
 		e = &Error{http.StatusBadRequest, CodeInvalid, err.Error()}
-	case errors.Is(err, cluster.ErrOverloaded):
+	case errors.Is(err, replica.ErrOverloaded):
 		e = &Error{http.StatusServiceUnavailable, CodeOverloaded, err.Error()}
 	default:
 		e = &Error{http.StatusInternalServerError, CodeInternal, err.Error()}
@@ -74,7 +74,7 @@ func writeError(w http.ResponseWriter, err error) {
 }
 
 // refused turns the state machine's refusal into an Error; nil if it agreed.
-func refused(r cluster.Result) error {
+func refused(r replica.Result) error {
 	switch r.GetCode() {
 	case fsmpb.Result_OK, fsmpb.Result_DUPLICATE:
 		return nil

@@ -12,9 +12,9 @@ import (
 
 	"github.com/chromedp/chromedp"
 
-	"github.com/fepha/fepha/cluster"
 	"github.com/fepha/fepha/fsm/chantable"
 	"github.com/fepha/fepha/fsm/fsmpb"
+	"github.com/fepha/fepha/replica"
 )
 
 // fakeFNP is a centre with a table in memory.
@@ -149,7 +149,7 @@ func TestFNPData(t *testing.T) {
 	if _, err := s.FNPSend(t.Context(), FNPMessage{To: 1001}); !errors.As(err, &e) || e.Code != CodePeerOff || e.Status != 504 {
 		t.Errorf("%v", err)
 	}
-	f.fails = fmt.Errorf("change the table: %w", cluster.ErrNoLeader)
+	f.fails = fmt.Errorf("change the table: %w", replica.ErrNoLeader)
 	if _, err := s.FNPLeave(t.Context(), 1001); !errors.As(err, &e) || e.Code != CodeNoLeader {
 		t.Errorf("%v", err)
 	}

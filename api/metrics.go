@@ -9,8 +9,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
-	"github.com/fepha/fepha/cluster"
 	"github.com/fepha/fepha/fsm"
+	"github.com/fepha/fepha/replica"
 )
 
 // newMetrics answers /metrics from a registry of the server's own.
@@ -163,7 +163,7 @@ func collectState(state *fsm.State, set func(m metric, value float64, labels ...
 	set(points, float64(state.PointCount()))
 	var feps []string
 	for _, n := range state.Nodes() {
-		if n.Role == string(cluster.RoleFEP) {
+		if n.Role == string(replica.RoleFEP) {
 			feps = append(feps, n.ID)
 		}
 	}

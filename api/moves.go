@@ -3,9 +3,9 @@ package api
 import (
 	"net/http"
 
-	"github.com/fepha/fepha/cluster"
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
+	"github.com/fepha/fepha/replica"
 )
 
 // reasonManual is why a resource moves that somebody moved.
@@ -33,7 +33,7 @@ func (s *Server) moveRequest(r *http.Request, resource string) (res fsm.Resource
 	s.cfg.Node.View(func(state *fsm.State) {
 		res, ok = state.Resource(resource)
 		node, known := state.Node(req.To)
-		isFEP = known && node.Role == string(cluster.RoleFEP)
+		isFEP = known && node.Role == string(replica.RoleFEP)
 	})
 	if !ok {
 		return res, "", notFound("no %s in this station", resource)

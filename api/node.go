@@ -7,18 +7,19 @@ import (
 	"github.com/fepha/fepha/cluster"
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
+	"github.com/fepha/fepha/replica"
 )
 
 // Node is what the API needs of the Raft node: the methods of [cluster.Node],
 // whose comments hold here too. It is an interface so that tests can do without
 // a group.
 type Node interface {
-	Info() cluster.Info
+	Info() replica.Info
 	Metrics() cluster.Metrics
 
 	View(read func(s *fsm.State))
 	Applied() (index uint64, grown <-chan struct{})
-	Propose(ctx context.Context, command *fsmpb.Command) (cluster.Result, error)
+	Propose(ctx context.Context, command *fsmpb.Command) (replica.Result, error)
 	WaitApplied(ctx context.Context, index uint64) error
 
 	Transfer(ctx context.Context, to string) error
@@ -44,19 +45,19 @@ func (s *Server) propose(ctx context.Context, c *fsmpb.Command) error {
 }
 
 // peer is a member as this node knows it.
-func (s *Server) peer(id string) (cluster.PeerInfo, bool) {
+func (s *Server) peer(id string) (replica.Peer, bool) {
 	for _, p := range s.cfg.Node.Info().Peers {
 		if p.ID == id {
 			return p, true
 		}
 	}
-	return cluster.PeerInfo{}, false
+	return replica.Peer{}, false
 }
 
 // otherFEP is an alive FEP other than node, "" if there is none.
 func (s *Server) otherFEP(node string) string {
 	for _, p := range s.cfg.Node.Info().Peers {
-		if p.Role == cluster.RoleFEP && p.Alive && p.ID != node {
+		if p.Role == replica.RoleFEP && p.Alive && p.ID != node {
 			return p.ID
 		}
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/fepha/fepha/cluster"
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
+	"github.com/fepha/fepha/replica"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -28,7 +29,7 @@ type fakeNode struct {
 	state   *fsm.State
 	index   uint64
 	grown   chan struct{}
-	info    cluster.Info
+	info    replica.Info
 	metrics cluster.Metrics
 	lost    bool                 // there is no leader
 	asked   []string             // administrative requests, in words
@@ -52,9 +53,9 @@ var stationConfig = &fsmpb.Configure{
 // FEP, a control centre on fep1, some points and events.
 func newNode(t testing.TB) *fakeNode {
 	n := &fakeNode{state: fsm.New(), grown: make(chan struct{})}
-	n.info = cluster.Info{ID: "fep1", State: "leader", Leader: "fep1", Term: 3, Quorum: true, Lease: true, LeaseLeft: 400 * time.Millisecond}
+	n.info = replica.Info{ID: "fep1", State: "leader", Leader: "fep1", Term: 3, Quorum: true, Lease: true, LeaseLeft: 400 * time.Millisecond}
 	for _, c := range stationConfig.Nodes {
-		p := cluster.PeerInfo{ID: c.Id, Host: int(c.Host), Role: cluster.Role(c.Role), Address: fmt.Sprintf("10.0.0.%d:7300", c.Host), State: "follower", Voter: true, Alive: true, Lease: c.Role == "fep"}
+		p := replica.Peer{ID: c.Id, Host: int(c.Host), Role: replica.Role(c.Role), Address: fmt.Sprintf("10.0.0.%d:7300", c.Host), State: "follower", Voter: true, Alive: true, Lease: c.Role == "fep"}
 		if c.Id == "fep1" {
 			p.State = "leader"
 		}
@@ -102,11 +103,11 @@ func newNode(t testing.TB) *fakeNode {
 	return n
 }
 
-func (n *fakeNode) apply(node string, c *fsmpb.Command) cluster.Result {
+func (n *fakeNode) apply(node string, c *fsmpb.Command) replica.Result {
 	c.Node, c.AtMs = node, time.Now().UnixMilli()
 	n.mu.Lock()
 	n.index++
-	r := cluster.Result{Result: n.state.Apply(n.index, &fsmpb.Entry{Commands: []*fsmpb.Command{c}})[0], Index: n.index}
+	r := replica.Result{Result: n.state.Apply(n.index, &fsmpb.Entry{Commands: []*fsmpb.Command{c}})[0], Index: n.index}
 	close(n.grown)
 	n.grown = make(chan struct{})
 	n.mu.Unlock()
@@ -116,7 +117,7 @@ func (n *fakeNode) apply(node string, c *fsmpb.Command) cluster.Result {
 	return r
 }
 
-func (n *fakeNode) Info() cluster.Info {
+func (n *fakeNode) Info() replica.Info {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	i := n.info
@@ -142,9 +143,9 @@ func (n *fakeNode) Applied() (uint64, <-chan struct{}) {
 	return n.index, n.grown
 }
 
-func (n *fakeNode) Propose(_ context.Context, c *fsmpb.Command) (cluster.Result, error) {
+func (n *fakeNode) Propose(_ context.Context, c *fsmpb.Command) (replica.Result, error) {
 	if n.isLost() {
-		return cluster.Result{}, fmt.Errorf("proposing: %w", cluster.ErrNoLeader)
+		return replica.Result{}, fmt.Errorf("proposing: %w", replica.ErrNoLeader)
 	}
 	return n.apply("fep1", c), nil
 }
@@ -163,14 +164,14 @@ func (n *fakeNode) ask(format string, args ...any) error {
 	defer n.mu.Unlock()
 	n.asked = append(n.asked, fmt.Sprintf(format, args...))
 	if n.lost {
-		return cluster.ErrNoLeader
+		return replica.ErrNoLeader
 	}
 	return nil
 }
 
 func (n *fakeNode) Transfer(_ context.Context, to string) error {
 	if to == "nobody" {
-		return fmt.Errorf("transferring: %q: %w", to, cluster.ErrUnknownNode)
+		return fmt.Errorf("transferring: %q: %w", to, replica.ErrUnknownNode)
 	}
 	return n.ask("transfer %s", to)
 }

@@ -3,8 +3,8 @@ package api
 import (
 	"net/http"
 
-	"github.com/fepha/fepha/cluster"
 	"github.com/fepha/fepha/fsm"
+	"github.com/fepha/fepha/replica"
 )
 
 // RaftStatus is the group as this node sees it.
@@ -48,7 +48,7 @@ func (s *Server) raftPeers(w http.ResponseWriter, _ *http.Request) error {
 	return reply(w, s.peers(s.cfg.Node.Info()))
 }
 
-func (s *Server) peers(info cluster.Info) []RaftPeer {
+func (s *Server) peers(info replica.Info) []RaftPeer {
 	peers := make([]RaftPeer, 0, len(info.Peers))
 	s.cfg.Node.View(func(state *fsm.State) {
 		for _, p := range info.Peers {
@@ -144,7 +144,7 @@ func (s *Server) downloadSnapshot(w http.ResponseWriter, _ *http.Request) error 
 func (s *Server) restoreSnapshot(w http.ResponseWriter, r *http.Request) error {
 	switch info := s.cfg.Node.Info(); {
 	case info.Leader == "":
-		return cluster.ErrNoLeader
+		return replica.ErrNoLeader
 	case info.Leader != info.ID:
 		return conflict("only the leader can restore a snapshot: ask %s", info.Leader)
 	}

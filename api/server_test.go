@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/fepha/fepha/cluster"
+	"github.com/fepha/fepha/replica"
 )
 
 // The answer of GET /v1/status has the fields that DESIGN lists.
@@ -161,8 +161,8 @@ func TestReleaseOfAnUplinkIsAPlannedMove(t *testing.T) {
 func TestNoLeader(t *testing.T) {
 	s := serve(t)
 	s.node.lost = true
-	s.refuses(t, 503, CodeNoLeader, cluster.ErrNoLeader.Error(), "POST", "/v1/rtus/1/pin", `{}`)
-	s.refuses(t, 503, CodeNoLeader, cluster.ErrNoLeader.Error(), "POST", "/v1/raft/transfer", `{}`)
+	s.refuses(t, 503, CodeNoLeader, replica.ErrNoLeader.Error(), "POST", "/v1/rtus/1/pin", `{}`)
+	s.refuses(t, 503, CodeNoLeader, replica.ErrNoLeader.Error(), "POST", "/v1/raft/transfer", `{}`)
 }
 
 func TestHealth(t *testing.T) {

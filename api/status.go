@@ -3,8 +3,8 @@ package api
 import (
 	"net/http"
 
-	"github.com/fepha/fepha/cluster"
 	"github.com/fepha/fepha/fsm"
+	"github.com/fepha/fepha/replica"
 )
 
 // Status is the answer of GET /v1/status: the station at a glance.
@@ -116,7 +116,7 @@ func (s *Server) readStatus() Status {
 	return st
 }
 
-func (s *Server) nodeStatus(state *fsm.State, p cluster.PeerInfo) NodeStatus {
+func (s *Server) nodeStatus(state *fsm.State, p replica.Peer) NodeStatus {
 	node, _ := state.Node(p.ID)
 	return NodeStatus{
 		ID: p.ID, Host: p.Host, Role: string(p.Role), State: p.State, SinceMs: node.SinceMs, API: s.cfg.APIs[p.ID],
@@ -148,7 +148,7 @@ func (s *Server) rtuStatus(state *fsm.State, r fsm.RTU) RTUStatus {
 		out.Channels = append(out.Channels, ch)
 	}
 	for _, node := range state.Nodes() {
-		if node.Role != string(cluster.RoleFEP) {
+		if node.Role != string(replica.RoleFEP) {
 			continue
 		}
 		for c := range out.Channels {

@@ -4,19 +4,19 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/fepha/fepha/cluster"
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/chantable"
 	"github.com/fepha/fepha/fsm/fsmpb"
+	"github.com/fepha/fepha/replica"
 )
 
 // Node is what the table needs of the Raft node: the methods of [cluster.Node], whose comments hold here too.
 type Node interface {
 	View(read func(s *fsm.State))
 	Applied() (index uint64, grown <-chan struct{})
-	Propose(ctx context.Context, command *fsmpb.Command) (cluster.Result, error)
+	Propose(ctx context.Context, command *fsmpb.Command) (replica.Result, error)
 	WaitApplied(ctx context.Context, index uint64) error
-	Info() cluster.Info
+	Info() replica.Info
 	IsLeader() bool
 	LeaderChanged() <-chan struct{}
 }

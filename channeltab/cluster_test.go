@@ -10,10 +10,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/fepha/fepha/cluster"
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/chantable"
 	"github.com/fepha/fepha/fsm/fsmpb"
+	"github.com/fepha/fepha/replica"
 )
 
 // fakeGroup is a Raft group of one node, in memory.
@@ -23,7 +23,7 @@ type fakeGroup struct {
 	index uint64
 	grown chan struct{}
 	led   chan struct{}
-	info  cluster.Info
+	info  replica.Info
 	lead  bool
 	err   error
 
@@ -40,20 +40,20 @@ func newFakeGroup(t *testing.T, withFNP bool) *fakeGroup {
 	return g
 }
 
-func (g *fakeGroup) apply(c *fsmpb.Command) cluster.Result {
+func (g *fakeGroup) apply(c *fsmpb.Command) replica.Result {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.index++
 	r := g.state.Apply(g.index, &fsmpb.Entry{Commands: []*fsmpb.Command{c}})[0]
 	close(g.grown)
 	g.grown = make(chan struct{})
-	return cluster.Result{Result: r, Index: g.index}
+	return replica.Result{Result: r, Index: g.index}
 }
 
 func (g *fakeGroup) elect(leader string, self bool, term uint64) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.info, g.lead = cluster.Info{Leader: leader, Term: term}, self
+	g.info, g.lead = replica.Info{Leader: leader, Term: term}, self
 	close(g.led)
 	g.led = make(chan struct{})
 }
@@ -84,9 +84,9 @@ func (g *fakeGroup) stall(up bool) {
 	close(g.stalled)
 }
 
-func (g *fakeGroup) Propose(ctx context.Context, c *fsmpb.Command) (cluster.Result, error) {
+func (g *fakeGroup) Propose(ctx context.Context, c *fsmpb.Command) (replica.Result, error) {
 	if g.err != nil {
-		return cluster.Result{}, g.err
+		return replica.Result{}, g.err
 	}
 	g.mu.Lock()
 	stalled := g.stalled
@@ -94,7 +94,7 @@ func (g *fakeGroup) Propose(ctx context.Context, c *fsmpb.Command) (cluster.Resu
 	select {
 	case <-stalled:
 	case <-ctx.Done():
-		return cluster.Result{}, ctx.Err()
+		return replica.Result{}, ctx.Err()
 	}
 	c.AtMs = 5000
 	return g.apply(c), nil
@@ -102,7 +102,7 @@ func (g *fakeGroup) Propose(ctx context.Context, c *fsmpb.Command) (cluster.Resu
 
 func (g *fakeGroup) WaitApplied(context.Context, uint64) error { return nil }
 
-func (g *fakeGroup) Info() cluster.Info {
+func (g *fakeGroup) Info() replica.Info {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.info
@@ -163,8 +163,8 @@ func TestReplicatedTable(t *testing.T) {
 		t.Errorf("%+v", l)
 	}
 
-	g.err = cluster.ErrNoLeader
-	if _, err := r.Propose(ctx, chantable.Command{}); !errors.Is(err, cluster.ErrNoLeader) {
+	g.err = replica.ErrNoLeader
+	if _, err := r.Propose(ctx, chantable.Command{}); !errors.Is(err, replica.ErrNoLeader) {
 		t.Errorf("without a leader: %v", err)
 	}
 }

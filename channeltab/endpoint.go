@@ -7,36 +7,17 @@ import (
 	"sync"
 	"time"
 
-	"github.com/fepha/fepha/cluster"
 	"github.com/fepha/fepha/fsm"
+	"github.com/fepha/fepha/replica"
 )
 
-// Tenure is the right to run the endpoint in one epoch; see [cluster.Tenure].
-type Tenure interface {
-	Epoch() uint64
-	Valid() bool
-	Done() <-chan struct{}
-	OnEnd(closeNow func()) (cancel func())
-	Close()
-}
-
 // Tenures tells when this node may run the endpoint.
-type Tenures func(ctx context.Context) (Tenure, error)
+type Tenures func(ctx context.Context) (replica.Tenure, error)
 
 // TenuresOf returns the node's tenures of the endpoint.
-func TenuresOf(n *cluster.Node) Tenures {
-	return func(ctx context.Context) (Tenure, error) {
-		t, err := n.WaitTenure(ctx, fsm.FNPResource())
-		if err != nil {
-			return nil, err
-		}
-		return tenure{t}, nil
-	}
+func TenuresOf(n replica.Owner) Tenures {
+	return func(ctx context.Context) (replica.Tenure, error) { return n.WaitTenure(ctx, fsm.FNPResource()) }
 }
-
-type tenure struct{ *cluster.Tenure }
-
-func (t tenure) Epoch() uint64 { return t.Tenure.Epoch }
 
 // EndpointConfig is what one node of the pair is told of the pair's own station.
 type EndpointConfig struct {
@@ -96,7 +77,7 @@ func (e *Endpoint) Run(ctx context.Context) error {
 }
 
 // serve runs the station for one tenure. It does not leave when that ends: the next owner is the same installation.
-func (e *Endpoint) serve(ctx context.Context, t Tenure) error {
+func (e *Endpoint) serve(ctx context.Context, t replica.Tenure) error {
 	cfg := e.cfg.Station
 	cfg.Epoch, cfg.Guard, cfg.Begin = t.Epoch(), t.Valid, e.cfg.Registry.Since(0, 0)
 	cfg.Kept = e.cfg.Mailbox.Kept

@@ -7,15 +7,15 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/fepha/fepha/cluster"
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
+	"github.com/fepha/fepha/replica"
 )
 
 // fakeTenures gives a tenure of each epoch that it is told of.
 type fakeTenures chan *fakeTenure
 
-func (f fakeTenures) wait(ctx context.Context) (Tenure, error) {
+func (f fakeTenures) wait(ctx context.Context) (replica.Tenure, error) {
 	select {
 	case t := <-f:
 		return t, nil
@@ -40,6 +40,13 @@ func newFakeTenure(epoch uint64) *fakeTenure {
 func (t *fakeTenure) Epoch() uint64         { return t.epoch }
 func (t *fakeTenure) Done() <-chan struct{} { return t.ended }
 func (t *fakeTenure) Close()                { close(t.closed) }
+
+func (t *fakeTenure) Check() error {
+	if t.Valid() {
+		return nil
+	}
+	return replica.ErrEpochEnded
+}
 
 func (t *fakeTenure) Valid() bool {
 	select {
@@ -86,7 +93,7 @@ type groupNode struct {
 	id string
 }
 
-func (n groupNode) Propose(ctx context.Context, c *fsmpb.Command) (cluster.Result, error) {
+func (n groupNode) Propose(ctx context.Context, c *fsmpb.Command) (replica.Result, error) {
 	c.Node = n.id
 	return n.fakeGroup.Propose(ctx, c)
 }

@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/fepha/fepha/cluster"
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/chantable"
 	"github.com/fepha/fepha/fsm/fsmpb"
+	"github.com/fepha/fepha/replica"
 )
 
 // Mailbox keeps what the pair's endpoint receives in the group's state, where every node, and the next owner, finds it.
@@ -35,7 +35,7 @@ func (r *Replicated) Keep(ctx context.Context, epoch uint64, m Message) error {
 			Base: m.receipt.base, Payload: m.Payload,
 		}}})
 		switch {
-		case errors.Is(err, cluster.ErrOverloaded):
+		case errors.Is(err, replica.ErrOverloaded):
 			select {
 			case <-time.After(retryKeep):
 				continue

@@ -15,6 +15,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/fepha/fepha/cluster/clusterpb"
+	"github.com/fepha/fepha/replica"
 )
 
 // Transfer moves leadership to the node with that id, or to the most up-to-date FEP if to is "". It may be asked of any
@@ -37,7 +38,7 @@ func (n *Node) RemovePeer(ctx context.Context, id string) error {
 func (n *Node) admin(ctx context.Context, req *clusterpb.AdminRequest) error {
 	leader := n.leaderID()
 	if leader == "" {
-		return fmt.Errorf("changing the group: %w", ErrNoLeader)
+		return fmt.Errorf("changing the group: %w", replica.ErrNoLeader)
 	}
 	if leader == n.cfg.ID {
 		return n.change(ctx, req)
@@ -49,11 +50,11 @@ func (n *Node) admin(ctx context.Context, req *clusterpb.AdminRequest) error {
 	resp, err := client.Admin(ctx, req)
 	switch {
 	case status.Code(err) == codes.Unavailable:
-		return fmt.Errorf("changing the group: %w: %s doesn't answer: %w", ErrNoLeader, leader, err)
+		return fmt.Errorf("changing the group: %w: %s doesn't answer: %w", replica.ErrNoLeader, leader, err)
 	case err != nil:
 		return fmt.Errorf("changing the group: asking %s: %w", leader, err)
 	case resp.NotLeader:
-		return fmt.Errorf("changing the group: %w: %s has just lost the leadership", ErrNoLeader, leader)
+		return fmt.Errorf("changing the group: %w: %s has just lost the leadership", replica.ErrNoLeader, leader)
 	case resp.Error != "":
 		return errors.New(resp.Error)
 	}
@@ -64,7 +65,7 @@ func (n *Node) admin(ctx context.Context, req *clusterpb.AdminRequest) error {
 func (s *service) Admin(ctx context.Context, req *clusterpb.AdminRequest) (*clusterpb.AdminResponse, error) {
 	err := s.node.change(ctx, req)
 	switch {
-	case errors.Is(err, ErrNotLeader):
+	case errors.Is(err, replica.ErrNotLeader):
 		return &clusterpb.AdminResponse{NotLeader: true}, nil
 	case err != nil:
 		return &clusterpb.AdminResponse{Error: err.Error()}, nil
@@ -74,7 +75,7 @@ func (s *service) Admin(ctx context.Context, req *clusterpb.AdminRequest) (*clus
 
 func (n *Node) change(ctx context.Context, req *clusterpb.AdminRequest) error {
 	if n.raft.State() != raft.Leader {
-		return fmt.Errorf("%w: %s is", ErrNotLeader, n.leaderID())
+		return fmt.Errorf("%w: %s is", replica.ErrNotLeader, n.leaderID())
 	}
 	switch op := req.Op.(type) {
 	case *clusterpb.AdminRequest_Transfer_:
@@ -83,14 +84,14 @@ func (n *Node) change(ctx context.Context, req *clusterpb.AdminRequest) error {
 		m, ok := n.member(op.AddVoter.Id)
 		switch {
 		case !ok:
-			return fmt.Errorf("adding node %q: %w: it isn't in the configuration", op.AddVoter.Id, ErrUnknownNode)
+			return fmt.Errorf("adding node %q: %w: it isn't in the configuration", op.AddVoter.Id, replica.ErrUnknownNode)
 		case m.Address != op.AddVoter.Address:
 			return fmt.Errorf("adding node %s: its address is %s in the configuration, not %q", m.ID, m.Address, op.AddVoter.Address)
 		}
 		return n.addVoter(ctx, m)
 	case *clusterpb.AdminRequest_Remove_:
 		if !n.isVoter(op.Remove.Id) {
-			return fmt.Errorf("removing node %q: %w", op.Remove.Id, ErrUnknownNode)
+			return fmt.Errorf("removing node %q: %w", op.Remove.Id, replica.ErrUnknownNode)
 		}
 		return n.changeMembers(ctx, "removing node "+op.Remove.Id, func() raft.Future {
 			return n.raft.RemoveServer(raft.ServerID(op.Remove.Id), 0, enqueueTimeout)
@@ -127,7 +128,7 @@ func (n *Node) awaitCaughtUp(ctx context.Context, id string) error {
 	for {
 		r := n.reign.Load()
 		if r == nil {
-			return fmt.Errorf("%w any more", ErrNotLeader)
+			return fmt.Errorf("%w any more", replica.ErrNotLeader)
 		}
 		once, cancel := context.WithTimeout(ctx, n.timing.lease)
 		resp, err := client.Probe(once, &clusterpb.ProbeRequest{Leader: n.cfg.ID, Term: r.term, Lease: int64(n.timing.wait)})
@@ -153,7 +154,7 @@ const catchUpCheck = 20 * time.Millisecond
 func (n *Node) changeMembers(ctx context.Context, what string, change func() raft.Future) error {
 	r := n.reign.Load()
 	if r == nil {
-		return fmt.Errorf("%s: %w", what, ErrNotLeader)
+		return fmt.Errorf("%s: %w", what, replica.ErrNotLeader)
 	}
 	if err := r.waitUnchanged(ctx); err != nil {
 		return fmt.Errorf("%s: %w", what, err)
@@ -172,7 +173,7 @@ func (n *Node) transfer(ctx context.Context, to string) error {
 	}
 	address, ok := n.address(to)
 	if !ok || !n.isVoter(to) {
-		return fmt.Errorf("transferring leadership to %q: %w", to, ErrUnknownNode)
+		return fmt.Errorf("transferring leadership to %q: %w", to, replica.ErrUnknownNode)
 	}
 	return n.handOn(ctx, to, address)
 }
@@ -193,9 +194,9 @@ func (n *Node) handOn(ctx context.Context, to, address string) error {
 		case <-limit.C:
 			return fmt.Errorf("transferring leadership to %s: it didn't take it within %v", to, 2*n.timing.election)
 		case <-ctx.Done():
-			return fmt.Errorf("transferring leadership to %s: %w: %w", to, ErrUnknownOutcome, ctx.Err())
+			return fmt.Errorf("transferring leadership to %s: %w: %w", to, replica.ErrUnknownOutcome, ctx.Err())
 		case <-n.done:
-			return fmt.Errorf("transferring leadership to %s: %w", to, ErrClosed)
+			return fmt.Errorf("transferring leadership to %s: %w", to, replica.ErrClosed)
 		}
 	}
 }
@@ -209,7 +210,7 @@ func (n *Node) heir() string {
 	best := ""
 	var applied uint64
 	for _, p := range peersOf(r.peerTable()) {
-		if p.Role == RoleFEP && p.Alive && p.Voter && p.ID != n.cfg.ID && (best == "" || p.AppliedIndex > applied) {
+		if p.Role == replica.RoleFEP && p.Alive && p.Voter && p.ID != n.cfg.ID && (best == "" || p.AppliedIndex > applied) {
 			best, applied = p.ID, p.AppliedIndex
 		}
 	}
@@ -233,17 +234,17 @@ func (n *Node) await(ctx context.Context, f raft.Future, what string) error {
 	case err := <-failed:
 		switch {
 		case errors.Is(err, raft.ErrNotLeader):
-			return fmt.Errorf("%s: %w any more", what, ErrNotLeader)
+			return fmt.Errorf("%s: %w any more", what, replica.ErrNotLeader)
 		case errors.Is(err, raft.ErrLeadershipLost):
-			return fmt.Errorf("%s: %w: %w", what, ErrUnknownOutcome, err)
+			return fmt.Errorf("%s: %w: %w", what, replica.ErrUnknownOutcome, err)
 		case err != nil:
 			return fmt.Errorf("%s: %w", what, err)
 		}
 		return nil
 	case <-ctx.Done():
-		return fmt.Errorf("%s: %w: %w", what, ErrUnknownOutcome, ctx.Err())
+		return fmt.Errorf("%s: %w: %w", what, replica.ErrUnknownOutcome, ctx.Err())
 	case <-n.done:
-		return fmt.Errorf("%s: %w", what, ErrClosed)
+		return fmt.Errorf("%s: %w", what, replica.ErrClosed)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/fepha/fepha/fsm"
+	"github.com/fepha/fepha/replica"
 )
 
 func TestTransfer(t *testing.T) {
@@ -32,8 +33,8 @@ func TestTransfer(t *testing.T) {
 	s.stop("fep2")
 	s.stop("wit")
 	until(t, "no leader is left", func() bool { return s.nodes["fep1"].Leader() == "" })
-	if err := s.nodes["fep1"].Transfer(t.Context(), ""); !errors.Is(err, ErrNoLeader) {
-		t.Errorf("%v, expected %v", err, ErrNoLeader)
+	if err := s.nodes["fep1"].Transfer(t.Context(), ""); !errors.Is(err, replica.ErrNoLeader) {
+		t.Errorf("%v, expected %v", err, replica.ErrNoLeader)
 	}
 }
 
@@ -101,8 +102,8 @@ func testRestore(t *testing.T, kind string) {
 	}
 	s.move(rtu1, "fep2")
 	now := s.owned("fep2", rtu1)
-	if err := s.nodes["fep1"].Restore(t.Context(), bytes.NewReader(snapshot.Bytes())); !errors.Is(err, ErrNotLeader) {
-		t.Errorf("a follower: %v, expected %v", err, ErrNotLeader)
+	if err := s.nodes["fep1"].Restore(t.Context(), bytes.NewReader(snapshot.Bytes())); !errors.Is(err, replica.ErrNotLeader) {
+		t.Errorf("a follower: %v, expected %v", err, replica.ErrNotLeader)
 	}
 	if err := s.nodes["fep2"].Restore(t.Context(), bytes.NewReader(snapshot.Bytes()[:snapshot.Len()/2])); err == nil || !now.Valid() {
 		t.Errorf("half a snapshot: %v; the tenure must go on: %v", err, now.Check())
@@ -179,7 +180,7 @@ func TestReplace(t *testing.T) {
 
 // isUnknown: an error that came from another node is a text.
 func isUnknown(err error) bool {
-	return err != nil && (errors.Is(err, ErrUnknownNode) || bytes.Contains([]byte(err.Error()), []byte(ErrUnknownNode.Error())))
+	return err != nil && (errors.Is(err, replica.ErrUnknownNode) || bytes.Contains([]byte(err.Error()), []byte(replica.ErrUnknownNode.Error())))
 }
 
 // TestRecover is the way out of the loss of two nodes: the one that's left goes on alone, and others are added to it.
@@ -232,7 +233,7 @@ func TestRecover(t *testing.T) {
 func TestCloseUnderLoad(t *testing.T) {
 	s := newStation(t, nil)
 	s.lead("fep1")
-	var ps []*Proposal
+	var ps []replica.Proposal
 	for i := range 3000 {
 		ps = append(ps, s.nodes[[]string{"fep1", "fep2"}[i%2]].ProposeAsync(pin(rtu1, "fep1")))
 	}
@@ -240,7 +241,7 @@ func TestCloseUnderLoad(t *testing.T) {
 		s.stop(id)
 	}
 	for _, p := range ps {
-		if _, err := p.Result(); err != nil && !errors.Is(err, ErrClosed) {
+		if _, err := p.Result(); err != nil && !errors.Is(err, replica.ErrClosed) {
 			t.Fatal(err)
 		}
 	}

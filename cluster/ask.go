@@ -7,6 +7,7 @@ import (
 
 	"github.com/fepha/fepha/cluster/clusterpb"
 	"github.com/fepha/fepha/fsm"
+	"github.com/fepha/fepha/replica"
 )
 
 // askForLease asks the leader for a lease four times a lease, and at once when there's another leader. A witness asks
@@ -41,7 +42,7 @@ func (n *Node) askOnce(leader string) {
 		Node: n.cfg.ID, Term: term, Build: n.cfg.Build,
 		Applied: n.machine.applied.Load(), Lease: int64(n.timing.wait),
 		// What can't be stored must not be acted on.
-		Wanted: n.self.Role == RoleFEP && !n.disk.stalled(),
+		Wanted: n.self.Role == replica.RoleFEP && !n.disk.stalled(),
 	}
 	n.machine.view(func(s *fsm.State) {
 		own := n.own(s)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
+	"github.com/fepha/fepha/replica"
 )
 
 // BenchmarkCommit is one small command at a time, committed on a quorum: from the leader, from a follower, and, turn and
@@ -47,7 +48,7 @@ func BenchmarkThroughput(b *testing.B) {
 			s := newStation(b, func(c *Config) { c.LogStore = store })
 			s.lead("fep1")
 			const window = 4096
-			var flying []*Proposal
+			var flying []replica.Proposal
 			began := time.Now()
 			n := 0
 			for b.Loop() {

@@ -11,14 +11,7 @@ import (
 	"time"
 
 	"github.com/fepha/fepha/fsm/fsmpb"
-)
-
-// Role is what a member is for.
-type Role string
-
-const (
-	RoleFEP     Role = "fep"     // may own resources
-	RoleWitness Role = "witness" // votes and stores, never owns
+	"github.com/fepha/fepha/replica"
 )
 
 // The log stores that Config.LogStore may name.
@@ -37,7 +30,7 @@ const (
 type Member struct {
 	ID      string // such as "fep1"; unique
 	Host    int    // 1, 2, 3; unique
-	Role    Role
+	Role    replica.Role
 	Address string // host:port, reachable from the others; Raft and this package's RPCs share it
 }
 
@@ -115,8 +108,8 @@ func (c Config) withDefaults() (Config, error) {
 		if hosts[m.Host] {
 			bad("member %s: host %d is taken", m.ID, m.Host)
 		}
-		if m.Role != RoleFEP && m.Role != RoleWitness {
-			bad("member %s: role %q, expected %q or %q", m.ID, m.Role, RoleFEP, RoleWitness)
+		if m.Role != replica.RoleFEP && m.Role != replica.RoleWitness {
+			bad("member %s: role %q, expected %q or %q", m.ID, m.Role, replica.RoleFEP, replica.RoleWitness)
 		}
 		if _, _, err := net.SplitHostPort(m.Address); err != nil {
 			bad("member %s: address %q, expected host:port", m.ID, m.Address)

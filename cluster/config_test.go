@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/fepha/fepha/fsm/fsmpb"
+	"github.com/fepha/fepha/replica"
 )
 
 func TestConfig(t *testing.T) {
@@ -58,7 +59,7 @@ func TestConfig(t *testing.T) {
 
 func TestTiming(t *testing.T) {
 	for _, lease := range []time.Duration{MinLease, 250 * ms, 500 * ms, MaxLease} {
-		fep, wit := newTiming(lease, RoleFEP, 2), newTiming(lease, RoleWitness, 3)
+		fep, wit := newTiming(lease, replica.RoleFEP, 2), newTiming(lease, replica.RoleWitness, 3)
 		for _, tm := range []timing{fep, wit} {
 			// What Raft's ValidateConfig asks for.
 			if tm.heartbeat < 5*ms || tm.election < tm.heartbeat || tm.commit < ms {

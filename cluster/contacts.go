@@ -7,6 +7,8 @@ import (
 	"net"
 	"sync"
 	"time"
+
+	"github.com/fepha/fepha/replica"
 )
 
 // contacts tells the log once when a peer that Raft has something to say to doesn't answer, and once when it answers
@@ -56,5 +58,5 @@ func (c *contacts) note(peer string, err error) {
 // unanswered tells a failure of the network from a peer's own word.
 func unanswered(err error) bool {
 	var failure net.Error
-	return errors.As(err, &failure) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, ErrClosed)
+	return errors.As(err, &failure) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, replica.ErrClosed)
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
+	"github.com/fepha/fepha/replica"
 )
 
 // What nobody is prepared for, the leader takes back: the nodes' own files say something else. What all are prepared for
@@ -21,7 +22,7 @@ func TestPreparedConfigurationStays(t *testing.T) {
 	two := testStation(s.members)
 	two.Digest = "two"
 	two.Rtus = append(two.Rtus, &fsmpb.Configure_RTU{Number: 3, Name: "third", Prefer: "fep2", Links: []uint32{1}})
-	configure := func() Result {
+	configure := func() replica.Result {
 		return s.propose("fep2", &fsmpb.Command{Op: &fsmpb.Command_Configure{Configure: proto.CloneOf(two)}})
 	}
 	until(t, "the first configuration is in force", func() bool { return inForce("fep2") == "one" })

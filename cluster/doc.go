@@ -5,10 +5,10 @@
 //
 // What always holds:
 //
-//   - A command's [Result] is handed out only after its entry was committed by a quorum and applied by the leader.
-//   - At most one node of a station holds a valid [Tenure] of a resource at any instant, whatever the network, the
+//   - A command's [replica.Result] is handed out only after its entry was committed by a quorum and applied by the leader.
+//   - At most one node of a station holds a valid [replica.Tenure] of a resource at any instant, whatever the network, the
 //     processes and the (monotonic) clocks do, as long as clock rates stay within 1 %. LEASES.md says why.
-//   - A Tenure that has ended never becomes valid again, even if the same node gets the resource back.
+//   - A tenure that has ended never becomes valid again, even if the same node gets the resource back.
 //   - [Node.Close] returns after every goroutine of the node has ended.
 //
 // The rules of leases (lease.go) and of placement (placement.go) are deterministic: clock readings and messages in,

@@ -4,36 +4,8 @@ import "errors"
 
 // What callers test for. Each is wrapped with what was being done.
 var (
-	// ErrClosed: the node was closed, or is closing.
-	ErrClosed = errors.New("node closed")
-
-	// ErrNoLeader: no leader was found until the context ended. Whether the command was committed isn't known; it may
-	// be proposed again, since commands are idempotent.
-	ErrNoLeader = errors.New("no leader")
-
-	// ErrUnknownOutcome: the command was handed to a leader, and the context ended before the answer came.
-	ErrUnknownOutcome = errors.New("outcome unknown")
-
-	// ErrOverloaded: more proposals wait on this node than it may hold in memory. Slow down and try again.
-	ErrOverloaded = errors.New("too many proposals waiting")
-
-	// ErrTooLarge: the command is larger than one entry may be.
-	ErrTooLarge = errors.New("command too large")
-
-	// ErrNotLeader: the operation can only be done by the leader; the message names it where it's known.
-	ErrNotLeader = errors.New("not the leader")
-
-	// ErrLeaseExpired: this node's lease has ended, so the links it ran under it must be silent.
-	ErrLeaseExpired = errors.New("lease expired")
-
-	// ErrEpochEnded: the resource has another owner or epoch now, or is being released.
-	ErrEpochEnded = errors.New("epoch ended")
-
 	// ErrStuck: the disk or Raft itself hangs past its deadline. The node has given up its leases; end the process.
 	ErrStuck = errors.New("node stuck")
-
-	// ErrUnknownNode: no such node in the configuration or in the group.
-	ErrUnknownNode = errors.New("unknown node")
 
 	// ErrDataDir: what's in the data folder can't be used: locked, damaged, or of another node.
 	ErrDataDir = errors.New("data folder unusable")

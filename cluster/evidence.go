@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/fepha/fepha/cluster/clusterpb"
+	"github.com/fepha/fepha/replica"
 )
 
 // What a reign gathers as evidence, and the leases that it grants on it.
@@ -178,8 +179,8 @@ func (r *reign) grant(ctx context.Context, req *clusterpb.LeaseRequest, received
 	switch {
 	case req.Term != r.term:
 		return 0, fmt.Errorf("it's in term %d, the leader in %d", req.Term, r.term)
-	case !known || m.Role != RoleFEP || !slices.Contains(voters, req.Node):
-		return 0, fmt.Errorf("%w: %s is no FEP of this group", ErrUnknownNode, req.Node)
+	case !known || m.Role != replica.RoleFEP || !slices.Contains(voters, req.Node):
+		return 0, fmt.Errorf("%w: %s is no FEP of this group", replica.ErrUnknownNode, req.Node)
 	case time.Duration(req.Lease) != n.timing.wait:
 		return 0, fmt.Errorf("its lease is %v, the leader's %v", time.Duration(req.Lease), n.timing.wait)
 	case n.disk.stalled():
@@ -189,7 +190,7 @@ func (r *reign) grant(ctx context.Context, req *clusterpb.LeaseRequest, received
 		return 0, err
 	}
 	if !n.keeper.vouch(r.term) {
-		return 0, fmt.Errorf("%w any more", ErrNotLeader)
+		return 0, fmt.Errorf("%w any more", replica.ErrNotLeader)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -220,7 +221,7 @@ func (r *reign) waitEvident(ctx context.Context, since time.Duration, requester 
 		case <-ctx.Done():
 			return fmt.Errorf("no quorum vouched for term %d: %w", r.term, ctx.Err())
 		case <-r.ctx.Done():
-			return fmt.Errorf("%w any more", ErrNotLeader)
+			return fmt.Errorf("%w any more", replica.ErrNotLeader)
 		}
 	}
 }

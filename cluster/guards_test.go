@@ -10,6 +10,7 @@ import (
 	"github.com/hashicorp/raft"
 
 	"github.com/fepha/fepha/fsm"
+	"github.com/fepha/fepha/replica"
 )
 
 // A test a guard; each fails without it.
@@ -146,7 +147,7 @@ func TestFollowerGoesOnAfterAStall(t *testing.T) {
 	s := newStation(t, func(c *Config) { c.Lease = 2 * time.Second }) // a stall isn't the node's end here
 	s.lead("fep1")
 	s.disks["fep2"].hang()
-	var last Result
+	var last replica.Result
 	for range 50 {
 		last = s.propose("fep1", pin(rtu1, "fep1"))
 		last = s.propose("fep1", pin(rtu1, "fep2"))

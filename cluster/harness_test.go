@@ -17,6 +17,7 @@ import (
 
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
+	"github.com/fepha/fepha/replica"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -39,9 +40,9 @@ type station struct {
 }
 
 var threeMembers = []Member{
-	{ID: "fep1", Host: 1, Role: RoleFEP, Address: "127.0.0.1:1"},
-	{ID: "fep2", Host: 2, Role: RoleFEP, Address: "127.0.0.1:2"},
-	{ID: "wit", Host: 3, Role: RoleWitness, Address: "127.0.0.1:3"},
+	{ID: "fep1", Host: 1, Role: replica.RoleFEP, Address: "127.0.0.1:1"},
+	{ID: "fep2", Host: 2, Role: replica.RoleFEP, Address: "127.0.0.1:2"},
+	{ID: "wit", Host: 3, Role: replica.RoleWitness, Address: "127.0.0.1:3"},
 }
 
 // newStation starts three nodes with two RTUs and one uplink group.
@@ -168,7 +169,7 @@ func (s *station) resource(node, id string) fsm.Resource {
 }
 
 // owned waits until a node has the tenure of a resource.
-func (s *station) owned(node, id string) *Tenure {
+func (s *station) owned(node, id string) *tenure {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
@@ -176,11 +177,11 @@ func (s *station) owned(node, id string) *Tenure {
 	if err != nil {
 		s.t.Fatalf("%s doesn't get %s: %v; it's %+v", node, id, err, s.resource(node, id))
 	}
-	return t
+	return t.(*tenure)
 }
 
 // propose has a command committed from a node.
-func (s *station) propose(node string, c *fsmpb.Command) Result {
+func (s *station) propose(node string, c *fsmpb.Command) replica.Result {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()

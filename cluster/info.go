@@ -7,43 +7,13 @@ import (
 	"time"
 
 	"github.com/fepha/fepha/cluster/clusterpb"
+	"github.com/fepha/fepha/replica"
 )
 
-// Info is a node's view of its group at one instant.
-type Info struct {
-	ID           string
-	State        string // leader, follower or candidate
-	Leader       string // "" if none is known
-	Term         uint64
-	CommitIndex  uint64
-	AppliedIndex uint64 // of the state that View shows
-	LastIndex    uint64 // of the log
-	Quorum       bool   // this node is in touch with a leader that a quorum follows
-	Lease        bool   // this node's lease is valid
-	LeaseLeft    time.Duration
-	Peers        []PeerInfo // sorted by Host; on a follower as the leader told it, on its own without what only a leader knows
-}
-
-// PeerInfo is what the leader knows of a member.
-type PeerInfo struct {
-	ID            string
-	Host          int
-	Role          Role
-	Address       string
-	State         string // leader or follower; "" if not heard of lately
-	Voter         bool
-	Alive         bool          // heard of lately
-	Lease         bool          // may hold a valid lease
-	ConfigDiffers bool          // its configuration isn't the leader's; it's given nothing that its own lacks
-	Build         string        // version of its program
-	AppliedIndex  uint64        // as it said last
-	LastContact   time.Duration // since its last message; 0 for the leader itself, -1 if there was none
-}
-
 // Info tells how this node and its group are.
-func (n *Node) Info() Info {
+func (n *Node) Info() replica.Info {
 	now, lease := n.clock(), n.tenures.lease.Load()
-	info := Info{
+	info := replica.Info{
 		ID: n.cfg.ID, State: strings.ToLower(n.raft.State().String()), Leader: n.leaderID(),
 		Term: n.raft.CurrentTerm(), CommitIndex: n.raft.CommitIndex(),
 		AppliedIndex: n.machine.applied.Load(), LastIndex: n.raft.LastIndex(),
@@ -63,16 +33,31 @@ func (n *Node) Info() Info {
 }
 
 // alone is what a node without a quorum knows of the members: of itself how it is, of the others that they're there.
-func (n *Node) alone(info Info) (peers []PeerInfo) {
+func (n *Node) alone(info replica.Info) (peers []replica.Peer) {
 	voters := n.voters()
 	for _, m := range n.members() {
-		p := PeerInfo{ID: m.ID, Host: m.Host, Role: m.Role, Address: m.Address, Voter: slices.Contains(voters, m.ID), LastContact: -1}
+		p := replica.Peer{ID: m.ID, Host: m.Host, Role: m.Role, Address: m.Address, Voter: slices.Contains(voters, m.ID), LastContact: -1}
 		if m.ID == info.ID {
 			p.State, p.Alive, p.Lease, p.Build, p.AppliedIndex, p.LastContact = info.State, true, info.Lease, n.cfg.Build, info.AppliedIndex, 0
 		}
 		peers = append(peers, p)
 	}
 	return peers
+}
+
+// CaughtUp tells whether View shows what the group had committed a moment ago. A node that has just started shows an
+// old state until then.
+func (n *Node) CaughtUp() bool {
+	if n.IsLeader() {
+		return true
+	}
+	info := n.Info()
+	for _, p := range info.Peers {
+		if info.Quorum && p.State == "leader" {
+			return info.AppliedIndex >= p.AppliedIndex
+		}
+	}
+	return false
 }
 
 // Leader is the id of the leader this node knows of, "" if none.
@@ -144,11 +129,11 @@ func (r *reign) peerTable() []*clusterpb.LeaseResponse_Peer {
 	return table
 }
 
-func peersOf(table []*clusterpb.LeaseResponse_Peer) []PeerInfo {
-	peers := make([]PeerInfo, 0, len(table))
+func peersOf(table []*clusterpb.LeaseResponse_Peer) []replica.Peer {
+	peers := make([]replica.Peer, 0, len(table))
 	for _, p := range table {
-		peers = append(peers, PeerInfo{
-			ID: p.Id, Host: int(p.Host), Role: Role(p.Role), Address: p.Address, State: p.State, Voter: p.Voter,
+		peers = append(peers, replica.Peer{
+			ID: p.Id, Host: int(p.Host), Role: replica.Role(p.Role), Address: p.Address, State: p.State, Voter: p.Voter,
 			Alive: p.Alive, Lease: p.Lease, ConfigDiffers: p.ConfigDiffers, Build: p.Build,
 			AppliedIndex: p.Applied, LastContact: time.Duration(p.LastContact),
 		})

@@ -12,6 +12,7 @@ import (
 
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
+	"github.com/fepha/fepha/replica"
 )
 
 // assigned is the part of the state that the linearizability check looks at: who owns the uplink group.
@@ -140,7 +141,7 @@ func TestAssignmentsAreLinearizable(t *testing.T) {
 
 // learned is what a client learned. What isn't OK may have taken effect all the same: a proposal whose answer was lost is
 // made again, and then finds its own doing, or what others have done since.
-func learned(client int, in assignment, r Result, err error, call, returned int64) []porcupine.Operation {
+func learned(client int, in assignment, r replica.Result, err error, call, returned int64) []porcupine.Operation {
 	op := porcupine.Operation{ClientId: client, Input: in, Output: assigned{}, Call: call, Return: returned}
 	if err != nil {
 		in.known, op.Return = perhaps, int64(time.Hour)

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/raft"
+
+	"github.com/fepha/fepha/replica"
 )
 
 // One TCP port a node carries both kinds of traffic. After the TLS handshake, if there is one, the first octet tells
@@ -183,7 +185,7 @@ func (s *switchboard) dial(ctx context.Context, id, address string) (net.Conn, e
 	}
 	conn, ok := s.track(raw)
 	if !ok {
-		return nil, fmt.Errorf("connecting to node %s: %w", id, ErrClosed)
+		return nil, fmt.Errorf("connecting to node %s: %w", id, replica.ErrClosed)
 	}
 	if s.security == nil {
 		return conn, nil

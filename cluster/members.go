@@ -2,6 +2,8 @@ package cluster
 
 import (
 	"github.com/hashicorp/raft"
+
+	"github.com/fepha/fepha/replica"
 )
 
 // Who's in the group is Raft's to say; where they are and what they're for is the configuration's. So a station whose
@@ -89,5 +91,5 @@ func (b addressBook) ServerAddr(id raft.ServerID) (raft.ServerAddress, error) {
 	if address, ok := b.n.address(string(id)); ok {
 		return raft.ServerAddress(address), nil
 	}
-	return "", ErrUnknownNode
+	return "", replica.ErrUnknownNode
 }

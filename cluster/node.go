@@ -14,7 +14,10 @@ import (
 
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
+	"github.com/fepha/fepha/replica"
 )
+
+var _ replica.Owner = (*Node)(nil)
 
 // Node is one member of a station's group. Its methods may be called from any goroutine.
 type Node struct {
@@ -156,8 +159,8 @@ func (n *Node) newTransport() *transport {
 		Logger:                newRaftLog(n.log, "raft transport", slog.LevelDebug),
 	})
 	var witness *campaignGuard
-	if n.self.Role == RoleWitness {
-		witness = newCampaignGuard(newTiming(n.timing.wait, RoleFEP, 1).heartbeat)
+	if n.self.Role == replica.RoleWitness {
+		witness = newCampaignGuard(newTiming(n.timing.wait, replica.RoleFEP, 1).heartbeat)
 	}
 	contacts := newContacts(n.clock, n.timing.heartbeat, n.log)
 	return newTransport(inner, n.self.Address, n.clock, n.disk, contacts, witness, n.stores.amnesia)
@@ -235,21 +238,19 @@ func (n *Node) close() error {
 	return errors.Join(errRaft, n.transport.Close(), n.stores.close())
 }
 
-// ID is this node's id.
+// ID implements [replica.Replica].
 func (n *Node) ID() string { return n.cfg.ID }
 
-// View runs read with the replicated state as this node has applied it. No command is applied meanwhile, so read must
-// be short, must not block, and must keep no reference to the state.
+// View implements [replica.Replica].
 func (n *Node) View(read func(s *fsm.State)) { n.machine.view(read) }
 
-// Applied is the index of the newest log entry that View shows, and a channel that's closed when it has grown, or when
-// the node closes.
+// Applied implements [replica.Replica].
 func (n *Node) Applied() (index uint64, grown <-chan struct{}) {
 	grown = n.machine.grown.wait()
 	return n.machine.applied.Load(), grown
 }
 
-// WaitApplied waits until View shows the entry at index. Errors are ctx's, or ErrClosed.
+// WaitApplied implements [replica.Replica].
 func (n *Node) WaitApplied(ctx context.Context, index uint64) error {
 	for {
 		applied, grown := n.Applied()
@@ -261,7 +262,7 @@ func (n *Node) WaitApplied(ctx context.Context, index uint64) error {
 		case <-ctx.Done():
 			return fmt.Errorf("waiting for entry %d to be applied, at %d: %w", index, applied, ctx.Err())
 		case <-n.done:
-			return fmt.Errorf("waiting for entry %d to be applied, at %d: %w", index, applied, ErrClosed)
+			return fmt.Errorf("waiting for entry %d to be applied, at %d: %w", index, applied, replica.ErrClosed)
 		}
 	}
 }
@@ -272,7 +273,7 @@ func (n *Node) leaderID() string {
 	return string(id)
 }
 
-var errLeaderUnknown = fmt.Errorf("%w known", ErrNoLeader)
+var errLeaderUnknown = fmt.Errorf("%w known", replica.ErrNoLeader)
 
 // openRoute is a way to the leader.
 func (n *Node) openRoute() (*route, error) {

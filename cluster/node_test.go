@@ -8,6 +8,7 @@ import (
 
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
+	"github.com/fepha/fepha/replica"
 )
 
 // TestGroup is the whole of it once: three nodes form a group, a FEP leads, what's declared gets owners, and proposals
@@ -15,8 +16,8 @@ import (
 func TestGroup(t *testing.T) {
 	s := newStation(t, nil)
 	leader := s.leader()
-	if leader.self.Role != RoleFEP {
-		until(t, "the witness hands on leadership", func() bool { return s.leader().self.Role == RoleFEP })
+	if leader.self.Role != replica.RoleFEP {
+		until(t, "the witness hands on leadership", func() bool { return s.leader().self.Role == replica.RoleFEP })
 	}
 	one, two := s.owned("fep1", fsm.RTUResource(1)), s.owned("fep2", fsm.RTUResource(2))
 	defer one.Close()
@@ -76,14 +77,14 @@ func TestKill(t *testing.T) {
 	if old.Valid() {
 		t.Error("two valid tenures")
 	}
-	if err := s.nodes["fep1"].CheckLease(); !errors.Is(err, ErrLeaseExpired) {
+	if err := s.nodes["fep1"].CheckLease(); !errors.Is(err, replica.ErrLeaseExpired) {
 		t.Errorf("the lost node's lease: %v", err)
 	}
 	if err := s.nodes["fep2"].CheckLease(); err != nil {
 		t.Error(err)
 	}
 	// Cut off, it still lists who there should be, and claims to know of itself alone.
-	var cutOff Info
+	var cutOff replica.Info
 	until(t, "fep1 sees no quorum", func() bool { cutOff = s.nodes["fep1"].Info(); return !cutOff.Quorum })
 	if len(cutOff.Peers) != 3 {
 		t.Errorf("%+v", cutOff.Peers)
@@ -96,12 +97,12 @@ func TestKill(t *testing.T) {
 	t.Logf("takeover in %v, timings %+v", time.Since(began), s.resource("fep2", fsm.RTUResource(1)).Timings)
 	<-old.Done()
 	old.Close()
-	if taken.Epoch <= old.Epoch {
-		t.Errorf("epoch %d after %d", taken.Epoch, old.Epoch)
+	if taken.epoch <= old.epoch {
+		t.Errorf("epoch %d after %d", taken.epoch, old.epoch)
 	}
 	s.fabric.heal()
 	until(t, "fep1 sees that it lost the RTU", func() bool { return s.resource("fep1", fsm.RTUResource(1)).Owner == "fep2" })
-	if _, ok := s.nodes["fep1"].Tenure(fsm.RTUResource(1)); ok {
+	if _, ok := s.nodes["fep1"].tenures.begin(fsm.RTUResource(1)); ok {
 		t.Error("fep1 has a tenure of what it lost")
 	}
 }

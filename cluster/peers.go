@@ -11,6 +11,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 
 	"github.com/fepha/fepha/cluster/clusterpb"
+	"github.com/fepha/fepha/replica"
 )
 
 // peers are this node's RPC connections to the others. Each has two: proposals would make leases wait.
@@ -42,13 +43,13 @@ func (p *peers) bulk(id string) (clusterpb.PeerClient, error) { return p.client(
 func (p *peers) client(id string, bulk bool) (clusterpb.PeerClient, error) {
 	address, ok := p.address(id)
 	if !ok {
-		return nil, ErrUnknownNode
+		return nil, replica.ErrUnknownNode
 	}
 	key := peerConn{id, address, bulk}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
-		return nil, ErrClosed
+		return nil, replica.ErrClosed
 	}
 	conn, ok := p.conns[key]
 	if !ok {

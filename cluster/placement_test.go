@@ -8,6 +8,7 @@ import (
 
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
+	"github.com/fepha/fepha/replica"
 )
 
 const (
@@ -144,7 +145,7 @@ func TestPlacement(t *testing.T) {
 				v.leader = c.leader
 			}
 			for _, m := range threeMembers {
-				n := nodeView{id: m.ID, fep: m.Role == RoleFEP, usable: m.Role == RoleFEP, free: 2 * time.Hour, mayBeFree: true, alive: true, caughtUp: true}
+				n := nodeView{id: m.ID, fep: m.Role == replica.RoleFEP, usable: m.Role == replica.RoleFEP, free: 2 * time.Hour, mayBeFree: true, alive: true, caughtUp: true}
 				if change := c.nodes[m.ID]; change != nil {
 					change(&n)
 				}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
+	"github.com/fepha/fepha/replica"
 )
 
 // leaders is a proposer's outside: a leader that commits entries, or loses them, as a test says.
@@ -126,7 +127,7 @@ func (l *leaders) flat() []string {
 func TestProposalsKeepTheirOrder(t *testing.T) {
 	l := &leaders{id: "fep2", lose: 7}
 	n := newTestProposer(t, l)
-	var ps []*Proposal
+	var ps []replica.Proposal
 	for i := range 3000 {
 		ps = append(ps, n.ProposeAsync(pin(fmt.Sprint(i), "")))
 		if rand.IntN(100) == 0 {
@@ -161,7 +162,7 @@ func TestProposalsKeepTheirOrder(t *testing.T) {
 func TestProposalsAreBatched(t *testing.T) {
 	l := &leaders{id: "fep2", hold: make(chan struct{})}
 	n := newTestProposer(t, l)
-	var ps []*Proposal
+	var ps []replica.Proposal
 	for i := range 2000 {
 		ps = append(ps, n.ProposeAsync(pin(fmt.Sprint(i), "")))
 	}
@@ -191,8 +192,8 @@ func TestProposalsWaitForALeader(t *testing.T) {
 	n := newTestProposer(t, l)
 	ctx, cancel := context.WithTimeout(t.Context(), 50*ms)
 	defer cancel()
-	if _, err := n.Propose(ctx, pin("never", "")); !errors.Is(err, ErrNoLeader) || !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("%v, expected %v and the context's", err, ErrNoLeader)
+	if _, err := n.Propose(ctx, pin("never", "")); !errors.Is(err, replica.ErrNoLeader) || !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("%v, expected %v and the context's", err, replica.ErrNoLeader)
 	}
 	p := n.ProposeAsync(pin("then", ""))
 	l.elect("fep2")
@@ -209,8 +210,8 @@ func TestProposalsMoveToTheNextLeader(t *testing.T) {
 	n := newTestProposer(t, l)
 	ctx, cancel := context.WithTimeout(t.Context(), 50*ms)
 	defer cancel()
-	if _, err := n.Propose(ctx, pin("a", "")); !errors.Is(err, ErrUnknownOutcome) {
-		t.Errorf("%v, expected %v", err, ErrUnknownOutcome)
+	if _, err := n.Propose(ctx, pin("a", "")); !errors.Is(err, replica.ErrUnknownOutcome) {
+		t.Errorf("%v, expected %v", err, replica.ErrUnknownOutcome)
 	}
 	p := n.ProposeAsync(pin("b", ""))
 	l.mu.Lock()
@@ -226,8 +227,8 @@ func TestProposalsAreBounded(t *testing.T) {
 	l := &leaders{}
 	n := newTestProposer(t, l)
 	large := pin(string(make([]byte, MaxCommand)), "")
-	if _, err := n.ProposeAsync(large).Result(); !errors.Is(err, ErrTooLarge) {
-		t.Errorf("%v, expected %v", err, ErrTooLarge)
+	if _, err := n.ProposeAsync(large).Result(); !errors.Is(err, replica.ErrTooLarge) {
+		t.Errorf("%v, expected %v", err, replica.ErrTooLarge)
 	}
 	big := pin(string(make([]byte, MaxCommand-100)), "")
 	var refused error
@@ -240,8 +241,8 @@ func TestProposalsAreBounded(t *testing.T) {
 			}
 		}
 	}
-	if !errors.Is(refused, ErrOverloaded) {
-		t.Errorf("%v, expected %v", refused, ErrOverloaded)
+	if !errors.Is(refused, replica.ErrOverloaded) {
+		t.Errorf("%v, expected %v", refused, replica.ErrOverloaded)
 	}
 }
 
@@ -251,9 +252,9 @@ func TestProposalsOfAClosedNode(t *testing.T) {
 	waits := n.ProposeAsync(pin("a", ""))
 	n.proposer.stop()
 	n.proposer.wait()
-	for _, p := range []*Proposal{waits, n.ProposeAsync(pin("b", ""))} {
-		if _, err := p.Result(); !errors.Is(err, ErrClosed) {
-			t.Errorf("%v, expected %v", err, ErrClosed)
+	for _, p := range []replica.Proposal{waits, n.ProposeAsync(pin("b", ""))} {
+		if _, err := p.Result(); !errors.Is(err, replica.ErrClosed) {
+			t.Errorf("%v, expected %v", err, replica.ErrClosed)
 		}
 	}
 }
@@ -267,9 +268,9 @@ func TestProposalsSurviveLeaders(t *testing.T) {
 	tenure := s.owned("fep2", rtu1)
 	defer tenure.Close()
 	const batches = 400
-	var ps []*Proposal
+	var ps []replica.Proposal
 	for i := range batches {
-		ps = append(ps, s.nodes["fep2"].ProposeAsync(events(tenure.Epoch, uint64(i+1))))
+		ps = append(ps, s.nodes["fep2"].ProposeAsync(events(tenure.epoch, uint64(i+1))))
 		if i%100 == 50 {
 			l := s.leader()
 			ctx, cancel := context.WithTimeout(t.Context(), patience)
@@ -284,7 +285,7 @@ func TestProposalsSurviveLeaders(t *testing.T) {
 			t.Fatalf("batch %d: %v", i+1, err)
 		}
 		for r.GetCode() == fsmpb.Result_GAP { // it overtook an earlier one, which was proposed again
-			r = s.propose("fep2", events(tenure.Epoch, uint64(i+1)))
+			r = s.propose("fep2", events(tenure.epoch, uint64(i+1)))
 		}
 		if r.GetCode() > fsmpb.Result_DUPLICATE {
 			t.Fatalf("batch %d: %v", i+1, r)

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/fepha/fepha/replica"
 )
 
 // Bounds of what a node has proposed and not seen applied.
@@ -32,7 +34,7 @@ type proposer struct {
 
 	mu      sync.Mutex
 	closed  bool
-	waiting []*Proposal // not in an entry yet
+	waiting []*proposal // not in an entry yet
 	bytes   int         // of all that's waiting or flying
 	count   int
 	flying  []*batch // in the order of sending
@@ -41,7 +43,7 @@ type proposer struct {
 
 // batch is one entry.
 type batch struct {
-	proposals []*Proposal
+	proposals []*proposal
 	entry     []byte
 	sent      time.Duration
 }
@@ -70,16 +72,16 @@ func newProposer(clock clock, open func() (*route, error), leader func() string,
 	return p
 }
 
-func (p *proposer) add(q *Proposal) {
+func (p *proposer) add(q *proposal) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	q.proposer = p
 	switch {
 	case p.closed:
-		q.finish(Result{}, fmt.Errorf("proposing: %w", ErrClosed))
+		q.finish(replica.Result{}, fmt.Errorf("proposing: %w", replica.ErrClosed))
 		return
 	case p.count >= maxWaiting || p.bytes+len(q.data) > maxWaitingBytes:
-		q.finish(Result{}, fmt.Errorf("proposing: %w: %d commands of %d octets in all", ErrOverloaded, p.count, p.bytes))
+		q.finish(replica.Result{}, fmt.Errorf("proposing: %w: %d commands of %d octets in all", replica.ErrOverloaded, p.count, p.bytes))
 		return
 	}
 	p.waiting = append(p.waiting, q)
@@ -181,7 +183,7 @@ func (p *proposer) ride(r *route) bool {
 func (p *proposer) next() *batch {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.waiting = slices.DeleteFunc(p.waiting, func(q *Proposal) bool {
+	p.waiting = slices.DeleteFunc(p.waiting, func(q *proposal) bool {
 		if q.abandoned {
 			p.forget(q)
 		}
@@ -229,13 +231,13 @@ func (p *proposer) answered(a answer) bool {
 	p.stats.latency(p.clock() - b.sent)
 	for i, q := range b.proposals {
 		p.forget(q)
-		q.finish(Result{Result: a.results[i], Index: a.index}, nil)
+		q.finish(replica.Result{Result: a.results[i], Index: a.index}, nil)
 	}
 	p.nudge()
 	return true
 }
 
-func (p *proposer) forget(q *Proposal) {
+func (p *proposer) forget(q *proposal) {
 	p.count--
 	p.bytes -= len(q.data)
 }
@@ -265,7 +267,7 @@ func (p *proposer) wait() {
 		p.waiting = append(p.waiting, b.proposals...)
 	}
 	for _, q := range p.waiting {
-		q.finish(Result{}, fmt.Errorf("proposing: %w", ErrClosed))
+		q.finish(replica.Result{}, fmt.Errorf("proposing: %w", replica.ErrClosed))
 	}
 	p.waiting, p.flying, p.count, p.bytes = nil, nil, 0, 0
 }

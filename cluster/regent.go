@@ -5,6 +5,7 @@ import (
 
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
+	"github.com/fepha/fepha/replica"
 )
 
 // regent is what a leader knows and decides in one term, as a pure function of messages, the state, and readings of the
@@ -78,7 +79,7 @@ func (g *regent) alive(now time.Duration, id string) bool {
 
 // grantSelf is the leader's own lease, counted from an instant before its newest probes. Not ok: there's no quorum yet.
 func (g *regent) grantSelf(now, sent time.Duration, voters []string, owners uint64) (_ grant, ok bool) {
-	if g.self.Role != RoleFEP || !g.grantor.evident(sent, g.self.ID, voters) || g.grantor.refusal(g.self.ID) != "" {
+	if g.self.Role != replica.RoleFEP || !g.grantor.evident(sent, g.self.ID, voters) || g.grantor.refusal(g.self.ID) != "" {
 		return grant{}, false
 	}
 	return grant{sent: sent, minApplied: g.grantor.grant(now, g.self.ID, owners)}, true
@@ -138,7 +139,7 @@ func (g *regent) view(now time.Duration, state *fsm.State, voters []string, comm
 	for _, m := range g.members {
 		st, self := g.member(m.ID), m.ID == g.self.ID
 		nv := nodeView{
-			id: m.ID, fep: m.Role == RoleFEP,
+			id: m.ID, fep: m.Role == replica.RoleFEP,
 			usable:   g.grantor.fresh(now, m.ID),
 			alive:    g.alive(now, m.ID),
 			caughtUp: self || st.applied+maxHandOnLag >= commit,

@@ -11,6 +11,7 @@ import (
 
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
+	"github.com/fepha/fepha/replica"
 )
 
 // reign is what a node does while it leads, in one term: it grants leases and has decided who owns what. It begins when
@@ -246,7 +247,7 @@ func (r *reign) tell(decisions []decision) {
 			log.Warn("node is lost", "peer", m.ID)
 		case d.node.Lease:
 			log.Info("node has a lease", "peer", m.ID)
-		case m.Role == RoleFEP:
+		case m.Role == replica.RoleFEP:
 			log.Info("node has no lease", "peer", m.ID)
 		default:
 			log.Info("node is heard", "peer", m.ID)
@@ -312,6 +313,6 @@ func (r *reign) pause(ctx context.Context, wait time.Duration) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-r.ctx.Done():
-		return fmt.Errorf("%w any more", ErrNotLeader)
+		return fmt.Errorf("%w any more", replica.ErrNotLeader)
 	}
 }

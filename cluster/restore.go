@@ -13,6 +13,7 @@ import (
 	"github.com/hashicorp/raft"
 
 	"github.com/fepha/fepha/fsm"
+	"github.com/fepha/fepha/replica"
 )
 
 // Restore replaces the state of the whole group by a snapshot that WriteSnapshot wrote: events, owners and epochs are
@@ -21,7 +22,7 @@ import (
 func (n *Node) Restore(ctx context.Context, snapshot io.Reader) error {
 	r := n.reign.Load()
 	if r == nil || !r.ready() {
-		return fmt.Errorf("restoring a snapshot: %w: %s is", ErrNotLeader, n.leaderID())
+		return fmt.Errorf("restoring a snapshot: %w: %s is", replica.ErrNotLeader, n.leaderID())
 	}
 	f, size, err := n.spool(snapshot)
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/fepha/fepha/cluster/clusterpb"
+	"github.com/fepha/fepha/replica"
 )
 
 // service answers the other nodes.
@@ -32,7 +33,7 @@ func (s *service) Lease(ctx context.Context, req *clusterpb.LeaseRequest) (*clus
 	if r := s.node.reign.Load(); r != nil && !s.node.transport.muted.Load() {
 		return r.lease(ctx, req, received), nil
 	}
-	return &clusterpb.LeaseResponse{Term: s.node.raft.CurrentTerm(), Refused: fmt.Sprintf("%v: %s is", ErrNotLeader, s.node.cfg.ID)}, nil
+	return &clusterpb.LeaseResponse{Term: s.node.raft.CurrentTerm(), Refused: fmt.Sprintf("%v: %s is", replica.ErrNotLeader, s.node.cfg.ID)}, nil
 }
 
 // Probe vouches for a leader's term.

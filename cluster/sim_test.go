@@ -8,6 +8,7 @@ import (
 
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
+	"github.com/fepha/fepha/replica"
 )
 
 // sim is a station in virtual time. Everything that happens follows from its seed: delays, losses, cuts, pauses,
@@ -67,7 +68,7 @@ func newSim(seed uint64, broken mutation) *sim {
 	members := threeMembers
 	if seed%4 == 3 {
 		members = append(members[:3:3],
-			Member{ID: "fep3", Host: 4, Role: RoleFEP, Address: "127.0.0.1:4"}, Member{ID: "wit2", Host: 5, Role: RoleWitness, Address: "127.0.0.1:5"})
+			Member{ID: "fep3", Host: 4, Role: replica.RoleFEP, Address: "127.0.0.1:4"}, Member{ID: "wit2", Host: 5, Role: replica.RoleWitness, Address: "127.0.0.1:5"})
 	}
 	for _, m := range members {
 		s.nodes = append(s.nodes, &simNode{sim: s, id: m.ID, self: m, members: members, rate: s.drawRate()})

@@ -6,6 +6,7 @@ import (
 
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
+	"github.com/fepha/fepha/replica"
 )
 
 // The model's counterpart of keeper's callers, service and reign: messages in, messages out.
@@ -145,7 +146,7 @@ func (n *simNode) tickLease() {
 }
 
 func (n *simNode) askForLease() {
-	if leader := n.raft.leader; leader != "" && leader != n.id && n.self.Role == RoleFEP {
+	if leader := n.raft.leader; leader != "" && leader != n.id && n.self.Role == replica.RoleFEP {
 		n.send(leader, msgLease{term: n.raft.term, sent: n.local(), applied: uint64(n.raft.applied), life: n.life})
 	}
 }

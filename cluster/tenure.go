@@ -8,16 +8,13 @@ import (
 	"time"
 
 	"github.com/fepha/fepha/fsm"
+	"github.com/fepha/fepha/replica"
 )
 
-// Tenure is the right to run the live links of one resource in one epoch. It holds while the state says that this
-// node owns the resource in that epoch and isn't releasing it, and this node's lease is valid.
-//
-// Whoever got a Tenure calls Close after the last link opened under it was closed: a planned move waits for that, and
-// once every Tenure of the resource is closed the node says so to the others by itself.
-type Tenure struct {
-	Resource string
-	Epoch    uint64
+// tenure implements [replica.Tenure]. Once every tenure of a resource is closed, the node says so to the others by itself.
+type tenure struct {
+	resource string
+	epoch    uint64
 
 	node       *tenures
 	generation uint64                // of the lease under which it began
@@ -33,11 +30,8 @@ type Tenure struct {
 // ended says why a tenure is over.
 type ended struct{ err error }
 
-// Tenure returns the tenure of resource if this node has it now. Each one returned must be closed.
-func (n *Node) Tenure(resource string) (*Tenure, bool) { return n.tenures.begin(resource) }
-
-// WaitTenure waits until this node has the tenure of resource. Errors are ctx's, or ErrClosed.
-func (n *Node) WaitTenure(ctx context.Context, resource string) (*Tenure, error) {
+// WaitTenure implements [replica.Owner].
+func (n *Node) WaitTenure(ctx context.Context, resource string) (replica.Tenure, error) {
 	for {
 		changed := n.tenures.changed.wait()
 		if t, ok := n.tenures.begin(resource); ok {
@@ -48,14 +42,16 @@ func (n *Node) WaitTenure(ctx context.Context, resource string) (*Tenure, error)
 		case <-ctx.Done():
 			return nil, fmt.Errorf("waiting for the tenure of %s: %w", resource, ctx.Err())
 		case <-n.done:
-			return nil, fmt.Errorf("waiting for the tenure of %s: %w", resource, ErrClosed)
+			return nil, fmt.Errorf("waiting for the tenure of %s: %w", resource, replica.ErrClosed)
 		}
 	}
 }
 
-// Valid tells whether the tenure holds at this instant. It reads a clock and a few atomics: call it right before
-// every write to a live link.
-func (t *Tenure) Valid() bool {
+// Epoch implements [replica.Tenure].
+func (t *tenure) Epoch() uint64 { return t.epoch }
+
+// Valid implements [replica.Tenure].
+func (t *tenure) Valid() bool {
 	if t.why.Load() != nil {
 		return false
 	}
@@ -63,19 +59,18 @@ func (t *Tenure) Valid() bool {
 	return l.generation == t.generation && t.node.clock() < l.until
 }
 
-// CheckLease is nil while this node's lease is valid, whatever it owns, else ErrLeaseExpired. It's as cheap as Valid: for
-// links that every node may serve, to be called right before each write.
+// CheckLease implements [replica.Owner].
 func (n *Node) CheckLease() error {
 	if n.tenures.leased() {
 		return nil
 	}
-	return fmt.Errorf("node %s: %w", n.cfg.ID, ErrLeaseExpired)
+	return fmt.Errorf("node %s: %w", n.cfg.ID, replica.ErrLeaseExpired)
 }
 
 func (s *tenures) leased() bool { return s.clock() < s.lease.Load().until }
 
-// Check is Valid with the reason: ErrLeaseExpired or ErrEpochEnded, with the resource and the epoch.
-func (t *Tenure) Check() error {
+// Check implements [replica.Tenure].
+func (t *tenure) Check() error {
 	if t.Valid() {
 		return nil
 	}
@@ -85,17 +80,15 @@ func (t *Tenure) Check() error {
 	return t.expired()
 }
 
-func (t *Tenure) expired() error {
-	return fmt.Errorf("%s, epoch %d: %w", t.Resource, t.Epoch, ErrLeaseExpired)
+func (t *tenure) expired() error {
+	return fmt.Errorf("%s, epoch %d: %w", t.resource, t.epoch, replica.ErrLeaseExpired)
 }
 
-// Done is closed when the tenure is over. It follows the end by a scheduler's delay, so it's for cleaning up; what
-// keeps a link silent is Valid.
-func (t *Tenure) Done() <-chan struct{} { return t.done }
+// Done implements [replica.Tenure].
+func (t *tenure) Done() <-chan struct{} { return t.done }
 
-// OnEnd has closeNow called when the tenure ends, on a goroutine that shares no lock with those who send, at once if
-// it's over already. closeNow must not block: it closes sockets. The returned function takes it back.
-func (t *Tenure) OnEnd(closeNow func()) (cancel func()) {
+// OnEnd implements [replica.Tenure].
+func (t *tenure) OnEnd(closeNow func()) (cancel func()) {
 	t.mu.Lock()
 	if t.notified {
 		t.mu.Unlock()
@@ -116,17 +109,17 @@ func (t *Tenure) OnEnd(closeNow func()) (cancel func()) {
 	}
 }
 
-// Close says that every link run under this tenure is closed and that none will be opened. It may be called twice.
-func (t *Tenure) Close() {
-	t.end(fmt.Errorf("%s, epoch %d: %w: given up", t.Resource, t.Epoch, ErrEpochEnded))
+// Close implements [replica.Tenure].
+func (t *tenure) Close() {
+	t.end(fmt.Errorf("%s, epoch %d: %w: given up", t.resource, t.epoch, replica.ErrEpochEnded))
 	t.notify()
 	t.node.forget(t)
 }
 
 // end makes Valid false for good. notify follows, on a goroutine of its own.
-func (t *Tenure) end(err error) bool { return t.why.CompareAndSwap(nil, &ended{err}) }
+func (t *tenure) end(err error) bool { return t.why.CompareAndSwap(nil, &ended{err}) }
 
-func (t *Tenure) notify() {
+func (t *tenure) notify() {
 	t.mu.Lock()
 	if t.notified {
 		t.mu.Unlock()
@@ -161,8 +154,8 @@ type tenures struct {
 	wg      sync.WaitGroup
 
 	mu     sync.Mutex // taken after machine.mu
-	open   map[string]map[*Tenure]bool
-	ending []*Tenure // over, and to be notified
+	open   map[string]map[*tenure]bool
+	ending []*tenure // over, and to be notified
 	closed bool
 }
 
@@ -170,7 +163,7 @@ func newTenures(clock clock, self string) *tenures {
 	s := &tenures{
 		clock: clock, self: self,
 		wake: make(chan struct{}, 1), done: make(chan struct{}),
-		open: map[string]map[*Tenure]bool{},
+		open: map[string]map[*tenure]bool{},
 	}
 	s.lease.Store(&leaseView{})
 	return s
@@ -185,7 +178,7 @@ func (s *tenures) owned(state *fsm.State, resource string) (fsm.Resource, bool) 
 }
 
 // begin makes a tenure. It's in the book before the state can change again, so no change passes it by.
-func (s *tenures) begin(resource string) (t *Tenure, ok bool) {
+func (s *tenures) begin(resource string) (t *tenure, ok bool) {
 	s.machine.view(func(state *fsm.State) {
 		r, owned := s.owned(state, resource)
 		l := s.lease.Load()
@@ -197,9 +190,9 @@ func (s *tenures) begin(resource string) (t *Tenure, ok bool) {
 		if s.closed {
 			return
 		}
-		t, ok = &Tenure{Resource: resource, Epoch: r.Epoch, node: s, generation: l.generation, done: make(chan struct{})}, true
+		t, ok = &tenure{resource: resource, epoch: r.Epoch, node: s, generation: l.generation, done: make(chan struct{})}, true
 		if s.open[resource] == nil {
-			s.open[resource] = map[*Tenure]bool{}
+			s.open[resource] = map[*tenure]bool{}
 		}
 		s.open[resource][t] = true
 	})
@@ -233,8 +226,8 @@ func (s *tenures) ownersChanged() {
 		for resource, open := range s.open {
 			r, owned := s.owned(state, resource)
 			for t := range open {
-				if !owned || r.Epoch != t.Epoch {
-					s.endLocked(t, fmt.Errorf("%s, epoch %d: %w: %s", resource, t.Epoch, ErrEpochEnded, describe(r)))
+				if !owned || r.Epoch != t.epoch {
+					s.endLocked(t, fmt.Errorf("%s, epoch %d: %w: %s", resource, t.epoch, replica.ErrEpochEnded, describe(r)))
 				}
 			}
 		}
@@ -255,19 +248,19 @@ func describe(r fsm.Resource) string {
 	return fmt.Sprintf("%s owns it in epoch %d", r.Owner, r.Epoch)
 }
 
-func (s *tenures) endLocked(t *Tenure, err error) {
+func (s *tenures) endLocked(t *tenure, err error) {
 	if t.end(err) {
 		s.ending = append(s.ending, t)
 	}
 }
 
 // forget takes a closed tenure out of the book.
-func (s *tenures) forget(t *Tenure) {
+func (s *tenures) forget(t *tenure) {
 	s.mu.Lock()
-	open := s.open[t.Resource]
+	open := s.open[t.resource]
 	delete(open, t)
 	if len(open) == 0 {
-		delete(s.open, t.Resource)
+		delete(s.open, t.resource)
 	}
 	s.mu.Unlock()
 	s.changed.fire()

@@ -12,6 +12,7 @@ import (
 	"github.com/hashicorp/raft"
 
 	"github.com/fepha/fepha/fsm/fsmpb"
+	"github.com/fepha/fepha/replica"
 )
 
 // tenant is a node's tenures over a state of its own, in virtual time.
@@ -49,7 +50,7 @@ func (n *tenant) lease(d time.Duration, generation uint64) {
 	n.s.renewed(leaseView{until: n.s.clock() + d, generation: generation})
 }
 
-func (n *tenant) begin() *Tenure {
+func (n *tenant) begin() *tenure {
 	n.t.Helper()
 	t, ok := n.s.begin(rtu1)
 	if !ok {
@@ -59,7 +60,7 @@ func (n *tenant) begin() *Tenure {
 }
 
 // over checks that a tenure has ended in every way there is to see it.
-func over(t *testing.T, tenure *Tenure, why error) {
+func over(t *testing.T, tenure *tenure, why error) {
 	t.Helper()
 	synctest.Wait()
 	if err := tenure.Check(); !errors.Is(err, why) || tenure.Valid() {
@@ -85,7 +86,7 @@ func TestTenureNeedsOwnershipAndLease(t *testing.T) {
 		}
 		n.lease(500*ms, 1)
 		tenure := n.begin()
-		if tenure.Epoch != 1 || tenure.Resource != rtu1 || tenure.Check() != nil {
+		if tenure.epoch != 1 || tenure.resource != rtu1 || tenure.Check() != nil {
 			t.Errorf("%+v: %v", tenure, tenure.Check())
 		}
 		for _, id := range []string{"rtu/2", "rtu/99"} {
@@ -95,7 +96,7 @@ func TestTenureNeedsOwnershipAndLease(t *testing.T) {
 		}
 		tenure.Close()
 		tenure.Close()
-		over(t, tenure, ErrEpochEnded)
+		over(t, tenure, replica.ErrEpochEnded)
 	})
 }
 
@@ -126,15 +127,15 @@ func TestTenureEndsWithTheLease(t *testing.T) {
 		if tenure.Valid() {
 			t.Error("valid at the lease's end")
 		}
-		over(t, tenure, ErrLeaseExpired)
+		over(t, tenure, replica.ErrLeaseExpired)
 		if closedAfter != 999*ms {
 			t.Errorf("closed after %v, expected 999 ms", closedAfter)
 		}
 		sender.Unlock()
 		n.lease(500*ms, 2)
-		over(t, tenure, ErrLeaseExpired) // for good
+		over(t, tenure, replica.ErrLeaseExpired) // for good
 		again := n.begin()
-		if !again.Valid() || again.Epoch != tenure.Epoch {
+		if !again.Valid() || again.epoch != tenure.epoch {
 			t.Error("no tenure under the next lease")
 		}
 		again.Close()
@@ -153,11 +154,11 @@ func TestTenureAfterAPause(t *testing.T) {
 		tenure := n.begin()
 		defer tenure.Close()
 		n.s.lease.Store(&leaseView{until: n.s.clock() + time.Hour, generation: 2}) // before the watchdog has run
-		if err := tenure.Check(); !errors.Is(err, ErrLeaseExpired) {
+		if err := tenure.Check(); !errors.Is(err, replica.ErrLeaseExpired) {
 			t.Errorf("%v", err)
 		}
 		n.s.nudge()
-		over(t, tenure, ErrLeaseExpired)
+		over(t, tenure, replica.ErrLeaseExpired)
 	})
 }
 
@@ -185,7 +186,7 @@ func TestTenureEndsWithTheEpoch(t *testing.T) {
 				if tenure.Valid() {
 					t.Error("valid once the change is applied")
 				}
-				over(t, tenure, ErrEpochEnded)
+				over(t, tenure, replica.ErrEpochEnded)
 				if !closed.Load() {
 					t.Error("links not closed")
 				}
@@ -201,7 +202,7 @@ func TestTenureDropped(t *testing.T) {
 		tenure := n.begin()
 		defer tenure.Close()
 		n.s.drop()
-		over(t, tenure, ErrLeaseExpired)
+		over(t, tenure, replica.ErrLeaseExpired)
 		n.lease(time.Hour, 2)
 		if _, ok := n.s.begin(rtu1); ok {
 			t.Error("began after drop")
@@ -217,7 +218,7 @@ func TestMove(t *testing.T) {
 	if one == two {
 		t.Fatal("tenures are shared")
 	}
-	s.propose("wit", moving(rtu1, one.Epoch, "fep2"))
+	s.propose("wit", moving(rtu1, one.epoch, "fep2"))
 	<-one.Done()
 	<-two.Done()
 	one.Close()
@@ -228,8 +229,8 @@ func TestMove(t *testing.T) {
 	}
 	two.Close()
 	got := s.owned("fep2", rtu1)
-	if got.Epoch != one.Epoch+1 {
-		t.Errorf("epoch %d after %d", got.Epoch, one.Epoch)
+	if got.Epoch() != one.epoch+1 {
+		t.Errorf("epoch %d after %d", got.Epoch(), one.epoch)
 	}
 	got.Close()
 }
@@ -240,7 +241,7 @@ func TestMoveAfterARestart(t *testing.T) {
 	s.lead("fep2")
 	s.move(rtu1, "fep1")
 	tenure := s.owned("fep1", rtu1) // never closed
-	s.propose("fep2", moving(rtu1, tenure.Epoch, "fep2"))
+	s.propose("fep2", moving(rtu1, tenure.epoch, "fep2"))
 	<-tenure.Done()
 	s.stop("fep1")
 	s.start("fep1")
@@ -261,8 +262,8 @@ func TestWaitTenureEnds(t *testing.T) {
 		failed <- err
 	}()
 	s.stop("wit")
-	if err := <-failed; !errors.Is(err, ErrClosed) {
-		t.Errorf("%v, expected %v", err, ErrClosed)
+	if err := <-failed; !errors.Is(err, replica.ErrClosed) {
+		t.Errorf("%v, expected %v", err, replica.ErrClosed)
 	}
 }
 
@@ -270,7 +271,7 @@ func BenchmarkTenureValid(b *testing.B) {
 	s := newTenures(newClock(), "fep1")
 	s.machine = newMachine(func() {}, func(uint64) {})
 	s.lease.Store(&leaseView{until: time.Hour, generation: 1})
-	t := &Tenure{node: s, generation: 1}
+	t := &tenure{node: s, generation: 1}
 	for b.Loop() {
 		if !t.Valid() {
 			b.Fatal("not valid")

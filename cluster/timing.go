@@ -1,6 +1,10 @@
 package cluster
 
-import "time"
+import (
+	"time"
+
+	"github.com/fepha/fepha/replica"
+)
 
 // timing is every timeout of a node. All derive from the lease, so that one number in the configuration decides how
 // fast a station is and how much stalling it forgives.
@@ -43,7 +47,7 @@ type timing struct {
 // renewals is how often a lease is asked for in the time that a successor waits.
 const renewals = 4
 
-func newTiming(wait time.Duration, role Role, host int) timing {
+func newTiming(wait time.Duration, role replica.Role, host int) timing {
 	t := timing{
 		wait:      wait,
 		lease:     validFor(wait),
@@ -53,7 +57,7 @@ func newTiming(wait time.Duration, role Role, host int) timing {
 		stagger:   time.Duration(host-1) * max(wait/40, 5*time.Millisecond),
 		stuck:     max(4*wait, 3*time.Second),
 	}
-	if role == RoleWitness {
+	if role == replica.RoleWitness {
 		// Voters refuse while they believe in a leader, so the one that gives up belief last decides who wins: a witness
 		// with longer timeouts won 40 of 40 elections. It believes for a shorter time and doesn't campaign (see witness.go).
 		t.heartbeat = t.heartbeat * 3 / 4

@@ -9,10 +9,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/fepha/fepha/cluster"
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
 	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/replica"
 )
 
 // fakeCluster is a cluster in memory: one state that all nodes see at once. What takes time in a real one (a commit, a
@@ -55,7 +55,7 @@ func newCluster(t testing.TB, mode fsmpb.Configure_Mode, groups ...string) *fake
 }
 
 // apply has a command applied at once.
-func (c *fakeCluster) apply(node string, cmd *fsmpb.Command) cluster.Result {
+func (c *fakeCluster) apply(node string, cmd *fsmpb.Command) replica.Result {
 	cmd.Node, cmd.AtMs = node, time.Now().UnixMilli()
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -70,7 +70,7 @@ func (c *fakeCluster) apply(node string, cmd *fsmpb.Command) cluster.Result {
 	if c.witness != nil {
 		c.witness(c.state)
 	}
-	return cluster.Result{Result: r, Index: c.index}
+	return replica.Result{Result: r, Index: c.index}
 }
 
 // release says for each node that it has released what it was asked to, once nothing runs under a tenure there. c.mu is
@@ -88,7 +88,7 @@ func (c *fakeCluster) release() {
 	}
 }
 
-func (c *fakeCluster) must(t testing.TB, node string, cmd *fsmpb.Command) cluster.Result {
+func (c *fakeCluster) must(t testing.TB, node string, cmd *fsmpb.Command) replica.Result {
 	t.Helper()
 	r := c.apply(node, cmd)
 	if r.Code != fsmpb.Result_OK && r.Code != fsmpb.Result_DUPLICATE {
@@ -160,6 +160,7 @@ func (c *fakeCluster) setLeader(there bool) {
 
 // fakeNode is one member.
 type fakeNode struct {
+	replica.Owner
 	c  *fakeCluster
 	id string
 
@@ -197,13 +198,13 @@ func (n *fakeNode) Applied() (uint64, <-chan struct{}) {
 
 func (n *fakeNode) WaitApplied(context.Context, uint64) error { return nil }
 
-func (n *fakeNode) Propose(ctx context.Context, cmd *fsmpb.Command) (cluster.Result, error) {
+func (n *fakeNode) Propose(ctx context.Context, cmd *fsmpb.Command) (replica.Result, error) {
 	for {
 		n.c.mu.RLock()
 		lost, back, latency := n.c.lost, n.c.back, n.c.latency
 		n.c.mu.RUnlock()
 		if n.isKilled() {
-			return cluster.Result{}, cluster.ErrClosed
+			return replica.Result{}, replica.ErrClosed
 		}
 		if !lost {
 			time.Sleep(latency)
@@ -211,7 +212,7 @@ func (n *fakeNode) Propose(ctx context.Context, cmd *fsmpb.Command) (cluster.Res
 		}
 		select {
 		case <-ctx.Done():
-			return cluster.Result{}, fmt.Errorf("%w: %w", cluster.ErrNoLeader, ctx.Err())
+			return replica.Result{}, fmt.Errorf("%w: %w", replica.ErrNoLeader, ctx.Err())
 		case <-back:
 		}
 	}
@@ -220,7 +221,7 @@ func (n *fakeNode) Propose(ctx context.Context, cmd *fsmpb.Command) (cluster.Res
 type fakeAsync struct {
 	cmd    *fsmpb.Command
 	done   chan struct{}
-	result cluster.Result
+	result replica.Result
 	err    error
 }
 
@@ -232,7 +233,7 @@ func (n *fakeNode) ProposeAsync(cmd *fsmpb.Command) Proposal {
 
 func (p *fakeAsync) Done() <-chan struct{} { return p.done }
 
-func (p *fakeAsync) Result() (cluster.Result, error) {
+func (p *fakeAsync) Result() (replica.Result, error) {
 	<-p.done
 	return p.result, p.err
 }
@@ -270,6 +271,7 @@ func (n *fakeNode) isKilled() bool {
 }
 
 type fakeTenure struct {
+	replica.Tenure
 	n        *fakeNode
 	resource string
 	epoch    uint64
@@ -307,7 +309,7 @@ func (t *fakeTenure) watch(s *fsm.State) {
 	r, _ := s.Resource(t.resource)
 	err := t.n.CheckLease()
 	if err == nil && (r.Owner != t.n.id || r.Epoch != t.epoch || r.Phase != fsm.Owned) {
-		err = cluster.ErrEpochEnded
+		err = replica.ErrEpochEnded
 	}
 	if err == nil {
 		return

@@ -12,6 +12,7 @@ import (
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
 	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/replica"
 )
 
 // realStation is three nodes of a real cluster in this process, with their logs on disk.
@@ -21,9 +22,9 @@ func realStation(t testing.TB, mode fsmpb.Configure_Mode) []*cluster.Node {
 		Groups: []*fsmpb.Configure_Group{{Uplink: "occ", Group: "a", Mode: mode}}}
 	var members []cluster.Member
 	for i, n := range station.Nodes {
-		role := cluster.RoleFEP
+		role := replica.RoleFEP
 		if n.Role == "witness" {
-			role = cluster.RoleWitness
+			role = replica.RoleWitness
 		}
 		members = append(members, cluster.Member{ID: n.Id, Host: i + 1, Role: role, Address: freeAddress(t)})
 	}
@@ -69,7 +70,7 @@ func TestMainStandbyOverARealCluster(t *testing.T) {
 	var addresses []string
 	for _, n := range nodes[:2] {
 		listen := freeAddress(t)
-		f, err := New(Config{Node: Cluster(n), Uplinks: []Uplink{{Name: "occ", Listen: listen, CommonAddress: commonAddress,
+		f, err := New(Config{Node: n, Uplinks: []Uplink{{Name: "occ", Listen: listen, CommonAddress: commonAddress,
 			Mode: MainStandby, Groups: []Group{{Name: "a"}}, Points: points, RoleIOA: roleIOA}}})
 		if err != nil {
 			t.Fatal(err)
@@ -154,7 +155,7 @@ func BenchmarkRealCluster(b *testing.B) {
 			nodes := realStation(b, fsmpb.Configure_EXCLUSIVE)
 			owner, epoch := ownerOf(nodes, nodes[0], "rtu/1")
 			listen := freeAddress(b)
-			f, err := New(Config{Node: Cluster(owner), Uplinks: []Uplink{{
+			f, err := New(Config{Node: owner, Uplinks: []Uplink{{
 				Name: "occ", Listen: listen, CommonAddress: commonAddress, Mode: Exclusive, Groups: []Group{{Name: "a"}}, Points: points}}})
 			if err != nil {
 				b.Fatal(err)

@@ -15,9 +15,9 @@ import (
 	"time"
 
 	"github.com/fepha/fepha/api"
-	"github.com/fepha/fepha/cluster"
 	"github.com/fepha/fepha/configs"
 	"github.com/fepha/fepha/fsm/fsmpb"
+	"github.com/fepha/fepha/replica"
 )
 
 const (
@@ -48,7 +48,7 @@ func (c *configurator) Apply(ctx context.Context, bundle []byte, dryRun bool) (r
 	declared.Stage = stage
 	r, err := c.node.Propose(ctx, &fsmpb.Command{Op: &fsmpb.Command_Configure{Configure: declared}})
 	switch {
-	case errors.Is(err, cluster.ErrNoLeader), errors.Is(err, cluster.ErrUnknownOutcome):
+	case errors.Is(err, replica.ErrNoLeader), errors.Is(err, replica.ErrUnknownOutcome):
 		return reply, fmt.Errorf("it's not known whether the configuration is in force: see `fepha status`, and apply it again: %w", err)
 	case err != nil:
 		return reply, err

@@ -170,8 +170,8 @@ func (c *configurator) check(station *configs.Station, files *configs.Bundle) er
 	if err != nil {
 		return api.Invalid(err)
 	}
-	_, errRTUs := acquisition.New(acquisition.Config{Cluster: acquisition.FromNode(c.node), Node: c.node.ID(), RTUs: acquisitionRTUs(station)})
-	_, errUplinks := forwarder.New(forwarder.Config{Node: forwarder.Cluster(c.node), Uplinks: uplinks})
+	_, errRTUs := acquisition.New(acquisition.Config{Cluster: c.node, Node: c.node.ID(), RTUs: acquisitionRTUs(station)})
+	_, errUplinks := forwarder.New(forwarder.Config{Node: c.node, Uplinks: uplinks})
 	if err := errors.Join(errRTUs, errUplinks); err != nil {
 		return api.Invalid(err)
 	}

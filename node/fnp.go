@@ -16,6 +16,7 @@ import (
 	"github.com/fepha/fepha/configs"
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/chantable"
+	"github.com/fepha/fepha/replica"
 )
 
 // nodeFNP is a node's part in FNP: a node of the centre and, on a FEP, the pair's endpoint. It is what the API asks.
@@ -239,7 +240,7 @@ var fnpFailures = []fnpFailure{
 
 // FNPError gives an error of package channeltab the code that the API has for it.
 func FNPError(err error) error {
-	if errors.Is(err, cluster.ErrNoLeader) || errors.Is(err, cluster.ErrUnknownOutcome) {
+	if errors.Is(err, replica.ErrNoLeader) || errors.Is(err, replica.ErrUnknownOutcome) {
 		return err // the API knows them
 	}
 	for _, f := range fnpFailures {

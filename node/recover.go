@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/fepha/fepha/cluster"
+	"github.com/fepha/fepha/replica"
 )
 
 // Recover rewrites who the group's members are in the data folder of a node
@@ -20,7 +21,7 @@ func Recover(c Config, members []string) error {
 		if !ok {
 			return fmt.Errorf("%w: %q", ErrUnknownNode, id)
 		}
-		list = append(list, cluster.Member{ID: n.ID, Host: n.Host, Role: cluster.Role(n.Role), Address: n.Address.String()})
+		list = append(list, cluster.Member{ID: n.ID, Host: n.Host, Role: replica.Role(n.Role), Address: n.Address.String()})
 	}
 	cfg, err := clusterConfig(station, c)
 	if err != nil {

@@ -5,10 +5,10 @@ import (
 	"testing"
 
 	"github.com/fepha/fepha/api"
-	"github.com/fepha/fepha/cluster"
 	"github.com/fepha/fepha/configs"
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
+	"github.com/fepha/fepha/replica"
 )
 
 // configuredNode is a node that knows its configuration and nothing else.
@@ -19,7 +19,7 @@ type configuredNode struct {
 }
 
 func (n configuredNode) View(read func(*fsm.State)) { read(n.state) }
-func (n configuredNode) Info() cluster.Info         { return cluster.Info{ID: n.id} }
+func (n configuredNode) Info() replica.Info         { return replica.Info{ID: n.id} }
 
 // serveStation serves the API of such a node, as its configuration wants it,
 // until the test ends. It returns the URL.

@@ -16,6 +16,7 @@ import (
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
 	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/replica"
 	"github.com/fepha/fepha/rtdb"
 )
 
@@ -33,7 +34,7 @@ func clusterConfig(s *configs.Station, c Config) (cluster.Config, error) {
 	}
 	for _, n := range s.Cluster.Nodes {
 		cfg.Members = append(cfg.Members, cluster.Member{
-			ID: n.ID, Host: n.Host, Role: cluster.Role(n.Role), Address: n.Address.String(),
+			ID: n.ID, Host: n.Host, Role: replica.Role(n.Role), Address: n.Address.String(),
 		})
 	}
 	if !s.Security.Insecure {
@@ -100,7 +101,7 @@ var linkModes = map[configs.LinkMode]acquisition.LinkMode{
 
 func acquisitionConfig(c *current, node *cluster.Node, tracer *api.Tracer, log *slog.Logger) acquisition.Config {
 	return acquisition.Config{
-		Cluster: acquisition.FromNode(node), Node: node.ID(), RTUs: acquisitionRTUs(c.station()), Location: c.station().Location,
+		Cluster: node, Node: node.ID(), RTUs: acquisitionRTUs(c.station()), Location: c.station().Location,
 		Tap: rtuTap(c, tracer), Log: log,
 	}
 }
@@ -142,7 +143,7 @@ func acquisitionRTU(r *configs.RTU) acquisition.RTU {
 }
 
 func forwarderConfig(c *current, s *configs.Station, node *cluster.Node, tracer *api.Tracer, log *slog.Logger) (cfg forwarder.Config, err error) {
-	cfg = forwarder.Config{Node: forwarder.Cluster(node), Location: s.Location, Tap: uplinkTap(c, tracer), Log: log}
+	cfg = forwarder.Config{Node: node, Location: s.Location, Tap: uplinkTap(c, tracer), Log: log}
 	cfg.Uplinks, err = forwarderUplinks(c, s, node.ID())
 	return cfg, err
 }
@@ -260,7 +261,7 @@ func apiConfig(c *current, node *cluster.Node, log *slog.Logger) api.Config {
 func rtdbConfig(c *current, node *cluster.Node, log *slog.Logger) (rtdb.Config, error) {
 	r := c.station().Redis
 	cfg := rtdb.Config{
-		Node: rtdb.FromNode(node), Mode: rtdb.Mode(r.Mode), Address: r.Address,
+		Node: node, Mode: rtdb.Mode(r.Mode), Address: r.Address,
 		Username: r.Username, PasswordFile: r.PasswordFile.Path, Log: log,
 		Describe: func(k fsm.PointKey) (rtdb.Control, bool) {
 			info, ok := c.describe(k)

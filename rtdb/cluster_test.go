@@ -10,9 +10,9 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
-	"github.com/fepha/fepha/cluster"
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
+	"github.com/fepha/fepha/replica"
 )
 
 // fakeCluster is a group in memory: one log, and a state of its own for each node, which may lag.
@@ -53,7 +53,7 @@ func (c *fakeCluster) configure(t testing.TB, digest string, virtual []*fsmpb.Co
 }
 
 // apply commits a command. Nodes that don't lag have applied it when it returns.
-func (c *fakeCluster) apply(node string, cmd *fsmpb.Command) cluster.Result {
+func (c *fakeCluster) apply(node string, cmd *fsmpb.Command) replica.Result {
 	cmd = proto.CloneOf(cmd)
 	cmd.Node, cmd.AtMs = node, c.clock().UnixMilli()
 	c.mu.Lock()
@@ -66,7 +66,7 @@ func (c *fakeCluster) apply(node string, cmd *fsmpb.Command) cluster.Result {
 			n.advance(c.log)
 		}
 	}
-	return cluster.Result{Result: r, Index: index}
+	return replica.Result{Result: r, Index: index}
 }
 
 func (c *fakeCluster) must(t testing.TB, node string, cmd *fsmpb.Command) {
@@ -141,6 +141,7 @@ func item(kind fsmpb.Kind, point uint32, value float64) *fsmpb.Item {
 
 // fakeNode is one member.
 type fakeNode struct {
+	replica.Owner
 	c     *fakeCluster
 	id    string
 	lags  atomic.Bool
@@ -209,7 +210,7 @@ func (n *fakeNode) WaitApplied(ctx context.Context, index uint64) error {
 	}
 }
 
-func (n *fakeNode) Propose(ctx context.Context, cmd *fsmpb.Command) (cluster.Result, error) {
+func (n *fakeNode) Propose(ctx context.Context, cmd *fsmpb.Command) (replica.Result, error) {
 	for {
 		n.c.mu.Lock()
 		lost, back := n.c.lost, n.c.back
@@ -220,7 +221,7 @@ func (n *fakeNode) Propose(ctx context.Context, cmd *fsmpb.Command) (cluster.Res
 		select {
 		case <-back:
 		case <-ctx.Done():
-			return cluster.Result{}, fmt.Errorf("%w: %w", cluster.ErrNoLeader, ctx.Err())
+			return replica.Result{}, fmt.Errorf("%w: %w", replica.ErrNoLeader, ctx.Err())
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/fepha/fepha/cluster"
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
+	"github.com/fepha/fepha/replica"
 )
 
 // Three nodes of a real group: both FEPs, leader or not, show what was committed, and one that was started again too.
@@ -16,9 +17,9 @@ func TestWithARealGroup(t *testing.T) {
 	station := &fsmpb.Configure{Digest: "real"}
 	var members []cluster.Member
 	for i, id := range []string{"fep1", "fep2", "wit"} {
-		role := cluster.RoleFEP
+		role := replica.RoleFEP
 		if id == "wit" {
-			role = cluster.RoleWitness
+			role = replica.RoleWitness
 		}
 		members = append(members, cluster.Member{ID: id, Host: i + 1, Role: role, Address: fmt.Sprintf("127.0.0.1:%d", freePort(t))})
 		station.Nodes = append(station.Nodes, &fsmpb.Configure_Node{Id: id, Host: uint32(i + 1), Role: string(role)})
@@ -51,8 +52,8 @@ func TestWithARealGroup(t *testing.T) {
 			return len(want) == 8 && want["useflag:rtu:4"]["host"] != "0" && difference(read(t, look), want) == ""
 		})
 	}
-	first := run(t, Config{Node: FromNode(nodes[0]), Mode: Embedded, Describe: describeAll})
-	second := run(t, Config{Node: FromNode(nodes[1]), Mode: Embedded})
+	first := run(t, Config{Node: nodes[0], Mode: Embedded, Describe: describeAll})
+	second := run(t, Config{Node: nodes[1], Mode: Embedded})
 	shows(nodes[0], first)
 	shows(nodes[1], second)
 
@@ -73,5 +74,5 @@ func TestWithARealGroup(t *testing.T) {
 		t.Fatal(err)
 	}
 	again := start("fep2")
-	shows(again, run(t, Config{Node: FromNode(again), Mode: Embedded}))
+	shows(again, run(t, Config{Node: again, Mode: Embedded}))
 }

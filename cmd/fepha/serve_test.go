@@ -5,9 +5,9 @@ import (
 	"testing"
 
 	"github.com/fepha/fepha/api"
-	"github.com/fepha/fepha/cluster"
 	"github.com/fepha/fepha/configs"
 	"github.com/fepha/fepha/fsm"
+	"github.com/fepha/fepha/replica"
 )
 
 // emptyNode is a node that knows its id and nothing else.
@@ -18,7 +18,7 @@ type emptyNode struct {
 }
 
 func (n emptyNode) View(read func(*fsm.State)) { read(n.state) }
-func (n emptyNode) Info() cluster.Info         { return cluster.Info{ID: n.id} }
+func (n emptyNode) Info() replica.Info         { return replica.Info{ID: n.id} }
 
 // serveSecured serves the API of such a node, with the keys that its
 // configuration names, until the test ends. It returns the URL.

@@ -1,0 +1,42 @@
+package replica
+
+import "time"
+
+// Role of a node: a FEP may own resources, a witness only votes and stores.
+type Role string
+
+const (
+	RoleFEP     Role = "fep"
+	RoleWitness Role = "witness"
+)
+
+// Info is a node's view of its group at one instant.
+type Info struct {
+	ID           string
+	State        string // leader, follower or candidate
+	Leader       string // "" if none is known
+	Term         uint64
+	CommitIndex  uint64
+	AppliedIndex uint64 // of the state that View shows
+	LastIndex    uint64 // of the log
+	Quorum       bool   // this node is in touch with a leader that a quorum follows
+	Lease        bool   // this node's lease is valid
+	LeaseLeft    time.Duration
+	Peers        []Peer // sorted by Host; on a follower as the leader told it, on its own without what only a leader knows
+}
+
+// Peer is what the leader knows of a member.
+type Peer struct {
+	ID            string
+	Host          int
+	Role          Role
+	Address       string
+	State         string // leader or follower; "" if not heard of lately
+	Voter         bool
+	Alive         bool          // heard of lately
+	Lease         bool          // may hold a valid lease
+	ConfigDiffers bool          // its configuration isn't the leader's; it's given nothing that its own lacks
+	Build         string        // version of its program
+	AppliedIndex  uint64        // as it said last
+	LastContact   time.Duration // since its last message; 0 for the leader itself, -1 if there was none
+}
