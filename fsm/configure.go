@@ -43,6 +43,7 @@ func (s *State) configure(at stamp, op *fsmpb.Configure) *fsmpb.Result {
 	s.configureGroups(at, cfg)
 	s.configureFNP(at, cfg)
 	s.disownGone(at)
+	s.settleConditions(at)
 	s.configureVirtual(at, virtual)
 	return done()
 }

@@ -1,5 +1,5 @@
 // Package fsm is the replicated state of a station: who owns which resource in which epoch, the journal of events, the
-// image of points, the cursors of the uplink groups, and every control.
+// image of points, the cursors of the uplink groups, every control, and what is wrong.
 //
 // It is a pure function of the log: [State.Apply] takes one entry, changes the state and says what became of each
 // command. There is no I/O, no clock, no goroutine and no randomness in it; time comes in with the commands. Two states

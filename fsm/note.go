@@ -19,13 +19,14 @@ const (
 	NoteControl                       // a control reached a stage
 	NoteOverflow                      // a group lost events (OK false), or has caught up (OK true)
 	NoteConfig                        // another configuration is in force
+	NoteCondition                     // something is wrong, or isn't any more
 
 	noteKinds
 )
 
-var noteKindNames = [noteKinds]string{"none", "owner", "moving", "activated", "pin", "node", "online", "control", "overflow", "config"}
+var noteKindNames = [noteKinds]string{"none", "owner", "moving", "activated", "pin", "node", "online", "control", "overflow", "config", "condition"}
 
-// String gives one word for the kind: owner, moving, activated, pin, node, online, control, overflow or config.
+// String gives one word for the kind: owner, moving, activated, pin, node, online, control, overflow, config or condition.
 func (k NoteKind) String() string {
 	if k < noteKinds {
 		return noteKindNames[k]
@@ -38,15 +39,17 @@ type Note struct {
 	Kind     NoteKind
 	Resource string // id; of NoteNode the node's, of NoteConfig the digest
 	Epoch    uint64
-	From     string // former owner, former pin
+	From     string // former owner, former pin; who reported the condition last
 	To       string // owner, target, pin
 	Reason   string
 	Timings  Timings
 	Control  string // id
-	Origin   string // who asked for the control, the move or the pin
+	Origin   string // who asked for the control, the move or the pin, or acknowledged the condition
 	Stage    Stage
 	OK       bool   // of a control that is done; node is alive; RTU is on line; group has caught up
-	Count    uint64 // events dropped so far, of NoteOverflow
+	Count    uint64 // events dropped so far, of NoteOverflow; how often it was seen, of NoteCondition
+
+	Condition *ConditionNote // of NoteCondition
 }
 
 // note appends an audit event.

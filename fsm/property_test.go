@@ -57,7 +57,26 @@ func (d drawn) line() string {
 	node, epoch := d.as(resource)
 	to := d.pick("to", "fep1", "fep2", "fep1", "fep2", "fep1", "fep2", "wit", "")
 	switch d.pick("verb", "events", "control", "control", "events", "submit", "control", "cursor", "events", "links", "control", "released",
-		"move", "online", "node", "clients", "claim", "pin", "activated", "submit", "events", "links", "cursor", "assign", "configure", "stage", "forget", "receive", "receive") {
+		"move", "online", "node", "clients", "claim", "pin", "activated", "submit", "events", "links", "cursor", "assign", "configure", "stage", "forget", "receive", "receive", "report", "report", "gone", "ack") {
+	case "report":
+		about := d.pick("about", "rtu/1", "rtu/2", "uplink/scada/both", "node/fep1", "station")
+		scope := d.pick("scope", "", "leader")
+		if rtu, _ := d.s.Resource(about); rtu.ID != "" {
+			node, epoch = d.as(about)
+			scope = fmt.Sprintf("owner epoch=%d", epoch)
+		}
+		return fmt.Sprintf("%s report %s %s %s %s count=%d", node, about, d.pick("kind", "a", "b"), d.pick("severity", "alarm", "warning"), scope,
+			rapid.IntRange(0, 1).Draw(t, "count"))
+	case "gone", "ack":
+		ids := []string{"rtu.1.a"}
+		for _, c := range d.s.Conditions() {
+			ids = append(ids, c.ID)
+		}
+		id := d.pick("condition", ids...)
+		if d.pick("take it back", "y", "n") == "y" {
+			return fmt.Sprintf("%s gone %s node=%s", node, id, d.pick("whose", "", "fep1", "fep2"))
+		}
+		return fmt.Sprintf("%s ack %s origin=anna", node, id)
 	case "receive":
 		node, epoch = d.as(FNPResource())
 		from, session, stream := rapid.Uint64Range(1, 2).Draw(t, "from"), rapid.Uint64Range(1, 2).Draw(t, "session"), rapid.IntRange(0, 1).Draw(t, "stream")
@@ -280,6 +299,18 @@ func (p *promises) check(t *rapid.T, line string, c *fsmpb.Command, r *fsmpb.Res
 			if slot.Seq+1 < s.JournalFirst() && !slot.Overflow {
 				t.Fatalf("%s: %s has lost events silently: %+v, journal from %d", line, g.Resource, slot, s.JournalFirst())
 			}
+		}
+	}
+	for _, c := range s.Conditions() {
+		highest := Severity(0)
+		for _, r := range c.Reports {
+			highest = max(highest, r.Severity)
+			if s.node(r.Node) == nil || r.Scope == ScopeOwner && r.Epoch > s.resources[c.Resource].Epoch {
+				t.Fatalf("%s: %+v", line, c)
+			}
+		}
+		if highest == 0 || c.Severity != highest || c.ID != ConditionID(c.Kind, c.Resource) || s.isGone(c.Resource) {
+			t.Fatalf("%s: %+v", line, c)
 		}
 	}
 	for _, v := range s.virtual.points {

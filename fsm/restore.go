@@ -129,6 +129,8 @@ func (in *restorer) take(kind frameKind, payload []byte) error {
 		return in.s.takeTable(payload)
 	case frameMailbox:
 		return read(payload, in.takeMailbox)
+	case frameConditions:
+		return read(payload, in.takeConditions)
 	case framePoints:
 		return in.takePoints(payload)
 	case frameEvents:
@@ -177,7 +179,7 @@ func (in *restorer) takeConfig(c *fsmpb.Configure) error {
 		Config: h.Revisions.GetConfig(), Resources: h.Revisions.GetResources(), Online: h.Revisions.GetOnline(),
 		Links: h.Revisions.GetLinks(), Nodes: h.Revisions.GetNodes(), Clients: h.Revisions.GetClients(),
 		Cursors: h.Revisions.GetCursors(), Controls: h.Revisions.GetControls(), Virtual: h.Revisions.GetVirtual(),
-		FNP: h.Revisions.GetFnp(),
+		FNP: h.Revisions.GetFnp(), Conditions: h.Revisions.GetConditions(),
 	}
 	s.image = newImage(h.Version)
 	s.journal = newJournal(h.JournalFirst, cfg.Retain)
@@ -358,6 +360,7 @@ func noteFromProto(p *fsmpb.Note) *Note {
 	return &Note{
 		Kind: NoteKind(p.Kind), Resource: p.Resource, Epoch: p.Epoch, From: p.From, To: p.To, Reason: p.Reason,
 		Timings: timingsFromProto(p.Timings), Control: p.Control, Origin: p.Origin, Stage: Stage(p.Stage), OK: p.Ok, Count: p.Count,
+		Condition: conditionNoteFromProto(p.Condition),
 	}
 }
 

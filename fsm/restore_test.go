@@ -27,6 +27,8 @@ func fullState(t testing.TB) *State {
 		"occ submit old rtu=1 do/1=1", "lead expire old", "a stage expect=0",
 		"lead assign fnp epoch=0 owner=fep2", "fep2 receive 1001/7/0/1 epoch=1 base=1 text=hello", "fep2 receive 1001/7/1/1 epoch=1 base=1 text=in_order",
 		"fep2 receive 1002/9/0/70 epoch=1 base=60",
+		"fep1 report rtu/1 common_address alarm owner epoch=1 count=3 value=5 value=1", "fep2 report node/fep2 disk warning value=3_GB",
+		"fep1 report station clock warning leader", "fep1 ack rtu.1.common_address origin=anna", "fep1 gone station.clock",
 	)
 	return x.s
 }
@@ -52,6 +54,8 @@ func TestRestoreKeepsEverything(t *testing.T) {
 		"virtual points": func(s *State) any { return s.VirtualPoints() },
 		"revisions":      func(s *State) any { return s.Revisions() },
 		"version":        func(s *State) any { return s.Version() },
+		"conditions":     func(s *State) any { return s.Conditions() },
+		"gone":           func(s *State) any { return s.GoneConditions(maxGone) },
 		"messages":       func(s *State) any { return s.FNPMessages(0, 10) },
 		"points":         func(s *State) any { return points(s) },
 	} {
@@ -187,7 +191,7 @@ func TestRestoreRefusesNonsense(t *testing.T) {
 	for i := len(all) - 1; i >= 0; i-- {
 		index[frameKind(all[i][0])] = i
 	}
-	for kind := frameHead; kind <= frameTail; kind++ {
+	for kind := frameHead; kind <= frameConditions; kind++ {
 		if _, there := index[kind]; !there {
 			t.Fatalf("there is no frame of kind %d", kind)
 		}
@@ -210,6 +214,7 @@ func TestRestoreRefusesNonsense(t *testing.T) {
 		"points twice":     twice(framePoints),
 		"events twice":     twice(frameEvents),
 		"control twice":    twice(frameControl),
+		"conditions twice": twice(frameConditions),
 		"tail twice":       twice(frameTail),
 		"unknown kind":     append([][]byte{all[0], all[1], {99, 0, 0, 0, 0}}, all[2:]...),
 	} {
@@ -268,6 +273,7 @@ func use(s *State) {
 	for _, line := range []string{
 		"fep1 events 1 epoch=1 batch=2 di/1=0 di/9=1", "fep1 links 1 1.1=standby", "lead online 1 no", "fep1 result a epoch=1 yes terminated",
 		"occ submit x rtu=1 do/6=1 phase=execute select=s", "lead assign rtu/1 epoch=1 owner=fep2", "fep1 cursor uplink/occ/main epoch=1 seq=20",
+		"fep2 report node/fep2 disk alarm", "fep2 gone rtu.1.common_address node=fep1", "fep1 ack node.fep2.disk origin=x",
 		"lead node fep1 dead", "occ submit y rtu=1 do/6=1", "fep1 configure node=fep2/2/fep rtu=1//1 group=occ/main/dual-active",
 	} {
 		x.index++

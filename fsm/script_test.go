@@ -31,6 +31,9 @@ import (
 //	NODE start ID epoch=N
 //	NODE result ID epoch=N yes|no [terminated] [cause=N] [reason=R]
 //	NODE expire ID [reason=R]
+//	NODE report RESOURCE KIND warning|alarm [owner|leader] [epoch=N] [count=N] [value=V]...
+//	NODE gone ID [node=ID]
+//	NODE ack ID [origin=O]
 //
 // In a value _ stands for a blank. Deadlines are in seconds since the script began.
 
@@ -193,6 +196,22 @@ func setOp(c *fsmpb.Command, verb string, w *words) {
 		}}
 	case "expire":
 		c.Op = &fsmpb.Command_ControlExpire{ControlExpire: &fsmpb.ControlExpire{Id: w.first(), Reason: w.text("reason")}}
+	case "report":
+		op := &fsmpb.ConditionReport{
+			Resource: w.first(), Kind: w.plain[1], Epoch: w.number("epoch"), Count: w.number("count"), Values: w.all("value"),
+			Severity: fsmpb.ConditionReport_Severity(fsmpb.ConditionReport_Severity_value[strings.ToUpper(w.plain[2])]),
+		}
+		switch {
+		case w.has("owner"):
+			op.Scope = fsmpb.ConditionReport_OWNER
+		case w.has("leader"):
+			op.Scope = fsmpb.ConditionReport_LEADER
+		}
+		c.Op = &fsmpb.Command_ConditionReport{ConditionReport: op}
+	case "gone":
+		c.Op = &fsmpb.Command_ConditionGone{ConditionGone: &fsmpb.ConditionGone{Id: w.first(), Node: w.text("node")}}
+	case "ack":
+		c.Op = &fsmpb.Command_ConditionAck{ConditionAck: &fsmpb.ConditionAck{Id: w.first(), Origin: w.text("origin")}}
 	default:
 		w.t.Fatalf("%s: no such verb", w.line)
 	}
@@ -288,7 +307,8 @@ func parseSubmit(w *words) *fsmpb.ControlSubmit {
 // testStation is what most tables and transcripts begin with.
 const testStation = "fep1 configure digest=one retain=1000 node=fep1/1/fep node=fep2/2/fep node=wit/3/witness " +
 	"rtu=1/fep1/1,4 rtu=2/fep2/1 group=occ/main/main-standby group=scada/both/dual-active fnp " +
-	"virtual=9/1/channel:1:1 virtual=9/2/link:1:2:3 virtual=9/3/rtu:1 virtual=9/4/node:fep2 virtual=9/5/uplink:occ:main virtual=9/6/overflow:occ:main"
+	"virtual=9/1/channel:1:1 virtual=9/2/link:1:2:3 virtual=9/3/rtu:1 virtual=9/4/node:fep2 virtual=9/5/uplink:occ:main virtual=9/6/overflow:occ:main " +
+	"virtual=9/7/condition:alarm virtual=9/8/condition:rtu.1.interrogation"
 
 // scripted is a state to which lines are applied, each as an entry of its own.
 type scripted struct {

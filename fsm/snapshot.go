@@ -47,7 +47,8 @@ const (
 	frameEvents
 	frameTable
 	frameTail
-	frameMailbox // before the tail: kinds keep their numbers
+	frameMailbox    // before the tail: kinds keep their numbers
+	frameConditions // as well
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -214,6 +215,9 @@ func (s *State) encodeSmall() []byte {
 	if s.mailbox.last > 0 {
 		b = appendMessage(b, frameMailbox, s.mailbox.proto())
 	}
+	if len(s.conditions.present)+len(s.conditions.gone) > 0 {
+		b = appendMessage(b, frameConditions, s.conditions.proto())
+	}
 	for e := s.controls.recent.Front(); e != nil; e = e.Next() {
 		b = appendMessage(b, frameControl, e.Value.(*Control).proto())
 	}
@@ -224,6 +228,7 @@ func (r Revisions) proto() *fsmpb.Revisions {
 	return &fsmpb.Revisions{
 		Config: r.Config, Resources: r.Resources, Online: r.Online, Links: r.Links, Nodes: r.Nodes,
 		Clients: r.Clients, Cursors: r.Cursors, Controls: r.Controls, Virtual: r.Virtual, Fnp: r.FNP,
+		Conditions: r.Conditions,
 	}
 }
 
@@ -278,6 +283,7 @@ func encodeNote(n *Note) []byte {
 	b, err := proto.MarshalOptions{Deterministic: true}.Marshal(&fsmpb.Note{
 		Kind: uint32(n.Kind), Resource: n.Resource, Epoch: n.Epoch, From: n.From, To: n.To, Reason: n.Reason,
 		Timings: n.Timings.proto(), Control: n.Control, Origin: n.Origin, Stage: uint32(n.Stage), Ok: n.OK, Count: n.Count,
+		Condition: n.Condition.proto(),
 	})
 	if err != nil {
 		panic(err) // as in appendMessage

@@ -19,12 +19,13 @@ type State struct {
 	rtus      map[uint32]*rtu
 	groups    []*group // by resource id; few
 
-	journal  journal
-	image    image
-	controls controls
-	virtual  virtualPoints
-	table    *chantable.Table // of FNP
-	mailbox  mailbox          // of the FNP endpoint
+	journal    journal
+	image      image
+	controls   controls
+	virtual    virtualPoints
+	table      *chantable.Table // of FNP
+	mailbox    mailbox          // of the FNP endpoint
+	conditions conditions
 
 	rev Revisions
 }
@@ -32,29 +33,31 @@ type State struct {
 // Revisions counts the changes of each part of the state, so that a reader knows cheaply whether to look again.
 // Points have [State.Version] and [State.ChangesAfter] instead, events their numbers.
 type Revisions struct {
-	Config    uint64
-	Resources uint64 // owner, epoch, phase, pin, timings; not LastBatch
-	Online    uint64 // RTUs' online flags
-	Links     uint64
-	Nodes     uint64
-	Clients   uint64
-	Cursors   uint64 // and dropped counts
-	Controls  uint64
-	Virtual   uint64
-	FNP       uint64 // the channel table; it has versions of its own too
+	Config     uint64
+	Resources  uint64 // owner, epoch, phase, pin, timings; not LastBatch
+	Online     uint64 // RTUs' online flags
+	Links      uint64
+	Nodes      uint64
+	Clients    uint64
+	Cursors    uint64 // and dropped counts
+	Controls   uint64
+	Virtual    uint64
+	FNP        uint64 // the channel table; it has versions of its own too
+	Conditions uint64
 }
 
 // New returns the state before the first entry. Nothing exists in it until a Configure.
 func New() *State {
 	return &State{
-		config:    noConfig(),
-		resources: map[string]*Resource{},
-		rtus:      map[uint32]*rtu{},
-		journal:   newJournal(1, defaultRetain),
-		image:     newImage(0),
-		controls:  newControls(),
-		table:     chantable.New(),
-		mailbox:   newMailbox(),
+		config:     noConfig(),
+		resources:  map[string]*Resource{},
+		rtus:       map[uint32]*rtu{},
+		journal:    newJournal(1, defaultRetain),
+		image:      newImage(0),
+		controls:   newControls(),
+		table:      chantable.New(),
+		mailbox:    newMailbox(),
+		conditions: newConditions(),
 	}
 }
 
@@ -135,6 +138,13 @@ func (s *State) dispatch(at stamp, c *fsmpb.Command) *fsmpb.Result {
 		return s.changeTable(at, op.Fnp)
 	case *fsmpb.Command_FnpReceive:
 		return s.receiveMessage(at, op.FnpReceive)
+
+	case *fsmpb.Command_ConditionReport:
+		return s.reportCondition(at, op.ConditionReport)
+	case *fsmpb.Command_ConditionGone:
+		return s.endCondition(at, op.ConditionGone)
+	case *fsmpb.Command_ConditionAck:
+		return s.acknowledgeCondition(at, op.ConditionAck)
 	}
 	return refuse(fsmpb.Result_INVALID, "no such command in this build")
 }

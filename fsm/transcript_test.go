@@ -17,7 +17,7 @@ var rewrite = flag.Bool("rewrite", false, "write the transcripts in testdata ane
 // that begin with # are remarks. What may be done is a line of a script (script_test.go), or
 //
 //	at SECONDS                 sets the clock
-//	show WHAT...               resources | journal [AFTER] | image [RTU] | controls | groups | virtual | links | nodes
+//	show WHAT...               resources | journal [AFTER] | image [RTU] | controls | groups | virtual | links | nodes | conditions
 //	restart                    goes on with the state as restored from a snapshot
 //
 // What is seen of a command is its result, and the events that it appended.
@@ -156,6 +156,11 @@ func describe(e Event) string {
 	case NoteOverflow:
 		fmt.Fprintf(&b, " slot %q, %d lost so far, caught up %t", n.To, n.Count, n.OK)
 	}
+	if c := n.Condition; c != nil {
+		fmt.Fprintf(&b, " %s: %s %s, by %s, count %d, values %q", c.ID, c.Severity,
+			[]string{ConditionCame: "came", ConditionGone: "has gone", ConditionChanged: "changed", ConditionAcknowledged: "acknowledged by " + n.Origin}[c.Change],
+			n.From, n.Count, c.Values)
+	}
 	if n.Reason != "" {
 		fmt.Fprintf(&b, " (%s)", n.Reason)
 	}
@@ -251,11 +256,32 @@ func (x *scripted) show(what []string) string {
 			for _, n := range s.Nodes() {
 				fmt.Fprintf(&b, "%s: host %d, %s, alive %t, lease %t\n", n.ID, n.Host, n.Role, n.Alive, n.Lease)
 			}
+		case "conditions":
+			for _, c := range s.Conditions() {
+				b.WriteString(conditionLine(s, c) + "\n")
+			}
+			for _, c := range s.GoneConditions(maxGone) {
+				fmt.Fprintf(&b, "gone at %s: %s\n", seconds(c.UntilMs), conditionLine(s, c.Condition))
+			}
 		default:
 			x.t.Fatalf("show %s: no such thing", w)
 		}
 	}
 	return b.String()
+}
+
+func conditionLine(s *State, c Condition) string {
+	line := fmt.Sprintf("%s: %s since %s", c.ID, c.Severity, seconds(c.SinceMs))
+	if c.AcknowledgedBy != "" {
+		line += fmt.Sprintf(", acknowledged by %s at %s", c.AcknowledgedBy, seconds(c.AcknowledgedMs))
+	}
+	for _, r := range c.Reports {
+		line += fmt.Sprintf("; %s: %s, count %d, values %q", r.Node, r.Severity, r.Count, r.Values)
+		if !s.ConditionHolds(&c, &r) {
+			line += ", not known any more"
+		}
+	}
+	return line
 }
 
 func firstDifference(want, got string) string {

@@ -21,6 +21,9 @@ import (
 //	node:ID               the node is alive          all three are the leader's judgement
 //	uplink:NAME:GROUP     a client is started        there                       on the group's owner
 //	overflow:NAME:GROUP   events were dropped        all three are the journal's count
+//	condition:alarm       there is such a condition  all three are the state's
+//	condition:warning     same                       same
+//	condition:ID          there is this condition    same
 //
 // A link is up when the device is reachable over it, whether it is started (active) or held (standby). A channel is up
 // when one of its links is.
@@ -43,7 +46,7 @@ type view func(s *State) (a, b, val bool)
 
 type virtualPoint struct {
 	VirtualPoint
-	topic string // what it depends on: a resource id, or that of a node
+	topic string // what it depends on: a resource id, that of a node, or conditions
 	view  view
 }
 
@@ -197,8 +200,10 @@ func readSource(cfg *fsmpb.Configure, source string) (topic string, v view, err 
 			return id, viewOfClients(id), nil
 		}
 		return id, viewOfOverflow(id), nil
+	case kind == "condition" && len(part) == 1 && rest != "":
+		return conditionTopic + rest, viewOfConditions(rest), nil
 	}
-	return "", nil, fmt.Errorf("expected channel:RTU:N, link:RTU:N:M, rtu:RTU, node:ID, uplink:NAME:GROUP or overflow:NAME:GROUP")
+	return "", nil, fmt.Errorf("expected channel:RTU:N, link:RTU:N:M, rtu:RTU, node:ID, uplink:NAME:GROUP, overflow:NAME:GROUP, condition:alarm, condition:warning or condition:ID")
 }
 
 // checkLink refuses a source that names a channel or link which the RTU does not have.

@@ -350,6 +350,105 @@ func (ControlSubmit_Phase) EnumDescriptor() ([]byte, []int) {
 	return file_fsm_proto_rawDescGZIP(), []int{20, 0}
 }
 
+type ConditionReport_Severity int32
+
+const (
+	ConditionReport_NONE    ConditionReport_Severity = 0
+	ConditionReport_WARNING ConditionReport_Severity = 1
+	ConditionReport_ALARM   ConditionReport_Severity = 2
+)
+
+// Enum value maps for ConditionReport_Severity.
+var (
+	ConditionReport_Severity_name = map[int32]string{
+		0: "NONE",
+		1: "WARNING",
+		2: "ALARM",
+	}
+	ConditionReport_Severity_value = map[string]int32{
+		"NONE":    0,
+		"WARNING": 1,
+		"ALARM":   2,
+	}
+)
+
+func (x ConditionReport_Severity) Enum() *ConditionReport_Severity {
+	p := new(ConditionReport_Severity)
+	*p = x
+	return p
+}
+
+func (x ConditionReport_Severity) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (ConditionReport_Severity) Descriptor() protoreflect.EnumDescriptor {
+	return file_fsm_proto_enumTypes[6].Descriptor()
+}
+
+func (ConditionReport_Severity) Type() protoreflect.EnumType {
+	return &file_fsm_proto_enumTypes[6]
+}
+
+func (x ConditionReport_Severity) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use ConditionReport_Severity.Descriptor instead.
+func (ConditionReport_Severity) EnumDescriptor() ([]byte, []int) {
+	return file_fsm_proto_rawDescGZIP(), []int{27, 0}
+}
+
+// Scope says whose word counts.
+type ConditionReport_Scope int32
+
+const (
+	ConditionReport_NODE   ConditionReport_Scope = 0 // each node's own
+	ConditionReport_OWNER  ConditionReport_Scope = 1 // the resource's owner's; fenced by its epoch
+	ConditionReport_LEADER ConditionReport_Scope = 2 // the leader's; the newest counts
+)
+
+// Enum value maps for ConditionReport_Scope.
+var (
+	ConditionReport_Scope_name = map[int32]string{
+		0: "NODE",
+		1: "OWNER",
+		2: "LEADER",
+	}
+	ConditionReport_Scope_value = map[string]int32{
+		"NODE":   0,
+		"OWNER":  1,
+		"LEADER": 2,
+	}
+)
+
+func (x ConditionReport_Scope) Enum() *ConditionReport_Scope {
+	p := new(ConditionReport_Scope)
+	*p = x
+	return p
+}
+
+func (x ConditionReport_Scope) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (ConditionReport_Scope) Descriptor() protoreflect.EnumDescriptor {
+	return file_fsm_proto_enumTypes[7].Descriptor()
+}
+
+func (ConditionReport_Scope) Type() protoreflect.EnumType {
+	return &file_fsm_proto_enumTypes[7]
+}
+
+func (x ConditionReport_Scope) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use ConditionReport_Scope.Descriptor instead.
+func (ConditionReport_Scope) EnumDescriptor() ([]byte, []int) {
+	return file_fsm_proto_rawDescGZIP(), []int{27, 1}
+}
+
 // Entry is one Raft log entry. Its commands are applied in order, each on its own: one that is refused does not
 // undo or stop the others.
 type Entry struct {
@@ -429,6 +528,9 @@ type Command struct {
 	//	*Command_ControlExpire
 	//	*Command_Fnp
 	//	*Command_FnpReceive
+	//	*Command_ConditionReport
+	//	*Command_ConditionGone
+	//	*Command_ConditionAck
 	Op            isCommand_Op `protobuf_oneof:"op"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -681,6 +783,33 @@ func (x *Command) GetFnpReceive() *FnpReceive {
 	return nil
 }
 
+func (x *Command) GetConditionReport() *ConditionReport {
+	if x != nil {
+		if x, ok := x.Op.(*Command_ConditionReport); ok {
+			return x.ConditionReport
+		}
+	}
+	return nil
+}
+
+func (x *Command) GetConditionGone() *ConditionGone {
+	if x != nil {
+		if x, ok := x.Op.(*Command_ConditionGone); ok {
+			return x.ConditionGone
+		}
+	}
+	return nil
+}
+
+func (x *Command) GetConditionAck() *ConditionAck {
+	if x != nil {
+		if x, ok := x.Op.(*Command_ConditionAck); ok {
+			return x.ConditionAck
+		}
+	}
+	return nil
+}
+
 type isCommand_Op interface {
 	isCommand_Op()
 }
@@ -769,6 +898,18 @@ type Command_FnpReceive struct {
 	FnpReceive *FnpReceive `protobuf:"bytes,51,opt,name=fnp_receive,json=fnpReceive,proto3,oneof"`
 }
 
+type Command_ConditionReport struct {
+	ConditionReport *ConditionReport `protobuf:"bytes,70,opt,name=condition_report,json=conditionReport,proto3,oneof"`
+}
+
+type Command_ConditionGone struct {
+	ConditionGone *ConditionGone `protobuf:"bytes,71,opt,name=condition_gone,json=conditionGone,proto3,oneof"`
+}
+
+type Command_ConditionAck struct {
+	ConditionAck *ConditionAck `protobuf:"bytes,72,opt,name=condition_ack,json=conditionAck,proto3,oneof"`
+}
+
 func (*Command_Configure) isCommand_Op() {}
 
 func (*Command_ConfigStage) isCommand_Op() {}
@@ -810,6 +951,12 @@ func (*Command_ControlExpire) isCommand_Op() {}
 func (*Command_Fnp) isCommand_Op() {}
 
 func (*Command_FnpReceive) isCommand_Op() {}
+
+func (*Command_ConditionReport) isCommand_Op() {}
+
+func (*Command_ConditionGone) isCommand_Op() {}
+
+func (*Command_ConditionAck) isCommand_Op() {}
 
 // Result answers one command.
 type Result struct {
@@ -2624,6 +2771,206 @@ func (x *FnpResult) GetVersion() uint64 {
 	return 0
 }
 
+// ConditionReport says that something is wrong, as the proposing node knows. A condition is known by its resource and kind, and
+// several nodes may report it. The state holds what a sentence is made of; the sentences are the readers'.
+type ConditionReport struct {
+	state         protoimpl.MessageState   `protogen:"open.v1"`
+	Kind          string                   `protobuf:"bytes,1,opt,name=kind,proto3" json:"kind,omitempty"`         // such as common_address: lower case letters, digits and _
+	Resource      string                   `protobuf:"bytes,2,opt,name=resource,proto3" json:"resource,omitempty"` // such as rtu/1, node/fep1, station
+	Severity      ConditionReport_Severity `protobuf:"varint,3,opt,name=severity,proto3,enum=fepha.fsm.v1.ConditionReport_Severity" json:"severity,omitempty"`
+	Scope         ConditionReport_Scope    `protobuf:"varint,4,opt,name=scope,proto3,enum=fepha.fsm.v1.ConditionReport_Scope" json:"scope,omitempty"`
+	Epoch         uint64                   `protobuf:"varint,5,opt,name=epoch,proto3" json:"epoch,omitempty"`  // of the resource; scope OWNER only
+	Values        []string                 `protobuf:"bytes,6,rep,name=values,proto3" json:"values,omitempty"` // of the sentence's parameters
+	Count         uint64                   `protobuf:"varint,7,opt,name=count,proto3" json:"count,omitempty"`  // how often it was seen; 0: it isn't counted
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ConditionReport) Reset() {
+	*x = ConditionReport{}
+	mi := &file_fsm_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ConditionReport) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ConditionReport) ProtoMessage() {}
+
+func (x *ConditionReport) ProtoReflect() protoreflect.Message {
+	mi := &file_fsm_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ConditionReport.ProtoReflect.Descriptor instead.
+func (*ConditionReport) Descriptor() ([]byte, []int) {
+	return file_fsm_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *ConditionReport) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *ConditionReport) GetResource() string {
+	if x != nil {
+		return x.Resource
+	}
+	return ""
+}
+
+func (x *ConditionReport) GetSeverity() ConditionReport_Severity {
+	if x != nil {
+		return x.Severity
+	}
+	return ConditionReport_NONE
+}
+
+func (x *ConditionReport) GetScope() ConditionReport_Scope {
+	if x != nil {
+		return x.Scope
+	}
+	return ConditionReport_NODE
+}
+
+func (x *ConditionReport) GetEpoch() uint64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
+func (x *ConditionReport) GetValues() []string {
+	if x != nil {
+		return x.Values
+	}
+	return nil
+}
+
+func (x *ConditionReport) GetCount() uint64 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
+}
+
+// ConditionGone takes a report back: the node's own, or that of a former owner or leader by the present one.
+type ConditionGone struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Node          string                 `protobuf:"bytes,2,opt,name=node,proto3" json:"node,omitempty"` // whose report; empty: the proposer's
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ConditionGone) Reset() {
+	*x = ConditionGone{}
+	mi := &file_fsm_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ConditionGone) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ConditionGone) ProtoMessage() {}
+
+func (x *ConditionGone) ProtoReflect() protoreflect.Message {
+	mi := &file_fsm_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ConditionGone.ProtoReflect.Descriptor instead.
+func (*ConditionGone) Descriptor() ([]byte, []int) {
+	return file_fsm_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *ConditionGone) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *ConditionGone) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
+}
+
+// ConditionAck says that somebody has taken note of a condition.
+type ConditionAck struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Origin        string                 `protobuf:"bytes,2,opt,name=origin,proto3" json:"origin,omitempty"` // who
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ConditionAck) Reset() {
+	*x = ConditionAck{}
+	mi := &file_fsm_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ConditionAck) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ConditionAck) ProtoMessage() {}
+
+func (x *ConditionAck) ProtoReflect() protoreflect.Message {
+	mi := &file_fsm_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ConditionAck.ProtoReflect.Descriptor instead.
+func (*ConditionAck) Descriptor() ([]byte, []int) {
+	return file_fsm_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *ConditionAck) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *ConditionAck) GetOrigin() string {
+	if x != nil {
+		return x.Origin
+	}
+	return ""
+}
+
 type Configure_Node struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -2635,7 +2982,7 @@ type Configure_Node struct {
 
 func (x *Configure_Node) Reset() {
 	*x = Configure_Node{}
-	mi := &file_fsm_proto_msgTypes[27]
+	mi := &file_fsm_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2647,7 +2994,7 @@ func (x *Configure_Node) String() string {
 func (*Configure_Node) ProtoMessage() {}
 
 func (x *Configure_Node) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[27]
+	mi := &file_fsm_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2696,7 +3043,7 @@ type Configure_RTU struct {
 
 func (x *Configure_RTU) Reset() {
 	*x = Configure_RTU{}
-	mi := &file_fsm_proto_msgTypes[28]
+	mi := &file_fsm_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2708,7 +3055,7 @@ func (x *Configure_RTU) String() string {
 func (*Configure_RTU) ProtoMessage() {}
 
 func (x *Configure_RTU) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[28]
+	mi := &file_fsm_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2763,7 +3110,7 @@ type Configure_Group struct {
 
 func (x *Configure_Group) Reset() {
 	*x = Configure_Group{}
-	mi := &file_fsm_proto_msgTypes[29]
+	mi := &file_fsm_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2775,7 +3122,7 @@ func (x *Configure_Group) String() string {
 func (*Configure_Group) ProtoMessage() {}
 
 func (x *Configure_Group) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[29]
+	mi := &file_fsm_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2816,7 +3163,7 @@ type Configure_Virtual struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Rtu           uint32                 `protobuf:"varint,1,opt,name=rtu,proto3" json:"rtu,omitempty"`
 	Point         uint32                 `protobuf:"varint,2,opt,name=point,proto3" json:"point,omitempty"`
-	Source        string                 `protobuf:"bytes,3,opt,name=source,proto3" json:"source,omitempty"` // channel:R:N | link:R:N:M | rtu:R | node:ID | uplink:NAME:GROUP | overflow:NAME:GROUP
+	Source        string                 `protobuf:"bytes,3,opt,name=source,proto3" json:"source,omitempty"` // channel:R:N | link:R:N:M | rtu:R | node:ID | uplink:NAME:GROUP | overflow:NAME:GROUP | condition:alarm|warning|ID
 	Name          string                 `protobuf:"bytes,4,opt,name=name,proto3" json:"name,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2824,7 +3171,7 @@ type Configure_Virtual struct {
 
 func (x *Configure_Virtual) Reset() {
 	*x = Configure_Virtual{}
-	mi := &file_fsm_proto_msgTypes[30]
+	mi := &file_fsm_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2836,7 +3183,7 @@ func (x *Configure_Virtual) String() string {
 func (*Configure_Virtual) ProtoMessage() {}
 
 func (x *Configure_Virtual) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[30]
+	mi := &file_fsm_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2890,7 +3237,7 @@ type Forget_Point struct {
 
 func (x *Forget_Point) Reset() {
 	*x = Forget_Point{}
-	mi := &file_fsm_proto_msgTypes[31]
+	mi := &file_fsm_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2902,7 +3249,7 @@ func (x *Forget_Point) String() string {
 func (*Forget_Point) ProtoMessage() {}
 
 func (x *Forget_Point) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[31]
+	mi := &file_fsm_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2943,7 +3290,7 @@ type Links_Link struct {
 
 func (x *Links_Link) Reset() {
 	*x = Links_Link{}
-	mi := &file_fsm_proto_msgTypes[32]
+	mi := &file_fsm_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2955,7 +3302,7 @@ func (x *Links_Link) String() string {
 func (*Links_Link) ProtoMessage() {}
 
 func (x *Links_Link) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[32]
+	mi := &file_fsm_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3003,7 +3350,7 @@ type Clients_Client struct {
 
 func (x *Clients_Client) Reset() {
 	*x = Clients_Client{}
-	mi := &file_fsm_proto_msgTypes[33]
+	mi := &file_fsm_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3015,7 +3362,7 @@ func (x *Clients_Client) String() string {
 func (*Clients_Client) ProtoMessage() {}
 
 func (x *Clients_Client) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[33]
+	mi := &file_fsm_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3058,7 +3405,7 @@ const file_fsm_proto_rawDesc = "" +
 	"\n" +
 	"\tfsm.proto\x12\ffepha.fsm.v1\":\n" +
 	"\x05Entry\x121\n" +
-	"\bcommands\x18\x01 \x03(\v2\x15.fepha.fsm.v1.CommandR\bcommands\"\xba\t\n" +
+	"\bcommands\x18\x01 \x03(\v2\x15.fepha.fsm.v1.CommandR\bcommands\"\x8f\v\n" +
 	"\aCommand\x12\x13\n" +
 	"\x05at_ms\x18\x01 \x01(\x03R\x04atMs\x12\x17\n" +
 	"\aat_cp56\x18\x02 \x01(\x06R\x06atCp56\x12\x12\n" +
@@ -3086,7 +3433,10 @@ const file_fsm_proto_rawDesc = "" +
 	"\x0econtrol_expire\x18+ \x01(\v2\x1b.fepha.fsm.v1.ControlExpireH\x00R\rcontrolExpire\x12%\n" +
 	"\x03fnp\x182 \x01(\v2\x11.fepha.fsm.v1.FnpH\x00R\x03fnp\x12;\n" +
 	"\vfnp_receive\x183 \x01(\v2\x18.fepha.fsm.v1.FnpReceiveH\x00R\n" +
-	"fnpReceiveB\x04\n" +
+	"fnpReceive\x12J\n" +
+	"\x10condition_report\x18F \x01(\v2\x1d.fepha.fsm.v1.ConditionReportH\x00R\x0fconditionReport\x12D\n" +
+	"\x0econdition_gone\x18G \x01(\v2\x1b.fepha.fsm.v1.ConditionGoneH\x00R\rconditionGone\x12A\n" +
+	"\rcondition_ack\x18H \x01(\v2\x1a.fepha.fsm.v1.ConditionAckH\x00R\fconditionAckB\x04\n" +
 	"\x02op\"\xc3\x02\n" +
 	"\x06Result\x12-\n" +
 	"\x04code\x18\x01 \x01(\x0e2\x19.fepha.fsm.v1.Result.CodeR\x04code\x12\x18\n" +
@@ -3283,7 +3633,30 @@ const file_fsm_proto_rawDesc = "" +
 	"\tFnpResult\x12\x18\n" +
 	"\aoutcome\x18\x01 \x01(\rR\aoutcome\x12\x0e\n" +
 	"\x02cn\x18\x02 \x01(\rR\x02cn\x12\x18\n" +
-	"\aversion\x18\x03 \x01(\x04R\aversion*B\n" +
+	"\aversion\x18\x03 \x01(\x04R\aversion\"\xdc\x02\n" +
+	"\x0fConditionReport\x12\x12\n" +
+	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x1a\n" +
+	"\bresource\x18\x02 \x01(\tR\bresource\x12B\n" +
+	"\bseverity\x18\x03 \x01(\x0e2&.fepha.fsm.v1.ConditionReport.SeverityR\bseverity\x129\n" +
+	"\x05scope\x18\x04 \x01(\x0e2#.fepha.fsm.v1.ConditionReport.ScopeR\x05scope\x12\x14\n" +
+	"\x05epoch\x18\x05 \x01(\x04R\x05epoch\x12\x16\n" +
+	"\x06values\x18\x06 \x03(\tR\x06values\x12\x14\n" +
+	"\x05count\x18\a \x01(\x04R\x05count\",\n" +
+	"\bSeverity\x12\b\n" +
+	"\x04NONE\x10\x00\x12\v\n" +
+	"\aWARNING\x10\x01\x12\t\n" +
+	"\x05ALARM\x10\x02\"(\n" +
+	"\x05Scope\x12\b\n" +
+	"\x04NODE\x10\x00\x12\t\n" +
+	"\x05OWNER\x10\x01\x12\n" +
+	"\n" +
+	"\x06LEADER\x10\x02\"3\n" +
+	"\rConditionGone\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
+	"\x04node\x18\x02 \x01(\tR\x04node\"6\n" +
+	"\fConditionAck\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
+	"\x06origin\x18\x02 \x01(\tR\x06origin*B\n" +
 	"\x04Kind\x12\r\n" +
 	"\tKIND_NONE\x10\x00\x12\x06\n" +
 	"\x02DI\x10\x01\x12\x06\n" +
@@ -3311,96 +3684,106 @@ func file_fsm_proto_rawDescGZIP() []byte {
 	return file_fsm_proto_rawDescData
 }
 
-var file_fsm_proto_enumTypes = make([]protoimpl.EnumInfo, 6)
-var file_fsm_proto_msgTypes = make([]protoimpl.MessageInfo, 34)
+var file_fsm_proto_enumTypes = make([]protoimpl.EnumInfo, 8)
+var file_fsm_proto_msgTypes = make([]protoimpl.MessageInfo, 37)
 var file_fsm_proto_goTypes = []any{
-	(Kind)(0),                 // 0: fepha.fsm.v1.Kind
-	(LinkState)(0),            // 1: fepha.fsm.v1.LinkState
-	(Result_Code)(0),          // 2: fepha.fsm.v1.Result.Code
-	(Configure_Mode)(0),       // 3: fepha.fsm.v1.Configure.Mode
-	(Item_Mode)(0),            // 4: fepha.fsm.v1.Item.Mode
-	(ControlSubmit_Phase)(0),  // 5: fepha.fsm.v1.ControlSubmit.Phase
-	(*Entry)(nil),             // 6: fepha.fsm.v1.Entry
-	(*Command)(nil),           // 7: fepha.fsm.v1.Command
-	(*Result)(nil),            // 8: fepha.fsm.v1.Result
-	(*Configure)(nil),         // 9: fepha.fsm.v1.Configure
-	(*ConfigStage)(nil),       // 10: fepha.fsm.v1.ConfigStage
-	(*Timings)(nil),           // 11: fepha.fsm.v1.Timings
-	(*Assign)(nil),            // 12: fepha.fsm.v1.Assign
-	(*Move)(nil),              // 13: fepha.fsm.v1.Move
-	(*Released)(nil),          // 14: fepha.fsm.v1.Released
-	(*Claim)(nil),             // 15: fepha.fsm.v1.Claim
-	(*Pin)(nil),               // 16: fepha.fsm.v1.Pin
-	(*Activated)(nil),         // 17: fepha.fsm.v1.Activated
-	(*Item)(nil),              // 18: fepha.fsm.v1.Item
-	(*Events)(nil),            // 19: fepha.fsm.v1.Events
-	(*Online)(nil),            // 20: fepha.fsm.v1.Online
-	(*Forget)(nil),            // 21: fepha.fsm.v1.Forget
-	(*Links)(nil),             // 22: fepha.fsm.v1.Links
-	(*NodeState)(nil),         // 23: fepha.fsm.v1.NodeState
-	(*Clients)(nil),           // 24: fepha.fsm.v1.Clients
-	(*Cursor)(nil),            // 25: fepha.fsm.v1.Cursor
-	(*ControlSubmit)(nil),     // 26: fepha.fsm.v1.ControlSubmit
-	(*ControlStart)(nil),      // 27: fepha.fsm.v1.ControlStart
-	(*ControlResult)(nil),     // 28: fepha.fsm.v1.ControlResult
-	(*ControlExpire)(nil),     // 29: fepha.fsm.v1.ControlExpire
-	(*Fnp)(nil),               // 30: fepha.fsm.v1.Fnp
-	(*FnpReceive)(nil),        // 31: fepha.fsm.v1.FnpReceive
-	(*FnpResult)(nil),         // 32: fepha.fsm.v1.FnpResult
-	(*Configure_Node)(nil),    // 33: fepha.fsm.v1.Configure.Node
-	(*Configure_RTU)(nil),     // 34: fepha.fsm.v1.Configure.RTU
-	(*Configure_Group)(nil),   // 35: fepha.fsm.v1.Configure.Group
-	(*Configure_Virtual)(nil), // 36: fepha.fsm.v1.Configure.Virtual
-	(*Forget_Point)(nil),      // 37: fepha.fsm.v1.Forget.Point
-	(*Links_Link)(nil),        // 38: fepha.fsm.v1.Links.Link
-	(*Clients_Client)(nil),    // 39: fepha.fsm.v1.Clients.Client
+	(Kind)(0),                     // 0: fepha.fsm.v1.Kind
+	(LinkState)(0),                // 1: fepha.fsm.v1.LinkState
+	(Result_Code)(0),              // 2: fepha.fsm.v1.Result.Code
+	(Configure_Mode)(0),           // 3: fepha.fsm.v1.Configure.Mode
+	(Item_Mode)(0),                // 4: fepha.fsm.v1.Item.Mode
+	(ControlSubmit_Phase)(0),      // 5: fepha.fsm.v1.ControlSubmit.Phase
+	(ConditionReport_Severity)(0), // 6: fepha.fsm.v1.ConditionReport.Severity
+	(ConditionReport_Scope)(0),    // 7: fepha.fsm.v1.ConditionReport.Scope
+	(*Entry)(nil),                 // 8: fepha.fsm.v1.Entry
+	(*Command)(nil),               // 9: fepha.fsm.v1.Command
+	(*Result)(nil),                // 10: fepha.fsm.v1.Result
+	(*Configure)(nil),             // 11: fepha.fsm.v1.Configure
+	(*ConfigStage)(nil),           // 12: fepha.fsm.v1.ConfigStage
+	(*Timings)(nil),               // 13: fepha.fsm.v1.Timings
+	(*Assign)(nil),                // 14: fepha.fsm.v1.Assign
+	(*Move)(nil),                  // 15: fepha.fsm.v1.Move
+	(*Released)(nil),              // 16: fepha.fsm.v1.Released
+	(*Claim)(nil),                 // 17: fepha.fsm.v1.Claim
+	(*Pin)(nil),                   // 18: fepha.fsm.v1.Pin
+	(*Activated)(nil),             // 19: fepha.fsm.v1.Activated
+	(*Item)(nil),                  // 20: fepha.fsm.v1.Item
+	(*Events)(nil),                // 21: fepha.fsm.v1.Events
+	(*Online)(nil),                // 22: fepha.fsm.v1.Online
+	(*Forget)(nil),                // 23: fepha.fsm.v1.Forget
+	(*Links)(nil),                 // 24: fepha.fsm.v1.Links
+	(*NodeState)(nil),             // 25: fepha.fsm.v1.NodeState
+	(*Clients)(nil),               // 26: fepha.fsm.v1.Clients
+	(*Cursor)(nil),                // 27: fepha.fsm.v1.Cursor
+	(*ControlSubmit)(nil),         // 28: fepha.fsm.v1.ControlSubmit
+	(*ControlStart)(nil),          // 29: fepha.fsm.v1.ControlStart
+	(*ControlResult)(nil),         // 30: fepha.fsm.v1.ControlResult
+	(*ControlExpire)(nil),         // 31: fepha.fsm.v1.ControlExpire
+	(*Fnp)(nil),                   // 32: fepha.fsm.v1.Fnp
+	(*FnpReceive)(nil),            // 33: fepha.fsm.v1.FnpReceive
+	(*FnpResult)(nil),             // 34: fepha.fsm.v1.FnpResult
+	(*ConditionReport)(nil),       // 35: fepha.fsm.v1.ConditionReport
+	(*ConditionGone)(nil),         // 36: fepha.fsm.v1.ConditionGone
+	(*ConditionAck)(nil),          // 37: fepha.fsm.v1.ConditionAck
+	(*Configure_Node)(nil),        // 38: fepha.fsm.v1.Configure.Node
+	(*Configure_RTU)(nil),         // 39: fepha.fsm.v1.Configure.RTU
+	(*Configure_Group)(nil),       // 40: fepha.fsm.v1.Configure.Group
+	(*Configure_Virtual)(nil),     // 41: fepha.fsm.v1.Configure.Virtual
+	(*Forget_Point)(nil),          // 42: fepha.fsm.v1.Forget.Point
+	(*Links_Link)(nil),            // 43: fepha.fsm.v1.Links.Link
+	(*Clients_Client)(nil),        // 44: fepha.fsm.v1.Clients.Client
 }
 var file_fsm_proto_depIdxs = []int32{
-	7,  // 0: fepha.fsm.v1.Entry.commands:type_name -> fepha.fsm.v1.Command
-	9,  // 1: fepha.fsm.v1.Command.configure:type_name -> fepha.fsm.v1.Configure
-	10, // 2: fepha.fsm.v1.Command.config_stage:type_name -> fepha.fsm.v1.ConfigStage
-	12, // 3: fepha.fsm.v1.Command.assign:type_name -> fepha.fsm.v1.Assign
-	13, // 4: fepha.fsm.v1.Command.move:type_name -> fepha.fsm.v1.Move
-	14, // 5: fepha.fsm.v1.Command.released:type_name -> fepha.fsm.v1.Released
-	15, // 6: fepha.fsm.v1.Command.claim:type_name -> fepha.fsm.v1.Claim
-	16, // 7: fepha.fsm.v1.Command.pin:type_name -> fepha.fsm.v1.Pin
-	17, // 8: fepha.fsm.v1.Command.activated:type_name -> fepha.fsm.v1.Activated
-	19, // 9: fepha.fsm.v1.Command.events:type_name -> fepha.fsm.v1.Events
-	20, // 10: fepha.fsm.v1.Command.online:type_name -> fepha.fsm.v1.Online
-	21, // 11: fepha.fsm.v1.Command.forget:type_name -> fepha.fsm.v1.Forget
-	22, // 12: fepha.fsm.v1.Command.links:type_name -> fepha.fsm.v1.Links
-	23, // 13: fepha.fsm.v1.Command.node_state:type_name -> fepha.fsm.v1.NodeState
-	24, // 14: fepha.fsm.v1.Command.clients:type_name -> fepha.fsm.v1.Clients
-	25, // 15: fepha.fsm.v1.Command.cursor:type_name -> fepha.fsm.v1.Cursor
-	26, // 16: fepha.fsm.v1.Command.control_submit:type_name -> fepha.fsm.v1.ControlSubmit
-	27, // 17: fepha.fsm.v1.Command.control_start:type_name -> fepha.fsm.v1.ControlStart
-	28, // 18: fepha.fsm.v1.Command.control_result:type_name -> fepha.fsm.v1.ControlResult
-	29, // 19: fepha.fsm.v1.Command.control_expire:type_name -> fepha.fsm.v1.ControlExpire
-	30, // 20: fepha.fsm.v1.Command.fnp:type_name -> fepha.fsm.v1.Fnp
-	31, // 21: fepha.fsm.v1.Command.fnp_receive:type_name -> fepha.fsm.v1.FnpReceive
-	2,  // 22: fepha.fsm.v1.Result.code:type_name -> fepha.fsm.v1.Result.Code
-	32, // 23: fepha.fsm.v1.Result.fnp:type_name -> fepha.fsm.v1.FnpResult
-	33, // 24: fepha.fsm.v1.Configure.nodes:type_name -> fepha.fsm.v1.Configure.Node
-	34, // 25: fepha.fsm.v1.Configure.rtus:type_name -> fepha.fsm.v1.Configure.RTU
-	35, // 26: fepha.fsm.v1.Configure.groups:type_name -> fepha.fsm.v1.Configure.Group
-	36, // 27: fepha.fsm.v1.Configure.virtual:type_name -> fepha.fsm.v1.Configure.Virtual
-	11, // 28: fepha.fsm.v1.Assign.timings:type_name -> fepha.fsm.v1.Timings
-	0,  // 29: fepha.fsm.v1.Item.kind:type_name -> fepha.fsm.v1.Kind
-	4,  // 30: fepha.fsm.v1.Item.mode:type_name -> fepha.fsm.v1.Item.Mode
-	18, // 31: fepha.fsm.v1.Events.items:type_name -> fepha.fsm.v1.Item
-	37, // 32: fepha.fsm.v1.Forget.points:type_name -> fepha.fsm.v1.Forget.Point
-	38, // 33: fepha.fsm.v1.Links.links:type_name -> fepha.fsm.v1.Links.Link
-	39, // 34: fepha.fsm.v1.Clients.clients:type_name -> fepha.fsm.v1.Clients.Client
-	0,  // 35: fepha.fsm.v1.ControlSubmit.kind:type_name -> fepha.fsm.v1.Kind
-	5,  // 36: fepha.fsm.v1.ControlSubmit.phase:type_name -> fepha.fsm.v1.ControlSubmit.Phase
-	3,  // 37: fepha.fsm.v1.Configure.Group.mode:type_name -> fepha.fsm.v1.Configure.Mode
-	0,  // 38: fepha.fsm.v1.Forget.Point.kind:type_name -> fepha.fsm.v1.Kind
-	1,  // 39: fepha.fsm.v1.Links.Link.state:type_name -> fepha.fsm.v1.LinkState
-	40, // [40:40] is the sub-list for method output_type
-	40, // [40:40] is the sub-list for method input_type
-	40, // [40:40] is the sub-list for extension type_name
-	40, // [40:40] is the sub-list for extension extendee
-	0,  // [0:40] is the sub-list for field type_name
+	9,  // 0: fepha.fsm.v1.Entry.commands:type_name -> fepha.fsm.v1.Command
+	11, // 1: fepha.fsm.v1.Command.configure:type_name -> fepha.fsm.v1.Configure
+	12, // 2: fepha.fsm.v1.Command.config_stage:type_name -> fepha.fsm.v1.ConfigStage
+	14, // 3: fepha.fsm.v1.Command.assign:type_name -> fepha.fsm.v1.Assign
+	15, // 4: fepha.fsm.v1.Command.move:type_name -> fepha.fsm.v1.Move
+	16, // 5: fepha.fsm.v1.Command.released:type_name -> fepha.fsm.v1.Released
+	17, // 6: fepha.fsm.v1.Command.claim:type_name -> fepha.fsm.v1.Claim
+	18, // 7: fepha.fsm.v1.Command.pin:type_name -> fepha.fsm.v1.Pin
+	19, // 8: fepha.fsm.v1.Command.activated:type_name -> fepha.fsm.v1.Activated
+	21, // 9: fepha.fsm.v1.Command.events:type_name -> fepha.fsm.v1.Events
+	22, // 10: fepha.fsm.v1.Command.online:type_name -> fepha.fsm.v1.Online
+	23, // 11: fepha.fsm.v1.Command.forget:type_name -> fepha.fsm.v1.Forget
+	24, // 12: fepha.fsm.v1.Command.links:type_name -> fepha.fsm.v1.Links
+	25, // 13: fepha.fsm.v1.Command.node_state:type_name -> fepha.fsm.v1.NodeState
+	26, // 14: fepha.fsm.v1.Command.clients:type_name -> fepha.fsm.v1.Clients
+	27, // 15: fepha.fsm.v1.Command.cursor:type_name -> fepha.fsm.v1.Cursor
+	28, // 16: fepha.fsm.v1.Command.control_submit:type_name -> fepha.fsm.v1.ControlSubmit
+	29, // 17: fepha.fsm.v1.Command.control_start:type_name -> fepha.fsm.v1.ControlStart
+	30, // 18: fepha.fsm.v1.Command.control_result:type_name -> fepha.fsm.v1.ControlResult
+	31, // 19: fepha.fsm.v1.Command.control_expire:type_name -> fepha.fsm.v1.ControlExpire
+	32, // 20: fepha.fsm.v1.Command.fnp:type_name -> fepha.fsm.v1.Fnp
+	33, // 21: fepha.fsm.v1.Command.fnp_receive:type_name -> fepha.fsm.v1.FnpReceive
+	35, // 22: fepha.fsm.v1.Command.condition_report:type_name -> fepha.fsm.v1.ConditionReport
+	36, // 23: fepha.fsm.v1.Command.condition_gone:type_name -> fepha.fsm.v1.ConditionGone
+	37, // 24: fepha.fsm.v1.Command.condition_ack:type_name -> fepha.fsm.v1.ConditionAck
+	2,  // 25: fepha.fsm.v1.Result.code:type_name -> fepha.fsm.v1.Result.Code
+	34, // 26: fepha.fsm.v1.Result.fnp:type_name -> fepha.fsm.v1.FnpResult
+	38, // 27: fepha.fsm.v1.Configure.nodes:type_name -> fepha.fsm.v1.Configure.Node
+	39, // 28: fepha.fsm.v1.Configure.rtus:type_name -> fepha.fsm.v1.Configure.RTU
+	40, // 29: fepha.fsm.v1.Configure.groups:type_name -> fepha.fsm.v1.Configure.Group
+	41, // 30: fepha.fsm.v1.Configure.virtual:type_name -> fepha.fsm.v1.Configure.Virtual
+	13, // 31: fepha.fsm.v1.Assign.timings:type_name -> fepha.fsm.v1.Timings
+	0,  // 32: fepha.fsm.v1.Item.kind:type_name -> fepha.fsm.v1.Kind
+	4,  // 33: fepha.fsm.v1.Item.mode:type_name -> fepha.fsm.v1.Item.Mode
+	20, // 34: fepha.fsm.v1.Events.items:type_name -> fepha.fsm.v1.Item
+	42, // 35: fepha.fsm.v1.Forget.points:type_name -> fepha.fsm.v1.Forget.Point
+	43, // 36: fepha.fsm.v1.Links.links:type_name -> fepha.fsm.v1.Links.Link
+	44, // 37: fepha.fsm.v1.Clients.clients:type_name -> fepha.fsm.v1.Clients.Client
+	0,  // 38: fepha.fsm.v1.ControlSubmit.kind:type_name -> fepha.fsm.v1.Kind
+	5,  // 39: fepha.fsm.v1.ControlSubmit.phase:type_name -> fepha.fsm.v1.ControlSubmit.Phase
+	6,  // 40: fepha.fsm.v1.ConditionReport.severity:type_name -> fepha.fsm.v1.ConditionReport.Severity
+	7,  // 41: fepha.fsm.v1.ConditionReport.scope:type_name -> fepha.fsm.v1.ConditionReport.Scope
+	3,  // 42: fepha.fsm.v1.Configure.Group.mode:type_name -> fepha.fsm.v1.Configure.Mode
+	0,  // 43: fepha.fsm.v1.Forget.Point.kind:type_name -> fepha.fsm.v1.Kind
+	1,  // 44: fepha.fsm.v1.Links.Link.state:type_name -> fepha.fsm.v1.LinkState
+	45, // [45:45] is the sub-list for method output_type
+	45, // [45:45] is the sub-list for method input_type
+	45, // [45:45] is the sub-list for extension type_name
+	45, // [45:45] is the sub-list for extension extendee
+	0,  // [0:45] is the sub-list for field type_name
 }
 
 func init() { file_fsm_proto_init() }
@@ -3430,14 +3813,17 @@ func file_fsm_proto_init() {
 		(*Command_ControlExpire)(nil),
 		(*Command_Fnp)(nil),
 		(*Command_FnpReceive)(nil),
+		(*Command_ConditionReport)(nil),
+		(*Command_ConditionGone)(nil),
+		(*Command_ConditionAck)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_fsm_proto_rawDesc), len(file_fsm_proto_rawDesc)),
-			NumEnums:      6,
-			NumMessages:   34,
+			NumEnums:      8,
+			NumMessages:   37,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -136,6 +136,7 @@ type Revisions struct {
 	Virtual       uint64                 `protobuf:"varint,8,opt,name=virtual,proto3" json:"virtual,omitempty"`
 	Online        uint64                 `protobuf:"varint,9,opt,name=online,proto3" json:"online,omitempty"`
 	Fnp           uint64                 `protobuf:"varint,10,opt,name=fnp,proto3" json:"fnp,omitempty"`
+	Conditions    uint64                 `protobuf:"varint,11,opt,name=conditions,proto3" json:"conditions,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -236,6 +237,13 @@ func (x *Revisions) GetOnline() uint64 {
 func (x *Revisions) GetFnp() uint64 {
 	if x != nil {
 		return x.Fnp
+	}
+	return 0
+}
+
+func (x *Revisions) GetConditions() uint64 {
+	if x != nil {
+		return x.Conditions
 	}
 	return 0
 }
@@ -861,6 +869,220 @@ func (x *FnpMailbox) GetSessions() []*FnpMailbox_Session {
 	return nil
 }
 
+// ConditionState is what is wrong, and who says so.
+type ConditionState struct {
+	state          protoimpl.MessageState   `protogen:"open.v1"`
+	Kind           string                   `protobuf:"bytes,1,opt,name=kind,proto3" json:"kind,omitempty"`
+	Resource       string                   `protobuf:"bytes,2,opt,name=resource,proto3" json:"resource,omitempty"`
+	SinceMs        int64                    `protobuf:"varint,3,opt,name=since_ms,json=sinceMs,proto3" json:"since_ms,omitempty"`
+	AcknowledgedBy string                   `protobuf:"bytes,4,opt,name=acknowledged_by,json=acknowledgedBy,proto3" json:"acknowledged_by,omitempty"`
+	AcknowledgedMs int64                    `protobuf:"varint,5,opt,name=acknowledged_ms,json=acknowledgedMs,proto3" json:"acknowledged_ms,omitempty"`
+	Reports        []*ConditionState_Report `protobuf:"bytes,6,rep,name=reports,proto3" json:"reports,omitempty"` // by node
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *ConditionState) Reset() {
+	*x = ConditionState{}
+	mi := &file_snapshot_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ConditionState) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ConditionState) ProtoMessage() {}
+
+func (x *ConditionState) ProtoReflect() protoreflect.Message {
+	mi := &file_snapshot_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ConditionState.ProtoReflect.Descriptor instead.
+func (*ConditionState) Descriptor() ([]byte, []int) {
+	return file_snapshot_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *ConditionState) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *ConditionState) GetResource() string {
+	if x != nil {
+		return x.Resource
+	}
+	return ""
+}
+
+func (x *ConditionState) GetSinceMs() int64 {
+	if x != nil {
+		return x.SinceMs
+	}
+	return 0
+}
+
+func (x *ConditionState) GetAcknowledgedBy() string {
+	if x != nil {
+		return x.AcknowledgedBy
+	}
+	return ""
+}
+
+func (x *ConditionState) GetAcknowledgedMs() int64 {
+	if x != nil {
+		return x.AcknowledgedMs
+	}
+	return 0
+}
+
+func (x *ConditionState) GetReports() []*ConditionState_Report {
+	if x != nil {
+		return x.Reports
+	}
+	return nil
+}
+
+// ConditionsState is all conditions, and those that have gone.
+type ConditionsState struct {
+	state         protoimpl.MessageState  `protogen:"open.v1"`
+	Present       []*ConditionState       `protobuf:"bytes,1,rep,name=present,proto3" json:"present,omitempty"` // by id
+	Gone          []*ConditionsState_Gone `protobuf:"bytes,2,rep,name=gone,proto3" json:"gone,omitempty"`       // oldest first
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ConditionsState) Reset() {
+	*x = ConditionsState{}
+	mi := &file_snapshot_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ConditionsState) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ConditionsState) ProtoMessage() {}
+
+func (x *ConditionsState) ProtoReflect() protoreflect.Message {
+	mi := &file_snapshot_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ConditionsState.ProtoReflect.Descriptor instead.
+func (*ConditionsState) Descriptor() ([]byte, []int) {
+	return file_snapshot_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *ConditionsState) GetPresent() []*ConditionState {
+	if x != nil {
+		return x.Present
+	}
+	return nil
+}
+
+func (x *ConditionsState) GetGone() []*ConditionsState_Gone {
+	if x != nil {
+		return x.Gone
+	}
+	return nil
+}
+
+type ConditionNote struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Kind          string                 `protobuf:"bytes,2,opt,name=kind,proto3" json:"kind,omitempty"`
+	Change        uint32                 `protobuf:"varint,3,opt,name=change,proto3" json:"change,omitempty"`
+	Severity      uint32                 `protobuf:"varint,4,opt,name=severity,proto3" json:"severity,omitempty"`
+	Values        []string               `protobuf:"bytes,5,rep,name=values,proto3" json:"values,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ConditionNote) Reset() {
+	*x = ConditionNote{}
+	mi := &file_snapshot_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ConditionNote) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ConditionNote) ProtoMessage() {}
+
+func (x *ConditionNote) ProtoReflect() protoreflect.Message {
+	mi := &file_snapshot_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ConditionNote.ProtoReflect.Descriptor instead.
+func (*ConditionNote) Descriptor() ([]byte, []int) {
+	return file_snapshot_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *ConditionNote) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *ConditionNote) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *ConditionNote) GetChange() uint32 {
+	if x != nil {
+		return x.Change
+	}
+	return 0
+}
+
+func (x *ConditionNote) GetSeverity() uint32 {
+	if x != nil {
+		return x.Severity
+	}
+	return 0
+}
+
+func (x *ConditionNote) GetValues() []string {
+	if x != nil {
+		return x.Values
+	}
+	return nil
+}
+
 type Note struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Kind          uint32                 `protobuf:"varint,1,opt,name=kind,proto3" json:"kind,omitempty"`
@@ -875,13 +1097,14 @@ type Note struct {
 	Stage         uint32                 `protobuf:"varint,10,opt,name=stage,proto3" json:"stage,omitempty"`
 	Ok            bool                   `protobuf:"varint,11,opt,name=ok,proto3" json:"ok,omitempty"`
 	Count         uint64                 `protobuf:"varint,12,opt,name=count,proto3" json:"count,omitempty"`
+	Condition     *ConditionNote         `protobuf:"bytes,13,opt,name=condition,proto3" json:"condition,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Note) Reset() {
 	*x = Note{}
-	mi := &file_snapshot_proto_msgTypes[9]
+	mi := &file_snapshot_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -893,7 +1116,7 @@ func (x *Note) String() string {
 func (*Note) ProtoMessage() {}
 
 func (x *Note) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[9]
+	mi := &file_snapshot_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -906,7 +1129,7 @@ func (x *Note) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Note.ProtoReflect.Descriptor instead.
 func (*Note) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{9}
+	return file_snapshot_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Note) GetKind() uint32 {
@@ -993,6 +1216,13 @@ func (x *Note) GetCount() uint64 {
 	return 0
 }
 
+func (x *Note) GetCondition() *ConditionNote {
+	if x != nil {
+		return x.Condition
+	}
+	return nil
+}
+
 // SnapshotTail comes last; a snapshot without it was cut short.
 type SnapshotTail struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1004,7 +1234,7 @@ type SnapshotTail struct {
 
 func (x *SnapshotTail) Reset() {
 	*x = SnapshotTail{}
-	mi := &file_snapshot_proto_msgTypes[10]
+	mi := &file_snapshot_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1016,7 +1246,7 @@ func (x *SnapshotTail) String() string {
 func (*SnapshotTail) ProtoMessage() {}
 
 func (x *SnapshotTail) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[10]
+	mi := &file_snapshot_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1029,7 +1259,7 @@ func (x *SnapshotTail) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotTail.ProtoReflect.Descriptor instead.
 func (*SnapshotTail) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{10}
+	return file_snapshot_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *SnapshotTail) GetPoints() uint64 {
@@ -1056,7 +1286,7 @@ type RTUState_NodeLinks struct {
 
 func (x *RTUState_NodeLinks) Reset() {
 	*x = RTUState_NodeLinks{}
-	mi := &file_snapshot_proto_msgTypes[11]
+	mi := &file_snapshot_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1068,7 +1298,7 @@ func (x *RTUState_NodeLinks) String() string {
 func (*RTUState_NodeLinks) ProtoMessage() {}
 
 func (x *RTUState_NodeLinks) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[11]
+	mi := &file_snapshot_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1108,7 +1338,7 @@ type GroupState_NodeClients struct {
 
 func (x *GroupState_NodeClients) Reset() {
 	*x = GroupState_NodeClients{}
-	mi := &file_snapshot_proto_msgTypes[12]
+	mi := &file_snapshot_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1120,7 +1350,7 @@ func (x *GroupState_NodeClients) String() string {
 func (*GroupState_NodeClients) ProtoMessage() {}
 
 func (x *GroupState_NodeClients) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[12]
+	mi := &file_snapshot_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1162,7 +1392,7 @@ type GroupState_Slot struct {
 
 func (x *GroupState_Slot) Reset() {
 	*x = GroupState_Slot{}
-	mi := &file_snapshot_proto_msgTypes[13]
+	mi := &file_snapshot_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1174,7 +1404,7 @@ func (x *GroupState_Slot) String() string {
 func (*GroupState_Slot) ProtoMessage() {}
 
 func (x *GroupState_Slot) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[13]
+	mi := &file_snapshot_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1231,7 +1461,7 @@ type FnpMailbox_Message struct {
 
 func (x *FnpMailbox_Message) Reset() {
 	*x = FnpMailbox_Message{}
-	mi := &file_snapshot_proto_msgTypes[14]
+	mi := &file_snapshot_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1243,7 +1473,7 @@ func (x *FnpMailbox_Message) String() string {
 func (*FnpMailbox_Message) ProtoMessage() {}
 
 func (x *FnpMailbox_Message) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[14]
+	mi := &file_snapshot_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1304,7 +1534,7 @@ type FnpMailbox_Delivered struct {
 
 func (x *FnpMailbox_Delivered) Reset() {
 	*x = FnpMailbox_Delivered{}
-	mi := &file_snapshot_proto_msgTypes[15]
+	mi := &file_snapshot_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1316,7 +1546,7 @@ func (x *FnpMailbox_Delivered) String() string {
 func (*FnpMailbox_Delivered) ProtoMessage() {}
 
 func (x *FnpMailbox_Delivered) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[15]
+	mi := &file_snapshot_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1358,7 +1588,7 @@ type FnpMailbox_Session struct {
 
 func (x *FnpMailbox_Session) Reset() {
 	*x = FnpMailbox_Session{}
-	mi := &file_snapshot_proto_msgTypes[16]
+	mi := &file_snapshot_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1370,7 +1600,7 @@ func (x *FnpMailbox_Session) String() string {
 func (*FnpMailbox_Session) ProtoMessage() {}
 
 func (x *FnpMailbox_Session) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[16]
+	mi := &file_snapshot_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1414,6 +1644,118 @@ func (x *FnpMailbox_Session) GetStreams() []*FnpMailbox_Delivered {
 	return nil
 }
 
+type ConditionState_Report struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Node          string                 `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
+	Report        *ConditionReport       `protobuf:"bytes,2,opt,name=report,proto3" json:"report,omitempty"`
+	TimeMs        int64                  `protobuf:"varint,3,opt,name=time_ms,json=timeMs,proto3" json:"time_ms,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ConditionState_Report) Reset() {
+	*x = ConditionState_Report{}
+	mi := &file_snapshot_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ConditionState_Report) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ConditionState_Report) ProtoMessage() {}
+
+func (x *ConditionState_Report) ProtoReflect() protoreflect.Message {
+	mi := &file_snapshot_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ConditionState_Report.ProtoReflect.Descriptor instead.
+func (*ConditionState_Report) Descriptor() ([]byte, []int) {
+	return file_snapshot_proto_rawDescGZIP(), []int{9, 0}
+}
+
+func (x *ConditionState_Report) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
+}
+
+func (x *ConditionState_Report) GetReport() *ConditionReport {
+	if x != nil {
+		return x.Report
+	}
+	return nil
+}
+
+func (x *ConditionState_Report) GetTimeMs() int64 {
+	if x != nil {
+		return x.TimeMs
+	}
+	return 0
+}
+
+type ConditionsState_Gone struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Condition     *ConditionState        `protobuf:"bytes,1,opt,name=condition,proto3" json:"condition,omitempty"` // with the last report alone
+	UntilMs       int64                  `protobuf:"varint,2,opt,name=until_ms,json=untilMs,proto3" json:"until_ms,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ConditionsState_Gone) Reset() {
+	*x = ConditionsState_Gone{}
+	mi := &file_snapshot_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ConditionsState_Gone) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ConditionsState_Gone) ProtoMessage() {}
+
+func (x *ConditionsState_Gone) ProtoReflect() protoreflect.Message {
+	mi := &file_snapshot_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ConditionsState_Gone.ProtoReflect.Descriptor instead.
+func (*ConditionsState_Gone) Descriptor() ([]byte, []int) {
+	return file_snapshot_proto_rawDescGZIP(), []int{10, 0}
+}
+
+func (x *ConditionsState_Gone) GetCondition() *ConditionState {
+	if x != nil {
+		return x.Condition
+	}
+	return nil
+}
+
+func (x *ConditionsState_Gone) GetUntilMs() int64 {
+	if x != nil {
+		return x.UntilMs
+	}
+	return 0
+}
+
 var File_snapshot_proto protoreflect.FileDescriptor
 
 const file_snapshot_proto_rawDesc = "" +
@@ -1428,7 +1770,7 @@ const file_snapshot_proto_rawDesc = "" +
 	"epochFloor\x125\n" +
 	"\trevisions\x18\x06 \x01(\v2\x17.fepha.fsm.v1.RevisionsR\trevisions\x12%\n" +
 	"\x0econtrol_number\x18\a \x01(\x04R\rcontrolNumber\x12!\n" +
-	"\fconfig_stage\x18\b \x01(\x04R\vconfigStage\"\x81\x02\n" +
+	"\fconfig_stage\x18\b \x01(\x04R\vconfigStage\"\xa1\x02\n" +
 	"\tRevisions\x12\x16\n" +
 	"\x06config\x18\x01 \x01(\x04R\x06config\x12\x1c\n" +
 	"\tresources\x18\x02 \x01(\x04R\tresources\x12\x14\n" +
@@ -1440,7 +1782,10 @@ const file_snapshot_proto_rawDesc = "" +
 	"\avirtual\x18\b \x01(\x04R\avirtual\x12\x16\n" +
 	"\x06online\x18\t \x01(\x04R\x06online\x12\x10\n" +
 	"\x03fnp\x18\n" +
-	" \x01(\x04R\x03fnp\"\x8e\x02\n" +
+	" \x01(\x04R\x03fnp\x12\x1e\n" +
+	"\n" +
+	"conditions\x18\v \x01(\x04R\n" +
+	"conditions\"\x8e\x02\n" +
 	"\rResourceState\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
 	"\x05owner\x18\x02 \x01(\tR\x05owner\x12\x14\n" +
@@ -1524,7 +1869,30 @@ const file_snapshot_proto_rawDesc = "" +
 	"\x04from\x18\x01 \x01(\x04R\x04from\x12\x18\n" +
 	"\asession\x18\x02 \x01(\x04R\asession\x12\x12\n" +
 	"\x04last\x18\x03 \x01(\x04R\x04last\x12<\n" +
-	"\astreams\x18\x04 \x03(\v2\".fepha.fsm.v1.FnpMailbox.DeliveredR\astreams\"\xa7\x02\n" +
+	"\astreams\x18\x04 \x03(\v2\".fepha.fsm.v1.FnpMailbox.DeliveredR\astreams\"\xda\x02\n" +
+	"\x0eConditionState\x12\x12\n" +
+	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x1a\n" +
+	"\bresource\x18\x02 \x01(\tR\bresource\x12\x19\n" +
+	"\bsince_ms\x18\x03 \x01(\x03R\asinceMs\x12'\n" +
+	"\x0facknowledged_by\x18\x04 \x01(\tR\x0eacknowledgedBy\x12'\n" +
+	"\x0facknowledged_ms\x18\x05 \x01(\x03R\x0eacknowledgedMs\x12=\n" +
+	"\areports\x18\x06 \x03(\v2#.fepha.fsm.v1.ConditionState.ReportR\areports\x1al\n" +
+	"\x06Report\x12\x12\n" +
+	"\x04node\x18\x01 \x01(\tR\x04node\x125\n" +
+	"\x06report\x18\x02 \x01(\v2\x1d.fepha.fsm.v1.ConditionReportR\x06report\x12\x17\n" +
+	"\atime_ms\x18\x03 \x01(\x03R\x06timeMs\"\xe0\x01\n" +
+	"\x0fConditionsState\x126\n" +
+	"\apresent\x18\x01 \x03(\v2\x1c.fepha.fsm.v1.ConditionStateR\apresent\x126\n" +
+	"\x04gone\x18\x02 \x03(\v2\".fepha.fsm.v1.ConditionsState.GoneR\x04gone\x1a]\n" +
+	"\x04Gone\x12:\n" +
+	"\tcondition\x18\x01 \x01(\v2\x1c.fepha.fsm.v1.ConditionStateR\tcondition\x12\x19\n" +
+	"\buntil_ms\x18\x02 \x01(\x03R\auntilMs\"\x7f\n" +
+	"\rConditionNote\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
+	"\x04kind\x18\x02 \x01(\tR\x04kind\x12\x16\n" +
+	"\x06change\x18\x03 \x01(\rR\x06change\x12\x1a\n" +
+	"\bseverity\x18\x04 \x01(\rR\bseverity\x12\x16\n" +
+	"\x06values\x18\x05 \x03(\tR\x06values\"\xe2\x02\n" +
 	"\x04Note\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\rR\x04kind\x12\x1a\n" +
 	"\bresource\x18\x02 \x01(\tR\bresource\x12\x14\n" +
@@ -1538,7 +1906,8 @@ const file_snapshot_proto_rawDesc = "" +
 	"\x05stage\x18\n" +
 	" \x01(\rR\x05stage\x12\x0e\n" +
 	"\x02ok\x18\v \x01(\bR\x02ok\x12\x14\n" +
-	"\x05count\x18\f \x01(\x04R\x05count\">\n" +
+	"\x05count\x18\f \x01(\x04R\x05count\x129\n" +
+	"\tcondition\x18\r \x01(\v2\x1b.fepha.fsm.v1.ConditionNoteR\tcondition\">\n" +
 	"\fSnapshotTail\x12\x16\n" +
 	"\x06points\x18\x01 \x01(\x04R\x06points\x12\x16\n" +
 	"\x06events\x18\x02 \x01(\x04R\x06eventsB\"Z github.com/fepha/fepha/fsm/fsmpbb\x06proto3"
@@ -1555,7 +1924,7 @@ func file_snapshot_proto_rawDescGZIP() []byte {
 	return file_snapshot_proto_rawDescData
 }
 
-var file_snapshot_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
+var file_snapshot_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
 var file_snapshot_proto_goTypes = []any{
 	(*SnapshotHead)(nil),           // 0: fepha.fsm.v1.SnapshotHead
 	(*Revisions)(nil),              // 1: fepha.fsm.v1.Revisions
@@ -1566,37 +1935,49 @@ var file_snapshot_proto_goTypes = []any{
 	(*VirtualState)(nil),           // 6: fepha.fsm.v1.VirtualState
 	(*ControlState)(nil),           // 7: fepha.fsm.v1.ControlState
 	(*FnpMailbox)(nil),             // 8: fepha.fsm.v1.FnpMailbox
-	(*Note)(nil),                   // 9: fepha.fsm.v1.Note
-	(*SnapshotTail)(nil),           // 10: fepha.fsm.v1.SnapshotTail
-	(*RTUState_NodeLinks)(nil),     // 11: fepha.fsm.v1.RTUState.NodeLinks
-	(*GroupState_NodeClients)(nil), // 12: fepha.fsm.v1.GroupState.NodeClients
-	(*GroupState_Slot)(nil),        // 13: fepha.fsm.v1.GroupState.Slot
-	(*FnpMailbox_Message)(nil),     // 14: fepha.fsm.v1.FnpMailbox.Message
-	(*FnpMailbox_Delivered)(nil),   // 15: fepha.fsm.v1.FnpMailbox.Delivered
-	(*FnpMailbox_Session)(nil),     // 16: fepha.fsm.v1.FnpMailbox.Session
-	(*Timings)(nil),                // 17: fepha.fsm.v1.Timings
-	(*ControlSubmit)(nil),          // 18: fepha.fsm.v1.ControlSubmit
-	(*Links_Link)(nil),             // 19: fepha.fsm.v1.Links.Link
-	(*Clients_Client)(nil),         // 20: fepha.fsm.v1.Clients.Client
+	(*ConditionState)(nil),         // 9: fepha.fsm.v1.ConditionState
+	(*ConditionsState)(nil),        // 10: fepha.fsm.v1.ConditionsState
+	(*ConditionNote)(nil),          // 11: fepha.fsm.v1.ConditionNote
+	(*Note)(nil),                   // 12: fepha.fsm.v1.Note
+	(*SnapshotTail)(nil),           // 13: fepha.fsm.v1.SnapshotTail
+	(*RTUState_NodeLinks)(nil),     // 14: fepha.fsm.v1.RTUState.NodeLinks
+	(*GroupState_NodeClients)(nil), // 15: fepha.fsm.v1.GroupState.NodeClients
+	(*GroupState_Slot)(nil),        // 16: fepha.fsm.v1.GroupState.Slot
+	(*FnpMailbox_Message)(nil),     // 17: fepha.fsm.v1.FnpMailbox.Message
+	(*FnpMailbox_Delivered)(nil),   // 18: fepha.fsm.v1.FnpMailbox.Delivered
+	(*FnpMailbox_Session)(nil),     // 19: fepha.fsm.v1.FnpMailbox.Session
+	(*ConditionState_Report)(nil),  // 20: fepha.fsm.v1.ConditionState.Report
+	(*ConditionsState_Gone)(nil),   // 21: fepha.fsm.v1.ConditionsState.Gone
+	(*Timings)(nil),                // 22: fepha.fsm.v1.Timings
+	(*ControlSubmit)(nil),          // 23: fepha.fsm.v1.ControlSubmit
+	(*Links_Link)(nil),             // 24: fepha.fsm.v1.Links.Link
+	(*Clients_Client)(nil),         // 25: fepha.fsm.v1.Clients.Client
+	(*ConditionReport)(nil),        // 26: fepha.fsm.v1.ConditionReport
 }
 var file_snapshot_proto_depIdxs = []int32{
 	1,  // 0: fepha.fsm.v1.SnapshotHead.revisions:type_name -> fepha.fsm.v1.Revisions
-	17, // 1: fepha.fsm.v1.ResourceState.timings:type_name -> fepha.fsm.v1.Timings
-	11, // 2: fepha.fsm.v1.RTUState.links:type_name -> fepha.fsm.v1.RTUState.NodeLinks
-	13, // 3: fepha.fsm.v1.GroupState.slots:type_name -> fepha.fsm.v1.GroupState.Slot
-	12, // 4: fepha.fsm.v1.GroupState.clients:type_name -> fepha.fsm.v1.GroupState.NodeClients
-	18, // 5: fepha.fsm.v1.ControlState.submit:type_name -> fepha.fsm.v1.ControlSubmit
-	14, // 6: fepha.fsm.v1.FnpMailbox.messages:type_name -> fepha.fsm.v1.FnpMailbox.Message
-	16, // 7: fepha.fsm.v1.FnpMailbox.sessions:type_name -> fepha.fsm.v1.FnpMailbox.Session
-	17, // 8: fepha.fsm.v1.Note.timings:type_name -> fepha.fsm.v1.Timings
-	19, // 9: fepha.fsm.v1.RTUState.NodeLinks.links:type_name -> fepha.fsm.v1.Links.Link
-	20, // 10: fepha.fsm.v1.GroupState.NodeClients.clients:type_name -> fepha.fsm.v1.Clients.Client
-	15, // 11: fepha.fsm.v1.FnpMailbox.Session.streams:type_name -> fepha.fsm.v1.FnpMailbox.Delivered
-	12, // [12:12] is the sub-list for method output_type
-	12, // [12:12] is the sub-list for method input_type
-	12, // [12:12] is the sub-list for extension type_name
-	12, // [12:12] is the sub-list for extension extendee
-	0,  // [0:12] is the sub-list for field type_name
+	22, // 1: fepha.fsm.v1.ResourceState.timings:type_name -> fepha.fsm.v1.Timings
+	14, // 2: fepha.fsm.v1.RTUState.links:type_name -> fepha.fsm.v1.RTUState.NodeLinks
+	16, // 3: fepha.fsm.v1.GroupState.slots:type_name -> fepha.fsm.v1.GroupState.Slot
+	15, // 4: fepha.fsm.v1.GroupState.clients:type_name -> fepha.fsm.v1.GroupState.NodeClients
+	23, // 5: fepha.fsm.v1.ControlState.submit:type_name -> fepha.fsm.v1.ControlSubmit
+	17, // 6: fepha.fsm.v1.FnpMailbox.messages:type_name -> fepha.fsm.v1.FnpMailbox.Message
+	19, // 7: fepha.fsm.v1.FnpMailbox.sessions:type_name -> fepha.fsm.v1.FnpMailbox.Session
+	20, // 8: fepha.fsm.v1.ConditionState.reports:type_name -> fepha.fsm.v1.ConditionState.Report
+	9,  // 9: fepha.fsm.v1.ConditionsState.present:type_name -> fepha.fsm.v1.ConditionState
+	21, // 10: fepha.fsm.v1.ConditionsState.gone:type_name -> fepha.fsm.v1.ConditionsState.Gone
+	22, // 11: fepha.fsm.v1.Note.timings:type_name -> fepha.fsm.v1.Timings
+	11, // 12: fepha.fsm.v1.Note.condition:type_name -> fepha.fsm.v1.ConditionNote
+	24, // 13: fepha.fsm.v1.RTUState.NodeLinks.links:type_name -> fepha.fsm.v1.Links.Link
+	25, // 14: fepha.fsm.v1.GroupState.NodeClients.clients:type_name -> fepha.fsm.v1.Clients.Client
+	18, // 15: fepha.fsm.v1.FnpMailbox.Session.streams:type_name -> fepha.fsm.v1.FnpMailbox.Delivered
+	26, // 16: fepha.fsm.v1.ConditionState.Report.report:type_name -> fepha.fsm.v1.ConditionReport
+	9,  // 17: fepha.fsm.v1.ConditionsState.Gone.condition:type_name -> fepha.fsm.v1.ConditionState
+	18, // [18:18] is the sub-list for method output_type
+	18, // [18:18] is the sub-list for method input_type
+	18, // [18:18] is the sub-list for extension type_name
+	18, // [18:18] is the sub-list for extension extendee
+	0,  // [0:18] is the sub-list for field type_name
 }
 
 func init() { file_snapshot_proto_init() }
@@ -1611,7 +1992,7 @@ func file_snapshot_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_snapshot_proto_rawDesc), len(file_snapshot_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   17,
+			NumMessages:   22,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
