@@ -38,7 +38,7 @@ type Scope uint8
 
 // The scopes, with the numbers of [fsmpb.ConditionReport_Scope].
 const (
-	ScopeNode   Scope = iota // each node's own: it's there until all who reported it have taken it back
+	ScopeNode   Scope = iota // each node's own: it stays until all who reported it have taken it back
 	ScopeOwner               // the resource's owner's: a new owner's report replaces a former one's
 	ScopeLeader              // the leader's: the newest report replaces the others
 )
