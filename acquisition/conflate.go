@@ -58,7 +58,9 @@ func (in *intake) add(a iec104.ASDU, came arrival) {
 			in.troubles.note(mismatched, 1, "%v for %v %d at %d, not taken over", a.Type, p.Kind, p.Number, o.Address)
 			continue
 		}
-		if p.Type != 0 && p.Type.Untimed() != a.Type.Untimed() {
+		if !tells(a.Type, p.Kind) {
+			in.troubles.note(mismatched, 1, "%v for %v %d at %d, taken over as invalid", a.Type, p.Kind, p.Number, o.Address)
+		} else if p.Type != 0 && p.Type.Untimed() != a.Type.Untimed() {
 			in.troubles.note(mismatched, 1, "%v for %v %d at %d, expected %v", a.Type, p.Kind, p.Number, o.Address, p.Type)
 		}
 		octets, ms, ok := in.clock.stamp(tag, o.Time, came)

@@ -41,10 +41,13 @@ func modeOf(p *Point, t iec104.TypeID, cause iec104.CauseOfTransmission) fsmpb.I
 	return fsmpb.Item_COMPARE
 }
 
-// convert gives value and quality in the station's terms. But for OV, which is added beyond the engineering range, the
-// quality is what the device sent, bit for bit.
+// convert gives value and quality in the station's terms. The quality is what the device sent, bit for bit, but for OV,
+// which is added beyond the engineering range, and IV, which is added to what is no value of such a point.
 func (p *Point) convert(t iec104.TypeID, o *iec104.Object) (v float64, quality uint8) {
 	v, quality = o.Value, o.Quality
+	if !tells(t, p.Kind) {
+		return v, quality | iec104.IV
+	}
 	if p.Kind == fsmpb.Kind_DI {
 		if p.Invert {
 			v = inverted(t, v)

@@ -55,6 +55,16 @@ func TestConvert(t *testing.T) {
 		{"beyond the range", Point{Kind: ai, Analog: analog(func(a *Analog) { a.Low, a.High = 0, 100 })}, iec104.M_ME_NB_1, 101, 0x10, 101, 0x11},
 		{"at its end", Point{Kind: ai, Analog: analog(func(a *Analog) { a.Low, a.High = 0, 100 })}, iec104.M_ME_NB_1, 100, 0, 100, 0},
 		{"a counter's octet is no quality", Point{Kind: counter, Analog: analog(func(a *Analog) { a.Scale, a.High = 2, 5 })}, iec104.M_IT_NA_1, 9, 0x1f, 18, 0x1f},
+		{"protection, on", Point{Kind: di}, iec104.M_EP_TD_1, 2, 0x08, 2, 0x08},
+		{"protection off, inverted", Point{Kind: di, Invert: true}, iec104.M_EP_TA_1, 1, 0, 2, 0},
+		{"protection on, inverted", Point{Kind: di, Invert: true}, iec104.M_EP_TD_1, 2, 0, 1, 0},
+		{"protection indeterminate, inverted", Point{Kind: di, Invert: true}, iec104.M_EP_TD_1, 3, 0, 3, 0},
+		{"start events are no state", Point{Kind: di}, iec104.M_EP_TE_1, 1, 0, 1, 0x80},
+		{"output circuits are no state", Point{Kind: di, Invert: true}, iec104.M_EP_TF_1, 2, 0x08, 2, 0x88},
+		{"a step position is no state", Point{Kind: di}, iec104.M_ST_TB_1, 1, 0, 1, 0x80},
+		{"a bitstring is no state", Point{Kind: di}, iec104.M_BO_NA_1, 1, 0, 1, 0x80},
+		{"packed single points are no state", Point{Kind: di}, iec104.M_PS_NA_1, 1, 0, 1, 0x80},
+		{"a bitstring is no number", Point{Kind: ai, Analog: analog(func(a *Analog) { a.Scale = 2 })}, iec104.M_BO_TB_1, 0xdeadbeef, 0, 0xdeadbeef, 0x80},
 		{"not a number", Point{Kind: ai, Analog: analog(func(a *Analog) { a.Low, a.High = 0, 1 })}, iec104.M_ME_NC_1, math.NaN(), 0x80, math.NaN(), 0x80},
 	} {
 		o := iec104.Object{Value: c.in, Quality: c.quality}

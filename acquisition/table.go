@@ -114,6 +114,18 @@ func bears(t iec104.TypeID, kind fsmpb.Kind) bool {
 	return false
 }
 
+// tells tells whether objects of this type say what such points mean: which state, which number. Others are taken over
+// too, as invalid.
+func tells(t iec104.TypeID, kind fsmpb.Kind) bool {
+	switch t.Untimed() {
+	case iec104.M_ST_NA_1:
+		return kind == fsmpb.Kind_AI
+	case iec104.M_BO_NA_1, iec104.M_PS_NA_1, iec104.M_EP_TB_1, iec104.M_EP_TC_1, iec104.M_EP_TE_1, iec104.M_EP_TF_1:
+		return false
+	}
+	return bears(t, kind)
+}
+
 // commands tells whether such points may be operated with this type.
 func commands(kind fsmpb.Kind, t iec104.TypeID) bool {
 	switch t.Untimed() {

@@ -9,23 +9,42 @@ import (
 
 // This file puts events into words, once for the tool and the web page.
 
-// QualityWords names what is wrong with a value by its quality octet (IEC
-// 60870-5-101, 7.2.6.1 and 7.2.6.3); "" for a good one.
-func QualityWords(quality uint8) string {
-	var words []string
-	for _, b := range []struct {
-		bit  uint8
-		word string
-	}{{0x80, "invalid"}, {0x40, "not topical"}, {0x20, "substituted"}, {0x10, "blocked"}, {0x01, "overflow"}} {
-		if quality&b.bit != 0 {
+// bitWord names a bit.
+type bitWord struct {
+	bit  uint8
+	word string
+}
+
+func words(octet uint8, bits ...bitWord) (words []string) {
+	for _, b := range bits {
+		if octet&b.bit != 0 {
 			words = append(words, b.word)
 		}
 	}
-	return strings.Join(words, ", ")
+	return words
 }
 
-// ValueWords is a value as a person says it: that of a single or double point
-// (TypeIDs 1 to 4, 30 and 31) by its name, any other as a number.
+// QualityWords names what is wrong with a value by the quality octet of its type (IEC 60870-5-101, 7.2.6.1 to 7.2.6.4
+// and 7.2.6.9); "" for a good one.
+func QualityWords(typeID, quality uint8) string {
+	var list []string
+	switch typeID {
+	case 15, 16, 37: // the lower bits are the counter's sequence number
+		list = words(quality, bitWord{0x80, "invalid"}, bitWord{0x40, "adjusted"}, bitWord{0x20, "overflowed"})
+	default:
+		list = words(quality, bitWord{0x80, "invalid"}, bitWord{0x40, "not topical"}, bitWord{0x20, "substituted"}, bitWord{0x10, "blocked"})
+		switch typeID {
+		case 17, 18, 19, 38, 39, 40:
+			list = append(list, words(quality, bitWord{0x08, "elapsed time invalid"})...)
+		case 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 20, 32, 33, 34, 35, 36:
+			list = append(list, words(quality, bitWord{0x01, "overflow"})...)
+		}
+	}
+	return strings.Join(list, ", ")
+}
+
+// ValueWords is a value as a person says it: a state by its name (7.2.6.1, 7.2.6.2 and 7.2.6.10 to 7.2.6.12), a bitstring
+// in hex, any other as a number.
 func ValueWords(typeID uint8, v Value) string {
 	var names []string
 	switch typeID {
@@ -33,6 +52,16 @@ func ValueWords(typeID uint8, v Value) string {
 		names = []string{stateOff, stateOn}
 	case 3, 4, 31:
 		names = []string{"in between", stateOff, stateOn, "indeterminate"}
+	case 17, 38:
+		names = []string{"indeterminate", stateOff, stateOn, "indeterminate"}
+	case 18, 39:
+		return someOf(words(uint8(v), bitWord{0x01, "general start"}, bitWord{0x02, "start L1"}, bitWord{0x04, "start L2"},
+			bitWord{0x08, "start L3"}, bitWord{0x10, "start of earth current"}, bitWord{0x20, "start in reverse direction"}))
+	case 19, 40:
+		return someOf(words(uint8(v), bitWord{0x01, "general command"}, bitWord{0x02, "command L1"}, bitWord{0x04, "command L2"},
+			bitWord{0x08, "command L3"}))
+	case 7, 8, 20, 33:
+		return fmt.Sprintf("0x%08x", uint32(v))
 	}
 	for i, name := range names {
 		if float64(v) == float64(i) {
@@ -40,6 +69,13 @@ func ValueWords(typeID uint8, v Value) string {
 		}
 	}
 	return fmt.Sprintf("%g", float64(v))
+}
+
+func someOf(words []string) string {
+	if words == nil {
+		return "none"
+	}
+	return strings.Join(words, ", ")
 }
 
 // pointWords tells of a point's event, such as "1/di/17 breaker: on (not topical)".
@@ -50,7 +86,7 @@ func pointWords(k fsm.PointKey, name string, typeID uint8, v Value, quality uint
 		b.WriteString(" " + name)
 	}
 	b.WriteString(": " + ValueWords(typeID, v))
-	if q := QualityWords(quality); q != "" {
+	if q := QualityWords(typeID, quality); q != "" {
 		fmt.Fprintf(&b, " (%s)", q)
 	}
 	return b.String()

@@ -88,6 +88,8 @@ func TestLoadRefusesTables(t *testing.T) {
 			`occ.csv:3:8: point: di point 1 of RTU 1 is already used in line 2: expected a different one`},
 		{"uplink: type missing", []string{"occ.csv|M_ME_NC_1", ""},
 			`occ.csv:4:12: type: is missing: expected one of M_ST_NA_1 (5), M_ME_NA_1 (9), M_ME_NB_1 (11), M_ME_NC_1 (13), M_ME_ND_1 (21), M_ST_TB_1 (32), M_ME_TD_1 (34), M_ME_TE_1 (35), M_ME_TF_1 (36)`},
+		{"uplink: type without quality", []string{"occ.csv|M_ME_NC_1", "M_ME_ND_1"},
+			`occ.csv:4:12: type: M_ME_ND_1 has no quality, so an invalid value would look good: expected M_ME_NA_1 (9)`},
 		{"uplink: unknown RTU", []string{"occ.csv|1,1,di,1", "1,7,di,1"},
 			`occ.csv:2:3: rtu: RTU 7 is unknown: expected the number of an RTU in station.yaml, or of a virtual one`},
 		{"uplink: unknown point", []string{"occ.csv|1,1,di,1", "1,2,di,7"},

@@ -50,6 +50,9 @@ var types = []struct {
 	{64, "C_BO_TA_1", KindAO},
 }
 
+// withoutQuality is M_ME_ND_1: devices may send it, but a control centre can't be told by it that a value isn't good.
+const withoutQuality TypeID = 21
+
 // String gives the standard's name, such as M_SP_TB_1.
 func (t TypeID) String() string {
 	for _, e := range types {

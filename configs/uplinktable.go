@@ -50,6 +50,9 @@ func (l *loader) uplinkTable(file string, data []byte, u *Uplink) []UplinkPoint 
 			return // what else is right depends on it
 		}
 		p.Type = r.pointType(uplinkType, p.Kind, false)
+		if p.Type == withoutQuality {
+			r.fail(uplinkType, p.Type.String()+" has no quality, so an invalid value would look good", "M_ME_NA_1 (9)")
+		}
 		var known bool
 		p.RTU, ok = r.uint(uplinkRTU, 1, 65535)
 		p.Number, known = r.uint(uplinkPoint, 0, math.MaxUint32)

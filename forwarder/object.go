@@ -28,47 +28,122 @@ func (e *entry) value(s *fsm.State) iec104.Object {
 	return e.object(p.Value, iec104.TypeID(p.Type), p.Quality, p.Time)
 }
 
-// object carries a value that came as type from over to the entry's own type. Quality and time tag stay as they are,
-// bit for bit; only a value that the type can't hold is bounded and marked.
+// object carries a value that came as type from over to the entry's own type. The time tag stays as it is, bit for bit.
 func (e *entry) object(v float64, from iec104.TypeID, quality uint8, tag uint64) iec104.Object {
-	v, mark := fit(v, from.Untimed(), e.typeID.Untimed())
-	return iec104.Object{Address: e.address, Value: v, Quality: quality | mark, Time: timeTag(tag)}
+	v, quality = carry(v, quality, from.Untimed(), e.typeID.Untimed())
+	return iec104.Object{Address: e.address, Value: v, Quality: quality, Time: timeTag(tag)}
+}
+
+// carry gives a value of type from, and its quality, as type to says it. Between types with the same quality descriptor
+// the quality stays bit for bit. What to can't hold is bounded and has OV, and what is no value of to at all has IV: it
+// never looks good.
+func carry(v float64, quality uint8, from, to iec104.TypeID) (float64, uint8) {
+	v, mark := fit(v, from, to)
+	switch {
+	case descriptorOf(from) == descriptorOf(to):
+	case to == iec104.M_IT_NA_1: // its other bits are a sequence number, CY and CA
+		quality = iec104.IV
+	default:
+		quality &= iec104.BL | iec104.SB | iec104.NT | iec104.IV
+	}
+	return v, quality | mark
+}
+
+// descriptor is what the bits of a quality octet mean. BL, SB, NT and IV are the same in all but the counter's.
+type descriptor uint8
+
+const (
+	unknownDescriptor descriptor = iota
+	siq                          // 101, clause 7.2.6.1
+	diq                          // 7.2.6.2
+	qds                          // 7.2.6.3, with OV
+	qdp                          // 7.2.6.4, with EI, which means nothing where there's no elapsed time
+	bcr                          // 7.2.6.9
+)
+
+func descriptorOf(t iec104.TypeID) descriptor {
+	switch t {
+	case iec104.M_SP_NA_1:
+		return siq
+	case iec104.M_DP_NA_1:
+		return diq
+	case iec104.M_ST_NA_1, iec104.M_BO_NA_1, iec104.M_PS_NA_1, iec104.M_ME_NA_1, iec104.M_ME_NB_1, iec104.M_ME_NC_1:
+		return qds
+	case iec104.M_EP_TA_1, iec104.M_EP_TB_1, iec104.M_EP_TC_1, iec104.M_EP_TD_1, iec104.M_EP_TE_1, iec104.M_EP_TF_1:
+		return qdp
+	case iec104.M_IT_NA_1:
+		return bcr
+	}
+	return unknownDescriptor
 }
 
 // fit returns the value as type to holds it, and the quality bits to set if it isn't quite the same.
 func fit(v float64, from, to iec104.TypeID) (fitted float64, mark uint8) {
 	switch to {
 	case iec104.M_SP_NA_1:
-		if from != iec104.M_DP_NA_1 {
-			return bit(v != 0), 0
-		}
-		if v == 1 || v == 2 { // determined off, on; 0 and 3 are neither (101, clause 7.2.6.2)
+		if v = doublePoint(v, from); v == 1 || v == 2 {
 			return v - 1, 0
 		}
 		return 0, iec104.IV
 	case iec104.M_DP_NA_1:
-		if from != iec104.M_DP_NA_1 {
-			return 1 + bit(v != 0), 0
+		if v = doublePoint(v, from); v < 0 {
+			return 0, iec104.IV
 		}
-		return bound(v, 0, 3, iec104.IV)
+		return v, 0
+	case iec104.M_IT_NA_1:
+		if from != iec104.M_IT_NA_1 {
+			return 0, iec104.IV
+		}
+		return bound(v, math.MinInt32, math.MaxInt32, iec104.IV)
+	}
+	if !measured(from) {
+		return 0, iec104.IV
+	}
+	switch to {
 	case iec104.M_ST_NA_1:
+		if v != math.Trunc(v) {
+			return 0, iec104.IV
+		}
 		return bound(v, -64, 63, iec104.OV)
 	case iec104.M_ME_NA_1:
 		return bound(v, -1, 1-1.0/(1<<15), iec104.OV)
-	case iec104.M_ME_ND_1: // has no quality to mark
-		v, _ = bound(v, -1, 1-1.0/(1<<15), 0)
-		return v, 0
 	case iec104.M_ME_NB_1:
 		return bound(v, math.MinInt16, math.MaxInt16, iec104.OV)
 	case iec104.M_ME_NC_1:
-		if math.IsNaN(v) || math.IsInf(v, 0) {
+		if math.IsNaN(v) {
+			return v, iec104.IV
+		}
+		if math.IsInf(v, 0) {
 			return v, 0
 		}
 		return bound(v, -math.MaxFloat32, math.MaxFloat32, iec104.OV)
-	case iec104.M_IT_NA_1:
-		return bound(v, math.MinInt32, math.MaxInt32, iec104.IV)
 	}
-	return v, 0
+	return 0, iec104.IV
+}
+
+// doublePoint is a state as a double point says it: 1 off, 2 on, 0 and 3 neither (101, clauses 7.2.6.1, 2 and 10);
+// negative if it's no state of two.
+func doublePoint(v float64, from iec104.TypeID) float64 {
+	switch from {
+	case iec104.M_SP_NA_1:
+		if v == 0 || v == 1 {
+			return v + 1
+		}
+	case iec104.M_DP_NA_1, iec104.M_EP_TA_1, iec104.M_EP_TD_1:
+		if v == 0 || v == 1 || v == 2 || v == 3 {
+			return v
+		}
+	}
+	return -1
+}
+
+// measured tells the types whose values are numbers. A bitstring is none.
+func measured(t iec104.TypeID) bool {
+	switch t {
+	case iec104.M_ST_NA_1, iec104.M_ME_NA_1, iec104.M_ME_NB_1, iec104.M_ME_NC_1, iec104.M_ME_ND_1:
+		return true
+	}
+	return false
 }
 
 // bound limits v, with the mark if that changes it; a NaN becomes 0, invalid.

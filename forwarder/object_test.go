@@ -1,6 +1,8 @@
 package forwarder
 
 import (
+	"encoding/binary"
+	"fmt"
 	"math"
 	"testing"
 
@@ -10,32 +12,182 @@ import (
 	"github.com/fepha/fepha/iec104"
 )
 
-func TestFit(t *testing.T) {
-	sp, dp, st := iec104.M_SP_NA_1, iec104.M_DP_NA_1, iec104.M_ST_NA_1
-	na, nb, nc, nd, it := iec104.M_ME_NA_1, iec104.M_ME_NB_1, iec104.M_ME_NC_1, iec104.M_ME_ND_1, iec104.M_IT_NA_1
-	const ov, iv = iec104.OV, iec104.IV
-	for _, tt := range []struct {
-		from, to iec104.TypeID
-		v, want  float64
-		mark     uint8
-	}{
-		{sp, sp, 1, 1, 0}, {sp, sp, 0, 0, 0},
-		{dp, sp, 1, 0, 0}, {dp, sp, 2, 1, 0}, {dp, sp, 0, 0, iv}, {dp, sp, 3, 0, iv},
-		{sp, dp, 0, 1, 0}, {sp, dp, 1, 2, 0},
-		{dp, dp, 0, 0, 0}, {dp, dp, 3, 3, 0}, {dp, dp, 4, 3, iv},
-		{st, st, -64, -64, 0}, {st, st, 64, 63, ov},
-		{na, na, 0.5, 0.5, 0}, {nc, na, 1, 1 - 1.0/(1<<15), ov}, {nc, na, -1.5, -1, ov},
-		{nc, nd, 2, 1 - 1.0/(1<<15), 0},
-		{nb, nb, -32768, -32768, 0}, {nc, nb, 40000, 32767, ov}, {nc, nb, math.NaN(), 0, iv},
-		{nc, nc, 1e300, math.MaxFloat32, ov}, {nc, nc, math.Inf(1), math.Inf(1), 0},
-		{it, it, -1, -1, 0}, {it, it, 1 << 40, math.MaxInt32, iv},
-	} {
-		if got, mark := fit(tt.v, tt.from, tt.to); got != tt.want || mark != tt.mark {
-			t.Errorf("%v %v as %v: %v, mark %02x, want %v, mark %02x", tt.from, tt.v, tt.to, got, mark, tt.want, tt.mark)
+// relay is what a centre gets of an object that a device sends: octets in, octets out, each without address and time.
+func relay(t *testing.T, from, to iec104.TypeID, octets ...byte) []byte {
+	t.Helper()
+	body := append([]byte{1, 0, 0}, octets...)
+	body = append(body, make([]byte, tail(from))...)
+	header := iec104.Header{Type: from, Cause: iec104.Spontaneous, CommonAddress: 1}
+	in, err := iec104.DefaultProfile.NewRaw(header, 1, body)
+	if err != nil {
+		t.Fatalf("%v % x: %v", from, octets, err)
+	}
+	o := in.Object(0)
+	e := entry{address: 1, typeID: to}
+	header.Type = to
+	out, err := iec104.DefaultProfile.New(header, e.object(o.Value, from, o.Quality, 0))
+	if err != nil {
+		t.Fatalf("%v % x as %v: %v", from, octets, to, err)
+	}
+	raw := out.Raw()
+	return raw[3 : len(raw)-tail(to)]
+}
+
+// tail is how many octets of elapsed time and time tag end an object.
+func tail(t iec104.TypeID) int {
+	n := map[iec104.TimeTag]int{iec104.CP24: 3, iec104.CP56: 7}[t.TimeTag()]
+	if t.Untimed() == t && n > 0 { // events of protection equipment
+		n += 2
+	}
+	return n
+}
+
+// state is what a person would say that two-state equipment is, whichever octet tells it.
+type state string
+
+const (
+	off     state = "off"
+	on      state = "on"
+	neither state = "neither" // on its way, faulty, or not told: nobody may take it for off or on
+)
+
+// digitalOctet is an octet of IEC 60870-5-101, from its clauses:
+//
+//	7.2.6.1   SIQ := {SPI<1>, RES<2..4>, BL<5>, SB<6>, NT<7>, IV<8>}, SPI 0 off, 1 on
+//	7.2.6.2   DIQ := {DPI<1..2>, RES<3..4>, BL, SB, NT, IV}, DPI 0 indeterminate or intermediate, 1 off, 2 on, 3 indeterminate
+//	7.2.6.10  SEP := {ES<1..2>, RES<3>, EI<4>, BL, SB, NT, IV}, ES 0 indeterminate, 1 off, 2 on, 3 indeterminate
+type digitalOctet struct {
+	states []state
+	mask   byte
+}
+
+const (
+	bl, sb, nt, iv = 0x10, 0x20, 0x40, 0x80
+	ov             = 0x01 // of QDS, 7.2.6.3
+)
+
+var digitalTypes = map[iec104.TypeID]digitalOctet{
+	1: {[]state{off, on}, 1}, 2: {[]state{off, on}, 1}, 30: {[]state{off, on}, 1},
+	3: {[]state{neither, off, on, neither}, 3}, 4: {[]state{neither, off, on, neither}, 3}, 31: {[]state{neither, off, on, neither}, 3},
+	17: {[]state{neither, off, on, neither}, 3}, 38: {[]state{neither, off, on, neither}, 3},
+}
+
+// Every octet of every digital type that a device may send, as every type that a centre may be told: the state is the
+// same or the object is invalid; BL, SB and NT are the same, and IV is never lost; where the descriptor is another, no
+// reserved bit is set. Within one type every bit is the same.
+func TestEveryStateOfEveryType(t *testing.T) {
+	for from, in := range digitalTypes {
+		for _, to := range []iec104.TypeID{1, 3, 30, 31} {
+			out := digitalTypes[to]
+			for octet := range 256 {
+				sent := byte(octet)
+				told := relay(t, from, to, sent)[0]
+				was, is := in.states[sent&in.mask], out.states[told&out.mask]
+				wrong := ""
+				switch {
+				case from.Untimed() == to.Untimed():
+					if told != sent {
+						wrong = "expected the octet as it is"
+					}
+				case told&^out.mask&0x0f != 0:
+					wrong = "a reserved bit is set"
+				case told&iv == 0 && (sent&iv != 0 || was != is):
+					wrong = fmt.Sprintf("%s is told as %s, valid", was, is)
+				case (told^sent)&(bl|sb|nt) != 0:
+					wrong = "BL, SB or NT is another"
+				case was == is && told&iv != sent&iv:
+					wrong = "it is invalid without a reason"
+				}
+				if wrong != "" {
+					t.Errorf("%v %02x became %v %02x: %s", from, sent, to, told, wrong)
+				}
+			}
 		}
 	}
-	if got, mark := fit(math.NaN(), nc, nc); !math.IsNaN(got) || mark != 0 {
-		t.Errorf("a NaN as short float: %v, mark %02x, want it as it is", got, mark)
+}
+
+// Types that say nothing of one switch are never told as a state that is valid.
+func TestOtherTypesAreNoState(t *testing.T) {
+	for _, from := range []struct {
+		typeID iec104.TypeID
+		octets int
+	}{{5, 2}, {7, 5}, {18, 2}, {19, 2}, {20, 5}, {33, 5}, {39, 2}, {40, 2}, {13, 5}, {15, 5}} {
+		for _, to := range []iec104.TypeID{1, 3, 30, 31} {
+			for _, first := range []byte{0, 1, 2, 3, 0x55, 0xff} {
+				octets := make([]byte, from.octets)
+				octets[0] = first
+				if told := relay(t, from.typeID, to, octets...)[0]; told&iv == 0 {
+					t.Errorf("%v % x became %v %02x, valid", from.typeID, octets, to, told)
+				}
+			}
+		}
+	}
+}
+
+// The measured values: what a type can't hold is told with OV at its end, or IV, and the rest of QDS is kept.
+func TestEveryMeasuredValue(t *testing.T) {
+	word := func(v uint16) []byte { return binary.LittleEndian.AppendUint16(nil, v) }
+	short := func(v float32) []byte { return binary.LittleEndian.AppendUint32(nil, math.Float32bits(v)) }
+	for _, tt := range []struct {
+		from iec104.TypeID
+		sent []byte // without QDS
+		to   iec104.TypeID
+		told []byte
+		mark byte // IV: what is told beside it doesn't matter
+	}{
+		// 7.2.6.5 VTI: -64 to 63 in seven bits.
+		{5, []byte{0x40}, 32, []byte{0x40}, 0}, {32, []byte{0x3f}, 5, []byte{0x3f}, 0},
+		{5, []byte{0x40}, 11, word(0xffc0), 0}, {5, []byte{0x3f}, 13, short(63), 0}, {5, []byte{2}, 9, word(0x7fff), ov},
+		{11, word(64), 5, []byte{0x3f}, ov}, {11, word(0xffbf), 5, []byte{0x40}, ov}, {11, word(17), 5, []byte{17}, 0},
+		{13, short(5.5), 5, nil, iv}, {9, word(0x4000), 32, nil, iv}, // no position
+		// 7.2.6.6 NVA: -1 to 1-2^-15; 7.2.6.7 SVA: -32768 to 32767; 7.2.6.8 IEEE STD 754.
+		{9, word(0x8000), 34, word(0x8000), 0}, {34, word(0x7fff), 9, word(0x7fff), 0}, {21, word(0x7fff), 9, word(0x7fff), 0},
+		{9, word(0x7fff), 13, short(1 - 1.0/(1<<15)), 0}, {9, word(0x8000), 36, short(-1), 0},
+		{11, word(0x8000), 35, word(0x8000), 0}, {11, word(0x7fff), 13, short(32767), 0}, {11, word(2), 9, word(0x7fff), ov},
+		{13, short(1), 9, word(0x7fff), ov}, {13, short(-1.5), 34, word(0x8000), ov},
+		{13, short(32768), 11, word(0x7fff), ov}, {13, short(-40000), 35, word(0x8000), ov},
+		{13, short(math.MaxFloat32), 36, short(math.MaxFloat32), 0}, {13, short(float32(math.Inf(-1))), 36, short(float32(math.Inf(-1))), 0},
+		{13, short(float32(math.Inf(1))), 11, word(0x7fff), ov}, {13, short(float32(math.NaN())), 36, nil, iv}, {13, short(float32(math.NaN())), 11, nil, iv},
+		// 7.2.6.13 BSI is no number.
+		{7, []byte{0xef, 0xbe, 0xad, 0xde}, 13, nil, iv}, {33, []byte{5, 0, 0, 0}, 11, nil, iv}, {20, []byte{1, 0, 1, 0}, 36, nil, iv},
+		{1, nil, 13, nil, iv}, // a single point
+	} {
+		for quality := range 256 {
+			q := byte(quality)
+			sent := append(append([]byte(nil), tt.sent...), q)
+			switch tt.from {
+			case 21: // has none
+				sent, q = tt.sent, 0
+			case 1:
+				q &= 0xf0
+				sent = []byte{q}
+			}
+			told := relay(t, tt.from, tt.to, sent...)
+			value, got := told[:len(told)-1], told[len(told)-1]
+			if tt.mark == iv && got&iv == 0 || tt.mark != iv && string(value) != string(tt.told) {
+				t.Errorf("%v % x became %v % x, expected % x with %02x", tt.from, sent, tt.to, told, tt.told, tt.mark)
+			} else if got != q|tt.mark {
+				t.Errorf("%v % x became %v % x, expected quality %02x", tt.from, sent, tt.to, told, q|tt.mark)
+			}
+		}
+	}
+}
+
+// 7.2.6.9 BCR: a counter keeps value, sequence number, CY, CA and IV, bit for bit; no other type is one.
+func TestEveryCounter(t *testing.T) {
+	for _, octets := range []string{"\x00\x00\x00\x80\xff", "\xff\xff\xff\x7f\x1f", "\x01\x00\x00\x00\x60", "\x00\x00\x00\x00\x80"} {
+		for _, from := range []iec104.TypeID{15, 16, 37} {
+			for _, to := range []iec104.TypeID{15, 37} {
+				if told := relay(t, from, to, []byte(octets)...); string(told) != octets {
+					t.Errorf("%v % x became %v % x", from, octets, to, told)
+				}
+			}
+		}
+	}
+	for _, to := range []iec104.TypeID{15, 37} {
+		if told := relay(t, 13, to, 0, 0, 0x80, 0x3f, 0x70); told[4] != iv {
+			t.Errorf("a short float with BL, SB and NT became %v % x, expected IV and no sequence number, CY or CA", to, told)
+		}
 	}
 }
 
@@ -57,7 +209,7 @@ func TestEveryValueCanBeEncoded(t *testing.T) {
 		if err != nil {
 			rt.Fatal(err)
 		}
-		if o.Quality&quality != quality {
+		if quality&iv != 0 && o.Quality&iv == 0 {
 			rt.Fatalf("quality %02x became %02x", quality, o.Quality)
 		}
 		if got := a.Object(0).Time; e.typeID.TimeTag() == iec104.CP56 && got != o.Time {

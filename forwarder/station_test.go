@@ -17,7 +17,9 @@ func served(t *testing.T, u Uplink) (*fakeCluster, *centre) {
 	t.Helper()
 	c := newCluster(t, fsmpb.Configure_EXCLUSIVE, "a")
 	counter := &fsmpb.Item{Kind: fsmpb.Kind_COUNTER, Point: 1, Type: 37, Value: 4711, Quality: 0x25, Time: tag(3), TimeMs: 3, Mode: fsmpb.Item_IMAGE}
-	c.values(t, 1, di(1, 1, 1), di(3, 2, 2), ai(1, 12.5), counter)
+	double := di(3, 2, 2)
+	double.Type = uint32(iec104.M_DP_TB_1)
+	c.values(t, 1, di(1, 1, 1), double, ai(1, 12.5), counter)
 	u.Mode = Exclusive
 	return c, begin(t, c.node(t, "fep1").start(t, u).address)
 }

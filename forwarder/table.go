@@ -31,10 +31,11 @@ type table struct {
 	counters     []int32 // by type and address
 }
 
-// kindTypes are the types that a point of a kind may be sent as, without time tag, and the commands for it.
+// kindTypes are the types that a point of a kind may be sent as, without time tag, and the commands for it. M_ME_ND_1 is
+// none: it has no quality, so that an invalid value would look good.
 var kindTypes = map[fsm.Kind][]iec104.TypeID{
 	fsm.DI:      {iec104.M_SP_NA_1, iec104.M_DP_NA_1},
-	fsm.AI:      {iec104.M_ST_NA_1, iec104.M_ME_NA_1, iec104.M_ME_NB_1, iec104.M_ME_NC_1, iec104.M_ME_ND_1},
+	fsm.AI:      {iec104.M_ST_NA_1, iec104.M_ME_NA_1, iec104.M_ME_NB_1, iec104.M_ME_NC_1},
 	fsm.Counter: {iec104.M_IT_NA_1},
 	fsm.DO:      {iec104.C_SC_NA_1, iec104.C_DC_NA_1, iec104.C_RC_NA_1},
 	fsm.AO:      {iec104.C_SE_NA_1, iec104.C_SE_NB_1, iec104.C_SE_NC_1, iec104.C_BO_NA_1},

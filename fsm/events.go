@@ -65,7 +65,7 @@ func (s *State) putItem(rtu uint32, it *fsmpb.Item) {
 		pos = s.image.add(ri, kind, it.Point)
 	}
 	if it.Mode == fsmpb.Item_COMPARE && known {
-		if rec := ri.at(pos); rec.quality == quality && math.Float64bits(rec.value) == math.Float64bits(it.Value) {
+		if rec := ri.at(pos); sameInformation(kind, rec.typeID, rec.value, rec.quality, uint8(it.Type), it.Value, quality) {
 			return
 		}
 	}
@@ -78,6 +78,32 @@ func (s *State) putItem(rtu uint32, it *fsmpb.Item) {
 			Value: it.Value, Time: it.Time, TimeMs: it.TimeMs,
 		})
 	}
+}
+
+// sameInformation tells whether a value of one type says what another says. Devices send the same point as one type when it
+// changes and as another when they are interrogated; 1 is on of a single point, but off of a double one.
+func sameInformation(kind Kind, typeA uint8, a float64, qualityA uint8, typeB uint8, b float64, qualityB uint8) bool {
+	if kind == DI {
+		a, b = comparableState(typeA, a), comparableState(typeB, b)
+		if protectionEvent(typeA) != protectionEvent(typeB) { // the elapsed time, of which EI tells, is in only one of them
+			qualityA, qualityB = qualityA&^qualityElapsed, qualityB&^qualityElapsed
+		}
+	}
+	return qualityA == qualityB && math.Float64bits(a) == math.Float64bits(b)
+}
+
+// comparableState is the state of a single point as that of a double one (IEC 60870-5-101, 7.2.6.1, 7.2.6.2, 7.2.6.10).
+func comparableState(typeID uint8, v float64) float64 {
+	switch typeID {
+	case 1, 2, 30:
+		return v + 1
+	}
+	return v
+}
+
+// protectionEvent tells the types of protection equipment.
+func protectionEvent(typeID uint8) bool {
+	return typeID >= 17 && typeID <= 19 || typeID >= 38 && typeID <= 40
 }
 
 // setOnline notes that an RTU is on some channel of some node, or on none. Off line, its points turn not topical, once;

@@ -48,6 +48,12 @@ func TestEvents(t *testing.T) {
 		{name: "of no RTU", do: "fep1 events 7 epoch=1 batch=1 di/1=1", code: notFound},
 		{name: "output", after: []string{owned}, do: "fep1 events 1 epoch=1 batch=1 di/1=1 do/1=1", code: invalid, say: "item 1, do/1"},
 		{name: "type 256", after: []string{owned}, do: "fep1 events 1 epoch=1 batch=1 di/1=1;t256", code: invalid, say: "TypeID"},
+		{name: "compared, off as a double point after on as a single one", after: []string{owned, first},
+			do: "fep1 events 1 epoch=1 batch=2 compare:di/1=1;t3", check: holds(one, 1, 0, 4)},
+		{name: "compared, on as a double point after on as a single one", after: []string{owned, first},
+			do: "fep1 events 1 epoch=1 batch=2 compare:di/1=2;t3", check: holds(one, 1, 0, 3)},
+		{name: "compared, a protection event repeated as a double point", after: []string{owned, "fep1 events 1 epoch=1 batch=1 di/1=2;t38;q08"},
+			do: "fep1 events 1 epoch=1 batch=2 compare:di/1=2;t3", check: holds(one, 2, 8, 3)},
 		{name: "quality of two octets", after: []string{owned}, do: "fep1 events 1 epoch=1 batch=1 di/1=1;q100", code: invalid, say: "quality"},
 
 		{name: "on line", do: "fep1 online 1 yes", check: func(t *testing.T, s *State) {

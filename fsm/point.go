@@ -53,6 +53,9 @@ const (
 	QualityInvalid    = 0x80 // IV of all of them and of BCR
 )
 
+// qualityElapsed is EI of QDP (7.2.6.4): the elapsed time is invalid.
+const qualityElapsed = 0x08
+
 // notTopicalBit is the quality bit that says "not topical" for a value of this TypeID. A binary counter reading has
 // no NT: there the same bit means "adjusted" (7.2.6.9), so the reading is marked invalid.
 func notTopicalBit(typeID uint8) uint8 {

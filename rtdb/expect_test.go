@@ -39,7 +39,7 @@ func expected(s *fsm.State) content {
 			prefix := map[fsm.Kind]string{fsm.DI: "yx", fsm.AI: "yc", fsm.Counter: "dd"}[k.Kind]
 			if !isVirtual[k] {
 				c[fmt.Sprintf("%s:%d:%d", prefix, k.RTU, k.Point)] = map[string]string{
-					"val": strconv.FormatFloat(p.Value, 'f', -1, 64), "q": fmt.Sprint(p.Quality), "t": fmt.Sprint(p.TimeMs), "host": host(r.Owner),
+					"val": strconv.FormatFloat(p.Value, 'f', -1, 64), "q": fmt.Sprint(p.Quality), "t": fmt.Sprint(p.TimeMs), "host": host(r.Owner), "type": fmt.Sprint(p.Type),
 				}
 			}
 		}

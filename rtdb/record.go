@@ -98,6 +98,7 @@ type record struct {
 
 	value   float64 // of a point
 	quality uint8
+	typeID  uint8 // what value and quality mean
 	timeMs  int64 // of a point or virtual point: ms since 1970-01-01 UTC
 
 	valA, valB, val bool             // of a virtual point
@@ -135,7 +136,8 @@ func (e *encoder) encode(r *record) (string, []string) {
 		e.uint(uint64(r.quality))
 		e.int(r.timeMs)
 		e.uint(uint64(r.host))
-		return e.fields("val", "q", "t", "host")
+		e.uint(uint64(r.typeID))
+		return e.fields("val", "q", "t", "host", "type")
 	}
 }
 

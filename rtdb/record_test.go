@@ -15,10 +15,10 @@ func TestRecords(t *testing.T) {
 	}{
 		{record{key: key{kind: useflag, rtu: 7}, host: 2, epoch: 12}, "useflag:rtu:7 [host 2 epoch 12]"},
 		{record{key: key{kind: useflag, rtu: 7}}, "useflag:rtu:7 [host 0 epoch 0]"},
-		{record{key: key{kind: yx, rtu: 1, a: 17}, value: 1, quality: 0xc0, timeMs: 1700000000123, host: 1}, "yx:1:17 [val 1 q 192 t 1700000000123 host 1]"},
-		{record{key: key{kind: yc, rtu: 1, a: 4}, value: -1.5}, "yc:1:4 [val -1.5 q 0 t 0 host 0]"},
-		{record{key: key{kind: yc, rtu: 1, a: 4}, value: math.Inf(1), timeMs: -1}, "yc:1:4 [val +Inf q 0 t -1 host 0]"},
-		{record{key: key{kind: dd, rtu: 65535, a: math.MaxUint32}, value: 4294967295}, "dd:65535:4294967295 [val 4294967295 q 0 t 0 host 0]"},
+		{record{key: key{kind: yx, rtu: 1, a: 17}, value: 1, quality: 0xc0, typeID: 31, timeMs: 1700000000123, host: 1}, "yx:1:17 [val 1 q 192 t 1700000000123 host 1 type 31]"},
+		{record{key: key{kind: yc, rtu: 1, a: 4}, value: -1.5}, "yc:1:4 [val -1.5 q 0 t 0 host 0 type 0]"},
+		{record{key: key{kind: yc, rtu: 1, a: 4}, value: math.Inf(1), timeMs: -1}, "yc:1:4 [val +Inf q 0 t -1 host 0 type 0]"},
+		{record{key: key{kind: dd, rtu: 65535, a: math.MaxUint32}, value: 4294967295}, "dd:65535:4294967295 [val 4294967295 q 0 t 0 host 0 type 0]"},
 		{record{key: key{kind: channel, rtu: 1, a: 2, b: 3}, states: [2]fsm.LinkState{fsm.LinkActive, fsm.LinkDown}}, "chan:1:2:3 [host1 active host2 down]"},
 		{record{key: key{kind: virtual, rtu: 9, a: 5}, valB: true, val: true, timeMs: 3}, "vpt:9:5 [vala 0 valb 1 val 1 t 3]"},
 	} {

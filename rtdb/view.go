@@ -294,6 +294,6 @@ func (v *view) isVirtual(k fsm.PointKey) bool {
 func (v *view) point(r *rtuView, k fsm.PointKey, p fsm.Point) {
 	v.batch = append(v.batch, record{
 		key: key{kind: kindOfPoint[k.Kind], rtu: k.RTU, a: k.Point}, host: r.host, epoch: r.epoch,
-		value: p.Value, quality: p.Quality, timeMs: p.TimeMs,
+		value: p.Value, quality: p.Quality, typeID: p.Type, timeMs: p.TimeMs,
 	})
 }

@@ -61,7 +61,7 @@ func printPoints(w io.Writer, page api.PointPage) error {
 		if p.Unit != "" {
 			value += " " + p.Unit
 		}
-		quality := api.QualityWords(p.Quality)
+		quality := api.QualityWords(p.Type, p.Quality)
 		if quality == "" {
 			quality = "good"
 		}
