@@ -28,7 +28,7 @@ type Event struct {
 
 // Note tells of something that the station did.
 type Note struct {
-	Kind     string `json:"kind"` // owner | moving | activated | pin | node | online | control | overflow | config
+	Kind     string `json:"kind"` // owner | moving | activated | pin | node | online | control | overflow | config | access
 	Resource string `json:"resource,omitempty"`
 	Epoch    uint64 `json:"epoch,omitempty"`
 	From     string `json:"from,omitempty"`

@@ -39,6 +39,7 @@ func TestEventsInWords(t *testing.T) {
 		{note(fsm.Note{Kind: fsm.NoteOnline, Resource: "rtu/1"}), "rtu/1: OFFLINE"},
 		{note(fsm.Note{Kind: fsm.NoteOverflow, Resource: "uplink/occ/main", Count: 12}), "uplink/occ/main: EVENTS DROPPED, 12 so far"},
 		{note(fsm.Note{Kind: fsm.NoteOverflow, Resource: "uplink/occ/main", OK: true, Count: 12}), "uplink/occ/main: has caught up, 12 events were dropped"},
+		{note(fsm.Note{Kind: fsm.NoteAccess, Resource: "user/bob", Reason: "added as viewer", Origin: "alice"}), "user/bob: added as viewer by alice"},
 		{note(fsm.Note{Kind: fsm.NoteConfig, Resource: "abc"}), "another configuration is in force: abc"},
 		{fsm.Event{RTU: 1, Kind: fsm.DO, Point: 2, Type: 46, Value: 2, Note: &fsm.Note{Kind: fsm.NoteControl, Origin: "api:alice", Stage: fsm.Executing, To: "fep1"}},
 			"control 1/do/2 Incomer 101 breaker to on by api:alice: executing, on fep1"},

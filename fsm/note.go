@@ -20,13 +20,14 @@ const (
 	NoteOverflow                      // a group lost events (OK false), or has caught up (OK true)
 	NoteConfig                        // another configuration is in force
 	NoteCondition                     // something is wrong, or isn't any more
+	NoteAccess                        // users, tokens, sessions or certificates: who did what about them
 
 	noteKinds
 )
 
-var noteKindNames = [noteKinds]string{"none", "owner", "moving", "activated", "pin", "node", "online", "control", "overflow", "config", "condition"}
+var noteKindNames = [noteKinds]string{"none", "owner", "moving", "activated", "pin", "node", "online", "control", "overflow", "config", "condition", "access"}
 
-// String gives one word for the kind: owner, moving, activated, pin, node, online, control, overflow, config or condition.
+// String gives one word for the kind: owner, moving, activated, pin, node, online, control, overflow, config, condition or access.
 func (k NoteKind) String() string {
 	if k < noteKinds {
 		return noteKindNames[k]
@@ -37,14 +38,14 @@ func (k NoteKind) String() string {
 // Note is the text part of an audit event. Which fields are set depends on its kind. It is shared: never change it.
 type Note struct {
 	Kind     NoteKind
-	Resource string // id; of NoteNode the node's, of NoteConfig the digest
+	Resource string // id; of NoteNode the node's, of NoteConfig the digest, of NoteAccess user/NAME, token/NAME or certificate/NAME
 	Epoch    uint64
 	From     string // former owner, former pin; who reported the condition last
 	To       string // owner, target, pin
 	Reason   string
 	Timings  Timings
 	Control  string // id
-	Origin   string // who asked for the control, the move or the pin, or acknowledged the condition
+	Origin   string // who asked for the control, the move, the pin or the change of access, or acknowledged the condition
 	Stage    Stage
 	OK       bool   // of a control that is done; node is alive; RTU is on line; group has caught up
 	Count    uint64 // events dropped so far, of NoteOverflow; how often it was seen, of NoteCondition

@@ -57,7 +57,9 @@ func (d drawn) line() string {
 	node, epoch := d.as(resource)
 	to := d.pick("to", "fep1", "fep2", "fep1", "fep2", "fep1", "fep2", "wit", "")
 	switch d.pick("verb", "events", "control", "control", "events", "submit", "control", "cursor", "events", "links", "control", "released",
-		"move", "online", "node", "clients", "claim", "pin", "activated", "submit", "events", "links", "cursor", "assign", "configure", "stage", "forget", "receive", "receive", "report", "report", "gone", "ack") {
+		"move", "online", "node", "clients", "claim", "pin", "activated", "submit", "events", "links", "cursor", "assign", "configure", "stage", "forget", "receive", "receive", "report", "report", "gone", "ack", "access") {
+	case "access":
+		return d.access()
 	case "report":
 		about := d.pick("about", "rtu/1", "rtu/2", "uplink/scada/both", "node/fep1", "station")
 		scope := d.pick("scope", "", "leader")
@@ -147,6 +149,32 @@ func (d drawn) line() string {
 		return d.submit(rtu)
 	}
 	return d.control(rtu)
+}
+
+// access is something about who may use the station. There are few names and secrets, so that they meet.
+func (d drawn) access() string {
+	name, secret := d.pick("name", "alice", "bob", "carol"), d.pick("secret", "a", "b", "c", "d")
+	role := d.pick("role", "viewer", "operator", "engineer", "admin")
+	switch d.pick("verb of access", "user new", "user new", "user", "user-remove", "token", "token-remove", "login", "login", "login", "logout", "used", "revoke") {
+	case "user new":
+		return fmt.Sprintf("ops user %s new role=%s hash=%s end=%d", name, role, secret, rapid.SampledFrom([]int{0, 60}).Draw(d.t, "end"))
+	case "user":
+		return fmt.Sprintf("ops user %s role=%s", name, role)
+	case "user-remove":
+		return "ops user-remove " + name
+	case "token":
+		return fmt.Sprintf("ops token %s role=%s secret=%s", name, role, secret)
+	case "token-remove":
+		return "ops token-remove " + name
+	case "login":
+		u, _ := d.s.User(name)
+		return fmt.Sprintf("ops login %s session=%s revision=%d", name, secret, d.mostly("revision", u.Revision))
+	case "logout":
+		return "ops logout session=" + secret
+	case "used":
+		return fmt.Sprintf("ops used %s=%d", secret, rapid.IntRange(0, 100).Draw(d.t, "used"))
+	}
+	return fmt.Sprintf("ops revoke name=%s", name)
 }
 
 // submit is a request with an id that is mostly new; an execute or cancel mostly of something that was selected.
@@ -286,6 +314,12 @@ func (p *promises) check(t *rapid.T, line string, c *fsmpb.Command, r *fsmpb.Res
 	}
 	if len(mail) > maxMail || size > maxMailSize {
 		t.Fatalf("%s: %d messages of %d octets are kept", line, len(mail), size)
+	}
+
+	for _, x := range s.Sessions() {
+		if u, ok := s.User(x.User); !ok || u.Revision > s.Revisions().Access {
+			t.Fatalf("%s: a session of %+v", line, u)
+		}
 	}
 
 	for _, g := range s.Groups() {

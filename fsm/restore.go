@@ -131,6 +131,8 @@ func (in *restorer) take(kind frameKind, payload []byte) error {
 		return read(payload, in.takeMailbox)
 	case frameConditions:
 		return read(payload, in.takeConditions)
+	case frameAccess:
+		return read(payload, in.takeAccess)
 	case framePoints:
 		return in.takePoints(payload)
 	case frameEvents:
@@ -179,7 +181,7 @@ func (in *restorer) takeConfig(c *fsmpb.Configure) error {
 		Config: h.Revisions.GetConfig(), Resources: h.Revisions.GetResources(), Online: h.Revisions.GetOnline(),
 		Links: h.Revisions.GetLinks(), Nodes: h.Revisions.GetNodes(), Clients: h.Revisions.GetClients(),
 		Cursors: h.Revisions.GetCursors(), Controls: h.Revisions.GetControls(), Virtual: h.Revisions.GetVirtual(),
-		FNP: h.Revisions.GetFnp(), Conditions: h.Revisions.GetConditions(),
+		FNP: h.Revisions.GetFnp(), Conditions: h.Revisions.GetConditions(), Access: h.Revisions.GetAccess(),
 	}
 	s.image = newImage(h.Version)
 	s.journal = newJournal(h.JournalFirst, cfg.Retain)

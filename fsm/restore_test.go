@@ -29,6 +29,8 @@ func fullState(t testing.TB) *State {
 		"fep2 receive 1002/9/0/70 epoch=1 base=60",
 		"fep1 report rtu/1 common_address alarm owner epoch=1 count=3 value=5 value=1", "fep2 report node/fep2 disk warning value=3_GB",
 		"fep1 report station clock warning leader", "fep1 ack rtu.1.common_address origin=anna", "fep1 gone station.clock",
+		"ops user alice new role=admin hash=h", "ops user bob new role=viewer hash=h end=100", "ops token hmi role=operator secret=s end=9",
+		"fep1 login alice session=x revision=1 from=10.0.0.7", "fep1 used s=5 x=6", "ops revoke name=fep3", "ops revoke serial=a1",
 	)
 	return x.s
 }
@@ -57,6 +59,10 @@ func TestRestoreKeepsEverything(t *testing.T) {
 		"conditions":     func(s *State) any { return s.Conditions() },
 		"gone":           func(s *State) any { return s.GoneConditions(maxGone) },
 		"messages":       func(s *State) any { return s.FNPMessages(0, 10) },
+		"users":          func(s *State) any { return s.Users() },
+		"tokens":         func(s *State) any { return s.Tokens() },
+		"sessions":       func(s *State) any { return s.Sessions() },
+		"revoked":        func(s *State) any { return s.RevokedCertificates() },
 		"points":         func(s *State) any { return points(s) },
 	} {
 		mustEqual(t, what, fmt.Sprint(get(restored)), fmt.Sprint(get(s)))
@@ -191,7 +197,7 @@ func TestRestoreRefusesNonsense(t *testing.T) {
 	for i := len(all) - 1; i >= 0; i-- {
 		index[frameKind(all[i][0])] = i
 	}
-	for kind := frameHead; kind <= frameConditions; kind++ {
+	for kind := frameHead; kind <= frameAccess; kind++ {
 		if _, there := index[kind]; !there {
 			t.Fatalf("there is no frame of kind %d", kind)
 		}
@@ -216,6 +222,7 @@ func TestRestoreRefusesNonsense(t *testing.T) {
 		"control twice":    twice(frameControl),
 		"conditions twice": twice(frameConditions),
 		"tail twice":       twice(frameTail),
+		"users twice":      twice(frameAccess),
 		"unknown kind":     append([][]byte{all[0], all[1], {99, 0, 0, 0, 0}}, all[2:]...),
 	} {
 		if _, err := Restore(bytes.NewReader(sealed(f))); !errors.Is(err, ErrDamaged) {

@@ -1,6 +1,7 @@
 package fsm
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"strconv"
 	"strings"
@@ -34,6 +35,14 @@ import (
 //	NODE report RESOURCE KIND warning|alarm [owner|leader] [epoch=N] [count=N] [value=V]...
 //	NODE gone ID [node=ID]
 //	NODE ack ID [origin=O]
+//	NODE user NAME [new] [role=R] [hash=H] [end=S] [revision=N]
+//	NODE user-remove NAME
+//	NODE token NAME role=R secret=TEXT [end=S]
+//	NODE token-remove NAME
+//	NODE login USER session=TEXT revision=N [from=ADDRESS]
+//	NODE logout session=TEXT
+//	NODE used TEXT=S...
+//	NODE revoke [serial=HEX] [name=NAME]
 //
 // In a value _ stands for a blank. Deadlines are in seconds since the script began.
 
@@ -212,9 +221,65 @@ func setOp(c *fsmpb.Command, verb string, w *words) {
 		c.Op = &fsmpb.Command_ConditionGone{ConditionGone: &fsmpb.ConditionGone{Id: w.first(), Node: w.text("node")}}
 	case "ack":
 		c.Op = &fsmpb.Command_ConditionAck{ConditionAck: &fsmpb.ConditionAck{Id: w.first(), Origin: w.text("origin")}}
+	case "user":
+		op := &fsmpb.UserPut{
+			Name: w.first(), Create: w.has("new"), Role: parseRole(w), Hash: w.text("hash"), Origin: c.Node, Revision: w.number("revision"),
+		}
+		if w.text("end") != "" {
+			op.ExpiresMs = new(w.end())
+		}
+		c.Op = &fsmpb.Command_UserPut{UserPut: op}
+	case "user-remove":
+		c.Op = &fsmpb.Command_UserRemove{UserRemove: &fsmpb.UserRemove{Name: w.first(), Origin: c.Node}}
+	case "token":
+		c.Op = &fsmpb.Command_TokenPut{TokenPut: &fsmpb.TokenPut{
+			Name: w.first(), Role: parseRole(w), Sha256: hashOf(w.text("secret")), ExpiresMs: w.end(), Origin: c.Node,
+		}}
+	case "token-remove":
+		c.Op = &fsmpb.Command_TokenRemove{TokenRemove: &fsmpb.TokenRemove{Name: w.first(), Origin: c.Node}}
+	case "login":
+		c.Op = &fsmpb.Command_SessionOpen{SessionOpen: &fsmpb.SessionOpen{
+			Id: hashOf(w.text("session")), User: w.first(), Revision: w.number("revision"), Address: w.text("from"),
+		}}
+	case "logout":
+		c.Op = &fsmpb.Command_SessionClose{SessionClose: &fsmpb.SessionClose{Id: hashOf(w.text("session"))}}
+	case "used":
+		op := &fsmpb.AccessUsed{}
+		for _, p := range w.pairs {
+			op.Uses = append(op.Uses, &fsmpb.AccessUsed_Use{Id: hashOf(p.key), AtMs: scriptStart + int64(w.parse(p.value))*1000})
+		}
+		c.Op = &fsmpb.Command_AccessUsed{AccessUsed: op}
+	case "revoke":
+		c.Op = &fsmpb.Command_Revoke{Revoke: &fsmpb.Revoke{Serial: w.text("serial"), Name: w.text("name"), Origin: c.Node}}
 	default:
 		w.t.Fatalf("%s: no such verb", w.line)
 	}
+}
+
+// hashOf is the SHA-256 of a secret; of none it is nothing, which is no hash.
+func hashOf(secret string) []byte {
+	if secret == "" {
+		return nil
+	}
+	sum := sha256.Sum256([]byte(secret))
+	return sum[:]
+}
+
+// end is the time that end= gives in seconds since the script began; 0: never.
+func (w *words) end() int64 {
+	if n := w.number("end"); n != 0 {
+		return scriptStart + int64(n)*1000
+	}
+	return 0
+}
+
+// parseRole reads role=; a number stands for itself, right or not.
+func parseRole(w *words) fsmpb.Role {
+	v := w.text("role")
+	if n, err := strconv.Atoi(v); err == nil {
+		return fsmpb.Role(n)
+	}
+	return fsmpb.Role(fsmpb.Role_value[strings.ToUpper(v)])
 }
 
 func parseConfig(w *words) *fsmpb.Configure {

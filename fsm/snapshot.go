@@ -49,6 +49,7 @@ const (
 	frameTail
 	frameMailbox    // before the tail: kinds keep their numbers
 	frameConditions // as well
+	frameAccess
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -218,6 +219,9 @@ func (s *State) encodeSmall() []byte {
 	if len(s.conditions.present)+len(s.conditions.gone) > 0 {
 		b = appendMessage(b, frameConditions, s.conditions.proto())
 	}
+	if !s.access.empty() {
+		b = appendMessage(b, frameAccess, s.accessProto())
+	}
 	for e := s.controls.recent.Front(); e != nil; e = e.Next() {
 		b = appendMessage(b, frameControl, e.Value.(*Control).proto())
 	}
@@ -228,7 +232,7 @@ func (r Revisions) proto() *fsmpb.Revisions {
 	return &fsmpb.Revisions{
 		Config: r.Config, Resources: r.Resources, Online: r.Online, Links: r.Links, Nodes: r.Nodes,
 		Clients: r.Clients, Cursors: r.Cursors, Controls: r.Controls, Virtual: r.Virtual, Fnp: r.FNP,
-		Conditions: r.Conditions,
+		Conditions: r.Conditions, Access: r.Access,
 	}
 }
 

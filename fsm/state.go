@@ -26,6 +26,7 @@ type State struct {
 	table      *chantable.Table // of FNP
 	mailbox    mailbox          // of the FNP endpoint
 	conditions conditions
+	access     access
 
 	rev Revisions
 }
@@ -44,6 +45,7 @@ type Revisions struct {
 	Virtual    uint64
 	FNP        uint64 // the channel table; it has versions of its own too
 	Conditions uint64
+	Access     uint64 // users, tokens, sessions, revoked certificates; not when they were used
 }
 
 // New returns the state before the first entry. Nothing exists in it until a Configure.
@@ -58,6 +60,7 @@ func New() *State {
 		table:      chantable.New(),
 		mailbox:    newMailbox(),
 		conditions: newConditions(),
+		access:     newAccess(),
 	}
 }
 
@@ -145,6 +148,22 @@ func (s *State) dispatch(at stamp, c *fsmpb.Command) *fsmpb.Result {
 		return s.endCondition(at, op.ConditionGone)
 	case *fsmpb.Command_ConditionAck:
 		return s.acknowledgeCondition(at, op.ConditionAck)
+	case *fsmpb.Command_UserPut:
+		return s.putUser(at, op.UserPut)
+	case *fsmpb.Command_UserRemove:
+		return s.removeUser(at, op.UserRemove)
+	case *fsmpb.Command_TokenPut:
+		return s.putToken(at, op.TokenPut)
+	case *fsmpb.Command_TokenRemove:
+		return s.removeToken(at, op.TokenRemove)
+	case *fsmpb.Command_SessionOpen:
+		return s.openSession(at, op.SessionOpen)
+	case *fsmpb.Command_SessionClose:
+		return s.closeSession(at, op.SessionClose)
+	case *fsmpb.Command_AccessUsed:
+		return s.usedAccess(op.AccessUsed)
+	case *fsmpb.Command_Revoke:
+		return s.revoke(at, op.Revoke)
 	}
 	return refuse(fsmpb.Result_INVALID, "no such command in this build")
 }

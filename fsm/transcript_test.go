@@ -17,7 +17,7 @@ var rewrite = flag.Bool("rewrite", false, "write the transcripts in testdata ane
 // that begin with # are remarks. What may be done is a line of a script (script_test.go), or
 //
 //	at SECONDS                 sets the clock
-//	show WHAT...               resources | journal [AFTER] | image [RTU] | controls | groups | virtual | links | nodes | conditions
+//	show WHAT...               resources | journal [AFTER] | image [RTU] | controls | groups | virtual | links | nodes | conditions | access
 //	restart                    goes on with the state as restored from a snapshot
 //
 // What is seen of a command is its result, and the events that it appended.
@@ -42,7 +42,7 @@ func TestTranscripts(t *testing.T) {
 				}
 				return
 			}
-			t.Errorf("%s differs (go test -run Transcripts -rewrite ./fsm writes it anew):\n%s", file, firstDifference(string(want), got))
+			t.Errorf("%s differs (go test -run Transcripts ./fsm -rewrite writes it anew):\n%s", file, firstDifference(string(want), got))
 		})
 	}
 }
@@ -153,6 +153,8 @@ func describe(e Event) string {
 		if n.To != "" {
 			fmt.Fprintf(&b, ", by %s in epoch %d", n.To, n.Epoch)
 		}
+	case NoteAccess:
+		fmt.Fprintf(&b, " by %s", n.Origin)
 	case NoteOverflow:
 		fmt.Fprintf(&b, " slot %q, %d lost so far, caught up %t", n.To, n.Count, n.OK)
 	}
@@ -262,6 +264,19 @@ func (x *scripted) show(what []string) string {
 			}
 			for _, c := range s.GoneConditions(maxGone) {
 				fmt.Fprintf(&b, "gone at %s: %s\n", seconds(c.UntilMs), conditionLine(s, c.Condition))
+			}
+		case "access":
+			for _, u := range s.Users() {
+				fmt.Fprintf(&b, "user %s: %s, ends %s, last login %s, revision %d\n", u.Name, u.Role, seconds(u.ExpiresMs), seconds(u.UsedMs), u.Revision)
+			}
+			for _, k := range s.Tokens() {
+				fmt.Fprintf(&b, "token %s: %s, ends %s, last used %s\n", k.Name, k.Role, seconds(k.ExpiresMs), seconds(k.UsedMs))
+			}
+			for _, k := range s.Sessions() {
+				fmt.Fprintf(&b, "session of %s from %s, last used %s\n", k.User, k.Address, seconds(k.UsedMs))
+			}
+			for _, r := range s.RevokedCertificates() {
+				fmt.Fprintf(&b, "revoked %s%s at %s\n", r.Name, r.Serial, seconds(r.AtMs))
 			}
 		default:
 			x.t.Fatalf("show %s: no such thing", w)

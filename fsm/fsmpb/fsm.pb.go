@@ -136,6 +136,62 @@ func (LinkState) EnumDescriptor() ([]byte, []int) {
 	return file_fsm_proto_rawDescGZIP(), []int{1}
 }
 
+// Role is what a caller may do; each may do what those before it may.
+type Role int32
+
+const (
+	Role_ROLE_NONE Role = 0
+	Role_VIEWER    Role = 1 // reads
+	Role_OPERATOR  Role = 2 // also moves, pins, releases, sends controls
+	Role_ENGINEER  Role = 3 // also applies configurations, traces, changes members, takes snapshots
+	Role_ADMIN     Role = 4 // also users, tokens, revocations, restoring
+)
+
+// Enum value maps for Role.
+var (
+	Role_name = map[int32]string{
+		0: "ROLE_NONE",
+		1: "VIEWER",
+		2: "OPERATOR",
+		3: "ENGINEER",
+		4: "ADMIN",
+	}
+	Role_value = map[string]int32{
+		"ROLE_NONE": 0,
+		"VIEWER":    1,
+		"OPERATOR":  2,
+		"ENGINEER":  3,
+		"ADMIN":     4,
+	}
+)
+
+func (x Role) Enum() *Role {
+	p := new(Role)
+	*p = x
+	return p
+}
+
+func (x Role) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Role) Descriptor() protoreflect.EnumDescriptor {
+	return file_fsm_proto_enumTypes[2].Descriptor()
+}
+
+func (Role) Type() protoreflect.EnumType {
+	return &file_fsm_proto_enumTypes[2]
+}
+
+func (x Role) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Role.Descriptor instead.
+func (Role) EnumDescriptor() ([]byte, []int) {
+	return file_fsm_proto_rawDescGZIP(), []int{2}
+}
+
 type Result_Code int32
 
 const (
@@ -181,11 +237,11 @@ func (x Result_Code) String() string {
 }
 
 func (Result_Code) Descriptor() protoreflect.EnumDescriptor {
-	return file_fsm_proto_enumTypes[2].Descriptor()
+	return file_fsm_proto_enumTypes[3].Descriptor()
 }
 
 func (Result_Code) Type() protoreflect.EnumType {
-	return &file_fsm_proto_enumTypes[2]
+	return &file_fsm_proto_enumTypes[3]
 }
 
 func (x Result_Code) Number() protoreflect.EnumNumber {
@@ -233,11 +289,11 @@ func (x Configure_Mode) String() string {
 }
 
 func (Configure_Mode) Descriptor() protoreflect.EnumDescriptor {
-	return file_fsm_proto_enumTypes[3].Descriptor()
+	return file_fsm_proto_enumTypes[4].Descriptor()
 }
 
 func (Configure_Mode) Type() protoreflect.EnumType {
-	return &file_fsm_proto_enumTypes[3]
+	return &file_fsm_proto_enumTypes[4]
 }
 
 func (x Configure_Mode) Number() protoreflect.EnumNumber {
@@ -282,11 +338,11 @@ func (x Item_Mode) String() string {
 }
 
 func (Item_Mode) Descriptor() protoreflect.EnumDescriptor {
-	return file_fsm_proto_enumTypes[4].Descriptor()
+	return file_fsm_proto_enumTypes[5].Descriptor()
 }
 
 func (Item_Mode) Type() protoreflect.EnumType {
-	return &file_fsm_proto_enumTypes[4]
+	return &file_fsm_proto_enumTypes[5]
 }
 
 func (x Item_Mode) Number() protoreflect.EnumNumber {
@@ -334,11 +390,11 @@ func (x ControlSubmit_Phase) String() string {
 }
 
 func (ControlSubmit_Phase) Descriptor() protoreflect.EnumDescriptor {
-	return file_fsm_proto_enumTypes[5].Descriptor()
+	return file_fsm_proto_enumTypes[6].Descriptor()
 }
 
 func (ControlSubmit_Phase) Type() protoreflect.EnumType {
-	return &file_fsm_proto_enumTypes[5]
+	return &file_fsm_proto_enumTypes[6]
 }
 
 func (x ControlSubmit_Phase) Number() protoreflect.EnumNumber {
@@ -383,11 +439,11 @@ func (x ConditionReport_Severity) String() string {
 }
 
 func (ConditionReport_Severity) Descriptor() protoreflect.EnumDescriptor {
-	return file_fsm_proto_enumTypes[6].Descriptor()
+	return file_fsm_proto_enumTypes[7].Descriptor()
 }
 
 func (ConditionReport_Severity) Type() protoreflect.EnumType {
-	return &file_fsm_proto_enumTypes[6]
+	return &file_fsm_proto_enumTypes[7]
 }
 
 func (x ConditionReport_Severity) Number() protoreflect.EnumNumber {
@@ -433,11 +489,11 @@ func (x ConditionReport_Scope) String() string {
 }
 
 func (ConditionReport_Scope) Descriptor() protoreflect.EnumDescriptor {
-	return file_fsm_proto_enumTypes[7].Descriptor()
+	return file_fsm_proto_enumTypes[8].Descriptor()
 }
 
 func (ConditionReport_Scope) Type() protoreflect.EnumType {
-	return &file_fsm_proto_enumTypes[7]
+	return &file_fsm_proto_enumTypes[8]
 }
 
 func (x ConditionReport_Scope) Number() protoreflect.EnumNumber {
@@ -531,6 +587,14 @@ type Command struct {
 	//	*Command_ConditionReport
 	//	*Command_ConditionGone
 	//	*Command_ConditionAck
+	//	*Command_UserPut
+	//	*Command_UserRemove
+	//	*Command_TokenPut
+	//	*Command_TokenRemove
+	//	*Command_SessionOpen
+	//	*Command_SessionClose
+	//	*Command_AccessUsed
+	//	*Command_Revoke
 	Op            isCommand_Op `protobuf_oneof:"op"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -810,6 +874,78 @@ func (x *Command) GetConditionAck() *ConditionAck {
 	return nil
 }
 
+func (x *Command) GetUserPut() *UserPut {
+	if x != nil {
+		if x, ok := x.Op.(*Command_UserPut); ok {
+			return x.UserPut
+		}
+	}
+	return nil
+}
+
+func (x *Command) GetUserRemove() *UserRemove {
+	if x != nil {
+		if x, ok := x.Op.(*Command_UserRemove); ok {
+			return x.UserRemove
+		}
+	}
+	return nil
+}
+
+func (x *Command) GetTokenPut() *TokenPut {
+	if x != nil {
+		if x, ok := x.Op.(*Command_TokenPut); ok {
+			return x.TokenPut
+		}
+	}
+	return nil
+}
+
+func (x *Command) GetTokenRemove() *TokenRemove {
+	if x != nil {
+		if x, ok := x.Op.(*Command_TokenRemove); ok {
+			return x.TokenRemove
+		}
+	}
+	return nil
+}
+
+func (x *Command) GetSessionOpen() *SessionOpen {
+	if x != nil {
+		if x, ok := x.Op.(*Command_SessionOpen); ok {
+			return x.SessionOpen
+		}
+	}
+	return nil
+}
+
+func (x *Command) GetSessionClose() *SessionClose {
+	if x != nil {
+		if x, ok := x.Op.(*Command_SessionClose); ok {
+			return x.SessionClose
+		}
+	}
+	return nil
+}
+
+func (x *Command) GetAccessUsed() *AccessUsed {
+	if x != nil {
+		if x, ok := x.Op.(*Command_AccessUsed); ok {
+			return x.AccessUsed
+		}
+	}
+	return nil
+}
+
+func (x *Command) GetRevoke() *Revoke {
+	if x != nil {
+		if x, ok := x.Op.(*Command_Revoke); ok {
+			return x.Revoke
+		}
+	}
+	return nil
+}
+
 type isCommand_Op interface {
 	isCommand_Op()
 }
@@ -910,6 +1046,38 @@ type Command_ConditionAck struct {
 	ConditionAck *ConditionAck `protobuf:"bytes,72,opt,name=condition_ack,json=conditionAck,proto3,oneof"`
 }
 
+type Command_UserPut struct {
+	UserPut *UserPut `protobuf:"bytes,60,opt,name=user_put,json=userPut,proto3,oneof"`
+}
+
+type Command_UserRemove struct {
+	UserRemove *UserRemove `protobuf:"bytes,61,opt,name=user_remove,json=userRemove,proto3,oneof"`
+}
+
+type Command_TokenPut struct {
+	TokenPut *TokenPut `protobuf:"bytes,62,opt,name=token_put,json=tokenPut,proto3,oneof"`
+}
+
+type Command_TokenRemove struct {
+	TokenRemove *TokenRemove `protobuf:"bytes,63,opt,name=token_remove,json=tokenRemove,proto3,oneof"`
+}
+
+type Command_SessionOpen struct {
+	SessionOpen *SessionOpen `protobuf:"bytes,64,opt,name=session_open,json=sessionOpen,proto3,oneof"`
+}
+
+type Command_SessionClose struct {
+	SessionClose *SessionClose `protobuf:"bytes,65,opt,name=session_close,json=sessionClose,proto3,oneof"`
+}
+
+type Command_AccessUsed struct {
+	AccessUsed *AccessUsed `protobuf:"bytes,66,opt,name=access_used,json=accessUsed,proto3,oneof"`
+}
+
+type Command_Revoke struct {
+	Revoke *Revoke `protobuf:"bytes,67,opt,name=revoke,proto3,oneof"`
+}
+
 func (*Command_Configure) isCommand_Op() {}
 
 func (*Command_ConfigStage) isCommand_Op() {}
@@ -957,6 +1125,22 @@ func (*Command_ConditionReport) isCommand_Op() {}
 func (*Command_ConditionGone) isCommand_Op() {}
 
 func (*Command_ConditionAck) isCommand_Op() {}
+
+func (*Command_UserPut) isCommand_Op() {}
+
+func (*Command_UserRemove) isCommand_Op() {}
+
+func (*Command_TokenPut) isCommand_Op() {}
+
+func (*Command_TokenRemove) isCommand_Op() {}
+
+func (*Command_SessionOpen) isCommand_Op() {}
+
+func (*Command_SessionClose) isCommand_Op() {}
+
+func (*Command_AccessUsed) isCommand_Op() {}
+
+func (*Command_Revoke) isCommand_Op() {}
 
 // Result answers one command.
 type Result struct {
@@ -2971,6 +3155,508 @@ func (x *ConditionAck) GetOrigin() string {
 	return ""
 }
 
+// UserPut makes a user, or changes one: what is not given stays. Another password, role or end ends the user's sessions.
+type UserPut struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Create        bool                   `protobuf:"varint,2,opt,name=create,proto3" json:"create,omitempty"`                              // refused if there is one; else refused if there is none
+	Role          Role                   `protobuf:"varint,3,opt,name=role,proto3,enum=fepha.fsm.v1.Role" json:"role,omitempty"`           // ROLE_NONE: as it is
+	Hash          string                 `protobuf:"bytes,4,opt,name=hash,proto3" json:"hash,omitempty"`                                   // of the password, as bcrypt writes it; empty: as it is
+	ExpiresMs     *int64                 `protobuf:"varint,5,opt,name=expires_ms,json=expiresMs,proto3,oneof" json:"expires_ms,omitempty"` // ms since 1970-01-01 UTC; 0: never
+	Origin        string                 `protobuf:"bytes,6,opt,name=origin,proto3" json:"origin,omitempty"`                               // who asked for it
+	Revision      uint64                 `protobuf:"varint,7,opt,name=revision,proto3" json:"revision,omitempty"`                          // of the user as the asker knows it; refused if it's another. 0: whatever it is
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UserPut) Reset() {
+	*x = UserPut{}
+	mi := &file_fsm_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UserPut) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UserPut) ProtoMessage() {}
+
+func (x *UserPut) ProtoReflect() protoreflect.Message {
+	mi := &file_fsm_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UserPut.ProtoReflect.Descriptor instead.
+func (*UserPut) Descriptor() ([]byte, []int) {
+	return file_fsm_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *UserPut) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *UserPut) GetCreate() bool {
+	if x != nil {
+		return x.Create
+	}
+	return false
+}
+
+func (x *UserPut) GetRole() Role {
+	if x != nil {
+		return x.Role
+	}
+	return Role_ROLE_NONE
+}
+
+func (x *UserPut) GetHash() string {
+	if x != nil {
+		return x.Hash
+	}
+	return ""
+}
+
+func (x *UserPut) GetExpiresMs() int64 {
+	if x != nil && x.ExpiresMs != nil {
+		return *x.ExpiresMs
+	}
+	return 0
+}
+
+func (x *UserPut) GetOrigin() string {
+	if x != nil {
+		return x.Origin
+	}
+	return ""
+}
+
+func (x *UserPut) GetRevision() uint64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
+}
+
+type UserRemove struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Origin        string                 `protobuf:"bytes,2,opt,name=origin,proto3" json:"origin,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UserRemove) Reset() {
+	*x = UserRemove{}
+	mi := &file_fsm_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UserRemove) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UserRemove) ProtoMessage() {}
+
+func (x *UserRemove) ProtoReflect() protoreflect.Message {
+	mi := &file_fsm_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UserRemove.ProtoReflect.Descriptor instead.
+func (*UserRemove) Descriptor() ([]byte, []int) {
+	return file_fsm_proto_rawDescGZIP(), []int{31}
+}
+
+func (x *UserRemove) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *UserRemove) GetOrigin() string {
+	if x != nil {
+		return x.Origin
+	}
+	return ""
+}
+
+// TokenPut makes a token. One with the same secret is the same: the second time is DUPLICATE.
+type TokenPut struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Role          Role                   `protobuf:"varint,2,opt,name=role,proto3,enum=fepha.fsm.v1.Role" json:"role,omitempty"`
+	Sha256        []byte                 `protobuf:"bytes,3,opt,name=sha256,proto3" json:"sha256,omitempty"`                         // of the token, which is a secret of at least 128 random bits
+	ExpiresMs     int64                  `protobuf:"varint,4,opt,name=expires_ms,json=expiresMs,proto3" json:"expires_ms,omitempty"` // ms since 1970-01-01 UTC; 0: never
+	Origin        string                 `protobuf:"bytes,5,opt,name=origin,proto3" json:"origin,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TokenPut) Reset() {
+	*x = TokenPut{}
+	mi := &file_fsm_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TokenPut) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TokenPut) ProtoMessage() {}
+
+func (x *TokenPut) ProtoReflect() protoreflect.Message {
+	mi := &file_fsm_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TokenPut.ProtoReflect.Descriptor instead.
+func (*TokenPut) Descriptor() ([]byte, []int) {
+	return file_fsm_proto_rawDescGZIP(), []int{32}
+}
+
+func (x *TokenPut) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *TokenPut) GetRole() Role {
+	if x != nil {
+		return x.Role
+	}
+	return Role_ROLE_NONE
+}
+
+func (x *TokenPut) GetSha256() []byte {
+	if x != nil {
+		return x.Sha256
+	}
+	return nil
+}
+
+func (x *TokenPut) GetExpiresMs() int64 {
+	if x != nil {
+		return x.ExpiresMs
+	}
+	return 0
+}
+
+func (x *TokenPut) GetOrigin() string {
+	if x != nil {
+		return x.Origin
+	}
+	return ""
+}
+
+type TokenRemove struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Origin        string                 `protobuf:"bytes,2,opt,name=origin,proto3" json:"origin,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TokenRemove) Reset() {
+	*x = TokenRemove{}
+	mi := &file_fsm_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TokenRemove) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TokenRemove) ProtoMessage() {}
+
+func (x *TokenRemove) ProtoReflect() protoreflect.Message {
+	mi := &file_fsm_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TokenRemove.ProtoReflect.Descriptor instead.
+func (*TokenRemove) Descriptor() ([]byte, []int) {
+	return file_fsm_proto_rawDescGZIP(), []int{33}
+}
+
+func (x *TokenRemove) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *TokenRemove) GetOrigin() string {
+	if x != nil {
+		return x.Origin
+	}
+	return ""
+}
+
+// SessionOpen logs a user in, whose password was found right.
+type SessionOpen struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            []byte                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"` // SHA-256 of the cookie's secret
+	User          string                 `protobuf:"bytes,2,opt,name=user,proto3" json:"user,omitempty"`
+	Revision      uint64                 `protobuf:"varint,3,opt,name=revision,proto3" json:"revision,omitempty"` // of the user whose password it was; refused if it's another by now
+	Address       string                 `protobuf:"bytes,4,opt,name=address,proto3" json:"address,omitempty"`    // of the client
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SessionOpen) Reset() {
+	*x = SessionOpen{}
+	mi := &file_fsm_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SessionOpen) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SessionOpen) ProtoMessage() {}
+
+func (x *SessionOpen) ProtoReflect() protoreflect.Message {
+	mi := &file_fsm_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SessionOpen.ProtoReflect.Descriptor instead.
+func (*SessionOpen) Descriptor() ([]byte, []int) {
+	return file_fsm_proto_rawDescGZIP(), []int{34}
+}
+
+func (x *SessionOpen) GetId() []byte {
+	if x != nil {
+		return x.Id
+	}
+	return nil
+}
+
+func (x *SessionOpen) GetUser() string {
+	if x != nil {
+		return x.User
+	}
+	return ""
+}
+
+func (x *SessionOpen) GetRevision() uint64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
+}
+
+func (x *SessionOpen) GetAddress() string {
+	if x != nil {
+		return x.Address
+	}
+	return ""
+}
+
+type SessionClose struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            []byte                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SessionClose) Reset() {
+	*x = SessionClose{}
+	mi := &file_fsm_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SessionClose) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SessionClose) ProtoMessage() {}
+
+func (x *SessionClose) ProtoReflect() protoreflect.Message {
+	mi := &file_fsm_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SessionClose.ProtoReflect.Descriptor instead.
+func (*SessionClose) Descriptor() ([]byte, []int) {
+	return file_fsm_proto_rawDescGZIP(), []int{35}
+}
+
+func (x *SessionClose) GetId() []byte {
+	if x != nil {
+		return x.Id
+	}
+	return nil
+}
+
+// AccessUsed tells, some time afterwards, when sessions and tokens were used. Those that are gone are passed over.
+type AccessUsed struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Uses          []*AccessUsed_Use      `protobuf:"bytes,1,rep,name=uses,proto3" json:"uses,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AccessUsed) Reset() {
+	*x = AccessUsed{}
+	mi := &file_fsm_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AccessUsed) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AccessUsed) ProtoMessage() {}
+
+func (x *AccessUsed) ProtoReflect() protoreflect.Message {
+	mi := &file_fsm_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AccessUsed.ProtoReflect.Descriptor instead.
+func (*AccessUsed) Descriptor() ([]byte, []int) {
+	return file_fsm_proto_rawDescGZIP(), []int{36}
+}
+
+func (x *AccessUsed) GetUses() []*AccessUsed_Use {
+	if x != nil {
+		return x.Uses
+	}
+	return nil
+}
+
+// Revoke puts a certificate out of force: the one with that serial number, or all that bear the name and were issued up to
+// now. One of both is given.
+type Revoke struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Serial        string                 `protobuf:"bytes,1,opt,name=serial,proto3" json:"serial,omitempty"` // hexadecimal, lower case, without leading zeros
+	Name          string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	Reason        string                 `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	Origin        string                 `protobuf:"bytes,4,opt,name=origin,proto3" json:"origin,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Revoke) Reset() {
+	*x = Revoke{}
+	mi := &file_fsm_proto_msgTypes[37]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Revoke) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Revoke) ProtoMessage() {}
+
+func (x *Revoke) ProtoReflect() protoreflect.Message {
+	mi := &file_fsm_proto_msgTypes[37]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Revoke.ProtoReflect.Descriptor instead.
+func (*Revoke) Descriptor() ([]byte, []int) {
+	return file_fsm_proto_rawDescGZIP(), []int{37}
+}
+
+func (x *Revoke) GetSerial() string {
+	if x != nil {
+		return x.Serial
+	}
+	return ""
+}
+
+func (x *Revoke) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Revoke) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *Revoke) GetOrigin() string {
+	if x != nil {
+		return x.Origin
+	}
+	return ""
+}
+
 type Configure_Node struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -2982,7 +3668,7 @@ type Configure_Node struct {
 
 func (x *Configure_Node) Reset() {
 	*x = Configure_Node{}
-	mi := &file_fsm_proto_msgTypes[30]
+	mi := &file_fsm_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2994,7 +3680,7 @@ func (x *Configure_Node) String() string {
 func (*Configure_Node) ProtoMessage() {}
 
 func (x *Configure_Node) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[30]
+	mi := &file_fsm_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3043,7 +3729,7 @@ type Configure_RTU struct {
 
 func (x *Configure_RTU) Reset() {
 	*x = Configure_RTU{}
-	mi := &file_fsm_proto_msgTypes[31]
+	mi := &file_fsm_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3055,7 +3741,7 @@ func (x *Configure_RTU) String() string {
 func (*Configure_RTU) ProtoMessage() {}
 
 func (x *Configure_RTU) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[31]
+	mi := &file_fsm_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3110,7 +3796,7 @@ type Configure_Group struct {
 
 func (x *Configure_Group) Reset() {
 	*x = Configure_Group{}
-	mi := &file_fsm_proto_msgTypes[32]
+	mi := &file_fsm_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3122,7 +3808,7 @@ func (x *Configure_Group) String() string {
 func (*Configure_Group) ProtoMessage() {}
 
 func (x *Configure_Group) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[32]
+	mi := &file_fsm_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3171,7 +3857,7 @@ type Configure_Virtual struct {
 
 func (x *Configure_Virtual) Reset() {
 	*x = Configure_Virtual{}
-	mi := &file_fsm_proto_msgTypes[33]
+	mi := &file_fsm_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3183,7 +3869,7 @@ func (x *Configure_Virtual) String() string {
 func (*Configure_Virtual) ProtoMessage() {}
 
 func (x *Configure_Virtual) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[33]
+	mi := &file_fsm_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3237,7 +3923,7 @@ type Forget_Point struct {
 
 func (x *Forget_Point) Reset() {
 	*x = Forget_Point{}
-	mi := &file_fsm_proto_msgTypes[34]
+	mi := &file_fsm_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3249,7 +3935,7 @@ func (x *Forget_Point) String() string {
 func (*Forget_Point) ProtoMessage() {}
 
 func (x *Forget_Point) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[34]
+	mi := &file_fsm_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3290,7 +3976,7 @@ type Links_Link struct {
 
 func (x *Links_Link) Reset() {
 	*x = Links_Link{}
-	mi := &file_fsm_proto_msgTypes[35]
+	mi := &file_fsm_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3302,7 +3988,7 @@ func (x *Links_Link) String() string {
 func (*Links_Link) ProtoMessage() {}
 
 func (x *Links_Link) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[35]
+	mi := &file_fsm_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3350,7 +4036,7 @@ type Clients_Client struct {
 
 func (x *Clients_Client) Reset() {
 	*x = Clients_Client{}
-	mi := &file_fsm_proto_msgTypes[36]
+	mi := &file_fsm_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3362,7 +4048,7 @@ func (x *Clients_Client) String() string {
 func (*Clients_Client) ProtoMessage() {}
 
 func (x *Clients_Client) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[36]
+	mi := &file_fsm_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3399,13 +4085,65 @@ func (x *Clients_Client) GetRole() string {
 	return ""
 }
 
+type AccessUsed_Use struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            []byte                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"` // of a session: as in SessionOpen; of a token: its sha256
+	AtMs          int64                  `protobuf:"varint,2,opt,name=at_ms,json=atMs,proto3" json:"at_ms,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AccessUsed_Use) Reset() {
+	*x = AccessUsed_Use{}
+	mi := &file_fsm_proto_msgTypes[45]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AccessUsed_Use) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AccessUsed_Use) ProtoMessage() {}
+
+func (x *AccessUsed_Use) ProtoReflect() protoreflect.Message {
+	mi := &file_fsm_proto_msgTypes[45]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AccessUsed_Use.ProtoReflect.Descriptor instead.
+func (*AccessUsed_Use) Descriptor() ([]byte, []int) {
+	return file_fsm_proto_rawDescGZIP(), []int{36, 0}
+}
+
+func (x *AccessUsed_Use) GetId() []byte {
+	if x != nil {
+		return x.Id
+	}
+	return nil
+}
+
+func (x *AccessUsed_Use) GetAtMs() int64 {
+	if x != nil {
+		return x.AtMs
+	}
+	return 0
+}
+
 var File_fsm_proto protoreflect.FileDescriptor
 
 const file_fsm_proto_rawDesc = "" +
 	"\n" +
 	"\tfsm.proto\x12\ffepha.fsm.v1\":\n" +
 	"\x05Entry\x121\n" +
-	"\bcommands\x18\x01 \x03(\v2\x15.fepha.fsm.v1.CommandR\bcommands\"\x8f\v\n" +
+	"\bcommands\x18\x01 \x03(\v2\x15.fepha.fsm.v1.CommandR\bcommands\"\xe7\x0e\n" +
 	"\aCommand\x12\x13\n" +
 	"\x05at_ms\x18\x01 \x01(\x03R\x04atMs\x12\x17\n" +
 	"\aat_cp56\x18\x02 \x01(\x06R\x06atCp56\x12\x12\n" +
@@ -3436,7 +4174,17 @@ const file_fsm_proto_rawDesc = "" +
 	"fnpReceive\x12J\n" +
 	"\x10condition_report\x18F \x01(\v2\x1d.fepha.fsm.v1.ConditionReportH\x00R\x0fconditionReport\x12D\n" +
 	"\x0econdition_gone\x18G \x01(\v2\x1b.fepha.fsm.v1.ConditionGoneH\x00R\rconditionGone\x12A\n" +
-	"\rcondition_ack\x18H \x01(\v2\x1a.fepha.fsm.v1.ConditionAckH\x00R\fconditionAckB\x04\n" +
+	"\rcondition_ack\x18H \x01(\v2\x1a.fepha.fsm.v1.ConditionAckH\x00R\fconditionAck\x122\n" +
+	"\buser_put\x18< \x01(\v2\x15.fepha.fsm.v1.UserPutH\x00R\auserPut\x12;\n" +
+	"\vuser_remove\x18= \x01(\v2\x18.fepha.fsm.v1.UserRemoveH\x00R\n" +
+	"userRemove\x125\n" +
+	"\ttoken_put\x18> \x01(\v2\x16.fepha.fsm.v1.TokenPutH\x00R\btokenPut\x12>\n" +
+	"\ftoken_remove\x18? \x01(\v2\x19.fepha.fsm.v1.TokenRemoveH\x00R\vtokenRemove\x12>\n" +
+	"\fsession_open\x18@ \x01(\v2\x19.fepha.fsm.v1.SessionOpenH\x00R\vsessionOpen\x12A\n" +
+	"\rsession_close\x18A \x01(\v2\x1a.fepha.fsm.v1.SessionCloseH\x00R\fsessionClose\x12;\n" +
+	"\vaccess_used\x18B \x01(\v2\x18.fepha.fsm.v1.AccessUsedH\x00R\n" +
+	"accessUsed\x12.\n" +
+	"\x06revoke\x18C \x01(\v2\x14.fepha.fsm.v1.RevokeH\x00R\x06revokeB\x04\n" +
 	"\x02op\"\xc3\x02\n" +
 	"\x06Result\x12-\n" +
 	"\x04code\x18\x01 \x01(\x0e2\x19.fepha.fsm.v1.Result.CodeR\x04code\x12\x18\n" +
@@ -3656,7 +4404,49 @@ const file_fsm_proto_rawDesc = "" +
 	"\x04node\x18\x02 \x01(\tR\x04node\"6\n" +
 	"\fConditionAck\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
-	"\x06origin\x18\x02 \x01(\tR\x06origin*B\n" +
+	"\x06origin\x18\x02 \x01(\tR\x06origin\"\xd8\x01\n" +
+	"\aUserPut\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
+	"\x06create\x18\x02 \x01(\bR\x06create\x12&\n" +
+	"\x04role\x18\x03 \x01(\x0e2\x12.fepha.fsm.v1.RoleR\x04role\x12\x12\n" +
+	"\x04hash\x18\x04 \x01(\tR\x04hash\x12\"\n" +
+	"\n" +
+	"expires_ms\x18\x05 \x01(\x03H\x00R\texpiresMs\x88\x01\x01\x12\x16\n" +
+	"\x06origin\x18\x06 \x01(\tR\x06origin\x12\x1a\n" +
+	"\brevision\x18\a \x01(\x04R\brevisionB\r\n" +
+	"\v_expires_ms\"8\n" +
+	"\n" +
+	"UserRemove\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
+	"\x06origin\x18\x02 \x01(\tR\x06origin\"\x95\x01\n" +
+	"\bTokenPut\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12&\n" +
+	"\x04role\x18\x02 \x01(\x0e2\x12.fepha.fsm.v1.RoleR\x04role\x12\x16\n" +
+	"\x06sha256\x18\x03 \x01(\fR\x06sha256\x12\x1d\n" +
+	"\n" +
+	"expires_ms\x18\x04 \x01(\x03R\texpiresMs\x12\x16\n" +
+	"\x06origin\x18\x05 \x01(\tR\x06origin\"9\n" +
+	"\vTokenRemove\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
+	"\x06origin\x18\x02 \x01(\tR\x06origin\"g\n" +
+	"\vSessionOpen\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\fR\x02id\x12\x12\n" +
+	"\x04user\x18\x02 \x01(\tR\x04user\x12\x1a\n" +
+	"\brevision\x18\x03 \x01(\x04R\brevision\x12\x18\n" +
+	"\aaddress\x18\x04 \x01(\tR\aaddress\"\x1e\n" +
+	"\fSessionClose\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\fR\x02id\"j\n" +
+	"\n" +
+	"AccessUsed\x120\n" +
+	"\x04uses\x18\x01 \x03(\v2\x1c.fepha.fsm.v1.AccessUsed.UseR\x04uses\x1a*\n" +
+	"\x03Use\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\fR\x02id\x12\x13\n" +
+	"\x05at_ms\x18\x02 \x01(\x03R\x04atMs\"d\n" +
+	"\x06Revoke\x12\x16\n" +
+	"\x06serial\x18\x01 \x01(\tR\x06serial\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12\x16\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\x12\x16\n" +
+	"\x06origin\x18\x04 \x01(\tR\x06origin*B\n" +
 	"\x04Kind\x12\r\n" +
 	"\tKIND_NONE\x10\x00\x12\x06\n" +
 	"\x02DI\x10\x01\x12\x06\n" +
@@ -3670,7 +4460,14 @@ const file_fsm_proto_rawDesc = "" +
 	"CONNECTING\x10\x01\x12\v\n" +
 	"\aSTANDBY\x10\x02\x12\n" +
 	"\n" +
-	"\x06ACTIVE\x10\x03B\"Z github.com/fepha/fepha/fsm/fsmpbb\x06proto3"
+	"\x06ACTIVE\x10\x03*H\n" +
+	"\x04Role\x12\r\n" +
+	"\tROLE_NONE\x10\x00\x12\n" +
+	"\n" +
+	"\x06VIEWER\x10\x01\x12\f\n" +
+	"\bOPERATOR\x10\x02\x12\f\n" +
+	"\bENGINEER\x10\x03\x12\t\n" +
+	"\x05ADMIN\x10\x04B\"Z github.com/fepha/fepha/fsm/fsmpbb\x06proto3"
 
 var (
 	file_fsm_proto_rawDescOnce sync.Once
@@ -3684,106 +4481,127 @@ func file_fsm_proto_rawDescGZIP() []byte {
 	return file_fsm_proto_rawDescData
 }
 
-var file_fsm_proto_enumTypes = make([]protoimpl.EnumInfo, 8)
-var file_fsm_proto_msgTypes = make([]protoimpl.MessageInfo, 37)
+var file_fsm_proto_enumTypes = make([]protoimpl.EnumInfo, 9)
+var file_fsm_proto_msgTypes = make([]protoimpl.MessageInfo, 46)
 var file_fsm_proto_goTypes = []any{
 	(Kind)(0),                     // 0: fepha.fsm.v1.Kind
 	(LinkState)(0),                // 1: fepha.fsm.v1.LinkState
-	(Result_Code)(0),              // 2: fepha.fsm.v1.Result.Code
-	(Configure_Mode)(0),           // 3: fepha.fsm.v1.Configure.Mode
-	(Item_Mode)(0),                // 4: fepha.fsm.v1.Item.Mode
-	(ControlSubmit_Phase)(0),      // 5: fepha.fsm.v1.ControlSubmit.Phase
-	(ConditionReport_Severity)(0), // 6: fepha.fsm.v1.ConditionReport.Severity
-	(ConditionReport_Scope)(0),    // 7: fepha.fsm.v1.ConditionReport.Scope
-	(*Entry)(nil),                 // 8: fepha.fsm.v1.Entry
-	(*Command)(nil),               // 9: fepha.fsm.v1.Command
-	(*Result)(nil),                // 10: fepha.fsm.v1.Result
-	(*Configure)(nil),             // 11: fepha.fsm.v1.Configure
-	(*ConfigStage)(nil),           // 12: fepha.fsm.v1.ConfigStage
-	(*Timings)(nil),               // 13: fepha.fsm.v1.Timings
-	(*Assign)(nil),                // 14: fepha.fsm.v1.Assign
-	(*Move)(nil),                  // 15: fepha.fsm.v1.Move
-	(*Released)(nil),              // 16: fepha.fsm.v1.Released
-	(*Claim)(nil),                 // 17: fepha.fsm.v1.Claim
-	(*Pin)(nil),                   // 18: fepha.fsm.v1.Pin
-	(*Activated)(nil),             // 19: fepha.fsm.v1.Activated
-	(*Item)(nil),                  // 20: fepha.fsm.v1.Item
-	(*Events)(nil),                // 21: fepha.fsm.v1.Events
-	(*Online)(nil),                // 22: fepha.fsm.v1.Online
-	(*Forget)(nil),                // 23: fepha.fsm.v1.Forget
-	(*Links)(nil),                 // 24: fepha.fsm.v1.Links
-	(*NodeState)(nil),             // 25: fepha.fsm.v1.NodeState
-	(*Clients)(nil),               // 26: fepha.fsm.v1.Clients
-	(*Cursor)(nil),                // 27: fepha.fsm.v1.Cursor
-	(*ControlSubmit)(nil),         // 28: fepha.fsm.v1.ControlSubmit
-	(*ControlStart)(nil),          // 29: fepha.fsm.v1.ControlStart
-	(*ControlResult)(nil),         // 30: fepha.fsm.v1.ControlResult
-	(*ControlExpire)(nil),         // 31: fepha.fsm.v1.ControlExpire
-	(*Fnp)(nil),                   // 32: fepha.fsm.v1.Fnp
-	(*FnpReceive)(nil),            // 33: fepha.fsm.v1.FnpReceive
-	(*FnpResult)(nil),             // 34: fepha.fsm.v1.FnpResult
-	(*ConditionReport)(nil),       // 35: fepha.fsm.v1.ConditionReport
-	(*ConditionGone)(nil),         // 36: fepha.fsm.v1.ConditionGone
-	(*ConditionAck)(nil),          // 37: fepha.fsm.v1.ConditionAck
-	(*Configure_Node)(nil),        // 38: fepha.fsm.v1.Configure.Node
-	(*Configure_RTU)(nil),         // 39: fepha.fsm.v1.Configure.RTU
-	(*Configure_Group)(nil),       // 40: fepha.fsm.v1.Configure.Group
-	(*Configure_Virtual)(nil),     // 41: fepha.fsm.v1.Configure.Virtual
-	(*Forget_Point)(nil),          // 42: fepha.fsm.v1.Forget.Point
-	(*Links_Link)(nil),            // 43: fepha.fsm.v1.Links.Link
-	(*Clients_Client)(nil),        // 44: fepha.fsm.v1.Clients.Client
+	(Role)(0),                     // 2: fepha.fsm.v1.Role
+	(Result_Code)(0),              // 3: fepha.fsm.v1.Result.Code
+	(Configure_Mode)(0),           // 4: fepha.fsm.v1.Configure.Mode
+	(Item_Mode)(0),                // 5: fepha.fsm.v1.Item.Mode
+	(ControlSubmit_Phase)(0),      // 6: fepha.fsm.v1.ControlSubmit.Phase
+	(ConditionReport_Severity)(0), // 7: fepha.fsm.v1.ConditionReport.Severity
+	(ConditionReport_Scope)(0),    // 8: fepha.fsm.v1.ConditionReport.Scope
+	(*Entry)(nil),                 // 9: fepha.fsm.v1.Entry
+	(*Command)(nil),               // 10: fepha.fsm.v1.Command
+	(*Result)(nil),                // 11: fepha.fsm.v1.Result
+	(*Configure)(nil),             // 12: fepha.fsm.v1.Configure
+	(*ConfigStage)(nil),           // 13: fepha.fsm.v1.ConfigStage
+	(*Timings)(nil),               // 14: fepha.fsm.v1.Timings
+	(*Assign)(nil),                // 15: fepha.fsm.v1.Assign
+	(*Move)(nil),                  // 16: fepha.fsm.v1.Move
+	(*Released)(nil),              // 17: fepha.fsm.v1.Released
+	(*Claim)(nil),                 // 18: fepha.fsm.v1.Claim
+	(*Pin)(nil),                   // 19: fepha.fsm.v1.Pin
+	(*Activated)(nil),             // 20: fepha.fsm.v1.Activated
+	(*Item)(nil),                  // 21: fepha.fsm.v1.Item
+	(*Events)(nil),                // 22: fepha.fsm.v1.Events
+	(*Online)(nil),                // 23: fepha.fsm.v1.Online
+	(*Forget)(nil),                // 24: fepha.fsm.v1.Forget
+	(*Links)(nil),                 // 25: fepha.fsm.v1.Links
+	(*NodeState)(nil),             // 26: fepha.fsm.v1.NodeState
+	(*Clients)(nil),               // 27: fepha.fsm.v1.Clients
+	(*Cursor)(nil),                // 28: fepha.fsm.v1.Cursor
+	(*ControlSubmit)(nil),         // 29: fepha.fsm.v1.ControlSubmit
+	(*ControlStart)(nil),          // 30: fepha.fsm.v1.ControlStart
+	(*ControlResult)(nil),         // 31: fepha.fsm.v1.ControlResult
+	(*ControlExpire)(nil),         // 32: fepha.fsm.v1.ControlExpire
+	(*Fnp)(nil),                   // 33: fepha.fsm.v1.Fnp
+	(*FnpReceive)(nil),            // 34: fepha.fsm.v1.FnpReceive
+	(*FnpResult)(nil),             // 35: fepha.fsm.v1.FnpResult
+	(*ConditionReport)(nil),       // 36: fepha.fsm.v1.ConditionReport
+	(*ConditionGone)(nil),         // 37: fepha.fsm.v1.ConditionGone
+	(*ConditionAck)(nil),          // 38: fepha.fsm.v1.ConditionAck
+	(*UserPut)(nil),               // 39: fepha.fsm.v1.UserPut
+	(*UserRemove)(nil),            // 40: fepha.fsm.v1.UserRemove
+	(*TokenPut)(nil),              // 41: fepha.fsm.v1.TokenPut
+	(*TokenRemove)(nil),           // 42: fepha.fsm.v1.TokenRemove
+	(*SessionOpen)(nil),           // 43: fepha.fsm.v1.SessionOpen
+	(*SessionClose)(nil),          // 44: fepha.fsm.v1.SessionClose
+	(*AccessUsed)(nil),            // 45: fepha.fsm.v1.AccessUsed
+	(*Revoke)(nil),                // 46: fepha.fsm.v1.Revoke
+	(*Configure_Node)(nil),        // 47: fepha.fsm.v1.Configure.Node
+	(*Configure_RTU)(nil),         // 48: fepha.fsm.v1.Configure.RTU
+	(*Configure_Group)(nil),       // 49: fepha.fsm.v1.Configure.Group
+	(*Configure_Virtual)(nil),     // 50: fepha.fsm.v1.Configure.Virtual
+	(*Forget_Point)(nil),          // 51: fepha.fsm.v1.Forget.Point
+	(*Links_Link)(nil),            // 52: fepha.fsm.v1.Links.Link
+	(*Clients_Client)(nil),        // 53: fepha.fsm.v1.Clients.Client
+	(*AccessUsed_Use)(nil),        // 54: fepha.fsm.v1.AccessUsed.Use
 }
 var file_fsm_proto_depIdxs = []int32{
-	9,  // 0: fepha.fsm.v1.Entry.commands:type_name -> fepha.fsm.v1.Command
-	11, // 1: fepha.fsm.v1.Command.configure:type_name -> fepha.fsm.v1.Configure
-	12, // 2: fepha.fsm.v1.Command.config_stage:type_name -> fepha.fsm.v1.ConfigStage
-	14, // 3: fepha.fsm.v1.Command.assign:type_name -> fepha.fsm.v1.Assign
-	15, // 4: fepha.fsm.v1.Command.move:type_name -> fepha.fsm.v1.Move
-	16, // 5: fepha.fsm.v1.Command.released:type_name -> fepha.fsm.v1.Released
-	17, // 6: fepha.fsm.v1.Command.claim:type_name -> fepha.fsm.v1.Claim
-	18, // 7: fepha.fsm.v1.Command.pin:type_name -> fepha.fsm.v1.Pin
-	19, // 8: fepha.fsm.v1.Command.activated:type_name -> fepha.fsm.v1.Activated
-	21, // 9: fepha.fsm.v1.Command.events:type_name -> fepha.fsm.v1.Events
-	22, // 10: fepha.fsm.v1.Command.online:type_name -> fepha.fsm.v1.Online
-	23, // 11: fepha.fsm.v1.Command.forget:type_name -> fepha.fsm.v1.Forget
-	24, // 12: fepha.fsm.v1.Command.links:type_name -> fepha.fsm.v1.Links
-	25, // 13: fepha.fsm.v1.Command.node_state:type_name -> fepha.fsm.v1.NodeState
-	26, // 14: fepha.fsm.v1.Command.clients:type_name -> fepha.fsm.v1.Clients
-	27, // 15: fepha.fsm.v1.Command.cursor:type_name -> fepha.fsm.v1.Cursor
-	28, // 16: fepha.fsm.v1.Command.control_submit:type_name -> fepha.fsm.v1.ControlSubmit
-	29, // 17: fepha.fsm.v1.Command.control_start:type_name -> fepha.fsm.v1.ControlStart
-	30, // 18: fepha.fsm.v1.Command.control_result:type_name -> fepha.fsm.v1.ControlResult
-	31, // 19: fepha.fsm.v1.Command.control_expire:type_name -> fepha.fsm.v1.ControlExpire
-	32, // 20: fepha.fsm.v1.Command.fnp:type_name -> fepha.fsm.v1.Fnp
-	33, // 21: fepha.fsm.v1.Command.fnp_receive:type_name -> fepha.fsm.v1.FnpReceive
-	35, // 22: fepha.fsm.v1.Command.condition_report:type_name -> fepha.fsm.v1.ConditionReport
-	36, // 23: fepha.fsm.v1.Command.condition_gone:type_name -> fepha.fsm.v1.ConditionGone
-	37, // 24: fepha.fsm.v1.Command.condition_ack:type_name -> fepha.fsm.v1.ConditionAck
-	2,  // 25: fepha.fsm.v1.Result.code:type_name -> fepha.fsm.v1.Result.Code
-	34, // 26: fepha.fsm.v1.Result.fnp:type_name -> fepha.fsm.v1.FnpResult
-	38, // 27: fepha.fsm.v1.Configure.nodes:type_name -> fepha.fsm.v1.Configure.Node
-	39, // 28: fepha.fsm.v1.Configure.rtus:type_name -> fepha.fsm.v1.Configure.RTU
-	40, // 29: fepha.fsm.v1.Configure.groups:type_name -> fepha.fsm.v1.Configure.Group
-	41, // 30: fepha.fsm.v1.Configure.virtual:type_name -> fepha.fsm.v1.Configure.Virtual
-	13, // 31: fepha.fsm.v1.Assign.timings:type_name -> fepha.fsm.v1.Timings
-	0,  // 32: fepha.fsm.v1.Item.kind:type_name -> fepha.fsm.v1.Kind
-	4,  // 33: fepha.fsm.v1.Item.mode:type_name -> fepha.fsm.v1.Item.Mode
-	20, // 34: fepha.fsm.v1.Events.items:type_name -> fepha.fsm.v1.Item
-	42, // 35: fepha.fsm.v1.Forget.points:type_name -> fepha.fsm.v1.Forget.Point
-	43, // 36: fepha.fsm.v1.Links.links:type_name -> fepha.fsm.v1.Links.Link
-	44, // 37: fepha.fsm.v1.Clients.clients:type_name -> fepha.fsm.v1.Clients.Client
-	0,  // 38: fepha.fsm.v1.ControlSubmit.kind:type_name -> fepha.fsm.v1.Kind
-	5,  // 39: fepha.fsm.v1.ControlSubmit.phase:type_name -> fepha.fsm.v1.ControlSubmit.Phase
-	6,  // 40: fepha.fsm.v1.ConditionReport.severity:type_name -> fepha.fsm.v1.ConditionReport.Severity
-	7,  // 41: fepha.fsm.v1.ConditionReport.scope:type_name -> fepha.fsm.v1.ConditionReport.Scope
-	3,  // 42: fepha.fsm.v1.Configure.Group.mode:type_name -> fepha.fsm.v1.Configure.Mode
-	0,  // 43: fepha.fsm.v1.Forget.Point.kind:type_name -> fepha.fsm.v1.Kind
-	1,  // 44: fepha.fsm.v1.Links.Link.state:type_name -> fepha.fsm.v1.LinkState
-	45, // [45:45] is the sub-list for method output_type
-	45, // [45:45] is the sub-list for method input_type
-	45, // [45:45] is the sub-list for extension type_name
-	45, // [45:45] is the sub-list for extension extendee
-	0,  // [0:45] is the sub-list for field type_name
+	10, // 0: fepha.fsm.v1.Entry.commands:type_name -> fepha.fsm.v1.Command
+	12, // 1: fepha.fsm.v1.Command.configure:type_name -> fepha.fsm.v1.Configure
+	13, // 2: fepha.fsm.v1.Command.config_stage:type_name -> fepha.fsm.v1.ConfigStage
+	15, // 3: fepha.fsm.v1.Command.assign:type_name -> fepha.fsm.v1.Assign
+	16, // 4: fepha.fsm.v1.Command.move:type_name -> fepha.fsm.v1.Move
+	17, // 5: fepha.fsm.v1.Command.released:type_name -> fepha.fsm.v1.Released
+	18, // 6: fepha.fsm.v1.Command.claim:type_name -> fepha.fsm.v1.Claim
+	19, // 7: fepha.fsm.v1.Command.pin:type_name -> fepha.fsm.v1.Pin
+	20, // 8: fepha.fsm.v1.Command.activated:type_name -> fepha.fsm.v1.Activated
+	22, // 9: fepha.fsm.v1.Command.events:type_name -> fepha.fsm.v1.Events
+	23, // 10: fepha.fsm.v1.Command.online:type_name -> fepha.fsm.v1.Online
+	24, // 11: fepha.fsm.v1.Command.forget:type_name -> fepha.fsm.v1.Forget
+	25, // 12: fepha.fsm.v1.Command.links:type_name -> fepha.fsm.v1.Links
+	26, // 13: fepha.fsm.v1.Command.node_state:type_name -> fepha.fsm.v1.NodeState
+	27, // 14: fepha.fsm.v1.Command.clients:type_name -> fepha.fsm.v1.Clients
+	28, // 15: fepha.fsm.v1.Command.cursor:type_name -> fepha.fsm.v1.Cursor
+	29, // 16: fepha.fsm.v1.Command.control_submit:type_name -> fepha.fsm.v1.ControlSubmit
+	30, // 17: fepha.fsm.v1.Command.control_start:type_name -> fepha.fsm.v1.ControlStart
+	31, // 18: fepha.fsm.v1.Command.control_result:type_name -> fepha.fsm.v1.ControlResult
+	32, // 19: fepha.fsm.v1.Command.control_expire:type_name -> fepha.fsm.v1.ControlExpire
+	33, // 20: fepha.fsm.v1.Command.fnp:type_name -> fepha.fsm.v1.Fnp
+	34, // 21: fepha.fsm.v1.Command.fnp_receive:type_name -> fepha.fsm.v1.FnpReceive
+	36, // 22: fepha.fsm.v1.Command.condition_report:type_name -> fepha.fsm.v1.ConditionReport
+	37, // 23: fepha.fsm.v1.Command.condition_gone:type_name -> fepha.fsm.v1.ConditionGone
+	38, // 24: fepha.fsm.v1.Command.condition_ack:type_name -> fepha.fsm.v1.ConditionAck
+	39, // 25: fepha.fsm.v1.Command.user_put:type_name -> fepha.fsm.v1.UserPut
+	40, // 26: fepha.fsm.v1.Command.user_remove:type_name -> fepha.fsm.v1.UserRemove
+	41, // 27: fepha.fsm.v1.Command.token_put:type_name -> fepha.fsm.v1.TokenPut
+	42, // 28: fepha.fsm.v1.Command.token_remove:type_name -> fepha.fsm.v1.TokenRemove
+	43, // 29: fepha.fsm.v1.Command.session_open:type_name -> fepha.fsm.v1.SessionOpen
+	44, // 30: fepha.fsm.v1.Command.session_close:type_name -> fepha.fsm.v1.SessionClose
+	45, // 31: fepha.fsm.v1.Command.access_used:type_name -> fepha.fsm.v1.AccessUsed
+	46, // 32: fepha.fsm.v1.Command.revoke:type_name -> fepha.fsm.v1.Revoke
+	3,  // 33: fepha.fsm.v1.Result.code:type_name -> fepha.fsm.v1.Result.Code
+	35, // 34: fepha.fsm.v1.Result.fnp:type_name -> fepha.fsm.v1.FnpResult
+	47, // 35: fepha.fsm.v1.Configure.nodes:type_name -> fepha.fsm.v1.Configure.Node
+	48, // 36: fepha.fsm.v1.Configure.rtus:type_name -> fepha.fsm.v1.Configure.RTU
+	49, // 37: fepha.fsm.v1.Configure.groups:type_name -> fepha.fsm.v1.Configure.Group
+	50, // 38: fepha.fsm.v1.Configure.virtual:type_name -> fepha.fsm.v1.Configure.Virtual
+	14, // 39: fepha.fsm.v1.Assign.timings:type_name -> fepha.fsm.v1.Timings
+	0,  // 40: fepha.fsm.v1.Item.kind:type_name -> fepha.fsm.v1.Kind
+	5,  // 41: fepha.fsm.v1.Item.mode:type_name -> fepha.fsm.v1.Item.Mode
+	21, // 42: fepha.fsm.v1.Events.items:type_name -> fepha.fsm.v1.Item
+	51, // 43: fepha.fsm.v1.Forget.points:type_name -> fepha.fsm.v1.Forget.Point
+	52, // 44: fepha.fsm.v1.Links.links:type_name -> fepha.fsm.v1.Links.Link
+	53, // 45: fepha.fsm.v1.Clients.clients:type_name -> fepha.fsm.v1.Clients.Client
+	0,  // 46: fepha.fsm.v1.ControlSubmit.kind:type_name -> fepha.fsm.v1.Kind
+	6,  // 47: fepha.fsm.v1.ControlSubmit.phase:type_name -> fepha.fsm.v1.ControlSubmit.Phase
+	7,  // 48: fepha.fsm.v1.ConditionReport.severity:type_name -> fepha.fsm.v1.ConditionReport.Severity
+	8,  // 49: fepha.fsm.v1.ConditionReport.scope:type_name -> fepha.fsm.v1.ConditionReport.Scope
+	2,  // 50: fepha.fsm.v1.UserPut.role:type_name -> fepha.fsm.v1.Role
+	2,  // 51: fepha.fsm.v1.TokenPut.role:type_name -> fepha.fsm.v1.Role
+	54, // 52: fepha.fsm.v1.AccessUsed.uses:type_name -> fepha.fsm.v1.AccessUsed.Use
+	4,  // 53: fepha.fsm.v1.Configure.Group.mode:type_name -> fepha.fsm.v1.Configure.Mode
+	0,  // 54: fepha.fsm.v1.Forget.Point.kind:type_name -> fepha.fsm.v1.Kind
+	1,  // 55: fepha.fsm.v1.Links.Link.state:type_name -> fepha.fsm.v1.LinkState
+	56, // [56:56] is the sub-list for method output_type
+	56, // [56:56] is the sub-list for method input_type
+	56, // [56:56] is the sub-list for extension type_name
+	56, // [56:56] is the sub-list for extension extendee
+	0,  // [0:56] is the sub-list for field type_name
 }
 
 func init() { file_fsm_proto_init() }
@@ -3816,14 +4634,23 @@ func file_fsm_proto_init() {
 		(*Command_ConditionReport)(nil),
 		(*Command_ConditionGone)(nil),
 		(*Command_ConditionAck)(nil),
+		(*Command_UserPut)(nil),
+		(*Command_UserRemove)(nil),
+		(*Command_TokenPut)(nil),
+		(*Command_TokenRemove)(nil),
+		(*Command_SessionOpen)(nil),
+		(*Command_SessionClose)(nil),
+		(*Command_AccessUsed)(nil),
+		(*Command_Revoke)(nil),
 	}
+	file_fsm_proto_msgTypes[30].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_fsm_proto_rawDesc), len(file_fsm_proto_rawDesc)),
-			NumEnums:      8,
-			NumMessages:   37,
+			NumEnums:      9,
+			NumMessages:   46,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -137,6 +137,7 @@ type Revisions struct {
 	Online        uint64                 `protobuf:"varint,9,opt,name=online,proto3" json:"online,omitempty"`
 	Fnp           uint64                 `protobuf:"varint,10,opt,name=fnp,proto3" json:"fnp,omitempty"`
 	Conditions    uint64                 `protobuf:"varint,11,opt,name=conditions,proto3" json:"conditions,omitempty"`
+	Access        uint64                 `protobuf:"varint,12,opt,name=access,proto3" json:"access,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -244,6 +245,13 @@ func (x *Revisions) GetFnp() uint64 {
 func (x *Revisions) GetConditions() uint64 {
 	if x != nil {
 		return x.Conditions
+	}
+	return 0
+}
+
+func (x *Revisions) GetAccess() uint64 {
+	if x != nil {
+		return x.Access
 	}
 	return 0
 }
@@ -1083,6 +1091,75 @@ func (x *ConditionNote) GetValues() []string {
 	return nil
 }
 
+// AccessState is who may use the station.
+type AccessState struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Users         []*AccessState_User    `protobuf:"bytes,1,rep,name=users,proto3" json:"users,omitempty"`       // by name
+	Tokens        []*AccessState_Token   `protobuf:"bytes,2,rep,name=tokens,proto3" json:"tokens,omitempty"`     // by name
+	Sessions      []*AccessState_Session `protobuf:"bytes,3,rep,name=sessions,proto3" json:"sessions,omitempty"` // by id
+	Revoked       []*AccessState_Revoked `protobuf:"bytes,4,rep,name=revoked,proto3" json:"revoked,omitempty"`   // in the order in which they were
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AccessState) Reset() {
+	*x = AccessState{}
+	mi := &file_snapshot_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AccessState) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AccessState) ProtoMessage() {}
+
+func (x *AccessState) ProtoReflect() protoreflect.Message {
+	mi := &file_snapshot_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AccessState.ProtoReflect.Descriptor instead.
+func (*AccessState) Descriptor() ([]byte, []int) {
+	return file_snapshot_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *AccessState) GetUsers() []*AccessState_User {
+	if x != nil {
+		return x.Users
+	}
+	return nil
+}
+
+func (x *AccessState) GetTokens() []*AccessState_Token {
+	if x != nil {
+		return x.Tokens
+	}
+	return nil
+}
+
+func (x *AccessState) GetSessions() []*AccessState_Session {
+	if x != nil {
+		return x.Sessions
+	}
+	return nil
+}
+
+func (x *AccessState) GetRevoked() []*AccessState_Revoked {
+	if x != nil {
+		return x.Revoked
+	}
+	return nil
+}
+
 type Note struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Kind          uint32                 `protobuf:"varint,1,opt,name=kind,proto3" json:"kind,omitempty"`
@@ -1104,7 +1181,7 @@ type Note struct {
 
 func (x *Note) Reset() {
 	*x = Note{}
-	mi := &file_snapshot_proto_msgTypes[12]
+	mi := &file_snapshot_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1116,7 +1193,7 @@ func (x *Note) String() string {
 func (*Note) ProtoMessage() {}
 
 func (x *Note) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[12]
+	mi := &file_snapshot_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1129,7 +1206,7 @@ func (x *Note) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Note.ProtoReflect.Descriptor instead.
 func (*Note) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{12}
+	return file_snapshot_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Note) GetKind() uint32 {
@@ -1234,7 +1311,7 @@ type SnapshotTail struct {
 
 func (x *SnapshotTail) Reset() {
 	*x = SnapshotTail{}
-	mi := &file_snapshot_proto_msgTypes[13]
+	mi := &file_snapshot_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1246,7 +1323,7 @@ func (x *SnapshotTail) String() string {
 func (*SnapshotTail) ProtoMessage() {}
 
 func (x *SnapshotTail) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[13]
+	mi := &file_snapshot_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1259,7 +1336,7 @@ func (x *SnapshotTail) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotTail.ProtoReflect.Descriptor instead.
 func (*SnapshotTail) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{13}
+	return file_snapshot_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *SnapshotTail) GetPoints() uint64 {
@@ -1286,7 +1363,7 @@ type RTUState_NodeLinks struct {
 
 func (x *RTUState_NodeLinks) Reset() {
 	*x = RTUState_NodeLinks{}
-	mi := &file_snapshot_proto_msgTypes[14]
+	mi := &file_snapshot_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1298,7 +1375,7 @@ func (x *RTUState_NodeLinks) String() string {
 func (*RTUState_NodeLinks) ProtoMessage() {}
 
 func (x *RTUState_NodeLinks) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[14]
+	mi := &file_snapshot_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1338,7 +1415,7 @@ type GroupState_NodeClients struct {
 
 func (x *GroupState_NodeClients) Reset() {
 	*x = GroupState_NodeClients{}
-	mi := &file_snapshot_proto_msgTypes[15]
+	mi := &file_snapshot_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1350,7 +1427,7 @@ func (x *GroupState_NodeClients) String() string {
 func (*GroupState_NodeClients) ProtoMessage() {}
 
 func (x *GroupState_NodeClients) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[15]
+	mi := &file_snapshot_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1392,7 +1469,7 @@ type GroupState_Slot struct {
 
 func (x *GroupState_Slot) Reset() {
 	*x = GroupState_Slot{}
-	mi := &file_snapshot_proto_msgTypes[16]
+	mi := &file_snapshot_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1404,7 +1481,7 @@ func (x *GroupState_Slot) String() string {
 func (*GroupState_Slot) ProtoMessage() {}
 
 func (x *GroupState_Slot) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[16]
+	mi := &file_snapshot_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1461,7 +1538,7 @@ type FnpMailbox_Message struct {
 
 func (x *FnpMailbox_Message) Reset() {
 	*x = FnpMailbox_Message{}
-	mi := &file_snapshot_proto_msgTypes[17]
+	mi := &file_snapshot_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1473,7 +1550,7 @@ func (x *FnpMailbox_Message) String() string {
 func (*FnpMailbox_Message) ProtoMessage() {}
 
 func (x *FnpMailbox_Message) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[17]
+	mi := &file_snapshot_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1534,7 +1611,7 @@ type FnpMailbox_Delivered struct {
 
 func (x *FnpMailbox_Delivered) Reset() {
 	*x = FnpMailbox_Delivered{}
-	mi := &file_snapshot_proto_msgTypes[18]
+	mi := &file_snapshot_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1546,7 +1623,7 @@ func (x *FnpMailbox_Delivered) String() string {
 func (*FnpMailbox_Delivered) ProtoMessage() {}
 
 func (x *FnpMailbox_Delivered) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[18]
+	mi := &file_snapshot_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1588,7 +1665,7 @@ type FnpMailbox_Session struct {
 
 func (x *FnpMailbox_Session) Reset() {
 	*x = FnpMailbox_Session{}
-	mi := &file_snapshot_proto_msgTypes[19]
+	mi := &file_snapshot_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1600,7 +1677,7 @@ func (x *FnpMailbox_Session) String() string {
 func (*FnpMailbox_Session) ProtoMessage() {}
 
 func (x *FnpMailbox_Session) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[19]
+	mi := &file_snapshot_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1655,7 +1732,7 @@ type ConditionState_Report struct {
 
 func (x *ConditionState_Report) Reset() {
 	*x = ConditionState_Report{}
-	mi := &file_snapshot_proto_msgTypes[20]
+	mi := &file_snapshot_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1667,7 +1744,7 @@ func (x *ConditionState_Report) String() string {
 func (*ConditionState_Report) ProtoMessage() {}
 
 func (x *ConditionState_Report) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[20]
+	mi := &file_snapshot_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1714,7 +1791,7 @@ type ConditionsState_Gone struct {
 
 func (x *ConditionsState_Gone) Reset() {
 	*x = ConditionsState_Gone{}
-	mi := &file_snapshot_proto_msgTypes[21]
+	mi := &file_snapshot_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1726,7 +1803,7 @@ func (x *ConditionsState_Gone) String() string {
 func (*ConditionsState_Gone) ProtoMessage() {}
 
 func (x *ConditionsState_Gone) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[21]
+	mi := &file_snapshot_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1756,6 +1833,334 @@ func (x *ConditionsState_Gone) GetUntilMs() int64 {
 	return 0
 }
 
+type AccessState_User struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Role          Role                   `protobuf:"varint,2,opt,name=role,proto3,enum=fepha.fsm.v1.Role" json:"role,omitempty"`
+	Hash          string                 `protobuf:"bytes,3,opt,name=hash,proto3" json:"hash,omitempty"`
+	ExpiresMs     int64                  `protobuf:"varint,4,opt,name=expires_ms,json=expiresMs,proto3" json:"expires_ms,omitempty"`
+	CreatedMs     int64                  `protobuf:"varint,5,opt,name=created_ms,json=createdMs,proto3" json:"created_ms,omitempty"`
+	UsedMs        int64                  `protobuf:"varint,6,opt,name=used_ms,json=usedMs,proto3" json:"used_ms,omitempty"`
+	Revision      uint64                 `protobuf:"varint,7,opt,name=revision,proto3" json:"revision,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AccessState_User) Reset() {
+	*x = AccessState_User{}
+	mi := &file_snapshot_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AccessState_User) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AccessState_User) ProtoMessage() {}
+
+func (x *AccessState_User) ProtoReflect() protoreflect.Message {
+	mi := &file_snapshot_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AccessState_User.ProtoReflect.Descriptor instead.
+func (*AccessState_User) Descriptor() ([]byte, []int) {
+	return file_snapshot_proto_rawDescGZIP(), []int{12, 0}
+}
+
+func (x *AccessState_User) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *AccessState_User) GetRole() Role {
+	if x != nil {
+		return x.Role
+	}
+	return Role_ROLE_NONE
+}
+
+func (x *AccessState_User) GetHash() string {
+	if x != nil {
+		return x.Hash
+	}
+	return ""
+}
+
+func (x *AccessState_User) GetExpiresMs() int64 {
+	if x != nil {
+		return x.ExpiresMs
+	}
+	return 0
+}
+
+func (x *AccessState_User) GetCreatedMs() int64 {
+	if x != nil {
+		return x.CreatedMs
+	}
+	return 0
+}
+
+func (x *AccessState_User) GetUsedMs() int64 {
+	if x != nil {
+		return x.UsedMs
+	}
+	return 0
+}
+
+func (x *AccessState_User) GetRevision() uint64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
+}
+
+type AccessState_Token struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Role          Role                   `protobuf:"varint,2,opt,name=role,proto3,enum=fepha.fsm.v1.Role" json:"role,omitempty"`
+	Sha256        []byte                 `protobuf:"bytes,3,opt,name=sha256,proto3" json:"sha256,omitempty"`
+	ExpiresMs     int64                  `protobuf:"varint,4,opt,name=expires_ms,json=expiresMs,proto3" json:"expires_ms,omitempty"`
+	CreatedMs     int64                  `protobuf:"varint,5,opt,name=created_ms,json=createdMs,proto3" json:"created_ms,omitempty"`
+	UsedMs        int64                  `protobuf:"varint,6,opt,name=used_ms,json=usedMs,proto3" json:"used_ms,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AccessState_Token) Reset() {
+	*x = AccessState_Token{}
+	mi := &file_snapshot_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AccessState_Token) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AccessState_Token) ProtoMessage() {}
+
+func (x *AccessState_Token) ProtoReflect() protoreflect.Message {
+	mi := &file_snapshot_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AccessState_Token.ProtoReflect.Descriptor instead.
+func (*AccessState_Token) Descriptor() ([]byte, []int) {
+	return file_snapshot_proto_rawDescGZIP(), []int{12, 1}
+}
+
+func (x *AccessState_Token) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *AccessState_Token) GetRole() Role {
+	if x != nil {
+		return x.Role
+	}
+	return Role_ROLE_NONE
+}
+
+func (x *AccessState_Token) GetSha256() []byte {
+	if x != nil {
+		return x.Sha256
+	}
+	return nil
+}
+
+func (x *AccessState_Token) GetExpiresMs() int64 {
+	if x != nil {
+		return x.ExpiresMs
+	}
+	return 0
+}
+
+func (x *AccessState_Token) GetCreatedMs() int64 {
+	if x != nil {
+		return x.CreatedMs
+	}
+	return 0
+}
+
+func (x *AccessState_Token) GetUsedMs() int64 {
+	if x != nil {
+		return x.UsedMs
+	}
+	return 0
+}
+
+type AccessState_Session struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            []byte                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	User          string                 `protobuf:"bytes,2,opt,name=user,proto3" json:"user,omitempty"`
+	Address       string                 `protobuf:"bytes,3,opt,name=address,proto3" json:"address,omitempty"`
+	OpenedMs      int64                  `protobuf:"varint,4,opt,name=opened_ms,json=openedMs,proto3" json:"opened_ms,omitempty"`
+	UsedMs        int64                  `protobuf:"varint,5,opt,name=used_ms,json=usedMs,proto3" json:"used_ms,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AccessState_Session) Reset() {
+	*x = AccessState_Session{}
+	mi := &file_snapshot_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AccessState_Session) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AccessState_Session) ProtoMessage() {}
+
+func (x *AccessState_Session) ProtoReflect() protoreflect.Message {
+	mi := &file_snapshot_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AccessState_Session.ProtoReflect.Descriptor instead.
+func (*AccessState_Session) Descriptor() ([]byte, []int) {
+	return file_snapshot_proto_rawDescGZIP(), []int{12, 2}
+}
+
+func (x *AccessState_Session) GetId() []byte {
+	if x != nil {
+		return x.Id
+	}
+	return nil
+}
+
+func (x *AccessState_Session) GetUser() string {
+	if x != nil {
+		return x.User
+	}
+	return ""
+}
+
+func (x *AccessState_Session) GetAddress() string {
+	if x != nil {
+		return x.Address
+	}
+	return ""
+}
+
+func (x *AccessState_Session) GetOpenedMs() int64 {
+	if x != nil {
+		return x.OpenedMs
+	}
+	return 0
+}
+
+func (x *AccessState_Session) GetUsedMs() int64 {
+	if x != nil {
+		return x.UsedMs
+	}
+	return 0
+}
+
+type AccessState_Revoked struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Serial        string                 `protobuf:"bytes,1,opt,name=serial,proto3" json:"serial,omitempty"`
+	Name          string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	Reason        string                 `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	Origin        string                 `protobuf:"bytes,4,opt,name=origin,proto3" json:"origin,omitempty"`
+	AtMs          int64                  `protobuf:"varint,5,opt,name=at_ms,json=atMs,proto3" json:"at_ms,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AccessState_Revoked) Reset() {
+	*x = AccessState_Revoked{}
+	mi := &file_snapshot_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AccessState_Revoked) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AccessState_Revoked) ProtoMessage() {}
+
+func (x *AccessState_Revoked) ProtoReflect() protoreflect.Message {
+	mi := &file_snapshot_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AccessState_Revoked.ProtoReflect.Descriptor instead.
+func (*AccessState_Revoked) Descriptor() ([]byte, []int) {
+	return file_snapshot_proto_rawDescGZIP(), []int{12, 3}
+}
+
+func (x *AccessState_Revoked) GetSerial() string {
+	if x != nil {
+		return x.Serial
+	}
+	return ""
+}
+
+func (x *AccessState_Revoked) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *AccessState_Revoked) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *AccessState_Revoked) GetOrigin() string {
+	if x != nil {
+		return x.Origin
+	}
+	return ""
+}
+
+func (x *AccessState_Revoked) GetAtMs() int64 {
+	if x != nil {
+		return x.AtMs
+	}
+	return 0
+}
+
 var File_snapshot_proto protoreflect.FileDescriptor
 
 const file_snapshot_proto_rawDesc = "" +
@@ -1770,7 +2175,7 @@ const file_snapshot_proto_rawDesc = "" +
 	"epochFloor\x125\n" +
 	"\trevisions\x18\x06 \x01(\v2\x17.fepha.fsm.v1.RevisionsR\trevisions\x12%\n" +
 	"\x0econtrol_number\x18\a \x01(\x04R\rcontrolNumber\x12!\n" +
-	"\fconfig_stage\x18\b \x01(\x04R\vconfigStage\"\xa1\x02\n" +
+	"\fconfig_stage\x18\b \x01(\x04R\vconfigStage\"\xb9\x02\n" +
 	"\tRevisions\x12\x16\n" +
 	"\x06config\x18\x01 \x01(\x04R\x06config\x12\x1c\n" +
 	"\tresources\x18\x02 \x01(\x04R\tresources\x12\x14\n" +
@@ -1785,7 +2190,8 @@ const file_snapshot_proto_rawDesc = "" +
 	" \x01(\x04R\x03fnp\x12\x1e\n" +
 	"\n" +
 	"conditions\x18\v \x01(\x04R\n" +
-	"conditions\"\x8e\x02\n" +
+	"conditions\x12\x16\n" +
+	"\x06access\x18\f \x01(\x04R\x06access\"\x8e\x02\n" +
 	"\rResourceState\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
 	"\x05owner\x18\x02 \x01(\tR\x05owner\x12\x14\n" +
@@ -1892,7 +2298,43 @@ const file_snapshot_proto_rawDesc = "" +
 	"\x04kind\x18\x02 \x01(\tR\x04kind\x12\x16\n" +
 	"\x06change\x18\x03 \x01(\rR\x06change\x12\x1a\n" +
 	"\bseverity\x18\x04 \x01(\rR\bseverity\x12\x16\n" +
-	"\x06values\x18\x05 \x03(\tR\x06values\"\xe2\x02\n" +
+	"\x06values\x18\x05 \x03(\tR\x06values\"\xf4\x06\n" +
+	"\vAccessState\x124\n" +
+	"\x05users\x18\x01 \x03(\v2\x1e.fepha.fsm.v1.AccessState.UserR\x05users\x127\n" +
+	"\x06tokens\x18\x02 \x03(\v2\x1f.fepha.fsm.v1.AccessState.TokenR\x06tokens\x12=\n" +
+	"\bsessions\x18\x03 \x03(\v2!.fepha.fsm.v1.AccessState.SessionR\bsessions\x12;\n" +
+	"\arevoked\x18\x04 \x03(\v2!.fepha.fsm.v1.AccessState.RevokedR\arevoked\x1a\xc9\x01\n" +
+	"\x04User\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12&\n" +
+	"\x04role\x18\x02 \x01(\x0e2\x12.fepha.fsm.v1.RoleR\x04role\x12\x12\n" +
+	"\x04hash\x18\x03 \x01(\tR\x04hash\x12\x1d\n" +
+	"\n" +
+	"expires_ms\x18\x04 \x01(\x03R\texpiresMs\x12\x1d\n" +
+	"\n" +
+	"created_ms\x18\x05 \x01(\x03R\tcreatedMs\x12\x17\n" +
+	"\aused_ms\x18\x06 \x01(\x03R\x06usedMs\x12\x1a\n" +
+	"\brevision\x18\a \x01(\x04R\brevision\x1a\xb2\x01\n" +
+	"\x05Token\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12&\n" +
+	"\x04role\x18\x02 \x01(\x0e2\x12.fepha.fsm.v1.RoleR\x04role\x12\x16\n" +
+	"\x06sha256\x18\x03 \x01(\fR\x06sha256\x12\x1d\n" +
+	"\n" +
+	"expires_ms\x18\x04 \x01(\x03R\texpiresMs\x12\x1d\n" +
+	"\n" +
+	"created_ms\x18\x05 \x01(\x03R\tcreatedMs\x12\x17\n" +
+	"\aused_ms\x18\x06 \x01(\x03R\x06usedMs\x1a}\n" +
+	"\aSession\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\fR\x02id\x12\x12\n" +
+	"\x04user\x18\x02 \x01(\tR\x04user\x12\x18\n" +
+	"\aaddress\x18\x03 \x01(\tR\aaddress\x12\x1b\n" +
+	"\topened_ms\x18\x04 \x01(\x03R\bopenedMs\x12\x17\n" +
+	"\aused_ms\x18\x05 \x01(\x03R\x06usedMs\x1az\n" +
+	"\aRevoked\x12\x16\n" +
+	"\x06serial\x18\x01 \x01(\tR\x06serial\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12\x16\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\x12\x16\n" +
+	"\x06origin\x18\x04 \x01(\tR\x06origin\x12\x13\n" +
+	"\x05at_ms\x18\x05 \x01(\x03R\x04atMs\"\xe2\x02\n" +
 	"\x04Note\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\rR\x04kind\x12\x1a\n" +
 	"\bresource\x18\x02 \x01(\tR\bresource\x12\x14\n" +
@@ -1924,7 +2366,7 @@ func file_snapshot_proto_rawDescGZIP() []byte {
 	return file_snapshot_proto_rawDescData
 }
 
-var file_snapshot_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
+var file_snapshot_proto_msgTypes = make([]protoimpl.MessageInfo, 27)
 var file_snapshot_proto_goTypes = []any{
 	(*SnapshotHead)(nil),           // 0: fepha.fsm.v1.SnapshotHead
 	(*Revisions)(nil),              // 1: fepha.fsm.v1.Revisions
@@ -1938,46 +2380,58 @@ var file_snapshot_proto_goTypes = []any{
 	(*ConditionState)(nil),         // 9: fepha.fsm.v1.ConditionState
 	(*ConditionsState)(nil),        // 10: fepha.fsm.v1.ConditionsState
 	(*ConditionNote)(nil),          // 11: fepha.fsm.v1.ConditionNote
-	(*Note)(nil),                   // 12: fepha.fsm.v1.Note
-	(*SnapshotTail)(nil),           // 13: fepha.fsm.v1.SnapshotTail
-	(*RTUState_NodeLinks)(nil),     // 14: fepha.fsm.v1.RTUState.NodeLinks
-	(*GroupState_NodeClients)(nil), // 15: fepha.fsm.v1.GroupState.NodeClients
-	(*GroupState_Slot)(nil),        // 16: fepha.fsm.v1.GroupState.Slot
-	(*FnpMailbox_Message)(nil),     // 17: fepha.fsm.v1.FnpMailbox.Message
-	(*FnpMailbox_Delivered)(nil),   // 18: fepha.fsm.v1.FnpMailbox.Delivered
-	(*FnpMailbox_Session)(nil),     // 19: fepha.fsm.v1.FnpMailbox.Session
-	(*ConditionState_Report)(nil),  // 20: fepha.fsm.v1.ConditionState.Report
-	(*ConditionsState_Gone)(nil),   // 21: fepha.fsm.v1.ConditionsState.Gone
-	(*Timings)(nil),                // 22: fepha.fsm.v1.Timings
-	(*ControlSubmit)(nil),          // 23: fepha.fsm.v1.ControlSubmit
-	(*Links_Link)(nil),             // 24: fepha.fsm.v1.Links.Link
-	(*Clients_Client)(nil),         // 25: fepha.fsm.v1.Clients.Client
-	(*ConditionReport)(nil),        // 26: fepha.fsm.v1.ConditionReport
+	(*AccessState)(nil),            // 12: fepha.fsm.v1.AccessState
+	(*Note)(nil),                   // 13: fepha.fsm.v1.Note
+	(*SnapshotTail)(nil),           // 14: fepha.fsm.v1.SnapshotTail
+	(*RTUState_NodeLinks)(nil),     // 15: fepha.fsm.v1.RTUState.NodeLinks
+	(*GroupState_NodeClients)(nil), // 16: fepha.fsm.v1.GroupState.NodeClients
+	(*GroupState_Slot)(nil),        // 17: fepha.fsm.v1.GroupState.Slot
+	(*FnpMailbox_Message)(nil),     // 18: fepha.fsm.v1.FnpMailbox.Message
+	(*FnpMailbox_Delivered)(nil),   // 19: fepha.fsm.v1.FnpMailbox.Delivered
+	(*FnpMailbox_Session)(nil),     // 20: fepha.fsm.v1.FnpMailbox.Session
+	(*ConditionState_Report)(nil),  // 21: fepha.fsm.v1.ConditionState.Report
+	(*ConditionsState_Gone)(nil),   // 22: fepha.fsm.v1.ConditionsState.Gone
+	(*AccessState_User)(nil),       // 23: fepha.fsm.v1.AccessState.User
+	(*AccessState_Token)(nil),      // 24: fepha.fsm.v1.AccessState.Token
+	(*AccessState_Session)(nil),    // 25: fepha.fsm.v1.AccessState.Session
+	(*AccessState_Revoked)(nil),    // 26: fepha.fsm.v1.AccessState.Revoked
+	(*Timings)(nil),                // 27: fepha.fsm.v1.Timings
+	(*ControlSubmit)(nil),          // 28: fepha.fsm.v1.ControlSubmit
+	(*Links_Link)(nil),             // 29: fepha.fsm.v1.Links.Link
+	(*Clients_Client)(nil),         // 30: fepha.fsm.v1.Clients.Client
+	(*ConditionReport)(nil),        // 31: fepha.fsm.v1.ConditionReport
+	(Role)(0),                      // 32: fepha.fsm.v1.Role
 }
 var file_snapshot_proto_depIdxs = []int32{
 	1,  // 0: fepha.fsm.v1.SnapshotHead.revisions:type_name -> fepha.fsm.v1.Revisions
-	22, // 1: fepha.fsm.v1.ResourceState.timings:type_name -> fepha.fsm.v1.Timings
-	14, // 2: fepha.fsm.v1.RTUState.links:type_name -> fepha.fsm.v1.RTUState.NodeLinks
-	16, // 3: fepha.fsm.v1.GroupState.slots:type_name -> fepha.fsm.v1.GroupState.Slot
-	15, // 4: fepha.fsm.v1.GroupState.clients:type_name -> fepha.fsm.v1.GroupState.NodeClients
-	23, // 5: fepha.fsm.v1.ControlState.submit:type_name -> fepha.fsm.v1.ControlSubmit
-	17, // 6: fepha.fsm.v1.FnpMailbox.messages:type_name -> fepha.fsm.v1.FnpMailbox.Message
-	19, // 7: fepha.fsm.v1.FnpMailbox.sessions:type_name -> fepha.fsm.v1.FnpMailbox.Session
-	20, // 8: fepha.fsm.v1.ConditionState.reports:type_name -> fepha.fsm.v1.ConditionState.Report
+	27, // 1: fepha.fsm.v1.ResourceState.timings:type_name -> fepha.fsm.v1.Timings
+	15, // 2: fepha.fsm.v1.RTUState.links:type_name -> fepha.fsm.v1.RTUState.NodeLinks
+	17, // 3: fepha.fsm.v1.GroupState.slots:type_name -> fepha.fsm.v1.GroupState.Slot
+	16, // 4: fepha.fsm.v1.GroupState.clients:type_name -> fepha.fsm.v1.GroupState.NodeClients
+	28, // 5: fepha.fsm.v1.ControlState.submit:type_name -> fepha.fsm.v1.ControlSubmit
+	18, // 6: fepha.fsm.v1.FnpMailbox.messages:type_name -> fepha.fsm.v1.FnpMailbox.Message
+	20, // 7: fepha.fsm.v1.FnpMailbox.sessions:type_name -> fepha.fsm.v1.FnpMailbox.Session
+	21, // 8: fepha.fsm.v1.ConditionState.reports:type_name -> fepha.fsm.v1.ConditionState.Report
 	9,  // 9: fepha.fsm.v1.ConditionsState.present:type_name -> fepha.fsm.v1.ConditionState
-	21, // 10: fepha.fsm.v1.ConditionsState.gone:type_name -> fepha.fsm.v1.ConditionsState.Gone
-	22, // 11: fepha.fsm.v1.Note.timings:type_name -> fepha.fsm.v1.Timings
-	11, // 12: fepha.fsm.v1.Note.condition:type_name -> fepha.fsm.v1.ConditionNote
-	24, // 13: fepha.fsm.v1.RTUState.NodeLinks.links:type_name -> fepha.fsm.v1.Links.Link
-	25, // 14: fepha.fsm.v1.GroupState.NodeClients.clients:type_name -> fepha.fsm.v1.Clients.Client
-	18, // 15: fepha.fsm.v1.FnpMailbox.Session.streams:type_name -> fepha.fsm.v1.FnpMailbox.Delivered
-	26, // 16: fepha.fsm.v1.ConditionState.Report.report:type_name -> fepha.fsm.v1.ConditionReport
-	9,  // 17: fepha.fsm.v1.ConditionsState.Gone.condition:type_name -> fepha.fsm.v1.ConditionState
-	18, // [18:18] is the sub-list for method output_type
-	18, // [18:18] is the sub-list for method input_type
-	18, // [18:18] is the sub-list for extension type_name
-	18, // [18:18] is the sub-list for extension extendee
-	0,  // [0:18] is the sub-list for field type_name
+	22, // 10: fepha.fsm.v1.ConditionsState.gone:type_name -> fepha.fsm.v1.ConditionsState.Gone
+	23, // 11: fepha.fsm.v1.AccessState.users:type_name -> fepha.fsm.v1.AccessState.User
+	24, // 12: fepha.fsm.v1.AccessState.tokens:type_name -> fepha.fsm.v1.AccessState.Token
+	25, // 13: fepha.fsm.v1.AccessState.sessions:type_name -> fepha.fsm.v1.AccessState.Session
+	26, // 14: fepha.fsm.v1.AccessState.revoked:type_name -> fepha.fsm.v1.AccessState.Revoked
+	27, // 15: fepha.fsm.v1.Note.timings:type_name -> fepha.fsm.v1.Timings
+	11, // 16: fepha.fsm.v1.Note.condition:type_name -> fepha.fsm.v1.ConditionNote
+	29, // 17: fepha.fsm.v1.RTUState.NodeLinks.links:type_name -> fepha.fsm.v1.Links.Link
+	30, // 18: fepha.fsm.v1.GroupState.NodeClients.clients:type_name -> fepha.fsm.v1.Clients.Client
+	19, // 19: fepha.fsm.v1.FnpMailbox.Session.streams:type_name -> fepha.fsm.v1.FnpMailbox.Delivered
+	31, // 20: fepha.fsm.v1.ConditionState.Report.report:type_name -> fepha.fsm.v1.ConditionReport
+	9,  // 21: fepha.fsm.v1.ConditionsState.Gone.condition:type_name -> fepha.fsm.v1.ConditionState
+	32, // 22: fepha.fsm.v1.AccessState.User.role:type_name -> fepha.fsm.v1.Role
+	32, // 23: fepha.fsm.v1.AccessState.Token.role:type_name -> fepha.fsm.v1.Role
+	24, // [24:24] is the sub-list for method output_type
+	24, // [24:24] is the sub-list for method input_type
+	24, // [24:24] is the sub-list for extension type_name
+	24, // [24:24] is the sub-list for extension extendee
+	0,  // [0:24] is the sub-list for field type_name
 }
 
 func init() { file_snapshot_proto_init() }
@@ -1992,7 +2446,7 @@ func file_snapshot_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_snapshot_proto_rawDesc), len(file_snapshot_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   22,
+			NumMessages:   27,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
