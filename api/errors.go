@@ -1,15 +1,8 @@
 package api
 
 import (
-	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
-
-	"github.com/fepha/fepha/fsm"
-	"github.com/fepha/fepha/fsm/fsmpb"
-	"github.com/fepha/fepha/replica"
 )
 
 // Code is the kind of an Error, fixed for programs.
@@ -36,52 +29,15 @@ type Error struct {
 
 func (e *Error) Error() string { return e.Message }
 
-func invalid(format string, args ...any) error {
-	return &Error{http.StatusBadRequest, CodeInvalid, fmt.Sprintf(format, args...)}
+// Invalid makes an error one about what was asked for.
+func Invalid(err error) error {
+	return &Error{http.StatusBadRequest, CodeInvalid, err.Error()}
 }
 
-func notFound(format string, args ...any) error {
-	return &Error{http.StatusNotFound, CodeNotFound, fmt.Sprintf(format, args...)}
-}
-
-func conflict(format string, args ...any) error {
-	return &Error{http.StatusConflict, CodeConflict, fmt.Sprintf(format, args...)}
-}
-
-func forbidden(format string, args ...any) error {
-	return &Error{http.StatusForbidden, CodeUnauthorised, fmt.Sprintf(format, args...)}
-}
-
-func writeError(w http.ResponseWriter, err error) {
-	e, ok := errors.AsType[*Error](err)
-	switch {
-	case ok:
-	case errors.Is(err, replica.ErrNoLeader), errors.Is(err, replica.ErrNotLeader), errors.Is(err, replica.ErrUnknownOutcome),
-		errors.Is(err, replica.ErrClosed), errors.Is(err, context.DeadlineExceeded):
-		e = &Error{http.StatusServiceUnavailable, CodeNoLeader, err.Error()}
-	case errors.Is(err, replica.ErrUnknownNode):
-		e = &Error{http.StatusNotFound, CodeNotFound, err.Error()}
-	case errors.Is(err, fsm.ErrNotSnapshot), errors.Is(err, fsm.ErrDamaged):
-		e = &Error{http.StatusBadRequest, CodeInvalid, err.Error()}
-	case errors.Is(err, replica.ErrOverloaded):
-		e = &Error{http.StatusServiceUnavailable, CodeOverloaded, err.Error()}
-	default:
-		e = &Error{http.StatusInternalServerError, CodeInternal, err.Error()}
+// Conflict makes an error one about how the station is just now.
+func Conflict(err error) error {
+	if e, ok := errors.AsType[*Error](err); ok && e.Code == CodeNoLeader {
+		return err
 	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(e.Status)
-	_ = json.NewEncoder(w).Encode(e)
-}
-
-// refused turns the state machine's refusal into an Error; nil if it agreed.
-func refused(r replica.Result) error {
-	switch r.GetCode() {
-	case fsmpb.Result_OK, fsmpb.Result_DUPLICATE:
-		return nil
-	case fsmpb.Result_NOT_FOUND:
-		return notFound("%s", r.GetMessage())
-	case fsmpb.Result_INVALID:
-		return invalid("%s", r.GetMessage())
-	}
-	return conflict("%s", r.GetMessage())
+	return &Error{http.StatusConflict, CodeConflict, err.Error()}
 }

@@ -1,39 +1,8 @@
 package api
 
-import (
-	"fmt"
-	"net/http"
-)
-
 // Health is the answer of /livez and /readyz, for supervisors and balancers. It
 // tells nothing else, since anybody may ask.
 type Health struct {
 	OK     bool   `json:"ok"`
 	Reason string `json:"reason,omitempty"`
-}
-
-// live says that the process answers. A node that hangs ends itself.
-func (s *Server) live(w http.ResponseWriter, _ *http.Request) error {
-	return reply(w, Health{OK: true})
-}
-
-// readyLag is how many entries a node may be behind what is committed and still
-// be ready.
-const readyLag = 1000
-
-// ready says that the node takes part: it follows a leader that a quorum
-// follows, and has about all that is committed. Otherwise the status is 503.
-func (s *Server) ready(w http.ResponseWriter, _ *http.Request) error {
-	health := Health{OK: true}
-	switch info := s.cfg.Node.Info(); {
-	case !info.Quorum:
-		health = Health{Reason: "no quorum"}
-	case info.AppliedIndex+readyLag < info.CommitIndex:
-		health = Health{Reason: fmt.Sprintf("%d entries behind", info.CommitIndex-info.AppliedIndex)}
-	}
-	if !health.OK {
-		w.Header().Set("Content-Type", "application/json")
-		w.WriteHeader(http.StatusServiceUnavailable)
-	}
-	return reply(w, health)
 }

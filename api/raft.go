@@ -1,12 +1,5 @@
 package api
 
-import (
-	"net/http"
-
-	"github.com/fepha/fepha/fsm"
-	"github.com/fepha/fepha/replica"
-)
-
 // RaftStatus is the group as this node sees it.
 type RaftStatus struct {
 	Node         string     `json:"node"`
@@ -33,34 +26,6 @@ type RaftPeer struct {
 	LastContactMs int64  `json:"last_contact_ms"`
 }
 
-func (s *Server) raftStatus(w http.ResponseWriter, _ *http.Request) error {
-	info, metrics := s.cfg.Node.Info(), s.cfg.Node.Metrics()
-	return reply(w, RaftStatus{
-		Node: info.ID, State: info.State, Leader: info.Leader, Term: info.Term,
-		CommitIndex: info.CommitIndex, AppliedIndex: info.AppliedIndex, LastIndex: info.LastIndex,
-		Quorum: info.Quorum, Lease: info.Lease, LeaseLeftMs: info.LeaseLeft.Milliseconds(),
-		CommitP50Us: metrics.CommitLatencyP50.Microseconds(), CommitP99Us: metrics.CommitLatencyP99.Microseconds(),
-		Peers: s.peers(info),
-	})
-}
-
-func (s *Server) raftPeers(w http.ResponseWriter, _ *http.Request) error {
-	return reply(w, s.peers(s.cfg.Node.Info()))
-}
-
-func (s *Server) peers(info replica.Info) []RaftPeer {
-	peers := make([]RaftPeer, 0, len(info.Peers))
-	s.cfg.Node.View(func(state *fsm.State) {
-		for _, p := range info.Peers {
-			peers = append(peers, RaftPeer{
-				NodeStatus: s.nodeStatus(state, p), Address: p.Address, Voter: p.Voter,
-				AppliedIndex: p.AppliedIndex, LastContactMs: p.LastContact.Milliseconds(),
-			})
-		}
-	})
-	return peers
-}
-
 // PeerRequest is the body of a transfer of leadership and of a change of members.
 type PeerRequest struct {
 	ID      string `json:"id"`                // node; empty on a transfer: the most up-to-date FEP
@@ -71,88 +36,4 @@ type PeerRequest struct {
 type Done struct {
 	Done  bool   `json:"done"`
 	Index uint64 `json:"index,omitempty"` // of the last log entry in a snapshot
-}
-
-func (s *Server) transferLeadership(w http.ResponseWriter, r *http.Request) error {
-	return s.changeGroup(w, r, func(req PeerRequest) error {
-		if req.Address != "" {
-			return invalid("address: expected none")
-		}
-		return s.cfg.Node.Transfer(r.Context(), req.ID)
-	})
-}
-
-func (s *Server) addPeer(w http.ResponseWriter, r *http.Request) error {
-	return s.changeGroup(w, r, func(req PeerRequest) error {
-		if req.ID == "" || req.Address == "" {
-			return invalid("id %q, address %q: expected a node's id and its host:port", req.ID, req.Address)
-		}
-		return s.cfg.Node.AddPeer(r.Context(), req.ID, req.Address)
-	})
-}
-
-func (s *Server) removePeer(w http.ResponseWriter, r *http.Request) error {
-	return s.changeGroup(w, r, func(req PeerRequest) error {
-		if req.ID == "" || req.Address != "" {
-			return invalid("id %q, address %q: expected a node's id alone", req.ID, req.Address)
-		}
-		return s.cfg.Node.RemovePeer(r.Context(), req.ID)
-	})
-}
-
-// changeGroup reads a PeerRequest and does what it asks for.
-func (s *Server) changeGroup(w http.ResponseWriter, r *http.Request, change func(PeerRequest) error) error {
-	var req PeerRequest
-	if err := decode(r, &req); err != nil {
-		return err
-	}
-	if err := change(req); err != nil {
-		return err
-	}
-	return reply(w, Done{Done: true})
-}
-
-// takeSnapshot has this node write a snapshot to its disk and cut its log.
-func (s *Server) takeSnapshot(w http.ResponseWriter, r *http.Request) error {
-	if err := takesLong(w, snapshotTimeout); err != nil {
-		return err
-	}
-	index, err := s.cfg.Node.Snapshot(r.Context())
-	if err != nil {
-		return err
-	}
-	return reply(w, Done{Done: true, Index: index})
-}
-
-// downloadSnapshot answers with the replicated state as this node has it, in the
-// form that restoreSnapshot reads. It carries its own checksum, which shows
-// whether it was cut short.
-func (s *Server) downloadSnapshot(w http.ResponseWriter, _ *http.Request) error {
-	if err := takesLong(w, snapshotTimeout); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/octet-stream")
-	w.Header().Set("Content-Disposition", `attachment; filename="fepha.snapshot"`)
-	if _, err := s.cfg.Node.WriteSnapshot(w); err != nil {
-		panic(http.ErrAbortHandler) // so that the client sees that it is cut short
-	}
-	return nil
-}
-
-// restoreSnapshot replaces the state of the whole station by the body. Only the
-// leader can.
-func (s *Server) restoreSnapshot(w http.ResponseWriter, r *http.Request) error {
-	switch info := s.cfg.Node.Info(); {
-	case info.Leader == "":
-		return replica.ErrNoLeader
-	case info.Leader != info.ID:
-		return conflict("only the leader can restore a snapshot: ask %s", info.Leader)
-	}
-	if err := takesLong(w, snapshotTimeout); err != nil {
-		return err
-	}
-	if err := s.cfg.Node.Restore(r.Context(), r.Body); err != nil {
-		return err
-	}
-	return reply(w, Done{Done: true})
 }

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/fepha/fepha/api"
+	"github.com/fepha/fepha/api/client"
 	"github.com/fepha/fepha/configs"
 	"github.com/fepha/fepha/fsm/fsmpb"
 	"github.com/fepha/fepha/replica"
@@ -74,10 +75,10 @@ func (c *configurator) stageAll(ctx context.Context, bundle []byte, stage, index
 				errs[i] = c.Stage(ctx, bundle, stage, index)
 				return
 			}
-			client, err := c.client(n)
+			other, err := c.client(n)
 			if err == nil {
-				defer client.HTTP.CloseIdleConnections()
-				err = client.StageConfig(ctx, bundle, stage, index)
+				defer other.HTTP.CloseIdleConnections()
+				err = other.StageConfig(ctx, bundle, stage, index)
 			}
 			errs[i] = err
 		})
@@ -136,13 +137,13 @@ func (c *configurator) follows(ctx context.Context, n configs.Node, digest strin
 	if n.ID == c.node.ID() {
 		return c.waitInForce(ctx, digest)
 	}
-	client, err := c.client(n)
+	other, err := c.client(n)
 	if err != nil {
 		return err
 	}
-	defer client.HTTP.CloseIdleConnections()
+	defer other.HTTP.CloseIdleConnections()
 	for {
-		if s, err := client.Config(ctx); err == nil && s.Digest == digest {
+		if s, err := other.Config(ctx); err == nil && s.Digest == digest {
 			return nil
 		}
 		select {
@@ -154,15 +155,15 @@ func (c *configurator) follows(ctx context.Context, n configs.Node, digest strin
 }
 
 // client talks to the API of another node, as this one.
-func (c *configurator) client(n configs.Node) (*api.Client, error) {
+func (c *configurator) client(n configs.Node) (*client.Client, error) {
 	security := c.current.station().Security
 	transport := &http.Transport{
 		DialContext:         (&net.Dialer{Timeout: dialTimeout}).DialContext,
 		TLSHandshakeTimeout: dialTimeout, ResponseHeaderTimeout: stageTimeout,
 	}
-	client := &api.Client{Base: "http://" + apiAddress(n), HTTP: &http.Client{Transport: transport}}
+	other := &client.Client{Base: "http://" + apiAddress(n), HTTP: &http.Client{Transport: transport}}
 	if security.Insecure {
-		return client, nil
+		return other, nil
 	}
 	cert, err := tls.LoadX509KeyPair(security.Cert.Path, security.Key.Path)
 	if err != nil {
@@ -174,7 +175,7 @@ func (c *configurator) client(n configs.Node) (*api.Client, error) {
 	}
 	pool := x509.NewCertPool()
 	pool.AppendCertsFromPEM(pem)
-	client.Base = "https://" + apiAddress(n)
+	other.Base = "https://" + apiAddress(n)
 	transport.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: pool, Certificates: []tls.Certificate{cert}, ServerName: n.ID}
-	return client, nil
+	return other, nil
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/fepha/fepha/acquisition"
 	"github.com/fepha/fepha/api"
+	"github.com/fepha/fepha/api/server"
 	"github.com/fepha/fepha/cluster"
 	"github.com/fepha/fepha/configs"
 	"github.com/fepha/fepha/forwarder"
@@ -35,7 +36,7 @@ type configurator struct {
 	staged *staged    // nil: nothing; without its Bundle, which lies in the data folder
 }
 
-var _ api.Configurator = (*configurator)(nil)
+var _ server.Configurator = (*configurator)(nil)
 
 // Running tells what this node runs.
 func (c *configurator) Running() api.ConfigStatus {

@@ -6,7 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/fepha/fepha/api"
+	"github.com/fepha/fepha/api/server"
 	"github.com/fepha/fepha/configs"
 	"github.com/fepha/fepha/fsm"
 )
@@ -25,7 +25,7 @@ type inForce struct {
 	station  *configs.Station // without the points of uplinks, which the forwarder has in a form of its own
 	digest   string
 	uplinks  map[string]string // digests
-	describe func(fsm.PointKey) (api.PointInfo, bool)
+	describe func(fsm.PointKey) (server.PointInfo, bool)
 }
 
 func newCurrent(s *configs.Station) *current {
@@ -50,7 +50,7 @@ func (c *current) station() *configs.Station { return c.in.Load().station }
 
 func (c *current) digest() string { return c.in.Load().digest }
 
-func (c *current) describe(k fsm.PointKey) (api.PointInfo, bool) { return c.in.Load().describe(k) }
+func (c *current) describe(k fsm.PointKey) (server.PointInfo, bool) { return c.in.Load().describe(k) }
 
 // links are the addresses of each channel's links of an RTU.
 func (c *current) links(rtu uint32) (channels [][]string) {

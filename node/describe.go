@@ -4,7 +4,7 @@ import (
 	"cmp"
 	"slices"
 
-	"github.com/fepha/fepha/api"
+	"github.com/fepha/fepha/api/server"
 	"github.com/fepha/fepha/configs"
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/iec104"
@@ -12,12 +12,12 @@ import (
 
 // describer tells what the configuration says of points, for the API. The
 // tables are sorted, so it looks into them as they are.
-func describer(s *configs.Station) func(fsm.PointKey) (api.PointInfo, bool) {
+func describer(s *configs.Station) func(fsm.PointKey) (server.PointInfo, bool) {
 	rtus := make(map[uint32]*configs.RTU, len(s.RTUs))
 	for i := range s.RTUs {
 		rtus[s.RTUs[i].Number] = &s.RTUs[i]
 	}
-	return func(k fsm.PointKey) (info api.PointInfo, ok bool) {
+	return func(k fsm.PointKey) (info server.PointInfo, ok bool) {
 		if r := rtus[k.RTU]; r != nil {
 			return describePoint(r.Points, k)
 		}
@@ -27,11 +27,11 @@ func describer(s *configs.Station) func(fsm.PointKey) (api.PointInfo, bool) {
 		if !ok || k.Kind != fsm.DI {
 			return info, false
 		}
-		return api.PointInfo{Name: s.VirtualPoints[i].Name}, true
+		return server.PointInfo{Name: s.VirtualPoints[i].Name}, true
 	}
 }
 
-func describePoint(points []configs.Point, k fsm.PointKey) (info api.PointInfo, ok bool) {
+func describePoint(points []configs.Point, k fsm.PointKey) (info server.PointInfo, ok bool) {
 	i, ok := slices.BinarySearchFunc(points, k, func(p configs.Point, k fsm.PointKey) int {
 		return cmp.Or(cmp.Compare(p.Kind, configs.Kind(k.Kind)), cmp.Compare(p.Number, k.Point))
 	})
@@ -39,7 +39,7 @@ func describePoint(points []configs.Point, k fsm.PointKey) (info api.PointInfo, 
 		return info, false
 	}
 	p := &points[i]
-	info = api.PointInfo{Name: p.Name, Type: uint8(p.Type), Category: p.Category.String()}
+	info = server.PointInfo{Name: p.Name, Type: uint8(p.Type), Category: p.Category.String()}
 	if p.Kind == configs.KindDO && iec104.TypeID(p.Type).Untimed() != iec104.C_SC_NA_1 {
 		info.Off = 1 // of double commands and regulating steps: 1 is off or lower, 2 on or higher
 	}

@@ -3,7 +3,7 @@ package node
 import (
 	"testing"
 
-	"github.com/fepha/fepha/api"
+	"github.com/fepha/fepha/api/server"
 	"github.com/fepha/fepha/configs"
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/iec104"
@@ -16,10 +16,10 @@ func TestDescriberKnowsEveryPoint(t *testing.T) {
 		t.Fatal(err)
 	}
 	describe := describer(s)
-	want := make(map[fsm.PointKey]api.PointInfo)
+	want := make(map[fsm.PointKey]server.PointInfo)
 	for _, r := range s.RTUs {
 		for _, p := range r.Points {
-			info := api.PointInfo{Name: p.Name, Unit: p.Scaling().Unit, Type: uint8(p.Type), Category: p.Category.String()}
+			info := server.PointInfo{Name: p.Name, Unit: p.Scaling().Unit, Type: uint8(p.Type), Category: p.Category.String()}
 			if p.Type == configs.TypeID(iec104.C_DC_NA_1) {
 				info.Off = 1
 			}
@@ -27,7 +27,7 @@ func TestDescriberKnowsEveryPoint(t *testing.T) {
 		}
 	}
 	for _, v := range s.VirtualPoints {
-		want[fsm.PointKey{RTU: v.RTU, Kind: fsm.DI, Point: v.Number}] = api.PointInfo{Name: v.Name}
+		want[fsm.PointKey{RTU: v.RTU, Kind: fsm.DI, Point: v.Number}] = server.PointInfo{Name: v.Name}
 	}
 	for k, info := range want {
 		if got, ok := describe(k); !ok || got != info {

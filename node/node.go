@@ -14,7 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/fepha/fepha/acquisition"
-	"github.com/fepha/fepha/api"
+	"github.com/fepha/fepha/api/server"
 	"github.com/fepha/fepha/channeltab"
 	"github.com/fepha/fepha/cluster"
 	"github.com/fepha/fepha/configs"
@@ -96,7 +96,7 @@ func Run(ctx context.Context, c Config) error {
 	}()
 
 	configurator := &configurator{file: c.File, dataDir: c.DataDir, node: node, current: newCurrent(station), log: log, staged: prepared}
-	tracer := new(api.Tracer)
+	tracer := new(server.Tracer)
 	apiCfg := apiConfig(configurator.current, node, log)
 	apiCfg.Tracer, apiCfg.Configurator, apiCfg.Build = tracer, configurator, c.Build
 	if self.Role == configs.RoleFEP {
@@ -118,14 +118,14 @@ func Run(ctx context.Context, c Config) error {
 	if err != nil {
 		return fmt.Errorf("api: %w", err)
 	}
-	server := api.NewServer(apiCfg)
-	parts.run("api", func(context.Context) error { return server.Serve(listener) }, server.Close)
+	apiServer := server.New(apiCfg)
+	parts.run("api", func(context.Context) error { return apiServer.Serve(listener) }, apiServer.Close)
 	log.Info("node started", "station", station.ID, "role", self.Role, "address", self.Address, "api", self.API, "version", c.Build)
 
 	<-ctx.Done()
 	switch cause := context.Cause(ctx); {
 	case errors.Is(cause, context.Canceled):
-	case errors.Is(cause, api.ErrSecurity), errors.Is(cause, api.ErrInsecure):
+	case errors.Is(cause, server.ErrSecurity), errors.Is(cause, server.ErrInsecure):
 		return &ConfigError{cause}
 	default:
 		return cause
@@ -134,7 +134,7 @@ func Run(ctx context.Context, c Config) error {
 }
 
 // runFEP starts what only a FEP has, and returns its metrics.
-func runFEP(parts *parts, c *configurator, station *configs.Station, node *cluster.Node, tracer *api.Tracer, log *slog.Logger) (_ []prometheus.Collector, err error) {
+func runFEP(parts *parts, c *configurator, station *configs.Station, node *cluster.Node, tracer *server.Tracer, log *slog.Logger) (_ []prometheus.Collector, err error) {
 	if c.acquisition, err = acquisition.New(acquisitionConfig(c.current, node, tracer, log)); err != nil {
 		return nil, err
 	}

@@ -4,7 +4,7 @@ import (
 	"net"
 	"testing"
 
-	"github.com/fepha/fepha/api"
+	"github.com/fepha/fepha/api/server"
 	"github.com/fepha/fepha/configs"
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
@@ -13,7 +13,7 @@ import (
 
 // configuredNode is a node that knows its configuration and nothing else.
 type configuredNode struct {
-	api.Node
+	server.Node
 	id    string
 	state *fsm.State
 }
@@ -23,7 +23,7 @@ func (n configuredNode) Info() replica.Info         { return replica.Info{ID: n.
 
 // serveStation serves the API of such a node, as its configuration wants it,
 // until the test ends. It returns the URL.
-func serveStation(t *testing.T, s *configs.Station, id string, tracer *api.Tracer) string {
+func serveStation(t *testing.T, s *configs.Station, id string, tracer *server.Tracer) string {
 	t.Helper()
 	node := configuredNode{id: id, state: fsm.New()}
 	node.state.Apply(1, &fsmpb.Entry{Commands: []*fsmpb.Command{{Op: &fsmpb.Command_Configure{Configure: declaration(s)}}}})
@@ -33,11 +33,11 @@ func serveStation(t *testing.T, s *configs.Station, id string, tracer *api.Trace
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := api.NewServer(cfg)
+	srv := server.New(cfg)
 	ended := make(chan error, 1)
-	go func() { ended <- server.Serve(l) }()
+	go func() { ended <- srv.Serve(l) }()
 	t.Cleanup(func() {
-		if err := server.Close(); err != nil {
+		if err := srv.Close(); err != nil {
 			t.Error(err)
 		}
 		if err := <-ended; err != nil {

@@ -9,6 +9,8 @@ import (
 
 	"github.com/fepha/fepha/acquisition"
 	"github.com/fepha/fepha/api"
+	"github.com/fepha/fepha/api/client"
+	"github.com/fepha/fepha/api/server"
 	"github.com/fepha/fepha/configs"
 	"github.com/fepha/fepha/iec104"
 )
@@ -20,35 +22,35 @@ func TestTapsFeedTheTracer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tracer := new(api.Tracer)
+	tracer := new(server.Tracer)
 	fromRTU, fromUplink := rtuTap(newCurrent(s), tracer), uplinkTap(newCurrent(s), tracer)
 	if fromRTU(acquisition.LinkID{RTU: 99, Channel: 1, Link: 1}) != nil {
 		t.Error("a tap for an RTU that is not there")
 	}
 	tap := fromRTU(acquisition.LinkID{RTU: 1, Channel: 2, Link: 1})
-	client := netip.MustParseAddrPort("127.0.0.1:50122")
+	address := netip.MustParseAddrPort("127.0.0.1:50122")
 	startAct := []byte{0x68, 4, 7, 0, 0, 0}
 	show := func() {
 		tap(iec104.Sent, time.Now(), startAct)
-		fromUplink("occ", "occ", client, iec104.Received, time.Now(), startAct)
+		fromUplink("occ", "occ", address, iec104.Received, time.Now(), startAct)
 	}
 	if n := testing.AllocsPerRun(10, show); n != 0 {
 		t.Errorf("%v allocations while nobody watches", n)
 	}
 
 	for _, tc := range []struct {
-		watch func(*api.Client, context.Context, func(api.TraceLine) error) error
+		watch func(*client.Client, context.Context, func(api.TraceLine) error) error
 		want  api.TraceLine
 	}{
-		{func(c *api.Client, ctx context.Context, each func(api.TraceLine) error) error {
+		{func(c *client.Client, ctx context.Context, each func(api.TraceLine) error) error {
 			return c.TraceRTU(ctx, 1, each)
 		},
 			api.TraceLine{Link: "2:1 127.0.0.1:24042", Direction: "sent", Text: "U STARTDT act", Octets: "680407000000"}},
-		{func(c *api.Client, ctx context.Context, each func(api.TraceLine) error) error {
+		{func(c *client.Client, ctx context.Context, each func(api.TraceLine) error) error {
 			return c.TraceUplink(ctx, "occ", "occ", each)
 		}, api.TraceLine{Link: "127.0.0.1:50122", Direction: "received", Text: "U STARTDT act", Octets: "680407000000"}},
 	} {
-		c := &api.Client{Base: serveStation(t, s, "fep1", tracer)}
+		c := &client.Client{Base: serveStation(t, s, "fep1", tracer)}
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()
 		go func() {

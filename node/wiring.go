@@ -9,7 +9,7 @@ import (
 	"os"
 
 	"github.com/fepha/fepha/acquisition"
-	"github.com/fepha/fepha/api"
+	"github.com/fepha/fepha/api/server"
 	"github.com/fepha/fepha/cluster"
 	"github.com/fepha/fepha/configs"
 	"github.com/fepha/fepha/forwarder"
@@ -99,7 +99,7 @@ var linkModes = map[configs.LinkMode]acquisition.LinkMode{
 	configs.LinksAllActive: acquisition.AllActive,
 }
 
-func acquisitionConfig(c *current, node *cluster.Node, tracer *api.Tracer, log *slog.Logger) acquisition.Config {
+func acquisitionConfig(c *current, node *cluster.Node, tracer *server.Tracer, log *slog.Logger) acquisition.Config {
 	return acquisition.Config{
 		Cluster: node, Node: node.ID(), RTUs: acquisitionRTUs(c.station()), Location: c.station().Location,
 		Tap: rtuTap(c, tracer), Log: log,
@@ -142,7 +142,7 @@ func acquisitionRTU(r *configs.RTU) acquisition.RTU {
 	return rtu
 }
 
-func forwarderConfig(c *current, s *configs.Station, node *cluster.Node, tracer *api.Tracer, log *slog.Logger) (cfg forwarder.Config, err error) {
+func forwarderConfig(c *current, s *configs.Station, node *cluster.Node, tracer *server.Tracer, log *slog.Logger) (cfg forwarder.Config, err error) {
 	cfg = forwarder.Config{Node: node, Location: s.Location, Tap: uplinkTap(c, tracer), Log: log}
 	cfg.Uplinks, err = forwarderUplinks(c, s, node.ID())
 	return cfg, err
@@ -183,7 +183,7 @@ func forwarderUplinks(c *current, s *configs.Station, node string) (uplinks []fo
 }
 
 // controlCategory is the category that the RTU's table gives a control.
-func controlCategory(describe func(fsm.PointKey) (api.PointInfo, bool), p configs.UplinkPoint) string {
+func controlCategory(describe func(fsm.PointKey) (server.PointInfo, bool), p configs.UplinkPoint) string {
 	if !p.Kind.IsControl() {
 		return ""
 	}
@@ -240,9 +240,9 @@ func loadTLS(t *configs.TLS) (cert *tls.Certificate, pool *x509.CertPool, err er
 	return cert, pool, nil
 }
 
-func apiConfig(c *current, node *cluster.Node, log *slog.Logger) api.Config {
+func apiConfig(c *current, node *cluster.Node, log *slog.Logger) server.Config {
 	s := c.station()
-	cfg := api.Config{
+	cfg := server.Config{
 		Node: node, Station: s.ID, Name: s.Name, APIs: make(map[string]string), Links: c.links,
 		Describe: c.describe, Log: log,
 	}
@@ -250,7 +250,7 @@ func apiConfig(c *current, node *cluster.Node, log *slog.Logger) api.Config {
 		cfg.APIs[n.ID] = apiAddress(n)
 	}
 	if !s.Security.Insecure {
-		cfg.Security = &api.Security{
+		cfg.Security = &server.Security{
 			CA: s.Security.CA.Path, Cert: s.Security.Cert.Path, Key: s.Security.Key.Path, Tokens: s.Security.Tokens.Path,
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fepha/fepha/api"
+	"github.com/fepha/fepha/api/client"
 	"github.com/fepha/fepha/channeltab"
 	"github.com/fepha/fepha/cmd/internal/rig"
 	"github.com/fepha/fepha/fsm/chantable"
@@ -240,7 +241,7 @@ func newMeter(s *rig.Station) *meter {
 func (m *meter) sample(ctx context.Context) {
 	now := sample{at: time.Now()}
 	for _, node := range m.nodes {
-		about, err := (&api.Client{Base: node}).FNP(ctx)
+		about, err := (&client.Client{Base: node}).FNP(ctx)
 		if err != nil {
 			return
 		}

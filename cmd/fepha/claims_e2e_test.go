@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/fepha/fepha/api"
+	"github.com/fepha/fepha/api/client"
 	"github.com/fepha/fepha/cmd/internal/rig"
 	"github.com/fepha/fepha/iec104"
 )
@@ -73,9 +74,9 @@ const (
 func newRace(t *testing.T, ctx context.Context, s *rig.Station) *race {
 	t.Helper()
 	for _, n := range s.Nodes()[:2] {
-		client := api.Client{Base: n.API}
+		c := client.Client{Base: n.API}
 		eventually(t, n.ID+" to see the group without an owner", func() bool {
-			st, err := client.Status(ctx)
+			st, err := c.Status(ctx)
 			return err == nil && len(st.Uplinks) == 1 && st.Uplinks[0].Owner == "" &&
 				!slices.ContainsFunc(st.Uplinks[0].Links, func(l api.UplinkClient) bool { return l.Role != "held" })
 		})

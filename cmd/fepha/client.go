@@ -19,6 +19,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fepha/fepha/api"
+	"github.com/fepha/fepha/api/client"
 )
 
 // clientFlags are those of every command that talks to a node.
@@ -47,7 +48,7 @@ func envOr(name, otherwise string) string {
 }
 
 // client makes a client of the node that the flags name.
-func (f *clientFlags) client() (*api.Client, error) {
+func (f *clientFlags) client() (*client.Client, error) {
 	base := f.addr
 	if !strings.Contains(base, "://") {
 		scheme := "http"
@@ -74,7 +75,7 @@ func (f *clientFlags) client() (*api.Client, error) {
 		}
 		token = "" // a station on this host asks for none
 	}
-	return &api.Client{Base: u.Scheme + "://" + u.Host, Token: token, HTTP: &http.Client{Transport: transport}}, nil
+	return &client.Client{Base: u.Scheme + "://" + u.Host, Token: token, HTTP: &http.Client{Transport: transport}}, nil
 }
 
 // tls is who is believed, and what is shown. No CA: those of the system.
@@ -104,7 +105,7 @@ func (f *clientFlags) tls() (*tls.Config, error) {
 }
 
 // peer makes a client of another node of the station, as c is one of this.
-func peer(c *api.Client, address string) *api.Client {
+func peer(c *client.Client, address string) *client.Client {
 	other := *c
 	scheme, _, _ := strings.Cut(c.Base, "://")
 	other.Base = scheme + "://" + address
@@ -113,7 +114,7 @@ func peer(c *api.Client, address string) *api.Client {
 
 // clientCommand is a command that calls a node: fetch gets what human prints,
 // or what is printed as JSON.
-func clientCommand[T any](f *clientFlags, cmd *cobra.Command, fetch func(ctx context.Context, c *api.Client, args []string) (T, error), human func(w io.Writer, v T) error) *cobra.Command {
+func clientCommand[T any](f *clientFlags, cmd *cobra.Command, fetch func(ctx context.Context, c *client.Client, args []string) (T, error), human func(w io.Writer, v T) error) *cobra.Command {
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		c, err := f.client()
 		if err != nil {
@@ -149,7 +150,7 @@ func clientError(err error) error {
 	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
 		return fmt.Errorf("%w\nis --ca the station's CA, and --addr an address or name that the node's certificate has?", err)
 	}
-	if errors.Is(err, api.ErrUnreachable) {
+	if errors.Is(err, client.ErrUnreachable) {
 		return fmt.Errorf("%w\nis the node running, and --addr its api address in station.yaml?", err)
 	}
 	return err

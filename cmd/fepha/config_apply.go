@@ -9,11 +9,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fepha/fepha/api"
+	"github.com/fepha/fepha/api/client"
 	"github.com/fepha/fepha/configs"
 )
 
 func newConfigApplyCommand(f *configFlags) *cobra.Command {
-	var client clientFlags
+	var node clientFlags
 	var dryRun bool
 	cmd := &cobra.Command{
 		Use:   "apply [FILE]",
@@ -34,9 +35,9 @@ and clients would lose their connections.`,
   fepha config apply station.yaml --addr https://10.91.2.66:7310`,
 		Args: args(cobra.MaximumNArgs(1)),
 	}
-	client.register(cmd)
+	node.register(cmd)
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "only check it and print what would change")
-	return clientCommand(&client, cmd, func(ctx context.Context, c *api.Client, args []string) (reply api.ConfigReply, err error) {
+	return clientCommand(&node, cmd, func(ctx context.Context, c *client.Client, args []string) (reply api.ConfigReply, err error) {
 		bundle, _, err := configs.ReadBundle(f.file(args))
 		if err != nil {
 			return reply, &exitError{exitUsage, err}

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fepha/fepha/api"
+	"github.com/fepha/fepha/api/client"
 )
 
 func newControlCommand() *cobra.Command {
@@ -39,7 +40,7 @@ unknown, and the exit code is 1.`,
 	fl.Uint8Var(&req.Qualifier, "qualifier", 0, "QU of a do, QL of an ao (IEC 60870-5-101): 0 to 127")
 	fl.DurationVar(&timeout, "timeout", 10*time.Second, "for the device's answer, at most 60s")
 	var done api.Control
-	clientCommand(f, cmd, func(ctx context.Context, c *api.Client, args []string) (_ api.Control, err error) {
+	clientCommand(f, cmd, func(ctx context.Context, c *client.Client, args []string) (_ api.Control, err error) {
 		req.TimeoutMs = timeout.Milliseconds()
 		if req.RTU, req.Kind, req.Point, err = pointArg(args[0]); err != nil {
 			return done, err
@@ -92,7 +93,7 @@ func newControlListCommand(f *clientFlags) *cobra.Command {
 	}
 	cmd.Flags().Uint32Var(&rtu, "rtu", 0, "only those of this RTU")
 	cmd.Flags().IntVar(&limit, "limit", 50, "how many at the most, 1 to 10000")
-	return clientCommand(f, cmd, func(ctx context.Context, c *api.Client, _ []string) ([]api.Control, error) {
+	return clientCommand(f, cmd, func(ctx context.Context, c *client.Client, _ []string) ([]api.Control, error) {
 		return c.Controls(ctx, rtu, limit)
 	}, func(w io.Writer, list []api.Control) error {
 		var rows []string

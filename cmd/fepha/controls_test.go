@@ -16,6 +16,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/fepha/fepha/api"
+	"github.com/fepha/fepha/api/client"
 	"github.com/fepha/fepha/cmd/internal/rig"
 	"github.com/fepha/fepha/iec104"
 	"github.com/fepha/fepha/sim"
@@ -119,9 +120,9 @@ func (o *operators) give(ctx context.Context, by string, or order) outcome {
 	case "redis":
 		out.ok, out.err = o.viaRedis(ctx, or)
 	default: // api of that node
-		client := api.Client{Base: o.s.Node(by).API}
+		node := client.Client{Base: o.s.Node(by).API}
 		var c api.Control
-		c, out.err = client.Control(ctx, api.ControlRequest{
+		c, out.err = node.Control(ctx, api.ControlRequest{
 			RTU: 1, Kind: or.kind(), Point: uint32(or.ioa), Value: &or.value, Select: or.selects, TimeoutMs: 3000,
 		})
 		if out.id, out.ok = c.ID, out.err == nil && c.OK; out.err == nil && !c.OK {
@@ -222,9 +223,9 @@ func (o *operators) allDone(t *testing.T, ctx context.Context) []api.Control {
 func allAnswer(t *testing.T, ctx context.Context, s *rig.Station) {
 	t.Helper()
 	for _, n := range s.Nodes() {
-		client := api.Client{Base: n.API}
+		c := client.Client{Base: n.API}
 		eventually(t, n.ID+" to answer", func() bool {
-			st, err := client.Status(ctx)
+			st, err := c.Status(ctx)
 			return err == nil && st.Quorum
 		})
 	}

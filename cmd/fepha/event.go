@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fepha/fepha/api"
+	"github.com/fepha/fepha/api/client"
 )
 
 func newEventCommand() *cobra.Command {
@@ -30,7 +31,7 @@ func newEventListCommand(f *clientFlags) *cobra.Command {
 	}
 	cmd.Flags().Uint64Var(&after, "after", 0, "list events after this number, oldest first")
 	cmd.Flags().IntVar(&limit, "limit", 50, "how many at the most, 1 to 10000")
-	return clientCommand(f, cmd, func(ctx context.Context, c *api.Client, _ []string) (api.EventPage, error) {
+	return clientCommand(f, cmd, func(ctx context.Context, c *client.Client, _ []string) (api.EventPage, error) {
 		if cmd.Flags().Changed("after") {
 			return c.Events(ctx, after, limit)
 		}
@@ -64,17 +65,17 @@ func newEventTailCommand(f *clientFlags) *cobra.Command {
 var errEnough = errors.New("enough")
 
 func tailEvents(ctx context.Context, f *clientFlags, lines, count int, out io.Writer) error {
-	client, err := f.client()
+	c, err := f.client()
 	if err != nil {
 		return err
 	}
-	page, err := client.NewestEvents(ctx, max(lines, 1))
+	page, err := c.NewestEvents(ctx, max(lines, 1))
 	if err != nil {
 		return clientError(err)
 	}
 	after := page.Last - uint64(min(lines, len(page.Events)))
 	n := 0
-	err = client.FollowEvents(ctx, after, func(e api.Event) error {
+	err = c.FollowEvents(ctx, after, func(e api.Event) error {
 		if f.json {
 			if err := json.NewEncoder(out).Encode(e); err != nil {
 				return err

@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fepha/fepha/api"
+	"github.com/fepha/fepha/api/client"
 )
 
 func newFNPCommand() *cobra.Command {
@@ -43,7 +44,7 @@ func newFNPTableCommand(f *clientFlags) *cobra.Command {
 		Short: "Print the channel table",
 		Args:  args(cobra.NoArgs),
 	}
-	return clientCommand(f, cmd, func(ctx context.Context, c *api.Client, _ []string) (api.FNPTable, error) {
+	return clientCommand(f, cmd, func(ctx context.Context, c *client.Client, _ []string) (api.FNPTable, error) {
 		return wholeFNPTable(ctx, c)
 	}, func(w io.Writer, t api.FNPTable) error {
 		rows := make([]string, 0, len(t.Stations))
@@ -55,7 +56,7 @@ func newFNPTableCommand(f *clientFlags) *cobra.Command {
 }
 
 // wholeFNPTable reads all pages, which may be of several versions.
-func wholeFNPTable(ctx context.Context, c *api.Client) (api.FNPTable, error) {
+func wholeFNPTable(ctx context.Context, c *client.Client) (api.FNPTable, error) {
 	whole, err := c.FNPTable(ctx, 0, fnpPage)
 	for err == nil && whole.Next != 0 {
 		var page api.FNPTable
@@ -93,7 +94,7 @@ func newFNPShowCommand(f *clientFlags) *cobra.Command {
 		Short: "Show the centre, the pair's endpoint and what they count; with ID, a station's entry",
 		Args:  args(cobra.MaximumNArgs(1)),
 	}
-	return clientCommand(f, cmd, func(ctx context.Context, c *api.Client, args []string) (any, error) {
+	return clientCommand(f, cmd, func(ctx context.Context, c *client.Client, args []string) (any, error) {
 		if len(args) == 0 {
 			return c.FNP(ctx)
 		}
@@ -170,7 +171,7 @@ station that does not answer, are told apart; the exit code is 1 for both.`,
 	fl.StringVar(&file, "file", "", "send what is in this file; - is the standard input")
 	fl.BoolVar(&m.InOrder, "in-order", false, "deliver it after what was sent in order before")
 	fl.DurationVar(&timeout, "timeout", 30*time.Second, "for the acknowledgement, at most 2m")
-	return clientCommand(f, cmd, func(ctx context.Context, c *api.Client, args []string) (sent api.FNPSent, err error) {
+	return clientCommand(f, cmd, func(ctx context.Context, c *client.Client, args []string) (sent api.FNPSent, err error) {
 		m.TimeoutMs = timeout.Milliseconds()
 		switch {
 		case (m.To == 0) == (m.CN == 0):
@@ -203,7 +204,7 @@ station that does not answer, are told apart; the exit code is 1 for both.`,
 const maxFNPFile = 128 << 10
 
 // toFNPOwner turns a client to the node that owns the endpoint.
-func toFNPOwner(ctx context.Context, c *api.Client) error {
+func toFNPOwner(ctx context.Context, c *client.Client) error {
 	st, err := c.FNP(ctx)
 	switch {
 	case err != nil:
@@ -230,7 +231,7 @@ newest 256 messages, at most 1 MiB.`,
 	}
 	cmd.Flags().Uint64Var(&after, "after", 0, "only those after this number")
 	cmd.Flags().IntVar(&limit, "limit", 1000, "how many at the most, 1 to 10000")
-	asked := func(ctx context.Context, c *api.Client, _ []string) (api.FNPMessages, error) {
+	asked := func(ctx context.Context, c *client.Client, _ []string) (api.FNPMessages, error) {
 		return c.FNPMessages(ctx, after, limit)
 	}
 	return clientCommand(f, cmd, asked, func(w io.Writer, m api.FNPMessages) error {
@@ -263,7 +264,7 @@ func newFNPLeaveCommand(f *clientFlags) *cobra.Command {
 One that is alive is back with its next Register, after 10 s at the latest.`,
 		Args: args(cobra.ExactArgs(1)),
 	}
-	return clientCommand(f, cmd, func(ctx context.Context, c *api.Client, args []string) (api.FNPEntry, error) {
+	return clientCommand(f, cmd, func(ctx context.Context, c *client.Client, args []string) (api.FNPEntry, error) {
 		id, err := fnpIDArg(args[0])
 		if err != nil {
 			return api.FNPEntry{}, err

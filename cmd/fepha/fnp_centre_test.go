@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/fepha/fepha/api"
+	"github.com/fepha/fepha/api/client"
 	"github.com/fepha/fepha/channeltab"
 	"github.com/fepha/fepha/cmd/internal/rig"
 	"github.com/fepha/fepha/fsm/chantable"
@@ -48,12 +49,12 @@ func TestFNPHigherCentre(t *testing.T) {
 	}
 	defer higher.Close()
 	memory.Elect("x")
-	leader := func() *api.Client {
+	leader := func() *client.Client {
 		st, err := s.Status(ctx)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return &api.Client{Base: s.Node(st.Leader).API}
+		return &client.Client{Base: s.Node(st.Leader).API}
 	}
 	defers := func() bool { st, err := leader().FNP(ctx); return err == nil && st.Centre.Defers }
 	until(t, "deferred to", defers)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/fepha/fepha/api"
+	"github.com/fepha/fepha/api/client"
 	"github.com/fepha/fepha/channeltab"
 	"github.com/fepha/fepha/cmd/internal/rig"
 	"github.com/fepha/fepha/fsm/chantable"
@@ -117,7 +118,7 @@ func (r *fnpRig) readMessages() func() []string {
 		defer ticker.Stop()
 		for number := uint64(0); ; {
 			for _, n := range r.Nodes() {
-				m, err := (&api.Client{Base: n.API}).FNPMessages(ctx, number, 1000)
+				m, err := (&client.Client{Base: n.API}).FNPMessages(ctx, number, 1000)
 				if err != nil {
 					continue // it is the one that was killed
 				}

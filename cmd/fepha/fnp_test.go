@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/fepha/fepha/api"
+	"github.com/fepha/fepha/api/client"
 	"github.com/fepha/fepha/channeltab"
 	"github.com/fepha/fepha/cmd/internal/rig"
 	"github.com/fepha/fepha/fsm/chantable"
@@ -89,7 +90,7 @@ func (r *fnpRig) tables(what string, stations ...*stationProcess) {
 		var all [][]key
 		for _, n := range r.Nodes() {
 			if r.Running(n.ID) {
-				table, err := (&api.Client{Base: n.API}).FNPTable(r.ctx, 0, 1000)
+				table, err := (&client.Client{Base: n.API}).FNPTable(r.ctx, 0, 1000)
 				if err != nil {
 					return false
 				}
@@ -131,7 +132,7 @@ func (r *fnpRig) endpointKept(data string) {
 			continue
 		}
 		until(r.t, fmt.Sprintf("%.20q kept on %s", data, n.ID), func() bool {
-			m, err := (&api.Client{Base: n.API}).FNPMessages(r.ctx, 0, 1000)
+			m, err := (&client.Client{Base: n.API}).FNPMessages(r.ctx, 0, 1000)
 			return err == nil && slices.ContainsFunc(m.Messages, func(m api.FNPReceived) bool { return string(m.Data) == data })
 		})
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fepha/fepha/api"
+	"github.com/fepha/fepha/api/client"
 )
 
 func newPointCommand() *cobra.Command {
@@ -21,7 +22,7 @@ func newPointCommand() *cobra.Command {
 		Short:   "Show one point",
 		Example: "  fepha point get 1/di/17",
 		Args:    args(cobra.ExactArgs(1)),
-	}, func(ctx context.Context, c *api.Client, args []string) (api.Point, error) {
+	}, func(ctx context.Context, c *client.Client, args []string) (api.Point, error) {
 		rtu, kind, point, err := pointArg(args[0])
 		if err != nil {
 			return api.Point{}, err
@@ -34,7 +35,7 @@ func newPointCommand() *cobra.Command {
 }
 
 func newPointListCommand(f *clientFlags) *cobra.Command {
-	var q api.PointQuery
+	var q client.PointQuery
 	var rtu uint32
 	cmd := &cobra.Command{
 		Use:   "list",
@@ -46,7 +47,7 @@ func newPointListCommand(f *clientFlags) *cobra.Command {
 	fl.StringVar(&q.Kind, "kind", "", "only those of this kind: di, ai or counter")
 	fl.IntVar(&q.Limit, "limit", 100, "how many at the most, 1 to 10000")
 	fl.StringVar(&q.After, "after", "", "go on after this point, which a list ended with")
-	return clientCommand(f, cmd, func(ctx context.Context, c *api.Client, _ []string) (api.PointPage, error) {
+	return clientCommand(f, cmd, func(ctx context.Context, c *client.Client, _ []string) (api.PointPage, error) {
 		if cmd.Flags().Changed("rtu") {
 			q.RTU = &rtu
 		}

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fepha/fepha/api"
+	"github.com/fepha/fepha/api/client"
 	"github.com/fepha/fepha/internal/atomicfile"
 )
 
@@ -22,12 +23,12 @@ func newRaftCommand() *cobra.Command {
 			Use:   "status",
 			Short: "Show leader, term, indices and lease as one node sees them",
 			Args:  args(cobra.NoArgs),
-		}, func(ctx context.Context, c *api.Client, _ []string) (api.RaftStatus, error) { return c.Raft(ctx) }, printRaft),
+		}, func(ctx context.Context, c *client.Client, _ []string) (api.RaftStatus, error) { return c.Raft(ctx) }, printRaft),
 		clientCommand(&f, &cobra.Command{
 			Use:   "peers",
 			Short: "List the members",
 			Args:  args(cobra.NoArgs),
-		}, func(ctx context.Context, c *api.Client, _ []string) ([]api.RaftPeer, error) { return c.Peers(ctx) }, printPeers),
+		}, func(ctx context.Context, c *client.Client, _ []string) ([]api.RaftPeer, error) { return c.Peers(ctx) }, printPeers),
 		newRaftTransferCommand(&f),
 		newRaftSnapshotCommand(&f),
 		newRaftRestoreCommand(&f),
@@ -41,7 +42,7 @@ the group already are not asked; to change their addresses, change station.yaml
 on all nodes and restart them.`,
 			Example: "  fepha raft add fep2 10.91.2.67:7300",
 			Args:    args(cobra.ExactArgs(2)),
-		}, func(ctx context.Context, c *api.Client, args []string) (api.Done, error) {
+		}, func(ctx context.Context, c *client.Client, args []string) (api.Done, error) {
 			return c.AddPeer(ctx, args[0], args[1])
 		}, printDone("added\n")),
 		clientCommand(&f, &cobra.Command{
@@ -52,7 +53,7 @@ goes to the other FEP. To have it back, empty its data folder, start it, and add
 it ('fepha raft add').`,
 			Example: "  fepha raft remove fep2",
 			Args:    args(cobra.ExactArgs(1)),
-		}, func(ctx context.Context, c *api.Client, args []string) (api.Done, error) {
+		}, func(ctx context.Context, c *client.Client, args []string) (api.Done, error) {
 			return c.RemovePeer(ctx, args[0])
 		}, printDone("removed\n")),
 	)
@@ -90,7 +91,7 @@ func newRaftTransferCommand(f *clientFlags) *cobra.Command {
 		Args:  args(cobra.NoArgs),
 	}
 	cmd.Flags().StringVar(&to, "to", "", "id of the node; default the FEP that is most up to date")
-	return clientCommand(f, cmd, func(ctx context.Context, c *api.Client, _ []string) (api.Done, error) {
+	return clientCommand(f, cmd, func(ctx context.Context, c *client.Client, _ []string) (api.Done, error) {
 		return c.Transfer(ctx, to)
 	}, printDone("leadership was handed over\n"))
 }
@@ -104,7 +105,7 @@ reads. Without FILE the node writes a snapshot to its own data folder and cuts
 its log, as it does by itself from time to time.`,
 		Example: "  fepha raft snapshot station.snapshot",
 		Args:    args(cobra.MaximumNArgs(1)),
-	}, func(ctx context.Context, c *api.Client, args []string) (api.Done, error) {
+	}, func(ctx context.Context, c *client.Client, args []string) (api.Done, error) {
 		if len(args) == 0 {
 			return c.TakeSnapshot(ctx)
 		}
@@ -128,7 +129,7 @@ were. What happened since is gone. All links are opened anew, which takes a
 second. It is sent to the leader, whichever node --addr names.`,
 		Example: "  fepha raft restore station.snapshot",
 		Args:    args(cobra.ExactArgs(1)),
-	}, func(ctx context.Context, c *api.Client, args []string) (d api.Done, err error) {
+	}, func(ctx context.Context, c *client.Client, args []string) (d api.Done, err error) {
 		file, err := os.Open(args[0])
 		if err != nil {
 			return d, usagef("%w", err)

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fepha/fepha/api"
+	"github.com/fepha/fepha/api/client"
 )
 
 func newRTUCommand() *cobra.Command {
@@ -23,12 +24,12 @@ func newRTUCommand() *cobra.Command {
 			Use:   "list",
 			Short: "List the RTUs with owner and links",
 			Args:  args(cobra.NoArgs),
-		}, func(ctx context.Context, c *api.Client, _ []string) ([]api.RTUStatus, error) { return c.RTUs(ctx) }, printRTUs),
+		}, func(ctx context.Context, c *client.Client, _ []string) ([]api.RTUStatus, error) { return c.RTUs(ctx) }, printRTUs),
 		clientCommand(&f, &cobra.Command{
 			Use:   "show N",
 			Short: "Show one RTU with all its links",
 			Args:  args(cobra.ExactArgs(1)),
-		}, func(ctx context.Context, c *api.Client, args []string) (api.RTUStatus, error) {
+		}, func(ctx context.Context, c *client.Client, args []string) (api.RTUStatus, error) {
 			n, err := rtuArg(args)
 			if err != nil {
 				return api.RTUStatus{}, err
@@ -38,16 +39,16 @@ func newRTUCommand() *cobra.Command {
 		newMoveCommand(&f, &cobra.Command{
 			Use:   "failover N",
 			Short: "Move an RTU to the other FEP, or to --to",
-		}, (*api.Client).Failover, "moving from %s to %s\n"),
+		}, (*client.Client).Failover, "moving from %s to %s\n"),
 		newMoveCommand(&f, &cobra.Command{
 			Use:   "pin N",
 			Short: "Bind an RTU to its present owner, or to --to: it is not moved to another FEP",
-		}, (*api.Client).Pin, "owned by %s, pinned to %s\n"),
+		}, (*client.Client).Pin, "owned by %s, pinned to %s\n"),
 		clientCommand(&f, &cobra.Command{
 			Use:   "unpin N",
 			Short: "Take a pin back",
 			Args:  args(cobra.ExactArgs(1)),
-		}, func(ctx context.Context, c *api.Client, args []string) (api.MoveReply, error) {
+		}, func(ctx context.Context, c *client.Client, args []string) (api.MoveReply, error) {
 			n, err := rtuArg(args)
 			if err != nil {
 				return api.MoveReply{}, err
@@ -62,11 +63,11 @@ func newRTUCommand() *cobra.Command {
 }
 
 // newMoveCommand is a command with an RTU's number and --to.
-func newMoveCommand(f *clientFlags, cmd *cobra.Command, call func(*api.Client, context.Context, uint32, string) (api.MoveReply, error), told string) *cobra.Command {
+func newMoveCommand(f *clientFlags, cmd *cobra.Command, call func(*client.Client, context.Context, uint32, string) (api.MoveReply, error), told string) *cobra.Command {
 	var to string
 	cmd.Args = args(cobra.ExactArgs(1))
 	cmd.Flags().StringVar(&to, "to", "", "id of the FEP")
-	return clientCommand(f, cmd, func(ctx context.Context, c *api.Client, args []string) (api.MoveReply, error) {
+	return clientCommand(f, cmd, func(ctx context.Context, c *client.Client, args []string) (api.MoveReply, error) {
 		n, err := rtuArg(args)
 		if err != nil {
 			return api.MoveReply{}, err

@@ -4,7 +4,7 @@ import (
 	"net"
 	"testing"
 
-	"github.com/fepha/fepha/api"
+	"github.com/fepha/fepha/api/server"
 	"github.com/fepha/fepha/configs"
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/replica"
@@ -12,7 +12,7 @@ import (
 
 // emptyNode is a node that knows its id and nothing else.
 type emptyNode struct {
-	api.Node
+	server.Node
 	id    string
 	state *fsm.State
 }
@@ -28,13 +28,13 @@ func serveSecured(t *testing.T, s *configs.Station, id string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := api.NewServer(api.Config{Node: emptyNode{id: id, state: fsm.New()}, Station: s.ID, Security: &api.Security{
+	srv := server.New(server.Config{Node: emptyNode{id: id, state: fsm.New()}, Station: s.ID, Security: &server.Security{
 		CA: s.Security.CA.Path, Cert: s.Security.Cert.Path, Key: s.Security.Key.Path, Tokens: s.Security.Tokens.Path,
 	}})
 	ended := make(chan error, 1)
-	go func() { ended <- server.Serve(l) }()
+	go func() { ended <- srv.Serve(l) }()
 	t.Cleanup(func() {
-		if err := server.Close(); err != nil {
+		if err := srv.Close(); err != nil {
 			t.Error(err)
 		}
 		if err := <-ended; err != nil {

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fepha/fepha/api"
+	"github.com/fepha/fepha/api/client"
 )
 
 func newStatusCommand() *cobra.Command {
@@ -16,7 +17,7 @@ func newStatusCommand() *cobra.Command {
 		Use:   "status",
 		Short: "Show the station at a glance",
 		Args:  args(cobra.NoArgs),
-	}, func(ctx context.Context, c *api.Client, _ []string) (api.Status, error) { return c.Status(ctx) }, printStatus)
+	}, func(ctx context.Context, c *client.Client, _ []string) (api.Status, error) { return c.Status(ctx) }, printStatus)
 	f.register(cmd)
 	return cmd
 }

@@ -16,7 +16,7 @@ import (
 	"github.com/goccy/go-yaml"
 	"github.com/spf13/cobra"
 
-	"github.com/fepha/fepha/api"
+	"github.com/fepha/fepha/api/server"
 	"github.com/fepha/fepha/cluster/pki"
 	"github.com/fepha/fepha/internal/atomicfile"
 )
@@ -160,7 +160,7 @@ func makeToken(path, name string) (token string, err error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return "", err
 	}
-	holders, err := api.TokenHolders(before)
+	holders, err := server.TokenHolders(before)
 	if err != nil {
 		return "", usagef("%s: %w", path, err)
 	}
@@ -180,7 +180,7 @@ func makeToken(path, name string) (token string, err error) {
 		after = append(after, '\n')
 	}
 	after = append(after, entry...)
-	if now, err := api.TokenHolders(after); err != nil || len(now) != len(holders)+1 {
+	if now, err := server.TokenHolders(after); err != nil || len(now) != len(holders)+1 {
 		return "", usagef("%s: expected a list with an entry a line, each beginning with a dash", path)
 	}
 	return token, atomicfile.Write(path, after, 0o644)

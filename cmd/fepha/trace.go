@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fepha/fepha/api"
+	"github.com/fepha/fepha/api/client"
 )
 
 type traceFlags struct {
@@ -51,7 +52,7 @@ a frame a line. It runs until interrupted.`,
 			if _, err := c.RTU(cmd.Context(), n); err != nil {
 				return clientError(err)
 			}
-			return f.run(cmd, c, func(ctx context.Context, c *api.Client, each func(api.TraceLine) error) error {
+			return f.run(cmd, c, func(ctx context.Context, c *client.Client, each func(api.TraceLine) error) error {
 				return c.TraceRTU(ctx, n, each)
 			})
 		},
@@ -72,7 +73,7 @@ a frame a line. It runs until interrupted.`,
 			if err != nil {
 				return clientError(err)
 			}
-			return f.run(cmd, c, func(ctx context.Context, c *api.Client, each func(api.TraceLine) error) error {
+			return f.run(cmd, c, func(ctx context.Context, c *client.Client, each func(api.TraceLine) error) error {
 				return c.TraceUplink(ctx, name, group, each)
 			})
 		},
@@ -87,7 +88,7 @@ type tracedFrame struct {
 }
 
 // run traces on each node at once, until the user or all nodes have had enough.
-func (f *traceFlags) run(cmd *cobra.Command, c *api.Client, trace func(context.Context, *api.Client, func(api.TraceLine) error) error) error {
+func (f *traceFlags) run(cmd *cobra.Command, c *client.Client, trace func(context.Context, *client.Client, func(api.TraceLine) error) error) error {
 	nodes, err := f.nodes(cmd.Context(), c)
 	if err != nil {
 		return clientError(err)
@@ -114,7 +115,7 @@ func (f *traceFlags) run(cmd *cobra.Command, c *api.Client, trace func(context.C
 }
 
 // nodes are those whose links are looked at.
-func (f *traceFlags) nodes(ctx context.Context, c *api.Client) ([]api.NodeStatus, error) {
+func (f *traceFlags) nodes(ctx context.Context, c *client.Client) ([]api.NodeStatus, error) {
 	st, err := c.Status(ctx)
 	if err != nil {
 		return nil, err

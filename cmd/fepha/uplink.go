@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fepha/fepha/api"
+	"github.com/fepha/fepha/api/client"
 )
 
 func newUplinkCommand() *cobra.Command {
@@ -20,7 +21,7 @@ func newUplinkCommand() *cobra.Command {
 			Use:   "list",
 			Short: "List the groups of all uplinks",
 			Args:  args(cobra.NoArgs),
-		}, func(ctx context.Context, c *api.Client, _ []string) ([]api.UplinkStatus, error) {
+		}, func(ctx context.Context, c *client.Client, _ []string) ([]api.UplinkStatus, error) {
 			return c.Uplinks(ctx)
 		}, printUplinks),
 		clientCommand(&f, &cobra.Command{
@@ -28,7 +29,7 @@ func newUplinkCommand() *cobra.Command {
 			Short:   "Show one group of an uplink with its clients",
 			Example: "  fepha uplink show occ/main",
 			Args:    args(cobra.ExactArgs(1)),
-		}, func(ctx context.Context, c *api.Client, args []string) (api.UplinkStatus, error) {
+		}, func(ctx context.Context, c *client.Client, args []string) (api.UplinkStatus, error) {
 			name, group, err := uplinkArg(ctx, c, args[0])
 			if err != nil {
 				return api.UplinkStatus{}, err
@@ -52,7 +53,7 @@ Nothing is lost: the new link goes on from the last acknowledgement.`,
 		Args: args(cobra.ExactArgs(1)),
 	}
 	cmd.Flags().StringVar(&to, "to", "", "id of the FEP")
-	return clientCommand(f, cmd, func(ctx context.Context, c *api.Client, args []string) (api.MoveReply, error) {
+	return clientCommand(f, cmd, func(ctx context.Context, c *client.Client, args []string) (api.MoveReply, error) {
 		name, group, err := uplinkArg(ctx, c, args[0])
 		if err != nil {
 			return api.MoveReply{}, err
@@ -65,7 +66,7 @@ Nothing is lost: the new link goes on from the last acknowledgement.`,
 }
 
 // uplinkArg reads NAME/GROUP, or NAME where that has one group only.
-func uplinkArg(ctx context.Context, c *api.Client, arg string) (name, group string, err error) {
+func uplinkArg(ctx context.Context, c *client.Client, arg string) (name, group string, err error) {
 	if name, group, ok := strings.Cut(arg, "/"); ok {
 		return name, group, nil
 	}

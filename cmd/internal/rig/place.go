@@ -8,7 +8,7 @@ import (
 	"net/http"
 	"path/filepath"
 
-	"github.com/fepha/fepha/api"
+	"github.com/fepha/fepha/api/client"
 )
 
 // place is where a station stands: all on loopback and without keys, or each
@@ -85,7 +85,7 @@ func (p *place) node(i int, id, dir string) (*Node, error) {
 	if p.network == nil {
 		n.address, n.api = p.ports[i], p.ports[3+i]
 		n.API = "http://" + n.api
-		n.client = api.Client{Base: n.API}
+		n.client = client.Client{Base: n.API}
 		return n, nil
 	}
 	n.address, n.api = hostAddress(id)+":7300", hostAddress(id)+":7310"
@@ -98,7 +98,7 @@ func (p *place) node(i int, id, dir string) (*Node, error) {
 		return nil, err
 	}
 	// From inside the node's own namespace, where no fault of the network is.
-	n.client = api.Client{Base: n.API, HTTP: &http.Client{Transport: &http.Transport{
+	n.client = client.Client{Base: n.API, HTTP: &http.Client{Transport: &http.Transport{
 		DialContext: p.network.spaces[id].Dial, TLSClientConfig: shown,
 	}}}
 	return n, nil

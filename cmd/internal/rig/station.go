@@ -13,7 +13,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/fepha/fepha/api"
+	"github.com/fepha/fepha/api/client"
 	"github.com/fepha/fepha/iec104"
 	"github.com/fepha/fepha/sim"
 )
@@ -58,7 +58,7 @@ type Node struct {
 	host               int
 	dir                string // of its configuration
 	config             string // path of its station.yaml
-	client             api.Client
+	client             client.Client
 	proc               *process
 	paused             bool // by SIGSTOP
 	disk               *disk
@@ -70,7 +70,7 @@ type Node struct {
 func (n *Node) Config() string { return n.config }
 
 // Client talks to the node's API.
-func (n *Node) Client() *api.Client { return &n.client }
+func (n *Node) Client() *client.Client { return &n.client }
 
 // answers tells whether the node can be asked.
 func (n *Node) answers() bool { return n.proc != nil && n.proc.running() && !n.paused }

@@ -8,16 +8,17 @@ import (
 	"time"
 
 	"github.com/fepha/fepha/api"
+	"github.com/fepha/fepha/api/client"
 )
 
 // Client talks to the API of a running node.
-func (s *Station) Client() *api.Client {
+func (s *Station) Client() *client.Client {
 	for _, n := range s.nodes {
 		if n.answers() {
 			return &n.client
 		}
 	}
-	return &api.Client{}
+	return &client.Client{}
 }
 
 // Status asks all nodes and returns the newest answer of those with a quorum:

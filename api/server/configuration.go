@@ -1,0 +1,90 @@
+package server
+
+import (
+	"context"
+	"io"
+	"net/http"
+
+	"github.com/fepha/fepha/api"
+)
+
+// Configurator puts another configuration in force while the station runs. What it's given is a bundle: station.yaml and
+// its tables, packed. Its errors are for people; an *api.Error has a code too.
+type Configurator interface {
+	// Running tells what this node runs.
+	Running() api.ConfigStatus
+	// Apply has all nodes check the bundle and put it in force, together or not at all. A dry run ends after the check.
+	Apply(ctx context.Context, bundle []byte, dryRun bool) (api.ConfigReply, error)
+	// Stage has this node check a bundle for another node's Apply, and keep it as what this stage of the configuration
+	// would put in force. Stage 0 is a check alone. It waits until the entry at index is applied here.
+	Stage(ctx context.Context, bundle []byte, stage, index uint64) error
+}
+
+const (
+	maxBundle = 64 << 20 // octets, packed
+)
+
+var configurers = access{body: maxBundle}
+
+func (s *Server) runningConfig(w http.ResponseWriter, _ *http.Request) error {
+	if s.cfg.Configurator == nil {
+		return notFound("this node can't be asked for its configuration")
+	}
+	return reply(w, s.cfg.Configurator.Running())
+}
+
+func (s *Server) applyConfig(w http.ResponseWriter, r *http.Request) error {
+	bundle, err := s.readBundle(w, r)
+	if err != nil {
+		return err
+	}
+	dryRun, err := queryNumber(r, "dry_run", 0, 1)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), api.ConfigTimeout)
+	defer cancel()
+	answer, err := s.cfg.Configurator.Apply(ctx, bundle, dryRun == 1)
+	if err != nil {
+		return err
+	}
+	return reply(w, answer)
+}
+
+func (s *Server) stageConfig(w http.ResponseWriter, r *http.Request) error {
+	bundle, err := s.readBundle(w, r)
+	if err != nil {
+		return err
+	}
+	stage, err := queryNumber(r, "stage", 0, 0)
+	if err != nil {
+		return err
+	}
+	index, err := queryNumber(r, "index", 0, 0)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), api.ConfigTimeout)
+	defer cancel()
+	if err := s.cfg.Configurator.Stage(ctx, bundle, stage, index); err != nil {
+		return err
+	}
+	return reply(w, api.Done{Done: true})
+}
+
+func (s *Server) readBundle(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	if s.cfg.Configurator == nil {
+		return nil, notFound("this node's configuration can't be changed")
+	}
+	if err := takesLong(w, api.ConfigTimeout+api.ProposeTimeout); err != nil {
+		return nil, err
+	}
+	bundle, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, bodyError(err)
+	}
+	if len(bundle) == 0 {
+		return nil, invalid("body: expected a configuration, packed")
+	}
+	return bundle, nil
+}

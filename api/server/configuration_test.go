@@ -1,0 +1,71 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"testing"
+
+	"github.com/fepha/fepha/api"
+)
+
+// fakeConfigurator remembers what it was asked.
+type fakeConfigurator struct {
+	bundle       string
+	dryRun       bool
+	stage, index uint64
+	err          error
+}
+
+func (f *fakeConfigurator) Running() api.ConfigStatus {
+	return api.ConfigStatus{Node: "fep1", Digest: "abc", InForce: "def"}
+}
+
+func (f *fakeConfigurator) Apply(_ context.Context, bundle []byte, dryRun bool) (api.ConfigReply, error) {
+	f.bundle, f.dryRun = string(bundle), dryRun
+	return api.ConfigReply{Digest: "abc", Applied: !dryRun, Changes: []api.ConfigChange{{What: "RTU 7", How: "added"}}}, f.err
+}
+
+func (f *fakeConfigurator) Stage(_ context.Context, bundle []byte, stage, index uint64) error {
+	f.bundle, f.stage, f.index = string(bundle), stage, index
+	return f.err
+}
+
+func TestConfiguration(t *testing.T) {
+	f := new(fakeConfigurator)
+	s := serve(t, func(c *Config) { c.Configurator = f })
+	if got, err := s.Config(t.Context()); err != nil || got != f.Running() {
+		t.Errorf("running: %v, %+v", err, got)
+	}
+	for _, dryRun := range []bool{true, false} {
+		r, err := s.ApplyConfig(t.Context(), []byte("packed"), dryRun)
+		if err != nil || r.Applied == dryRun || len(r.Changes) != 1 || f.bundle != "packed" || f.dryRun != dryRun {
+			t.Errorf("dry run %t: %v, %+v, asked %+v", dryRun, err, r, f)
+		}
+	}
+	if err := s.StageConfig(t.Context(), []byte("other"), 3, 4711); err != nil || f.bundle != "other" || f.stage != 3 || f.index != 4711 {
+		t.Errorf("stage: %v, asked %+v", err, f)
+	}
+	for _, c := range []struct {
+		err  error
+		code api.Code
+	}{{api.Invalid(errors.New("RTU 0")), api.CodeInvalid}, {api.Conflict(errors.New("fep2 is down")), api.CodeConflict}, {errors.New("disk"), api.CodeInternal}} {
+		f.err = c.err
+		_, err := s.ApplyConfig(t.Context(), []byte("packed"), false)
+		if e, ok := errors.AsType[*api.Error](err); !ok || e.Code != c.code || e.Message != c.err.Error() {
+			t.Errorf("%v came as %v, want code %s", c.err, err, c.code)
+		}
+		if err := s.StageConfig(t.Context(), []byte("packed"), 0, 0); err == nil {
+			t.Errorf("%v was lost", c.err)
+		}
+	}
+	for path, says := range map[string]string{"/v1/config": "packed", "/v1/config/stage": "packed"} {
+		s.refuses(t, http.StatusBadRequest, api.CodeInvalid, says, "POST", path, "")
+	}
+	s.refuses(t, http.StatusBadRequest, api.CodeInvalid, "dry_run", "POST", "/v1/config?dry_run=2", "x")
+	s.refuses(t, http.StatusBadRequest, api.CodeInvalid, "stage", "POST", "/v1/config/stage?stage=x", "x")
+
+	none := serve(t)
+	none.refuses(t, http.StatusNotFound, api.CodeNotFound, "configuration", "GET", "/v1/config", "")
+	none.refuses(t, http.StatusNotFound, api.CodeNotFound, "configuration", "POST", "/v1/config", "x")
+}

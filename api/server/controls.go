@@ -1,0 +1,215 @@
+package server
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"math"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/fepha/fepha/api"
+	"github.com/fepha/fepha/fsm"
+	"github.com/fepha/fepha/fsm/fsmpb"
+)
+
+// Limits of a control.
+const (
+	controlTimeout = 10 * time.Second
+	maxOrigin      = 200 // octets
+)
+
+// listControls answers ?rtu=N&limit=N with the newest controls that are
+// remembered, oldest first.
+func (s *Server) listControls(w http.ResponseWriter, r *http.Request) error {
+	if err := checkQuery(r, "rtu", "limit"); err != nil {
+		return err
+	}
+	limit, err := queryNumber(r, "limit", defaultPage, maxPage)
+	if err != nil {
+		return err
+	}
+	rtu, err := queryNumber(r, "rtu", 0, math.MaxUint32)
+	if err != nil {
+		return err
+	}
+	var all []fsm.Control
+	s.cfg.Node.View(func(state *fsm.State) { all = state.ControlsAfter(0) })
+	slices.SortFunc(all, func(a, b fsm.Control) int { return cmp.Compare(b.Number, a.Number) })
+	list := []api.Control{}
+	for _, c := range all {
+		if rtu != 0 && c.RTU != uint32(rtu) {
+			continue
+		}
+		if list = append(list, s.control(c)); len(list) == int(limit) {
+			break
+		}
+	}
+	slices.Reverse(list)
+	return reply(w, list)
+}
+
+func (s *Server) showControl(w http.ResponseWriter, r *http.Request) error {
+	var c fsm.Control
+	var ok bool
+	s.cfg.Node.View(func(state *fsm.State) { c, ok = state.Control(r.PathValue("id")) })
+	if !ok {
+		return notFound("no control %q: it never was, or is forgotten", r.PathValue("id"))
+	}
+	return reply(w, s.control(c))
+}
+
+// submitControl answers when the control is done, however it ended. The request
+// goes on to its end if the client goes.
+func (s *Server) submitControl(w http.ResponseWriter, r *http.Request) error {
+	var req api.ControlRequest
+	if err := decode(r, &req); err != nil {
+		return err
+	}
+	submit, timeout, err := s.readControl(req)
+	if err != nil {
+		return err
+	}
+	submit.Origin = originOf(r)
+	if err := takesLong(w, timeout+api.ProposeTimeout+api.ExpireTimeout); err != nil {
+		return err
+	}
+	deadline := time.Now().Add(timeout)
+	submit.DeadlineMs = deadline.UnixMilli()
+	if req.Select {
+		submit.Phase = fsmpb.ControlSubmit_SELECT
+	}
+	c, err := s.operate(submit, deadline)
+	if err == nil && req.Select && c.OK {
+		submit.Phase, submit.SelectId = fsmpb.ControlSubmit_EXECUTE, c.ID
+		c, err = s.operate(submit, deadline)
+	}
+	if err != nil {
+		return err
+	}
+	return reply(w, s.control(c))
+}
+
+// readControl makes of a request what is submitted, but for its id and phase.
+func (s *Server) readControl(req api.ControlRequest) (c *fsmpb.ControlSubmit, timeout time.Duration, err error) {
+	kind, _ := fsm.ParseKind(req.Kind)
+	timeout = time.Duration(req.TimeoutMs) * time.Millisecond
+	if req.TimeoutMs == 0 {
+		timeout = controlTimeout
+	}
+	switch {
+	case kind != fsm.DO && kind != fsm.AO:
+		return nil, 0, invalid("kind %q: expected do or ao", req.Kind)
+	case req.TimeoutMs < 0 || timeout > api.ControlTimeout:
+		return nil, 0, invalid("timeout_ms %d: expected 1 to %d", req.TimeoutMs, api.ControlTimeout.Milliseconds())
+	case req.Qualifier > 127:
+		return nil, 0, invalid("qualifier %d: expected 0 to 127", req.Qualifier)
+	}
+	k := fsm.PointKey{RTU: req.RTU, Kind: kind, Point: req.Point}
+	info, ok := s.cfg.Describe(k)
+	if !ok {
+		return nil, 0, notFound("no point %v in this node's configuration", k)
+	}
+	value, err := requestedValue(&req, kind, info)
+	return &fsmpb.ControlSubmit{
+		Rtu: req.RTU, Kind: kind.Proto(), Point: req.Point, Type: uint32(info.Type), Value: value,
+		Qualifier: uint32(req.Qualifier), Category: info.Category,
+	}, timeout, err
+}
+
+// requestedValue is the value that a request asks for.
+func requestedValue(req *api.ControlRequest, kind fsm.Kind, info PointInfo) (float64, error) {
+	switch {
+	case (req.State != "") == (req.Value != nil):
+		return 0, invalid("expected either state or value")
+	case req.Value != nil:
+		return *req.Value, nil
+	case kind != fsm.DO:
+		return 0, invalid("state %q: expected a value, since this is no DO", req.State)
+	case req.State == api.StateOff:
+		return float64(info.Off), nil
+	case req.State == api.StateOn:
+		return float64(info.Off) + 1, nil
+	}
+	return 0, invalid("state %q: expected on or off", req.State)
+}
+
+// stateOf is what a value of a DO means; "" where it means nothing, or is of no
+// DO that is known.
+func stateOf(kind fsm.Kind, v float64, info PointInfo) string {
+	switch {
+	case kind != fsm.DO || info.Type == 0:
+		return ""
+	case v == float64(info.Off):
+		return api.StateOff
+	case v == float64(info.Off)+1:
+		return api.StateOn
+	}
+	return ""
+}
+
+// operate submits a control under a new id and waits until it is done.
+func (s *Server) operate(submit *fsmpb.ControlSubmit, deadline time.Time) (fsm.Control, error) {
+	submit.Id, submit.Alone = "api-"+rand.Text(), true
+	if err := s.propose(s.ctx, &fsmpb.Command{Op: &fsmpb.Command_ControlSubmit{ControlSubmit: submit}}); err != nil {
+		return fsm.Control{}, err
+	}
+	ctx, cancel := context.WithDeadline(s.ctx, deadline)
+	defer cancel()
+	c, err := s.waitControl(ctx, submit.Id)
+	if err == nil || s.ctx.Err() != nil {
+		return c, err
+	}
+	// The state ends it, so that there is one answer even if the device's is on its way.
+	ctx, cancel = context.WithTimeout(s.ctx, api.ExpireTimeout)
+	defer cancel()
+	expire := &fsmpb.Command{Op: &fsmpb.Command_ControlExpire{ControlExpire: &fsmpb.ControlExpire{Id: submit.Id}}}
+	if err := s.propose(ctx, expire); err != nil {
+		return c, err
+	}
+	return s.waitControl(ctx, submit.Id)
+}
+
+// waitControl waits until a control is done.
+func (s *Server) waitControl(ctx context.Context, id string) (fsm.Control, error) {
+	for {
+		_, grown := s.cfg.Node.Applied()
+		var c fsm.Control
+		var ok bool
+		s.cfg.Node.View(func(state *fsm.State) { c, ok = state.Control(id) })
+		switch {
+		case !ok:
+			return c, conflict("control %s is forgotten: its outcome is unknown", id)
+		case c.Stage == fsm.Done:
+			return c, nil
+		}
+		select {
+		case <-grown:
+		case <-ctx.Done():
+			return c, ctx.Err()
+		}
+	}
+}
+
+func (s *Server) control(c fsm.Control) api.Control {
+	info, _ := s.cfg.Describe(fsm.PointKey{RTU: c.RTU, Kind: c.Kind, Point: c.Point})
+	return api.Control{
+		ID: c.ID, Origin: c.Origin, RTU: c.RTU, Kind: c.Kind.String(), Point: c.Point, Name: info.Name, Type: c.Type,
+		Value: api.Value(c.Value), State: stateOf(c.Kind, c.Value, info), Qualifier: c.Qualifier, Phase: c.Phase.String(), SelectID: c.SelectID, Category: c.Category,
+		Stage: c.Stage.String(), OK: c.OK, Reason: c.Reason, Cause: c.Cause, Node: c.Node, Epoch: c.Epoch,
+		SubmittedMs: c.SubmittedMs, StartedMs: c.StartedMs, ConfirmedMs: c.ConfirmedMs, DoneMs: c.DoneMs, DeadlineMs: c.DeadlineMs,
+	}
+}
+
+// originOf is who asks, as it stands in the journal.
+func originOf(r *http.Request) string { return clip("api:"+callerOf(r), maxOrigin) }
+
+// clip keeps the first octets of a text, and of no character a part.
+func clip(text string, most int) string {
+	if len(text) <= most {
+		return text
+	}
+	return strings.ToValidUTF8(text[:most], "")
+}

@@ -1,0 +1,222 @@
+package server
+
+import (
+	"log/slog"
+	"net/http"
+	"strconv"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/fepha/fepha/fsm"
+	"github.com/fepha/fepha/replica"
+)
+
+// newMetrics answers /metrics from a registry of the server's own.
+func (s *Server) newMetrics() http.Handler {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), nodeCollector{s})
+	registry.MustRegister(s.cfg.Collectors...)
+	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{
+		ErrorLog:            slog.NewLogLogger(s.cfg.Log.Handler(), slog.LevelWarn),
+		ErrorHandling:       promhttp.ContinueOnError, // rather all but one than none
+		MaxRequestsInFlight: 4,
+	})
+}
+
+// metric is one that nodeCollector reads at each scrape.
+type metric struct {
+	desc *prometheus.Desc
+	kind prometheus.ValueType
+}
+
+func gauge(name, help string, labels ...string) metric {
+	return metric{prometheus.NewDesc("fepha_"+name, help, labels, nil), prometheus.GaugeValue}
+}
+
+func counter(name, help string, labels ...string) metric {
+	return metric{prometheus.NewDesc("fepha_"+name+"_total", help, labels, nil), prometheus.CounterValue}
+}
+
+// The group as this node sees it.
+var (
+	buildInfo         = gauge("build_info", "1, with the version of the program.", "version")
+	raftTerm          = gauge("raft_term", "Term of Raft.")
+	raftCommitIndex   = gauge("raft_commit_index", "Newest log entry that this node knows to be committed.")
+	raftAppliedIndex  = gauge("raft_applied_index", "Newest log entry that this node has applied.")
+	raftLastIndex     = gauge("raft_last_index", "Newest entry in this node's log.")
+	raftSnapshotIndex = gauge("raft_snapshot_index", "Newest log entry in this node's last snapshot.")
+	raftLeader        = gauge("raft_leader", "1 on the leader, else 0.")
+	raftQuorum        = gauge("raft_quorum", "1 while this node is in touch with a leader that a quorum follows, else 0: nothing is forwarded.")
+	raftLeaderChanges = counter("raft_leader_changes", "Times that this node won or lost the leadership.")
+	raftFirstIndex    = gauge("raft_first_index", "Oldest entry in this node's log.")
+	raftLogFreePages  = gauge("raft_log_free_pages", "Pages of the log's file that are free; 0 where it is not known.")
+	raftSnapshots     = counter("raft_snapshots", "Snapshots that this node has taken.")
+	raftSnapshotPause = gauge("raft_snapshot_pause_seconds", "For how long the last snapshot kept entries from being applied.")
+	raftRestoreTime   = gauge("raft_restore_seconds", "How long the last restore of a snapshot took.")
+
+	leaseValid   = gauge("lease_valid", "1 while this node's lease is valid, else 0: it runs no live link.")
+	leaseLeft    = gauge("lease_left_seconds", "How long this node's lease lasts without another answer of the leader.")
+	leaseGranted = counter("lease_granted", "Answers of a leader that prolonged this node's lease.")
+	leaseRefused = counter("lease_refused", "Answers of a leader that did not.")
+	leaseLapsed  = counter("lease_lapsed", "Times that this node's lease ended.")
+
+	proposalsWaiting = gauge("proposals_waiting", "Commands of this node that are not committed yet.")
+	proposals        = counter("proposals", "Commands that this node has proposed.")
+	proposalEntries  = counter("proposal_entries", "Log entries in which this node has proposed them.")
+	entriesRetried   = counter("proposal_entries_retried", "Log entries that this node has proposed again, since the answer was lost.")
+	commitLatency    = gauge("commit_latency_seconds", "From proposal to result, of this node's newest 1,024 log entries; 0 before the first.", "quantile")
+
+	heartbeatsQueued = counter("raft_heartbeats_queued", "Heartbeats that did not take the fast path.")
+	apiRefused       = counter("api_refused", "Requests to this node's API that were refused to their caller.")
+	apiStreams       = gauge("api_streams", "Streams of events and frames that are open.")
+)
+
+// The replicated state. It is the same on all nodes, so alerts need to ask one.
+var (
+	nodeAlive       = gauge("node_alive", "1 while the leader hears of the node, else 0.", "peer", "role")
+	journalFirst    = gauge("journal_first", "Number of the oldest event that is kept.")
+	journalLast     = gauge("journal_last", "Number of the newest event.")
+	points          = gauge("points", "Points that have a value.")
+	rtuOnline       = gauge("rtu_online", "1 while the RTU is on some channel of some FEP, else 0.", "rtu")
+	rtuOwner        = gauge("rtu_owner", "1 for the node that owns the RTU, else 0.", "rtu", "owner")
+	rtuEpoch        = gauge("rtu_epoch", "Epoch of the RTU's ownership: it grows with each change of owner.", "rtu")
+	linkState       = gauge("link_state", "State of an RTU's link on a FEP: 0 down, 1 connecting, 2 standby, 3 active.", "rtu", "channel", "link", "fep")
+	uplinkOwner     = gauge("uplink_owner", "1 for the node that owns the uplink's group, else 0.", "uplink", "group", "owner")
+	uplinkEpoch     = gauge("uplink_epoch", "Epoch of the group's ownership.", "uplink", "group")
+	uplinkClients   = gauge("uplink_clients", "Clients of the group that are connected.", "uplink", "group", "role")
+	uplinkCursor    = gauge("uplink_cursor", "Last event that the group has acknowledged.", "uplink", "group")
+	uplinkBacklog   = gauge("uplink_backlog", "Events that the group has not acknowledged yet.", "uplink", "group")
+	uplinkDropped   = counter("uplink_dropped", "Events that were dropped before the group acknowledged them.", "uplink", "group")
+	controlsPending = gauge("controls_pending", "Controls that are not done.")
+)
+
+// nodeCollector reads the group and the state at each scrape.
+type nodeCollector struct{ s *Server }
+
+// Describe implements prometheus.Collector. It tells nothing, since the metrics
+// depend on the station.
+func (nodeCollector) Describe(chan<- *prometheus.Desc) {}
+
+// Collect implements prometheus.Collector.
+func (c nodeCollector) Collect(ch chan<- prometheus.Metric) {
+	set := func(m metric, value float64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(m.desc, m.kind, value, labels...)
+	}
+	c.s.collectNode(set)
+	// What is read is sent on after View: whoever scrapes may be slow.
+	type sample struct {
+		m      metric
+		value  float64
+		labels []string
+	}
+	var samples []sample
+	c.s.cfg.Node.View(func(state *fsm.State) {
+		collectState(state, func(m metric, value float64, labels ...string) {
+			samples = append(samples, sample{m, value, labels})
+		})
+	})
+	for _, x := range samples {
+		set(x.m, x.value, x.labels...)
+	}
+}
+
+func (s *Server) collectNode(set func(m metric, value float64, labels ...string)) {
+	info, m := s.cfg.Node.Info(), s.cfg.Node.Metrics()
+	set(buildInfo, 1, s.cfg.Build)
+	set(raftTerm, float64(m.Term))
+	set(raftCommitIndex, float64(m.CommitIndex))
+	set(raftAppliedIndex, float64(m.AppliedIndex))
+	set(raftLastIndex, float64(m.LastIndex))
+	set(raftSnapshotIndex, float64(m.SnapshotIndex))
+	set(raftLeader, flag(m.Leader))
+	set(raftQuorum, flag(info.Quorum))
+	set(raftLeaderChanges, float64(m.LeaderChanges))
+	set(raftFirstIndex, float64(m.LogFirst))
+	set(raftLogFreePages, float64(m.LogFreePages))
+	set(raftSnapshots, float64(m.SnapshotsTaken))
+	set(raftSnapshotPause, m.SnapshotPause.Seconds())
+	set(raftRestoreTime, m.RestoreDuration.Seconds())
+	set(leaseValid, flag(info.Lease))
+	set(leaseLeft, info.LeaseLeft.Seconds())
+	set(leaseGranted, float64(m.LeasesGranted))
+	set(leaseRefused, float64(m.LeasesRefused))
+	set(leaseLapsed, float64(m.LeasesLapsed))
+	set(proposalsWaiting, float64(m.ProposalsWaiting))
+	set(proposals, float64(m.CommandsProposed))
+	set(proposalEntries, float64(m.EntriesProposed))
+	set(entriesRetried, float64(m.EntriesRetried))
+	set(heartbeatsQueued, float64(m.HeartbeatsQueued))
+	set(apiRefused, float64(s.guard.refused.Load()))
+	set(apiStreams, float64(len(s.streams)))
+	set(commitLatency, m.CommitLatencyP50.Seconds(), "0.5")
+	set(commitLatency, m.CommitLatencyP99.Seconds(), "0.99")
+	for _, p := range info.Peers {
+		set(nodeAlive, flag(p.Alive), p.ID, string(p.Role))
+	}
+}
+
+func collectState(state *fsm.State, set func(m metric, value float64, labels ...string)) {
+	set(journalFirst, float64(state.JournalFirst()))
+	set(journalLast, float64(state.JournalLast()))
+	set(points, float64(state.PointCount()))
+	var feps []string
+	for _, n := range state.Nodes() {
+		if n.Role == string(replica.RoleFEP) {
+			feps = append(feps, n.ID)
+		}
+	}
+	pending := 0
+	for _, rtu := range state.RTUs() {
+		number := strconv.FormatUint(uint64(rtu.Number), 10)
+		res, _ := state.Resource(fsm.RTUResource(rtu.Number))
+		set(rtuOnline, flag(rtu.Online), number)
+		set(rtuEpoch, float64(res.Epoch), number)
+		for _, fep := range feps {
+			set(rtuOwner, flag(res.Owner == fep), number, fep)
+			collectLinks(state, rtu, fep, set)
+		}
+		pending += len(state.PendingControls(rtu.Number))
+	}
+	set(controlsPending, float64(pending))
+	for _, g := range state.Groups() {
+		res, _ := state.Resource(g.Resource)
+		for _, fep := range feps {
+			set(uplinkOwner, flag(res.Owner == fep), g.Uplink, g.Name, fep)
+		}
+		roles := map[string]int{"main": 0, "standby": 0, "held": 0}
+		for _, c := range g.Clients {
+			roles[c.Role]++
+		}
+		for role, n := range roles {
+			set(uplinkClients, float64(n), g.Uplink, g.Name, role)
+		}
+		set(uplinkEpoch, float64(res.Epoch), g.Uplink, g.Name)
+		set(uplinkCursor, float64(g.Cursor), g.Uplink, g.Name)
+		set(uplinkBacklog, float64(g.Backlog), g.Uplink, g.Name)
+		set(uplinkDropped, float64(g.Dropped), g.Uplink, g.Name)
+	}
+}
+
+// collectLinks tells the state of each link of an RTU on a FEP; one that the
+// FEP does not report is down.
+func collectLinks(state *fsm.State, rtu fsm.RTU, fep string, set func(m metric, value float64, labels ...string)) {
+	states := map[[2]uint32]fsm.LinkState{}
+	for _, l := range state.Links(rtu.Number, fep) {
+		states[[2]uint32{l.Channel, l.Link}] = l.State
+	}
+	for c, n := range rtu.Links {
+		for l := range n {
+			id := [2]uint32{uint32(c + 1), uint32(l + 1)}
+			set(linkState, float64(states[id]), strconv.FormatUint(uint64(rtu.Number), 10), strconv.Itoa(c+1), strconv.Itoa(l+1), fep)
+		}
+	}
+}
+
+func flag(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,66 @@
+package server
+
+import (
+	"context"
+	"io"
+
+	"github.com/fepha/fepha/api"
+	"github.com/fepha/fepha/cluster"
+	"github.com/fepha/fepha/fsm"
+	"github.com/fepha/fepha/fsm/fsmpb"
+	"github.com/fepha/fepha/replica"
+)
+
+// Node is what the API needs of the Raft node: the methods of [cluster.Node],
+// whose comments hold here too. It is an interface so that tests can do without
+// a group.
+type Node interface {
+	Info() replica.Info
+	Metrics() cluster.Metrics
+
+	View(read func(s *fsm.State))
+	Applied() (index uint64, grown <-chan struct{})
+	Propose(ctx context.Context, command *fsmpb.Command) (replica.Result, error)
+	WaitApplied(ctx context.Context, index uint64) error
+
+	Transfer(ctx context.Context, to string) error
+	AddPeer(ctx context.Context, id, address string) error
+	RemovePeer(ctx context.Context, id string) error
+	Snapshot(ctx context.Context) (index uint64, err error)
+	WriteSnapshot(w io.Writer) (index uint64, err error)
+	Restore(ctx context.Context, r io.Reader) error
+}
+
+// propose has a command committed and waits until this node shows it.
+func (s *Server) propose(ctx context.Context, c *fsmpb.Command) error {
+	ctx, cancel := context.WithTimeout(ctx, api.ProposeTimeout)
+	defer cancel()
+	result, err := s.cfg.Node.Propose(ctx, c)
+	if err != nil {
+		return err
+	}
+	if err := refused(result); err != nil {
+		return err
+	}
+	return s.cfg.Node.WaitApplied(ctx, result.Index)
+}
+
+// peer is a member as this node knows it.
+func (s *Server) peer(id string) (replica.Peer, bool) {
+	for _, p := range s.cfg.Node.Info().Peers {
+		if p.ID == id {
+			return p, true
+		}
+	}
+	return replica.Peer{}, false
+}
+
+// otherFEP is an alive FEP other than node, "" if there is none.
+func (s *Server) otherFEP(node string) string {
+	for _, p := range s.cfg.Node.Info().Peers {
+		if p.Role == replica.RoleFEP && p.Alive && p.ID != node {
+			return p.ID
+		}
+	}
+	return ""
+}

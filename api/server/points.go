@@ -1,0 +1,156 @@
+package server
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/fepha/fepha/api"
+	"github.com/fepha/fepha/fsm"
+)
+
+// PointInfo is what the configuration says of a point.
+type PointInfo struct {
+	Name     string
+	Unit     string    // engineering, of an analog
+	Type     uint8     // of a control: TypeID of the command
+	Category string    // of a control
+	Off      api.Value // of a DO: the value that means off; on is one more
+}
+
+// pointFilter says which points are asked for.
+type pointFilter struct {
+	rtu   uint32 // if one
+	one   bool
+	kind  fsm.Kind // KindNone: all
+	after fsm.PointKey
+	limit int
+}
+
+// listPoints answers ?rtu=N&kind=K&limit=N&after=KEY with the points that have
+// a value: RTU by RTU, of each in the order in which they were first seen.
+func (s *Server) listPoints(w http.ResponseWriter, r *http.Request) error {
+	f, err := readPointFilter(r)
+	if err != nil {
+		return err
+	}
+	var keys []fsm.PointKey
+	var values []fsm.Point
+	s.cfg.Node.View(func(state *fsm.State) { keys, values = f.read(state) })
+	page := api.PointPage{Points: make([]api.Point, 0, f.limit)}
+	if len(keys) > f.limit {
+		keys = keys[:f.limit]
+		page.Next = keys[f.limit-1].String()
+	}
+	for i, k := range keys {
+		page.Points = append(page.Points, s.point(k, values[i]))
+	}
+	return reply(w, page)
+}
+
+func readPointFilter(r *http.Request) (f pointFilter, err error) {
+	if err := checkQuery(r, "rtu", "kind", "limit", "after"); err != nil {
+		return f, err
+	}
+	q := r.URL.Query()
+	if text := q.Get("rtu"); text != "" {
+		n, err := strconv.ParseUint(text, 10, 32)
+		if err != nil {
+			return f, invalid("rtu=%q: expected a number", text)
+		}
+		f.rtu, f.one = uint32(n), true
+	}
+	if text := q.Get("kind"); text != "" {
+		if f.kind, err = monitoredKind(text); err != nil {
+			return f, err
+		}
+	}
+	limit, err := queryNumber(r, "limit", defaultPage, maxPage)
+	if err != nil {
+		return f, err
+	}
+	f.limit = int(max(limit, 1))
+	if text := q.Get("after"); text != "" {
+		if f.after, err = parsePointKey(text); err != nil {
+			return f, err
+		}
+	}
+	return f, nil
+}
+
+// read gathers one point more than the limit, to see whether there is one.
+func (f pointFilter) read(state *fsm.State) (keys []fsm.PointKey, values []fsm.Point) {
+	rtus := []uint32{f.rtu}
+	if !f.one {
+		rtus = state.PointRTUs()
+	}
+	for _, rtu := range rtus {
+		if rtu < f.after.RTU {
+			continue
+		}
+		skip := rtu == f.after.RTU && f.after != (fsm.PointKey{})
+		for k, p := range state.Points(rtu) {
+			if skip {
+				skip = k != f.after
+				continue
+			}
+			if f.kind != fsm.KindNone && k.Kind != f.kind {
+				continue
+			}
+			keys, values = append(keys, k), append(values, p)
+			if len(keys) > f.limit {
+				return keys, values
+			}
+		}
+	}
+	return keys, values
+}
+
+func (s *Server) showPoint(w http.ResponseWriter, r *http.Request) error {
+	k, err := parsePointKey(r.PathValue("rtu") + "/" + r.PathValue("kind") + "/" + r.PathValue("point"))
+	if err != nil {
+		return err
+	}
+	var value fsm.Point
+	var ok bool
+	s.cfg.Node.View(func(state *fsm.State) { value, ok = state.Point(k) })
+	if !ok {
+		if info, known := s.cfg.Describe(k); known {
+			return notFound("point %v (%s) has no value yet", k, info.Name)
+		}
+		return notFound("no point %v", k)
+	}
+	return reply(w, s.point(k, value))
+}
+
+func (s *Server) point(k fsm.PointKey, p fsm.Point) api.Point {
+	info, _ := s.cfg.Describe(k)
+	return api.Point{
+		RTU: k.RTU, Kind: k.Kind.String(), Point: k.Point, Name: info.Name, Unit: info.Unit,
+		Value: api.Value(p.Value), Quality: p.Quality, Type: p.Type, Time: cp56Hex(p.Time), TimeMs: p.TimeMs, Seq: p.Seq,
+	}
+}
+
+// parsePointKey reads rtu/kind/point, such as 1/di/17.
+func parsePointKey(text string) (k fsm.PointKey, err error) {
+	parts := strings.Split(text, "/")
+	if len(parts) != 3 {
+		return k, invalid("point %q: expected rtu/kind/point, such as 1/di/17", text)
+	}
+	rtu, errRTU := strconv.ParseUint(parts[0], 10, 32)
+	point, errPoint := strconv.ParseUint(parts[2], 10, 32)
+	if errRTU != nil || errPoint != nil {
+		return k, invalid("point %q: expected rtu/kind/point, such as 1/di/17", text)
+	}
+	kind, err := monitoredKind(parts[1])
+	return fsm.PointKey{RTU: uint32(rtu), Kind: kind, Point: uint32(point)}, err
+}
+
+// monitoredKind reads the kind of a point that has a value.
+func monitoredKind(text string) (fsm.Kind, error) {
+	switch k, _ := fsm.ParseKind(text); k {
+	case fsm.DI, fsm.AI, fsm.Counter:
+		return k, nil
+	}
+	return fsm.KindNone, invalid("kind %q: expected di, ai or counter", text)
+}

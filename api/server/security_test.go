@@ -1,0 +1,386 @@
+package server
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/fepha/fepha/api"
+	"github.com/fepha/fepha/api/client"
+	"github.com/fepha/fepha/fsm/fsmpb"
+)
+
+func withHost(host string) func(*http.Request) {
+	return func(r *http.Request) { r.Host = host }
+}
+
+func with(name, value string) func(*http.Request) {
+	return func(r *http.Request) { r.Header.Set(name, value) }
+}
+
+// Without keys the API is for this host only.
+func TestInsecureIsForLoopbackOnly(t *testing.T) {
+	for address, ok := range map[string]bool{"127.0.0.1:0": true, "[::1]:0": true, "0.0.0.0:0": false, "[::]:0": false, ":0": false} {
+		l, err := net.Listen("tcp", address)
+		if err != nil {
+			t.Logf("%s: %v", address, err) // a host without IPv6
+			continue
+		}
+		s := New(Config{Node: newNode(t)})
+		ended := make(chan error, 1)
+		go func() { ended <- s.Serve(l) }()
+		if !ok {
+			if err := <-ended; !errors.Is(err, ErrInsecure) {
+				t.Errorf("%s: %v", address, err)
+			}
+			if _, err := l.Accept(); !errors.Is(err, net.ErrClosed) {
+				t.Errorf("%s: still listening: %v", address, err)
+			}
+			continue
+		}
+		if err := errors.Join(s.Close(), <-ended); err != nil {
+			t.Errorf("%s: %v", address, err)
+		}
+	}
+}
+
+// A page from elsewhere whose name was made to point at this host bears that
+// name.
+func TestHostNamesWithoutSecurity(t *testing.T) {
+	s := serve(t)
+	for _, host := range []string{"127.0.0.1:7310", "127.0.0.1", "localhost:7310", "LocalHost", "[::1]:7310", "127.8.9.10:1"} {
+		if resp, text := s.request(t, "GET", "/v1/status", "", withHost(host)); resp.StatusCode != 200 {
+			t.Errorf("%s: %d %s", host, resp.StatusCode, text)
+		}
+	}
+	for _, host := range []string{"evil.example", "evil.example:7310", "10.0.0.1:7310", "localhost.evil.example", "127.0.0.1.evil.example", "evil.example:localhost"} {
+		s.refuses(t, 403, api.CodeUnauthorised, "host", "GET", "/v1/status", "", withHost(host))
+		s.refuses(t, 403, api.CodeUnauthorised, "host", "GET", "/livez", "", withHost(host))
+	}
+}
+
+// What changes something is never done for another site's page.
+func TestCrossSiteRequests(t *testing.T) {
+	s := serve(t)
+	own := strings.TrimPrefix(s.Base, "http://")
+	const pin, body = "/v1/rtus/1/pin", `{"to":"fep2"}`
+	for _, tc := range []struct {
+		name string
+		edit []func(*http.Request)
+		ok   bool
+		code int
+	}{
+		{"a tool", nil, true, 0},
+		{"the own page", []func(*http.Request){with("Origin", "http://"+own), with("Sec-Fetch-Site", "same-origin")}, true, 0},
+		{"the own page, by an old browser", []func(*http.Request){with("Origin", "http://"+own)}, true, 0},
+		{"another site", []func(*http.Request){with("Origin", "http://evil.example"), with("Sec-Fetch-Site", "cross-site")}, false, 403},
+		{"another site, by an old browser", []func(*http.Request){with("Origin", "http://evil.example")}, false, 403},
+		{"another port of this host", []func(*http.Request){with("Origin", "http://127.0.0.1:1"), with("Sec-Fetch-Site", "same-site")}, false, 403},
+		{"a sandboxed frame", []func(*http.Request){with("Origin", "null")}, false, 403},
+		{"another site's form", []func(*http.Request){with("Origin", "http://evil.example"), with("Content-Type", "text/plain")}, false, 403},
+		{"curl -d", []func(*http.Request){with("Content-Type", "application/x-www-form-urlencoded")}, true, 0},
+	} {
+		if tc.ok {
+			if resp, text := s.request(t, "POST", pin, body, tc.edit...); resp.StatusCode != 200 {
+				t.Errorf("%s: %d %s", tc.name, resp.StatusCode, text)
+			}
+			continue
+		}
+		if _, err := s.Unpin(t.Context(), 1); err != nil {
+			t.Fatal(err)
+		}
+		if resp, text := s.request(t, "POST", pin, body, tc.edit...); resp.StatusCode != tc.code {
+			t.Errorf("%s: %d %s, want %d", tc.name, resp.StatusCode, text, tc.code)
+		}
+		if rtu, err := s.RTU(t.Context(), 1); err != nil || rtu.Pinned != "" {
+			t.Errorf("%s: it was done: %+v, %v", tc.name, rtu, err)
+		}
+	}
+}
+
+// secured is a server with keys, and the ways to come to it.
+type secured struct {
+	served
+	ca       *authority
+	security *Security
+	logs     *logBuffer
+}
+
+type logBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *logBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *logBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+const aliceToken, bobToken = "alice-Zk9s8dfj2nAq7w", "bob-p4Qm2x8vB6c1Lr"
+
+func tokensFile(tokens ...string) []byte {
+	var b strings.Builder
+	for _, token := range tokens {
+		fmt.Fprintf(&b, "- {name: %s, sha256: %x}\n", strings.SplitN(token, "-", 2)[0], sha256.Sum256([]byte(token)))
+	}
+	return []byte(b.String())
+}
+
+func serveSecured(t *testing.T) secured {
+	t.Helper()
+	ca, dir, logs := newAuthority(t), t.TempDir(), new(logBuffer)
+	security := ca.write(t, dir, ca.issue(t, "fep1"))
+	security.Tokens = filepath.Join(dir, "tokens.yaml")
+	writeFile(t, security.Tokens, tokensFile(aliceToken, bobToken))
+	s := serve(t, func(c *Config) {
+		c.Security, c.Log = security, slog.New(slog.NewTextHandler(logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	})
+	s.Base = strings.Replace(s.Base, "http:", "https:", 1)
+	out := secured{served: s, ca: ca, security: security, logs: logs}
+	out.HTTP.Transport.(*http.Transport).TLSClientConfig = out.clientTLS()
+	return out
+}
+
+func (s secured) clientTLS(certs ...tls.Certificate) *tls.Config {
+	pool := x509.NewCertPool()
+	pool.AddCert(s.ca.cert)
+	return &tls.Config{RootCAs: pool, Certificates: certs}
+}
+
+// as is the same server for a client with these certificates.
+func (s secured) as(t *testing.T, certs ...tls.Certificate) served {
+	transport := &http.Transport{TLSClientConfig: s.clientTLS(certs...)}
+	t.Cleanup(transport.CloseIdleConnections)
+	other := s.served
+	other.Client = &client.Client{Base: s.Base, HTTP: &http.Client{Transport: transport}}
+	return other
+}
+
+func TestSecuredAPIAsksWhoCalls(t *testing.T) {
+	s := serveSecured(t)
+	for _, path := range []string{"/v1/status", "/v1/events/stream", "/v1/raft/snapshot", "/metrics", "/v1/trace/rtu/1"} {
+		s.refuses(t, 401, api.CodeUnauthorised, "token", "GET", path, "")
+	}
+	resp, _ := s.request(t, "GET", "/v1/status", "")
+	if got := resp.Header.Get("WWW-Authenticate"); !strings.HasPrefix(got, "Bearer") {
+		t.Errorf("WWW-Authenticate %q", got)
+	}
+	for _, path := range []string{"/livez", "/readyz", "/", "/app.js", "/style.css"} {
+		if resp, text := s.request(t, "GET", path, ""); resp.StatusCode != 200 {
+			t.Errorf("%s: %d %s", path, resp.StatusCode, text)
+		}
+	}
+	for _, wrong := range []string{"", "Bearer", "Bearer ", "Bearer wrong", "Basic " + aliceToken, aliceToken, "Bearer  " + aliceToken, "Bearer " + aliceToken[1:]} {
+		s.refuses(t, 401, api.CodeUnauthorised, "token", "GET", "/v1/status", "", with("Authorization", wrong))
+	}
+	s.refuses(t, 401, api.CodeUnauthorised, "token", "POST", "/v1/rtus/1/pin", "{}", with("Authorization", "Bearer wrong"))
+	for _, right := range []string{"Bearer " + aliceToken, "bearer " + bobToken} {
+		if resp, text := s.request(t, "GET", "/v1/status", "", with("Authorization", right)); resp.StatusCode != 200 {
+			t.Errorf("%q: %d %s", right, resp.StatusCode, text)
+		}
+	}
+	// Whoever is let in is still no other site's page.
+	s.refuses(t, 403, api.CodeUnauthorised, "cross-origin", "POST", "/v1/rtus/1/pin", "{}",
+		with("Authorization", "Bearer "+aliceToken), with("Origin", "https://evil.example"))
+	if logs := s.logs.String(); strings.Contains(logs, aliceToken) || strings.Contains(logs, bobToken) || !strings.Contains(logs, "API request refused") {
+		t.Errorf("logs:\n%s", logs)
+	}
+}
+
+func TestClientCertificates(t *testing.T) {
+	s := serveSecured(t)
+	carol := s.as(t, s.ca.issue(t, "carol"))
+	if _, err := carol.Status(t.Context()); err != nil {
+		t.Errorf("a certificate of the CA: %v", err)
+	}
+	// Who it was is in the audit.
+	wg := s.node.device(func(*fsmpb.ControlSubmit) (bool, string) { return true, "" })
+	defer wg.Wait()
+	if c, err := carol.Control(t.Context(), api.ControlRequest{RTU: 1, Kind: "do", Point: 2, State: "on"}); err != nil || c.Origin != "api:carol" {
+		t.Errorf("%+v, %v", c, err)
+	}
+	if logs := s.logs.String(); !strings.Contains(logs, "by=carol") {
+		t.Errorf("logs:\n%s", logs)
+	}
+	s.Token = aliceToken
+	if c, err := s.Control(t.Context(), api.ControlRequest{RTU: 1, Kind: "do", Point: 2, State: "on"}); err != nil || c.Origin != "api:alice" {
+		t.Errorf("%+v, %v", c, err)
+	}
+	for name, cert := range map[string]tls.Certificate{
+		"of another CA": newAuthority(t).issue(t, "carol"),
+		"expired": s.ca.issue(t, "carol", func(c *x509.Certificate) {
+			c.NotBefore, c.NotAfter = time.Now().Add(-2*time.Hour), time.Now().Add(-time.Hour)
+		}),
+		"for servers only": s.ca.issue(t, "carol", func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth} }),
+	} {
+		if _, err := s.as(t, cert).Status(t.Context()); err == nil {
+			t.Errorf("a certificate %s is let in", name)
+		}
+	}
+	old := s.as(t)
+	old.HTTP.Transport.(*http.Transport).TLSClientConfig.MaxVersion = tls.VersionTLS11
+	if _, err := old.Status(t.Context()); err == nil {
+		t.Error("TLS 1.1 is let in")
+	}
+}
+
+// Files that change are in force at once; those that can't be read leave the
+// former ones in force.
+func TestCredentialsAreReadAgain(t *testing.T) {
+	s := serveSecured(t)
+	status := func(token string) int {
+		t.Helper()
+		resp, _ := s.request(t, "GET", "/v1/status", "", with("Authorization", "Bearer "+token))
+		return resp.StatusCode
+	}
+	writeFile(t, s.security.Tokens, tokensFile(bobToken))
+	if a, b := status(aliceToken), status(bobToken); a != 401 || b != 200 {
+		t.Errorf("after alice's token was revoked: %d, %d", a, b)
+	}
+	writeFile(t, s.security.Tokens, []byte("- {name: bob"))
+	if b := status(bobToken); b != 200 {
+		t.Errorf("with a file that can't be read: %d", b)
+	}
+	if logs := s.logs.String(); !strings.Contains(logs, "stays in force") {
+		t.Errorf("logs:\n%s", logs)
+	}
+	renewed := s.ca.issue(t, "fep1")
+	s.ca.write(t, filepath.Dir(s.security.CA), renewed)
+	c, err := tls.Dial("tcp", strings.TrimPrefix(s.Base, "https://"), s.clientTLS())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if shown := c.ConnectionState().PeerCertificates[0]; !shown.Equal(renewed.Leaf) {
+		t.Errorf("shows certificate %v, want the renewed one", shown.SerialNumber)
+	}
+}
+
+func TestBadSecurityIsRefused(t *testing.T) {
+	ca := newAuthority(t)
+	sum := strings.Repeat("ab", sha256.Size)
+	for _, tc := range []struct {
+		name string
+		edit func(s *Security)
+		says string
+	}{
+		{"no CA", func(s *Security) { s.CA += "x" }, "ca.pemx"},
+		{"a CA that is none", func(s *Security) { s.CA = s.Key }, "no certificate"},
+		{"no key", func(s *Security) { s.Key += "x" }, "node-key.pemx"},
+		{"a key that does not fit", func(s *Security) { s.Cert = s.CA }, "ca.pem"},
+		{"no tokens", func(s *Security) { s.Tokens += "x" }, "tokens.yamlx"},
+		{"no list", tokens("bob: " + sum), "list of {name, sha256}"},
+		{"unknown key", tokens("- {name: bob, sha256: " + sum + ", role: admin}"), "list of {name, sha256}"},
+		{"no name", tokens("- {sha256: " + sum + "}"), "token 1: no name"},
+		{"twice", tokens("- {name: bob, sha256: " + sum + "}\n- {name: bob, sha256: " + sum + "}"), `token 2: "bob" is there twice`},
+		{"the token itself", tokens("- {name: bob, sha256: " + bobToken + "}"), "64 hexadecimal digits"},
+		{"a short hash", tokens("- {name: bob, sha256: abcd}"), "64 hexadecimal digits"},
+		{"the token itself as a key", tokens("- {name: bob, " + bobToken + ": 1}"), "line 1"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			security := ca.write(t, t.TempDir(), ca.issue(t, "fep1"))
+			security.Tokens = filepath.Join(filepath.Dir(security.CA), "tokens.yaml")
+			writeFile(t, security.Tokens, tokensFile(aliceToken))
+			tc.edit(security)
+			l, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			s := New(Config{Node: newNode(t), Security: security})
+			defer s.Close()
+			err = s.Serve(l)
+			if !errors.Is(err, ErrSecurity) || !strings.Contains(err.Error(), tc.says) {
+				t.Errorf("%v, want %q", err, tc.says)
+			}
+			if err != nil && strings.Contains(err.Error(), bobToken) {
+				t.Errorf("a secret in: %v", err)
+			}
+		})
+	}
+}
+
+// tokens makes tokens.yaml have that content.
+func tokens(content string) func(*Security) {
+	return func(s *Security) {
+		if err := os.WriteFile(s.Tokens, []byte(content), 0o600); err != nil {
+			panic(err)
+		}
+	}
+}
+
+// A flood of clients leaves the process's file descriptors to others, and gives
+// them back.
+func TestConnectionsAreBounded(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := bounded(l)
+	accepted := make(chan net.Conn)
+	go func() {
+		for {
+			c, err := b.Accept()
+			if err != nil {
+				close(accepted)
+				return
+			}
+			accepted <- c
+		}
+	}()
+	dial := func() {
+		c, err := net.Dial("tcp", l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = c.Close() })
+	}
+	var first net.Conn
+	for range maxConnections {
+		dial()
+		first = <-accepted
+		t.Cleanup(func() { _ = first.Close() })
+	}
+	dial()
+	select {
+	case <-accepted:
+		t.Error("one too many")
+	case <-time.After(20 * time.Millisecond): // nothing is to happen
+	}
+	if err := errors.Join(first.Close(), ignoreClosed(first.Close())); err != nil {
+		t.Error(err)
+	}
+	<-accepted // the one that waited
+	dial()
+	if err := b.Close(); err != nil {
+		t.Error(err)
+	}
+	for range accepted {
+		t.Error("accepted after Close, or twice for one place")
+	}
+}
+
+func ignoreClosed(err error) error {
+	if errors.Is(err, net.ErrClosed) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,114 @@
+package server
+
+import (
+	"net/http"
+
+	"github.com/fepha/fepha/api"
+	"github.com/fepha/fepha/fsm"
+	"github.com/fepha/fepha/replica"
+)
+
+func (s *Server) status(w http.ResponseWriter, _ *http.Request) error {
+	return reply(w, s.readStatus())
+}
+
+func (s *Server) readStatus() api.Status {
+	info := s.cfg.Node.Info()
+	st := api.Status{
+		Station:     s.cfg.Station,
+		Name:        s.cfg.Name,
+		Node:        info.ID,
+		Leader:      info.Leader,
+		Term:        info.Term,
+		CommitIndex: info.CommitIndex,
+		Quorum:      info.Quorum,
+		Nodes:       make([]api.NodeStatus, 0, len(info.Peers)),
+	}
+	s.cfg.Node.View(func(state *fsm.State) {
+		for _, p := range info.Peers {
+			st.Nodes = append(st.Nodes, s.nodeStatus(state, p))
+		}
+		st.RTUs = s.rtuStatuses(state)
+		st.Uplinks = uplinkStatuses(state)
+		st.Journal = api.JournalStatus{First: state.JournalFirst(), Last: state.JournalLast()}
+	})
+	return st
+}
+
+func (s *Server) nodeStatus(state *fsm.State, p replica.Peer) api.NodeStatus {
+	node, _ := state.Node(p.ID)
+	return api.NodeStatus{
+		ID: p.ID, Host: p.Host, Role: string(p.Role), State: p.State, SinceMs: node.SinceMs, API: s.cfg.APIs[p.ID],
+		Alive: p.Alive, Lease: p.Lease, ConfigDiffers: p.ConfigDiffers, Build: p.Build,
+	}
+}
+
+func (s *Server) rtuStatuses(state *fsm.State) []api.RTUStatus {
+	rtus := []api.RTUStatus{}
+	for _, r := range state.RTUs() {
+		rtus = append(rtus, s.rtuStatus(state, r))
+	}
+	return rtus
+}
+
+func (s *Server) rtuStatus(state *fsm.State, r fsm.RTU) api.RTUStatus {
+	res, _ := state.Resource(fsm.RTUResource(r.Number))
+	out := api.RTUStatus{
+		Number: r.Number, Name: r.Name, Owner: res.Owner, Epoch: res.Epoch, Phase: res.Phase.String(),
+		SinceMs: res.SinceMs, Reason: res.Reason, Pinned: res.Pin, Target: res.Target,
+		Online: r.Online, OnlineMs: r.OnlineSinceMs, Channels: []api.ChannelStatus{},
+	}
+	addresses := s.cfg.Links(r.Number)
+	for c, n := range r.Links {
+		ch := api.ChannelStatus{Channel: c + 1, Links: make([]map[string]string, n)}
+		for l := range ch.Links {
+			ch.Links[l] = map[string]string{"address": linkAddress(addresses, c, l)}
+		}
+		out.Channels = append(out.Channels, ch)
+	}
+	for _, node := range state.Nodes() {
+		if node.Role != string(replica.RoleFEP) {
+			continue
+		}
+		for c := range out.Channels {
+			for l := range out.Channels[c].Links {
+				out.Channels[c].Links[l][node.ID] = fsm.LinkDown.String()
+			}
+		}
+		for _, l := range state.Links(r.Number, node.ID) {
+			c := int(l.Channel) - 1
+			if c < len(out.Channels) && int(l.Link) <= len(out.Channels[c].Links) {
+				out.Channels[c].Links[l.Link-1][node.ID] = l.State.String()
+			}
+		}
+	}
+	return out
+}
+
+// linkAddress is the configured address; channel and link count from 0.
+func linkAddress(channels [][]string, channel, link int) string {
+	if channel < len(channels) && link < len(channels[channel]) {
+		return channels[channel][link]
+	}
+	return ""
+}
+
+func uplinkStatuses(state *fsm.State) []api.UplinkStatus {
+	uplinks := []api.UplinkStatus{}
+	for _, g := range state.Groups() {
+		uplinks = append(uplinks, uplinkStatus(state, g))
+	}
+	return uplinks
+}
+
+func uplinkStatus(state *fsm.State, g fsm.Group) api.UplinkStatus {
+	res, _ := state.Resource(g.Resource)
+	u := api.UplinkStatus{
+		Name: g.Uplink, Group: g.Name, Mode: g.Mode, Owner: res.Owner, Epoch: res.Epoch, Phase: res.Phase.String(), SinceMs: res.SinceMs, Reason: res.Reason,
+		Links: []api.UplinkClient{}, Cursor: g.Cursor, Backlog: g.Backlog, Dropped: g.Dropped,
+	}
+	for _, c := range g.Clients {
+		u.Links = append(u.Links, api.UplinkClient{Node: c.Node, Client: c.Address, Role: c.Role})
+	}
+	return u
+}

@@ -1,0 +1,55 @@
+package server
+
+import (
+	"testing"
+
+	"github.com/fepha/fepha/fsm"
+)
+
+func TestEventsInWords(t *testing.T) {
+	s := New(Config{Node: newNode(t), Describe: describe})
+	defer s.Close()
+	timings := fsm.Timings{DetectedMs: 310, ElectedMs: 402}
+	for _, tc := range []struct {
+		e    fsm.Event
+		want string
+	}{
+		{fsm.Event{RTU: 1, Kind: fsm.DI, Point: 17, Type: 30, Value: 1}, "1/di/17 Incomer 101 breaker: on"},
+		{fsm.Event{RTU: 1, Kind: fsm.DI, Point: 17, Type: 31, Value: 1, Quality: 0xc0}, "1/di/17 Incomer 101 breaker: off (invalid, not topical)"},
+		{fsm.Event{RTU: 1, Kind: fsm.DI, Point: 16, Type: 31, Value: 3}, "1/di/16: indeterminate"},
+		{fsm.Event{RTU: 1, Kind: fsm.AI, Point: 3, Type: 36, Value: 1}, "1/ai/3 Busbar voltage: 1"},
+		{fsm.Event{RTU: 1, Kind: fsm.DI, Point: 16, Type: 38, Value: 1, Quality: 0x08}, "1/di/16: off (elapsed time invalid)"},
+		{fsm.Event{RTU: 1, Kind: fsm.DI, Point: 16, Type: 17, Value: 2}, "1/di/16: on"},
+		{fsm.Event{RTU: 1, Kind: fsm.DI, Point: 16, Type: 38, Value: 0, Quality: 0x01}, "1/di/16: indeterminate"},
+		{fsm.Event{RTU: 1, Kind: fsm.DI, Point: 16, Type: 39, Value: 0x15}, "1/di/16: general start, start L2, start of earth current"},
+		{fsm.Event{RTU: 1, Kind: fsm.DI, Point: 16, Type: 40, Value: 0}, "1/di/16: none"},
+		{fsm.Event{RTU: 1, Kind: fsm.AI, Point: 9, Type: 33, Value: 0xdeadbeef, Quality: 0x81}, "1/ai/9: 0xdeadbeef (invalid, overflow)"},
+		{fsm.Event{RTU: 1, Kind: fsm.Counter, Point: 9, Type: 37, Value: 7, Quality: 0x7f}, "1/counter/9: 7 (adjusted, overflowed)"},
+		{note(fsm.Note{Kind: fsm.NoteOwner, Resource: "rtu/1", From: "fep1", To: "fep2", Reason: "owner lost", Timings: timings}), "rtu/1: owned by fep2 now, was fep1's (owner lost), detected after 310 ms, elected after 402 ms"},
+		{note(fsm.Note{Kind: fsm.NoteOwner, Resource: "rtu/1", To: "fep2"}), "rtu/1: owned by fep2 now, was nobody's"},
+		{note(fsm.Note{Kind: fsm.NoteOwner, Resource: "uplink/occ/main", From: "fep1", Reason: "no link"}), "uplink/occ/main: released by fep1 (no link)"},
+		{note(fsm.Note{Kind: fsm.NoteMoving, Resource: "rtu/1", From: "fep1", To: "fep2", Reason: "manual"}), "rtu/1: to move from fep1 to fep2 (manual)"},
+		{note(fsm.Note{Kind: fsm.NoteActivated, Resource: "rtu/1", To: "fep2", Timings: fsm.Timings{ConnectedMs: 9}}), "rtu/1: fep2 is at work, connected after 9 ms"},
+		{note(fsm.Note{Kind: fsm.NoteMoving, Resource: "rtu/1", From: "fep1", To: "fep2", Reason: "manual", Origin: "api:alice"}), "rtu/1: to move from fep1 to fep2 (manual) by api:alice"},
+		{note(fsm.Note{Kind: fsm.NotePin, Resource: "rtu/1", To: "fep2"}), "rtu/1: pinned to fep2"},
+		{note(fsm.Note{Kind: fsm.NotePin, Resource: "rtu/1", To: "fep2", Origin: "api:alice"}), "rtu/1: pinned to fep2 by api:alice"},
+		{note(fsm.Note{Kind: fsm.NotePin, Resource: "rtu/1", From: "fep2"}), "rtu/1: no longer pinned to fep2"},
+		{note(fsm.Note{Kind: fsm.NoteNode, Resource: "fep1"}), "node fep1: DEAD"},
+		{note(fsm.Note{Kind: fsm.NoteNode, Resource: "fep1", OK: true}), "node fep1: alive"},
+		{note(fsm.Note{Kind: fsm.NoteOnline, Resource: "rtu/1"}), "rtu/1: OFFLINE"},
+		{note(fsm.Note{Kind: fsm.NoteOverflow, Resource: "uplink/occ/main", Count: 12}), "uplink/occ/main: EVENTS DROPPED, 12 so far"},
+		{note(fsm.Note{Kind: fsm.NoteOverflow, Resource: "uplink/occ/main", OK: true, Count: 12}), "uplink/occ/main: has caught up, 12 events were dropped"},
+		{note(fsm.Note{Kind: fsm.NoteAccess, Resource: "user/bob", Reason: "added as viewer", Origin: "alice"}), "user/bob: added as viewer by alice"},
+		{note(fsm.Note{Kind: fsm.NoteConfig, Resource: "abc"}), "another configuration is in force: abc"},
+		{fsm.Event{RTU: 1, Kind: fsm.DO, Point: 2, Type: 46, Value: 2, Note: &fsm.Note{Kind: fsm.NoteControl, Origin: "api:alice", Stage: fsm.Executing, To: "fep1"}},
+			"control 1/do/2 Incomer 101 breaker to on by api:alice: executing, on fep1"},
+		{fsm.Event{RTU: 1, Kind: fsm.AO, Point: 5, Type: 50, Value: 7.5, Note: &fsm.Note{Kind: fsm.NoteControl, Origin: "occ", Stage: fsm.Done, Reason: "deadline"}},
+			"control 1/ao/5 Tap set point to 7.5 by occ: done, FAILED, deadline"},
+	} {
+		if got := s.event(&tc.e).Text; got != tc.want {
+			t.Errorf("%q, want %q", got, tc.want)
+		}
+	}
+}
+
+func note(n fsm.Note) fsm.Event { return fsm.Event{Note: &n} }
