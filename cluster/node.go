@@ -100,7 +100,7 @@ func start(cfg Config, out outside) (_ *Node, err error) {
 
 	var sec *security
 	if cfg.Security != nil {
-		if sec, err = newSecurity(*cfg.Security, cfg.ID, n.memberIDs); err != nil {
+		if sec, err = newSecurity(*cfg.Security, cfg.ID, n.memberIDs, n.log); err != nil {
 			return nil, err
 		}
 	}

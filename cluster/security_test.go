@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
@@ -90,7 +91,7 @@ func TestDialChecksTheName(t *testing.T) {
 	members := func() []string { return []string{"fep1", "fep2", "wit"} }
 	board := func(id, address string) *switchboard {
 		t.Helper()
-		sec, err := newSecurity(*filesOf(dir, id), id, members)
+		sec, err := newSecurity(*filesOf(dir, id), id, members, slog.New(slog.DiscardHandler))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -121,6 +122,8 @@ func TestSecurityRefuses(t *testing.T) {
 	mixed.Key = filesOf(dir, "fep2").Key
 	missing := *filesOf(dir, "fep1")
 	missing.CA = filepath.Join(dir, "none.pem")
+	unnamed := *filesOf(dir, "fep1")
+	unnamed.CA = "" // the system's CAs would let the world in
 	empty := *filesOf(dir, "fep1")
 	empty.CA = filepath.Join(dir, "empty.pem")
 	if err := os.WriteFile(empty.CA, nil, 0o600); err != nil {
@@ -133,52 +136,48 @@ func TestSecurityRefuses(t *testing.T) {
 		"another node's certificate": {*filesOf(dir, "fep2"), "fep1"},
 		"another node's key":         {mixed, "fep1"},
 		"no CA":                      {missing, "fep1"},
+		"no CA named":                {unnamed, "fep1"},
 		"an empty CA":                {empty, "fep1"},
 	} {
-		if _, err := newSecurity(c.files, c.id, nil); !errors.Is(err, ErrConfig) {
+		if _, err := newSecurity(c.files, c.id, nil, slog.New(slog.DiscardHandler)); !errors.Is(err, ErrConfig) {
 			t.Errorf("%s: %v, expected %v", name, err, ErrConfig)
 		}
 	}
 }
 
-// TestRenewal: a renewed certificate is used for the next connection; while files don't fit together the former one is.
+// TestRenewal: both sides of the next connection use a renewed certificate.
 func TestRenewal(t *testing.T) {
 	dir := secured(t)
-	files := filesOf(dir, "fep1")
-	s, err := newSecurity(*files, "fep1", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	serial := func() string {
+	of := func(id string) *security {
 		t.Helper()
-		cert, _, err := s.load()
+		s, err := newSecurity(*filesOf(dir, id), id, func() []string { return []string{"fep1", "fep2"} }, slog.New(slog.DiscardHandler))
 		if err != nil {
 			t.Fatal(err)
 		}
-		return cert.Leaf.SerialNumber.String()
+		return s
 	}
-	first := serial()
-	later := time.Now().Add(time.Minute) // files' times may be coarse
-	if err := os.WriteFile(files.Cert, []byte("half"), 0o600); err != nil {
+	one, two := of("fep1"), of("fep2")
+	handshake := func() (served, shown string) {
+		t.Helper()
+		a, b := net.Pipe()
+		defer func() { _, _ = a.Close(), b.Close() }()
+		server, client := tls.Server(a, one.server()), tls.Client(b, two.client("fep1"))
+		ended := make(chan error, 1)
+		go func() { ended <- server.Handshake() }()
+		if err := errors.Join(client.Handshake(), <-ended); err != nil {
+			t.Fatal(err)
+		}
+		return client.ConnectionState().PeerCertificates[0].SerialNumber.String(), server.ConnectionState().PeerCertificates[0].SerialNumber.String()
+	}
+	served, shown := handshake()
+	if s, c := handshake(); s != served || c != shown {
+		t.Error("other certificates, though none was renewed")
+	}
+	if _, err := pki.Init(dir, "test", []pki.Node{{ID: "fep1"}, {ID: "fep2"}}, true, time.Now()); err != nil {
 		t.Fatal(err)
 	}
-	if serial() != first {
-		t.Error("another certificate, from half a file")
-	}
-	if err := os.Remove(files.Cert); err != nil {
-		t.Fatal(err)
-	}
-	if serial() != first {
-		t.Error("another certificate, from no file")
-	}
-	if _, err := pki.Init(dir, "test", []pki.Node{{ID: "fep1"}}, true, time.Now()); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Chtimes(files.Cert, later, later); err != nil {
-		t.Fatal(err)
-	}
-	if serial() == first {
-		t.Error("the renewed certificate isn't used")
+	if s, c := handshake(); s == served || c == shown {
+		t.Errorf("the renewed certificate isn't used: server's %t, client's %t", s == served, c == shown)
 	}
 }
 

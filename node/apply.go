@@ -3,12 +3,10 @@ package node
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -18,6 +16,7 @@ import (
 	"github.com/fepha/fepha/api/client"
 	"github.com/fepha/fepha/configs"
 	"github.com/fepha/fepha/fsm/fsmpb"
+	"github.com/fepha/fepha/internal/certs"
 	"github.com/fepha/fepha/replica"
 )
 
@@ -165,17 +164,11 @@ func (c *configurator) client(n configs.Node) (*client.Client, error) {
 	if security.Insecure {
 		return other, nil
 	}
-	cert, err := tls.LoadX509KeyPair(security.Cert.Path, security.Key.Path)
+	own, err := certs.Files{CA: security.CA.Path, Cert: security.Cert.Path, Key: security.Key.Path}.Read()
 	if err != nil {
 		return nil, err
 	}
-	pem, err := os.ReadFile(security.CA.Path)
-	if err != nil {
-		return nil, err
-	}
-	pool := x509.NewCertPool()
-	pool.AppendCertsFromPEM(pem)
 	other.Base = "https://" + apiAddress(n)
-	transport.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: pool, Certificates: []tls.Certificate{cert}, ServerName: n.ID}
+	transport.TLSClientConfig = own.Client(&tls.Config{MinVersion: tls.VersionTLS12, ServerName: n.ID})
 	return other, nil
 }

@@ -2,6 +2,7 @@ package node
 
 import (
 	"crypto/tls"
+	"log/slog"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -9,15 +10,17 @@ import (
 	"github.com/fepha/fepha/api/server"
 	"github.com/fepha/fepha/configs"
 	"github.com/fepha/fepha/fsm"
+	"github.com/fepha/fepha/internal/certs"
 )
 
 // current is the configuration that a node runs. It may become another one at
 // any time, so whoever needs it while running asks again each time.
 type current struct {
-	in atomic.Pointer[inForce]
+	in  atomic.Pointer[inForce]
+	log *slog.Logger
 
 	mu  sync.Mutex
-	tls map[configs.TLS]*tls.Config // as loaded; the same files are the same pointer
+	tls map[configs.TLS]*tls.Config
 }
 
 // inForce is a configuration with what would take time to make of it.
@@ -28,8 +31,8 @@ type inForce struct {
 	describe func(fsm.PointKey) (server.PointInfo, bool)
 }
 
-func newCurrent(s *configs.Station) *current {
-	c := &current{tls: map[configs.TLS]*tls.Config{}}
+func newCurrent(s *configs.Station, log *slog.Logger) *current {
+	c := &current{log: log, tls: map[configs.TLS]*tls.Config{}}
 	c.set(s)
 	return c
 }
@@ -68,17 +71,23 @@ func (c *current) links(rtu uint32) (channels [][]string) {
 	return channels
 }
 
-// serverTLS is that of an uplink. Files that were loaded before are not loaded
-// again: another pointer would be another uplink.
+// serverTLS is that of an uplink: it shows the certificates that the files hold
+// at each handshake. The same files give the same pointer: another one would be
+// another uplink.
 func (c *current) serverTLS(t *configs.TLS) (*tls.Config, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if cfg := c.tls[*t]; cfg != nil {
 		return cfg, nil
 	}
-	cfg, err := serverTLS(t)
-	if err == nil {
-		c.tls[*t] = cfg
+	source, err := certs.Watch(certFiles(t), c.log)
+	if err != nil {
+		return nil, err
 	}
-	return cfg, err
+	base := &tls.Config{MinVersion: tls.VersionTLS12}
+	if !t.CA.IsZero() {
+		base.ClientAuth = tls.RequireAndVerifyClientCert // IEC 62351-3
+	}
+	c.tls[*t] = source.Server(base)
+	return c.tls[*t], nil
 }

@@ -95,7 +95,7 @@ func Run(ctx context.Context, c Config) error {
 		log.Info("node ended")
 	}()
 
-	configurator := &configurator{file: c.File, dataDir: c.DataDir, node: node, current: newCurrent(station), log: log, staged: prepared}
+	configurator := &configurator{file: c.File, dataDir: c.DataDir, node: node, current: newCurrent(station, log), log: log, staged: prepared}
 	tracer := new(server.Tracer)
 	apiCfg := apiConfig(configurator.current, node, log)
 	apiCfg.Tracer, apiCfg.Configurator, apiCfg.Build = tracer, configurator, c.Build

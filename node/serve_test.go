@@ -1,6 +1,7 @@
 package node
 
 import (
+	"log/slog"
 	"net"
 	"testing"
 
@@ -27,7 +28,7 @@ func serveStation(t *testing.T, s *configs.Station, id string, tracer *server.Tr
 	t.Helper()
 	node := configuredNode{id: id, state: fsm.New()}
 	node.state.Apply(1, &fsmpb.Entry{Commands: []*fsmpb.Command{{Op: &fsmpb.Command_Configure{Configure: declaration(s)}}}})
-	cfg := apiConfig(newCurrent(s), nil, nil)
+	cfg := apiConfig(newCurrent(s, slog.New(slog.DiscardHandler)), nil, nil)
 	cfg.Node, cfg.Tracer = node, tracer
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net/netip"
 	"testing"
 	"time"
@@ -23,7 +24,7 @@ func TestTapsFeedTheTracer(t *testing.T) {
 		t.Fatal(err)
 	}
 	tracer := new(server.Tracer)
-	fromRTU, fromUplink := rtuTap(newCurrent(s), tracer), uplinkTap(newCurrent(s), tracer)
+	fromRTU, fromUplink := rtuTap(newCurrent(s, slog.New(slog.DiscardHandler)), tracer), uplinkTap(newCurrent(s, slog.New(slog.DiscardHandler)), tracer)
 	if fromRTU(acquisition.LinkID{RTU: 99, Channel: 1, Link: 1}) != nil {
 		t.Error("a tap for an RTU that is not there")
 	}

@@ -2,11 +2,9 @@ package node
 
 import (
 	"crypto/tls"
-	"crypto/x509"
 	"fmt"
 	"log/slog"
 	"net/netip"
-	"os"
 
 	"github.com/fepha/fepha/acquisition"
 	"github.com/fepha/fepha/api/server"
@@ -16,6 +14,7 @@ import (
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
 	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/internal/certs"
 	"github.com/fepha/fepha/replica"
 	"github.com/fepha/fepha/rtdb"
 )
@@ -191,55 +190,6 @@ func controlCategory(describe func(fsm.PointKey) (server.PointInfo, bool), p con
 	return info.Category
 }
 
-// serverTLS asks clients for a certificate of the given CA (IEC 62351-3).
-func serverTLS(t *configs.TLS) (*tls.Config, error) {
-	cert, pool, err := loadTLS(t)
-	if err != nil {
-		return nil, err
-	}
-	cfg := &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{*cert}}
-	if pool != nil {
-		cfg.ClientCAs, cfg.ClientAuth = pool, tls.RequireAndVerifyClientCert
-	}
-	return cfg, nil
-}
-
-// clientTLS shows a certificate if there is one, and trusts the given CA, or
-// the system's.
-func clientTLS(t *configs.TLS) (*tls.Config, error) {
-	cert, pool, err := loadTLS(t)
-	if err != nil {
-		return nil, err
-	}
-	cfg := &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: pool, ServerName: t.ServerName}
-	if cert != nil {
-		cfg.Certificates = []tls.Certificate{*cert}
-	}
-	return cfg, nil
-}
-
-// loadTLS reads the files that are named; nil stands for one that is not.
-func loadTLS(t *configs.TLS) (cert *tls.Certificate, pool *x509.CertPool, err error) {
-	if !t.Cert.IsZero() {
-		pair, err := tls.LoadX509KeyPair(t.Cert.Path, t.Key.Path)
-		if err != nil {
-			return nil, nil, fmt.Errorf("certificate: %w", err)
-		}
-		cert = &pair
-	}
-	if !t.CA.IsZero() {
-		pem, err := os.ReadFile(t.CA.Path)
-		if err != nil {
-			return nil, nil, fmt.Errorf("CA: %w", err)
-		}
-		pool = x509.NewCertPool()
-		if !pool.AppendCertsFromPEM(pem) {
-			return nil, nil, fmt.Errorf("CA %s: no certificate in it", t.CA.Path)
-		}
-	}
-	return cert, pool, nil
-}
-
 func apiConfig(c *current, node *cluster.Node, log *slog.Logger) server.Config {
 	s := c.station()
 	cfg := server.Config{
@@ -272,12 +222,19 @@ func rtdbConfig(c *current, node *cluster.Node, log *slog.Logger) (rtdb.Config, 
 		cfg.Sentinel = &rtdb.Sentinel{Master: r.Sentinel.Master, Addresses: r.Sentinel.Addresses}
 	}
 	if r.TLS != nil {
-		var err error
-		if cfg.TLS, err = clientTLS(r.TLS); err != nil {
+		source, err := certs.Watch(certFiles(r.TLS), log)
+		if err != nil {
 			return cfg, fmt.Errorf("redis: %w", err)
+		}
+		cfg.TLS = func() *tls.Config {
+			return source.Client(&tls.Config{MinVersion: tls.VersionTLS12, ServerName: r.TLS.ServerName})
 		}
 	}
 	return cfg, nil
+}
+
+func certFiles(t *configs.TLS) certs.Files {
+	return certs.Files{CA: t.CA.Path, Cert: t.Cert.Path, Key: t.Key.Path}
 }
 
 // apiAddress is where others reach a node's API: if it listens on all of the

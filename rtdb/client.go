@@ -2,6 +2,7 @@ package rtdb
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -46,16 +47,25 @@ func newConnector(cfg *Config, address string) connector {
 func (c *connector) client() *redis.Client {
 	if s := c.cfg.Sentinel; s != nil {
 		return redis.NewFailoverClient(&redis.FailoverOptions{
-			MasterName: s.Master, SentinelAddrs: s.Addresses, CredentialsProviderContext: c.credentials, TLSConfig: c.cfg.TLS,
+			MasterName: s.Master, SentinelAddrs: s.Addresses, CredentialsProviderContext: c.credentials, Dialer: c.dial,
 			Protocol: 2, DisableIdentity: true, MaxRetries: -1, DialerRetries: 1, DialTimeout: dialTimeout,
 			ReadTimeout: ioTimeout, WriteTimeout: ioTimeout, PoolSize: poolSize, PipelinePoolSize: -1,
 		})
 	}
 	return redis.NewClient(&redis.Options{
-		Addr: c.address, CredentialsProviderContext: c.credentials, TLSConfig: c.cfg.TLS,
+		Addr: c.address, CredentialsProviderContext: c.credentials, Dialer: c.dial,
 		Protocol: 2, DisableIdentity: true, MaxRetries: -1, DialerRetries: 1, DialTimeout: dialTimeout,
 		ReadTimeout: ioTimeout, WriteTimeout: ioTimeout, PoolSize: poolSize, PipelinePoolSize: -1,
 	})
+}
+
+// dial connects, with the TLS certificates of this moment.
+func (c *connector) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	plain := &net.Dialer{Timeout: dialTimeout}
+	if c.cfg.TLS == nil {
+		return plain.DialContext(ctx, network, address)
+	}
+	return (&tls.Dialer{NetDialer: plain, Config: c.cfg.TLS()}).DialContext(ctx, network, address)
 }
 
 // credentials are read at each connect, so that a changed password needs no restart.

@@ -40,9 +40,11 @@ type Config struct {
 	Address  string    // host:port. Embedded: where to listen; "" is any free loopback port
 	Sentinel *Sentinel // instead of Address, or nil
 
-	Username     string      // "" is the server's default user
-	PasswordFile string      // read at each connect, without the line end; "": none
-	TLS          *tls.Config // of connections to the server and to Sentinel; nil: plain TCP
+	Username     string // "" is the server's default user
+	PasswordFile string // read at each connect, without the line end; "": none
+
+	// TLS is asked at each connect, to the server and to Sentinel. Nil: plain TCP.
+	TLS func() *tls.Config
 
 	// Describe tells whether a control is configured. Nil: no requests are taken from ctl:req.
 	Describe func(fsm.PointKey) (Control, bool)

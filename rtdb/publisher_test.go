@@ -182,7 +182,7 @@ func TestTLSAndUser(t *testing.T) {
 	c := furnished(t)
 	file := passwordFile(t, "first")
 	r := run(t, Config{
-		Node: c.nodes[0], Mode: PerNode, Address: s.addr, Username: "fepha", PasswordFile: file, TLS: certs.client(), Describe: describeAll,
+		Node: c.nodes[0], Mode: PerNode, Address: s.addr, Username: "fepha", PasswordFile: file, TLS: certs.client, Describe: describeAll,
 	})
 	r.complete(t)
 	look := lookAtTLS(t, s.addr, "fepha", "first", certs)

@@ -1,6 +1,7 @@
 package rtdb
 
 import (
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -74,4 +75,45 @@ func lookAtTLS(t testing.TB, addr, user, password string, c certificates) *redis
 	look := redis.NewClient(&redis.Options{Addr: addr, Username: user, Password: password, TLSConfig: c.client(), Protocol: 2, DisableIdentity: true})
 	t.Cleanup(func() { _ = look.Close() })
 	return look
+}
+
+// Each connect asks for the certificates anew: a server that has taken up another CA lets in who shows the renewed one.
+func TestRenewedCertificate(t *testing.T) {
+	old, renewed := newCertificates(t), newCertificates(t)
+	l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{
+		MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{old.pair}, ClientAuth: tls.RequireAnyClientCert,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	shown := make(chan []byte, 2)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			if conn.(*tls.Conn).Handshake() == nil {
+				shown <- conn.(*tls.Conn).ConnectionState().PeerCertificates[0].Raw
+			}
+			_ = conn.Close()
+		}
+	}()
+	t.Cleanup(func() { _ = l.Close(); <-ended })
+
+	now := old
+	c := newConnector(&Config{TLS: func() *tls.Config {
+		return &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: old.pool, Certificates: []tls.Certificate{now.pair}}
+	}}, l.Addr().String())
+	client := c.client()
+	defer func() { _ = client.Close() }()
+	for _, want := range []certificates{old, renewed} {
+		now = want
+		_ = client.Ping(t.Context()) // fails: there's no Redis behind it
+		if got := <-shown; !bytes.Equal(got, want.pair.Certificate[0]) {
+			t.Error("another certificate was shown than the one of that moment")
+		}
+	}
 }

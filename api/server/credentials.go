@@ -12,9 +12,9 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"sync"
-	"time"
 
+	"github.com/fepha/fepha/internal/certs"
+	"github.com/fepha/fepha/internal/reload"
 	"github.com/goccy/go-yaml"
 )
 
@@ -31,45 +31,15 @@ type Security struct {
 	Tokens string
 }
 
-// credentials are what a handshake needs.
-type credentials struct {
-	cert tls.Certificate
-	ca   *x509.CertPool
-}
-
-func (s *Security) certificates(log *slog.Logger) (*watched[credentials], error) {
-	return watch(log, func() (c credentials, err error) {
-		pem, err := os.ReadFile(s.CA)
-		if err != nil {
-			return c, err
-		}
-		c.ca = x509.NewCertPool()
-		if !c.ca.AppendCertsFromPEM(pem) {
-			return c, fmt.Errorf("%s: no certificate in it, expected PEM", s.CA)
-		}
-		if c.cert, err = tls.LoadX509KeyPair(s.Cert, s.Key); err != nil {
-			return c, fmt.Errorf("%s, %s: %w", s.Cert, s.Key, err)
-		}
-		return c, nil
-	}, s.CA, s.Cert, s.Key)
-}
-
-// serverTLS asks clients for a certificate, and lets those without one in: they
-// may have a token.
-func serverTLS(files *watched[credentials]) *tls.Config {
-	return &tls.Config{
-		MinVersion: tls.VersionTLS12,
-		GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
-			c := files.get()
-			return &tls.Config{
-				MinVersion:             tls.VersionTLS12,
-				Certificates:           []tls.Certificate{c.cert},
-				ClientAuth:             tls.VerifyClientCertIfGiven,
-				ClientCAs:              c.ca,
-				SessionTicketsDisabled: true, // a resumed session would skip the check against a CA that was replaced
-			}, nil
-		},
+// certificates asks clients for a certificate, and lets those without one in:
+// they may have a token.
+func (s *Security) certificates(log *slog.Logger) (*tls.Config, error) {
+	files := certs.Files{CA: s.CA, Cert: s.Cert, Key: s.Key}
+	source, err := certs.Watch(files, log)
+	if err = errors.Join(files.All(), err); err != nil {
+		return nil, err
 	}
+	return source.Server(&tls.Config{MinVersion: tls.VersionTLS12, ClientAuth: tls.VerifyClientCertIfGiven}), nil
 }
 
 // certificateName is how a client is called in logs and audits.
@@ -89,11 +59,15 @@ type token struct {
 	sum  [sha256.Size]byte
 }
 
-func (s *Security) tokens(log *slog.Logger) (*watched[[]token], error) {
-	if s.Tokens == "" {
-		return watch(log, func() ([]token, error) { return nil, nil })
+// tokens are those of the file, as it is now.
+func (s *Security) tokens(log *slog.Logger) (*reload.Value[[]token], error) {
+	failed := func(err error) {
+		log.Error("the file of tokens has changed and can't be read: the former one stays in force", "error", err)
 	}
-	return watch(log, func() ([]token, error) {
+	if s.Tokens == "" {
+		return reload.New(func() ([]token, error) { return nil, nil }, failed)
+	}
+	return reload.New(func() ([]token, error) {
 		text, err := os.ReadFile(s.Tokens)
 		if err != nil {
 			return nil, err
@@ -103,7 +77,7 @@ func (s *Security) tokens(log *slog.Logger) (*watched[[]token], error) {
 			return nil, fmt.Errorf("%s: %w", s.Tokens, err)
 		}
 		return tokens, nil
-	}, s.Tokens)
+	}, failed, s.Tokens)
 }
 
 // TokenHolders reads the content of a file of tokens and tells who has one.
@@ -143,55 +117,4 @@ func parseTokens(text []byte) ([]token, error) {
 		tokens = append(tokens, t)
 	}
 	return tokens, nil
-}
-
-// watched is what was read from files. It is read again when one of them has
-// changed; what can't be read then leaves the former in force, once logged.
-type watched[T any] struct {
-	log   *slog.Logger
-	read  func() (T, error)
-	paths []string
-
-	mu     sync.Mutex
-	stamps []stamp
-	value  T
-}
-
-// stamp tells a file from its successor.
-type stamp struct {
-	modified time.Time
-	size     int64
-}
-
-func watch[T any](log *slog.Logger, read func() (T, error), paths ...string) (*watched[T], error) {
-	w := &watched[T]{log: log, read: read, paths: paths}
-	w.stamps = w.look() // before reading: what changes meanwhile is read again
-	var err error
-	w.value, err = read()
-	return w, err
-}
-
-func (w *watched[T]) get() T {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if now := w.look(); !slices.Equal(now, w.stamps) {
-		w.stamps = now
-		value, err := w.read()
-		if err == nil {
-			w.value = value
-		} else {
-			w.log.Error("a file that has changed can't be read: the former one stays in force", "error", err)
-		}
-	}
-	return w.value
-}
-
-func (w *watched[T]) look() []stamp {
-	stamps := make([]stamp, len(w.paths))
-	for i, path := range w.paths {
-		if info, err := os.Stat(path); err == nil {
-			stamps[i] = stamp{info.ModTime(), info.Size()}
-		}
-	}
-	return stamps
 }

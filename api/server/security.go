@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/fepha/fepha/api"
+	"github.com/fepha/fepha/internal/reload"
 )
 
 // What Serve refuses with.
@@ -42,7 +43,7 @@ var (
 type guard struct {
 	log      *slog.Logger
 	insecure bool // whoever is on this host may do everything
-	tokens   *watched[[]token]
+	tokens   *reload.Value[[]token]
 	refused  atomic.Uint64
 	told     atomic.Int64 // when a refusal was logged last, s since 1970
 }
@@ -63,7 +64,7 @@ func (g *guard) open(l net.Listener, s *Security) (net.Listener, error) {
 	if g.tokens, err = s.tokens(g.log); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrSecurity, err)
 	}
-	return tls.NewListener(bounded(l), serverTLS(certificates)), nil
+	return tls.NewListener(bounded(l), certificates), nil
 }
 
 // authorise is the one place that decides who may call h.
@@ -126,7 +127,7 @@ func (g *guard) holder(r *http.Request) (name string, ok bool) {
 		return "", false
 	}
 	sum := sha256.Sum256([]byte(secret))
-	for _, t := range g.tokens.get() {
+	for _, t := range g.tokens.Get() {
 		if subtle.ConstantTimeCompare(sum[:], t.sum[:]) == 1 {
 			name, ok = t.name, true
 		}

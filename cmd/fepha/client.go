@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -20,6 +19,7 @@ import (
 
 	"github.com/fepha/fepha/api"
 	"github.com/fepha/fepha/api/client"
+	"github.com/fepha/fepha/internal/certs"
 )
 
 // clientFlags are those of every command that talks to a node.
@@ -80,28 +80,14 @@ func (f *clientFlags) client() (*client.Client, error) {
 
 // tls is who is believed, and what is shown. No CA: those of the system.
 func (f *clientFlags) tls() (*tls.Config, error) {
-	cfg := &tls.Config{MinVersion: tls.VersionTLS12}
-	if f.ca != "" {
-		pem, err := os.ReadFile(f.ca)
-		if err != nil {
-			return nil, usagef("--ca: %w", err)
-		}
-		cfg.RootCAs = x509.NewCertPool()
-		if !cfg.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, usagef("--ca: %s: no certificate in it, expected PEM", f.ca)
-		}
-	}
 	if (f.cert == "") != (f.key == "") {
 		return nil, usagef("expected both --cert and --key, or neither")
 	}
-	if f.cert != "" {
-		cert, err := tls.LoadX509KeyPair(f.cert, f.key)
-		if err != nil {
-			return nil, usagef("--cert, --key: %w", err)
-		}
-		cfg.Certificates = []tls.Certificate{cert}
+	c, err := certs.Files{CA: f.ca, Cert: f.cert, Key: f.key}.Read()
+	if err != nil {
+		return nil, usagef("--ca, --cert, --key: %w", err)
 	}
-	return cfg, nil
+	return c.Client(&tls.Config{MinVersion: tls.VersionTLS12}), nil
 }
 
 // peer makes a client of another node of the station, as c is one of this.
