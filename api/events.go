@@ -43,4 +43,8 @@ type EventPage struct {
 	First  uint64  `json:"first"` // oldest event kept
 	Last   uint64  `json:"last"`  // newest event
 	Events []Event `json:"events"`
+	// Scanned is the number up to which was looked: what after, or before, is to be for the next page. A filter's page may
+	// be empty and there be more all the same.
+	Scanned uint64 `json:"scanned"`
+	More    bool   `json:"more"`
 }

@@ -3,8 +3,9 @@ package api
 // Status is the answer of GET /v1/status: the station at a glance.
 type Status struct {
 	Station     uint16         `json:"station"`
-	Name        string         `json:"name"` // the station's
-	Node        string         `json:"node"` // that answers
+	Name        string         `json:"name"`      // the station's
+	TimeZone    string         `json:"time_zone"` // the station's, an IANA name
+	Node        string         `json:"node"`      // that answers
 	Leader      string         `json:"leader"`
 	Term        uint64         `json:"term"`
 	CommitIndex uint64         `json:"commit_index"`

@@ -2,6 +2,7 @@ package fsm
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -33,6 +34,12 @@ func (k NoteKind) String() string {
 		return noteKindNames[k]
 	}
 	return fmt.Sprintf("note(%d)", uint8(k))
+}
+
+// ParseNoteKind reads what String writes.
+func ParseNoteKind(text string) (k NoteKind, ok bool) {
+	i := slices.Index(noteKindNames[:], text)
+	return NoteKind(max(i, 0)), i > 0
 }
 
 // Note is the text part of an audit event. Which fields are set depends on its kind. It is shared: never change it.

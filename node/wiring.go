@@ -194,7 +194,7 @@ func apiConfig(c *current, node *cluster.Node, log *slog.Logger) server.Config {
 	s := c.station()
 	cfg := server.Config{
 		Node: node, Station: s.ID, Name: s.Name, APIs: make(map[string]string), Links: c.links,
-		Describe: c.describe, Log: log,
+		Zone: s.Location, Describe: c.describe, Log: log,
 	}
 	for _, n := range s.Cluster.Nodes {
 		cfg.APIs[n.ID] = apiAddress(n)

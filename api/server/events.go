@@ -3,6 +3,7 @@ package server
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -41,25 +42,38 @@ func cp56Hex(t uint64) string {
 	return fmt.Sprintf("%x", b)
 }
 
-// listEvents answers ?after=SEQ&limit=N with the events after SEQ, oldest
-// first, or without after with the newest ones.
+// listEvents answers ?after=SEQ&limit=N with the events after SEQ, oldest first; ?before=SEQ with those before it, newest
+// first; without either with the newest ones, oldest first. A filter leaves some of them out.
 func (s *Server) listEvents(w http.ResponseWriter, r *http.Request) error {
-	after, limit, err := pageOf(r, 0)
+	if err := checkQuery(r, append([]string{"after", "before", "limit"}, filterParameters...)...); err != nil {
+		return err
+	}
+	limit, err := queryNumber(r, "limit", defaultPage, maxPage)
+	if err != nil {
+		return err
+	}
+	q := r.URL.Query()
+	backwards := q.Has("before")
+	if backwards && q.Has("after") {
+		return invalid("after and before: expected one of them")
+	}
+	from, err := queryNumber(r, choose(backwards, "before", "after"), 0, 0)
+	if err != nil {
+		return err
+	}
+	filter, err := readEventFilter(r)
 	if err != nil {
 		return err
 	}
 	var page api.EventPage
-	var events []fsm.Event
-	s.cfg.Node.View(func(state *fsm.State) {
-		page.First, page.Last = state.JournalFirst(), state.JournalLast()
-		if !r.URL.Query().Has("after") && page.Last > limit {
-			after = page.Last - limit
-		}
-		events = readJournal(state, after, int(limit))
-	})
-	page.Events = make([]api.Event, len(events))
-	for i := range events {
-		page.Events[i] = s.event(&events[i])
+	s.cfg.Node.View(func(state *fsm.State) { page.First, page.Last = state.JournalFirst(), state.JournalLast() })
+	newest := !backwards && !q.Has("after")
+	if newest {
+		backwards, from = true, page.Last+1
+	}
+	page.Events, page.Scanned, page.More = s.scan(&filter, from, backwards, int(limit))
+	if newest {
+		slices.Reverse(page.Events)
 	}
 	return reply(w, page)
 }
@@ -73,13 +87,16 @@ func readJournal(state *fsm.State, after uint64, limit int) []fsm.Event {
 // streamEvents sends the journal as server-sent events: those after ?after= or
 // the Last-Event-ID header, else those from now on, until the client goes.
 func (s *Server) streamEvents(w http.ResponseWriter, r *http.Request) error {
-	if err := checkQuery(r, "after"); err != nil {
+	if err := checkQuery(r, append([]string{"after"}, filterParameters...)...); err != nil {
+		return err
+	}
+	filter, err := readEventFilter(r)
+	if err != nil {
 		return err
 	}
 	var after uint64
 	s.cfg.Node.View(func(state *fsm.State) { after = state.JournalLast() })
-	after, err := queryNumber(r, "after", after, 0)
-	if err != nil {
+	if after, err = queryNumber(r, "after", after, 0); err != nil {
 		return err
 	}
 	if id := r.Header.Get("Last-Event-ID"); id != "" {
@@ -94,15 +111,14 @@ func (s *Server) streamEvents(w http.ResponseWriter, r *http.Request) error {
 	defer out.close()
 	for {
 		_, grown := s.cfg.Node.Applied()
-		var events []fsm.Event
-		s.cfg.Node.View(func(state *fsm.State) { events = readJournal(state, after, eventsAtOnce) })
+		events, scanned, more := s.scan(&filter, after, false, eventsAtOnce)
+		after = scanned
 		for i := range events {
-			after = events[i].Seq
-			if err := out.send(after, s.event(&events[i])); err != nil {
+			if err := out.send(events[i].Seq, events[i]); err != nil {
 				return nil // the client is gone
 			}
 		}
-		if len(events) == eventsAtOnce {
+		if more {
 			continue
 		}
 		if err := out.flush(); err != nil {

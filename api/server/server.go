@@ -21,6 +21,7 @@ type Config struct {
 	Node    Node
 	Station uint16                      // the station's number
 	Name    string                      // the station's
+	Zone    *time.Location              // the station's; nil is UTC
 	APIs    map[string]string           // address of each node's API, by node, so that clients find the others
 	Links   func(rtu uint32) [][]string // addresses of the links of each channel of an RTU; nil: not known
 
@@ -64,6 +65,7 @@ type Server struct {
 	guard   guard
 	metrics http.Handler
 	streams chan struct{} // holds something for each that is open
+	parts   *liveParts
 	stop    context.CancelFunc
 	ctx     context.Context // ends when the server closes, so that streams end too
 
@@ -75,6 +77,9 @@ func New(cfg Config) *Server {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
+	if cfg.Zone == nil {
+		cfg.Zone = time.UTC
+	}
 	if cfg.Describe == nil {
 		cfg.Describe = func(fsm.PointKey) (PointInfo, bool) { return PointInfo{}, false }
 	}
@@ -84,6 +89,7 @@ func New(cfg Config) *Server {
 	s := &Server{cfg: cfg, streams: make(chan struct{}, maxStreams)}
 	s.guard.log = cfg.Log
 	s.metrics = s.newMetrics()
+	s.parts = newLiveParts(s.readParts)
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	s.http = &http.Server{
 		Handler:           s.routes(),
@@ -133,6 +139,7 @@ func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
 	handle := func(pattern string, h handler) { mux.Handle(pattern, s.authorise(members, h)) }
 	handle("GET /v1/status", s.status)
+	handle("GET /v1/live", s.streamLive)
 	handle("GET /v1/rtus", s.listRTUs)
 	handle("GET /v1/rtus/{number}", s.showRTU)
 	handle("POST /v1/rtus/{number}/failover", s.failoverRTU)

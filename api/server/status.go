@@ -17,6 +17,7 @@ func (s *Server) readStatus() api.Status {
 	st := api.Status{
 		Station:     s.cfg.Station,
 		Name:        s.cfg.Name,
+		TimeZone:    s.cfg.Zone.String(),
 		Node:        info.ID,
 		Leader:      info.Leader,
 		Term:        info.Term,

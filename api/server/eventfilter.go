@@ -1,0 +1,138 @@
+package server
+
+import (
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/fepha/fepha/api"
+	"github.com/fepha/fepha/fsm"
+)
+
+// eventFilter says which events of the journal are asked for; its zero value: all.
+type eventFilter struct {
+	rtu      *uint32
+	point    *uint32
+	kind     string // di | ai | counter | note, or a note's own kind, such as owner
+	text     string // in lower case: a part of the event's text
+	from, to int64  // ms since 1970-01-01 UTC, from inclusive, to exclusive; 0: open
+}
+
+// filterParameters are the query's names that readEventFilter knows.
+var filterParameters = []string{"rtu", "point", "kind", "text", "from", "to"}
+
+func readEventFilter(r *http.Request) (f eventFilter, err error) {
+	q := r.URL.Query()
+	for name, into := range map[string]**uint32{"rtu": &f.rtu, "point": &f.point} {
+		if text := q.Get(name); text != "" {
+			n, err := strconv.ParseUint(text, 10, 32)
+			if err != nil {
+				return f, invalid("%s=%q: expected a number", name, text)
+			}
+			v := uint32(n)
+			*into = &v
+		}
+	}
+	f.kind, f.text = q.Get("kind"), strings.ToLower(q.Get("text"))
+	if f.kind != "" && f.kind != kindNote && !isPointKind(f.kind) && !isNoteKind(f.kind) {
+		return f, invalid("kind=%q: expected di, ai, counter, note, or a note's kind such as owner", f.kind)
+	}
+	for name, into := range map[string]*int64{"from": &f.from, "to": &f.to} {
+		if *into, err = queryTime(q.Get(name)); err != nil {
+			return f, invalid("%s=%q: %v", name, q.Get(name), err)
+		}
+	}
+	return f, nil
+}
+
+// queryTime reads an instant: ms since 1970-01-01 UTC, or RFC 3339; "" is 0.
+func queryTime(text string) (ms int64, err error) {
+	if text == "" {
+		return 0, nil
+	}
+	if ms, err = strconv.ParseInt(text, 10, 64); err == nil {
+		return ms, nil
+	}
+	t, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return 0, invalid("expected ms since 1970-01-01 UTC, or a time such as 2026-11-29T03:04:05+08:00")
+	}
+	return t.UnixMilli(), nil
+}
+
+const kindNote = "note"
+
+func isPointKind(kind string) bool { _, err := monitoredKind(kind); return err == nil }
+
+func isNoteKind(kind string) bool { _, ok := fsm.ParseNoteKind(kind); return ok }
+
+// matches tells whether an event is asked for, as far as that can be told without its text.
+func (f *eventFilter) matches(e *fsm.Event) bool {
+	switch {
+	case f.from != 0 && e.TimeMs < f.from, f.to != 0 && e.TimeMs >= f.to:
+		return false
+	case f.rtu != nil && !isAbout(e, *f.rtu):
+		return false
+	case f.point != nil && (e.Point != *f.point || e.Kind == fsm.KindNone):
+		return false
+	case f.kind == "":
+		return true
+	case e.Note == nil:
+		return f.kind == e.Kind.String()
+	}
+	return f.kind == kindNote || f.kind == e.Note.Kind.String()
+}
+
+// isAbout tells whether an event is one of an RTU's points or controls, or a note about the RTU itself.
+func isAbout(e *fsm.Event, rtu uint32) bool {
+	if e.Note == nil || e.Note.Control != "" {
+		return e.RTU == rtu
+	}
+	return e.Note.Resource == fsm.RTUResource(rtu)
+}
+
+// maxScan is how many events one request looks at: what a filter leaves of a long journal is asked for in steps.
+const maxScan = 20_000
+
+// scan gathers at most limit events that match, after a number forwards, or before it backwards, and tells up to which
+// number it has looked and whether there is more to look at. The state is viewed in short steps, so it may change meanwhile.
+func (s *Server) scan(f *eventFilter, from uint64, backwards bool, limit int) (events []api.Event, scanned uint64, more bool) {
+	events, scanned = []api.Event{}, from
+	for looked := 0; looked < maxScan; looked += eventsAtOnce {
+		var chunk []fsm.Event
+		var end bool
+		s.cfg.Node.View(func(state *fsm.State) {
+			if !backwards {
+				chunk = readJournal(state, scanned, eventsAtOnce)
+				end = len(chunk) == 0
+				return
+			}
+			first := state.JournalFirst()
+			scanned = min(scanned, state.JournalLast()+1)
+			if end = scanned <= first; !end {
+				low := max(first, scanned-min(scanned, eventsAtOnce))
+				chunk = readJournal(state, low-1, int(scanned-low))
+				slices.Reverse(chunk)
+			}
+		})
+		if end {
+			return events, scanned, false
+		}
+		for i := range chunk {
+			scanned = chunk[i].Seq
+			if !f.matches(&chunk[i]) {
+				continue
+			}
+			e := s.event(&chunk[i])
+			if f.text != "" && !strings.Contains(strings.ToLower(e.Text), f.text) {
+				continue
+			}
+			if events = append(events, e); len(events) == limit {
+				return events, scanned, true
+			}
+		}
+	}
+	return events, scanned, true
+}
