@@ -1,0 +1,222 @@
+package condition
+
+import "time"
+
+// What is wrong between an RTU and its table: data that goes nowhere.
+var (
+	CommonAddress = define(Kind{
+		Name: "common_address", Resource: "rtu/N", Severity: Alarm, Scope: Owner,
+		Params: []string{"got", "want"}, Hold: time.Hour,
+		Text: Words{
+			"device answers with common address {got}, {want} is configured: {count} ASDUs kept as strays",
+			"设备以公共地址 {got} 应答，配置为 {want}：{count} 个 ASDU 存为无主数据",
+		},
+		Advice: Words{
+			"correct common_address of the RTU, or the device; what came meanwhile is in `fepha rtu strays`",
+			"更正该 RTU 的 common_address 或设备设置；期间收到的数据见 `fepha rtu strays`",
+		},
+	})
+	UnknownAddress = define(Kind{
+		Name: "unknown_address", Resource: "rtu/N", Severity: Warning, Scope: Owner,
+		Params: []string{"example"}, Hold: time.Hour,
+		Text: Words{
+			"device sends object addresses that the table of points doesn't have, such as {example}: {count} objects kept as strays",
+			"设备发送了点表中没有的信息对象地址，例如 {example}：{count} 个对象存为无主数据",
+		},
+		Advice: Words{
+			"add the points to the RTU's table if they matter; `fepha rtu strays` lists them",
+			"如需要，请将这些点加入该 RTU 的点表；清单见 `fepha rtu strays`",
+		},
+	})
+	OtherType = define(Kind{
+		Name: "other_type", Resource: "rtu/N", Severity: Warning, Scope: Owner,
+		Params: []string{"example"}, Hold: time.Hour,
+		Text: Words{
+			"device sends other types than the table of points says, {example}: {count} objects kept as strays",
+			"设备发送的类型与点表不符，{example}：{count} 个对象存为无主数据",
+		},
+		Advice: Words{
+			"correct kind, type and ioa in the RTU's table, or the device",
+			"更正该 RTU 点表中的 kind、type 和 ioa，或设备设置",
+		},
+	})
+	NeverAnswered = define(Kind{
+		Name: "never_answered", Resource: "rtu/N", Severity: Warning, Scope: Owner,
+		Params: []string{"points", "example"},
+		Text: Words{
+			"{points} points of the table were never answered by the device, such as {example}",
+			"点表中有 {points} 个点设备从未应答，例如 {example}",
+		},
+		Advice: Words{
+			"`fepha rtu show N --points` lists them: correct their ioa, take them out of the table, or have the device answer them",
+			"清单见 `fepha rtu show N --points`：更正其 ioa，从点表中删除，或让设备应答",
+		},
+	})
+	NoLongerAnswered = define(Kind{
+		Name: "no_longer_answered", Resource: "rtu/N", Severity: Warning, Scope: Owner,
+		Params: []string{"points", "example"},
+		Text: Words{
+			"{points} points that the device used to answer were missing from its last interrogation, such as {example}",
+			"设备曾应答的 {points} 个点在最近一次总召唤中缺失，例如 {example}",
+		},
+		Advice: Words{
+			"`fepha rtu show N --points` lists them: has the device another configuration, or lost a module?",
+			"清单见 `fepha rtu show N --points`：设备配置是否改变，或是否丢失模块？",
+		},
+	})
+	NoUplink = define(Kind{
+		Name: "no_uplink", Resource: "rtu/N", Severity: Warning, Scope: Leader,
+		Params: []string{"points", "example"},
+		Text: Words{
+			"{points} points of the RTU are in no uplink's table, such as {example}: no control centre gets them",
+			"该 RTU 有 {points} 个点不在任何上行点表中，例如 {example}：没有主站能收到",
+		},
+		Advice: Words{
+			"add them to an uplink's table; acknowledge this if they are for this station alone",
+			"将其加入上行点表；若仅供本站使用，请确认本条",
+		},
+	})
+	UnknownType = define(Kind{
+		Name: "unknown_type", Resource: "rtu/N", Severity: Warning, Scope: Owner,
+		Params: []string{"example"}, Hold: time.Hour,
+		Text: Words{
+			"device sends types that aren't taken, {example}: {count} ASDUs kept as strays",
+			"设备发送了不接收的类型，{example}：{count} 个 ASDU 存为无主数据",
+		},
+		Advice: Words{
+			"have the device send monitored types of IEC 60870-5-104 (1 to 40), or switch these off",
+			"请让设备发送 IEC 60870-5-104 的监视方向类型（1 至 40），或关闭这些类型",
+		},
+	})
+)
+
+// How an RTU's device and the links to it are.
+var (
+	Offline = define(Kind{
+		Name: "offline", Resource: "rtu/N", Severity: Alarm, Scope: Leader,
+		Text: Words{
+			"device is on no channel of either FEP: its points are not topical",
+			"设备在两台前置机的所有通道上均不通：其各点不具时效性",
+		},
+		Advice: Words{
+			"check the device's power and network; `fepha rtu show N` tells what each link last said",
+			"检查设备电源和网络；各链路最近情况见 `fepha rtu show N`",
+		},
+	})
+	ChannelDown = define(Kind{
+		Name: "channel_down", Resource: "rtu/N", Severity: Warning, Scope: Leader,
+		Params: []string{"channels", "node"},
+		Text: Words{
+			"channel {channels} is down on {node}",
+			"通道 {channels} 在 {node} 上中断",
+		},
+		Advice: Words{
+			"the RTU works, with less in reserve: check the path from that node to the device",
+			"该 RTU 仍在工作，但备用减少：检查该节点到设备的通路",
+		},
+	})
+	Unowned = define(Kind{
+		Name: "unowned", Resource: "rtu/N", Severity: Alarm, Scope: Leader,
+		Text: Words{"nobody collects from the RTU", "没有节点采集该 RTU"},
+		Advice: Words{
+			"is a FEP alive, with a lease, and its configuration the group's? see `fepha status`",
+			"是否有存活、持有租约且配置一致的前置机？见 `fepha status`",
+		},
+	})
+	InterrogationRefused = define(Kind{
+		Name: "interrogation_refused", Resource: "rtu/N", Severity: Warning, Scope: Owner,
+		Params: []string{"what", "answer"},
+		Text: Words{
+			"device refuses {what}: {answer}",
+			"设备拒绝{what}：{answer}",
+		},
+		Advice: Words{
+			"values that change without an event may be old: allow interrogation on the device, or set its period to 0",
+			"无变位上送的值可能已过时：在设备上启用召唤，或将其周期设为 0",
+		},
+	})
+	InterrogationUnanswered = define(Kind{
+		Name: "interrogation_unanswered", Resource: "rtu/N", Severity: Warning, Scope: Owner,
+		Params: []string{"what"},
+		Text: Words{
+			"device does not answer {what}",
+			"设备不应答{what}",
+		},
+		Advice: Words{
+			"values that change without an event may be old: check common_address, and that the device's interrogation is on",
+			"无变位上送的值可能已过时：检查 common_address 以及设备是否启用召唤",
+		},
+	})
+	InterrogationIncomplete = define(Kind{
+		Name: "interrogation_incomplete", Resource: "rtu/N", Severity: Warning, Scope: Owner,
+		Params: []string{"what"},
+		Text: Words{
+			"device begins to answer {what}, and does not end it within 60 s",
+			"设备开始应答{what}，但 60 秒内未结束",
+		},
+		Advice: Words{
+			"its values are taken as they come; the device should end it with ACTTERM (IEC 60870-5-101, 7.4.5)",
+			"已收到的值照常采用；设备应以 ACTTERM 结束（IEC 60870-5-101，7.4.5）",
+		},
+	})
+	DeviceZone = define(Kind{
+		Name: "device_zone", Resource: "rtu/N", Severity: Alarm, Scope: Owner,
+		Params: []string{"offset", "zone"},
+		Text: Words{
+			"device's time tags are {offset} off, nearly a multiple of 15 min: it keeps another time zone than {zone}",
+			"设备时标偏差 {offset}，接近 15 分钟的整数倍：其时区与 {zone} 不同",
+		},
+		Advice: Words{
+			"set the device's time zone or summer time, or time_zone of the station",
+			"设置设备的时区或夏令时，或本站的 time_zone",
+		},
+	})
+	DeviceClock = define(Kind{
+		Name: "device_clock", Resource: "rtu/N", Severity: Warning, Scope: Owner,
+		Params: []string{"offset"},
+		Text: Words{
+			"device's time tags are {offset} off",
+			"设备时标偏差 {offset}",
+		},
+		Advice: Words{
+			"check that the device takes clock synchronisation (clock_sync), or its GPS or NTP",
+			"检查设备是否接受对时（clock_sync），或其 GPS、NTP",
+		},
+	})
+	ClockRefused = define(Kind{
+		Name: "clock_refused", Resource: "rtu/N", Severity: Warning, Scope: Owner,
+		Params: []string{"answer"},
+		Text: Words{
+			"device does not take clock synchronisation: {answer}",
+			"设备不接受对时：{answer}",
+		},
+		Advice: Words{
+			"allow it on the device, or set clock_sync: 0 if it has a clock of its own",
+			"在设备上启用对时；若设备自有时钟，请设 clock_sync: 0",
+		},
+	})
+	Window = define(Kind{
+		Name: "window", Resource: "rtu/N", Severity: Warning, Scope: Owner,
+		Params: []string{"k", "seconds", "peer", "parameter"}, Hold: time.Hour,
+		Text: Words{
+			"window of {k} closed for {seconds} s by {peer}: {parameter}",
+			"发送窗口 {k} 被 {peer} 关闭 {seconds} 秒：{parameter}",
+		},
+		Advice: Words{
+			"make the peer's w at most two thirds of k here, and its t2 less than t1 (IEC 60870-5-104, 5.5 and 9.6)",
+			"将对端 w 设为不大于本端 k 的三分之二，其 t2 小于 t1（IEC 60870-5-104，5.5 与 9.6）",
+		},
+	})
+	SharedDevice = define(Kind{
+		Name: "shared_device", Resource: "rtu/N", Severity: Alarm, Scope: Owner,
+		Params: []string{"peer"}, Hold: 10 * time.Minute,
+		Text: Words{
+			"another master keeps taking the device's connection away from {peer}",
+			"另一主站不断抢占设备与 {peer} 的连接",
+		},
+		Advice: Words{
+			"two centres fight over one device: end one of them, or have the device serve both",
+			"两个主站争用同一设备：停用其一，或让设备同时服务两者",
+		},
+	})
+)

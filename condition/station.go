@@ -1,0 +1,175 @@
+package condition
+
+import "time"
+
+// What is wrong with the group of nodes.
+var (
+	QuorumLost = define(Kind{
+		Name: "quorum_lost", Resource: "station", Severity: Alarm, Scope: Local,
+		Text: Words{
+			"no quorum: nothing is collected, forwarded or controlled, and what is shown is as it was when the quorum was lost",
+			"失去多数派：不采集、不转发、不控制，所示内容为失去多数派时的状态",
+		},
+		Advice: Words{
+			"bring back a second node, or the network between them; docs/RECOVERY.md if two machines are lost for good",
+			"恢复第二个节点或节点间网络；若两台机器永久损坏，见 docs/RECOVERY.md",
+		},
+	})
+	QuorumRisk = define(Kind{
+		Name: "quorum_risk", Resource: "station", Severity: Warning, Scope: Leader,
+		Params: []string{"alive", "members"},
+		Text: Words{
+			"{alive} of {members} nodes are there: if another one fails, the station stops",
+			"{members} 个节点中仅 {alive} 个在线：再失一个，本站将停止",
+		},
+		Advice: Words{
+			"bring the missing node back before anything else is touched",
+			"在进行其他操作之前先恢复缺失的节点",
+		},
+	})
+	NodeDead = define(Kind{
+		Name: "dead", Resource: "node/ID", Severity: Alarm, Scope: Leader,
+		Text: Words{
+			"the node is not heard of",
+			"该节点失联",
+		},
+		Advice: Words{
+			"check its power and network, then `systemctl status fepha` there",
+			"检查其电源和网络，然后在该机上执行 `systemctl status fepha`",
+		},
+	})
+	Unreachable = define(Kind{
+		Name: "unreachable", Resource: "node/ID", Severity: Warning, Scope: Node,
+		Params: []string{"from"},
+		Text: Words{
+			"{from} does not reach the node, while others do",
+			"{from} 无法到达该节点，而其他节点可以",
+		},
+		Advice: Words{
+			"check the network between these two; `fepha raft peers` shows who sees whom",
+			"检查两者之间的网络；`fepha raft peers` 显示互通情况",
+		},
+	})
+	Crashed = define(Kind{
+		Name: "crashed", Resource: "node/ID", Severity: Warning, Scope: Node,
+		Params: []string{"reason"}, Hold: 24 * time.Hour,
+		Text: Words{
+			"the node was started again after it had ended unexpectedly: {reason}",
+			"该节点异常结束后已重新启动：{reason}",
+		},
+		Advice: Words{
+			"mend the cause if one is named; else `journalctl -u fepha` of that time, and a report to the makers",
+			"若已说明原因请排除；否则查看当时的 `journalctl -u fepha` 并报告给开发者",
+		},
+	})
+	OtherBuild = define(Kind{
+		Name: "version", Resource: "node/ID", Severity: Warning, Scope: Leader,
+		Params: []string{"build", "leader"},
+		Text: Words{
+			"the node runs version {build}, the leader {leader}",
+			"该节点版本为 {build}，主节点为 {leader}",
+		},
+		Advice: Words{
+			"finish the upgrade: the same version on all nodes",
+			"完成升级：所有节点使用同一版本",
+		},
+	})
+	OtherConfiguration = define(Kind{
+		Name: "configuration", Resource: "node/ID", Severity: Alarm, Scope: Leader,
+		Text: Words{
+			"the node runs another configuration than the group",
+			"该节点的配置与全组不一致",
+		},
+		Advice: Words{
+			"put the same files on all nodes: `fepha config apply`",
+			"在所有节点上使用相同的文件：`fepha config apply`",
+		},
+	})
+)
+
+// What is wrong with one node's machine.
+var (
+	Disk = define(Kind{
+		Name: "disk", Resource: "node/ID", Severity: Warning, Scope: Node,
+		Params: []string{"free", "folder"},
+		Text: Words{
+			"{free} are free on the disk of {folder}",
+			"{folder} 所在磁盘剩余 {free}",
+		},
+		Advice: Words{
+			"make room: a node whose disk is full ends, and the other FEP takes over",
+			"请清理空间：磁盘写满的节点会停止，由另一前置机接管",
+		},
+	})
+	SlowDisk = define(Kind{
+		Name: "slow_disk", Resource: "node/ID", Severity: Warning, Scope: Node,
+		Params: []string{"ms"},
+		Text: Words{
+			"the disk takes {ms} ms to make a write safe: every event waits for that",
+			"磁盘落盘耗时 {ms} 毫秒：每个事件都要等待",
+		},
+		Advice: Words{
+			"look for what else writes to the disk, and at its health (`smartctl -a`)",
+			"检查还有什么在写该磁盘，以及其健康状况（`smartctl -a`）",
+		},
+	})
+	NodeClock = define(Kind{
+		Name: "clock", Resource: "node/ID", Severity: Warning, Scope: Node,
+		Params: []string{"offset", "from"},
+		Text: Words{
+			"the node's clock is {offset} off that of {from}",
+			"该节点时钟与 {from} 相差 {offset}",
+		},
+		Advice: Words{
+			"synchronise all nodes with the same source: `chronyc tracking`",
+			"让所有节点与同一时钟源同步：`chronyc tracking`",
+		},
+	})
+	ClockUnsynchronised = define(Kind{
+		Name: "clock_unsynchronised", Resource: "node/ID", Severity: Warning, Scope: Node,
+		Text: Words{
+			"the node's clock is not synchronised: devices and events get its time",
+			"该节点时钟未同步：设备和事件使用其时间",
+		},
+		Advice: Words{
+			"set up chrony or another source of time: `timedatectl`",
+			"配置 chrony 或其他时钟源：`timedatectl`",
+		},
+	})
+	Redis = define(Kind{
+		Name: "redis", Resource: "node/ID", Severity: Warning, Scope: Node,
+		Params: []string{"address", "error"},
+		Text: Words{
+			"Redis at {address} does not answer, so its view is old: {error}",
+			"Redis {address} 无应答，其视图已过时：{error}",
+		},
+		Advice: Words{
+			"nothing else waits for it: bring it back, and the whole view is written again",
+			"其他功能不受影响：恢复 Redis 后会重写全部视图",
+		},
+	})
+	Certificate = define(Kind{
+		Name: "certificate", Resource: "node/ID", Severity: Warning, Scope: Node,
+		Params: []string{"file", "ends"},
+		Text: Words{
+			"certificate {file} ends on {ends}",
+			"证书 {file} 将于 {ends} 到期",
+		},
+		Advice: Words{
+			"make a new one and put it in its place: it is read again without a restart",
+			"签发新证书并替换：无需重启即可生效",
+		},
+	})
+	KeyReadable = define(Kind{
+		Name: "key_readable", Resource: "node/ID", Severity: Alarm, Scope: Node,
+		Params: []string{"file", "mode"},
+		Text: Words{
+			"others than the node's user can read {file} (mode {mode})",
+			"其他用户可读取 {file}（权限 {mode}）",
+		},
+		Advice: Words{
+			"chmod 600 it, and replace it if somebody may have read it",
+			"执行 chmod 600；若可能已被读取，请更换",
+		},
+	})
+)
