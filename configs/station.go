@@ -73,6 +73,15 @@ type Node struct {
 	API     netip.AddrPort `yaml:"api"`     // HTTP; may be a wildcard
 }
 
+// APIAddress is where others reach the node's API: if it listens on all of the
+// host's addresses, on the one that the other nodes use too.
+func (n Node) APIAddress() string {
+	if n.API.Addr().IsUnspecified() {
+		return netip.AddrPortFrom(n.Address.Addr(), n.API.Port()).String()
+	}
+	return n.API.String()
+}
+
 // Security names the station's keys. With Insecure there are none, and every address is loopback.
 type Security struct {
 	Insecure bool `yaml:"insecure,omitempty"`

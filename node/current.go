@@ -51,8 +51,6 @@ func (c *current) set(s *configs.Station) {
 
 func (c *current) station() *configs.Station { return c.in.Load().station }
 
-func (c *current) digest() string { return c.in.Load().digest }
-
 func (c *current) describe(k fsm.PointKey) (server.PointInfo, bool) { return c.in.Load().describe(k) }
 
 // links are the addresses of each channel's links of an RTU.

@@ -5,11 +5,13 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/fepha/fepha/configs"
 )
 
 // The host's clock is set where the configuration says so, and nowhere else.
 func TestSetClockIsConfigured(t *testing.T) {
-	s, err := loadStation("../configs/examples/station.yaml")
+	s, err := configs.Load("../configs/examples/station.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/fepha/fepha/cluster"
 	"github.com/fepha/fepha/configs"
 	"github.com/fepha/fepha/forwarder"
+	"github.com/fepha/fepha/node/rollout"
 	"github.com/fepha/fepha/rtdb"
 )
 
@@ -58,19 +59,14 @@ func Run(ctx context.Context, c Config) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 
-	clusterConfig, err := clusterConfig(station, c)
-	if err != nil {
-		return err
-	}
+	clusterConfig := clusterConfig(station, c)
 	clusterConfig.Logger = log
 	if prepared != nil {
 		// One that can't be used, say after an upgrade, is no reason not to start: if it's in force, the group sees that
 		// this node runs another one.
-		if clusterConfig.Prepared, err = prepared.declaration(c.File); err != nil {
+		if clusterConfig.Prepared, err = prepared.Declaration(c.File); err != nil {
 			log.Error("a configuration that was staged can't be used", "digest", prepared.Digest, "error", err)
 			prepared = nil
-		} else {
-			prepared.Bundle = nil
 		}
 	}
 	// A disk that hangs may never let a thread go, so nothing is waited for:
@@ -95,12 +91,13 @@ func Run(ctx context.Context, c Config) error {
 		log.Info("node ended")
 	}()
 
-	configurator := &configurator{file: c.File, dataDir: c.DataDir, node: node, current: newCurrent(station, log), log: log, staged: prepared}
+	runner := &runner{current: newCurrent(station, log), replica: node}
+	configurator := rollout.New(rollout.Config{File: c.File, DataDir: c.DataDir, Staged: prepared, Replica: node, Runner: runner, Log: log})
 	tracer := new(server.Tracer)
-	apiCfg := apiConfig(configurator.current, node, log)
+	apiCfg := apiConfig(runner.current, node, log)
 	apiCfg.Tracer, apiCfg.Configurator, apiCfg.Build = tracer, configurator, c.Build
 	if self.Role == configs.RoleFEP {
-		collectors, err := runFEP(parts, configurator, station, node, tracer, log)
+		collectors, err := runFEP(parts, runner, station, node, tracer, log)
 		if err != nil {
 			return err
 		}
@@ -112,7 +109,7 @@ func Run(ctx context.Context, c Config) error {
 		apiCfg.FNP = fnp
 		apiCfg.Collectors = append(apiCfg.Collectors, fnp)
 	}
-	parts.run("configuration", configurator.run, nil)
+	parts.run("configuration", configurator.Run, nil)
 	boundMemory(station, self.Role)
 	listener, err := net.Listen("tcp", self.API.String())
 	if err != nil {
@@ -134,18 +131,18 @@ func Run(ctx context.Context, c Config) error {
 }
 
 // runFEP starts what only a FEP has, and returns its metrics.
-func runFEP(parts *parts, c *configurator, station *configs.Station, node *cluster.Node, tracer *server.Tracer, log *slog.Logger) (_ []prometheus.Collector, err error) {
-	if c.acquisition, err = acquisition.New(acquisitionConfig(c.current, node, tracer, log)); err != nil {
+func runFEP(parts *parts, r *runner, station *configs.Station, node *cluster.Node, tracer *server.Tracer, log *slog.Logger) (_ []prometheus.Collector, err error) {
+	if r.acquisition, err = acquisition.New(acquisitionConfig(r.current, node, tracer, log)); err != nil {
 		return nil, err
 	}
-	forwardConfig, err := forwarderConfig(c.current, station, node, tracer, log)
+	forwardConfig, err := forwarderConfig(r.current, station, node, tracer, log)
 	if err != nil {
 		return nil, err
 	}
-	if c.forwarder, err = forwarder.New(forwardConfig); err != nil {
+	if r.forwarder, err = forwarder.New(forwardConfig); err != nil {
 		return nil, err
 	}
-	redisConfig, err := rtdbConfig(c.current, node, log)
+	redisConfig, err := rtdbConfig(r.current, node, log)
 	if err != nil {
 		return nil, err
 	}
@@ -153,20 +150,23 @@ func runFEP(parts *parts, c *configurator, station *configs.Station, node *clust
 	if err != nil {
 		return nil, err
 	}
-	parts.run("acquisition", c.acquisition.Run, nil)
-	parts.run("forwarder", c.forwarder.Run, nil)
+	parts.run("acquisition", r.acquisition.Run, nil)
+	parts.run("forwarder", r.forwarder.Run, nil)
 	parts.run("redis view", redis.Run, nil)
 	if address := redis.Addr(); address != "" {
 		log.Info("redis view", "mode", redisConfig.Mode, "address", address)
 	}
-	return []prometheus.Collector{fepCollector{acquisition: c.acquisition.Counters, forwarder: c.forwarder.Stats}, redis}, nil
+	return []prometheus.Collector{fepCollector{acquisition: r.acquisition.Counters, forwarder: r.forwarder.Stats}, redis}, nil
 }
 
 // load loads what the node is to run, and what it may have to take on.
-func load(c Config) (*staged, *configs.Station, configs.Node, error) {
-	prepared, station, err := takeUp(c.DataDir, c.File)
-	if err != nil {
+func load(c Config) (*rollout.Staged, *configs.Station, configs.Node, error) {
+	if err := rollout.Complete(c.DataDir, c.File); err != nil {
 		return nil, nil, configs.Node{}, err
+	}
+	station, err := configs.Load(c.File)
+	if err != nil {
+		return nil, nil, configs.Node{}, &ConfigError{err}
 	}
 	self, ok := station.Node(c.ID)
 	if !ok {
@@ -176,14 +176,6 @@ func load(c Config) (*staged, *configs.Station, configs.Node, error) {
 		}
 		return nil, nil, configs.Node{}, fmt.Errorf("%w: %q, expected one of %q, the nodes in %s", ErrUnknownNode, c.ID, ids, filepath.Base(c.File))
 	}
-	return prepared, station, self, nil
-}
-
-// loadStation loads a configuration.
-func loadStation(path string) (*configs.Station, error) {
-	station, err := configs.Load(path)
-	if err != nil {
-		return nil, &ConfigError{err}
-	}
-	return station, nil
+	prepared, err := rollout.Pending(c.DataDir, station)
+	return prepared, station, self, err
 }

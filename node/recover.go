@@ -23,9 +23,5 @@ func Recover(c Config, members []string) error {
 		}
 		list = append(list, cluster.Member{ID: n.ID, Host: n.Host, Role: replica.Role(n.Role), Address: n.Address.String()})
 	}
-	cfg, err := clusterConfig(station, c)
-	if err != nil {
-		return err
-	}
-	return cluster.Recover(cfg, list)
+	return cluster.Recover(clusterConfig(station, c), list)
 }

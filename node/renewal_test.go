@@ -26,7 +26,7 @@ func TestRenewedCertificates(t *testing.T) {
 		return &configs.TLS{CA: at(pki.CAFile), Cert: at(pki.CertFile), Key: at(pki.KeyFile), ServerName: "fep1"}
 	}
 	renew()
-	s, err := loadStation("../configs/examples/station.yaml")
+	s, err := configs.Load("../configs/examples/station.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/fepha/fepha/configs"
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
+	"github.com/fepha/fepha/node/rollout"
 	"github.com/fepha/fepha/replica"
 )
 
@@ -27,7 +28,7 @@ func (n configuredNode) Info() replica.Info         { return replica.Info{ID: n.
 func serveStation(t *testing.T, s *configs.Station, id string, tracer *server.Tracer) string {
 	t.Helper()
 	node := configuredNode{id: id, state: fsm.New()}
-	node.state.Apply(1, &fsmpb.Entry{Commands: []*fsmpb.Command{{Op: &fsmpb.Command_Configure{Configure: declaration(s)}}}})
+	node.state.Apply(1, &fsmpb.Entry{Commands: []*fsmpb.Command{{Op: &fsmpb.Command_Configure{Configure: rollout.Declaration(s)}}}})
 	cfg := apiConfig(newCurrent(s, slog.New(slog.DiscardHandler)), nil, nil)
 	cfg.Node, cfg.Tracer = node, tracer
 	l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -4,7 +4,6 @@ import (
 	"crypto/tls"
 	"fmt"
 	"log/slog"
-	"net/netip"
 
 	"github.com/fepha/fepha/acquisition"
 	"github.com/fepha/fepha/api/server"
@@ -15,6 +14,7 @@ import (
 	"github.com/fepha/fepha/fsm/fsmpb"
 	"github.com/fepha/fepha/iec104"
 	"github.com/fepha/fepha/internal/certs"
+	"github.com/fepha/fepha/node/rollout"
 	"github.com/fepha/fepha/replica"
 	"github.com/fepha/fepha/rtdb"
 )
@@ -22,7 +22,7 @@ import (
 // This file turns the configuration, which knows none of the packages, into
 // what each of them wants to know.
 
-func clusterConfig(s *configs.Station, c Config) (cluster.Config, error) {
+func clusterConfig(s *configs.Station, c Config) cluster.Config {
 	cfg := cluster.Config{
 		ID:       c.ID,
 		DataDir:  c.DataDir,
@@ -39,45 +39,14 @@ func clusterConfig(s *configs.Station, c Config) (cluster.Config, error) {
 	if !s.Security.Insecure {
 		cfg.Security = &cluster.Security{CA: s.Security.CA.Path, Cert: s.Security.Cert.Path, Key: s.Security.Key.Path}
 	}
-	cfg.Station = declaration(s)
-	return cfg, nil
+	cfg.Station = rollout.Declaration(s)
+	return cfg
 }
 
-// declaration is what the replicated state has to know of the configuration.
-func declaration(s *configs.Station) *fsmpb.Configure {
-	d := &fsmpb.Configure{
-		Digest: s.Digest(),
-		Retain: uint64(s.Journal.Retain),
-		Fnp:    s.FNP != nil,
-	}
-	for _, n := range s.Cluster.Nodes {
-		d.Nodes = append(d.Nodes, &fsmpb.Configure_Node{Id: n.ID, Host: uint32(n.Host), Role: string(n.Role)})
-	}
-	for _, r := range s.RTUs {
-		rtu := &fsmpb.Configure_RTU{Number: r.Number, Name: r.Name, Prefer: r.Prefer}
-		for _, c := range r.Channels {
-			rtu.Links = append(rtu.Links, uint32(len(c.Links)))
-		}
-		d.Rtus = append(d.Rtus, rtu)
-	}
-	for _, u := range s.Uplinks {
-		for _, g := range u.Groups {
-			d.Groups = append(d.Groups, &fsmpb.Configure_Group{Uplink: u.Name, Group: g.Name, Mode: uplinkModes[u.Mode].declared})
-		}
-	}
-	for _, v := range s.VirtualPoints {
-		d.Virtual = append(d.Virtual, &fsmpb.Configure_Virtual{Rtu: v.RTU, Point: v.Number, Source: v.Source.String(), Name: v.Name})
-	}
-	return d
-}
-
-var uplinkModes = map[configs.UplinkMode]struct {
-	declared fsmpb.Configure_Mode
-	mode     forwarder.Mode
-}{
-	configs.ModeExclusive:   {fsmpb.Configure_EXCLUSIVE, forwarder.Exclusive},
-	configs.ModeMainStandby: {fsmpb.Configure_MAIN_STANDBY, forwarder.MainStandby},
-	configs.ModeDualActive:  {fsmpb.Configure_DUAL_ACTIVE, forwarder.DualActive},
+var uplinkModes = map[configs.UplinkMode]forwarder.Mode{
+	configs.ModeExclusive:   forwarder.Exclusive,
+	configs.ModeMainStandby: forwarder.MainStandby,
+	configs.ModeDualActive:  forwarder.DualActive,
 }
 
 func protocol(p configs.IEC104) iec104.Config {
@@ -153,7 +122,7 @@ func forwarderUplinks(c *current, s *configs.Station, node string) (uplinks []fo
 	describe := describer(s)
 	for _, u := range s.Uplinks {
 		uplink := forwarder.Uplink{
-			Name: u.Name, CommonAddress: iec104.CommonAddress(u.CommonAddress), Mode: uplinkModes[u.Mode].mode,
+			Name: u.Name, CommonAddress: iec104.CommonAddress(u.CommonAddress), Mode: uplinkModes[u.Mode],
 			RoleIOA: u.RoleIOA, Controls: u.Controls, IEC104: protocol(u.IEC104),
 		}
 		if listen, ok := u.Listen[node]; ok {
@@ -197,7 +166,7 @@ func apiConfig(c *current, node *cluster.Node, log *slog.Logger) server.Config {
 		Zone: s.Location, Describe: c.describe, Log: log,
 	}
 	for _, n := range s.Cluster.Nodes {
-		cfg.APIs[n.ID] = apiAddress(n)
+		cfg.APIs[n.ID] = n.APIAddress()
 	}
 	if !s.Security.Insecure {
 		cfg.Security = &server.Security{
@@ -235,13 +204,4 @@ func rtdbConfig(c *current, node *cluster.Node, log *slog.Logger) (rtdb.Config, 
 
 func certFiles(t *configs.TLS) certs.Files {
 	return certs.Files{CA: t.CA.Path, Cert: t.Cert.Path, Key: t.Key.Path}
-}
-
-// apiAddress is where others reach a node's API: if it listens on all of the
-// host's addresses, on the one that the other nodes use too.
-func apiAddress(n configs.Node) string {
-	if n.API.Addr().IsUnspecified() {
-		return netip.AddrPortFrom(n.Address.Addr(), n.API.Port()).String()
-	}
-	return n.API.String()
 }

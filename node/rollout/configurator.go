@@ -1,4 +1,4 @@
-package node
+package rollout
 
 import (
 	"context"
@@ -10,56 +10,98 @@ import (
 	"sync"
 	"time"
 
-	"github.com/fepha/fepha/acquisition"
 	"github.com/fepha/fepha/api"
 	"github.com/fepha/fepha/api/server"
-	"github.com/fepha/fepha/cluster"
 	"github.com/fepha/fepha/configs"
-	"github.com/fepha/fepha/forwarder"
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
+	"github.com/fepha/fepha/replica"
 )
 
-// A configurator puts another configuration in force on this node while it
-// runs. How three nodes do it together is in docs/ACQUISITION.md.
-type configurator struct {
-	file, dataDir string // of station.yaml, of this node
-	node          *cluster.Node
-	current       *current
-	log           *slog.Logger
-
-	// Of a FEP; nil on the witness.
-	acquisition *acquisition.Manager
-	forwarder   *forwarder.Forwarder
-
-	mu     sync.Mutex // held by who checks, stages or takes on a configuration
-	staged *staged    // nil: nothing; without its Bundle, which lies in the data folder
+// Config is what a Configurator works with.
+type Config struct {
+	File    string  // station.yaml, which the node was started with
+	DataDir string  // the node's data folder
+	Staged  *Staged // what was Pending at the start; nil: nothing
+	Replica Replica
+	Runner  Runner
+	Log     *slog.Logger
 }
 
-var _ server.Configurator = (*configurator)(nil)
+// Replica is what a rollout asks of the replicated state.
+type Replica interface {
+	replica.Replica
+
+	// Prepare tells the group what this node is ready to run, should it be put in force.
+	Prepare(next *fsmpb.Configure)
+}
+
+// A Runner runs a node by its configuration.
+type Runner interface {
+	// Running is the configuration that the node runs.
+	Running() Running
+
+	// Check says why the node could not run another one; nil if it could.
+	Check(next *configs.Station) error
+
+	// Run runs another one from now on. Links and clients that it does not concern stay connected.
+	Run(next *configs.Station) error
+
+	// Reconnects tells whether the links of an RTU would be closed, were its configuration to change.
+	Reconnects(from, to *configs.RTU) bool
+}
+
+// Running is a configuration that is being run.
+type Running struct {
+	Station *configs.Station // without the points of uplinks
+	Digest  string
+	Uplinks map[string]string // digest of each uplink, its points included, by name
+}
+
+// A Configurator is a node's part in rollouts: it stages configurations, puts
+// them in force together with the other nodes, and takes up what is in force.
+type Configurator struct {
+	file, dataDir string
+	replica       Replica
+	runner        Runner
+	log           *slog.Logger
+
+	mu     sync.Mutex // held by who checks, stages or takes up a configuration
+	staged *Staged    // nil: nothing; without its Bundle, which lies in the data folder
+}
+
+var _ server.Configurator = (*Configurator)(nil)
+
+// New makes the Configurator of a node.
+func New(c Config) *Configurator {
+	if c.Staged != nil {
+		c.Staged.Bundle = nil
+	}
+	return &Configurator{file: c.File, dataDir: c.DataDir, replica: c.Replica, runner: c.Runner, log: c.Log, staged: c.Staged}
+}
 
 // Running tells what this node runs.
-func (c *configurator) Running() api.ConfigStatus {
-	return api.ConfigStatus{Node: c.node.ID(), Digest: c.current.digest(), InForce: c.inForce()}
+func (c *Configurator) Running() api.ConfigStatus {
+	return api.ConfigStatus{Node: c.replica.ID(), Digest: c.runner.Running().Digest, InForce: c.inForce()}
 }
 
 // inForce is the digest of the group's configuration.
-func (c *configurator) inForce() (digest string) {
-	c.node.View(func(s *fsm.State) { digest = s.Config().GetDigest() })
+func (c *Configurator) inForce() (digest string) {
+	c.replica.View(func(s *fsm.State) { digest = s.Config().GetDigest() })
 	return digest
 }
 
-// run takes on what was staged, when the state has it, until ctx ends.
-func (c *configurator) run(ctx context.Context) error {
+// Run takes up what was staged, when the state has it, until ctx ends.
+func (c *Configurator) Run(ctx context.Context) error {
 	var seen uint64
 	for {
-		_, grown := c.node.Applied()
+		_, grown := c.replica.Applied()
 		var revision uint64
-		c.node.View(func(s *fsm.State) { revision = s.Revisions().Config })
+		c.replica.View(func(s *fsm.State) { revision = s.Revisions().Config })
 		if revision != seen {
 			seen = revision
 			c.mu.Lock()
-			c.settle()
+			c.takeUp()
 			c.mu.Unlock()
 		}
 		select {
@@ -70,14 +112,14 @@ func (c *configurator) run(ctx context.Context) error {
 	}
 }
 
-// settle takes on what was staged if the state has it. c.mu is held.
-func (c *configurator) settle() {
+// takeUp runs what was staged if the state has it. c.mu is held.
+func (c *Configurator) takeUp() {
 	if c.staged == nil {
 		return
 	}
-	in := false
-	c.node.View(func(s *fsm.State) { in = s.StageCompleted(c.staged.Stage, c.staged.Digest) })
-	if !in {
+	inForce := false
+	c.replica.View(func(s *fsm.State) { inForce = s.StageCompleted(c.staged.Stage, c.staged.Digest) })
+	if !inForce {
 		return
 	}
 	digest := c.staged.Digest
@@ -93,7 +135,7 @@ func (c *configurator) settle() {
 
 // take runs what lies staged in the data folder, and writes it over the files
 // that --config names.
-func (c *configurator) take() error {
+func (c *Configurator) take() error {
 	s, err := readStaged(c.dataDir, stagedFile)
 	if err != nil {
 		return err
@@ -105,28 +147,21 @@ func (c *configurator) take() error {
 	if err != nil {
 		return err
 	}
-	if err := complete(c.dataDir, c.file); err != nil {
+	if err := commit(c.dataDir, c.file); err != nil {
 		// The files are written at the next start, from the data folder: what runs is no worse for it.
 		c.log.Error("files of the configuration are not written yet", "error", err)
 	}
-	uplinks, err := forwarderUplinks(c.current, station, c.node.ID())
-	c.current.set(station)
-	self, _ := station.Node(c.node.ID())
-	boundMemory(station, self.Role)
-	if err != nil || c.acquisition == nil {
-		return err
-	}
-	return errors.Join(c.acquisition.Configure(acquisitionRTUs(station)), c.forwarder.Configure(uplinks))
+	return c.runner.Run(station)
 }
 
 // Stage checks a bundle on this node and, but for stage 0, keeps it.
-func (c *configurator) Stage(ctx context.Context, octets []byte, stage, index uint64) error {
-	if err := c.node.WaitApplied(ctx, index); err != nil {
+func (c *Configurator) Stage(ctx context.Context, octets []byte, stage, index uint64) error {
+	if err := c.replica.WaitApplied(ctx, index); err != nil {
 		return err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.settle() // what an earlier stage has put in force is taken on before it's overwritten
+	c.takeUp() // what an earlier stage has put in force is taken on before it's overwritten
 	files, station, err := loadBundle(octets, c.file)
 	if err != nil {
 		return api.Invalid(err)
@@ -140,40 +175,31 @@ func (c *configurator) Stage(ctx context.Context, octets []byte, stage, index ui
 	if c.staged != nil && c.staged.Stage > stage {
 		return api.Conflict(errors.New("another change of the configuration has begun since"))
 	}
-	next := &staged{Stage: stage, Base: c.current.digest(), Digest: station.Digest(), Bundle: octets}
+	next := &Staged{Stage: stage, Base: c.runner.Running().Digest, Digest: station.Digest(), Bundle: octets}
 	if err := next.keep(c.dataDir); err != nil {
 		return api.Conflict(fmt.Errorf("the configuration can't be kept: %w", err))
 	}
-	declared := declaration(station)
+	declared := Declaration(station)
 	declared.Stage = stage
-	c.node.Prepare(declared)
+	c.replica.Prepare(declared)
 	next.Bundle = nil
 	c.staged = next
 	return nil
 }
 
 // check tells whether this node could run a configuration. c.mu is held.
-func (c *configurator) check(station *configs.Station, files *configs.Bundle) error {
-	if own, inForce := c.current.digest(), c.inForce(); own != inForce {
+func (c *Configurator) check(station *configs.Station, files *configs.Bundle) error {
+	if own, inForce := c.runner.Running().Digest, c.inForce(); own != inForce {
 		return api.Conflict(fmt.Errorf("it runs configuration %.12s, and the group has %.12s in force: start it anew with the files of the others first", own, inForce))
 	}
-	if keys := configs.Fixed(c.current.station(), station); len(keys) > 0 {
+	if keys := configs.Fixed(c.runner.Running().Station, station); len(keys) > 0 {
 		return api.Invalid(fmt.Errorf("%s can't be changed while the station runs: expected what's in force. "+
 			"Edit the files on each node and start one node after the other; for members see `fepha raft add` and `fepha raft remove`", strings.Join(keys, ", ")))
 	}
 	if err := files.Writable(c.file); err != nil {
 		return api.Conflict(err)
 	}
-	if c.acquisition == nil {
-		return nil
-	}
-	uplinks, err := forwarderUplinks(c.current, station, c.node.ID())
-	if err != nil {
-		return api.Invalid(err)
-	}
-	_, errRTUs := acquisition.New(acquisition.Config{Cluster: c.node, Node: c.node.ID(), RTUs: acquisitionRTUs(station)})
-	_, errUplinks := forwarder.New(forwarder.Config{Node: c.node, Uplinks: uplinks})
-	if err := errors.Join(errRTUs, errUplinks); err != nil {
+	if err := c.runner.Check(station); err != nil {
 		return api.Invalid(err)
 	}
 	if err := c.listenable(station); err != nil {
@@ -183,14 +209,14 @@ func (c *configurator) check(station *configs.Station, files *configs.Bundle) er
 }
 
 // listenable tries the addresses on which only the new configuration listens.
-func (c *configurator) listenable(next *configs.Station) error {
+func (c *Configurator) listenable(next *configs.Station) error {
 	var errs []error
 	taken := map[string]bool{}
-	for _, u := range c.current.station().Uplinks {
-		taken[u.Listen[c.node.ID()].String()] = true
+	for _, u := range c.runner.Running().Station.Uplinks {
+		taken[u.Listen[c.replica.ID()].String()] = true
 	}
 	for _, u := range next.Uplinks {
-		address := u.Listen[c.node.ID()].String()
+		address := u.Listen[c.replica.ID()].String()
 		if taken[address] {
 			continue
 		}
@@ -206,18 +232,19 @@ func (c *configurator) listenable(next *configs.Station) error {
 }
 
 // changes is what a configuration would change, and what is dropped for it.
-func (c *configurator) changes(next *configs.Station) []api.ConfigChange {
-	from, in := c.current.station(), c.current.in.Load()
+func (c *Configurator) changes(next *configs.Station) []api.ConfigChange {
+	running := c.runner.Running()
+	from := running.Station
 	// The points of uplinks are not kept. If somebody has edited the files already, it's not told how many change.
 	loaded, err := configs.Load(c.file)
-	known := err == nil && loaded.Digest() == in.digest
+	known := err == nil && loaded.Digest() == running.Digest
 	if known {
 		from = loaded
 	}
 	list := []api.ConfigChange{}
 	for _, d := range configs.Compare(from, next) {
 		if u, ok := next.Uplink(d.Uplink); ok && d.How == "changed" && !known {
-			if d.Detail = ""; u.Digest() == in.uplinks[u.Name] {
+			if d.Detail = ""; u.Digest() == running.Uplinks[u.Name] {
 				continue
 			}
 		}
@@ -231,22 +258,22 @@ func (c *configurator) changes(next *configs.Station) []api.ConfigChange {
 }
 
 // concerned tells whether a change costs connections.
-func (c *configurator) concerned(from, next *configs.Station, d configs.Change) bool {
+func (c *Configurator) concerned(from, next *configs.Station, d configs.Change) bool {
 	switch {
 	case d.How == "removed":
 		return true
 	case d.RTU != 0:
 		a, _ := from.RTU(d.RTU)
 		b, _ := next.RTU(d.RTU)
-		return acquisitionRTU(a).Concerned(acquisitionRTU(b))
+		return c.runner.Reconnects(a, b)
 	}
 	return d.Settings
 }
 
 // connections are those of an RTU or uplink just now.
-func (c *configurator) connections(d configs.Change) (list []string) {
+func (c *Configurator) connections(d configs.Change) (list []string) {
 	list = []string{}
-	c.node.View(func(s *fsm.State) {
+	c.replica.View(func(s *fsm.State) {
 		for _, n := range s.Nodes() {
 			for _, l := range s.Links(d.RTU, n.ID) {
 				if l.State == fsm.LinkActive || l.State == fsm.LinkStandby {
@@ -266,14 +293,14 @@ func (c *configurator) connections(d configs.Change) (list []string) {
 }
 
 // waitInForce waits until the state of this node has a configuration.
-func (c *configurator) waitInForce(ctx context.Context, digest string) error {
+func (c *Configurator) waitInForce(ctx context.Context, digest string) error {
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for {
 		c.mu.Lock()
-		c.settle()
+		c.takeUp()
 		c.mu.Unlock()
-		if c.current.digest() == digest {
+		if c.runner.Running().Digest == digest {
 			return nil
 		}
 		select {
@@ -284,10 +311,10 @@ func (c *configurator) waitInForce(ctx context.Context, digest string) error {
 	}
 }
 
-// begin has a stage begun, and returns its number and the entry that did it.
-func (c *configurator) begin(ctx context.Context) (stage, index uint64, err error) {
-	c.node.View(func(s *fsm.State) { stage = s.ConfigStage() })
-	r, err := c.node.Propose(ctx, &fsmpb.Command{Op: &fsmpb.Command_ConfigStage{ConfigStage: &fsmpb.ConfigStage{Expect: stage}}})
+// begin begins a stage, and returns its number and the entry that did it.
+func (c *Configurator) begin(ctx context.Context) (stage, index uint64, err error) {
+	c.replica.View(func(s *fsm.State) { stage = s.ConfigStage() })
+	r, err := c.replica.Propose(ctx, &fsmpb.Command{Op: &fsmpb.Command_ConfigStage{ConfigStage: &fsmpb.ConfigStage{Expect: stage}}})
 	if err != nil {
 		return 0, 0, err
 	}

@@ -1,4 +1,4 @@
-package node
+package rollout
 
 import (
 	"context"
@@ -29,14 +29,14 @@ const (
 // Apply puts a configuration in force on all nodes or on none. Each node checks
 // and keeps it; only when all have said so is it committed, by one entry of the
 // log. From then on a node that was down for the rest runs it when it's back.
-func (c *configurator) Apply(ctx context.Context, bundle []byte, dryRun bool) (reply api.ConfigReply, err error) {
+func (c *Configurator) Apply(ctx context.Context, bundle []byte, dryRun bool) (reply api.ConfigReply, err error) {
 	_, next, err := loadBundle(bundle, c.file)
 	if err != nil {
 		return reply, api.Invalid(err)
 	}
 	reply = api.ConfigReply{Digest: next.Digest(), Changes: c.changes(next), Behind: []string{}}
 	var stage, index uint64
-	if !dryRun && reply.Digest != c.current.digest() {
+	if !dryRun && reply.Digest != c.runner.Running().Digest {
 		if stage, index, err = c.begin(ctx); err != nil {
 			return reply, err
 		}
@@ -44,9 +44,9 @@ func (c *configurator) Apply(ctx context.Context, bundle []byte, dryRun bool) (r
 	if err := c.stageAll(ctx, bundle, stage, index); err != nil || stage == 0 {
 		return reply, err
 	}
-	declared := declaration(next)
+	declared := Declaration(next)
 	declared.Stage = stage
-	r, err := c.node.Propose(ctx, &fsmpb.Command{Op: &fsmpb.Command_Configure{Configure: declared}})
+	r, err := c.replica.Propose(ctx, &fsmpb.Command{Op: &fsmpb.Command_Configure{Configure: declared}})
 	switch {
 	case errors.Is(err, replica.ErrNoLeader), errors.Is(err, replica.ErrUnknownOutcome):
 		return reply, fmt.Errorf("it's not known whether the configuration is in force: see `fepha status`, and apply it again: %w", err)
@@ -62,15 +62,15 @@ func (c *configurator) Apply(ctx context.Context, bundle []byte, dryRun bool) (r
 	return reply, nil
 }
 
-// stageAll has each node check and keep a bundle. The error names all that
+// stageAll makes each node check and keep a bundle. The error names all that
 // don't, and says why.
-func (c *configurator) stageAll(ctx context.Context, bundle []byte, stage, index uint64) error {
-	nodes := c.current.station().Cluster.Nodes
+func (c *Configurator) stageAll(ctx context.Context, bundle []byte, stage, index uint64) error {
+	nodes := c.runner.Running().Station.Cluster.Nodes
 	errs := make([]error, len(nodes))
 	var wg sync.WaitGroup
 	for i, n := range nodes {
 		wg.Go(func() {
-			if n.ID == c.node.ID() {
+			if n.ID == c.replica.ID() {
 				errs[i] = c.Stage(ctx, bundle, stage, index)
 				return
 			}
@@ -114,11 +114,11 @@ func (c *configurator) stageAll(ctx context.Context, bundle []byte, stage, index
 
 // followers waits until all nodes run a configuration, and returns those that
 // don't when ctx ends.
-func (c *configurator) followers(ctx context.Context, digest string) []string {
+func (c *Configurator) followers(ctx context.Context, digest string) []string {
 	behind := []string{}
 	var mu sync.Mutex
 	var wg sync.WaitGroup
-	for _, n := range c.current.station().Cluster.Nodes {
+	for _, n := range c.runner.Running().Station.Cluster.Nodes {
 		wg.Go(func() {
 			if c.follows(ctx, n, digest) != nil {
 				mu.Lock()
@@ -132,8 +132,8 @@ func (c *configurator) followers(ctx context.Context, digest string) []string {
 	return behind
 }
 
-func (c *configurator) follows(ctx context.Context, n configs.Node, digest string) error {
-	if n.ID == c.node.ID() {
+func (c *Configurator) follows(ctx context.Context, n configs.Node, digest string) error {
+	if n.ID == c.replica.ID() {
 		return c.waitInForce(ctx, digest)
 	}
 	other, err := c.client(n)
@@ -154,13 +154,13 @@ func (c *configurator) follows(ctx context.Context, n configs.Node, digest strin
 }
 
 // client talks to the API of another node, as this one.
-func (c *configurator) client(n configs.Node) (*client.Client, error) {
-	security := c.current.station().Security
+func (c *Configurator) client(n configs.Node) (*client.Client, error) {
+	security := c.runner.Running().Station.Security
 	transport := &http.Transport{
 		DialContext:         (&net.Dialer{Timeout: dialTimeout}).DialContext,
 		TLSHandshakeTimeout: dialTimeout, ResponseHeaderTimeout: stageTimeout,
 	}
-	other := &client.Client{Base: "http://" + apiAddress(n), HTTP: &http.Client{Transport: transport}}
+	other := &client.Client{Base: "http://" + n.APIAddress(), HTTP: &http.Client{Transport: transport}}
 	if security.Insecure {
 		return other, nil
 	}
@@ -168,7 +168,7 @@ func (c *configurator) client(n configs.Node) (*client.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	other.Base = "https://" + apiAddress(n)
+	other.Base = "https://" + n.APIAddress()
 	transport.TLSClientConfig = own.Client(&tls.Config{MinVersion: tls.VersionTLS12, ServerName: n.ID})
 	return other, nil
 }

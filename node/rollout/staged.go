@@ -1,4 +1,4 @@
-package node
+package rollout
 
 import (
 	"encoding/json"
@@ -26,8 +26,8 @@ const (
 	committedFile = "config-committed.json"
 )
 
-// staged is a configuration that this node is ready to run.
-type staged struct {
+// Staged is a configuration that this node is ready to run.
+type Staged struct {
 	Stage  uint64 `json:"stage"`  // that would put it in force
 	Base   string `json:"base"`   // digest of what the node ran when it was staged
 	Digest string `json:"digest"` // its own
@@ -35,7 +35,7 @@ type staged struct {
 }
 
 // keep stores it durably.
-func (s *staged) keep(dataDir string) error {
+func (s *Staged) keep(dataDir string) error {
 	data, err := json.Marshal(s)
 	if err != nil {
 		return err
@@ -44,12 +44,12 @@ func (s *staged) keep(dataDir string) error {
 }
 
 // readStaged reads what lies in a data folder; nil if there is nothing.
-func readStaged(dataDir, name string) (*staged, error) {
+func readStaged(dataDir, name string) (*Staged, error) {
 	data, err := os.ReadFile(filepath.Join(dataDir, name))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
-	s := new(staged)
+	s := new(Staged)
 	if err == nil {
 		err = json.Unmarshal(data, s)
 	}
@@ -59,9 +59,9 @@ func readStaged(dataDir, name string) (*staged, error) {
 	return s, nil
 }
 
-// complete writes what the group has put in force over the files that --config
+// commit writes what the group has put in force over the files that --config
 // names. It may be repeated.
-func complete(dataDir, config string) error {
+func commit(dataDir, config string) error {
 	err := os.Rename(filepath.Join(dataDir, stagedFile), filepath.Join(dataDir, committedFile))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -69,11 +69,13 @@ func complete(dataDir, config string) error {
 	if err := atomicfile.SyncDir(dataDir); err != nil { // before the first file is written: else a crash might leave half of them
 		return err
 	}
-	return writeCommitted(dataDir, config)
+	return Complete(dataDir, config)
 }
 
-// writeCommitted ends what complete has begun, if it has.
-func writeCommitted(dataDir, config string) error {
+// Complete ends what a rollout had begun when the node ended: afterwards the
+// files at config are those that it has to run. It's to be called before they
+// are read.
+func Complete(dataDir, config string) error {
 	s, err := readStaged(dataDir, committedFile)
 	if s == nil {
 		return err
@@ -95,30 +97,22 @@ func remove(dataDir, name string) error {
 	return atomicfile.SyncDir(dataDir)
 }
 
-// takeUp is what a node does with its data folder before it starts: what it has
-// to run lies at config afterwards. It returns what was staged and may have been
-// put in force without this node; nil if there's none. What was staged before
-// somebody edited the files counts no more.
-func takeUp(dataDir, config string) (*staged, *configs.Station, error) {
-	if err := writeCommitted(dataDir, config); err != nil {
-		return nil, nil, err
-	}
-	station, err := loadStation(config)
-	if err != nil {
-		return nil, nil, err
-	}
+// Pending is what was staged in a data folder and may have been put in force
+// without this node, which is about to run station; nil if there is none. What
+// was staged before somebody edited the files counts no more, and is removed.
+func Pending(dataDir string, station *configs.Station) (*Staged, error) {
 	s, err := readStaged(dataDir, stagedFile)
 	if s == nil || err != nil {
-		return nil, station, err
+		return nil, err
 	}
 	if digest := station.Digest(); s.Base != digest || s.Digest == digest {
-		return nil, station, remove(dataDir, stagedFile)
+		return nil, remove(dataDir, stagedFile)
 	}
-	return s, station, nil
+	return s, nil
 }
 
 // load checks the configuration as though it lay at config.
-func (s *staged) load(config string) (*configs.Station, error) {
+func (s *Staged) load(config string) (*configs.Station, error) {
 	_, station, err := loadBundle(s.Bundle, config)
 	return station, err
 }
@@ -133,13 +127,13 @@ func loadBundle(octets []byte, config string) (*configs.Bundle, *configs.Station
 	return files, station, err
 }
 
-// declaration is what the group has to know of it.
-func (s *staged) declaration(config string) (*fsmpb.Configure, error) {
+// Declaration is what the group has to know of it.
+func (s *Staged) Declaration(config string) (*fsmpb.Configure, error) {
 	station, err := s.load(config)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", stagedFile, err)
 	}
-	d := declaration(station)
+	d := Declaration(station)
 	d.Stage = s.Stage
 	return d, nil
 }

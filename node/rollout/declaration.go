@@ -1,0 +1,40 @@
+package rollout
+
+import (
+	"github.com/fepha/fepha/configs"
+	"github.com/fepha/fepha/fsm/fsmpb"
+)
+
+var modes = map[configs.UplinkMode]fsmpb.Configure_Mode{
+	configs.ModeExclusive:   fsmpb.Configure_EXCLUSIVE,
+	configs.ModeMainStandby: fsmpb.Configure_MAIN_STANDBY,
+	configs.ModeDualActive:  fsmpb.Configure_DUAL_ACTIVE,
+}
+
+// Declaration is what the replicated state has to know of the configuration.
+func Declaration(s *configs.Station) *fsmpb.Configure {
+	d := &fsmpb.Configure{
+		Digest: s.Digest(),
+		Retain: uint64(s.Journal.Retain),
+		Fnp:    s.FNP != nil,
+	}
+	for _, n := range s.Cluster.Nodes {
+		d.Nodes = append(d.Nodes, &fsmpb.Configure_Node{Id: n.ID, Host: uint32(n.Host), Role: string(n.Role)})
+	}
+	for _, r := range s.RTUs {
+		rtu := &fsmpb.Configure_RTU{Number: r.Number, Name: r.Name, Prefer: r.Prefer}
+		for _, c := range r.Channels {
+			rtu.Links = append(rtu.Links, uint32(len(c.Links)))
+		}
+		d.Rtus = append(d.Rtus, rtu)
+	}
+	for _, u := range s.Uplinks {
+		for _, g := range u.Groups {
+			d.Groups = append(d.Groups, &fsmpb.Configure_Group{Uplink: u.Name, Group: g.Name, Mode: modes[u.Mode]})
+		}
+	}
+	for _, v := range s.VirtualPoints {
+		d.Virtual = append(d.Virtual, &fsmpb.Configure_Virtual{Rtu: v.RTU, Point: v.Number, Source: v.Source.String(), Name: v.Name})
+	}
+	return d
+}

@@ -1,0 +1,60 @@
+package node
+
+import (
+	"errors"
+
+	"github.com/fepha/fepha/acquisition"
+	"github.com/fepha/fepha/configs"
+	"github.com/fepha/fepha/forwarder"
+	"github.com/fepha/fepha/node/rollout"
+	"github.com/fepha/fepha/replica"
+)
+
+// A runner runs this node by its configuration, which a rollout may change.
+type runner struct {
+	current *current
+	replica replica.Owner
+
+	// Of a FEP; nil on the witness.
+	acquisition *acquisition.Manager
+	forwarder   *forwarder.Forwarder
+}
+
+var _ rollout.Runner = (*runner)(nil)
+
+// Running implements rollout.Runner.
+func (r *runner) Running() rollout.Running {
+	in := r.current.in.Load()
+	return rollout.Running{Station: in.station, Digest: in.digest, Uplinks: in.uplinks}
+}
+
+// Check implements rollout.Runner.
+func (r *runner) Check(next *configs.Station) error {
+	if r.acquisition == nil {
+		return nil
+	}
+	uplinks, err := forwarderUplinks(r.current, next, r.replica.ID())
+	if err != nil {
+		return err
+	}
+	_, errRTUs := acquisition.New(acquisition.Config{Cluster: r.replica, Node: r.replica.ID(), RTUs: acquisitionRTUs(next)})
+	_, errUplinks := forwarder.New(forwarder.Config{Node: r.replica, Uplinks: uplinks})
+	return errors.Join(errRTUs, errUplinks)
+}
+
+// Run implements rollout.Runner.
+func (r *runner) Run(next *configs.Station) error {
+	uplinks, err := forwarderUplinks(r.current, next, r.replica.ID())
+	r.current.set(next)
+	self, _ := next.Node(r.replica.ID())
+	boundMemory(next, self.Role)
+	if err != nil || r.acquisition == nil {
+		return err
+	}
+	return errors.Join(r.acquisition.Configure(acquisitionRTUs(next)), r.forwarder.Configure(uplinks))
+}
+
+// Reconnects implements rollout.Runner.
+func (r *runner) Reconnects(from, to *configs.RTU) bool {
+	return acquisitionRTU(from).Concerned(acquisitionRTU(to))
+}
