@@ -20,10 +20,11 @@ type intake struct {
 
 // known is a point's newest value, against which the next one is held.
 type known struct {
-	value   float64
-	waits   int32 // place + 1 in pending of an image value; 0: none
-	quality uint8
-	valid   bool
+	value     float64
+	waits     int32 // place + 1 in pending of an image value; 0: none
+	quality   uint8
+	transient bool
+	valid     bool
 }
 
 func newIntake(t *table, c clock, address iec104.CommonAddress, tr *troubles) *intake {
@@ -69,6 +70,7 @@ func (in *intake) add(a iec104.ASDU, came arrival) {
 		}
 		v := value{time: octets, timeMs: ms, point: int32(place), typ: a.Type, mode: modeOf(p, a.Type, a.Cause)}
 		v.value, v.quality = p.convert(a.Type, &o)
+		v.transient, v.elapsed = transient(a.Type, &o), o.Elapsed
 		in.put(p, v)
 	}
 }
@@ -77,14 +79,14 @@ func (in *intake) add(a iec104.ASDU, came arrival) {
 func (in *intake) put(p *Point, v value) {
 	k := &in.known[v.point]
 	if p.Kind != fsmpb.Kind_DI {
-		same := k.valid && k.quality == v.quality && p.Analog.within(k.value, v.value)
+		same := k.valid && k.quality == v.quality && k.transient == v.transient && p.Analog.within(k.value, v.value)
 		// An event that is no change is still an event, unless a deadband says which ones aren't wanted.
 		wanted := v.mode == fsmpb.Item_EVENT && (p.Analog == nil || p.Analog.Deadband == 0)
 		if same && !wanted {
 			return
 		}
 	}
-	k.value, k.quality, k.valid = v.value, v.quality, true
+	k.value, k.quality, k.transient, k.valid = v.value, v.quality, v.transient, true
 	if v.mode != fsmpb.Item_IMAGE {
 		in.pending = append(in.pending, v)
 		in.events = true
@@ -108,6 +110,7 @@ func (in *intake) take() []*fsmpb.Item {
 		it.Kind, it.Point, it.Type = p.Kind, p.Number, uint32(v.typ)
 		it.Value, it.Quality = v.value, uint32(v.quality)
 		it.Time, it.TimeMs, it.Mode = v.time, v.timeMs, v.mode
+		it.Transient, it.ElapsedMs = v.transient, uint32(v.elapsed)
 		batch[i] = it
 	}
 	in.pending, in.events = in.pending[:0], false

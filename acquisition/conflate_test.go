@@ -27,6 +27,23 @@ func asdu(t testing.TB, typ iec104.TypeID, cause iec104.CauseOfTransmission, obj
 	return a
 }
 
+// A tap changer that is on its way and one that has arrived are two values, whatever the deadband.
+func TestStepPositionOnItsWay(t *testing.T) {
+	in := testIntake(Point{Kind: fsmpb.Kind_AI, Number: 1, Address: 200, Analog: analog(func(a *Analog) { a.Deadband = 2 })},
+		Point{Kind: fsmpb.Kind_DI, Number: 1, Address: 100})
+	for _, qualifier := range []uint8{iec104.TransientBit, 0} {
+		in.add(asdu(t, iec104.M_ST_TB_1, iec104.Spontaneous, iec104.Object{Address: 200, Value: 5, Qualifier: qualifier}), arrival{})
+		items := in.take()
+		if len(items) != 1 || items[0].Value != 5 || items[0].Transient != (qualifier != 0) {
+			t.Errorf("transient bit %#x: %v", qualifier, items)
+		}
+	}
+	in.add(asdu(t, iec104.M_EP_TD_1, iec104.Spontaneous, iec104.Object{Address: 100, Value: 2, Elapsed: 1234}), arrival{})
+	if items := in.take(); len(items) != 1 || items[0].ElapsedMs != 1234 {
+		t.Errorf("elapsed time: %v", items)
+	}
+}
+
 // words are the items of a batch, without their times.
 func words(items []*fsmpb.Item) []string {
 	var words []string

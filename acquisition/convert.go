@@ -17,6 +17,9 @@ type value struct {
 	typ     iec104.TypeID
 	quality uint8
 	mode    fsmpb.Item_Mode
+
+	transient bool   // of a step position
+	elapsed   uint16 // of protection equipment, ms
 }
 
 // modeOf says what becomes of a value, from what it is and why it was sent.
@@ -65,6 +68,11 @@ func (p *Point) convert(t iec104.TypeID, o *iec104.Object) (v float64, quality u
 		quality |= iec104.OV
 	}
 	return v, quality
+}
+
+// transient tells whether a step position says that the equipment is on its way (101, clause 7.2.6.5).
+func transient(t iec104.TypeID, o *iec104.Object) bool {
+	return t.Untimed() == iec104.M_ST_NA_1 && o.Qualifier&iec104.TransientBit != 0
 }
 
 // inverted swaps off and on. The states 0 and 3 of a double point stay: they say that there is no state.

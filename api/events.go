@@ -13,8 +13,11 @@ type Event struct {
 	Type    uint8  `json:"type,omitempty"` // TypeID
 	Value   Value  `json:"value"`
 	Quality uint8  `json:"quality"`
-	Time    string `json:"time,omitempty"` // octets of the CP56Time2a in hex, as on the wire
-	Note    *Note  `json:"note,omitempty"`
+	// Transient tells of a step position that the equipment is on its way.
+	Transient bool   `json:"transient,omitempty"`
+	ElapsedMs uint16 `json:"elapsed_ms,omitempty"` // of protection equipment
+	Time      string `json:"time,omitempty"`       // octets of the CP56Time2a in hex, as on the wire
+	Note      *Note  `json:"note,omitempty"`
 }
 
 // Note tells of something that the station did.

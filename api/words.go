@@ -40,8 +40,11 @@ func QualityWords(typeID, quality uint8) string {
 }
 
 // ValueWords is a value as a person says it: a state by its name (7.2.6.1, 7.2.6.2 and 7.2.6.10 to 7.2.6.12), a bitstring
-// in hex, any other as a number.
-func ValueWords(typeID uint8, v Value) string {
+// in hex, any other as a number. transient is that of a step position (7.2.6.5).
+func ValueWords(typeID uint8, v Value, transient bool) string {
+	if transient {
+		return ValueWords(typeID, v, false) + ", on its way"
+	}
 	var names []string
 	switch typeID {
 	case 1, 2, 30:

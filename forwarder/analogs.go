@@ -125,6 +125,6 @@ func journaled(s *fsm.State, key fsm.PointKey) bool {
 	}
 	var one [1]fsm.Event
 	ev := s.ReadJournal(p.Seq-1, one[:])
-	return len(ev) == 1 && ev[0].Seq == p.Seq && ev[0].Time == p.Time && ev[0].Quality == p.Quality &&
+	return len(ev) == 1 && ev[0].Seq == p.Seq && ev[0].Time == p.Time && ev[0].Quality == p.Quality && ev[0].Transient == p.Transient &&
 		math.Float64bits(ev[0].Value) == math.Float64bits(p.Value)
 }

@@ -173,7 +173,7 @@ func (f *feed) nextEvents(a *iec104.ASDU) bool {
 				typeID = e.typeID
 				f.reset(typeID, iec104.Spontaneous)
 			}
-			if err := f.builder.Add(e.event(ev)); err == iec104.ErrFull {
+			if err := f.builder.Add(e.object(ev)); err == iec104.ErrFull {
 				break
 			} else if err != nil { // the table and fit keep every value within its type
 				f.log.Error("event can't be encoded", "seq", ev.Seq, "ioa", e.address, "type", e.typeID, "error", err)

@@ -10,11 +10,6 @@ import (
 // unknownQuality is that of a point that never had a value: not topical and invalid, or the IV of a counter.
 const unknownQuality, unknownCounterQuality = iec104.NT | iec104.IV, iec104.IV
 
-// event is a journal's event as an object of the entry's type.
-func (e *entry) event(ev *fsm.Event) iec104.Object {
-	return e.object(ev.Value, iec104.TypeID(ev.Type), ev.Quality, ev.Time)
-}
-
 // value is the newest value in the image as an object of the entry's type.
 func (e *entry) value(s *fsm.State) iec104.Object {
 	p, ok := s.Point(e.key)
@@ -25,13 +20,23 @@ func (e *entry) value(s *fsm.State) iec104.Object {
 		}
 		return iec104.Object{Address: e.address, Quality: q}
 	}
-	return e.object(p.Value, iec104.TypeID(p.Type), p.Quality, p.Time)
+	return e.object(&fsm.Event{Value: p.Value, Type: p.Type, Quality: p.Quality, Transient: p.Transient, Time: p.Time})
 }
 
-// object carries a value that came as type from over to the entry's own type. The time tag stays as it is, bit for bit.
-func (e *entry) object(v float64, from iec104.TypeID, quality uint8, tag uint64) iec104.Object {
-	v, quality = carry(v, quality, from.Untimed(), e.typeID.Untimed())
-	return iec104.Object{Address: e.address, Value: v, Quality: quality, Time: timeTag(tag)}
+// object is a value as an object of the entry's type. The time tag stays as it is, bit for bit, and so does the transient
+// bit where the type has it; elsewhere the value is invalid while it is set.
+func (e *entry) object(ev *fsm.Event) iec104.Object {
+	to := e.typeID.Untimed()
+	o := iec104.Object{Address: e.address, Time: timeTag(ev.Time)}
+	o.Value, o.Quality = carry(ev.Value, ev.Quality, iec104.TypeID(ev.Type).Untimed(), to)
+	switch {
+	case !ev.Transient:
+	case to == iec104.M_ST_NA_1:
+		o.Qualifier = iec104.TransientBit
+	default:
+		o.Quality |= iec104.IV
+	}
+	return o
 }
 
 // carry gives a value of type from, and its quality, as type to says it. Between types with the same quality descriptor

@@ -25,7 +25,9 @@ func relay(t *testing.T, from, to iec104.TypeID, octets ...byte) []byte {
 	o := in.Object(0)
 	e := entry{address: 1, typeID: to}
 	header.Type = to
-	out, err := iec104.DefaultProfile.New(header, e.object(o.Value, from, o.Quality, 0))
+	out, err := iec104.DefaultProfile.New(header, e.object(&fsm.Event{
+		Value: o.Value, Type: uint8(from), Quality: o.Quality, Transient: from.Untimed() == iec104.M_ST_NA_1 && o.Qualifier != 0,
+	}))
 	if err != nil {
 		t.Fatalf("%v % x as %v: %v", from, octets, to, err)
 	}
@@ -138,6 +140,8 @@ func TestEveryMeasuredValue(t *testing.T) {
 		// 7.2.6.5 VTI: -64 to 63 in seven bits.
 		{5, []byte{0x40}, 32, []byte{0x40}, 0}, {32, []byte{0x3f}, 5, []byte{0x3f}, 0},
 		{5, []byte{0x40}, 11, word(0xffc0), 0}, {5, []byte{0x3f}, 13, short(63), 0}, {5, []byte{2}, 9, word(0x7fff), ov},
+				{5, []byte{0x85}, 32, []byte{0x85}, 0}, {32, []byte{0xc0}, 5, []byte{0xc0}, 0}, {32, []byte{0xff}, 32, []byte{0xff}, 0}, // on its way
+		{5, []byte{0x85}, 13, short(5), iv}, {32, []byte{0x85}, 35, word(5), iv},
 		{11, word(64), 5, []byte{0x3f}, ov}, {11, word(0xffbf), 5, []byte{0x40}, ov}, {11, word(17), 5, []byte{17}, 0},
 		{13, short(5.5), 5, nil, iv}, {9, word(0x4000), 32, nil, iv}, // no position
 		// 7.2.6.6 NVA: -1 to 1-2^-15; 7.2.6.7 SVA: -32768 to 32767; 7.2.6.8 IEEE STD 754.
@@ -204,7 +208,7 @@ func TestEveryValueCanBeEncoded(t *testing.T) {
 		v := rapid.OneOf(rapid.Float64(), rapid.Just(math.NaN()), rapid.Just(math.Inf(-1)), rapid.Float64Range(-4, 4)).Draw(rt, "value")
 		from := iec104.TypeID(rapid.Uint8().Draw(rt, "from"))
 		quality, octets := rapid.Uint8().Draw(rt, "quality"), rapid.Uint64Range(0, 1<<56-1).Draw(rt, "time")
-		o := e.object(v, from, quality, octets)
+		o := e.object(&fsm.Event{Value: v, Type: uint8(from), Quality: quality, Time: octets, Transient: rapid.Bool().Draw(rt, "transient")})
 		a, err := iec104.DefaultProfile.New(iec104.Header{Type: e.typeID, Cause: iec104.Spontaneous, CommonAddress: 1}, o)
 		if err != nil {
 			rt.Fatal(err)

@@ -47,6 +47,8 @@ func (s *State) faultOf(rtu uint32, it *fsmpb.Item) string {
 		return "expected a TypeID of 1 to 255"
 	case it.Quality > math.MaxUint8:
 		return "expected a quality of one octet"
+	case it.ElapsedMs > math.MaxUint16:
+		return "expected an elapsed time of at most 65535 ms"
 	case it.Mode < 0 || it.Mode > fsmpb.Item_IMAGE:
 		return "expected mode EVENT, COMPARE or IMAGE"
 	case s.virtual.isVirtual(PointKey{rtu, Kind(k), it.Point}):
@@ -65,17 +67,17 @@ func (s *State) putItem(rtu uint32, it *fsmpb.Item) {
 		pos = s.image.add(ri, kind, it.Point)
 	}
 	if it.Mode == fsmpb.Item_COMPARE && known {
-		if rec := ri.at(pos); sameInformation(kind, rec.typeID, rec.value, rec.quality, uint8(it.Type), it.Value, quality) {
+		if rec := ri.at(pos); rec.transient == it.Transient && sameInformation(kind, rec.typeID, rec.value, rec.quality, uint8(it.Type), it.Value, quality) {
 			return
 		}
 	}
 	rec := s.image.write(rtu, ri, pos)
-	rec.value, rec.quality, rec.typeID = it.Value, quality, uint8(it.Type)
+	rec.value, rec.quality, rec.typeID, rec.transient = it.Value, quality, uint8(it.Type), it.Transient
 	rec.time, rec.timeMs = it.Time, it.TimeMs
 	if it.Mode != fsmpb.Item_IMAGE {
 		rec.seq = s.journal.append(Event{
 			RTU: rtu, Point: it.Point, Kind: kind, Type: rec.typeID, Quality: quality,
-			Value: it.Value, Time: it.Time, TimeMs: it.TimeMs,
+			Transient: it.Transient, ElapsedMs: uint16(it.ElapsedMs), Value: it.Value, Time: it.Time, TimeMs: it.TimeMs,
 		})
 	}
 }

@@ -14,19 +14,20 @@ const chunkPoints = 64
 
 // pointRecord is a point as it lies in a chunk: 48 bytes.
 type pointRecord struct {
-	value   float64
-	time    uint64
-	timeMs  int64
-	seq     uint64
-	version uint64
-	point   uint32
-	kind    Kind
-	typeID  uint8
-	quality uint8
+	value     float64
+	time      uint64
+	timeMs    int64
+	seq       uint64
+	version   uint64
+	point     uint32
+	kind      Kind
+	typeID    uint8
+	quality   uint8
+	transient bool
 }
 
 func (r *pointRecord) public() Point {
-	return Point{Value: r.value, Quality: r.quality, Type: r.typeID, Time: r.time, TimeMs: r.timeMs, Seq: r.seq, Version: r.version}
+	return Point{Value: r.value, Quality: r.quality, Type: r.typeID, Transient: r.transient, Time: r.time, TimeMs: r.timeMs, Seq: r.seq, Version: r.version}
 }
 
 type pointChunk [chunkPoints]pointRecord

@@ -17,10 +17,13 @@ type Event struct {
 	Kind    Kind
 	Type    uint8 // TypeID
 	Quality uint8
-	Value   float64
-	Time    uint64 // octets of the CP56Time2a, first octet in the lowest byte
-	TimeMs  int64  // the same instant, ms since 1970-01-01 UTC
-	Note    *Note  // of an audit event, which is for people and never forwarded; nil for a point's event
+	// Transient tells of a step position that the equipment is on its way (7.2.6.5).
+	Transient bool
+	ElapsedMs uint16 // of protection equipment: relay duration or operating time (7.2.6.20)
+	Value     float64
+	Time      uint64 // octets of the CP56Time2a, first octet in the lowest byte
+	TimeMs    int64  // the same instant, ms since 1970-01-01 UTC
+	Note      *Note  // of an audit event, which is for people and never forwarded; nil for a point's event
 }
 
 // Key is the key of the point that the event is about.

@@ -83,9 +83,11 @@ func (k PointKey) String() string { return fmt.Sprintf("%d/%s/%d", k.RTU, k.Kind
 type Point struct {
 	Value   float64
 	Quality uint8
-	Type    uint8  // TypeID that it came with
-	Time    uint64 // octets of the CP56Time2a, first octet in the lowest byte
-	TimeMs  int64  // the same instant, ms since 1970-01-01 UTC
-	Seq     uint64 // its newest event in the journal; 0 if it never had one
-	Version uint64 // of the image when it last changed
+	Type    uint8 // TypeID that it came with
+	// Transient tells of a step position that the equipment is on its way (7.2.6.5).
+	Transient bool
+	Time      uint64 // octets of the CP56Time2a, first octet in the lowest byte
+	TimeMs    int64  // the same instant, ms since 1970-01-01 UTC
+	Seq       uint64 // its newest event in the journal; 0 if it never had one
+	Version   uint64 // of the image when it last changed
 }

@@ -122,6 +122,7 @@ func (d drawn) line() string {
 		for range rapid.IntRange(0, 12).Draw(t, "items") {
 			line += fmt.Sprintf(" %s%s/%d=%d", d.pick("mode", "event:", "compare:", "image:"), d.pick("kind", "di", "di", "ai", "counter"),
 				rapid.IntRange(1, 100).Draw(t, "point"), rapid.IntRange(0, 2).Draw(t, "value"))
+			line += d.pick("and", "", "", ";transient", ";t38;e500")
 		}
 		return line
 	case "online":

@@ -133,10 +133,10 @@ func (in *restorer) take(kind frameKind, payload []byte) error {
 		return read(payload, in.takeConditions)
 	case frameAccess:
 		return read(payload, in.takeAccess)
-	case framePoints:
-		return in.takePoints(payload)
-	case frameEvents:
-		return in.takeEvents(payload)
+	case framePlainPoints, framePoints:
+		return in.takePoints(payload, kind == framePlainPoints)
+	case framePlainEvents, frameEvents:
+		return in.takeEvents(payload, kind == framePlainEvents)
 	case frameTail:
 		return read(payload, in.takeTail)
 	}
@@ -307,14 +307,18 @@ func (in *restorer) takeControl(p *fsmpb.ControlState) error {
 	return nil
 }
 
-func (in *restorer) takePoints(b []byte) error {
-	if len(b) < 4+pointRecordSize || (len(b)-4)%pointRecordSize != 0 {
+func (in *restorer) takePoints(b []byte, plain bool) error {
+	size := pointRecordSize
+	if plain {
+		size--
+	}
+	if len(b) < 4+size || (len(b)-4)%size != 0 {
 		return fmt.Errorf("%d octets of points", len(b))
 	}
 	le, im := binary.LittleEndian, &in.s.image
 	number := le.Uint32(b)
 	ri := im.rtu(number)
-	for b = b[4:]; len(b) > 0; b = b[pointRecordSize:] {
+	for b = b[4:]; len(b) > 0; b = b[size:] {
 		kind, point := Kind(b[44]), le.Uint32(b[40:])
 		if _, known := ri.find(kind, point); known || !kind.monitored() {
 			return fmt.Errorf("point %s is there twice, or never", PointKey{number, kind, point})
@@ -324,17 +328,22 @@ func (in *restorer) takePoints(b []byte) error {
 		rec.time, rec.timeMs = le.Uint64(b[8:]), int64(le.Uint64(b[16:]))
 		rec.seq, rec.version = le.Uint64(b[24:]), le.Uint64(b[32:])
 		rec.typeID, rec.quality = b[45], b[46]
+		rec.transient = !plain && b[47] != 0
 	}
 	return nil
 }
 
-func (in *restorer) takeEvents(b []byte) error {
+func (in *restorer) takeEvents(b []byte, plain bool) error {
 	le, j := binary.LittleEndian, &in.s.journal
+	fixed := eventRecordSize
+	if plain {
+		fixed -= 3
+	}
 	if len(b) < 8 || le.Uint64(b) != j.last+1 {
 		return fmt.Errorf("events out of order: expected them from %d", j.last+1)
 	}
 	for b = b[8:]; len(b) > 0; {
-		if len(b) < eventRecordSize || j.last == in.head.JournalLast {
+		if len(b) < fixed || j.last == in.head.JournalLast {
 			return fmt.Errorf("event %d: %d octets", j.last+1, len(b))
 		}
 		e := Event{
@@ -342,7 +351,10 @@ func (in *restorer) takeEvents(b []byte) error {
 			RTU: le.Uint32(b[24:]), Point: le.Uint32(b[28:]), Kind: Kind(b[32]), Type: b[33], Quality: b[34],
 		}
 		size := int(le.Uint16(b[35:]))
-		b = b[eventRecordSize:]
+		if !plain {
+			e.ElapsedMs, e.Transient = le.Uint16(b[37:]), b[39] != 0
+		}
+		b = b[fixed:]
 		if size > len(b) {
 			return fmt.Errorf("event %d: note of %d octets where %d are left", j.last+1, size, len(b))
 		}

@@ -20,7 +20,7 @@ func fullState(t testing.TB) *State {
 		"fep1 links 1 1.1=active 2.3=standby", "fep2 links 1 1.1=connecting", "fep1 online 1 yes",
 		"fep1 claim uplink/occ/main", "fep1 clients uplink/occ/main a=main", "fep1 cursor uplink/occ/main epoch=1 seq=4",
 		"fep2 cursor uplink/scada/both slot=fep2 seq=3",
-		"fep1 events 1 epoch=1 batch=1 di/1=1 ai/1=2.5;q10 counter/1=7 image:ai/2=-1",
+		"fep1 events 1 epoch=1 batch=1 di/1=1 ai/1=2.5;q10 counter/1=7 image:ai/2=-1 ai/3=5;t32;transient di/2=2;t38;e1234",
 		"occ submit a rtu=1 do/3=1", "fep1 start a epoch=1",
 		"occ submit b rtu=1 do/4=1", "occ submit c rtu=1 do/5=1",
 		"occ submit s rtu=1 do/6=1 phase=select", "fep1 start s epoch=1", "fep1 result s epoch=1 yes",
@@ -197,8 +197,8 @@ func TestRestoreRefusesNonsense(t *testing.T) {
 	for i := len(all) - 1; i >= 0; i-- {
 		index[frameKind(all[i][0])] = i
 	}
-	for kind := frameHead; kind <= frameAccess; kind++ {
-		if _, there := index[kind]; !there {
+	for kind := frameHead; kind <= frameEvents; kind++ {
+		if _, there := index[kind]; !there && kind != framePlainPoints && kind != framePlainEvents {
 			t.Fatalf("there is no frame of kind %d", kind)
 		}
 	}
@@ -229,6 +229,36 @@ func TestRestoreRefusesNonsense(t *testing.T) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
+}
+
+// A snapshot of a build that knew no transient bit and no elapsed time is restored without them.
+func TestRestorePlain(t *testing.T) {
+	all := frames(written(t, fullState(t).Snapshot()))
+	for i, f := range all {
+		switch kind := frameKind(f[0]); kind {
+		case framePoints:
+			plain := append([]byte{byte(framePlainPoints)}, f[1:9]...)
+			for b := f[9:]; len(b) > 0; b = b[pointRecordSize:] {
+				plain = append(plain, b[:pointRecordSize-1]...)
+			}
+			all[i] = plain
+		case frameEvents:
+			plain := append([]byte{byte(framePlainEvents)}, f[1:13]...)
+			for b := f[13:]; len(b) > 0; {
+				note := int(binary.LittleEndian.Uint16(b[35:]))
+				plain = append(append(plain, b[:37]...), b[eventRecordSize:eventRecordSize+note]...)
+				b = b[eventRecordSize+note:]
+			}
+			all[i] = plain
+		}
+	}
+	s, err := Restore(bytes.NewReader(sealed(all)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	step, _ := s.Point(PointKey{1, AI, 3})
+	mustEqual(t, "step position", step, Point{Value: 5, Type: 32, Time: step.Time, TimeMs: step.TimeMs, Seq: step.Seq, Version: step.Version})
+	mustEqual(t, "last event", s.JournalLast(), fullState(t).JournalLast())
 }
 
 // FuzzRestore changes octets of a snapshot, with checksums made right or not. What is restored must be usable.

@@ -21,7 +21,7 @@ import (
 //	NODE claim RESOURCE [client=ADDRESS]
 //	NODE pin RESOURCE [to=ID]
 //	NODE activated RESOURCE epoch=N [connected=MS] [data=MS]
-//	NODE events RTU epoch=N batch=N [event:|compare:|image:]KIND/POINT=VALUE[;qHEX][;tTYPE]...
+//	NODE events RTU epoch=N batch=N [event:|compare:|image:]KIND/POINT=VALUE[;qHEX][;tTYPE][;eMS][;transient]...
 //	NODE online RTU yes|no [epoch=N]
 //	NODE forget RTU epoch=N KIND/POINT...
 //	NODE links RTU CHANNEL.LINK=STATE...
@@ -339,6 +339,10 @@ func parseItem(c *fsmpb.Command, w *words, p pair) *fsmpb.Item {
 				w.t.Fatalf("%s: %v", w.line, err)
 			}
 			it.Quality = uint32(q)
+		case m == "transient":
+			it.Transient = true
+		case strings.HasPrefix(m, "e"):
+			it.ElapsedMs = uint32(w.parse(m[1:]))
 		case strings.HasPrefix(m, "t"):
 			it.Type = uint32(w.parse(m[1:]))
 		}

@@ -43,13 +43,15 @@ const (
 	frameGroup
 	frameVirtual
 	frameControl
-	framePoints
-	frameEvents
+	framePlainPoints // of builds that knew no transient bit: read, not written
+	framePlainEvents // of builds that knew no transient bit and no elapsed time: read, not written
 	frameTable
 	frameTail
 	frameMailbox    // before the tail: kinds keep their numbers
 	frameConditions // as well
 	frameAccess
+	framePoints // as well
+	frameEvents // as well
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -142,8 +144,9 @@ func appendMessage(b []byte, kind frameKind, m proto.Message) []byte {
 	return endFrame(b, start)
 }
 
-// pointRecordSize: value, time, ms, seq, version (8 each), point (4), kind, type, quality (1 each).
-const pointRecordSize = 5*8 + 4 + 3
+// pointRecordSize: value, time, ms, seq, version (8 each), point (4), kind, type, quality, transient (1 each). In framePlainPoints
+// the last octet is missing.
+const pointRecordSize = 5*8 + 4 + 4
 
 // appendPoints writes a block: the RTU's number (4), and records.
 func appendPoints(b []byte, r frozenRTU, from, to int) []byte {
@@ -157,14 +160,14 @@ func appendPoints(b []byte, r frozenRTU, from, to int) []byte {
 		b = le.AppendUint64(b, rec.seq)
 		b = le.AppendUint64(b, rec.version)
 		b = le.AppendUint32(b, rec.point)
-		b = append(b, byte(rec.kind), rec.typeID, rec.quality)
+		b = append(b, byte(rec.kind), rec.typeID, rec.quality, octet(rec.transient))
 	}
 	return endFrame(b, 0)
 }
 
-// eventRecordSize: value, time, ms (8 each), RTU, point (4 each), kind, type, quality (1 each), length of the note (2). The
-// note follows.
-const eventRecordSize = 3*8 + 2*4 + 3 + 2
+// eventRecordSize: value, time, ms (8 each), RTU, point (4 each), kind, type, quality (1 each), length of the note (2),
+// elapsed time (2), transient (1). The note follows. In framePlainEvents the last two are missing.
+const eventRecordSize = 3*8 + 2*4 + 3 + 2 + 3
 
 // appendEvents writes a block: the number of its first event (8), and records.
 func appendEvents(b []byte, j *journal, from, to uint64) []byte {
@@ -183,9 +186,17 @@ func appendEvents(b []byte, j *journal, from, to uint64) []byte {
 			note = encodeNote(e.Note)
 		}
 		b = le.AppendUint16(b, uint16(len(note)))
+		b = append(le.AppendUint16(b, e.ElapsedMs), octet(e.Transient))
 		b = append(b, note...)
 	}
 	return endFrame(b, 0)
+}
+
+func octet(b bool) byte {
+	if b {
+		return 1
+	}
+	return 0
 }
 
 // encodeSmall writes all but points and events.

@@ -292,6 +292,9 @@ func (v *view) isVirtual(k fsm.PointKey) bool {
 }
 
 func (v *view) point(r *rtuView, k fsm.PointKey, p fsm.Point) {
+	if p.Transient { // the key has no place for it, and the position isn't reached
+		p.Quality |= fsm.QualityInvalid
+	}
 	v.batch = append(v.batch, record{
 		key: key{kind: kindOfPoint[k.Kind], rtu: k.RTU, a: k.Point}, host: r.host, epoch: r.epoch,
 		value: p.Value, quality: p.Quality, typeID: p.Type, timeMs: p.TimeMs,

@@ -17,7 +17,8 @@ func (s *Server) event(e *fsm.Event) api.Event {
 	if n == nil {
 		info, _ := s.cfg.Describe(e.Key())
 		out.Kind, out.Quality, out.Time = e.Kind.String(), e.Quality, cp56Hex(e.Time)
-		out.Text = pointWords(e.Key(), info.Name, e.Type, out.Value, e.Quality)
+		out.Transient, out.ElapsedMs = e.Transient, e.ElapsedMs
+		out.Text = pointWords(e, info.Name)
 		return out
 	}
 	out.Kind, out.Text = "note", s.noteWords(e)

@@ -127,7 +127,7 @@ func (s *Server) point(k fsm.PointKey, p fsm.Point) api.Point {
 	info, _ := s.cfg.Describe(k)
 	return api.Point{
 		RTU: k.RTU, Kind: k.Kind.String(), Point: k.Point, Name: info.Name, Unit: info.Unit,
-		Value: api.Value(p.Value), Quality: p.Quality, Type: p.Type, Time: cp56Hex(p.Time), TimeMs: p.TimeMs, Seq: p.Seq,
+		Value: api.Value(p.Value), Quality: p.Quality, Type: p.Type, Transient: p.Transient, Time: cp56Hex(p.Time), TimeMs: p.TimeMs, Seq: p.Seq,
 	}
 }
 

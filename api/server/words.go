@@ -11,14 +11,14 @@ import (
 // This file puts events into words, once for the tool and the web page.
 
 // pointWords tells of a point's event, such as "1/di/17 breaker: on (not topical)".
-func pointWords(k fsm.PointKey, name string, typeID uint8, v api.Value, quality uint8) string {
+func pointWords(e *fsm.Event, name string) string {
 	var b strings.Builder
-	b.WriteString(k.String())
+	b.WriteString(e.Key().String())
 	if name != "" {
 		b.WriteString(" " + name)
 	}
-	b.WriteString(": " + api.ValueWords(typeID, v))
-	if q := api.QualityWords(typeID, quality); q != "" {
+	b.WriteString(": " + api.ValueWords(e.Type, api.Value(e.Value), e.Transient))
+	if q := api.QualityWords(e.Type, e.Quality); q != "" {
 		fmt.Fprintf(&b, " (%s)", q)
 	}
 	return b.String()

@@ -23,6 +23,7 @@ func TestEventsInWords(t *testing.T) {
 		{fsm.Event{RTU: 1, Kind: fsm.DI, Point: 16, Type: 38, Value: 0, Quality: 0x01}, "1/di/16: indeterminate"},
 		{fsm.Event{RTU: 1, Kind: fsm.DI, Point: 16, Type: 39, Value: 0x15}, "1/di/16: general start, start L2, start of earth current"},
 		{fsm.Event{RTU: 1, Kind: fsm.DI, Point: 16, Type: 40, Value: 0}, "1/di/16: none"},
+		{fsm.Event{RTU: 1, Kind: fsm.AI, Point: 9, Type: 32, Value: -5, Transient: true, Quality: 0x40}, "1/ai/9: -5, on its way (not topical)"},
 		{fsm.Event{RTU: 1, Kind: fsm.AI, Point: 9, Type: 33, Value: 0xdeadbeef, Quality: 0x81}, "1/ai/9: 0xdeadbeef (invalid, overflow)"},
 		{fsm.Event{RTU: 1, Kind: fsm.Counter, Point: 9, Type: 37, Value: 7, Quality: 0x7f}, "1/counter/9: 7 (adjusted, overflowed)"},
 		{note(fsm.Note{Kind: fsm.NoteOwner, Resource: "rtu/1", From: "fep1", To: "fep2", Reason: "owner lost", Timings: timings}), "rtu/1: owned by fep2 now, was fep1's (owner lost), detected after 310 ms, elected after 402 ms"},

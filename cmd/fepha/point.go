@@ -58,7 +58,7 @@ func newPointListCommand(f *clientFlags) *cobra.Command {
 func printPoints(w io.Writer, page api.PointPage) error {
 	var rows []string
 	for _, p := range page.Points {
-		value := api.ValueWords(p.Type, p.Value)
+		value := api.ValueWords(p.Type, p.Value, p.Transient)
 		if p.Unit != "" {
 			value += " " + p.Unit
 		}

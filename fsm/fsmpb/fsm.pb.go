@@ -1879,6 +1879,8 @@ type Item struct {
 	Time          uint64                 `protobuf:"fixed64,6,opt,name=time,proto3" json:"time,omitempty"`                  // the seven octets of the CP56Time2a, first octet in the lowest byte
 	TimeMs        int64                  `protobuf:"varint,7,opt,name=time_ms,json=timeMs,proto3" json:"time_ms,omitempty"` // the same instant, ms since 1970-01-01 UTC
 	Mode          Item_Mode              `protobuf:"varint,8,opt,name=mode,proto3,enum=fepha.fsm.v1.Item_Mode" json:"mode,omitempty"`
+	Transient     bool                   `protobuf:"varint,9,opt,name=transient,proto3" json:"transient,omitempty"`                   // of a step position: the equipment is on its way (7.2.6.5)
+	ElapsedMs     uint32                 `protobuf:"varint,10,opt,name=elapsed_ms,json=elapsedMs,proto3" json:"elapsed_ms,omitempty"` // of protection equipment: relay duration or operating time (7.2.6.20), 0 to 65535
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1967,6 +1969,20 @@ func (x *Item) GetMode() Item_Mode {
 		return x.Mode
 	}
 	return Item_EVENT
+}
+
+func (x *Item) GetTransient() bool {
+	if x != nil {
+		return x.Transient
+	}
+	return false
+}
+
+func (x *Item) GetElapsedMs() uint32 {
+	if x != nil {
+		return x.ElapsedMs
+	}
+	return 0
 }
 
 // Events is a batch of an RTU's values. Batches are numbered from 1 in each epoch, without gaps.
@@ -4272,7 +4288,7 @@ const file_fsm_proto_rawDesc = "" +
 	"\bresource\x18\x01 \x01(\tR\bresource\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x12!\n" +
 	"\fconnected_ms\x18\x03 \x01(\x03R\vconnectedMs\x12\"\n" +
-	"\rfirst_data_ms\x18\x04 \x01(\x03R\vfirstDataMs\"\x8d\x02\n" +
+	"\rfirst_data_ms\x18\x04 \x01(\x03R\vfirstDataMs\"\xca\x02\n" +
 	"\x04Item\x12&\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x12.fepha.fsm.v1.KindR\x04kind\x12\x14\n" +
 	"\x05point\x18\x02 \x01(\rR\x05point\x12\x12\n" +
@@ -4281,7 +4297,11 @@ const file_fsm_proto_rawDesc = "" +
 	"\aquality\x18\x05 \x01(\rR\aquality\x12\x12\n" +
 	"\x04time\x18\x06 \x01(\x06R\x04time\x12\x17\n" +
 	"\atime_ms\x18\a \x01(\x03R\x06timeMs\x12+\n" +
-	"\x04mode\x18\b \x01(\x0e2\x17.fepha.fsm.v1.Item.ModeR\x04mode\")\n" +
+	"\x04mode\x18\b \x01(\x0e2\x17.fepha.fsm.v1.Item.ModeR\x04mode\x12\x1c\n" +
+	"\ttransient\x18\t \x01(\bR\ttransient\x12\x1d\n" +
+	"\n" +
+	"elapsed_ms\x18\n" +
+	" \x01(\rR\telapsedMs\")\n" +
 	"\x04Mode\x12\t\n" +
 	"\x05EVENT\x10\x00\x12\v\n" +
 	"\aCOMPARE\x10\x01\x12\t\n" +
