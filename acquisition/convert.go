@@ -123,7 +123,7 @@ type arrival struct {
 }
 
 func (c *clock) arrival(at time.Time) arrival {
-	return arrival{at: at, tag: packTime(iec104.NewCP56Time2a(at, c.location)), ms: at.UnixMilli()}
+	return arrival{at: at, tag: iec104.NewCP56Time2a(at, c.location).Uint64(), ms: at.UnixMilli()}
 }
 
 // stamp gives the time of an object. The octets of a CP56 are kept whatever they say; if they name no instant, or the
@@ -131,7 +131,7 @@ func (c *clock) arrival(at time.Time) arrival {
 func (c *clock) stamp(kind iec104.TimeTag, tag iec104.CP56Time2a, came arrival) (octets uint64, ms int64, ok bool) {
 	switch kind {
 	case iec104.CP56:
-		octets = packTime(tag)
+		octets = tag.Uint64()
 		ms, ok = c.instant(tag)
 		if !ok || tag.Invalid() {
 			ms = came.ms
@@ -140,14 +140,14 @@ func (c *clock) stamp(kind iec104.TimeTag, tag iec104.CP56Time2a, came arrival) 
 	case iec104.CP24:
 		t, err := tag.ExpandCP24(came.at, c.location)
 		if err != nil {
-			return came.tag | ivOctet, came.ms, false
+			return iec104.UnpackCP56Time2a(came.tag).WithInvalid(true).Uint64(), came.ms, false
 		}
 		full := iec104.NewCP56Time2a(t, c.location)
 		full[2] |= tag[2] & 0xc0 // IV and RES1
 		if tag.Invalid() {
-			return packTime(full), came.ms, true
+			return full.Uint64(), came.ms, true
 		}
-		return packTime(full), t.UnixMilli(), true
+		return full.Uint64(), t.UnixMilli(), true
 	}
 	return came.tag, came.ms, true
 }
@@ -165,14 +165,4 @@ func (c *clock) instant(tag iec104.CP56Time2a) (ms int64, ok bool) {
 	ms = t.UnixMilli()
 	c.minute, c.base = [5]byte(tag[2:]), ms-within
 	return ms, true
-}
-
-// ivOctet is the IV bit of a CP56Time2a, packed.
-const ivOctet = 0x80 << 16
-
-func packTime(t iec104.CP56Time2a) (octets uint64) {
-	for i, b := range t {
-		octets |= uint64(b) << (8 * i)
-	}
-	return octets
 }

@@ -102,7 +102,7 @@ func (s *station) commit(ctx context.Context) {
 		for _, p := range batch {
 			now := time.Now()
 			p.command.AtMs, p.command.Node = now.UnixMilli(), p.node
-			p.command.AtCp56 = packTime(iec104.NewCP56Time2a(now, time.UTC))
+			p.command.AtCp56 = iec104.NewCP56Time2a(now, time.UTC).Uint64()
 			e.Commands = append(e.Commands, p.command)
 			s.log = append(s.log, p.command)
 		}

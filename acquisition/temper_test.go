@@ -71,7 +71,7 @@ func TestTempers(t *testing.T) {
 				b.until(2*time.Minute, "all acknowledged", func() bool { return d.queue.Len() == 0 })
 				got := 0
 				for _, e := range b.events() {
-					if e.Point <= 40 && e.Type == uint8(iec104.M_SP_TB_1) && e.Time != packTime(past) {
+					if e.Point <= 40 && e.Type == uint8(iec104.M_SP_TB_1) && e.Time != past.Uint64() {
 						got++
 					}
 				}

@@ -53,8 +53,9 @@ type Config struct {
 	// member's address is a loopback one.
 	Security *Security
 
-	// Zone is the station's time zone, for the CP56Time2a stamp of commands. Nil means UTC.
-	Zone *time.Location
+	// TimeTag gives an instant as the seven octets of a CP56Time2a in the station's time zone, the first in the lowest
+	// byte: with it commands are stamped. It is the protocol's, which this package doesn't know.
+	TimeTag func(time.Time) uint64
 
 	// Station declares the resources that exist; the leader proposes it when the state has another digest.
 	Station *fsmpb.Configure
@@ -141,10 +142,10 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Station == nil {
 		bad("no station to declare")
 	}
-	c.Members = slices.SortedFunc(slices.Values(c.Members), func(a, b Member) int { return cmp.Compare(a.Host, b.Host) })
-	if c.Zone == nil {
-		c.Zone = time.UTC
+	if c.TimeTag == nil {
+		bad("no TimeTag to stamp commands with")
 	}
+	c.Members = slices.SortedFunc(slices.Values(c.Members), func(a, b Member) int { return cmp.Compare(a.Host, b.Host) })
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}

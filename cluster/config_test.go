@@ -12,17 +12,18 @@ import (
 
 func TestConfig(t *testing.T) {
 	good := func() Config {
-		return Config{ID: "fep1", Members: append([]Member(nil), threeMembers...), DataDir: "d", Station: &fsmpb.Configure{Digest: "x"}}
+		return Config{ID: "fep1", Members: append([]Member(nil), threeMembers...), DataDir: "d", Station: &fsmpb.Configure{Digest: "x"}, TimeTag: testTag}
 	}
 	c, err := good().withDefaults()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.Lease != defaultLease || c.LogStore != LogStoreBolt || c.Zone != time.UTC || c.Logger == nil || c.SnapshotEvery == 0 || c.TrailingLogs == 0 {
+	if c.Lease != defaultLease || c.LogStore != LogStoreBolt || c.Logger == nil || c.SnapshotEvery == 0 || c.TrailingLogs == 0 {
 		t.Errorf("defaults: %+v", c)
 	}
 	for says, change := range map[string]func(*Config){
 		`this node, "x", is none`:       func(c *Config) { c.ID = "x" },
+		"no TimeTag":                    func(c *Config) { c.TimeTag = nil },
 		"member fep1 is listed twice":   func(c *Config) { c.Members[1].ID = "fep1" },
 		"a member has no id":            func(c *Config) { c.Members[1].ID = "" },
 		"member fep2: host 1 is taken":  func(c *Config) { c.Members[1].Host = 1 },
@@ -71,31 +72,6 @@ func TestTiming(t *testing.T) {
 		}
 		if wit.heartbeat >= fep.heartbeat {
 			t.Errorf("lease %v: the witness believes in a leader for %v, a FEP for %v", lease, wit.heartbeat, fep.heartbeat)
-		}
-	}
-}
-
-func TestCP56(t *testing.T) {
-	zone, err := time.LoadLocation("Europe/Berlin")
-	if err != nil {
-		t.Skip(err)
-	}
-	for _, c := range []struct {
-		at   time.Time
-		want [7]byte
-	}{
-		{time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), [7]byte{0, 0, 0, 0, 4<<5 | 1, 1, 26}},
-		{time.Date(2026, 11, 22, 23, 59, 59, 999e6, time.UTC), [7]byte{0x5f, 0xea, 59, 23, 7<<5 | 22, 11, 26}},
-		{time.Date(2099, 7, 6, 12, 30, 1, 2e6, zone), [7]byte{0xea, 0x03, 30, 0x80 | 12, 1<<5 | 6, 7, 99}}, // summer time
-	} {
-		got := cp56(c.at)
-		for i, want := range c.want {
-			if octet := byte(got >> (8 * i)); octet != want {
-				t.Errorf("%v: octet %d is %#x, expected %#x", c.at, i+1, octet, want)
-			}
-		}
-		if got>>56 != 0 {
-			t.Errorf("%v: %#x has an eighth octet", c.at, got)
 		}
 	}
 }

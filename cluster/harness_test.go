@@ -72,7 +72,8 @@ func testStation(members []Member) *fsmpb.Configure {
 
 func (s *station) config(id string) Config {
 	cfg := Config{
-		ID: id, Members: s.members, DataDir: filepath.Join(s.dir, id), Lease: testLease,
+		TimeTag: testTag,
+		ID:      id, Members: s.members, DataDir: filepath.Join(s.dir, id), Lease: testLease,
 		Station: testStation(s.members), Build: "test",
 		OnStuck: func(err error) { s.t.Logf("%s: %v", id, err) },
 	}
@@ -239,3 +240,6 @@ func (w *wireStream) Dial(address raft.ServerAddress, timeout time.Duration) (ne
 func (w *wireStream) Accept() (net.Conn, error) { <-w.done; return nil, net.ErrClosed }
 func (w *wireStream) Close() error              { close(w.done); return nil }
 func (w *wireStream) Addr() net.Addr            { return &net.TCPAddr{} }
+
+// testTag stamps commands with something that tells instants apart.
+func testTag(at time.Time) uint64 { return uint64(at.UnixMilli()) & (1<<56 - 1) }

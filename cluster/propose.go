@@ -46,7 +46,7 @@ func (n *Node) propose(command *fsmpb.Command) *proposal {
 
 // stamp fills in when and by whom a command was proposed.
 func (n *Node) stamp(c *fsmpb.Command, now time.Time) {
-	c.AtMs, c.AtCp56, c.Node = now.UnixMilli(), cp56(now.In(n.cfg.Zone)), n.cfg.ID
+	c.AtMs, c.AtCp56, c.Node = now.UnixMilli(), n.cfg.TimeTag(now), n.cfg.ID
 }
 
 // proposal is a command on its way.

@@ -203,7 +203,7 @@ func TestDataDirIsRefused(t *testing.T) {
 
 // TestShorterLease: after a start with a shorter lease a node answers for the longer ones that it had vouched for.
 func TestShorterLease(t *testing.T) {
-	cfg := Config{ID: "fep1", Members: threeMembers, DataDir: t.TempDir(), Station: testStation(threeMembers), Lease: 500 * ms}
+	cfg := Config{ID: "fep1", Members: threeMembers, DataDir: t.TempDir(), Station: testStation(threeMembers), TimeTag: testTag, Lease: 500 * ms}
 	for _, c := range []struct{ lease, excess time.Duration }{
 		{500 * ms, 0}, {200 * ms, 300 * ms}, {200 * ms, 0}, {900 * ms, 0},
 	} {

@@ -27,7 +27,7 @@ func (e *entry) value(s *fsm.State) iec104.Object {
 // bit where the type has it; elsewhere the value is invalid while it is set.
 func (e *entry) object(ev *fsm.Event) iec104.Object {
 	to := e.typeID.Untimed()
-	o := iec104.Object{Address: e.address, Time: timeTag(ev.Time)}
+	o := iec104.Object{Address: e.address, Time: iec104.UnpackCP56Time2a(ev.Time)}
 	o.Value, o.Quality = carry(ev.Value, ev.Quality, iec104.TypeID(ev.Type).Untimed(), to)
 	switch {
 	case !ev.Transient:
@@ -169,12 +169,4 @@ func bit(b bool) float64 {
 		return 1
 	}
 	return 0
-}
-
-// timeTag is a time tag as the state keeps it: first octet in the lowest byte.
-func timeTag(octets uint64) (t iec104.CP56Time2a) {
-	for i := range t {
-		t[i] = byte(octets >> (8 * i))
-	}
-	return t
 }

@@ -30,7 +30,7 @@ func realStation(t testing.TB, mode fsmpb.Configure_Mode) []*cluster.Node {
 	}
 	nodes := make([]*cluster.Node, len(members))
 	for i, m := range members {
-		n, err := cluster.Start(cluster.Config{ID: m.ID, Members: members, DataDir: t.TempDir(), Station: station})
+		n, err := cluster.Start(cluster.Config{ID: m.ID, Members: members, DataDir: t.TempDir(), Station: station, TimeTag: stamp})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -207,3 +207,6 @@ func BenchmarkRealCluster(b *testing.B) {
 		})
 	}
 }
+
+// stamp is what commands are stamped with.
+func stamp(at time.Time) uint64 { return iec104.NewCP56Time2a(at, time.UTC).Uint64() }

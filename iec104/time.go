@@ -1,6 +1,7 @@
 package iec104
 
 import (
+	"encoding/binary"
 	"fmt"
 	"time"
 )
@@ -27,6 +28,20 @@ func NewCP56Time2a(t time.Time, loc *time.Location) CP56Time2a {
 		tag[3] |= 0x80
 	}
 	return tag
+}
+
+// UnpackCP56Time2a is the inverse of Uint64.
+func UnpackCP56Time2a(octets uint64) CP56Time2a {
+	var b [8]byte
+	binary.LittleEndian.PutUint64(b[:], octets)
+	return CP56Time2a(b[:7])
+}
+
+// Uint64 is the tag as a number below 1<<56, its first octet in the lowest byte.
+func (t CP56Time2a) Uint64() uint64 {
+	var b [8]byte
+	copy(b[:], t[:])
+	return binary.LittleEndian.Uint64(b[:])
 }
 
 func (t CP56Time2a) millisecond() int { return int(t[0]) | int(t[1])<<8 }

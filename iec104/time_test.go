@@ -20,6 +20,20 @@ func zone(t testing.TB, name string) *time.Location {
 
 func tag(octets string) CP56Time2a { return CP56Time2a(unhex(octets)) }
 
+// The state keeps a tag as one number.
+func TestTimeTagAsNumber(t *testing.T) {
+	tag := CP56Time2a{0x5f, 0xea, 59, 0x80 | 23, 7<<5 | 22, 11, 126}
+	if got := tag.Uint64(); got != 0x7e_0b_f6_97_3b_ea5f {
+		t.Errorf("%#x", got)
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		n := rapid.Uint64Max(1<<56-1).Draw(t, "octets")
+		if got := UnpackCP56Time2a(n).Uint64(); got != n {
+			t.Errorf("%#x became %#x", n, got)
+		}
+	})
+}
+
 func TestRow56_CP56(t *testing.T) {
 	for _, c := range []struct {
 		octets string

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/fepha/fepha/acquisition"
 	"github.com/fepha/fepha/api/server"
@@ -28,7 +29,7 @@ func clusterConfig(s *configs.Station, c Config) cluster.Config {
 		DataDir:  c.DataDir,
 		Lease:    s.Cluster.Lease,
 		LogStore: string(s.Cluster.LogStore),
-		Zone:     s.Location,
+		TimeTag:  func(at time.Time) uint64 { return iec104.NewCP56Time2a(at, s.Location).Uint64() },
 		Build:    c.Build,
 	}
 	for _, n := range s.Cluster.Nodes {

@@ -133,11 +133,7 @@ func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 // eventEntry is a log entry with one event, as a station commits it.
 func eventEntry() ([]byte, error) {
 	now := time.Now()
-	tag := iec104.NewCP56Time2a(now, time.UTC)
-	var packed uint64
-	for i, octet := range tag {
-		packed |= uint64(octet) << (8 * i)
-	}
+	packed := iec104.NewCP56Time2a(now, time.UTC).Uint64()
 	return proto.Marshal(&fsmpb.Entry{Commands: []*fsmpb.Command{{
 		AtMs: now.UnixMilli(), AtCp56: packed, Node: "fep1",
 		Op: &fsmpb.Command_Events{Events: &fsmpb.Events{Rtu: 1, Epoch: 1, Batch: 1000, Items: []*fsmpb.Item{{
