@@ -12,7 +12,7 @@ type RaftStatus struct {
 	Quorum       bool       `json:"quorum"`
 	Lease        bool       `json:"lease"`
 	LeaseLeftMs  int64      `json:"lease_left_ms"`
-	CommitP50Us  int64      `json:"commit_p50_us"` // of this node's newest proposals; 0: none yet
+	CommitP50Us  int64      `json:"commit_p50_us"` // of this node's proposals in the last ten minutes; 0: there was none
 	CommitP99Us  int64      `json:"commit_p99_us"`
 	Peers        []RaftPeer `json:"peers"`
 }

@@ -73,6 +73,10 @@ type Config struct {
 	// its links closed by then. The process should end: a disk that hangs may never let a thread go. Nil: only logged.
 	OnStuck func(error)
 
+	// OnCommit is called for each entry of this node's with what it took, from handing it to the leader to the result. It
+	// must not block. Nil: not called.
+	OnCommit func(took time.Duration)
+
 	// SnapshotEvery is after how many log entries a snapshot is taken; 0 means 16,384. TrailingLogs is how many
 	// entries are kept behind one for slow followers; 0 means 4,096.
 	SnapshotEvery, TrailingLogs uint64

@@ -148,9 +148,8 @@ type Metrics struct {
 	LeaderChanges                                             uint64 // won or lost by this node
 	ProposalsWaiting                                          int
 	CommandsProposed, EntriesProposed, EntriesRetried         uint64
-	CommitLatencyP50, CommitLatencyP99                        time.Duration // of this node's last 1,024 entries, from handing to the leader to the result
-	LeasesGranted, LeasesRefused, LeasesLapsed                uint64        // of this node's own
-	HeartbeatsQueued                                          uint64        // kept off the fast path (raft#695)
+	LeasesGranted, LeasesRefused, LeasesLapsed                uint64 // of this node's own
+	HeartbeatsQueued                                          uint64 // kept off the fast path (raft#695)
 	SnapshotsTaken                                            uint64
 	SnapshotPause                                             time.Duration // for which the last snapshot kept entries from being applied
 	RestoreDuration                                           time.Duration

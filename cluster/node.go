@@ -133,7 +133,7 @@ func start(cfg Config, out outside) (_ *Node, err error) {
 	}
 	n.transport.attach(n.raft)
 	n.peers = newPeers(n.board, n.address)
-	n.proposer = newProposer(n.clock, n.openRoute, n.leaderID, &n.leaderChanged, n.timing.stuck)
+	n.proposer = newProposer(n.clock, n.openRoute, n.leaderID, &n.leaderChanged, n.timing.stuck, cfg.OnCommit)
 	n.running.Store(true)
 
 	n.tenures.start()

@@ -101,7 +101,7 @@ func (l *leaders) commit(ctx context.Context, data []byte) answer {
 
 func newTestProposer(t *testing.T, l *leaders) *Node {
 	n := &Node{cfg: Config{ID: "fep1", TimeTag: testTag}, clock: newClock()}
-	n.proposer = newProposer(n.clock, l.open, l.leader, &l.changed, time.Second)
+	n.proposer = newProposer(n.clock, l.open, l.leader, &l.changed, time.Second, nil)
 	t.Cleanup(func() {
 		l.mu.Lock()
 		if l.hold != nil {

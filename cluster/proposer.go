@@ -23,14 +23,15 @@ const (
 
 // proposer carries a node's proposals to the leader, wherever that is: in entries, in order, again if need be.
 type proposer struct {
-	clock   clock
-	open    func() (*route, error) // a way to the current leader; an error if there's none
-	leader  func() string          // its id; "" if there's none
-	changed *broadcast             // another leader, or none
-	late    time.Duration          // an entry that isn't answered in this time is proposed again
-	done    chan struct{}
-	wg      sync.WaitGroup
-	wake    chan struct{}
+	clock     clock
+	open      func() (*route, error)   // a way to the current leader; an error if there's none
+	leader    func() string            // its id; "" if there's none
+	changed   *broadcast               // another leader, or none
+	late      time.Duration            // an entry that isn't answered in this time is proposed again
+	committed func(took time.Duration) // see Config.OnCommit
+	done      chan struct{}
+	wg        sync.WaitGroup
+	wake      chan struct{}
 
 	mu      sync.Mutex
 	closed  bool
@@ -38,7 +39,8 @@ type proposer struct {
 	bytes   int         // of all that's waiting or flying
 	count   int
 	flying  []*batch // in the order of sending
-	stats   proposerStats
+
+	commands, entries, retried uint64 // since the start
 }
 
 // batch is one entry.
@@ -63,9 +65,9 @@ type route struct {
 	finish  func() // after the last send: answers is closed soon after
 }
 
-func newProposer(clock clock, open func() (*route, error), leader func() string, changed *broadcast, late time.Duration) *proposer {
+func newProposer(clock clock, open func() (*route, error), leader func() string, changed *broadcast, late time.Duration, committed func(took time.Duration)) *proposer {
 	p := &proposer{
-		clock: clock, open: open, leader: leader, changed: changed, late: late,
+		clock: clock, open: open, leader: leader, changed: changed, late: late, committed: committed,
 		done: make(chan struct{}), wake: make(chan struct{}, 1),
 	}
 	p.wg.Go(p.run)
@@ -87,7 +89,7 @@ func (p *proposer) add(q *proposal) {
 	p.waiting = append(p.waiting, q)
 	p.count++
 	p.bytes += len(q.data)
-	p.stats.commands++
+	p.commands++
 	p.nudge()
 }
 
@@ -142,7 +144,7 @@ func (p *proposer) ride(r *route) bool {
 
 	p.mu.Lock()
 	again := slices.Clone(p.flying)
-	p.stats.retried += uint64(len(again))
+	p.retried += uint64(len(again))
 	for _, b := range again {
 		b.sent = p.clock()
 	}
@@ -212,7 +214,7 @@ func (p *proposer) next() *batch {
 		b.entry = protowire.AppendBytes(b.entry, q.data)
 	}
 	p.flying = append(p.flying, b)
-	p.stats.entries++
+	p.entries++
 	return b
 }
 
@@ -228,7 +230,9 @@ func (p *proposer) answered(a answer) bool {
 	}
 	b := p.flying[0]
 	p.flying = slices.Delete(p.flying, 0, 1)
-	p.stats.latency(p.clock() - b.sent)
+	if p.committed != nil {
+		p.committed(p.clock() - b.sent)
+	}
 	for i, q := range b.proposals {
 		p.forget(q)
 		q.finish(replica.Result{Result: a.results[i], Index: a.index}, nil)
@@ -276,28 +280,5 @@ func (p *proposer) read(m *Metrics) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	m.ProposalsWaiting = p.count
-	m.CommandsProposed, m.EntriesProposed, m.EntriesRetried = p.stats.commands, p.stats.entries, p.stats.retried
-	m.CommitLatencyP50, m.CommitLatencyP99 = p.stats.percentiles()
-}
-
-// proposerStats count; the latencies are of the last entries.
-type proposerStats struct {
-	commands, entries, retried uint64
-	recent                     [1024]time.Duration
-	measured                   int
-}
-
-func (s *proposerStats) latency(d time.Duration) {
-	s.recent[s.measured%len(s.recent)] = d
-	s.measured++
-}
-
-// percentiles returns p50 and p99 of the recent latencies.
-func (s *proposerStats) percentiles() (p50, p99 time.Duration) {
-	sorted := slices.Clone(s.recent[:min(s.measured, len(s.recent))])
-	if len(sorted) == 0 {
-		return 0, 0
-	}
-	slices.Sort(sorted)
-	return sorted[len(sorted)/2], sorted[len(sorted)*99/100]
+	m.CommandsProposed, m.EntriesProposed, m.EntriesRetried = p.commands, p.entries, p.retried
 }

@@ -60,7 +60,8 @@ func Run(ctx context.Context, c Config) error {
 	defer cancel(nil)
 
 	clusterConfig := clusterConfig(station, c)
-	clusterConfig.Logger = log
+	latency := newCommitLatency()
+	clusterConfig.Logger, clusterConfig.OnCommit = log, latency.observe
 	if prepared != nil {
 		// One that can't be used, say after an upgrade, is no reason not to start: if it's in force, the group sees that
 		// this node runs another one.
@@ -96,12 +97,14 @@ func Run(ctx context.Context, c Config) error {
 	tracer := new(server.Tracer)
 	apiCfg := apiConfig(runner.current, node, log)
 	apiCfg.Tracer, apiCfg.Configurator, apiCfg.Build = tracer, configurator, c.Build
+	apiCfg.CommitLatency = latency.percentiles
+	apiCfg.Collectors = []prometheus.Collector{clusterCollector{node.Info, node.Metrics}, latency}
 	if self.Role == configs.RoleFEP {
 		collectors, err := runFEP(parts, runner, station, node, tracer, log)
 		if err != nil {
 			return err
 		}
-		apiCfg.Collectors = collectors
+		apiCfg.Collectors = append(apiCfg.Collectors, collectors...)
 	}
 	if fnp, err := runFNP(parts, station, node, keys, log); err != nil {
 		return err

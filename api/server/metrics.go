@@ -39,38 +39,11 @@ func counter(name, help string, labels ...string) metric {
 	return metric{prometheus.NewDesc("fepha_"+name+"_total", help, labels, nil), prometheus.CounterValue}
 }
 
-// The group as this node sees it.
+// The API itself.
 var (
-	buildInfo         = gauge("build_info", "1, with the version of the program.", "version")
-	raftTerm          = gauge("raft_term", "Term of Raft.")
-	raftCommitIndex   = gauge("raft_commit_index", "Newest log entry that this node knows to be committed.")
-	raftAppliedIndex  = gauge("raft_applied_index", "Newest log entry that this node has applied.")
-	raftLastIndex     = gauge("raft_last_index", "Newest entry in this node's log.")
-	raftSnapshotIndex = gauge("raft_snapshot_index", "Newest log entry in this node's last snapshot.")
-	raftLeader        = gauge("raft_leader", "1 on the leader, else 0.")
-	raftQuorum        = gauge("raft_quorum", "1 while this node is in touch with a leader that a quorum follows, else 0: nothing is forwarded.")
-	raftLeaderChanges = counter("raft_leader_changes", "Times that this node won or lost the leadership.")
-	raftFirstIndex    = gauge("raft_first_index", "Oldest entry in this node's log.")
-	raftLogFreePages  = gauge("raft_log_free_pages", "Pages of the log's file that are free; 0 where it is not known.")
-	raftSnapshots     = counter("raft_snapshots", "Snapshots that this node has taken.")
-	raftSnapshotPause = gauge("raft_snapshot_pause_seconds", "For how long the last snapshot kept entries from being applied.")
-	raftRestoreTime   = gauge("raft_restore_seconds", "How long the last restore of a snapshot took.")
-
-	leaseValid   = gauge("lease_valid", "1 while this node's lease is valid, else 0: it runs no live link.")
-	leaseLeft    = gauge("lease_left_seconds", "How long this node's lease lasts without another answer of the leader.")
-	leaseGranted = counter("lease_granted", "Answers of a leader that prolonged this node's lease.")
-	leaseRefused = counter("lease_refused", "Answers of a leader that did not.")
-	leaseLapsed  = counter("lease_lapsed", "Times that this node's lease ended.")
-
-	proposalsWaiting = gauge("proposals_waiting", "Commands of this node that are not committed yet.")
-	proposals        = counter("proposals", "Commands that this node has proposed.")
-	proposalEntries  = counter("proposal_entries", "Log entries in which this node has proposed them.")
-	entriesRetried   = counter("proposal_entries_retried", "Log entries that this node has proposed again, since the answer was lost.")
-	commitLatency    = gauge("commit_latency_seconds", "From proposal to result, of this node's newest 1,024 log entries; 0 before the first.", "quantile")
-
-	heartbeatsQueued = counter("raft_heartbeats_queued", "Heartbeats that did not take the fast path.")
-	apiRefused       = counter("api_refused", "Requests to this node's API that were refused to their caller.")
-	apiStreams       = gauge("api_streams", "Streams of events and frames that are open.")
+	buildInfo  = gauge("build_info", "1, with the version of the program.", "version")
+	apiRefused = counter("api_refused", "Requests to this node's API that were refused to their caller.")
+	apiStreams = gauge("api_streams", "Streams of events and frames that are open.")
 )
 
 // The replicated state. It is the same on all nodes, so alerts need to ask one.
@@ -123,36 +96,10 @@ func (c nodeCollector) Collect(ch chan<- prometheus.Metric) {
 }
 
 func (s *Server) collectNode(set func(m metric, value float64, labels ...string)) {
-	info, m := s.cfg.Node.Info(), s.cfg.Node.Metrics()
 	set(buildInfo, 1, s.cfg.Build)
-	set(raftTerm, float64(m.Term))
-	set(raftCommitIndex, float64(m.CommitIndex))
-	set(raftAppliedIndex, float64(m.AppliedIndex))
-	set(raftLastIndex, float64(m.LastIndex))
-	set(raftSnapshotIndex, float64(m.SnapshotIndex))
-	set(raftLeader, flag(m.Leader))
-	set(raftQuorum, flag(info.Quorum))
-	set(raftLeaderChanges, float64(m.LeaderChanges))
-	set(raftFirstIndex, float64(m.LogFirst))
-	set(raftLogFreePages, float64(m.LogFreePages))
-	set(raftSnapshots, float64(m.SnapshotsTaken))
-	set(raftSnapshotPause, m.SnapshotPause.Seconds())
-	set(raftRestoreTime, m.RestoreDuration.Seconds())
-	set(leaseValid, flag(info.Lease))
-	set(leaseLeft, info.LeaseLeft.Seconds())
-	set(leaseGranted, float64(m.LeasesGranted))
-	set(leaseRefused, float64(m.LeasesRefused))
-	set(leaseLapsed, float64(m.LeasesLapsed))
-	set(proposalsWaiting, float64(m.ProposalsWaiting))
-	set(proposals, float64(m.CommandsProposed))
-	set(proposalEntries, float64(m.EntriesProposed))
-	set(entriesRetried, float64(m.EntriesRetried))
-	set(heartbeatsQueued, float64(m.HeartbeatsQueued))
 	set(apiRefused, float64(s.guard.refused.Load()))
 	set(apiStreams, float64(len(s.streams)))
-	set(commitLatency, m.CommitLatencyP50.Seconds(), "0.5")
-	set(commitLatency, m.CommitLatencyP99.Seconds(), "0.99")
-	for _, p := range info.Peers {
+	for _, p := range s.cfg.Node.Info().Peers {
 		set(nodeAlive, flag(p.Alive), p.ID, string(p.Role))
 	}
 }

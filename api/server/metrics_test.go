@@ -3,19 +3,16 @@ package server
 import (
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/fepha/fepha/api"
-	"github.com/fepha/fepha/cluster"
 )
 
 func TestMetrics(t *testing.T) {
 	own := prometheus.NewCounter(prometheus.CounterOpts{Name: "fepha_acquisition_asdus_total", Help: "Test."})
 	own.Add(42)
 	s := serve(t, func(c *Config) { c.Collectors = []prometheus.Collector{own} })
-	s.node.metrics = cluster.Metrics{Term: 3, Leader: true, CommandsProposed: 17, EntriesProposed: 9, CommitLatencyP99: 3 * time.Millisecond}
 	s.refuses(t, 403, api.CodeUnauthorised, "host", "GET", "/v1/status", "", withHost("evil.example"))
 	resp, text := s.request(t, "GET", "/metrics", "")
 	if resp.StatusCode != 200 || !strings.HasPrefix(resp.Header.Get("Content-Type"), "text/plain") {
@@ -23,8 +20,6 @@ func TestMetrics(t *testing.T) {
 	}
 	for _, want := range []string{
 		`fepha_build_info{version="test"} 1`,
-		`fepha_raft_term 3`, `fepha_raft_leader 1`, `fepha_raft_quorum 1`, `fepha_lease_valid 1`, `fepha_lease_left_seconds 0.4`,
-		`fepha_proposals_total 17`, `fepha_commit_latency_seconds{quantile="0.99"} 0.003`,
 		`fepha_node_alive{peer="wit",role="witness"} 1`,
 		`fepha_journal_last 11`, `fepha_points 3`,
 		`fepha_rtu_online{rtu="1"} 1`, `fepha_rtu_owner{owner="fep1",rtu="1"} 1`, `fepha_rtu_owner{owner="fep2",rtu="1"} 0`, `fepha_rtu_epoch{rtu="2"} 1`,

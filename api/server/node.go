@@ -5,18 +5,16 @@ import (
 	"io"
 
 	"github.com/fepha/fepha/api"
-	"github.com/fepha/fepha/cluster"
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
 	"github.com/fepha/fepha/replica"
 )
 
-// Node is what the API needs of the Raft node: the methods of [cluster.Node],
-// whose comments hold here too. It is an interface so that tests can do without
+// Node is what the API needs of the Raft node: methods of cluster.Node, whose
+// comments hold here too. It is an interface so that tests can do without
 // a group.
 type Node interface {
 	Info() replica.Info
-	Metrics() cluster.Metrics
 
 	View(read func(s *fsm.State))
 	Applied() (index uint64, grown <-chan struct{})

@@ -16,7 +16,6 @@ import (
 
 	"github.com/fepha/fepha/api"
 	"github.com/fepha/fepha/api/client"
-	"github.com/fepha/fepha/cluster"
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
 	"github.com/fepha/fepha/replica"
@@ -32,7 +31,6 @@ type fakeNode struct {
 	index   uint64
 	grown   chan struct{}
 	info    replica.Info
-	metrics cluster.Metrics
 	lost    bool                 // there is no leader
 	asked   []string             // administrative requests, in words
 	onApply func(*fsmpb.Command) // called after a command was applied
@@ -125,12 +123,6 @@ func (n *fakeNode) Info() replica.Info {
 	i := n.info
 	i.CommitIndex, i.AppliedIndex = max(i.CommitIndex, n.index), n.index
 	return i
-}
-
-func (n *fakeNode) Metrics() cluster.Metrics {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.metrics
 }
 
 func (n *fakeNode) View(read func(s *fsm.State)) {

@@ -9,12 +9,13 @@ import (
 )
 
 func (s *Server) raftStatus(w http.ResponseWriter, _ *http.Request) error {
-	info, metrics := s.cfg.Node.Info(), s.cfg.Node.Metrics()
+	info := s.cfg.Node.Info()
+	p50, p99 := s.cfg.CommitLatency()
 	return reply(w, api.RaftStatus{
 		Node: info.ID, State: info.State, Leader: info.Leader, Term: info.Term,
 		CommitIndex: info.CommitIndex, AppliedIndex: info.AppliedIndex, LastIndex: info.LastIndex,
 		Quorum: info.Quorum, Lease: info.Lease, LeaseLeftMs: info.LeaseLeft.Milliseconds(),
-		CommitP50Us: metrics.CommitLatencyP50.Microseconds(), CommitP99Us: metrics.CommitLatencyP99.Microseconds(),
+		CommitP50Us: p50.Microseconds(), CommitP99Us: p99.Microseconds(),
 		Peers: s.peers(info),
 	})
 }
