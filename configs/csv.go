@@ -30,7 +30,8 @@ type column struct {
 type table struct {
 	file    string
 	columns []column
-	errs    *Errors
+
+	errs, warnings *Errors
 
 	text  []byte
 	comma rune
@@ -197,16 +198,25 @@ func (r *row) fail(column int, problem, expected string) {
 	r.failAt(r.table.place[column], r.table.columns[column].name, problem, expected)
 }
 
+// warn tells of a field that is allowed, but likely isn't what is meant.
+func (r *row) warn(column int, problem, expected string) {
+	r.table.warnings.add(r.about(r.table.place[column], r.table.columns[column].name, problem, expected))
+}
+
 // failAt reports what's wrong with a field; of one that isn't there, at the row's beginning.
 func (r *row) failAt(place int, key, problem, expected string) {
+	r.table.errs.add(r.about(place, key, problem, expected))
+}
+
+func (r *row) about(place int, key, problem, expected string) Error {
 	if place < 0 || place >= len(r.fields) {
 		place = 0
 	}
 	line, column := r.reader.FieldPos(place)
-	r.table.errs.add(Error{
+	return Error{
 		File: r.table.file, Line: line, Column: r.table.lines.column(line, column),
 		Key: key, Problem: problem, Expected: expected,
-	})
+	}
 }
 
 // uint reads a whole number. Where it isn't one within bounds, it's reported, and ok is false.

@@ -21,9 +21,9 @@ const maxYAMLSize = 4 << 20
 // document is a YAML file that is read key by key. What is wrong goes to errs, and reading goes on with a default, so
 // that one reading finds everything.
 type document struct {
-	file string
-	errs *Errors
-	at   map[string]position // of every key that was read
+	file           string
+	errs, warnings *Errors
+	at             map[string]position // of every key that was read
 }
 
 // position counts lines and characters from 1.
@@ -31,12 +31,21 @@ type position struct{ line, column int }
 
 // fail reports what's wrong with the value of a key; where the key isn't in the file, at the nearest one around it.
 func (d *document) fail(key, problem, expected string) {
+	d.errs.add(d.about(key, problem, expected))
+}
+
+// warn tells of a value that is allowed, but likely isn't what is meant.
+func (d *document) warn(key, problem, expected string) {
+	d.warnings.add(d.about(key, problem, expected))
+}
+
+func (d *document) about(key, problem, expected string) Error {
 	pos, found := d.at[key]
 	for around := key; !found && around != ""; {
 		around = around[:max(0, strings.LastIndexAny(around, ".["))]
 		pos, found = d.at[around]
 	}
-	d.errs.add(Error{File: d.file, Line: pos.line, Column: pos.column, Key: key, Problem: problem, Expected: expected})
+	return Error{File: d.file, Line: pos.line, Column: pos.column, Key: key, Problem: problem, Expected: expected}
 }
 
 // parse returns the mapping that is the file's content; an empty one where it has none.

@@ -13,7 +13,7 @@ const (
 	maxPrintedErrors = 100
 )
 
-// Error is one thing that's wrong with a configuration.
+// Error is one thing that's wrong with a configuration, or, as a warning, that is allowed and likely not what is meant.
 type Error struct {
 	File     string // the path as given to Load, or joined with its folder
 	Line     int    // from 1; 0: the file as a whole
@@ -44,6 +44,7 @@ func (e Error) Error() string {
 type Errors struct {
 	List  []Error // at most 100,000
 	Total int     // all that were found
+	what  string  // the noun for more than one; "errors" by default
 }
 
 // Error prints the first 100, one a line, and how many more there are.
@@ -56,7 +57,7 @@ func (e *Errors) Error() string {
 		b.WriteString(e.List[i].Error())
 	}
 	if more := e.Total - maxPrintedErrors; more > 0 {
-		fmt.Fprintf(&b, "\nand %d more errors (%d in all)", more, e.Total)
+		fmt.Fprintf(&b, "\nand %d more %s (%d in all)", more, cmp.Or(e.what, "errors"), e.Total)
 	}
 	return b.String()
 }

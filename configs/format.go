@@ -34,7 +34,7 @@ func (f Format) Key() []int { return slices.Clone(f.key) }
 func (f Format) Read(file string, data []byte) ([][]string, error) {
 	errs := &Errors{}
 	var rows [][]string
-	t := table{file: file, columns: f.columns, errs: errs}
+	t := table{file: file, columns: f.columns, errs: errs, warnings: &Errors{}}
 	t.read(data, func(r *row) {
 		fields := make([]string, len(f.columns))
 		for i := range fields {

@@ -54,12 +54,13 @@ func readFile(path string) ([]byte, error) {
 
 // loader reads one station.
 type loader struct {
-	read  func(path string) ([]byte, error)
-	dir   string // of station.yaml
-	doc   *document
-	errs  *Errors
-	paths []string // of the files that were read, for the order of errors
-	files []string // their names as written
+	read     func(path string) ([]byte, error)
+	dir      string // of station.yaml
+	doc      *document
+	errs     *Errors
+	warnings *Errors
+	paths    []string // of the files that were read, for the order of errors
+	files    []string // their names as written
 
 	// What repeats is kept once.
 	analogs map[Analog]*Analog
@@ -78,10 +79,10 @@ type sharedTable struct {
 }
 
 func newLoader(file string, read func(string) ([]byte, error)) *loader {
-	errs := &Errors{}
+	errs, warnings := &Errors{}, &Errors{what: "warnings"}
 	return &loader{
-		read: read, dir: filepath.Dir(file), errs: errs,
-		doc:         &document{file: file, errs: errs},
+		read: read, dir: filepath.Dir(file), errs: errs, warnings: warnings,
+		doc:         &document{file: file, errs: errs, warnings: warnings},
 		paths:       []string{file},
 		files:       []string{filepath.Base(file)},
 		analogs:     map[Analog]*Analog{},
@@ -177,5 +178,6 @@ func (l *loader) finish(s *Station) {
 			s.RTUs[i].Prefer = s.Cluster.Nodes[0].ID
 		}
 	}
-	s.Files = l.files
+	l.warnings.sort(l.paths)
+	s.Files, s.Warnings = l.files, l.warnings
 }

@@ -60,7 +60,7 @@ func (k pointKey) String() string { return fmt.Sprintf("%s point %d", k.kind, k.
 func (l *loader) rtuTable(file string, data []byte, maxIOA uint32) []Point {
 	points := []Point{}
 	ioas, numbers := map[uint32]int32{}, map[pointKey]int32{}
-	t := table{file: file, columns: rtuColumns, errs: l.errs}
+	t := table{file: file, columns: rtuColumns, errs: l.errs, warnings: l.warnings}
 	readable := t.read(data, func(r *row) {
 		kind, known := r.kind(rtuKind)
 		if !known {

@@ -25,6 +25,9 @@ type Station struct {
 	VirtualPoints []VirtualPoint `yaml:"-" json:"-"` // by RTU and point
 	FNP           *FNP           `yaml:"-"`          // nil: not used
 
+	// Warnings are what is allowed, but likely not what is meant.
+	Warnings *Errors `yaml:"-" json:"-"`
+
 	// Files are the names of the files that were read, as they are written in station.yaml, station.yaml itself first.
 	Files []string `yaml:"-" json:"-"`
 }

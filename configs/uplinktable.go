@@ -36,7 +36,7 @@ func (k stationKey) String() string { return fmt.Sprintf("%s of RTU %d", k.point
 func (l *loader) uplinkTable(file string, data []byte, u *Uplink) []UplinkPoint {
 	var points []UplinkPoint
 	ioas, seen := map[uint32]int32{}, map[stationKey]int32{}
-	t := table{file: file, columns: uplinkColumns, errs: l.errs}
+	t := table{file: file, columns: uplinkColumns, errs: l.errs, warnings: l.warnings}
 	t.read(data, func(r *row) {
 		var p UplinkPoint
 		var ok bool
@@ -57,11 +57,14 @@ func (l *loader) uplinkTable(file string, data []byte, u *Uplink) []UplinkPoint 
 		p.RTU, ok = r.uint(uplinkRTU, 1, 65535)
 		p.Number, known = r.uint(uplinkPoint, 0, math.MaxUint32)
 		if key := (stationKey{p.RTU, pointKey{p.Kind, p.Number}}); ok && known {
-			name, exists := l.pointName(r, key)
+			name, point, exists := l.point(r, key)
 			if exists {
 				uniqueIn(r, uplinkPoint, seen, key)
 			}
 			p.Name = name
+			if point != nil && p.Type != 0 {
+				l.checkCarried(r, key, point, p.Type)
+			}
 		}
 		if name := r.text(uplinkName); name != "" && name != p.Name {
 			p.Name = strings.Clone(name) // a part of the row's text would keep the whole row
@@ -72,18 +75,18 @@ func (l *loader) uplinkTable(file string, data []byte, u *Uplink) []UplinkPoint 
 	return slices.Clone(points) // of the right size: there may be a million
 }
 
-// pointName looks a point up, and reports where there's none.
-func (l *loader) pointName(r *row, key stationKey) (name string, exists bool) {
+// point looks a point up, and reports where there's none. It gives the row of the RTU's table, nil for a virtual point.
+func (l *loader) point(r *row, key stationKey) (name string, point *Point, exists bool) {
 	points, real := l.points[key.rtu]
 	if v, virtual := l.virtual[virtualKey{key.rtu, key.number}]; virtual && key.kind == KindDI {
-		return v, true
+		return v, nil, true
 	}
 	switch {
 	case real && points == nil:
-		return "", false // its table can't be read
+		return "", nil, false // its table can't be read
 	case real:
 		if p, ok := find(points, key.pointKey); ok {
-			return p.Name, true
+			return p.Name, p, true
 		}
 		r.fail(uplinkPoint, key.String()+" is unknown", "a point of its table")
 	case l.virtualRTUs[key.rtu]:
@@ -91,5 +94,5 @@ func (l *loader) pointName(r *row, key stationKey) (name string, exists bool) {
 	default:
 		r.fail(uplinkRTU, fmt.Sprintf("RTU %d is unknown", key.rtu), "the number of an RTU in station.yaml, or of a virtual one")
 	}
-	return "", false
+	return "", nil, false
 }

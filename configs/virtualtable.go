@@ -30,7 +30,7 @@ func (k virtualKey) String() string { return fmt.Sprintf("point %d of virtual RT
 func (l *loader) virtualTable(file string, data []byte, s *Station) []VirtualPoint {
 	var points []VirtualPoint
 	seen := map[virtualKey]int32{}
-	t := table{file: file, columns: virtualColumns, errs: l.errs}
+	t := table{file: file, columns: virtualColumns, errs: l.errs, warnings: l.warnings}
 	t.read(data, func(r *row) {
 		v := VirtualPoint{Name: strings.Clone(r.text(virtualName))}
 		var ok, known bool

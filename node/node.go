@@ -59,6 +59,9 @@ func Run(ctx context.Context, c Config) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 
+	if n := station.Warnings.Total; n > 0 {
+		log.Warn("the configuration has warnings: `fepha config check` lists them", "warnings", n, "first", station.Warnings.List[0].Error())
+	}
 	clusterConfig := clusterConfig(station, c)
 	latency := newCommitLatency()
 	clusterConfig.Logger, clusterConfig.OnCommit = log, latency.observe

@@ -45,6 +45,9 @@ type checkReport struct {
 	Digest string         `json:"digest,omitempty"` // of what the nodes must agree on
 	Errors []configReport `json:"errors"`
 	Total  int            `json:"total"` // of errors, should there be more than are listed
+	// Warnings are what is allowed, but likely not what is meant.
+	Warnings      []configReport `json:"warnings"`
+	WarningsTotal int            `json:"warnings_total"`
 }
 
 type configReport struct {
@@ -57,14 +60,19 @@ type configReport struct {
 }
 
 func newConfigCheckCommand(f *configFlags) *cobra.Command {
-	return &cobra.Command{
+	var strict bool
+	cmd := &cobra.Command{
 		Use:   "check [FILE]",
 		Short: "Check a station.yaml and the tables that it names",
 		Long: `Check a station.yaml and the tables that it names, as a node does when it
 starts. Every error is listed with file, line, column and what was expected;
 the exit code is 2 then. The digest is the same on nodes whose configurations
-agree.`,
-		Example: "  fepha config check /etc/fepha/station.yaml",
+agree.
+
+What is allowed but likely not meant is a warning, with the same words. Nodes
+run with it; with --strict the exit code is 1.`,
+		Example: `  fepha config check /etc/fepha/station.yaml
+  fepha config check --strict /etc/fepha/station.yaml`,
 		Args:    args(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			station, err := loadStation(f.file(args))
@@ -78,26 +86,46 @@ agree.`,
 				return err
 			}
 			if f.json {
-				return writeJSON(cmd.OutOrStdout(), checkReport{OK: true, Digest: station.Digest(), Errors: []configReport{}})
+				report := checkReport{OK: true, Digest: station.Digest(), Errors: []configReport{}}
+				report.Warnings, report.WarningsTotal = reportsOf(station.Warnings), station.Warnings.Total
+				err = writeJSON(cmd.OutOrStdout(), report)
+			} else {
+				err = printChecked(cmd.OutOrStdout(), f.file(args), station)
 			}
-			points := 0
-			for i := range station.RTUs {
-				points += len(station.RTUs[i].Points)
+			if err == nil && strict && station.Warnings.Total > 0 {
+				return fmt.Errorf("%s, and --strict", count(station.Warnings.Total, "warning"))
 			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s is right: station %d %q, %s, %s with %s, %s, %s\ndigest %s\n",
-				f.file(args), station.ID, station.Name, count(len(station.Cluster.Nodes), "node"), count(len(station.RTUs), "RTU"),
-				count(points, "point"), count(len(station.Uplinks), "uplink"), count(len(station.VirtualPoints), "virtual point"), station.Digest())
 			return err
 		},
 	}
+	cmd.Flags().BoolVar(&strict, "strict", false, "fail with exit code 1 if there are warnings")
+	return cmd
+}
+
+func printChecked(w io.Writer, file string, station *configs.Station) error {
+	points := 0
+	for i := range station.RTUs {
+		points += len(station.RTUs[i].Points)
+	}
+	_, err := fmt.Fprintf(w, "%s is right: station %d %q, %s, %s with %s, %s, %s\ndigest %s\n",
+		file, station.ID, station.Name, count(len(station.Cluster.Nodes), "node"), count(len(station.RTUs), "RTU"),
+		count(points, "point"), count(len(station.Uplinks), "uplink"), count(len(station.VirtualPoints), "virtual point"), station.Digest())
+	if err == nil && station.Warnings.Total > 0 {
+		_, err = fmt.Fprintf(w, "%s, likely not what is meant:\n%v\n", count(station.Warnings.Total, "warning"), station.Warnings)
+	}
+	return err
 }
 
 func reportOf(errs *configs.Errors) checkReport {
-	report := checkReport{Total: errs.Total}
-	for _, e := range errs.List {
-		report.Errors = append(report.Errors, configReport(e))
+	return checkReport{Total: errs.Total, Errors: reportsOf(errs), Warnings: []configReport{}}
+}
+
+func reportsOf(errs *configs.Errors) []configReport {
+	reports := make([]configReport, len(errs.List))
+	for i, e := range errs.List {
+		reports[i] = configReport(e)
 	}
-	return report
+	return reports
 }
 
 // count is a number with its noun, "1 node", "3 nodes".

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -76,6 +77,33 @@ func TestConfigCheck(t *testing.T) {
 		t.Errorf("--json: %v: %s", err, out)
 	}
 
+	if len(report.Warnings) != 0 {
+		t.Errorf("the example has warnings: %+v", report.Warnings)
+	}
+	fepha(t, exitDone, "config", "check", "--strict", path)
+	occ, table := filepath.Join(filepath.Dir(path), "occ.csv"), ""
+	if b, err := os.ReadFile(occ); err != nil {
+		t.Fatal(err)
+	} else if table = strings.Replace(string(b), "25601,1,counter,1,M_IT_TB_1,", "25601,1,counter,1,M_IT_TB_1,\n25602,1,ai,4,M_ME_NB_1,", 1); table == string(b) {
+		t.Fatal("occ.csv has no counter 1")
+	}
+	rtu1 := filepath.Join(filepath.Dir(path), "rtu1.csv")
+	points, err := os.ReadFile(rtu1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(os.WriteFile(occ, []byte(table), 0o644), os.WriteFile(rtu1, append(points, "ai,4,16388,M_ME_NA_1,,,,,,,,,,\n"...), 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	if out, _ := fepha(t, exitDone, "config", "check", path); !strings.Contains(out, "occ.csv:19:14: type: M_ME_NB_1") {
+		t.Errorf("no warning in:\n%s", out)
+	}
+	report = checkReport{}
+	out, stderr := fepha(t, exitFailed, "config", "check", "--strict", "--json", path)
+	if err := json.Unmarshal([]byte(out), &report); err != nil || !report.OK || report.WarningsTotal != 1 || report.Warnings[0].Line != 19 || !strings.Contains(stderr, "1 warning") {
+		t.Errorf("--strict --json: %v: %s %s", err, out, stderr)
+	}
+
 	text, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
@@ -84,7 +112,7 @@ func TestConfigCheck(t *testing.T) {
 	if err := os.WriteFile(path, []byte(wrong), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	_, stderr := fepha(t, exitUsage, "config", "check", path)
+	_, stderr = fepha(t, exitUsage, "config", "check", path)
 	for _, want := range []string{"log_stone", "rtu9.csv", "station.yaml:9:"} {
 		if !strings.Contains(stderr, want) {
 			t.Errorf("no %q in:\n%s", want, stderr)
