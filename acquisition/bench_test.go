@@ -33,7 +33,7 @@ func BenchmarkTakeover(b *testing.B) {
 			s := newStation(b, links)
 			feps := []string{"fep1", "fep2"}
 			for _, id := range feps {
-				m, err := New(Config{Cluster: s.nodes[id], Node: id, RTUs: list, Dial: n.dial, Log: slog.New(slog.DiscardHandler)})
+				m, err := New(Config{Cluster: s.Node(id), Node: id, RTUs: list, Dial: n.dial, Log: slog.New(slog.DiscardHandler)})
 				if err != nil {
 					b.Fatal(err)
 				}
@@ -43,7 +43,7 @@ func BenchmarkTakeover(b *testing.B) {
 				b.Cleanup(func() { cancel(); <-ended })
 			}
 			count := func(node string, want fsm.LinkState) (n int) {
-				s.view(func(st *fsm.State) {
+				s.View(func(st *fsm.State) {
 					for i := range uint32(rtus) {
 						for _, l := range st.Links(i+1, node) {
 							if l.State == want {
@@ -67,8 +67,8 @@ func BenchmarkTakeover(b *testing.B) {
 			for b.Loop() {
 				owner, other := feps[turn%2], feps[(turn+1)%2]
 				for i := range uint32(rtus) {
-					r := s.resource(i + 1)
-					s.propose("wit", &fsmpb.Command{Op: &fsmpb.Command_Assign{Assign: &fsmpb.Assign{
+					r := s.Resource(fsm.RTUResource(i + 1))
+					s.Node(owner).ProposeAsync(&fsmpb.Command{Op: &fsmpb.Command_Assign{Assign: &fsmpb.Assign{
 						Resource: r.ID, ExpectEpoch: r.Epoch, Owner: owner, Reason: "test"}}})
 				}
 				until(owner, fsm.LinkActive)

@@ -22,14 +22,14 @@ func (b *bench) submit(id string, change func(*fsmpb.ControlSubmit)) {
 	if change != nil {
 		change(c)
 	}
-	b.do(b.T, &fsmpb.Command{Op: &fsmpb.Command_ControlSubmit{ControlSubmit: c}})
+	b.Do(b.T, "wit", &fsmpb.Command{Op: &fsmpb.Command_ControlSubmit{ControlSubmit: c}})
 }
 
 // finished waits for the end of a control.
 func (b *bench) finished(id string) fsm.Control {
 	b.Helper()
-	b.until(15*time.Second, id+" done", func() bool { return b.control(id).Stage == fsm.Done })
-	return b.control(id)
+	b.until(15*time.Second, id+" done", func() bool { return b.Control(id).Stage == fsm.Done })
+	return b.Control(id)
 }
 
 func phase(p fsmpb.ControlSubmit_Phase, of string) func(*fsmpb.ControlSubmit) {
@@ -139,9 +139,9 @@ func TestControlAndTakeover(t *testing.T) {
 		})
 		b.submit("flying", nil)
 		b.until(time.Second, "sent", func() bool { return d.got(iec104.C_SC_NA_1, iec104.Activation) == 1 })
-		b.kill(t, "fep1")
+		b.Kill(t, "fep1")
 		b.submit("waiting", func(c *fsmpb.ControlSubmit) { c.Point, c.Value = 2, 0 })
-		b.assign(t, 1, "fep2")
+		b.Assign(t, fsm.RTUResource(1), "fep2")
 		if r := b.finished("flying"); r.OK {
 			t.Errorf("%+v", r)
 		}
@@ -161,8 +161,8 @@ func TestControlWithoutLink(t *testing.T) {
 		b.start("fep1")
 		time.Sleep(10 * time.Second)
 		b.submit("c", nil)
-		b.until(100*time.Millisecond, "refused", func() bool { return b.control("c").Stage == fsm.Done })
-		if r := b.control("c"); r.OK || !strings.Contains(r.Reason, "no started link") {
+		b.until(100*time.Millisecond, "refused", func() bool { return b.Control("c").Stage == fsm.Done })
+		if r := b.Control("c"); r.OK || !strings.Contains(r.Reason, "no started link") {
 			t.Errorf("%+v", r)
 		}
 	})
@@ -177,9 +177,9 @@ func TestControlWaitsForTheLog(t *testing.T) {
 		b.until(time.Second, "active", func() bool { return b.state("fep1", 1, 1) == fsm.LinkActive })
 		time.Sleep(5 * time.Second)
 		b.submit("c", func(c *fsmpb.ControlSubmit) { c.DeadlineMs -= 5000 })
-		b.stall(true)
+		b.SetLeader(false)
 		b.remains(6*time.Second, "not sent", func() bool { return d.got(iec104.C_SC_NA_1, iec104.Activation) == 0 })
-		b.stall(false)
+		b.SetLeader(true)
 		synctest.Wait()
 		b.remains(6*time.Second, "not sent after its deadline", func() bool { return d.got(iec104.C_SC_NA_1, iec104.Activation) == 0 })
 	})

@@ -27,22 +27,22 @@ func TestFaults(t *testing.T) {
 				for range 60 {
 					time.Sleep(time.Duration(r.IntN(3000)) * time.Millisecond)
 					node, address := nodes[r.IntN(2)], addresses[r.IntN(3)]
-					owner := b.resource(1)
+					owner := b.Resource(fsm.RTUResource(1))
 					switch r.IntN(7) {
 					case 0: // killed, and back
-						b.kill(t, owner.Owner)
-						b.assign(t, 1, theOther(owner.Owner))
-						b.setLease(owner.Owner, true)
+						b.Kill(t, owner.Owner)
+						b.Assign(t, fsm.RTUResource(1), theOther(owner.Owner))
+						b.Node(owner.Owner).SetLease(true)
 					case 1: // restarted before anyone has noticed
 						b.stop(node)
 						b.run(node)
 					case 2:
-						b.setLease(node, false)
+						b.Node(node).SetLease(false)
 						time.Sleep(time.Duration(r.IntN(800)) * time.Millisecond)
-						b.setLease(node, true)
+						b.Node(node).SetLease(true)
 					case 3:
 						if owner.Phase == fsm.Owned {
-							b.move(t, 1, theOther(owner.Owner))
+							b.Move(t, fsm.RTUResource(1), theOther(owner.Owner))
 						}
 					case 4:
 						d.drop()
@@ -51,15 +51,15 @@ func TestFaults(t *testing.T) {
 						time.Sleep(time.Duration(r.IntN(12)) * time.Second)
 						d.open(address)
 					case 6:
-						b.stall(true)
+						b.SetLeader(false)
 						time.Sleep(time.Duration(r.IntN(2000)) * time.Millisecond)
-						b.stall(false)
+						b.SetLeader(true)
 					}
 				}
 				n := stop()
 				b.until(2*time.Minute, "all acknowledged", func() bool { return d.queue.Len() == 0 })
 				got, repeated := b.distinct()
-				t.Logf("%d events, %d in the journal, %d of them more than once; epoch %d", n, got, repeated, b.resource(1).Epoch)
+				t.Logf("%d events, %d in the journal, %d of them more than once; epoch %d", n, got, repeated, b.Resource(fsm.RTUResource(1)).Epoch)
 				if got != n {
 					t.Errorf("%d events sent, %d in the journal", n, got)
 				}

@@ -5,21 +5,28 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
 	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/replica"
+	"github.com/fepha/fepha/replica/replicatest"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // bench is a station, a network, and the acquisition of its FEPs, in virtual time.
 type bench struct {
 	*testing.T
-	*station
+	*replicatest.Station
 	net  *network
 	feps map[string]*fep
 	rtus []RTU
@@ -77,6 +84,18 @@ func testRTU(number uint32, channels ...Channel) RTU {
 	return r
 }
 
+// newStation makes a station of RTUs with so many links a channel, in which a commit takes a while.
+func newStation(t testing.TB, rtus map[uint32][]uint32) *replicatest.Station {
+	t.Helper()
+	c := &fsmpb.Configure{Digest: "test", Nodes: []*fsmpb.Configure_Node{{Id: "fep1", Host: 1, Role: "fep"}, {Id: "fep2", Host: 2, Role: "fep"}}}
+	for _, n := range slices.Sorted(maps.Keys(rtus)) {
+		c.Rtus = append(c.Rtus, &fsmpb.Configure_RTU{Number: n, Links: rtus[n]})
+	}
+	s := replicatest.New(t, c)
+	s.SetDelay(2 * time.Millisecond)
+	return s
+}
+
 func channel(links ...string) Channel { return Channel{Links: links} }
 
 func newBench(t *testing.T, rtus ...RTU) *bench {
@@ -87,14 +106,14 @@ func newBench(t *testing.T, rtus ...RTU) *bench {
 			links[r.Number] = append(links[r.Number], uint32(len(c.Links)))
 		}
 	}
-	return &bench{T: t, station: newStation(t, links), net: newNetwork(), feps: map[string]*fep{}, rtus: rtus,
+	return &bench{T: t, Station: newStation(t, links), net: newNetwork(), feps: map[string]*fep{}, rtus: rtus,
 		tapped: map[LinkID]int{}}
 }
 
 // run starts the acquisition of a node.
 func (b *bench) run(node string) *fep {
 	b.Helper()
-	m, err := New(Config{Cluster: b.nodes[node], Node: node, RTUs: b.rtus, Dial: b.net.dial, Tap: b.tap, Log: slog.New(slog.NewTextHandler(io.MultiWriter(b.Output(), &b.logs), &slog.HandlerOptions{Level: slog.LevelWarn}))})
+	m, err := New(Config{Cluster: b.Node(node), Node: node, RTUs: b.rtus, Dial: b.net.dial, Tap: b.tap, Log: slog.New(slog.NewTextHandler(io.MultiWriter(b.Output(), &b.logs), &slog.HandlerOptions{Level: slog.LevelWarn}))})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -120,20 +139,13 @@ func (b *bench) start(nodes ...string) {
 	}
 	b.until(time.Second, "links reported", func() bool {
 		for _, n := range nodes {
-			if !slices.ContainsFunc(b.committed(), func(c *fsmpb.Command) bool { return c.GetLinks().GetNode() == n }) {
+			if !slices.ContainsFunc(b.Committed(), func(c *fsmpb.Command) bool { return c.GetLinks().GetNode() == n }) {
 				return false
 			}
 		}
 		return true
 	})
-	b.assign(b.T, 1, nodes[0])
-}
-
-// committed are all commands that were committed.
-func (b *bench) committed() []*fsmpb.Command {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return slices.Clone(b.log)
+	b.Assign(b.T, fsm.RTUResource(1), nodes[0])
 }
 
 // stop ends the acquisition of a node, and waits.
@@ -169,8 +181,13 @@ func (b *bench) remains(during time.Duration, what string, is func() bool) {
 	}
 }
 
+func links(s *replicatest.Station, rtu uint32, node string) (l []fsm.Link) {
+	s.View(func(st *fsm.State) { l = st.Links(rtu, node) })
+	return l
+}
+
 func (b *bench) state(node string, channel, link uint32) fsm.LinkState {
-	for _, l := range b.links(1, node) {
+	for _, l := range links(b.Station, 1, node) {
 		if l.Channel == channel && l.Link == link {
 			return l.State
 		}
@@ -194,27 +211,27 @@ func TestCollects(t *testing.T) {
 		d.counters = []iec104.ASDU{asdu(t, iec104.M_IT_NA_1, iec104.CounterGeneral, single(2001, 77))}
 		b.start("fep1")
 		b.until(time.Second, "active", func() bool { return b.state("fep1", 1, 1) == fsm.LinkActive })
-		b.until(time.Second, "interrogated", func() bool { return b.point(1, fsm.DI, 1).Value == 1 && b.point(1, fsm.AI, 1).Value == 3.5 })
-		b.until(time.Second, "counters", func() bool { return b.point(1, fsm.Counter, 1).Value == 77 })
+		b.until(time.Second, "interrogated", func() bool { return b.Point(1, fsm.DI, 1).Value == 1 && b.Point(1, fsm.AI, 1).Value == 3.5 })
+		b.until(time.Second, "counters", func() bool { return b.Point(1, fsm.Counter, 1).Value == 77 })
 		b.until(time.Second, "clock", func() bool { return d.got(iec104.C_CS_NA_1, iec104.Activation) == 1 })
-		b.until(time.Second, "on line", func() bool { var r fsm.RTU; b.view(func(s *fsm.State) { r, _ = s.RTU(1) }); return r.Online })
+		b.until(time.Second, "on line", func() bool { var r fsm.RTU; b.View(func(s *fsm.State) { r, _ = s.RTU(1) }); return r.Online })
 
 		d.change(2, 1)
 		b.until(time.Second, "event", func() bool {
-			e := b.events()
+			e := b.Events()
 			return len(e) > 0 && e[len(e)-1].Point == 2 && e[len(e)-1].Value == 1
 		})
-		b.until(time.Second, "timings", func() bool { return b.resource(1).Timings.FirstDataMs > 0 })
+		b.until(time.Second, "timings", func() bool { return b.Resource(fsm.RTUResource(1)).Timings.FirstDataMs > 0 })
 
 		// Without a quorum nothing is acknowledged, however long it takes.
 		b.until(time.Minute, "all acknowledged", func() bool { return d.queue.Len() == 0 })
 		if n := b.tapped[LinkID{1, 1, 1}]; n < 10 {
 			t.Errorf("the tap has seen %d frames", n)
 		}
-		b.stall(true)
+		b.SetLeader(false)
 		d.change(2, 0)
 		b.remains(12*time.Second, "unacknowledged", func() bool { return d.queue.Len() == 1 })
-		b.stall(false)
+		b.SetLeader(true)
 		b.until(15*time.Second, "acknowledged", func() bool { return d.queue.Len() == 0 })
 	})
 }
@@ -226,9 +243,9 @@ func TestConfigure(t *testing.T) {
 		b := newBench(t, one, two)
 		d1, d2 := newDevice(t, b.net, temper{}, "a:1"), newDevice(t, b.net, temper{}, "b:1", "b:2")
 		b.start("fep1")
-		b.assign(t, 2, "fep1")
+		b.Assign(t, fsm.RTUResource(2), "fep1")
 		active := func(rtu uint32) bool {
-			l := b.links(rtu, "fep1")
+			l := links(b.Station, rtu, "fep1")
 			return len(l) > 0 && l[0].State == fsm.LinkActive
 		}
 		b.until(2*time.Second, "both active", func() bool { return active(1) && active(2) })
@@ -244,12 +261,12 @@ func TestConfigure(t *testing.T) {
 		b.until(2*time.Second, "both active again", func() bool { return active(1) && active(2) })
 		d2.change(1, 1)
 		d2.change(2, 1)
-		b.until(time.Second, "the point that is left", func() bool { return b.point(2, fsm.DI, 2).Value == 1 })
-		if p := b.point(2, fsm.DI, 1); p.Value != 0 {
+		b.until(time.Second, "the point that is left", func() bool { return b.Point(2, fsm.DI, 2).Value == 1 })
+		if p := b.Point(2, fsm.DI, 1); p.Value != 0 {
 			t.Error("the point that is gone is still taken over")
 		}
 		b.until(pruneAfter+time.Second, "the point that is gone leaves the image", func() bool { return b.points() == 1 })
-		if p := b.point(2, fsm.DI, 2); p.Value != 1 {
+		if p := b.Point(2, fsm.DI, 2); p.Value != 1 {
 			t.Error("and takes another with it")
 		}
 		if d1.starts != 1 || d2.starts != 2 {
@@ -271,7 +288,7 @@ func TestConfigure(t *testing.T) {
 }
 
 func (b *bench) points() (n int) {
-	b.view(func(s *fsm.State) { n = s.PointCount() })
+	b.View(func(s *fsm.State) { n = s.PointCount() })
 	return n
 }
 
@@ -279,18 +296,15 @@ func (b *bench) points() (n int) {
 func TestEndsWithTheNode(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		b := newBench(t, testRTU(1, channel("a:1")))
-		m, err := New(Config{Cluster: b.nodes["fep1"], Node: "fep1", RTUs: b.rtus, Dial: b.net.dial, Log: slog.New(slog.DiscardHandler)})
+		m, err := New(Config{Cluster: b.Node("fep1"), Node: "fep1", RTUs: b.rtus, Dial: b.net.dial, Log: slog.New(slog.DiscardHandler)})
 		if err != nil {
 			t.Fatal(err)
 		}
 		ended := make(chan error)
 		go func() { ended <- m.Run(t.Context()) }()
 		time.Sleep(time.Second)
-		b.mu.Lock()
-		b.nodes["fep1"].closed = true
-		b.refresh()
-		b.mu.Unlock()
-		if err := <-ended; !errors.Is(err, errFakeClosed) {
+		b.Node("fep1").Stop()
+		if err := <-ended; !errors.Is(err, replica.ErrClosed) {
 			t.Errorf("%v, expected that the node is closed", err)
 		}
 	})

@@ -42,7 +42,7 @@ func (b *bench) distinct() (n, repeated int) {
 		time  uint64
 	}
 	seen := map[key]bool{}
-	for _, e := range b.events() {
+	for _, e := range b.Events() {
 		if iec104.TypeID(e.Type) != iec104.M_SP_TB_1 || e.Quality != 0 {
 			continue // an answer to an interrogation, or the state's own word that the point isn't topical
 		}
@@ -71,14 +71,14 @@ func TestTakeover(t *testing.T) {
 		for i := range 10 {
 			time.Sleep(777 * time.Millisecond)
 			old, next := owners[i%2], owners[(i+1)%2]
-			b.kill(t, old)
+			b.Kill(t, old)
 			began := time.Now()
-			b.assign(t, 1, next)
+			b.Assign(t, fsm.RTUResource(1), next)
 			b.until(time.Second, "active", func() bool { return b.state(next, 1, 1) == fsm.LinkActive })
 			if gap := time.Since(began); gap > 20*time.Millisecond {
 				t.Errorf("takeover %d took %v", i, gap)
 			}
-			b.setLease(old, true)
+			b.Node(old).SetLease(true)
 			b.until(10*time.Second, "held again", func() bool { return b.state(old, 1, 1) == fsm.LinkStandby })
 		}
 		n := stop()
@@ -105,7 +105,7 @@ func TestPlannedMove(t *testing.T) {
 		stop := b.emit(d, 10*time.Millisecond)
 		time.Sleep(time.Second)
 		began := time.Now()
-		b.move(t, 1, "fep2")
+		b.Move(t, fsm.RTUResource(1), "fep2")
 		b.until(time.Second, "moved", func() bool { return b.state("fep2", 1, 1) == fsm.LinkActive })
 		if gap := time.Since(began); gap > 30*time.Millisecond {
 			t.Errorf("the move took %v", gap)
@@ -116,12 +116,12 @@ func TestPlannedMove(t *testing.T) {
 		if got, _ := b.distinct(); got != n {
 			t.Errorf("%d events sent, %d in the journal", n, got)
 		}
-		for _, e := range b.events() {
+		for _, e := range b.Events() {
 			if e.Quality != 0 {
 				t.Fatalf("point %d was not topical", e.Point)
 			}
 		}
-		if r := b.resource(1); r.Epoch != 2 {
+		if r := b.Resource(fsm.RTUResource(1)); r.Epoch != 2 {
 			t.Errorf("epoch %d after one move, expected 2", r.Epoch)
 		}
 		if got := b.state("fep1", 1, 1); got != fsm.LinkStandby {
@@ -132,7 +132,7 @@ func TestPlannedMove(t *testing.T) {
 
 func (b *bench) online() bool {
 	var r fsm.RTU
-	b.view(func(s *fsm.State) { r, _ = s.RTU(1) })
+	b.View(func(s *fsm.State) { r, _ = s.RTU(1) })
 	return r.Online
 }
 
@@ -146,34 +146,29 @@ func TestRestartTakesANewEpoch(t *testing.T) {
 		b.until(time.Second, "active", func() bool { return b.state("fep1", 1, 1) == fsm.LinkActive })
 		time.Sleep(5 * time.Second)
 		d.change(1, 1)
-		b.until(time.Second, "event", func() bool { return len(b.events()) == 1 })
+		b.until(time.Second, "event", func() bool { return len(b.Events()) == 1 })
 
 		// Its last batch is on its way when it ends, and comes to the log after its successor has begun.
 		d.change(2, 1)
 		synctest.Wait()
 		b.stop("fep1")
-		b.mu.Lock()
-		late := b.queue
-		b.queue = nil
-		b.mu.Unlock()
+		late := b.Withhold()
 		if len(late) == 0 {
 			t.Fatal("nothing was on its way")
 		}
 		d.change(3, 1)
 		b.run("fep1")
-		b.until(time.Second, "a new epoch", func() bool { return b.resource(1).Epoch == 2 })
-		b.mu.Lock()
-		b.queue = append(b.queue, late...)
-		b.kick()
-		b.mu.Unlock()
+		b.until(time.Second, "a new epoch", func() bool { return b.Resource(fsm.RTUResource(1)).Epoch == 2 })
+		b.Deliver(late)
 		b.until(20*time.Second, "all acknowledged", func() bool { return d.queue.Len() == 0 })
 		got, _ := b.distinct()
 		if got != 3 {
 			t.Errorf("%d of 3 events", got)
 		}
 		for _, p := range late {
-			if e := p.command.GetEvents(); e != nil && p.result.Code != fsmpb.Result_STALE_EPOCH {
-				t.Errorf("late batch %d of epoch %d: %v", e.Batch, e.Epoch, p.result.Code)
+			r, err := p.Result()
+			if e := p.Command.GetEvents(); e != nil && (err != nil || r.Code != fsmpb.Result_STALE_EPOCH) {
+				t.Errorf("late batch %d of epoch %d: %v, %v", e.Batch, e.Epoch, r.GetCode(), err)
 			}
 		}
 	})
@@ -189,9 +184,9 @@ func TestLeaseLapses(t *testing.T) {
 		stop := b.emit(d, 3*time.Millisecond)
 		for range 20 {
 			time.Sleep(313 * time.Millisecond)
-			b.setLease("fep1", false)
+			b.Node("fep1").SetLease(false)
 			b.until(time.Second, "closed", func() bool { return len(d.server.Sessions()) == 0 })
-			b.setLease("fep1", true)
+			b.Node("fep1").SetLease(true)
 		}
 		b.until(time.Second, "active", func() bool { return b.state("fep1", 1, 1) == fsm.LinkActive })
 		n := stop()
@@ -202,7 +197,7 @@ func TestLeaseLapses(t *testing.T) {
 			t.Errorf("%d events sent, %d in the journal", n, got)
 		}
 		epochs := map[uint64]bool{}
-		for _, c := range b.committed() {
+		for _, c := range b.Committed() {
 			if e := c.GetEvents(); e != nil && e.Batch == 1 {
 				if epochs[e.Epoch] {
 					t.Errorf("epoch %d has two batches 1", e.Epoch)
@@ -227,15 +222,15 @@ func TestOnline(t *testing.T) {
 		b.remains(2900*time.Millisecond, "on line", b.online)
 		b.until(time.Second, "off line", func() bool { return !b.online() })
 		time.Sleep(20 * time.Second)
-		events := b.events()
+		events := b.Events()
 		if e := events[len(events)-1]; len(events) != 2 || e.Quality != fsm.QualityNotTopical {
 			t.Errorf("%d events, the last %+v: expected one that says not topical", len(events), e)
 		}
 
 		d.open("a:1")
 		b.until(10*time.Second, "on line again", b.online)
-		b.until(time.Second, "topical", func() bool { return b.point(1, fsm.DI, 1).Quality == 0 })
-		if n := len(b.events()); n != 3 {
+		b.until(time.Second, "topical", func() bool { return b.Point(1, fsm.DI, 1).Quality == 0 })
+		if n := len(b.Events()); n != 3 {
 			t.Errorf("%d events, expected 3", n)
 		}
 		for range 3 {
@@ -255,8 +250,8 @@ func TestWritesNothingAfterTheTenure(t *testing.T) {
 		b.until(time.Second, "active", func() bool { return b.state("fep1", 1, 1) == fsm.LinkActive })
 		b.until(time.Minute, "all acknowledged", func() bool { return d.queue.Len() == 0 })
 		before := d.server.Counters().Counters
-		b.nodes["fep1"].asleep = true
-		b.setLease("fep1", false)
+		b.Node("fep1").SetAsleep(true)
+		b.Node("fep1").SetLease(false)
 		for i := range 12 { // more than w, so that an acknowledgement is due at once
 			d.change(iec104.InformationObjectAddress(i+1), 1)
 		}
@@ -275,8 +270,8 @@ func TestClosesWithTheTenure(t *testing.T) {
 		d := newDevice(t, b.net, temper{}, "a:1")
 		b.start("fep1")
 		b.until(time.Second, "active", func() bool { return b.state("fep1", 1, 1) == fsm.LinkActive })
-		b.nodes["fep1"].stuck = true
-		b.setLease("fep1", false)
+		b.Node("fep1").SetStuck(true)
+		b.Node("fep1").SetLease(false)
 		synctest.Wait()
 		if n := len(d.server.Sessions()); n != 0 {
 			t.Errorf("%d sessions right after the end of the tenure", n)

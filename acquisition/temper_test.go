@@ -70,7 +70,7 @@ func TestTempers(t *testing.T) {
 				}
 				b.until(2*time.Minute, "all acknowledged", func() bool { return d.queue.Len() == 0 })
 				got := 0
-				for _, e := range b.events() {
+				for _, e := range b.Events() {
 					if e.Point <= 40 && e.Type == uint8(iec104.M_SP_TB_1) && e.Time != past.Uint64() {
 						got++
 					}
@@ -146,7 +146,7 @@ func TestWrongSendSequence(t *testing.T) {
 			_, _ = io.Copy(io.Discard, c)
 		})
 		b.start("fep1")
-		b.until(time.Minute, "event", func() bool { return b.point(1, fsm.DI, 7).Value == 1 })
+		b.until(time.Minute, "event", func() bool { return b.Point(1, fsm.DI, 7).Value == 1 })
 		b.until(time.Second, "complaint", func() bool { return b.feps["fep1"].Counters()[0].Lost == 1 })
 	})
 }
@@ -160,7 +160,7 @@ func TestIgnoresItsWindow(t *testing.T) {
 			if sent > 0 || confirmStart(c) != nil {
 				return
 			}
-			b.stall(true)
+			b.SetLeader(false)
 			go func() { _, _ = io.Copy(io.Discard, c) }()
 			for ; sent < 10_000; sent++ {
 				time.Sleep(time.Millisecond)
@@ -175,7 +175,7 @@ func TestIgnoresItsWindow(t *testing.T) {
 		if sent == 10_000 {
 			t.Errorf("cut off after %d ASDUs without an acknowledgement, expected about %d", sent, leastLimit)
 		}
-		b.stall(false)
+		b.SetLeader(true)
 		b.until(5*time.Second, "complaint", func() bool {
 			b.logs.mu.Lock()
 			defer b.logs.mu.Unlock()
@@ -238,9 +238,9 @@ func TestDifferencesBecomeEvents(t *testing.T) {
 		d := newDevice(t, b.net, temper{}, "a:1")
 		d.values = []iec104.ASDU{asdu(t, iec104.M_SP_NA_1, iec104.InterrogatedStation, single(1, 1), single(2, 1))}
 		b.start("fep1")
-		b.until(time.Second, "two events", func() bool { return len(b.events()) == 2 })
+		b.until(time.Second, "two events", func() bool { return len(b.Events()) == 2 })
 		time.Sleep(5 * time.Minute)
-		if n := len(b.events()); n != 2 {
+		if n := len(b.Events()); n != 2 {
 			t.Errorf("%d events after interrogations that brought nothing new", n)
 		}
 		if n := d.got(iec104.C_IC_NA_1, iec104.Activation); n < 5 || n > 6 {
@@ -249,8 +249,8 @@ func TestDifferencesBecomeEvents(t *testing.T) {
 		d.mu.Lock()
 		d.values = []iec104.ASDU{asdu(t, iec104.M_SP_NA_1, iec104.InterrogatedStation, single(1, 1), single(2, 0))}
 		d.mu.Unlock()
-		b.until(2*time.Minute, "the difference", func() bool { return len(b.events()) == 3 })
-		if e := b.events()[2]; e.Point != 2 || e.Value != 0 {
+		b.until(2*time.Minute, "the difference", func() bool { return len(b.Events()) == 3 })
+		if e := b.Events()[2]; e.Point != 2 || e.Value != 0 {
 			t.Errorf("%+v", e)
 		}
 		d.send(iec104.M_EI_NA_1, iec104.Initialized, iec104.Object{})
@@ -271,7 +271,7 @@ func TestAllActive(t *testing.T) {
 		})
 		ignorant.change(1, 1)
 		knowing.change(2, 1)
-		b.until(time.Second, "both events", func() bool { return len(b.events()) == 2 })
+		b.until(time.Second, "both events", func() bool { return len(b.Events()) == 2 })
 		b.submit("c", nil)
 		if r := b.finished("c"); !r.OK {
 			t.Errorf("%+v", r)
@@ -293,16 +293,16 @@ func TestConflation(t *testing.T) {
 		b.start("fep1")
 		b.until(time.Second, "active", func() bool { return b.state("fep1", 1, 1) == fsm.LinkActive })
 		time.Sleep(5 * time.Second)
-		before := len(b.committed())
+		before := len(b.Committed())
 		for i := range 100 {
 			d.send(iec104.M_ME_NC_1, iec104.Spontaneous, single(1001, float64(i)))
 			time.Sleep(30 * time.Millisecond)
 		}
-		b.until(time.Second, "the last value", func() bool { return b.point(1, fsm.AI, 1).Value == 99 })
-		if n := len(b.committed()) - before; n > 40 {
+		b.until(time.Second, "the last value", func() bool { return b.Point(1, fsm.AI, 1).Value == 99 })
+		if n := len(b.Committed()) - before; n > 40 {
 			t.Errorf("%d commands for 3 s of changes", n)
 		}
-		if len(b.events()) != 0 {
+		if len(b.Events()) != 0 {
 			t.Error("analogs have become events")
 		}
 	})

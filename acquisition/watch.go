@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/fepha/fepha/fsm"
+	"github.com/fepha/fepha/replica"
 )
 
 // watchPause is how often the watch looks at most: the state may change thousands of times a second.
@@ -12,23 +13,9 @@ const watchPause = time.Millisecond
 
 // watch tells each worker what the replicated state says of its RTU, as it changes, until ctx ends.
 func (m *Manager) watch(ctx context.Context) {
-	pause := time.NewTimer(0)
-	defer pause.Stop()
 	var last fsm.Revisions
-	for {
-		select {
-		case <-pause.C:
-		case <-ctx.Done():
-			return
-		}
-		_, grown := m.env.Cluster.Applied()
+	for range replica.Follow(ctx, m.env.Cluster, replica.Pace{Least: watchPause}) {
 		m.look(&last)
-		select {
-		case <-grown:
-		case <-ctx.Done():
-			return
-		}
-		pause.Reset(watchPause)
 	}
 }
 

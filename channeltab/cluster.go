@@ -10,12 +10,9 @@ import (
 	"github.com/fepha/fepha/replica"
 )
 
-// Node is what the table needs of the Raft node: the methods of [cluster.Node], whose comments hold here too.
+// Node is what the table needs of the node: the state, and who leads.
 type Node interface {
-	View(read func(s *fsm.State))
-	Applied() (index uint64, grown <-chan struct{})
-	Propose(ctx context.Context, command *fsmpb.Command) (replica.Result, error)
-	WaitApplied(ctx context.Context, index uint64) error
+	replica.Replica
 	Info() replica.Info
 	IsLeader() bool
 	LeaderChanged() <-chan struct{}
@@ -41,10 +38,13 @@ func (r *Replicated) Run(ctx context.Context) error {
 		led                     <-chan struct{}
 	}
 	var seen revision
-	for {
-		// Asked for before the look, so that what changes after it wakes the next one.
-		_, grown := r.node.Applied()
-		now := revision{led: r.node.LeaderChanged()} // a new channel for each change of leader
+	var led <-chan struct{} // a new channel for each change of leader
+	elected := func() <-chan struct{} {
+		led = r.node.LeaderChanged()
+		return led
+	}
+	for range replica.Follow(ctx, r.node, replica.Pace{Also: elected}) {
+		now := revision{led: led}
 		r.node.View(func(s *fsm.State) {
 			now.changes, now.table, now.version = s.Revisions().FNP, s.ChannelTable().ID(), s.ChannelTable().Version()
 		})
@@ -52,13 +52,8 @@ func (r *Replicated) Run(ctx context.Context) error {
 			seen = now
 			r.tell()
 		}
-		select {
-		case <-grown:
-		case <-now.led:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
 	}
+	return ctx.Err()
 }
 
 func (r *Replicated) tell() {

@@ -8,104 +8,27 @@ import (
 	"testing"
 
 	"github.com/fepha/fepha/fsm"
-	"github.com/fepha/fepha/fsm/fsmpb"
-	"github.com/fepha/fepha/replica"
+	"github.com/fepha/fepha/replica/replicatest"
 )
-
-// fakeTenures gives a tenure of each epoch that it is told of.
-type fakeTenures chan *fakeTenure
-
-func (f fakeTenures) wait(ctx context.Context) (replica.Tenure, error) {
-	select {
-	case t := <-f:
-		return t, nil
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-}
-
-type fakeTenure struct {
-	epoch  uint64
-	ended  chan struct{}
-	closed chan struct{}
-
-	mu    sync.Mutex
-	onEnd func()
-}
-
-func newFakeTenure(epoch uint64) *fakeTenure {
-	return &fakeTenure{epoch: epoch, ended: make(chan struct{}), closed: make(chan struct{})}
-}
-
-func (t *fakeTenure) Epoch() uint64         { return t.epoch }
-func (t *fakeTenure) Done() <-chan struct{} { return t.ended }
-func (t *fakeTenure) Close()                { close(t.closed) }
-
-func (t *fakeTenure) Check() error {
-	if t.Valid() {
-		return nil
-	}
-	return replica.ErrEpochEnded
-}
-
-func (t *fakeTenure) Valid() bool {
-	select {
-	case <-t.ended:
-		return false
-	default:
-		return true
-	}
-}
-
-func (t *fakeTenure) OnEnd(f func()) func() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.onEnd = f
-	return func() {
-		t.mu.Lock()
-		defer t.mu.Unlock()
-		t.onEnd = nil
-	}
-}
-
-// end ends the tenure as the node's watchdog does.
-func (t *fakeTenure) end() {
-	close(t.ended)
-	t.mu.Lock()
-	f := t.onEnd
-	t.mu.Unlock()
-	if f != nil {
-		f()
-	}
-}
 
 // pairNode is the endpoint on one node of the pair.
 type pairNode struct {
 	*Endpoint
-	group   groupNode
-	tenures fakeTenures
+	*replicatest.Node
+	group   *replicatest.Station
 	address netip.AddrPort
 }
 
-// groupNode is one node of a group that keeps what the endpoint receives.
-type groupNode struct {
-	*fakeGroup
-	id string
+// own makes the node the owner.
+func (n *pairNode) own(t *testing.T) {
+	t.Helper()
+	n.group.Assign(t, fsm.FNPResource(), n.ID())
 }
 
-func (n groupNode) Propose(ctx context.Context, c *fsmpb.Command) (replica.Result, error) {
-	c.Node = n.id
-	return n.fakeGroup.Propose(ctx, c)
-}
-
-// own makes the node the owner and returns its tenure.
-func (n *pairNode) own() *fakeTenure {
-	var epoch uint64
-	n.group.View(func(s *fsm.State) { r, _ := s.Resource(fsm.FNPResource()); epoch = r.Epoch })
-	n.group.apply(&fsmpb.Command{Op: &fsmpb.Command_Assign{Assign: &fsmpb.Assign{Resource: fsm.FNPResource(), ExpectEpoch: epoch, Owner: n.group.id}}})
-	t := newFakeTenure(epoch + 1)
-	n.tenures <- t
-	return t
+// ends waits until a station that runs on the node has ended.
+func (n *pairNode) ends(t *testing.T, running *Station) {
+	t.Helper()
+	eventually(t, n.ID()+" to end its station", func() bool { s, ok := n.Station(); return !ok || s != running })
 }
 
 // kept is what the group has kept.
@@ -118,14 +41,14 @@ func (n *pairNode) kept() (texts []string) {
 	return texts
 }
 
-func newPairNode(t *testing.T, c *realCentre, g *fakeGroup, id string) *pairNode {
+func newPairNode(t *testing.T, c *realCentre, g *replicatest.Station, id string) *pairNode {
 	t.Helper()
-	n := &pairNode{group: groupNode{g, id}, tenures: make(fakeTenures), address: freePort(t, "127.0.0.1:0")}
+	n := &pairNode{group: g, Node: g.Node(id), address: freePort(t, "127.0.0.1:0")}
 	cfg := StationConfig{
 		ID: 21, Name: "pair", Level: 1, Instance: 2121, Listen: n.address, Centres: c.all, Keys: testKeys(), Timing: fast,
 	}
 	var err error
-	if n.Endpoint, err = NewEndpoint(EndpointConfig{Station: cfg, Tenures: n.tenures.wait, Registry: c.memory.Node("endpoint"), Mailbox: NewReplicated(n.group)}); err != nil {
+	if n.Endpoint, err = NewEndpoint(EndpointConfig{Station: cfg, Tenures: TenuresOf(n.Node), Registry: c.memory.Node("endpoint"), Mailbox: NewReplicated(n.Node)}); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -144,7 +67,7 @@ func newPairNode(t *testing.T, c *realCentre, g *fakeGroup, id string) *pairNode
 func TestEndpointMoves(t *testing.T) {
 	c := openRealCentre(t, "127.0.0.1:0", netip.Addr{})
 	other := c.station(t, 1, nil)
-	g := newFakeGroup(t, true)
+	g := newGroup(t, true)
 	first, second := newPairNode(t, c, g, "fep1"), newPairNode(t, c, g, "fep2")
 
 	at := func(address netip.AddrPort) func() bool {
@@ -163,19 +86,21 @@ func TestEndpointMoves(t *testing.T) {
 			t.Errorf("%q is acknowledged, but kept are %q", text, list)
 		}
 	}
-	epoch1 := first.own()
+	first.own(t)
 	eventually(t, "the endpoint to be in the copy", at(first.address))
 	send("to the first")
 	if _, ok := second.Station(); ok {
 		t.Error("the second node runs the endpoint without owning it")
 	}
 
-	epoch1.end()
-	<-epoch1.closed
+	running, _ := first.Station()
+	first.Lag(true) // so that it takes itself for the owner still, once its lease is back
+	first.SetLease(false)
+	first.ends(t, running)
 	if _, ok := first.Station(); ok {
 		t.Error("the first node runs the endpoint after its tenure")
 	}
-	second.own()
+	second.own(t)
 	eventually(t, "the new address to be in the copy", at(second.address))
 	send("to the second")
 	s, _ := second.Station()
@@ -183,8 +108,7 @@ func TestEndpointMoves(t *testing.T) {
 		t.Error(err)
 	}
 
-	// The first takes itself for the owner still.
-	first.tenures <- newFakeTenure(1)
+	first.SetLease(true)
 	eventually(t, "the former owner to be refused", func() bool {
 		s, ok := first.Station()
 		return ok && s.Status().Outcome == Superseded
@@ -229,15 +153,15 @@ func TestStationAsksItsGuard(t *testing.T) {
 func TestEndpointKeepsBeforeItAcknowledges(t *testing.T) {
 	c := openRealCentre(t, "127.0.0.1:0", netip.Addr{})
 	other := c.station(t, 1, nil)
-	g := newFakeGroup(t, true)
+	g := newGroup(t, true)
 	first, second := newPairNode(t, c, g, "fep1"), newPairNode(t, c, g, "fep2")
 	at := func(address netip.AddrPort) func() bool {
 		return func() bool { e, ok := other.Lookup(21); return ok && e.Online && e.Address == address }
 	}
-	tenure := first.own()
+	first.own(t)
 	eventually(t, "the endpoint to be in the copy", at(first.address))
 
-	g.stall(true)
+	g.SetLeader(false)
 	sent := make(chan error, 1)
 	go func() { sent <- other.SendDataByID(withDeadline(t), 21, []byte("hello"), AnyOrder) }()
 	eventually(t, "the message to be delivered", func() bool { s, ok := first.Station(); return ok && s.Stats().Delivered == 1 })
@@ -254,11 +178,11 @@ func TestEndpointKeepsBeforeItAcknowledges(t *testing.T) {
 	// It's committed, but its owner is no longer heard.
 	s, _ := first.Station()
 	s.Silence()
-	g.stall(false)
+	g.SetLeader(true)
 	eventually(t, "it to be kept", func() bool { return len(first.kept()) == 1 })
-	tenure.end()
-	<-tenure.closed
-	second.own()
+	first.SetLease(false)
+	first.ends(t, s)
+	second.own(t)
 	if err := <-sent; err != nil {
 		t.Errorf("after the move: %v", err)
 	}
@@ -274,15 +198,20 @@ func TestEndpointKeepsBeforeItAcknowledges(t *testing.T) {
 func TestFormerOwnerAcknowledgesNothing(t *testing.T) {
 	c := openRealCentre(t, "127.0.0.1:0", netip.Addr{})
 	other := c.station(t, 1, nil)
-	g := newFakeGroup(t, true)
+	g := newGroup(t, true)
 	first := newPairNode(t, c, g, "fep1")
-	tenure := first.own()
+	first.own(t)
 	eventually(t, "the endpoint to be in the copy", func() bool { e, ok := other.Lookup(21); return ok && e.Online })
-	g.apply(&fsmpb.Command{Op: &fsmpb.Command_Assign{Assign: &fsmpb.Assign{Resource: fsm.FNPResource(), ExpectEpoch: 1, Owner: "fep2"}}})
-	if err := other.SendDataByID(withDeadline(t), 21, []byte("hello"), AnyOrder); !errors.Is(err, ErrNotAcknowledged) {
+	running, _ := first.Station()
+	first.Lag(true) // it doesn't hear of the next owner
+	g.Assign(t, fsm.FNPResource(), "fep2")
+	sent := make(chan error, 1)
+	go func() { sent <- other.SendDataByID(withDeadline(t), 21, []byte("hello"), AnyOrder) }()
+	first.ends(t, running) // by itself
+	first.SetLease(false)
+	if err := <-sent; !errors.Is(err, ErrNotAcknowledged) {
 		t.Errorf("sent to a former owner: %v", err)
 	}
-	<-tenure.closed // it ended by itself
 	if kept := first.kept(); len(kept) != 0 {
 		t.Errorf("kept %q", kept)
 	}

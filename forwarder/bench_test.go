@@ -11,7 +11,7 @@ import (
 // benchmarkFeed measures how fast events are taken from the journal and packed, without a link. The table's size is
 // that of a large uplink.
 func benchmarkFeed(b *testing.B, alternate bool) {
-	c := newCluster(b, fsmpb.Configure_EXCLUSIVE, "a")
+	c := startStation(b, fsmpb.Configure_EXCLUSIVE, "a")
 	const n = 100_000
 	table := make([]Point, n)
 	for i := range table {
@@ -24,9 +24,9 @@ func benchmarkFeed(b *testing.B, alternate bool) {
 	for i := range items {
 		items[i] = di(uint32(i), 1, uint64(i))
 	}
-	c.values(b, 1, items...)
+	c.Values(b, 1, items...)
 	var first, last uint64
-	c.view(func(s *fsm.State) { first, last = s.JournalLast()-n, s.JournalLast() })
+	c.View(func(s *fsm.State) { first, last = s.JournalLast()-n, s.JournalLast() })
 	f := newTestFeed(b, c, 12, table)
 	f.begin(f.cursor.resume(f.clock, first, last))
 	b.ReportAllocs()
@@ -51,7 +51,7 @@ func BenchmarkFeedSingle(b *testing.B) { benchmarkFeed(b, true) }
 
 // BenchmarkInterrogation is a station interrogation of 100,000 points, without a link.
 func BenchmarkInterrogation(b *testing.B) {
-	c := newCluster(b, fsmpb.Configure_EXCLUSIVE, "a")
+	c := startStation(b, fsmpb.Configure_EXCLUSIVE, "a")
 	const n = 100_000
 	table := make([]Point, n)
 	for i := range table {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/replica/replicatest"
 )
 
 // points is the table that most tests use.
@@ -48,15 +49,16 @@ func freeAddress(t testing.TB) string {
 
 // fep is a forwarder on a node that runs until the test ends or stop is called.
 type fep struct {
-	*fakeNode
+	*replicatest.Node
 	*Forwarder
 	address string
 	stop    func()
 }
 
-// start runs a forwarder with one uplink, "occ".
-func (n *fakeNode) start(t testing.TB, u Uplink) *fep {
+// start starts a node, and on it a forwarder with one uplink, "occ".
+func (c station) start(t testing.TB, node string, u Uplink) *fep {
 	t.Helper()
+	n := c.Start(node)
 	if u.Listen == "" {
 		u.Listen = freeAddress(t)
 	}
@@ -68,7 +70,7 @@ func (n *fakeNode) start(t testing.TB, u Uplink) *fep {
 		u.Groups = []Group{{Name: "a"}}
 	}
 	cfg := Config{Node: n, Uplinks: []Uplink{u}} // what is logged is shown if the test fails
-	cfg.Log = slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug})).With("node", n.id)
+	cfg.Log = slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug})).With("node", node)
 	f, err := New(cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -79,7 +81,7 @@ func (n *fakeNode) start(t testing.TB, u Uplink) *fep {
 		defer close(done)
 		_ = f.Run(ctx)
 	}()
-	fe := &fep{fakeNode: n, Forwarder: f, address: u.Listen, stop: sync.OnceFunc(func() {
+	fe := &fep{Node: n, Forwarder: f, address: u.Listen, stop: sync.OnceFunc(func() {
 		cancel()
 		<-done
 	})}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/replica/replicatest"
 )
 
 func TestNewRefusesBadConfigurations(t *testing.T) {
@@ -50,7 +51,7 @@ func TestNewRefusesBadConfigurations(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			u := good()
-			c := &Config{Node: &fakeNode{}}
+			c := &Config{Node: new(replicatest.Node)}
 			tt.bend(c, &u)
 			c.Uplinks = append(c.Uplinks, u)
 			_, err := New(*c)
@@ -64,7 +65,7 @@ func TestNewRefusesBadConfigurations(t *testing.T) {
 	}
 	u := good()
 	u.CommonAddress, u.Groups, u.Points[0].IOA = 0, nil, 0
-	_, err := New(Config{Node: &fakeNode{}, Uplinks: []Uplink{u}})
+	_, err := New(Config{Node: new(replicatest.Node), Uplinks: []Uplink{u}})
 	for _, want := range []string{"common address", "no group", "ioa 0"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v lacks %q: not everything is reported at once", err, want)

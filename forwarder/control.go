@@ -9,6 +9,7 @@ import (
 
 	"github.com/fepha/fepha/fsm/fsmpb"
 	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/replica"
 )
 
 // Why a command is refused; each is answered with P/N = 1.
@@ -45,8 +46,9 @@ func (l *link) command(f *feed, c *iec104.Call) error {
 	if err != nil {
 		return l.refuse(c, err)
 	}
-	op := u.operator.submit(submit, now.Add(u.cfg.ControlTimeout), f.stopAt)
-	u.work.Go(func() { l.answered(l.await(u.ctx, f, c, op, submit)) })
+	op := u.operator.submit(submit, f.stopAt)
+	deadline := now.Add(u.cfg.ControlTimeout) // for the answer; the control's own, but for a selection
+	u.work.Go(func() { l.answered(l.await(u.ctx, f, c, op, submit, deadline)) })
 	return nil
 }
 
@@ -125,15 +127,15 @@ func (l *link) origin() string {
 }
 
 // await passes the device's answers on to the client. The feed goes on once the first one is on its way.
-func (l *link) await(ctx context.Context, f *feed, c *iec104.Call, op *operation, submit *fsmpb.ControlSubmit) error {
-	defer f.goOn(op.id)
+func (l *link) await(ctx context.Context, f *feed, c *iec104.Call, op *replica.Operation, submit *fsmpb.ControlSubmit, deadline time.Time) error {
+	defer f.goOn(submit.Id)
 	var sent error
 	confirmed := false
-	control, err := op.wait(ctx, func() {
+	control, err := op.Wait(ctx, deadline, func() {
 		confirmed = true
 		if submit.Phase != fsmpb.ControlSubmit_SELECT || l.keepSelection(f, c.Object.Address, submit) {
 			// By way of the feed, which alone keeps it before the events that it holds back.
-			sent = f.confirm(op.id, c.ASDU.Mirror(confirmation(c.ASDU.Cause), false))
+			sent = f.confirm(submit.Id, c.ASDU.Mirror(confirmation(c.ASDU.Cause), false))
 		}
 	})
 	if err == nil && !control.OK {
@@ -210,9 +212,9 @@ func (l *link) deselect(sel selection) {
 	op := u.operator.submit(&fsmpb.ControlSubmit{
 		Origin: s.Origin, Rtu: s.Rtu, Kind: s.Kind, Point: s.Point, Type: s.Type, Value: s.Value, Qualifier: s.Qualifier,
 		Phase: fsmpb.ControlSubmit_CANCEL, SelectId: s.Id, DeadlineMs: deadline.UnixMilli(), Category: s.Category,
-	}, deadline, nil)
+	}, nil)
 	u.work.Go(func() {
-		if _, err := op.wait(u.ctx, nil); err != nil {
+		if _, err := op.Wait(u.ctx, deadline, nil); err != nil {
 			l.g.log.Info("selection could not be cancelled", "client", l.client, "point", s.Point, "rtu", s.Rtu, "error", err)
 		}
 	})

@@ -11,11 +11,12 @@ import (
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
 	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/replica"
 )
 
 // device executes controls as an RTU's owner and its device would.
 type device struct {
-	c    *fakeCluster
+	c    station
 	mu   sync.Mutex
 	sent []fsm.Control // to the device
 	deaf bool          // the device does not answer
@@ -24,17 +25,15 @@ type device struct {
 	back *fsmpb.Item   // return information, between confirmation and end
 }
 
-func (c *fakeCluster) device(t testing.TB) *device {
+func (c station) device(t testing.TB) *device {
 	d := &device{c: c}
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		n := &fakeNode{c: c, id: "fep1"}
-		for {
-			_, grown := n.Applied()
+		for range replica.Follow(ctx, c.Node("fep1"), replica.Pace{}) {
 			var pending []fsm.Control
 			var epoch uint64
-			c.view(func(s *fsm.State) {
+			c.View(func(s *fsm.State) {
 				pending = s.PendingControls(1)
 				r, _ := s.Resource("rtu/1")
 				epoch = r.Epoch
@@ -43,11 +42,6 @@ func (c *fakeCluster) device(t testing.TB) *device {
 				if p.Stage == fsm.Submitted {
 					d.execute(t, p, epoch)
 				}
-			}
-			select {
-			case <-ctx.Done():
-				return
-			case <-grown:
 			}
 		}
 	})
@@ -59,7 +53,7 @@ func (c *fakeCluster) device(t testing.TB) *device {
 }
 
 func (d *device) execute(t testing.TB, p fsm.Control, epoch uint64) {
-	r := d.c.apply("fep1", &fsmpb.Command{Op: &fsmpb.Command_ControlStart{ControlStart: &fsmpb.ControlStart{Id: p.ID, Epoch: epoch, Node: "fep1"}}})
+	r := d.c.Apply("fep1", &fsmpb.Command{Op: &fsmpb.Command_ControlStart{ControlStart: &fsmpb.ControlStart{Id: p.ID, Epoch: epoch, Node: "fep1"}}})
 	if r.Code != fsmpb.Result_OK {
 		return
 	}
@@ -68,7 +62,7 @@ func (d *device) execute(t testing.TB, p fsm.Control, epoch uint64) {
 	deaf, no, slow, back := d.deaf, d.no, d.slow, d.back
 	d.mu.Unlock()
 	answer := func(ok, terminated bool) {
-		d.c.apply("fep1", &fsmpb.Command{Op: &fsmpb.Command_ControlResult{ControlResult: &fsmpb.ControlResult{
+		d.c.Apply("fep1", &fsmpb.Command{Op: &fsmpb.Command_ControlResult{ControlResult: &fsmpb.ControlResult{
 			Id: p.ID, Epoch: epoch, Ok: ok, Cause: 7, Terminated: terminated}}})
 	}
 	switch {
@@ -78,7 +72,7 @@ func (d *device) execute(t testing.TB, p fsm.Control, epoch uint64) {
 	default:
 		answer(true, false)
 		if back != nil {
-			d.c.values(t, 1, back)
+			d.c.Values(t, 1, back)
 		}
 		if !slow {
 			answer(true, true)
@@ -114,12 +108,12 @@ func (d *device) phases() (all []fsm.ControlPhase) {
 }
 
 // controls is a running uplink with a device below and a client above.
-func controls(t *testing.T, u Uplink) (*fakeCluster, *device, *centre, *fep) {
+func controls(t *testing.T, u Uplink) (station, *device, *centre, *fep) {
 	t.Helper()
-	c := newCluster(t, fsmpb.Configure_EXCLUSIVE, "a")
+	c := startStation(t, fsmpb.Configure_EXCLUSIVE, "a")
 	d := c.device(t)
 	u.Mode, u.Controls = Exclusive, true
-	f := c.node(t, "fep1").start(t, u)
+	f := c.start(t, "fep1", u)
 	return c, d, begin(t, f.address), f
 }
 
@@ -274,11 +268,11 @@ func TestRow50ExecuteThatDiffersOrIsLate(t *testing.T) {
 }
 
 func TestRow51SelectionStaysWithItsLink(t *testing.T) {
-	c := newCluster(t, fsmpb.Configure_DUAL_ACTIVE, "a")
+	c := startStation(t, fsmpb.Configure_DUAL_ACTIVE, "a")
 	d := c.device(t)
 	u := Uplink{Mode: DualActive, Controls: true}
-	one := begin(t, c.node(t, "fep1").start(t, u).address)
-	two := begin(t, c.node(t, "fep2").start(t, u).address)
+	one := begin(t, c.start(t, "fep1", u).address)
+	two := begin(t, c.start(t, "fep2", u).address)
 	h := iec104.Header{Type: iec104.C_SC_NA_1, Cause: act}
 	o := iec104.Object{Address: 401, Value: 1}
 	one.raw(t, 1, h, selectBit(o))
@@ -348,8 +342,8 @@ func TestRow53RefusedCommands(t *testing.T) {
 }
 
 func TestControlsAreUnknownWhereTheyAreNotConfigured(t *testing.T) {
-	c := newCluster(t, fsmpb.Configure_EXCLUSIVE, "a")
-	cl := begin(t, c.node(t, "fep1").start(t, Uplink{Mode: Exclusive}).address)
+	c := startStation(t, fsmpb.Configure_EXCLUSIVE, "a")
+	cl := begin(t, c.start(t, "fep1", Uplink{Mode: Exclusive}).address)
 	got := cl.raw(t, 1, iec104.Header{Type: iec104.C_SC_NA_1, Cause: act}, iec104.Object{Address: 401, Value: 1})
 	if got[0].Cause != iec104.UnknownType || !got[0].Negative {
 		t.Errorf("%+v, want unknown type", got[0].Header)
@@ -370,7 +364,7 @@ func TestDeviceDoesNotAnswer(t *testing.T) {
 	h := iec104.Header{Type: iec104.C_SC_NA_1, Cause: act}
 	wantAnswers(t, cl.raw(t, 1, h, o), []iec104.Object{o}, iec104.Header{Cause: con, Negative: true})
 	var left []fsm.Control
-	c.view(func(s *fsm.State) { left = s.PendingControls(1) })
+	c.View(func(s *fsm.State) { left = s.PendingControls(1) })
 	if len(left) != 0 {
 		t.Errorf("pending after the deadline: %+v", left)
 	}
@@ -389,8 +383,8 @@ func TestOwnerChangesDuringAControl(t *testing.T) {
 	h := iec104.Header{Type: iec104.C_SC_NA_1, Cause: act}
 	wantAnswers(t, cl.raw(t, 1, h, o), []iec104.Object{o}, iec104.Header{Cause: con})
 	before := len(cl.asdus())
-	c.must(t, "wit", &fsmpb.Command{Op: &fsmpb.Command_Assign{Assign: &fsmpb.Assign{
-		Resource: "rtu/1", ExpectEpoch: c.resource("rtu/1").Epoch, Owner: "fep2", Reason: "dead"}}})
+	c.Do(t, "wit", &fsmpb.Command{Op: &fsmpb.Command_Assign{Assign: &fsmpb.Assign{
+		Resource: "rtu/1", ExpectEpoch: c.Resource("rtu/1").Epoch, Owner: "fep2", Reason: "dead"}}})
 	eventually(t, "the end", func() bool { return len(cl.asdus()) > before })
 	wantAnswers(t, cl.asdus()[before:], []iec104.Object{o}, iec104.Header{Cause: term, Negative: true})
 	if got := d.operated(); len(got) != 1 {
@@ -407,7 +401,7 @@ func TestSecondCommandForAPointUnderWayIsRefused(t *testing.T) {
 	wantAnswers(t, cl.raw(t, 1, h, o), []iec104.Object{o}, iec104.Header{Cause: con, Negative: true})
 
 	// So it is when another asked: here the API, for another point.
-	c.must(t, "fep2", &fsmpb.Command{Op: &fsmpb.Command_ControlSubmit{ControlSubmit: &fsmpb.ControlSubmit{
+	c.Do(t, "fep2", &fsmpb.Command{Op: &fsmpb.Command_ControlSubmit{ControlSubmit: &fsmpb.ControlSubmit{
 		Id: "api-1", Origin: "api", Rtu: 1, Kind: fsmpb.Kind_DO, Point: 2, Type: 46, Value: 2, DeadlineMs: time.Now().Add(time.Minute).UnixMilli()}}})
 	o = iec104.Object{Address: 402, Value: 1}
 	h.Type = iec104.C_DC_NA_1
@@ -418,7 +412,7 @@ func TestSecondCommandForAPointUnderWayIsRefused(t *testing.T) {
 // Two commands for a point come faster than a commit.
 func TestSecondCommandIsRefusedBeforeTheFirstIsCommitted(t *testing.T) {
 	c, d, cl, _ := controls(t, Uplink{})
-	c.setLatency(50 * time.Millisecond)
+	c.SetDelay(50 * time.Millisecond)
 	h := iec104.Header{Type: iec104.C_SC_NA_1, Cause: act, CommonAddress: commonAddress}
 	for _, value := range []float64{1, 0} {
 		a, err := iec104.DefaultProfile.New(h, iec104.Object{Address: 401, Value: value})

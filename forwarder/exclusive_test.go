@@ -16,15 +16,10 @@ import (
 
 const groupA = "uplink/occ/a"
 
-func (c *fakeCluster) resource(id string) (r fsm.Resource) {
-	c.view(func(s *fsm.State) { r, _ = s.Resource(id) })
-	return r
-}
-
 // settled tells whether all events of points were acknowledged, as far as the state knows.
-func (c *fakeCluster) settled(slot string) bool {
+func (c station) settled(slot string) bool {
 	left := 0
-	c.view(func(s *fsm.State) {
+	c.View(func(s *fsm.State) {
 		for _, ev := range s.ReadJournal(s.Cursor(groupA, slot), make([]fsm.Event, 1000)) {
 			if ev.Note == nil {
 				left++
@@ -35,7 +30,7 @@ func (c *fakeCluster) settled(slot string) bool {
 }
 
 // pair is both FEPs with the same uplink.
-func pair(t *testing.T, mode Mode, u Uplink) (c *fakeCluster, f1, f2 *fep) {
+func pair(t *testing.T, mode Mode, u Uplink) (c station, f1, f2 *fep) {
 	t.Helper()
 	modes := map[Mode]fsmpb.Configure_Mode{
 		Exclusive: fsmpb.Configure_EXCLUSIVE, MainStandby: fsmpb.Configure_MAIN_STANDBY, DualActive: fsmpb.Configure_DUAL_ACTIVE,
@@ -47,18 +42,18 @@ func pair(t *testing.T, mode Mode, u Uplink) (c *fakeCluster, f1, f2 *fep) {
 			names = append(names, g.Name)
 		}
 	}
-	c = newCluster(t, modes[mode], names...)
+	c = startStation(t, modes[mode], names...)
 	u.Mode = mode
-	return c, c.node(t, "fep1").start(t, u), c.node(t, "fep2").start(t, u)
+	return c, c.start(t, "fep1", u), c.start(t, "fep2", u)
 }
 
 func TestExclusiveStartIsAClaimAndEventsGoOnFromTheCursor(t *testing.T) {
 	c, f1, f2 := pair(t, Exclusive, Uplink{})
 	for n := range uint64(10) {
-		c.values(t, 1, di(1, float64(n%2), n))
+		c.Values(t, 1, di(1, float64(n%2), n))
 	}
 	one := begin(t, f1.address)
-	if got := c.resource(groupA).Owner; got != "fep1" {
+	if got := c.Resource(groupA).Owner; got != "fep1" {
 		t.Fatalf("owner is %q, want fep1", got)
 	}
 	eventually(t, "ten events", func() bool { return slices.Equal(one.numbers(), []uint64{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}) })
@@ -66,10 +61,10 @@ func TestExclusiveStartIsAClaimAndEventsGoOnFromTheCursor(t *testing.T) {
 	eventually(t, "the cursor is replicated", func() bool { return c.settled("") })
 	one.Close()
 	two := begin(t, f2.address)
-	if got := c.resource(groupA).Owner; got != "fep2" {
+	if got := c.Resource(groupA).Owner; got != "fep2" {
 		t.Fatalf("owner is %q, want fep2", got)
 	}
-	c.values(t, 1, di(2, 1, 10))
+	c.Values(t, 1, di(2, 1, 10))
 	eventually(t, "the next event, and no other", func() bool { return slices.Equal(two.numbers(), []uint64{10}) })
 }
 
@@ -79,9 +74,9 @@ func TestExclusiveStopReleasesTheGroup(t *testing.T) {
 	if err := one.StopDT(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the group is released", func() bool { return c.resource(groupA).Owner == "" })
+	eventually(t, "the group is released", func() bool { return c.Resource(groupA).Owner == "" })
 	begin(t, f2.address)
-	if got := c.resource(groupA).Owner; got != "fep2" {
+	if got := c.Resource(groupA).Owner; got != "fep2" {
 		t.Errorf("owner is %q, want fep2", got)
 	}
 }
@@ -89,10 +84,10 @@ func TestExclusiveStopReleasesTheGroup(t *testing.T) {
 // Two control centres, or one with two minds, start on both FEPs at once: the claim decides, each time.
 func TestExclusiveRaceForTheClaim(t *testing.T) {
 	c, f1, f2 := pair(t, Exclusive, Uplink{})
-	c.setLatency(5 * time.Millisecond) // so that neither sees the other's claim before its own is decided
+	c.SetDelay(5 * time.Millisecond) // so that neither sees the other's claim before its own is decided
 	for range 30 {
 		eventually(t, "both listen", func() bool {
-			return c.resource(groupA).Owner == "" && reachable(f1.address) && reachable(f2.address)
+			return c.Resource(groupA).Owner == "" && reachable(f1.address) && reachable(f2.address)
 		})
 		clients := []*centre{connect(t, f1.address, false), connect(t, f2.address, false)}
 		errs := make([]error, 2)
@@ -109,7 +104,7 @@ func TestExclusiveRaceForTheClaim(t *testing.T) {
 			t.Fatalf("STARTDT on fep1: %v, on fep2: %v, want exactly one confirmed", errs[0], errs[1])
 		}
 		winner := []string{"fep1", "fep2"}[slices.Index([]bool{errs[0] == nil, errs[1] == nil}, true)]
-		if got := c.resource(groupA).Owner; got != winner {
+		if got := c.Resource(groupA).Owner; got != winner {
 			t.Fatalf("owner is %q, but %s confirmed", got, winner)
 		}
 		clients[0].Close()
@@ -129,7 +124,7 @@ func TestExclusiveSecondConnectionIsClosedWhileTheFirstAnswers(t *testing.T) {
 	if n, err := second.Read(make([]byte, 10)); n != 0 || errors.Is(err, context.DeadlineExceeded) || isTimeout(err) {
 		t.Fatalf("second connection: read %d octets, %v, want closed before any exchange", n, err)
 	}
-	c.values(t, 1, di(1, 1, 1))
+	c.Values(t, 1, di(1, 1, 1))
 	eventually(t, "the live link goes on", func() bool { return len(one.numbers()) == 1 })
 }
 
@@ -140,7 +135,7 @@ func isTimeout(err error) bool {
 
 func TestExclusiveNewClientTakesOverFromADeadOne(t *testing.T) {
 	c, f1, _ := pair(t, Exclusive, Uplink{})
-	c.values(t, 1, di(1, 1, 1))
+	c.Values(t, 1, di(1, 1, 1))
 	eventually(t, "fep1 listens", func() bool { return reachable(f1.address) })
 	dead, err := net.Dial("tcp", f1.address) // answers nothing after STARTDT, as a host that lost power
 	if err != nil {
@@ -150,7 +145,7 @@ func TestExclusiveNewClientTakesOverFromADeadOne(t *testing.T) {
 	if _, err := dead.Write(iec104.AppendU(nil, iec104.StartDTAct)); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "fep1 owns the group", func() bool { return c.resource(groupA).Owner == "fep1" })
+	eventually(t, "fep1 owns the group", func() bool { return c.Resource(groupA).Owner == "fep1" })
 	began := time.Now()
 	two := begin(t, f1.address)
 	if took := time.Since(began); took < challengeTimeout || took > 4*challengeTimeout {
@@ -162,14 +157,14 @@ func TestExclusiveNewClientTakesOverFromADeadOne(t *testing.T) {
 func TestStartIsNotConfirmedWithoutACommit(t *testing.T) {
 	c, f1, _ := pair(t, Exclusive, Uplink{})
 	one := connect(t, f1.address, false)
-	c.setLeader(false)
+	c.SetLeader(false)
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
 	if err := one.StartDT(ctx); err == nil {
 		t.Fatal("STARTDT was confirmed while nothing could be committed")
 	}
 	one.Close()
-	c.setLeader(true)
+	c.SetLeader(true)
 	begin(t, f1.address)
 }
 
@@ -178,8 +173,8 @@ func TestLinkIsSilentWithoutALease(t *testing.T) {
 		t.Run(mode.String(), func(t *testing.T) {
 			c, f1, _ := pair(t, mode, Uplink{})
 			one := begin(t, f1.address)
-			f1.setLease(errors.New("cut off"))
-			c.values(t, 1, di(1, 1, 1))
+			f1.SetLease(false)
+			c.Values(t, 1, di(1, 1, 1))
 			eventually(t, "the link is closed", func() bool { return one.Err() != nil })
 			if got := one.numbers(); len(got) != 0 {
 				t.Errorf("event %v was sent without a lease", got)
@@ -192,7 +187,7 @@ func TestLinkIsSilentWithoutALease(t *testing.T) {
 				}
 				conn.Close()
 			}
-			f1.setLease(nil)
+			f1.SetLease(true)
 			two := begin(t, f1.address)
 			eventually(t, "the event, after the lease is back", func() bool { return slices.Equal(two.numbers(), []uint64{1}) })
 		})
@@ -203,11 +198,9 @@ func TestLinkIsSilentWithoutALease(t *testing.T) {
 func TestNothingIsWrittenAfterTheTenureThoughTheWatchdogSleeps(t *testing.T) {
 	c, f1, _ := pair(t, Exclusive, Uplink{})
 	one := begin(t, f1.address)
-	c.mu.Lock()
-	c.asleep = true
-	c.mu.Unlock()
-	f1.setLease(errors.New("cut off"))
-	c.values(t, 1, di(1, 1, 1))
+	f1.SetAsleep(true)
+	f1.SetLease(false)
+	c.Values(t, 1, di(1, 1, 1))
 	eventually(t, "the link is closed", func() bool { return one.Err() != nil })
 	if got := one.numbers(); len(got) != 0 {
 		t.Errorf("event %v was sent without a tenure", got)
@@ -219,25 +212,26 @@ func TestNothingIsWrittenAfterTheTenureThoughTheWatchdogSleeps(t *testing.T) {
 func TestReleasedGroupHasNoStartedClient(t *testing.T) {
 	c, f1, f2 := pair(t, Exclusive, Uplink{})
 	var wrong []fsm.Client
-	c.mu.Lock()
-	c.witness = func(s *fsm.State) {
+	var mu sync.Mutex
+	c.OnCommit(func(s *fsm.State, _ *fsmpb.Command) {
+		mu.Lock()
+		defer mu.Unlock()
 		r, _ := s.Resource(groupA)
 		g, _ := s.Group(groupA)
 		if i := slices.IndexFunc(g.Clients, func(cl fsm.Client) bool { return cl.Started }); i >= 0 && r.Owner == "" {
 			wrong = append(wrong, g.Clients[i])
 		}
-	}
-	c.mu.Unlock()
+	})
 	for _, f := range []*fep{f1, f2, f1} {
 		one := begin(t, f.address)
 		eventually(t, "the client is known", func() bool {
 			return slices.ContainsFunc(c.clients(), func(cl fsm.Client) bool { return cl.Started })
 		})
 		one.Close()
-		eventually(t, "the group is released", func() bool { return c.resource(groupA).Owner == "" })
+		eventually(t, "the group is released", func() bool { return c.Resource(groupA).Owner == "" })
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	mu.Lock()
+	defer mu.Unlock()
 	if len(wrong) > 0 {
 		t.Errorf("nobody owned the group, but %v seemed started", wrong[0])
 	}
@@ -245,17 +239,17 @@ func TestReleasedGroupHasNoStartedClient(t *testing.T) {
 
 // A process that is started again finds itself the owner of a group whose client is long gone.
 func TestOwnershipOfAnEarlierProcessIsReleased(t *testing.T) {
-	c := newCluster(t, fsmpb.Configure_EXCLUSIVE, "a")
-	c.must(t, "fep1", &fsmpb.Command{Op: &fsmpb.Command_Claim{Claim: &fsmpb.Claim{Resource: groupA, Node: "fep1", Client: "x"}}})
-	c.must(t, "fep1", &fsmpb.Command{Op: &fsmpb.Command_Clients{Clients: &fsmpb.Clients{Resource: groupA, Node: "fep1",
+	c := startStation(t, fsmpb.Configure_EXCLUSIVE, "a")
+	c.Do(t, "fep1", &fsmpb.Command{Op: &fsmpb.Command_Claim{Claim: &fsmpb.Claim{Resource: groupA, Node: "fep1", Client: "x"}}})
+	c.Do(t, "fep1", &fsmpb.Command{Op: &fsmpb.Command_Clients{Clients: &fsmpb.Clients{Resource: groupA, Node: "fep1",
 		Clients: []*fsmpb.Clients_Client{{Address: "x", Started: true, Role: "main"}}}}})
-	c.node(t, "fep1").start(t, Uplink{Mode: Exclusive})
-	eventually(t, "the group is released", func() bool { return c.resource(groupA).Owner == "" })
+	c.start(t, "fep1", Uplink{Mode: Exclusive})
+	eventually(t, "the group is released", func() bool { return c.Resource(groupA).Owner == "" })
 	eventually(t, "the client is gone", func() bool { return len(c.clients()) == 0 })
 }
 
-func (c *fakeCluster) clients() (all []fsm.Client) {
-	c.view(func(s *fsm.State) {
+func (c station) clients() (all []fsm.Client) {
+	c.View(func(s *fsm.State) {
 		g, _ := s.Group(groupA)
 		all = g.Clients
 	})
@@ -266,26 +260,26 @@ func TestPlannedMoveClosesTheLinkAndOpensTheOtherNode(t *testing.T) {
 	c, f1, f2 := pair(t, Exclusive, Uplink{})
 	one := begin(t, f1.address)
 	eventually(t, "fep2 does not listen", func() bool { return !reachable(f2.address) })
-	c.must(t, "fep1", &fsmpb.Command{Op: &fsmpb.Command_Move{Move: &fsmpb.Move{
-		Resource: groupA, ExpectEpoch: c.resource(groupA).Epoch, To: "fep2", Reason: "operator"}}})
+	c.Do(t, "fep1", &fsmpb.Command{Op: &fsmpb.Command_Move{Move: &fsmpb.Move{
+		Resource: groupA, ExpectEpoch: c.Resource(groupA).Epoch, To: "fep2", Reason: "operator"}}})
 	eventually(t, "the link is closed", func() bool { return one.Err() != nil })
-	eventually(t, "fep2 owns the group", func() bool { return c.resource(groupA).Owner == "fep2" })
+	eventually(t, "fep2 owns the group", func() bool { return c.Resource(groupA).Owner == "fep2" })
 	begin(t, f2.address)
-	if r := c.resource(groupA); r.Owner != "fep2" || r.Reason != "operator" {
+	if r := c.Resource(groupA); r.Owner != "fep2" || r.Reason != "operator" {
 		t.Errorf("owner %q, reason %q, want what the operator ordered to be kept until the client came", r.Owner, r.Reason)
 	}
 }
 
 func TestStopGivesUpTheGroup(t *testing.T) {
 	c, f1, _ := pair(t, Exclusive, Uplink{})
-	c.values(t, 1, di(1, 1, 1))
+	c.Values(t, 1, di(1, 1, 1))
 	one := begin(t, f1.address)
 	eventually(t, "the event", func() bool { return len(one.numbers()) == 1 })
 	var last uint64
-	c.view(func(s *fsm.State) { last = s.JournalLast() })
+	c.View(func(s *fsm.State) { last = s.JournalLast() })
 	eventually(t, "its acknowledgement", func() bool { return f1.Stats()[0].Groups[0].Position >= last })
 	f1.stop()
-	if r := c.resource(groupA); r.Owner != "" {
+	if r := c.Resource(groupA); r.Owner != "" {
 		t.Errorf("owner is %q after a clean stop, want none", r.Owner)
 	}
 	if got := c.clients(); len(got) != 0 {
@@ -310,7 +304,7 @@ func TestClientsAreTold(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, "a main client", want("main", true))
-	c.must(t, "fep2", &fsmpb.Command{Op: &fsmpb.Command_NodeState{NodeState: &fsmpb.NodeState{Node: "fep1"}}})
+	c.Do(t, "fep2", &fsmpb.Command{Op: &fsmpb.Command_NodeState{NodeState: &fsmpb.NodeState{Node: "fep1"}}})
 	eventually(t, "the list again, after the node was thought dead", want("main", true))
 	held.Close()
 	eventually(t, "no client", func() bool { return len(c.clients()) == 0 })

@@ -23,7 +23,7 @@ type testFeed struct {
 	last   uint64 // index of the last ASDU
 }
 
-func newTestFeed(t testing.TB, c *fakeCluster, k int, points []Point) *testFeed {
+func newTestFeed(t testing.TB, c station, k int, points []Point) *testFeed {
 	t.Helper()
 	table, err := newTable(Uplink{Name: "occ", Points: points})
 	if err != nil {
@@ -33,7 +33,7 @@ func newTestFeed(t testing.TB, c *fakeCluster, k int, points []Point) *testFeed 
 	config.K = k
 	f := &testFeed{clock: time.Unix(1_000_000, 0), cursor: &cursor{window: k}}
 	f.feed = &feed{
-		table: table, config: config, address: commonAddress, view: c.view,
+		table: table, config: config, address: commonAddress, view: c.View,
 		now: func() time.Time { return f.clock }, wake: func() { f.woken.Add(1) },
 		cursor: f.cursor, acked: func() {}, stopped: func(error) {}, log: slog.New(slog.DiscardHandler),
 	}
@@ -100,10 +100,10 @@ func interrogation(t testing.TB, table *table) *job {
 }
 
 func TestFeedPacksConsecutiveEventsOfOneType(t *testing.T) {
-	c := newCluster(t, fsmpb.Configure_EXCLUSIVE, "a")
+	c := startStation(t, fsmpb.Configure_EXCLUSIVE, "a")
 	f := newTestFeed(t, c, 12, points)
 	f.begin(f.cursor.resume(f.clock, 0, 1<<40))
-	c.values(t, 1, di(1, 1, 1), di(2, 1, 2), di(1, 0, 3), di(3, 2, 4), di(2, 0, 5), di(77, 1, 6), di(1, 1, 7))
+	c.Values(t, 1, di(1, 1, 1), di(2, 1, 2), di(1, 0, 3), di(3, 2, 4), di(2, 0, 5), di(77, 1, 6), di(1, 1, 7))
 	got := f.rest()
 	want := []struct {
 		typeID    iec104.TypeID
@@ -122,23 +122,23 @@ func TestFeedPacksConsecutiveEventsOfOneType(t *testing.T) {
 		}
 	}
 	var last uint64
-	c.view(func(s *fsm.State) { last = s.JournalLast() })
+	c.View(func(s *fsm.State) { last = s.JournalLast() })
 	if got := f.cursor.position(); got != last {
 		t.Errorf("cursor is at %d, want %d, the end of the journal", got, last)
 	}
 }
 
 func TestFeedMovesTheCursorOverEventsOfOthers(t *testing.T) {
-	c := newCluster(t, fsmpb.Configure_EXCLUSIVE, "a")
+	c := startStation(t, fsmpb.Configure_EXCLUSIVE, "a")
 	f := newTestFeed(t, c, 12, points)
 	f.begin(f.cursor.resume(f.clock, 0, 1<<40))
-	c.values(t, 1, di(1, 1, 1))
+	c.Values(t, 1, di(1, 1, 1))
 	if _, ok := f.next(); !ok {
 		t.Fatal("no event")
 	}
 	var first uint64
-	c.view(func(s *fsm.State) { first = s.JournalLast() })
-	c.values(t, 1, di(77, 1, 2), di(78, 1, 3))
+	c.View(func(s *fsm.State) { first = s.JournalLast() })
+	c.Values(t, 1, di(77, 1, 2), di(78, 1, 3))
 	if _, ok := f.next(); ok {
 		t.Fatal("an event of another uplink was sent")
 	}
@@ -152,7 +152,7 @@ func TestFeedMovesTheCursorOverEventsOfOthers(t *testing.T) {
 }
 
 func TestFeedSkipsALongStretchOfOthersEvents(t *testing.T) {
-	c := newCluster(t, fsmpb.Configure_EXCLUSIVE, "a")
+	c := startStation(t, fsmpb.Configure_EXCLUSIVE, "a")
 	f := newTestFeed(t, c, 12, points)
 	f.begin(f.cursor.resume(f.clock, 0, 1<<40))
 	items := make([]*fsmpb.Item, readEvents)
@@ -160,9 +160,9 @@ func TestFeedSkipsALongStretchOfOthersEvents(t *testing.T) {
 		items[i] = di(77, 1, uint64(i))
 	}
 	for range readsPerNext + 2 {
-		c.values(t, 1, items...)
+		c.Values(t, 1, items...)
 	}
-	c.values(t, 1, di(1, 1, 1))
+	c.Values(t, 1, di(1, 1, 1))
 	f.woken.Store(0)
 	for range 10 {
 		if a, ok := f.next(); ok {
@@ -179,14 +179,14 @@ func TestFeedSkipsALongStretchOfOthersEvents(t *testing.T) {
 }
 
 func TestFeedHoldsEventsWhileTheCursorIsFarBehind(t *testing.T) {
-	c := newCluster(t, fsmpb.Configure_EXCLUSIVE, "a")
+	c := startStation(t, fsmpb.Configure_EXCLUSIVE, "a")
 	f := newTestFeed(t, c, 12, points)
 	f.begin(f.cursor.resume(f.clock, 0, 1<<40))
 	items := make([]*fsmpb.Item, 1000)
 	for i := range items {
 		items[i] = di(1, 1, uint64(i))
 	}
-	c.values(t, 1, items...)
+	c.Values(t, 1, items...)
 	sent := 0
 	for {
 		a, ok := f.next()
@@ -208,11 +208,11 @@ func TestFeedHoldsEventsWhileTheCursorIsFarBehind(t *testing.T) {
 
 // Row 35 and the standard's own bound: no ASDU is longer than 249 octets, and none is lost for it.
 func TestFeedRow35SplitsWhatIsLonger(t *testing.T) {
-	c := newCluster(t, fsmpb.Configure_EXCLUSIVE, "a")
+	c := startStation(t, fsmpb.Configure_EXCLUSIVE, "a")
 	f := newTestFeed(t, c, 12, points)
 	f.begin(f.cursor.resume(f.clock, 0, 1<<40))
 	for n := range uint64(100) {
-		c.values(t, 1, di(1, 1, n))
+		c.Values(t, 1, di(1, 1, n))
 	}
 	var got []uint64
 	for _, a := range f.rest() {
@@ -230,7 +230,7 @@ func TestFeedRow35SplitsWhatIsLonger(t *testing.T) {
 
 func TestFeedGivesInterrogationsOneASDUAWindowWhileEventsWait(t *testing.T) {
 	const k, n = 4, 400
-	c := newCluster(t, fsmpb.Configure_EXCLUSIVE, "a")
+	c := startStation(t, fsmpb.Configure_EXCLUSIVE, "a")
 	table := make([]Point, n)
 	for i := range table {
 		table[i] = Point{IOA: uint32(i + 1), RTU: 1, Kind: fsm.DI, Point: uint32(i), Type: iec104.M_SP_TB_1}
@@ -238,7 +238,7 @@ func TestFeedGivesInterrogationsOneASDUAWindowWhileEventsWait(t *testing.T) {
 	f := newTestFeed(t, c, k, table)
 	f.begin(f.cursor.resume(f.clock, 0, 1<<40))
 	for i := range n {
-		c.values(t, 1, di(uint32(i), 1, uint64(i)))
+		c.Values(t, 1, di(uint32(i), 1, uint64(i)))
 	}
 	f.start(interrogation(t, f.table))
 	sinceData := 0
@@ -267,7 +267,7 @@ func TestFeedGivesInterrogationsOneASDUAWindowWhileEventsWait(t *testing.T) {
 // whatever order, what is interrogated is at least as new as the last event sent for the point.
 func TestFeedRow41InterrogatedValuesAreNeverOlderThanEvents(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		c := newCluster(t, fsmpb.Configure_EXCLUSIVE, "a")
+		c := startStation(t, fsmpb.Configure_EXCLUSIVE, "a")
 		const n = 40
 		table := make([]Point, n)
 		for i := range table {
@@ -296,7 +296,7 @@ func TestFeedRow41InterrogatedValuesAreNeverOlderThanEvents(t *testing.T) {
 				history[i+1] = append(history[i+1], counter)
 				item := di(uint32(i), valueOf[counter], counter)
 				item.Type = uint32(iec104.M_DP_TB_1)
-				c.values(t, 1, item)
+				c.Values(t, 1, item)
 			case "interrogate":
 				if f.room() {
 					f.start(interrogation(t, f.table))
@@ -328,11 +328,11 @@ func TestFeedRow41InterrogatedValuesAreNeverOlderThanEvents(t *testing.T) {
 }
 
 func TestFeedConflatesAnalogs(t *testing.T) {
-	c := newCluster(t, fsmpb.Configure_EXCLUSIVE, "a")
+	c := startStation(t, fsmpb.Configure_EXCLUSIVE, "a")
 	f := newTestFeed(t, c, 12, points)
 	f.begin(f.cursor.resume(f.clock, 0, 1<<40))
-	c.values(t, 1, ai(1, 1), ai(2, 10))
-	c.values(t, 1, ai(1, 2))
+	c.Values(t, 1, ai(1, 1), ai(2, 10))
+	c.Values(t, 1, ai(1, 2))
 	got := f.rest()
 	if len(got) != 1 || got[0].Type != iec104.M_ME_NC_1 || got[0].Len() != 2 {
 		t.Fatalf("got %v, want one ASDU of two analogs", got)
@@ -342,7 +342,7 @@ func TestFeedConflatesAnalogs(t *testing.T) {
 			t.Errorf("address %d is %v, want %v, the newest", o.Address, o.Value, want)
 		}
 	}
-	c.values(t, 1, ai(1, 3))
+	c.Values(t, 1, ai(1, 3))
 	if got := f.rest(); len(got) != 0 {
 		t.Fatalf("a change was sent %v after the last: %v", f.clock.Sub(time.Unix(1_000_000, 0)), got)
 	}
@@ -355,7 +355,7 @@ func TestFeedConflatesAnalogs(t *testing.T) {
 // An analog that is configured as an event is one: it isn't sent again as a change.
 // However many analogs change, an event waits for one ASDU of them at most.
 func TestFeedEventsGoBeforeAFloodOfAnalogs(t *testing.T) {
-	c := newCluster(t, fsmpb.Configure_EXCLUSIVE, "a")
+	c := startStation(t, fsmpb.Configure_EXCLUSIVE, "a")
 	table := slices.Clone(points)
 	for i := range uint32(1000) {
 		table = append(table, Point{IOA: 10_000 + i, RTU: 1, Kind: fsm.AI, Point: 10_000 + i, Type: iec104.M_ME_NC_1})
@@ -368,10 +368,10 @@ func TestFeedEventsGoBeforeAFloodOfAnalogs(t *testing.T) {
 		for i := range items {
 			items[i] = &fsmpb.Item{Kind: fsmpb.Kind_AI, Point: 10_000 + uint32(i), Type: uint32(iec104.M_ME_NC_1), Value: float64(n + 1), Mode: fsmpb.Item_IMAGE}
 		}
-		c.values(t, 1, items...)
+		c.Values(t, 1, items...)
 		f.clock = f.clock.Add(analogPace)
 		f.next() // an analog: there are always more
-		c.values(t, 1, di(1, 1, uint64(n)))
+		c.Values(t, 1, di(1, 1, uint64(n)))
 		before := 0
 		for a, ok := f.next(); ok && a.Type != iec104.M_SP_TB_1; a, ok = f.next() {
 			before++
@@ -388,26 +388,26 @@ func TestFeedEventsGoBeforeAFloodOfAnalogs(t *testing.T) {
 }
 
 func TestFeedSendsAnAnalogEventOnce(t *testing.T) {
-	c := newCluster(t, fsmpb.Configure_EXCLUSIVE, "a")
+	c := startStation(t, fsmpb.Configure_EXCLUSIVE, "a")
 	f := newTestFeed(t, c, 12, []Point{{IOA: 201, RTU: 1, Kind: fsm.AI, Point: 1, Type: iec104.M_ME_TF_1}})
 	f.begin(f.cursor.resume(f.clock, 0, 1<<40))
 	event := ai(1, 7)
 	event.Mode = fsmpb.Item_EVENT
-	c.values(t, 1, event)
+	c.Values(t, 1, event)
 	if got := f.rest(); len(got) != 1 || got[0].Type != iec104.M_ME_TF_1 {
 		t.Fatalf("got %v, want the event alone", got)
 	}
 	f.clock = f.clock.Add(analogPace)
-	c.values(t, 1, ai(1, 8))
+	c.Values(t, 1, ai(1, 8))
 	if got := f.rest(); len(got) != 1 || got[0].Object(0).Value != 8 {
 		t.Fatalf("got %v, want the change that is no event", got)
 	}
 }
 
 func TestFeedSendsAllAnalogsWhenChangesAreLongAgo(t *testing.T) {
-	c := newCluster(t, fsmpb.Configure_EXCLUSIVE, "a")
+	c := startStation(t, fsmpb.Configure_EXCLUSIVE, "a")
 	f := newTestFeed(t, c, 12, points)
-	c.values(t, 1, ai(1, 1), ai(2, 2))
+	c.Values(t, 1, ai(1, 1), ai(2, 2))
 	f.version = ^uint64(0) // of a state that was replaced by an older one
 	f.begin(f.cursor.resume(f.clock, 0, 1<<40))
 	if got := f.rest(); len(got) != 1 || got[0].Len() != 2 {
@@ -416,9 +416,9 @@ func TestFeedSendsAllAnalogsWhenChangesAreLongAgo(t *testing.T) {
 }
 
 func TestFeedSendsNothingButAnswersOnAStandbyLink(t *testing.T) {
-	c := newCluster(t, fsmpb.Configure_MAIN_STANDBY, "a")
+	c := startStation(t, fsmpb.Configure_MAIN_STANDBY, "a")
 	f := newTestFeed(t, c, 12, points)
-	c.values(t, 1, di(1, 1, 1), ai(1, 5))
+	c.Values(t, 1, di(1, 1, 1), ai(1, 5))
 	if got := f.rest(); len(got) != 0 {
 		t.Fatalf("standby link sent %v", got)
 	}
@@ -434,21 +434,21 @@ func TestFeedSendsNothingButAnswersOnAStandbyLink(t *testing.T) {
 }
 
 func TestFeedAnswersAfterTheEventsBefore(t *testing.T) {
-	c := newCluster(t, fsmpb.Configure_EXCLUSIVE, "a")
+	c := startStation(t, fsmpb.Configure_EXCLUSIVE, "a")
 	f := newTestFeed(t, c, 12, points)
 	f.begin(f.cursor.resume(f.clock, 0, 1<<40))
-	c.values(t, 1, di(1, 1, 1))
+	c.Values(t, 1, di(1, 1, 1))
 	a := answerOf(t, iec104.C_CS_NA_1, iec104.ActivationCon, 0)
 	if err := f.answer(a, f.lastEvent(), 1000); err != nil {
 		t.Fatal(err)
 	}
-	c.values(t, 1, di(2, 1, 2))
+	c.Values(t, 1, di(2, 1, 2))
 	got := f.rest()
 	if len(got) != 2 || got[0].Type != iec104.M_SP_TB_1 || got[1].Type != iec104.C_CS_NA_1 {
 		t.Fatalf("got %v, want the events, then the answer", got)
 	}
 	for range 300 {
-		c.values(t, 1, di(1, 1, 3))
+		c.Values(t, 1, di(1, 1, 3))
 	}
 	if err := f.answer(a, f.lastEvent(), maxBehind); err != nil {
 		t.Fatal(err)
@@ -466,10 +466,10 @@ func TestFeedAnswersAfterTheEventsBefore(t *testing.T) {
 
 // Events that are not the uplink's, such as a control's own, hold no answer: it goes out as they are passed over.
 func TestFeedAnswersAfterEventsOfOthers(t *testing.T) {
-	c := newCluster(t, fsmpb.Configure_EXCLUSIVE, "a")
+	c := startStation(t, fsmpb.Configure_EXCLUSIVE, "a")
 	f := newTestFeed(t, c, 12, points)
 	f.begin(f.cursor.resume(f.clock, 0, 1<<40))
-	c.values(t, 1, di(999, 1, 1))
+	c.Values(t, 1, di(999, 1, 1))
 	a := answerOf(t, iec104.C_CS_NA_1, iec104.ActivationCon, 0)
 	if err := f.answer(a, f.lastEvent(), 1000); err != nil {
 		t.Fatal(err)
@@ -481,16 +481,16 @@ func TestFeedAnswersAfterEventsOfOthers(t *testing.T) {
 
 // What retention dropped is counted, and what is left goes on.
 func TestFeedGoesOnAfterDroppedEvents(t *testing.T) {
-	c := newCluster(t, fsmpb.Configure_EXCLUSIVE, "a")
+	c := startStation(t, fsmpb.Configure_EXCLUSIVE, "a")
 	cfg := &fsmpb.Configure{Digest: "small", Retain: 10, Nodes: configuration.Nodes, Rtus: configuration.Rtus,
 		Groups: []*fsmpb.Configure_Group{{Uplink: "occ", Group: "a", Mode: fsmpb.Configure_EXCLUSIVE}}}
-	c.must(t, "fep1", &fsmpb.Command{Op: &fsmpb.Command_Configure{Configure: cfg}})
+	c.Do(t, "fep1", &fsmpb.Command{Op: &fsmpb.Command_Configure{Configure: cfg}})
 	f := newTestFeed(t, c, 12, points)
 	for n := range uint64(5000) {
-		c.values(t, 1, di(1, 1, n))
+		c.Values(t, 1, di(1, 1, n))
 	}
 	var first, last uint64
-	c.view(func(s *fsm.State) { first, last = s.JournalFirst(), s.JournalLast() })
+	c.View(func(s *fsm.State) { first, last = s.JournalFirst(), s.JournalLast() })
 	f.begin(f.cursor.resume(f.clock, 0, 1<<40))
 	events := 0
 	for _, a := range f.rest() {
@@ -503,19 +503,19 @@ func TestFeedGoesOnAfterDroppedEvents(t *testing.T) {
 
 // What a control brings about goes after its confirmation, which goes before whatever waits for events.
 func TestFeedConfirmsBeforeWhatFollows(t *testing.T) {
-	c := newCluster(t, fsmpb.Configure_EXCLUSIVE, "a")
+	c := startStation(t, fsmpb.Configure_EXCLUSIVE, "a")
 	c.device(t)
 	f := newTestFeed(t, c, 12, points)
 	f.begin(f.cursor.resume(f.clock, 0, 1<<40))
 	f.stopAt("one")
 	deadline := time.Now().Add(time.Minute).UnixMilli()
-	c.apply("fep1", &fsmpb.Command{Op: &fsmpb.Command_ControlSubmit{ControlSubmit: &fsmpb.ControlSubmit{
+	c.Apply("fep1", &fsmpb.Command{Op: &fsmpb.Command_ControlSubmit{ControlSubmit: &fsmpb.ControlSubmit{
 		Id: "one", Origin: "test", Rtu: 1, Kind: fsmpb.Kind_DO, Point: 9, Type: uint32(iec104.C_SC_NA_1), DeadlineMs: deadline, Category: "DO"}}})
 	eventually(t, "the device's confirmation", func() (done bool) {
-		c.view(func(s *fsm.State) { ctl, _ := s.Control("one"); done = ctl.ConfirmedMs != 0 })
+		c.View(func(s *fsm.State) { ctl, _ := s.Control("one"); done = ctl.ConfirmedMs != 0 })
 		return done
 	})
-	c.values(t, 1, di(1, 1, 5))
+	c.Values(t, 1, di(1, 1, 5))
 	other := answerOf(t, iec104.C_DC_NA_1, iec104.ActivationTermination, 402)
 	if err := f.answer(other, f.lastEvent(), maxBehind); err != nil {
 		t.Fatal(err)

@@ -51,7 +51,7 @@ func TestFloodDisturbsNoLiveLink(t *testing.T) {
 					}
 				}
 				if i%10 == 0 {
-					c.values(t, 1, di(1, 1, uint64(i/10)))
+					c.Values(t, 1, di(1, 1, uint64(i/10)))
 				}
 			}
 			eventually(t, "all events on the live link", func() bool { return len(live.numbers()) == rounds/10 })

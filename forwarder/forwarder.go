@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/fepha/fepha/fsm"
+	"github.com/fepha/fepha/replica"
 )
 
 // Forwarder runs the uplinks of one node.
@@ -124,6 +125,7 @@ func (f *Forwarder) Run(ctx context.Context) error {
 	var watching sync.WaitGroup
 	watch, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	watching.Go(func() { f.watch(watch) })
+	watching.Go(func() { f.operator.Run(watch) })
 	f.mu.Lock()
 	f.run = &running{ctx: ctx}
 	for _, e := range f.uplinks {
@@ -162,8 +164,7 @@ func (f *Forwarder) served() []*employed {
 func (f *Forwarder) watch(ctx context.Context) {
 	var seen fsm.Revisions
 	var last, version uint64
-	for {
-		_, grown := f.cfg.Node.Applied()
+	for range replica.Follow(ctx, f.cfg.Node, replica.Pace{}) {
 		var now fsm.Revisions
 		var newLast, newVersion uint64
 		f.cfg.Node.View(func(s *fsm.State) {
@@ -175,19 +176,11 @@ func (f *Forwarder) watch(ctx context.Context) {
 				u.wake()
 			}
 		}
-		if now.Controls != seen.Controls {
-			f.operator.deliver()
-		}
 		if now.Config != seen.Config || now.Resources != seen.Resources || now.Clients != seen.Clients || now.Nodes != seen.Nodes {
 			for _, u := range uplinks {
 				u.kick()
 			}
 		}
 		seen, last, version = now, newLast, newVersion
-		select {
-		case <-ctx.Done():
-			return
-		case <-grown:
-		}
 	}
 }

@@ -32,7 +32,7 @@ func TestMainStandby(t *testing.T) {
 	one, two := begin(t, f1.address), begin(t, f2.address)
 	eventually(t, "roles 1 and 0", func() bool { return one.role() == 1 && two.role() == 0 })
 
-	c.values(t, 1, di(1, 1, 1), di(2, 1, 2), ai(1, 42))
+	c.Values(t, 1, di(1, 1, 1), di(2, 1, 2), ai(1, 42))
 	eventually(t, "events on the main link", func() bool { return slices.Equal(one.numbers(), []uint64{1, 2}) })
 	if err := two.Interrogate(t.Context(), commonAddress, iec104.QOIStation); err != nil {
 		t.Fatalf("interrogation on the standby link: %v", err)
@@ -51,11 +51,11 @@ func TestMainStandby(t *testing.T) {
 	}
 
 	eventually(t, "the cursor is replicated", func() bool { return c.settled("") })
-	f1.kill()
-	c.must(t, "wit", &fsmpb.Command{Op: &fsmpb.Command_NodeState{NodeState: &fsmpb.NodeState{Node: "fep1"}}})
-	c.must(t, "wit", &fsmpb.Command{Op: &fsmpb.Command_Assign{Assign: &fsmpb.Assign{
-		Resource: groupA, ExpectEpoch: c.resource(groupA).Epoch, Owner: "fep2", Reason: "fep1 dead"}}})
-	c.values(t, 1, di(1, 0, 3))
+	f1.Stop()
+	c.Do(t, "wit", &fsmpb.Command{Op: &fsmpb.Command_NodeState{NodeState: &fsmpb.NodeState{Node: "fep1"}}})
+	c.Do(t, "wit", &fsmpb.Command{Op: &fsmpb.Command_Assign{Assign: &fsmpb.Assign{
+		Resource: groupA, ExpectEpoch: c.Resource(groupA).Epoch, Owner: "fep2", Reason: "fep1 dead"}}})
+	c.Values(t, 1, di(1, 0, 3))
 	eventually(t, "the standby link is promoted", func() bool { return two.role() == 1 })
 	eventually(t, "events go on there", func() bool { return slices.Equal(two.numbers(), []uint64{3}) })
 }
@@ -64,12 +64,12 @@ func TestMainStandbyLostMainLinkPromotesTheOther(t *testing.T) {
 	c, f1, f2 := pair(t, MainStandby, Uplink{RoleIOA: roleIOA})
 	one, two := begin(t, f1.address), begin(t, f2.address)
 	eventually(t, "roles 1 and 0", func() bool { return one.role() == 1 && two.role() == 0 })
-	c.values(t, 1, di(1, 1, 1))
+	c.Values(t, 1, di(1, 1, 1))
 	eventually(t, "an event on the main link", func() bool { return len(one.numbers()) == 1 })
 	eventually(t, "the cursor is replicated", func() bool { return c.settled("") })
 	eventually(t, "the clients are known", func() bool { return len(c.clients()) == 2 })
 	one.Close()
-	c.values(t, 1, di(1, 0, 2))
+	c.Values(t, 1, di(1, 0, 2))
 	eventually(t, "the other is promoted", func() bool { return two.role() == 1 })
 	eventually(t, "it gets what the first didn't", func() bool { return slices.Equal(two.numbers(), []uint64{2}) })
 	three := begin(t, f1.address)
@@ -82,14 +82,14 @@ func TestMainStandbyNewerLinkOfTheSameNodeTakesOver(t *testing.T) {
 	if err := slow.StartDT(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	c.values(t, 1, di(1, 1, 1), di(1, 0, 2))
+	c.Values(t, 1, di(1, 1, 1), di(1, 0, 2))
 	eventually(t, "events on the older link", func() bool { return len(slow.numbers()) == 2 })
 	two := begin(t, f1.address)
 	eventually(t, "the older link is closed", func() bool { return slow.Err() != nil })
 	eventually(t, "what it had not acknowledged is sent again, in order", func() bool {
 		return slices.Equal(two.numbers(), []uint64{1, 2}) && two.role() == 1
 	})
-	if got := c.resource(groupA).Owner; got != "fep1" {
+	if got := c.Resource(groupA).Owner; got != "fep1" {
 		t.Errorf("owner is %q, want fep1 all along", got)
 	}
 }
@@ -97,9 +97,9 @@ func TestMainStandbyNewerLinkOfTheSameNodeTakesOver(t *testing.T) {
 // Both start at once: both are confirmed, and exactly one is main.
 func TestMainStandbyRace(t *testing.T) {
 	c, f1, f2 := pair(t, MainStandby, Uplink{RoleIOA: roleIOA})
-	c.setLatency(5 * time.Millisecond) // so that neither sees the other's claim before its own is decided
+	c.SetDelay(5 * time.Millisecond) // so that neither sees the other's claim before its own is decided
 	for range 20 {
-		eventually(t, "nobody owns the group", func() bool { return c.resource(groupA).Owner == "" })
+		eventually(t, "nobody owns the group", func() bool { return c.Resource(groupA).Owner == "" })
 		clients := []*centre{connect(t, f1.address, false), connect(t, f2.address, false)}
 		var wg sync.WaitGroup
 		for i, cl := range clients {
@@ -123,15 +123,15 @@ func TestMainStandbyRace(t *testing.T) {
 
 func TestDualActive(t *testing.T) {
 	c, f1, f2 := pair(t, DualActive, Uplink{RoleIOA: roleIOA})
-	c.values(t, 1, di(1, 1, 1))
+	c.Values(t, 1, di(1, 1, 1))
 	one, two := begin(t, f1.address), begin(t, f2.address)
-	c.values(t, 1, di(1, 0, 2))
+	c.Values(t, 1, di(1, 0, 2))
 	for _, cl := range []*centre{one, two} {
 		eventually(t, "both events on both", func() bool { return slices.Equal(cl.numbers(), []uint64{1, 2}) && cl.role() == 1 })
 	}
 	eventually(t, "each cursor is replicated", func() bool { return c.settled("fep1") && c.settled("fep2") })
 	two.Close()
-	c.values(t, 1, di(1, 1, 3))
+	c.Values(t, 1, di(1, 1, 3))
 	eventually(t, "the first goes on alone", func() bool { return slices.Equal(one.numbers(), []uint64{1, 2, 3}) })
 	two = begin(t, f2.address)
 	eventually(t, "the second goes on where it was", func() bool { return slices.Equal(two.numbers(), []uint64{3}) })
@@ -161,7 +161,7 @@ func TestSeveralGroupsOnAPortEachFromItsOwnCursor(t *testing.T) {
 		{Name: "a", Clients: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}},
 		{Name: "b", Clients: []netip.Prefix{netip.MustParsePrefix("127.0.0.2/32")}},
 	}})
-	c.values(t, 1, di(1, 1, 1))
+	c.Values(t, 1, di(1, 1, 1))
 	eventually(t, "fep1 listens", func() bool { return reachable(f1.address) })
 	var clients []*centre
 	for _, local := range []string{"127.0.0.1", "127.0.0.2"} {
@@ -182,7 +182,7 @@ func TestSeveralGroupsOnAPortEachFromItsOwnCursor(t *testing.T) {
 	}
 	for i, cl := range clients {
 		eventually(t, "the event", func() bool { return slices.Equal(cl.numbers(), []uint64{1}) })
-		if got := c.resource("uplink/occ/" + string(rune('a'+i))).Owner; got != "fep1" {
+		if got := c.Resource("uplink/occ/" + string(rune('a'+i))).Owner; got != "fep1" {
 			t.Errorf("group %d has owner %q", i, got)
 		}
 	}
@@ -210,7 +210,7 @@ func TestBacklogOfOneGroupDoesNotDelayAnother(t *testing.T) {
 		for i := range items {
 			items[i] = di(1, 1, uint64(n+i))
 		}
-		c.values(t, 1, items...)
+		c.Values(t, 1, items...)
 	}
 	eventually(t, "the live group has all", func() bool { return len(live.numbers()) == backlog })
 	late, err := from(t, "127.0.0.2", f1.address)
@@ -221,7 +221,7 @@ func TestBacklogOfOneGroupDoesNotDelayAnother(t *testing.T) {
 		t.Fatal(err)
 	}
 	began := time.Now()
-	c.values(t, 1, di(2, 1, backlog))
+	c.Values(t, 1, di(2, 1, backlog))
 	eventually(t, "a live event at the live group", func() bool { return len(live.numbers()) == backlog+1 })
 	delay := time.Since(began)
 	eventually(t, "the whole backlog at the late one", func() bool { return len(late.numbers()) == backlog+1 })
@@ -232,21 +232,21 @@ func TestBacklogOfOneGroupDoesNotDelayAnother(t *testing.T) {
 }
 
 func TestOverflowIsCountedAndWhatIsLeftIsSent(t *testing.T) {
-	c := newCluster(t, fsmpb.Configure_EXCLUSIVE, "a")
+	c := startStation(t, fsmpb.Configure_EXCLUSIVE, "a")
 	cfg := &fsmpb.Configure{Digest: "small", Retain: 100, Nodes: configuration.Nodes, Rtus: configuration.Rtus,
 		Groups: []*fsmpb.Configure_Group{{Uplink: "occ", Group: "a", Mode: fsmpb.Configure_EXCLUSIVE}}}
-	c.must(t, "fep1", &fsmpb.Command{Op: &fsmpb.Command_Configure{Configure: cfg}})
+	c.Do(t, "fep1", &fsmpb.Command{Op: &fsmpb.Command_Configure{Configure: cfg}})
 	for n := range uint64(5000) {
-		c.values(t, 1, di(1, 1, n))
+		c.Values(t, 1, di(1, 1, n))
 	}
-	f1 := c.node(t, "fep1").start(t, Uplink{Mode: Exclusive})
+	f1 := c.start(t, "fep1", Uplink{Mode: Exclusive})
 	one := begin(t, f1.address)
 	eventually(t, "the newest event", func() bool {
 		got := one.numbers()
 		return len(got) >= 50 && got[len(got)-1] == 4999
 	})
 	var g fsm.Group
-	c.view(func(s *fsm.State) { g, _ = s.Group(groupA) })
+	c.View(func(s *fsm.State) { g, _ = s.Group(groupA) })
 	if got := f1.Stats()[0].Groups[0].Dropped; got == 0 || g.Dropped == 0 {
 		t.Errorf("dropped events: the state says %d, the forwarder %d, want both to count", g.Dropped, got)
 	}

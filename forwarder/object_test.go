@@ -140,7 +140,7 @@ func TestEveryMeasuredValue(t *testing.T) {
 		// 7.2.6.5 VTI: -64 to 63 in seven bits.
 		{5, []byte{0x40}, 32, []byte{0x40}, 0}, {32, []byte{0x3f}, 5, []byte{0x3f}, 0},
 		{5, []byte{0x40}, 11, word(0xffc0), 0}, {5, []byte{0x3f}, 13, short(63), 0}, {5, []byte{2}, 9, word(0x7fff), ov},
-				{5, []byte{0x85}, 32, []byte{0x85}, 0}, {32, []byte{0xc0}, 5, []byte{0xc0}, 0}, {32, []byte{0xff}, 32, []byte{0xff}, 0}, // on its way
+		{5, []byte{0x85}, 32, []byte{0x85}, 0}, {32, []byte{0xc0}, 5, []byte{0xc0}, 0}, {32, []byte{0xff}, 32, []byte{0xff}, 0}, // on its way
 		{5, []byte{0x85}, 13, short(5), iv}, {32, []byte{0x85}, 35, word(5), iv},
 		{11, word(64), 5, []byte{0x3f}, ov}, {11, word(0xffbf), 5, []byte{0x40}, ov}, {11, word(17), 5, []byte{17}, 0},
 		{13, short(5.5), 5, nil, iv}, {9, word(0x4000), 32, nil, iv}, // no position

@@ -13,11 +13,11 @@ import (
 
 // Uplinks come, change and go, and the clients of the others stay connected: also those of one whose points change.
 func TestConfigureLeavesOthersAlone(t *testing.T) {
-	c := newCluster(t, fsmpb.Configure_MAIN_STANDBY, "a")
+	c := startStation(t, fsmpb.Configure_MAIN_STANDBY, "a")
 	u := Uplink{Name: "occ", CommonAddress: commonAddress, Mode: MainStandby, Listen: freeAddress(t), Groups: []Group{{Name: "a"}}, Points: points}
-	f := c.node(t, "fep1").start(t, u)
+	f := c.start(t, "fep1", u)
 	one := begin(t, f.address)
-	c.values(t, 1, di(1, 1, 1), ai(9, 5))
+	c.Values(t, 1, di(1, 1, 1), ai(9, 5))
 	eventually(t, "an event", func() bool { return slices.Equal(one.numbers(), []uint64{1}) })
 
 	configure := func(uplinks ...Uplink) {
@@ -28,7 +28,7 @@ func TestConfigureLeavesOthersAlone(t *testing.T) {
 				cfg.Groups = append(cfg.Groups, &fsmpb.Configure_Group{Uplink: u.Name, Group: g.Name, Mode: fsmpb.Configure_MAIN_STANDBY})
 			}
 		}
-		c.must(t, "fep1", &fsmpb.Command{Op: &fsmpb.Command_Configure{Configure: cfg}})
+		c.Do(t, "fep1", &fsmpb.Command{Op: &fsmpb.Command_Configure{Configure: cfg}})
 		if err := f.Configure(uplinks); err != nil {
 			t.Fatal(err)
 		}
@@ -48,8 +48,8 @@ func TestConfigureLeavesOthersAlone(t *testing.T) {
 	eventually(t, "the new analog's value", func() bool {
 		return slices.ContainsFunc(one.find(iec104.M_ME_NC_1, iec104.Spontaneous), func(o iec104.Object) bool { return o.Address == 299 && o.Value == 5 })
 	})
-	c.values(t, 1, di(1, 0, 2), di(2, 1, 3))
-	c.values(t, 2, di(1, 1, 4))
+	c.Values(t, 1, di(1, 0, 2), di(2, 1, 3))
+	c.Values(t, 2, di(1, 1, 4))
 	eventually(t, "events of the new table", func() bool { return slices.Equal(one.numbers(), []uint64{1, 2, 4}) })
 	if last := one.asdus()[len(one.asdus())-1]; last.Cause != iec104.Spontaneous {
 		t.Errorf("%v", last)

@@ -37,7 +37,7 @@ type schedule struct {
 	t       *testing.T
 	mode    Mode
 	random  *rand.Rand
-	c       *fakeCluster
+	c       station
 	feps    [2]*fep // nil: killed
 	address [2]string
 	clients []*tester
@@ -67,8 +67,8 @@ func newSchedule(t *testing.T, mode Mode, seed uint64) *schedule {
 	modes := map[Mode]fsmpb.Configure_Mode{
 		Exclusive: fsmpb.Configure_EXCLUSIVE, MainStandby: fsmpb.Configure_MAIN_STANDBY, DualActive: fsmpb.Configure_DUAL_ACTIVE,
 	}
-	s.c = newCluster(t, modes[mode], "a")
-	s.c.latency = time.Duration(s.random.IntN(3)) * time.Millisecond
+	s.c = startStation(t, modes[mode], "a")
+	s.c.SetDelay(time.Duration(s.random.IntN(3)) * time.Millisecond)
 	for i := range s.feps {
 		s.address[i] = freeAddress(t)
 		s.startNode(i)
@@ -79,24 +79,24 @@ func newSchedule(t *testing.T, mode Mode, seed uint64) *schedule {
 func id(node int) string { return fmt.Sprintf("fep%d", node+1) }
 
 func (s *schedule) startNode(i int) {
-	s.c.must(s.t, "wit", &fsmpb.Command{Op: &fsmpb.Command_NodeState{NodeState: &fsmpb.NodeState{Node: id(i), Alive: true, Lease: true}}})
-	s.feps[i] = s.c.node(s.t, id(i)).start(s.t, Uplink{Mode: s.mode, Listen: s.address[i], RoleIOA: roleIOA})
+	s.c.Do(s.t, "wit", &fsmpb.Command{Op: &fsmpb.Command_NodeState{NodeState: &fsmpb.NodeState{Node: id(i), Alive: true, Lease: true}}})
+	s.feps[i] = s.c.start(s.t, id(i), Uplink{Mode: s.mode, Listen: s.address[i], RoleIOA: roleIOA})
 }
 
 // killNode is SIGKILL, and what the leader does once the lease has ended. What was only in memory is lost.
 func (s *schedule) killNode(i int) {
-	s.feps[i].kill()
+	s.feps[i].Stop()
 	s.feps[i].stop()
 	s.feps[i] = nil
-	s.c.must(s.t, "wit", &fsmpb.Command{Op: &fsmpb.Command_NodeState{NodeState: &fsmpb.NodeState{Node: id(i)}}})
-	if r := s.c.resource(groupA); r.Owner == id(i) {
+	s.c.Do(s.t, "wit", &fsmpb.Command{Op: &fsmpb.Command_NodeState{NodeState: &fsmpb.NodeState{Node: id(i)}}})
+	if r := s.c.Resource(groupA); r.Owner == id(i) {
 		to := ""
 		for _, c := range s.c.clients() {
 			if c.Started && c.Node != id(i) {
 				to = c.Node
 			}
 		}
-		s.c.must(s.t, "wit", &fsmpb.Command{Op: &fsmpb.Command_Assign{Assign: &fsmpb.Assign{
+		s.c.Do(s.t, "wit", &fsmpb.Command{Op: &fsmpb.Command_Assign{Assign: &fsmpb.Assign{
 			Resource: groupA, ExpectEpoch: r.Epoch, Owner: to, Reason: "dead"}}})
 	}
 }
@@ -106,12 +106,12 @@ func (s *schedule) run() {
 		s.step()
 	}
 	// The faults end. A client as it should be gets everything.
-	s.c.setLeader(true)
+	s.c.SetLeader(true)
 	for i := range s.feps {
 		if s.feps[i] == nil {
 			s.startNode(i)
 		}
-		s.feps[i].setLease(nil)
+		s.feps[i].SetLease(true)
 	}
 	for _, c := range s.clients {
 		c.Close()
@@ -182,10 +182,10 @@ func (s *schedule) step() {
 			s.startNode(i)
 		}
 	case n < 84:
-		s.c.setLeader(s.random.IntN(2) == 0)
+		s.c.SetLeader(s.random.IntN(2) == 0)
 	case n < 88:
 		if f := s.feps[s.random.IntN(2)]; f != nil {
-			f.setLease([]error{nil, fmt.Errorf("cut off")}[s.random.IntN(2)])
+			f.SetLease(s.random.IntN(2) == 0)
 		}
 	case n < 91 && s.mode != DualActive:
 		s.move()
@@ -200,18 +200,18 @@ func (s *schedule) emit(n int) {
 		items[i] = di(uint32(1+s.random.IntN(2)), float64(s.emitted&1), s.emitted)
 		s.emitted++
 	}
-	s.c.values(s.t, 1, items...)
+	s.c.Values(s.t, 1, items...)
 }
 
 // move is an operator's order, if the group has an owner.
 func (s *schedule) move() {
-	r := s.c.resource(groupA)
+	r := s.c.Resource(groupA)
 	if r.Phase != fsm.Owned {
 		return
 	}
 	to := id(s.random.IntN(2))
 	if to != r.Owner && s.feps[0] != nil && s.feps[1] != nil {
-		s.c.apply("wit", &fsmpb.Command{Op: &fsmpb.Command_Move{Move: &fsmpb.Move{Resource: groupA, ExpectEpoch: r.Epoch, To: to, Reason: "operator"}}})
+		s.c.Apply("wit", &fsmpb.Command{Op: &fsmpb.Command_Move{Move: &fsmpb.Move{Resource: groupA, ExpectEpoch: r.Epoch, To: to, Reason: "operator"}}})
 	}
 }
 

@@ -13,15 +13,15 @@ import (
 )
 
 // served is a running uplink with a client, and values below.
-func served(t *testing.T, u Uplink) (*fakeCluster, *centre) {
+func served(t *testing.T, u Uplink) (station, *centre) {
 	t.Helper()
-	c := newCluster(t, fsmpb.Configure_EXCLUSIVE, "a")
+	c := startStation(t, fsmpb.Configure_EXCLUSIVE, "a")
 	counter := &fsmpb.Item{Kind: fsmpb.Kind_COUNTER, Point: 1, Type: 37, Value: 4711, Quality: 0x25, Time: tag(3), TimeMs: 3, Mode: fsmpb.Item_IMAGE}
 	double := di(3, 2, 2)
 	double.Type = uint32(iec104.M_DP_TB_1)
-	c.values(t, 1, di(1, 1, 1), double, ai(1, 12.5), counter)
+	c.Values(t, 1, di(1, 1, 1), double, ai(1, 12.5), counter)
 	u.Mode = Exclusive
-	return c, begin(t, c.node(t, "fep1").start(t, u).address)
+	return c, begin(t, c.start(t, "fep1", u).address)
 }
 
 // ask sends a system command and returns what comes until its termination, or until n ASDUs came.
@@ -131,7 +131,7 @@ func TestStationRows(t *testing.T) {
 func TestRow42FrozenCountersAreReadUntilTheNextFreeze(t *testing.T) {
 	c, cl := served(t, Uplink{})
 	count := func(v float64) {
-		c.values(t, 1, &fsmpb.Item{Kind: fsmpb.Kind_COUNTER, Point: 1, Type: 15, Value: v, Time: tag(1), TimeMs: 1, Mode: fsmpb.Item_IMAGE})
+		c.Values(t, 1, &fsmpb.Item{Kind: fsmpb.Kind_COUNTER, Point: 1, Type: 15, Value: v, Time: tag(1), TimeMs: 1, Mode: fsmpb.Item_IMAGE})
 	}
 	ask := func(q uint8) []string {
 		return outline(cl.ask(t, 0, iec104.Header{Type: iec104.C_CI_NA_1, Cause: act}, iec104.Object{Qualifier: q}))
@@ -150,7 +150,7 @@ func TestRow42FrozenCountersAreReadUntilTheNextFreeze(t *testing.T) {
 
 // Row 40: a deactivation ends an interrogation that is under way.
 func TestRow40DeactivationEndsTheInterrogation(t *testing.T) {
-	c := newCluster(t, fsmpb.Configure_EXCLUSIVE, "a")
+	c := startStation(t, fsmpb.Configure_EXCLUSIVE, "a")
 	f := newTestFeed(t, c, 12, points)
 	f.start(interrogation(t, f.table))
 	if _, ok := f.next(); !ok {
@@ -199,15 +199,15 @@ func TestTooManyInterrogationsAtATimeAreRefused(t *testing.T) {
 // Row 44: the confirmation goes after the queued time-tagged data; the time goes on where that's configured.
 func TestRow44ClockIsConfirmedAfterTheEventsOfTheOldTime(t *testing.T) {
 	var set []time.Time
-	c := newCluster(t, fsmpb.Configure_EXCLUSIVE, "a")
+	c := startStation(t, fsmpb.Configure_EXCLUSIVE, "a")
 	items := make([]*fsmpb.Item, 100)
 	for i := range items {
 		items[i] = di(1, 1, uint64(i))
 	}
 	for range 50 {
-		c.values(t, 1, items...)
+		c.Values(t, 1, items...)
 	}
-	f := c.node(t, "fep1").start(t, Uplink{Mode: Exclusive, SetClock: func(at time.Time) error {
+	f := c.start(t, "fep1", Uplink{Mode: Exclusive, SetClock: func(at time.Time) error {
 		set = append(set, at)
 		return nil
 	}})
@@ -235,7 +235,7 @@ func TestRow44ClockThatCanNotBeSetIsConfirmed(t *testing.T) {
 // Row 47: end of initialization comes first, once for each group and process.
 func TestRow47EndOfInitialization(t *testing.T) {
 	c, f1, _ := pair(t, Exclusive, Uplink{RoleIOA: roleIOA})
-	c.values(t, 1, di(1, 1, 1))
+	c.Values(t, 1, di(1, 1, 1))
 	one := begin(t, f1.address)
 	eventually(t, "the event", func() bool { return len(one.numbers()) == 1 })
 	got := one.asdus()
@@ -248,7 +248,7 @@ func TestRow47EndOfInitialization(t *testing.T) {
 	eventually(t, "its acknowledgement", func() bool { return f1.Stats()[0].Groups[0].Position > 0 && c.settled("") })
 	one.Close()
 	two := begin(t, f1.address)
-	c.values(t, 1, di(1, 0, 2))
+	c.Values(t, 1, di(1, 0, 2))
 	eventually(t, "the next event", func() bool { return slices.Contains(two.numbers(), 2) })
 	if got := two.find(iec104.M_EI_NA_1, iec104.Initialized); len(got) != 0 {
 		t.Error("end of initialization again, though nothing was restarted")
@@ -260,7 +260,7 @@ func TestRow57QualityAndTimeBitForBit(t *testing.T) {
 	c, cl := served(t, Uplink{})
 	item := di(1, 1, 0)
 	item.Quality, item.Time = 0xf0, 0xe2_8b_a7_94_bb_e9_33
-	c.values(t, 1, item)
+	c.Values(t, 1, item)
 	eventually(t, "the event", func() bool {
 		return slices.ContainsFunc(cl.find(iec104.M_SP_TB_1, iec104.Spontaneous), func(o iec104.Object) bool {
 			return o.Quality == 0xf0 && o.Time == iec104.CP56Time2a{0x33, 0xe9, 0xbb, 0x94, 0xa7, 0x8b, 0xe2}

@@ -8,18 +8,19 @@ import (
 
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
+	"github.com/fepha/fepha/replica/replicatest"
 )
 
 const benchRTUs = 50
 
 // timedNode notes how long the state was kept from changing.
 type timedNode struct {
-	*fakeNode
+	*replicatest.Node
 	longest atomic.Int64
 }
 
 func (n *timedNode) View(read func(*fsm.State)) {
-	n.fakeNode.View(func(s *fsm.State) {
+	n.Node.View(func(s *fsm.State) {
 		began := time.Now()
 		read(s)
 		if took := int64(time.Since(began)); took > n.longest.Load() {
@@ -29,27 +30,27 @@ func (n *timedNode) View(read func(*fsm.State)) {
 }
 
 // benchCluster has this many points, half of them DI, half AI, all of them fep1's.
-func benchCluster(b *testing.B, points int) *fakeCluster {
+func benchCluster(b *testing.B, points int) station {
 	b.Helper()
 	var rtus []uint32
 	for i := range benchRTUs {
 		rtus = append(rtus, uint32(i+1))
 	}
-	c := newCluster(b, rtus...)
+	c := startStation(b, rtus...)
 	for _, rtu := range rtus {
-		c.assign(b, rtu, "fep1")
+		c.Assign(b, fsm.RTUResource(rtu), "fep1")
 		c.update(b, rtu, points/benchRTUs, 0)
 	}
 	return c
 }
 
 // update changes points of an RTU.
-func (c *fakeCluster) update(b *testing.B, rtu uint32, points int, value float64) {
+func (c station) update(b *testing.B, rtu uint32, points int, value float64) {
 	items := make([]*fsmpb.Item, points)
 	for i := range items {
 		items[i] = item(fsmpb.Kind(1+i%2), uint32(i), value+float64(i))
 	}
-	c.values(b, rtu, items...)
+	c.Values(b, rtu, items...)
 }
 
 var benchServers = []struct {
@@ -68,7 +69,7 @@ func BenchmarkFull(b *testing.B) {
 		b.Run(s.name, func(b *testing.B) {
 			const points = 100_000
 			c := benchCluster(b, points)
-			n := &timedNode{fakeNode: c.nodes[0]}
+			n := &timedNode{Node: c.Node("fep1")}
 			best := time.Hour
 			for b.Loop() {
 				r := run(b, Config{Node: n, Mode: s.mode, Address: s.start(b)})
@@ -89,7 +90,7 @@ func BenchmarkUpdates(b *testing.B) {
 		b.Run(s.name, func(b *testing.B) {
 			const points, commit = 100_000, 100
 			c := benchCluster(b, points)
-			n := &timedNode{fakeNode: c.nodes[0]}
+			n := &timedNode{Node: c.Node("fep1")}
 			r := run(b, Config{Node: n, Mode: s.mode, Address: s.start(b)})
 			within(b, time.Minute, "the view is complete", func() bool { return r.Stats().Complete })
 			n.longest.Store(0)
@@ -104,7 +105,7 @@ func BenchmarkUpdates(b *testing.B) {
 						p := i/benchRTUs*commit + j
 						items[j] = item(fsmpb.Kind(1+p%2), uint32(p), value+float64(p))
 					}
-					c.values(b, uint32(1+i%benchRTUs), items...)
+					c.Values(b, uint32(1+i%benchRTUs), items...)
 				}
 				value++
 				within(b, time.Minute, "all is written", func() bool { return r.Stats().Written-written >= count })

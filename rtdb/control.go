@@ -8,6 +8,7 @@ import (
 
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
+	"github.com/fepha/fepha/replica"
 )
 
 // result is the word in ctl:res.
@@ -28,14 +29,6 @@ type answer struct {
 func refused(format string, args ...any) answer {
 	return answer{resultRefused, fmt.Sprintf(format, args...)}
 }
-
-const (
-	// expireTimeout is how long a control past its deadline is waited for: it was expired, and needs a commit.
-	expireTimeout = 5 * time.Second
-
-	// lookEvery is the least time between two looks at the state while a control is under way.
-	lookEvery = 5 * time.Millisecond
-)
 
 // handle brings a request to its end. again: it was delivered before. reserved: no other request for the point is under
 // way here.
@@ -99,26 +92,16 @@ func (r *request) admit(again bool) (answer, bool) {
 
 // operate submits a control and waits until it is done.
 func (in *intake) operate(ctx context.Context, submit *fsmpb.ControlSubmit, deadline time.Time) answer {
-	until, cancel := context.WithDeadline(ctx, deadline)
-	defer cancel()
-	c, err := in.submit(until, submit)
-	if err == nil && c.Stage != fsm.Done {
-		c, err = in.wait(until, submit.Id)
-	}
-	if err != nil && until.Err() != nil && ctx.Err() == nil {
-		// The state ends it, so that there is one answer even if the device's is on its way.
-		late, cancel := context.WithTimeout(ctx, expireTimeout)
-		defer cancel()
-		if c, err = in.expire(late, submit.Id); err != nil {
-			err = fmt.Errorf("no answer by the deadline: %w", err)
+	c, err := in.await(ctx, submit, deadline)
+	if no, ok := errors.AsType[*replica.RefusedError](err); ok {
+		if c, ok = in.control(submit.Id); !ok {
+			return refused("%s", no.Result.GetMessage())
 		}
+		err = nil
 	}
-	var no *notSubmittedError
 	switch {
 	case ctx.Err() != nil:
 		return answer{}
-	case errors.As(err, &no):
-		return refused("%s", no.reason)
 	case err != nil:
 		return answer{resultFailed, "outcome unknown: " + err.Error()}
 	case c.OK:
@@ -129,76 +112,20 @@ func (in *intake) operate(ctx context.Context, submit *fsmpb.ControlSubmit, dead
 	return answer{resultFailed, c.Reason}
 }
 
-// notSubmittedError: the state has refused a control, and does not remember it.
-type notSubmittedError struct{ reason string }
-
-func (e *notSubmittedError) Error() string { return e.reason }
-
-// errForgotten: a control was submitted, and the state doesn't remember it.
-var errForgotten = errors.New("the station does not remember it")
-
-// submit proposes a control and returns it as this node's state has it then.
-func (in *intake) submit(ctx context.Context, submit *fsmpb.ControlSubmit) (fsm.Control, error) {
-	node := in.p.cfg.Node
-	if c, ok := in.control(submit.Id); ok {
-		return c, nil
-	}
-	r, err := node.Propose(ctx, &fsmpb.Command{Op: &fsmpb.Command_ControlSubmit{ControlSubmit: submit}})
-	if err != nil {
-		return fsm.Control{}, err
-	}
-	if err := node.WaitApplied(ctx, r.Index); err != nil {
-		return fsm.Control{}, err
-	}
-	c, ok := in.control(submit.Id)
+func (in *intake) await(ctx context.Context, submit *fsmpb.ControlSubmit, deadline time.Time) (fsm.Control, error) {
+	until, cancel := context.WithDeadline(ctx, deadline)
+	defer cancel()
+	op, err := in.operator.Submit(until, submit)
 	switch {
-	case ok:
-		return c, nil
-	case r.Code == fsmpb.Result_OK || r.Code == fsmpb.Result_DUPLICATE:
-		return c, errForgotten
+	case err == nil:
+		return op.Wait(ctx, deadline, nil)
+	case until.Err() != nil && ctx.Err() == nil: // it may have been submitted all the same
+		return in.operator.Expire(ctx, submit.Id)
 	}
-	return c, &notSubmittedError{r.Message}
-}
-
-// expire ends a control for which no answer came.
-func (in *intake) expire(ctx context.Context, id string) (fsm.Control, error) {
-	r, err := in.p.cfg.Node.Propose(ctx, &fsmpb.Command{Op: &fsmpb.Command_ControlExpire{ControlExpire: &fsmpb.ControlExpire{Id: id}}})
-	if err != nil {
-		return fsm.Control{}, err
-	}
-	if err := in.p.cfg.Node.WaitApplied(ctx, r.Index); err != nil {
-		return fsm.Control{}, err
-	}
-	return in.wait(ctx, id)
+	return fsm.Control{}, err
 }
 
 func (in *intake) control(id string) (c fsm.Control, ok bool) {
 	in.p.cfg.Node.View(func(s *fsm.State) { c, ok = s.Control(id) })
 	return c, ok
-}
-
-// wait waits until a control is done.
-func (in *intake) wait(ctx context.Context, id string) (fsm.Control, error) {
-	pause := time.NewTicker(lookEvery)
-	defer pause.Stop()
-	for {
-		_, grown := in.p.cfg.Node.Applied()
-		c, ok := in.control(id)
-		switch {
-		case !ok:
-			return c, errForgotten
-		case c.Stage == fsm.Done:
-			return c, nil
-		}
-		select {
-		case <-grown:
-		case <-ctx.Done():
-			return c, ctx.Err()
-		}
-		select {
-		case <-pause.C:
-		case <-ctx.Done():
-			return c, ctx.Err()
-		}
-	}
 }

@@ -12,6 +12,8 @@ import (
 
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
+	"github.com/fepha/fepha/replica"
+	"github.com/fepha/fepha/replica/replicatest"
 )
 
 // devices executes the controls that a node's RTUs are asked for, as acquisition does, and counts what is sent.
@@ -27,27 +29,15 @@ type temper struct {
 	away   bool // nothing is taken on
 }
 
-func device(t testing.TB, c *fakeCluster, node string) *devices {
+func device(t testing.TB, c station, node string) *devices {
 	d := &devices{sent: map[string]int{}}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
-	var n *fakeNode
-	for _, x := range c.nodes {
-		if x.id == node {
-			n = x
-		}
-	}
+	n := c.Node(node)
 	go func() {
 		defer close(done)
-		for {
-			_, grown := n.Applied()
+		for range replica.Follow(ctx, n, replica.Pace{Most: 20 * time.Millisecond}) {
 			d.look(c, n)
-			select {
-			case <-grown:
-			case <-time.After(20 * time.Millisecond):
-			case <-ctx.Done():
-				return
-			}
 		}
 	}()
 	t.Cleanup(func() {
@@ -57,11 +47,11 @@ func device(t testing.TB, c *fakeCluster, node string) *devices {
 	return d
 }
 
-func (d *devices) look(c *fakeCluster, n *fakeNode) {
+func (d *devices) look(c station, n *replicatest.Node) {
 	var pending []fsm.Control
 	n.View(func(s *fsm.State) {
 		for _, u := range s.RTUs() {
-			if r, _ := s.Resource(fsm.RTUResource(u.Number)); r.Owner == n.id {
+			if r, _ := s.Resource(fsm.RTUResource(u.Number)); r.Owner == n.ID() {
 				pending = append(pending, s.PendingControls(u.Number)...)
 			}
 		}
@@ -73,8 +63,8 @@ func (d *devices) look(c *fakeCluster, n *fakeNode) {
 		if how.away || p.Stage != fsm.Submitted {
 			continue
 		}
-		epoch := c.owner(p.RTU).Epoch
-		r := c.apply(n.id, &fsmpb.Command{Op: &fsmpb.Command_ControlStart{ControlStart: &fsmpb.ControlStart{Id: p.ID, Epoch: epoch, Node: n.id}}})
+		epoch := c.Resource(fsm.RTUResource(p.RTU)).Epoch
+		r := c.Apply(n.ID(), &fsmpb.Command{Op: &fsmpb.Command_ControlStart{ControlStart: &fsmpb.ControlStart{Id: p.ID, Epoch: epoch, Node: n.ID()}}})
 		if r.Code != fsmpb.Result_OK {
 			continue
 		}
@@ -88,7 +78,7 @@ func (d *devices) look(c *fakeCluster, n *fakeNode) {
 		if how.refuse {
 			result.Reason = "refused by the device"
 		}
-		c.apply(n.id, &fsmpb.Command{Op: &fsmpb.Command_ControlResult{ControlResult: result}})
+		c.Apply(n.ID(), &fsmpb.Command{Op: &fsmpb.Command_ControlResult{ControlResult: result}})
 	}
 }
 
@@ -197,7 +187,7 @@ func TestRequests(t *testing.T) {
 			k := furnished(t)
 			d := device(t, k, "fep1")
 			d.set(c.temper)
-			r := run(t, Config{Node: k.nodes[0], Mode: PerNode, Address: s.addr, Describe: describeAll})
+			r := run(t, Config{Node: k.Node("fep1"), Mode: PerNode, Address: s.addr, Describe: describeAll})
 			look := s.client()
 			if c.in != 0 {
 				c.request["deadline"] = fmt.Sprint(time.Now().Add(c.in).UnixMilli())
@@ -227,16 +217,16 @@ func TestControlOfARequest(t *testing.T) {
 	s := startMini(t)
 	c := furnished(t)
 	device(t, c, "fep1")
-	run(t, Config{Node: c.nodes[0], Mode: PerNode, Address: s.addr, Describe: describeAll})
+	run(t, Config{Node: c.Node("fep1"), Mode: PerNode, Address: s.addr, Describe: describeAll})
 	look := s.client()
 	entry := ask(t, look, requestOf("wish 1", "kind", "ao", "val", "2.5", "select", "true"))
 	awaitAnswer(t, look, "wish 1")
-	x := c.control("redis-fep1-" + entry)
+	x := c.Control("redis-fep1-" + entry)
 	if x.Origin != "redis:wish 1" || x.Kind != fsm.AO || x.Value != 2.5 || x.Type != 50 || x.Category != "DO" || x.Phase != fsm.Execute ||
 		x.SelectID != "redis-fep1-"+entry+"-select" {
 		t.Errorf("%+v", x)
 	}
-	if sel := c.control(x.SelectID); sel.Phase != fsm.Select || !sel.Used {
+	if sel := c.Control(x.SelectID); sel.Phase != fsm.Select || !sel.Used {
 		t.Errorf("%+v", sel)
 	}
 }
@@ -248,17 +238,17 @@ func TestOneControlOfAPointAtATime(t *testing.T) {
 	c := furnished(t)
 	d := device(t, c, "fep1")
 	d.set(temper{silent: true})
-	run(t, Config{Node: c.nodes[0], Mode: PerNode, Address: s.addr, Describe: describeAll})
+	run(t, Config{Node: c.Node("fep1"), Mode: PerNode, Address: s.addr, Describe: describeAll})
 	look := s.client()
 	until := fmt.Sprint(time.Now().Add(5 * time.Second).UnixMilli())
-	c.setLeader(false) // so the state doesn't know the first yet when the second comes
+	c.SetLeader(false) // so the state doesn't know the first yet when the second comes
 	ask(t, look, requestOf("a", "deadline", until))
 	ask(t, look, requestOf("b", "deadline", until))
 	ask(t, look, requestOf("c", "deadline", until, "point", "2"))
 	if a := awaitAnswer(t, look, "b"); a["result"] != "refused" || !strings.Contains(a["reason"].(string), "another") {
 		t.Errorf("answer %v", a)
 	}
-	c.setLeader(true)
+	c.SetLeader(true)
 	for _, id := range []string{"a", "c"} {
 		if a := awaitAnswer(t, look, id); a["result"] != "failed" {
 			t.Errorf("%s: answer %v", id, a)
@@ -266,11 +256,11 @@ func TestOneControlOfAPointAtATime(t *testing.T) {
 	}
 
 	d.set(temper{})
-	c.must(t, "fep1", &fsmpb.Command{Op: &fsmpb.Command_ControlSubmit{ControlSubmit: &fsmpb.ControlSubmit{
+	c.Do(t, "fep1", &fsmpb.Command{Op: &fsmpb.Command_ControlSubmit{ControlSubmit: &fsmpb.ControlSubmit{
 		Id: "theirs", Origin: "uplink", Rtu: 1, Kind: fsmpb.Kind_DO, Point: 3, Type: 45, Value: 1, Phase: fsmpb.ControlSubmit_SELECT,
 		DeadlineMs: time.Now().Add(20 * time.Second).UnixMilli(),
 	}}})
-	eventually(t, "it is selected", func() bool { return c.control("theirs").Stage == fsm.Done })
+	eventually(t, "it is selected", func() bool { return c.Control("theirs").Stage == fsm.Done })
 	ask(t, look, requestOf("d", "point", "3"))
 	if a := awaitAnswer(t, look, "d"); a["result"] != "refused" || a["reason"] != "the point is selected by uplink" {
 		t.Errorf("answer %v", a)
@@ -287,7 +277,7 @@ func TestManyRequests(t *testing.T) {
 		for i := range n {
 			ask(t, look, requestOf(fmt.Sprint("r", i), "point", fmt.Sprint(i%90), "deadline", fmt.Sprint(time.Now().Add(50*time.Second).UnixMilli())))
 		}
-		run(t, Config{Node: c.nodes[0], Mode: PerNode, Address: s.addr, Describe: describeAll})
+		run(t, Config{Node: c.Node("fep1"), Mode: PerNode, Address: s.addr, Describe: describeAll})
 		ok := 0
 		for i := range n {
 			if awaitAnswer(t, look, fmt.Sprint("r", i))["result"] == "ok" {

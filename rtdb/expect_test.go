@@ -118,7 +118,7 @@ func difference(got, want content) string {
 }
 
 // shows waits until Redis shows the newest state.
-func (c *fakeCluster) shows(t testing.TB, client *redis.Client) {
+func (c station) shows(t testing.TB, client *redis.Client) {
 	t.Helper()
 	var diff string
 	defer func() {
@@ -128,9 +128,7 @@ func (c *fakeCluster) shows(t testing.TB, client *redis.Client) {
 	}()
 	eventually(t, "the view is that of the state", func() bool {
 		got := read(t, client)
-		c.mu.Lock()
-		want := expected(c.leader)
-		c.mu.Unlock()
+		want := c.expected()
 		diff = difference(got, want)
 		return diff == ""
 	})

@@ -12,11 +12,11 @@ import (
 )
 
 // commits applies events, and fails if they are kept waiting as long as Redis is.
-func commits(t *testing.T, c *fakeCluster, n int) {
+func commits(t *testing.T, c station, n int) {
 	t.Helper()
 	for i := range n {
 		began := time.Now()
-		c.values(t, 1, item(fsmpb.Kind_DI, uint32(i%100), float64(i)), item(fsmpb.Kind_AI, uint32(i%100), float64(i)))
+		c.Values(t, 1, item(fsmpb.Kind_DI, uint32(i%100), float64(i)), item(fsmpb.Kind_AI, uint32(i%100), float64(i)))
 		if took := time.Since(began); took > ioTimeout-500*time.Millisecond {
 			t.Fatalf("a commit took %v", took)
 		}
@@ -92,7 +92,7 @@ func TestOutages(t *testing.T) {
 			t.Parallel()
 			s := startRedis(t, c.args...)
 			k := furnished(t)
-			r := run(t, Config{Node: k.nodes[0], Mode: PerNode, Address: s.addr, Describe: describeAll})
+			r := run(t, Config{Node: k.Node("fep1"), Mode: PerNode, Address: s.addr, Describe: describeAll})
 			r.complete(t)
 			c.fail(t, s)
 			commits(t, k, 200)
@@ -131,7 +131,7 @@ func TestWrongPassword(t *testing.T) {
 	s := startRedis(t, "--requirepass", "right")
 	c := furnished(t)
 	file := passwordFile(t, "wrong-and-secret")
-	r := run(t, Config{Node: c.nodes[0], Mode: PerNode, Address: s.addr, PasswordFile: file, Describe: describeAll})
+	r := run(t, Config{Node: c.Node("fep1"), Mode: PerNode, Address: s.addr, PasswordFile: file, Describe: describeAll})
 	eventually(t, "it is noticed", func() bool { return strings.Contains(r.Stats().LastError, "WRONGPASS") })
 	time.Sleep(4 * retryFirst)
 	must(t, os.Remove(file))
@@ -157,7 +157,7 @@ func TestLossesNobodyTells(t *testing.T) {
 			t.Parallel()
 			s := startRedis(t)
 			c := furnished(t)
-			r := run(t, Config{Node: c.nodes[0], Mode: PerNode, Address: s.addr, Describe: describeAll})
+			r := run(t, Config{Node: c.Node("fep1"), Mode: PerNode, Address: s.addr, Describe: describeAll})
 			r.complete(t)
 			lose(t, s)
 			within(t, 20*time.Second, "everything is written again", func() bool { return r.Stats().Full == 2 && r.Stats().Complete })
@@ -179,7 +179,7 @@ func cut(t *testing.T, s *server) {
 func TestSlowServer(t *testing.T) {
 	s := startRedis(t)
 	c := furnished(t)
-	r := run(t, Config{Node: c.nodes[0], Mode: PerNode, Address: s.addr})
+	r := run(t, Config{Node: c.Node("fep1"), Mode: PerNode, Address: s.addr})
 	r.complete(t)
 	before := r.Stats().Written
 	must(t, s.client().Do(context.Background(), "client", "pause", ioTimeout.Milliseconds()/2, "all").Err())

@@ -16,32 +16,32 @@ import (
 func TestFormerOwnerIsKeptOut(t *testing.T) {
 	onBoth(t, func(t *testing.T, s *server) {
 		c := furnished(t)
-		c.assign(t, 3, "fep1")
+		c.Assign(t, fsm.RTUResource(3), "fep1")
 		look := s.client()
-		first := run(t, Config{Node: c.nodes[0], Mode: Shared, Address: s.addr})
-		second := run(t, Config{Node: c.nodes[1], Mode: Shared, Address: s.addr})
+		first := run(t, Config{Node: c.Node("fep1"), Mode: Shared, Address: s.addr})
+		second := run(t, Config{Node: c.Node("fep2"), Mode: Shared, Address: s.addr})
 		first.complete(t)
 		second.complete(t)
 		c.shows(t, look)
 
-		c.nodes[0].lag(true) // fep1 goes on to believe that RTU 1 is its own
-		c.assign(t, 1, "fep2")
-		c.values(t, 1, item(fsmpb.Kind_DI, 1, 1000))
+		c.Node("fep1").Lag(true) // fep1 goes on to believe that RTU 1 is its own
+		c.Assign(t, fsm.RTUResource(1), "fep2")
+		c.Values(t, 1, item(fsmpb.Kind_DI, 1, 1000))
 		c.links(t, 1, "fep2", fsmpb.LinkState_ACTIVE)
 		c.shows(t, look)
 		first.stop()
-		first = run(t, Config{Node: c.nodes[0], Mode: Shared, Address: s.addr})
+		first = run(t, Config{Node: c.Node("fep1"), Mode: Shared, Address: s.addr})
 		first.complete(t)
 		if first.Stats().Refused == 0 {
 			t.Error("nothing was refused")
 		}
-		if diff := difference(read(t, look), expected(c.leader)); diff != "" {
+		if diff := difference(read(t, look), c.expected()); diff != "" {
 			t.Errorf("the former owner has written:\n%s", diff)
 		}
 
-		c.nodes[0].lag(false)
-		c.assign(t, 1, "fep1")
-		c.values(t, 1, item(fsmpb.Kind_DI, 1, 2000))
+		c.Node("fep1").Lag(false)
+		c.Assign(t, fsm.RTUResource(1), "fep1")
+		c.Values(t, 1, item(fsmpb.Kind_DI, 1, 2000))
 		c.shows(t, look)
 		if first.log.count("level=ERROR")+second.log.count("level=ERROR") > 0 {
 			t.Errorf("log:\n%s%s", first.log, second.log)
@@ -55,20 +55,20 @@ func TestKeysOfAFormerLife(t *testing.T) {
 	t.Parallel()
 	s := startMini(t)
 	c := furnished(t)
-	c.assign(t, 2, "fep1")
-	c.assign(t, 3, "fep1")
+	c.Assign(t, fsm.RTUResource(2), "fep1")
+	c.Assign(t, fsm.RTUResource(3), "fep1")
 	ctx := context.Background()
 	look := s.client()
 	look.HSet(ctx, "useflag:rtu:1", "host", 2, "epoch", 99)
 	look.HSet(ctx, "vpt:100:1", "index", 1000, "val", 7)
-	r := run(t, Config{Node: c.nodes[0], Mode: Shared, Address: s.addr})
+	r := run(t, Config{Node: c.Node("fep1"), Mode: Shared, Address: s.addr})
 	r.complete(t)
 	within(t, 4*retryRefused, "it is told", func() bool { return r.log.count("newer owners") > 0 })
 	if n := look.Exists(ctx, "yx:1:1").Val(); n != 0 || look.HGet(ctx, "vpt:100:1", "val").Val() != "7" {
 		t.Error("written in spite of the newer owner")
 	}
 	look.Del(ctx, "useflag:rtu:1", "vpt:100:1")
-	within(t, 4*retryRefused, "the view is there", func() bool { return difference(read(t, look), expected(c.leader)) == "" })
+	within(t, 4*retryRefused, "the view is there", func() bool { return difference(read(t, look), c.expected()) == "" })
 	if n := r.log.count("level=ERROR"); n != 1 {
 		t.Errorf("%d errors in the log:\n%s", n, r.log)
 	}
@@ -78,14 +78,14 @@ func TestKeysOfAFormerLife(t *testing.T) {
 func TestRemovalFromASharedServer(t *testing.T) {
 	onBoth(t, func(t *testing.T, s *server) {
 		c := furnished(t)
-		c.assign(t, 3, "fep1")
+		c.Assign(t, fsm.RTUResource(3), "fep1")
 		look := s.client()
 		ctx := context.Background()
 		foreign := []string{"yx:9:1", "useflag:rtu:9", "vpt:900:1"}
 		for _, k := range append(foreign, "yx:1:777", "chan:2:9:9") {
 			look.HSet(ctx, k, "val", 5)
 		}
-		for _, n := range c.nodes {
+		for _, n := range c.feps() {
 			r := run(t, Config{Node: n, Mode: Shared, Address: s.addr})
 			r.complete(t)
 		}
@@ -98,11 +98,11 @@ func TestRemovalFromASharedServer(t *testing.T) {
 				}
 				delete(got, k)
 			}
-			return difference(got, expected(c.leader)) == ""
+			return difference(got, c.expected()) == ""
 		})
 
 		c.configure(t, "again", nil, 1, 2)
-		c.assign(t, 2, "fep1")
+		c.Assign(t, fsm.RTUResource(2), "fep1")
 		look.Del(ctx, foreign...)
 		c.shows(t, look)
 	})
@@ -116,13 +116,13 @@ func TestSharedServerNeverGoesBack(t *testing.T) {
 	ctx := context.Background()
 	rapid.Check(t, func(rt *rapid.T) {
 		s.mini.FlushAll()
-		c := newCluster(t, 1, 2, 3)
+		c := startStation(t, 1, 2, 3)
 		now := time.Unix(1_000_000_000, 0)
-		c.clock = func() time.Time { now = now.Add(time.Millisecond); return now }
+		c.SetClock(func() time.Time { now = now.Add(time.Millisecond); return now })
 		w := writer{client: look, fenced: true}
 		views := []*view{newView("fep1", true), newView("fep2", true)}
 		round := func(i, limit int) {
-			n := c.nodes[i]
+			n := c.feps()[i]
 			var records []record
 			n.View(func(s *fsm.State) { records = views[i].next(s, limit) })
 			refused, err := w.write(ctx, records, views[i].index)
@@ -155,7 +155,7 @@ func TestSharedServerNeverGoesBack(t *testing.T) {
 			i := rapid.IntRange(0, 1).Draw(rt, "node")
 			switch rapid.IntRange(0, 11).Draw(rt, "step") {
 			case 0, 1:
-				c.nodes[i].lag(!c.nodes[i].lags.Load())
+				c.feps()[i].Lag(!c.feps()[i].Lags())
 			case 2, 3, 4:
 				round(i, rapid.IntRange(2, 30).Draw(rt, "limit"))
 				check()
@@ -163,12 +163,12 @@ func TestSharedServerNeverGoesBack(t *testing.T) {
 				views[i].forget()
 			case 6:
 				rtu := rapid.Uint32Range(1, 3).Draw(rt, "rtu")
-				c.assign(t, rtu, rapid.SampledFrom([]string{"fep1", "fep2"}).Draw(rt, "owner"))
+				c.Assign(t, fsm.RTUResource(rtu), rapid.SampledFrom([]string{"fep1", "fep2"}).Draw(rt, "owner"))
 			case 7:
-				c.links(t, rapid.Uint32Range(1, 3).Draw(rt, "rtu"), c.nodes[i].id, fsmpb.LinkState(rapid.IntRange(0, 3).Draw(rt, "link")), fsmpb.LinkState_ACTIVE)
+				c.links(t, rapid.Uint32Range(1, 3).Draw(rt, "rtu"), c.feps()[i].ID(), fsmpb.LinkState(rapid.IntRange(0, 3).Draw(rt, "link")), fsmpb.LinkState_ACTIVE)
 			default:
 				rtu := rapid.Uint32Range(1, 3).Draw(rt, "rtu")
-				if c.owner(rtu).Owner == "" {
+				if c.Resource(fsm.RTUResource(rtu)).Owner == "" {
 					break
 				}
 				var items []*fsmpb.Item
@@ -176,21 +176,21 @@ func TestSharedServerNeverGoesBack(t *testing.T) {
 					tick++
 					items = append(items, item(fsmpb.Kind_AI, rapid.Uint32Range(0, 20).Draw(rt, "point"), tick))
 				}
-				c.values(t, rtu, items...)
+				c.Values(t, rtu, items...)
 			}
 		}
 		for rtu := range uint32(3) {
-			if c.owner(rtu+1).Owner == "" {
-				c.assign(t, rtu+1, "fep2")
+			if c.Resource(fsm.RTUResource(rtu+1)).Owner == "" {
+				c.Assign(t, fsm.RTUResource(rtu+1), "fep2")
 			}
 		}
 		for i := range views {
-			c.nodes[i].lag(false)
+			c.feps()[i].Lag(false)
 			for round(i, 50); views[i].more(); round(i, 50) {
 			}
 			check()
 		}
-		if diff := difference(before, expected(c.leader)); diff != "" {
+		if diff := difference(before, c.expected()); diff != "" {
 			rt.Fatal(diff)
 		}
 	})
@@ -200,16 +200,16 @@ func TestSharedServerNeverGoesBack(t *testing.T) {
 func TestOwnersInTurn(t *testing.T) {
 	onBoth(t, func(t *testing.T, s *server) {
 		c := furnished(t)
-		c.assign(t, 3, "fep1")
-		for _, n := range c.nodes {
+		c.Assign(t, fsm.RTUResource(3), "fep1")
+		for _, n := range c.feps() {
 			run(t, Config{Node: n, Mode: Shared, Address: s.addr}).complete(t)
 		}
 		for i := range 40 {
-			n := c.nodes[i%2]
-			n.lag(i%3 == 0)
-			c.assign(t, uint32(1+i%3), c.nodes[i/2%2].id)
-			c.values(t, uint32(1+i%3), item(fsmpb.Kind_DI, 7, float64(i)), item(fsmpb.Kind_AI, uint32(i), 1))
-			n.lag(false)
+			n := c.feps()[i%2]
+			n.Lag(i%3 == 0)
+			c.Assign(t, fsm.RTUResource(uint32(1+i%3)), c.feps()[i/2%2].ID())
+			c.Values(t, uint32(1+i%3), item(fsmpb.Kind_DI, 7, float64(i)), item(fsmpb.Kind_AI, uint32(i), 1))
+			n.Lag(false)
 		}
 		c.shows(t, s.client())
 	})

@@ -11,6 +11,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/fepha/fepha/fsm"
+	"github.com/fepha/fepha/replica"
 )
 
 // The streams, and the group in which the nodes read requests: an entry is delivered to one of them, and stays pending
@@ -35,9 +36,10 @@ const (
 
 // intake turns requests into controls.
 type intake struct {
-	p      *Publisher
-	prefix string // of the ids of controls
-	outage outage
+	p        *Publisher
+	operator *replica.Operator
+	prefix   string // of the ids of controls
+	outage   outage
 
 	room chan struct{} // holds something for each request under way
 	work sync.WaitGroup
@@ -54,13 +56,14 @@ func newIntake(p *Publisher) *intake {
 		prefix += p.cfg.Node.ID() + "-" // entries of two servers may have the same id
 	}
 	return &intake{
-		p: p, prefix: prefix, outage: outage{log: p.cfg.Log, what: "redis: requests in " + requestStream + " can't be read"},
+		p: p, operator: replica.NewOperator(p.cfg.Node), prefix: prefix, outage: outage{log: p.cfg.Log, what: "redis: requests in " + requestStream + " can't be read"},
 		room: make(chan struct{}, maxUnderWay), working: map[string]bool{}, busy: map[fsm.PointKey]bool{},
 	}
 }
 
 // run takes requests until ctx ends.
 func (in *intake) run(ctx context.Context) {
+	in.work.Go(func() { in.operator.Run(ctx) })
 	defer in.work.Wait()
 	well := time.Now()
 	for pause := retryFirst; ; pause = min(2*pause, retryMost) {

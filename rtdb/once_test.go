@@ -37,7 +37,7 @@ func TestRequestsLeftUnanswered(t *testing.T) {
 				ask(t, look, requestOf("late", "deadline", fmt.Sprint(time.Now().Add(-time.Hour).UnixMilli())))
 				ask(t, look, requestOf("wrong", "kind", "x"))
 				deliver(t, look, consumer)
-				run(t, Config{Node: c.nodes[0], Mode: Shared, Address: s.addr, Describe: describeAll})
+				run(t, Config{Node: c.Node("fep1"), Mode: Shared, Address: s.addr, Describe: describeAll})
 				for id, want := range map[string]string{"open": "ok", "late": "failed", "wrong": "refused"} {
 					if a := awaitAnswer(t, look, id); a["result"] != want {
 						t.Errorf("%s: answer %v, want %s", id, a, want)
@@ -57,17 +57,17 @@ func TestRestartWhileUnderWay(t *testing.T) {
 		c := furnished(t)
 		d := device(t, c, "fep1")
 		d.set(temper{away: true})
-		cfg := Config{Node: c.nodes[0], Mode: Shared, Address: s.addr, Describe: describeAll}
+		cfg := Config{Node: c.Node("fep1"), Mode: Shared, Address: s.addr, Describe: describeAll}
 		r := run(t, cfg)
 		look := s.client()
 		entry := ask(t, look, requestOf("x", "deadline", fmt.Sprint(time.Now().Add(50*time.Second).UnixMilli())))
-		eventually(t, "it is submitted", func() bool { return c.control("redis-"+entry).Stage == fsm.Submitted })
+		eventually(t, "it is submitted", func() bool { return c.Control("redis-"+entry).Stage == fsm.Submitted })
 		r.stop()
 		if a := answers(t, look, "x"); a != nil {
 			t.Errorf("answer %v", a)
 		}
 		d.set(temper{})
-		eventually(t, "the device is done", func() bool { return c.control("redis-"+entry).Stage == fsm.Done })
+		eventually(t, "the device is done", func() bool { return c.Control("redis-"+entry).Stage == fsm.Done })
 		run(t, cfg)
 		if a := awaitAnswer(t, look, "x"); a["result"] != "ok" {
 			t.Errorf("answer %v", a)
@@ -86,17 +86,17 @@ func TestRequestThatBothFollow(t *testing.T) {
 		d := device(t, c, "fep1")
 		d.set(temper{away: true})
 		look := s.client()
-		first := run(t, Config{Node: c.nodes[0], Mode: Shared, Address: s.addr, Describe: describeAll})
+		first := run(t, Config{Node: c.Node("fep1"), Mode: Shared, Address: s.addr, Describe: describeAll})
 		entry := ask(t, look, requestOf("x", "deadline", fmt.Sprint(time.Now().Add(50*time.Second).UnixMilli())))
 		eventually(t, "the first has taken it on", func() bool { return first.Stats().Requests.Taken == 1 })
 		must(t, look.XClaim(context.Background(), &redis.XClaimArgs{
 			Stream: requestStream, Group: requestGroup, Consumer: "fep2", Messages: []string{entry},
 		}).Err())
-		second := run(t, Config{Node: c.nodes[1], Mode: Shared, Address: s.addr, Describe: describeAll})
+		second := run(t, Config{Node: c.Node("fep2"), Mode: Shared, Address: s.addr, Describe: describeAll})
 		eventually(t, "so has the second", func() bool { return second.Stats().Requests.Taken == 1 })
 		d.set(temper{})
 		awaitAnswer(t, look, "x")
-		time.Sleep(20 * lookEvery)
+		time.Sleep(100 * time.Millisecond)
 		if n := len(answers(t, look, "x")); n != 1 || d.total(t) != 1 {
 			t.Errorf("%d answers, %d sent", n, d.total(t))
 		}
@@ -111,13 +111,13 @@ func TestAnswerThatCantBeGiven(t *testing.T) {
 	c := furnished(t)
 	d := device(t, c, "fep1")
 	d.set(temper{away: true})
-	run(t, Config{Node: c.nodes[0], Mode: Shared, Address: s.addr, Describe: describeAll})
+	run(t, Config{Node: c.Node("fep1"), Mode: Shared, Address: s.addr, Describe: describeAll})
 	look := s.client()
 	entry := ask(t, look, requestOf("x", "deadline", fmt.Sprint(time.Now().Add(50*time.Second).UnixMilli())))
-	eventually(t, "it is submitted", func() bool { return c.control("redis-"+entry).Stage == fsm.Submitted })
+	eventually(t, "it is submitted", func() bool { return c.Control("redis-"+entry).Stage == fsm.Submitted })
 	must(t, look.ConfigSet(ctx, "maxmemory", "1").Err())
 	d.set(temper{})
-	eventually(t, "the device is done", func() bool { return c.control("redis-"+entry).Stage == fsm.Done })
+	eventually(t, "the device is done", func() bool { return c.Control("redis-"+entry).Stage == fsm.Done })
 	time.Sleep(5 * retryFirst)
 	must(t, look.ConfigSet(ctx, "maxmemory", "0").Err())
 	if a := awaitAnswer(t, look, "x"); a["result"] != "ok" || d.total(t) != 1 {
@@ -133,7 +133,7 @@ func TestRequestsThatCantBeRead(t *testing.T) {
 	must(t, look.Set(context.Background(), requestStream, "", 0).Err())
 	c := furnished(t)
 	device(t, c, "fep1")
-	r := run(t, Config{Node: c.nodes[0], Mode: PerNode, Address: s.addr, Describe: describeAll})
+	r := run(t, Config{Node: c.Node("fep1"), Mode: PerNode, Address: s.addr, Describe: describeAll})
 	r.complete(t)
 	within(t, 4*intakeGrace, "it is told", func() bool { return r.log.count("can't be read") > 0 })
 	commits(t, c, 10)
@@ -154,8 +154,8 @@ func TestRequestWithoutLeader(t *testing.T) {
 	s := startMini(t)
 	c := furnished(t)
 	d := device(t, c, "fep1")
-	c.setLeader(false)
-	run(t, Config{Node: c.nodes[0], Mode: PerNode, Address: s.addr, Describe: describeAll})
+	c.SetLeader(false)
+	run(t, Config{Node: c.Node("fep1"), Mode: PerNode, Address: s.addr, Describe: describeAll})
 	look := s.client()
 	ask(t, look, requestOf("x", "deadline", fmt.Sprint(time.Now().Add(500*time.Millisecond).UnixMilli())))
 	a := awaitAnswer(t, look, "x")
@@ -164,7 +164,7 @@ func TestRequestWithoutLeader(t *testing.T) {
 	}
 	ask(t, look, requestOf("y"))
 	time.Sleep(20 * time.Millisecond)
-	c.setLeader(true)
+	c.SetLeader(true)
 	if a := awaitAnswer(t, look, "y"); a["result"] != "ok" {
 		t.Errorf("answer %v", a)
 	}
@@ -184,7 +184,7 @@ func TestRequestsAtMostOnce(t *testing.T) {
 			look := s.client()
 			var nodes [2]*running
 			start := func(i int) {
-				nodes[i] = run(t, Config{Node: c.nodes[i], Mode: Shared, Address: s.addr, Describe: describeAll})
+				nodes[i] = run(t, Config{Node: c.feps()[i], Mode: Shared, Address: s.addr, Describe: describeAll})
 			}
 			start(0)
 			start(1)
@@ -201,12 +201,12 @@ func TestRequestsAtMostOnce(t *testing.T) {
 				case 2:
 					cut(t, s)
 				case 3:
-					n := c.nodes[1] // not where the device is: it would start nothing
-					n.lag(!n.lags.Load())
+					n := c.Node("fep2") // not where the device is: it would start nothing
+					n.Lag(!n.Lags())
 				}
 				time.Sleep(time.Duration(random.IntN(10)) * time.Millisecond)
 			}
-			c.nodes[1].lag(false)
+			c.Node("fep2").Lag(false)
 			for id, entry := range entries {
 				a := awaitAnswer(t, look, id)
 				d.mu.Lock()

@@ -22,16 +22,16 @@ import (
 func newLogger(w io.Writer) *slog.Logger { return slog.New(slog.NewTextHandler(w, nil)) }
 
 // furnished is a cluster with something of each kind in its state.
-func furnished(t testing.TB) *fakeCluster {
-	c := newCluster(t, 1, 2, 3)
+func furnished(t testing.TB) station {
+	c := startStation(t, 1, 2, 3)
 	c.configure(t, "furnished", []*fsmpb.Configure_Virtual{
 		{Rtu: 100, Point: 1, Source: "channel:1:1"}, {Rtu: 100, Point: 2, Source: "rtu:2"}, {Rtu: 100, Point: 3, Source: "node:fep1"},
 	}, 1, 2, 3)
-	c.assign(t, 1, "fep1")
-	c.assign(t, 2, "fep2")
+	c.Assign(t, fsm.RTUResource(1), "fep1")
+	c.Assign(t, fsm.RTUResource(2), "fep2")
 	for i := range uint32(50) {
-		c.values(t, 1, item(fsmpb.Kind_DI, i, float64(i)), item(fsmpb.Kind_AI, i, 0.5), item(fsmpb.Kind_COUNTER, i, 1e9))
-		c.values(t, 2, item(fsmpb.Kind_DI, i, 1))
+		c.Values(t, 1, item(fsmpb.Kind_DI, i, float64(i)), item(fsmpb.Kind_AI, i, 0.5), item(fsmpb.Kind_COUNTER, i, 1e9))
+		c.Values(t, 2, item(fsmpb.Kind_DI, i, 1))
 	}
 	c.links(t, 1, "fep1", fsmpb.LinkState_ACTIVE, fsmpb.LinkState_STANDBY)
 	c.links(t, 1, "fep2", fsmpb.LinkState_STANDBY)
@@ -49,7 +49,7 @@ func TestView(t *testing.T) {
 		}
 		look.HSet(ctx, "yx:foreign", "val", 5)
 		look.Set(ctx, "chan:foreign", 5, 0)
-		r := run(t, Config{Node: c.nodes[0], Mode: PerNode, Address: s.addr})
+		r := run(t, Config{Node: c.Node("fep1"), Mode: PerNode, Address: s.addr})
 		r.complete(t)
 		foreign := look.Del(ctx, "yx:foreign", "chan:foreign").Val()
 		if foreign != 2 {
@@ -60,14 +60,14 @@ func TestView(t *testing.T) {
 			t.Errorf("removed %d keys, want 7", n)
 		}
 
-		c.values(t, 1, item(fsmpb.Kind_DI, 3, 77), item(fsmpb.Kind_DI, 777, 1))
+		c.Values(t, 1, item(fsmpb.Kind_DI, 3, 77), item(fsmpb.Kind_DI, 777, 1))
 		c.links(t, 2, "fep2", fsmpb.LinkState_ACTIVE)
-		c.assign(t, 1, "fep2")
+		c.Assign(t, fsm.RTUResource(1), "fep2")
 		c.shows(t, look)
 		c.configure(t, "less", []*fsmpb.Configure_Virtual{{Rtu: 100, Point: 1, Source: "channel:1:2"}}, 1, 3)
 		c.shows(t, look)
 		c.configure(t, "more", nil, 1, 3, 4)
-		c.assign(t, 4, "fep1")
+		c.Assign(t, fsm.RTUResource(4), "fep1")
 		c.shows(t, look)
 
 		r.complete(t)
@@ -85,7 +85,7 @@ func TestView(t *testing.T) {
 func TestEmbedded(t *testing.T) {
 	c := furnished(t)
 	var addrs []string
-	for _, n := range c.nodes[:2] {
+	for _, n := range c.feps() {
 		r := run(t, Config{Node: n, Mode: Embedded})
 		r.complete(t)
 		c.shows(t, lookAt(t, r.Addr(), ""))
@@ -99,7 +99,7 @@ func TestEmbedded(t *testing.T) {
 func TestEmbeddedWithPassword(t *testing.T) {
 	c := furnished(t)
 	address := fmt.Sprintf("127.0.0.1:%d", freePort(t))
-	r := run(t, Config{Node: c.nodes[0], Mode: Embedded, Address: address, PasswordFile: passwordFile(t, "secret")})
+	r := run(t, Config{Node: c.Node("fep1"), Mode: Embedded, Address: address, PasswordFile: passwordFile(t, "secret")})
 	r.complete(t)
 	if r.Addr() != address {
 		t.Errorf("listens on %s, want %s", r.Addr(), address)
@@ -108,7 +108,7 @@ func TestEmbeddedWithPassword(t *testing.T) {
 		t.Error("answers without password")
 	}
 	c.shows(t, lookAt(t, address, "secret"))
-	if _, err := New(Config{Node: c.nodes[0], Mode: Embedded, Address: address}); err == nil {
+	if _, err := New(Config{Node: c.Node("fep1"), Mode: Embedded, Address: address}); err == nil {
 		t.Error("two servers on one address")
 	}
 }
@@ -129,7 +129,7 @@ func TestOff(t *testing.T) {
 }
 
 func TestConfigIsChecked(t *testing.T) {
-	n := newCluster(t, 1).nodes[0]
+	n := startStation(t, 1).Node("fep1")
 	for _, c := range []struct {
 		cfg  Config
 		want string
@@ -158,18 +158,18 @@ func TestConfigIsChecked(t *testing.T) {
 func TestWaitsUntilTheNodeHasCaughtUp(t *testing.T) {
 	s := startMini(t)
 	c := furnished(t)
-	n := c.nodes[0]
-	n.fresh.Store(false)
-	n.lag(true)
-	c.values(t, 1, item(fsmpb.Kind_DI, 1, 99))
+	n := c.Node("fep1")
+	n.SetCaughtUp(false)
+	n.Lag(true)
+	c.Values(t, 1, item(fsmpb.Kind_DI, 1, 99))
 	s.mini.HSet("yx:1:1", "val", "99")
 	r := run(t, Config{Node: n, Mode: PerNode, Address: s.addr, Describe: describeAll})
 	time.Sleep(3 * catchUpEvery)
 	if got := s.mini.HGet("yx:1:1", "val"); got != "99" || s.mini.TotalConnectionCount() > 0 {
 		t.Errorf("val %s, %d connections before the node has caught up", got, s.mini.TotalConnectionCount())
 	}
-	n.lag(false)
-	n.fresh.Store(true)
+	n.Lag(false)
+	n.SetCaughtUp(true)
 	r.complete(t)
 	c.shows(t, s.client())
 }
@@ -182,7 +182,7 @@ func TestTLSAndUser(t *testing.T) {
 	c := furnished(t)
 	file := passwordFile(t, "first")
 	r := run(t, Config{
-		Node: c.nodes[0], Mode: PerNode, Address: s.addr, Username: "fepha", PasswordFile: file, TLS: certs.client, Describe: describeAll,
+		Node: c.Node("fep1"), Mode: PerNode, Address: s.addr, Username: "fepha", PasswordFile: file, TLS: certs.client, Describe: describeAll,
 	})
 	r.complete(t)
 	look := lookAtTLS(t, s.addr, "fepha", "first", certs)
@@ -209,7 +209,7 @@ func TestTLSAndUser(t *testing.T) {
 func TestMetrics(t *testing.T) {
 	s := startMini(t)
 	c := furnished(t)
-	r := run(t, Config{Node: c.nodes[0], Mode: PerNode, Address: s.addr})
+	r := run(t, Config{Node: c.Node("fep1"), Mode: PerNode, Address: s.addr})
 	r.complete(t)
 	registry := prometheus.NewPedanticRegistry()
 	registry.MustRegister(r)
@@ -242,7 +242,7 @@ func TestEndsWhileNobodyAnswers(t *testing.T) {
 	}
 	defer func() { _ = l.Close() }()
 	c := furnished(t)
-	r := run(t, Config{Node: c.nodes[0], Mode: PerNode, Address: l.Addr().String(), Describe: describeAll})
+	r := run(t, Config{Node: c.Node("fep1"), Mode: PerNode, Address: l.Addr().String(), Describe: describeAll})
 	conn, err := l.Accept()
 	if err != nil {
 		t.Fatal(err)

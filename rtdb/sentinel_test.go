@@ -11,6 +11,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
 )
 
@@ -52,16 +53,16 @@ func TestSentinel(t *testing.T) {
 	})
 
 	c := furnished(t)
-	c.assign(t, 2, "fep1")
-	c.assign(t, 3, "fep1")
+	c.Assign(t, fsm.RTUResource(2), "fep1")
+	c.Assign(t, fsm.RTUResource(3), "fep1")
 	r := run(t, Config{
-		Node: c.nodes[0], Mode: Shared, Sentinel: &Sentinel{Master: "fepha", Addresses: []string{"127.0.0.1:1", sentinel.addr}}, Describe: describeAll,
+		Node: c.Node("fep1"), Mode: Shared, Sentinel: &Sentinel{Master: "fepha", Addresses: []string{"127.0.0.1:1", sentinel.addr}}, Describe: describeAll,
 	})
 	r.complete(t)
 	c.shows(t, master.client())
 
 	master.stop()
-	c.values(t, 1, item(fsmpb.Kind_DI, 1, 123))
+	c.Values(t, 1, item(fsmpb.Kind_DI, 1, 123))
 	within(t, 40*time.Second, "the view is on the new master", func() bool { return r.Stats().Full == 2 && r.Stats().Complete })
 	c.shows(t, replica.client())
 	device(t, c, "fep1")

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/fepha/fepha/fsm"
+	"github.com/fepha/fepha/replica"
 )
 
 const (
@@ -47,27 +48,10 @@ func (p *Publisher) session(ctx context.Context) error {
 
 	s := &session{p: p, writer: writer{client: client, fenced: p.cfg.Mode == Shared, server: p.server}}
 	p.view.forget()
-	wake := time.NewTimer(0)
-	defer wake.Stop()
-	for ctx.Err() == nil {
-		now := time.Now()
-		_, grown := p.cfg.Node.Applied()
-		if err := s.round(ctx, now); err != nil {
-			return err
-		}
-		if p.view.more() || s.sweep.running {
-			continue
-		}
-		// Nothing more until the state grows, or the next beat.
-		wake.Reset(max(pace, time.Until(s.beatAt)))
-		select {
-		case <-ctx.Done():
-		case <-wake.C:
-		case <-grown:
-			wake.Reset(time.Until(now.Add(pace)))
-			select {
-			case <-ctx.Done():
-			case <-wake.C:
+	for range replica.Follow(ctx, p.cfg.Node, replica.Pace{Least: pace, Most: beat}) {
+		for more := true; more && ctx.Err() == nil; more = p.view.more() || s.sweep.running {
+			if err := s.round(ctx, time.Now()); err != nil {
+				return err
 			}
 		}
 	}

@@ -24,11 +24,11 @@ func (c content) write(records []record) {
 }
 
 // step does something at random to a cluster of RTUs 1 to 3. Values only grow, so that an old one shows.
-func step(t *rapid.T, tb testing.TB, c *fakeCluster, tick *float64) {
+func step(t *rapid.T, tb testing.TB, c station, tick *float64) {
 	rtu := rapid.Uint32Range(1, 3).Draw(t, "rtu")
 	switch rapid.IntRange(0, 12).Draw(t, "what") {
 	case 0:
-		c.assign(tb, rtu, rapid.SampledFrom([]string{"fep1", "fep2"}).Draw(t, "owner"))
+		c.Assign(tb, fsm.RTUResource(rtu), rapid.SampledFrom([]string{"fep1", "fep2"}).Draw(t, "owner"))
 	case 1, 2:
 		state := rapid.SampledFrom([]fsmpb.LinkState{fsmpb.LinkState_DOWN, fsmpb.LinkState_STANDBY, fsmpb.LinkState_ACTIVE})
 		c.links(tb, rtu, rapid.SampledFrom([]string{"fep1", "fep2"}).Draw(t, "node"), state.Draw(t, "1"), state.Draw(t, "2"), state.Draw(t, "3"))
@@ -44,7 +44,7 @@ func step(t *rapid.T, tb testing.TB, c *fakeCluster, tick *float64) {
 		rtus := []uint32{1, 2, 3}[:rapid.IntRange(2, 3).Draw(t, "rtus")]
 		c.configure(tb, fmt.Sprint(*tick), points, rtus...)
 	default:
-		if c.owner(rtu).Owner == "" {
+		if c.Resource(fsm.RTUResource(rtu)).Owner == "" {
 			return // or it isn't configured
 		}
 		var items []*fsmpb.Item
@@ -52,15 +52,15 @@ func step(t *rapid.T, tb testing.TB, c *fakeCluster, tick *float64) {
 			*tick++
 			items = append(items, item(fsmpb.Kind(rapid.IntRange(1, 3).Draw(t, "kind")), rapid.Uint32Range(0, 60).Draw(t, "point"), *tick))
 		}
-		c.values(tb, rtu, items...)
+		c.Values(tb, rtu, items...)
 	}
 }
 
 // Whatever happens, and however it is cut into batches, what a view hands out is what the state is, in the end.
 func TestViewFollowsTheState(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		c := newCluster(t, 1, 2, 3)
-		n := c.nodes[0]
+		c := startStation(t, 1, 2, 3)
+		n := c.Node("fep1")
 		v := newView("fep1", false)
 		got := content{}
 		next := func(limit int) {
@@ -86,7 +86,7 @@ func TestViewFollowsTheState(t *testing.T) {
 					v.forget()
 				}
 			default:
-				if c.owner(3).ID == "" {
+				if c.Resource(fsm.RTUResource(3)).ID == "" {
 					c.configure(t, fmt.Sprint("all", tick), nil, 1, 2, 3)
 				}
 				step(rt, t, c, &tick)
@@ -109,31 +109,31 @@ func TestViewFollowsTheState(t *testing.T) {
 
 // More changes than the state remembers: the view scans, and doesn't keep them.
 func TestViewCatchesUpByScanning(t *testing.T) {
-	c := newCluster(t, 1)
-	c.assign(t, 1, "fep1")
+	c := startStation(t, 1)
+	c.Assign(t, fsm.RTUResource(1), "fep1")
 	v := newView("fep1", false)
 	got := content{}
 	take := func(limit int) {
-		c.nodes[0].View(func(s *fsm.State) { got.write(v.next(s, limit)) })
+		c.Node("fep1").View(func(s *fsm.State) { got.write(v.next(s, limit)) })
 	}
 	items := make([]*fsmpb.Item, 70_000)
 	for i := range items {
 		items[i] = item(fsmpb.Kind_AI, uint32(i), 1)
 	}
-	c.values(t, 1, items...)
+	c.Values(t, 1, items...)
 	for take(1000); v.more(); take(1000) {
 	}
 	for i := range items {
 		items[i].Value++
 	}
-	c.values(t, 1, items...)
+	c.Values(t, 1, items...)
 	take(1000)
 	if len(v.changed) > 0 || len(v.scans) != 1 {
 		t.Errorf("%d changes and %d scans, want a scan", len(v.changed), len(v.scans))
 	}
 	for ; v.more(); take(1000) {
 	}
-	c.nodes[0].View(func(s *fsm.State) {
+	c.Node("fep1").View(func(s *fsm.State) {
 		if diff := difference(got, expected(s)); diff != "" {
 			t.Error(diff)
 		}
@@ -142,17 +142,17 @@ func TestViewCatchesUpByScanning(t *testing.T) {
 
 // Changes don't wait for a scan, nor a scan for changes.
 func TestViewSharesTheRoom(t *testing.T) {
-	c := newCluster(t, 1, 2)
-	c.assign(t, 1, "fep1")
-	c.assign(t, 2, "fep1")
+	c := startStation(t, 1, 2)
+	c.Assign(t, fsm.RTUResource(1), "fep1")
+	c.Assign(t, fsm.RTUResource(2), "fep1")
 	for i := range 1000 {
-		c.values(t, 1, item(fsmpb.Kind_AI, uint32(i), 1))
+		c.Values(t, 1, item(fsmpb.Kind_AI, uint32(i), 1))
 	}
 	v := newView("fep1", false)
-	n := c.nodes[0]
+	n := c.Node("fep1")
 	n.View(func(s *fsm.State) { v.next(s, 100) })
 	for i := range 500 {
-		c.values(t, 2, item(fsmpb.Kind_DI, uint32(i), 1))
+		c.Values(t, 2, item(fsmpb.Kind_DI, uint32(i), 1))
 	}
 	n.View(func(s *fsm.State) {
 		count := map[uint32]int{}
@@ -167,15 +167,15 @@ func TestViewSharesTheRoom(t *testing.T) {
 
 // In mode shared a node hands out what it owns, and virtual points.
 func TestViewOfAnOwner(t *testing.T) {
-	c := newCluster(t, 1, 2)
+	c := startStation(t, 1, 2)
 	c.configure(t, "virtual", []*fsmpb.Configure_Virtual{{Rtu: 100, Point: 1, Source: "rtu:1"}}, 1, 2)
-	c.assign(t, 1, "fep1")
-	c.assign(t, 2, "fep2")
-	c.values(t, 1, item(fsmpb.Kind_DI, 1, 1))
-	c.values(t, 2, item(fsmpb.Kind_DI, 1, 1))
+	c.Assign(t, fsm.RTUResource(1), "fep1")
+	c.Assign(t, fsm.RTUResource(2), "fep2")
+	c.Values(t, 1, item(fsmpb.Kind_DI, 1, 1))
+	c.Values(t, 2, item(fsmpb.Kind_DI, 1, 1))
 	v := newView("fep2", true)
 	keys := func() (all []string) {
-		c.nodes[1].View(func(s *fsm.State) {
+		c.Node("fep2").View(func(s *fsm.State) {
 			for _, r := range v.next(s, 100) {
 				all = append(all, r.String())
 			}
@@ -186,11 +186,11 @@ func TestViewOfAnOwner(t *testing.T) {
 	if got := fmt.Sprint(keys()); got != want {
 		t.Errorf("handed out %s, want %s", got, want)
 	}
-	c.values(t, 1, item(fsmpb.Kind_DI, 1, 2))
+	c.Values(t, 1, item(fsmpb.Kind_DI, 1, 2))
 	if got := keys(); len(got) > 0 {
 		t.Errorf("handed out %v of another's", got)
 	}
-	c.assign(t, 1, "fep2")
+	c.Assign(t, fsm.RTUResource(1), "fep2")
 	want = fmt.Sprint([]string{"useflag:rtu:1", "chan:1:1:1", "chan:1:2:1", "chan:1:2:2", "yx:1:1"})
 	if got := fmt.Sprint(keys()); got != want {
 		t.Errorf("after a move: handed out %s, want %s", got, want)

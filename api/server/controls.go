@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
+	"errors"
 	"math"
 	"net/http"
 	"slices"
@@ -13,6 +14,7 @@ import (
 	"github.com/fepha/fepha/api"
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
+	"github.com/fepha/fepha/replica"
 )
 
 // Limits of a control.
@@ -153,44 +155,20 @@ func stateOf(kind fsm.Kind, v float64, info PointInfo) string {
 // operate submits a control under a new id and waits until it is done.
 func (s *Server) operate(submit *fsmpb.ControlSubmit, deadline time.Time) (fsm.Control, error) {
 	submit.Id, submit.Alone = "api-"+rand.Text(), true
-	if err := s.propose(s.ctx, &fsmpb.Command{Op: &fsmpb.Command_ControlSubmit{ControlSubmit: submit}}); err != nil {
+	ctx, cancel := context.WithTimeout(s.ctx, api.ProposeTimeout)
+	defer cancel()
+	op, err := s.operator.Submit(ctx, submit)
+	if no, ok := errors.AsType[*replica.RefusedError](err); ok {
+		return fsm.Control{}, refused(no.Result)
+	}
+	if err != nil {
 		return fsm.Control{}, err
 	}
-	ctx, cancel := context.WithDeadline(s.ctx, deadline)
-	defer cancel()
-	c, err := s.waitControl(ctx, submit.Id)
-	if err == nil || s.ctx.Err() != nil {
-		return c, err
+	c, err := op.Wait(s.ctx, deadline, nil)
+	if errors.Is(err, replica.ErrForgotten) {
+		err = conflict("control %s: %v", submit.Id, err)
 	}
-	// The state ends it, so that there is one answer even if the device's is on its way.
-	ctx, cancel = context.WithTimeout(s.ctx, api.ExpireTimeout)
-	defer cancel()
-	expire := &fsmpb.Command{Op: &fsmpb.Command_ControlExpire{ControlExpire: &fsmpb.ControlExpire{Id: submit.Id}}}
-	if err := s.propose(ctx, expire); err != nil {
-		return c, err
-	}
-	return s.waitControl(ctx, submit.Id)
-}
-
-// waitControl waits until a control is done.
-func (s *Server) waitControl(ctx context.Context, id string) (fsm.Control, error) {
-	for {
-		_, grown := s.cfg.Node.Applied()
-		var c fsm.Control
-		var ok bool
-		s.cfg.Node.View(func(state *fsm.State) { c, ok = state.Control(id) })
-		switch {
-		case !ok:
-			return c, conflict("control %s is forgotten: its outcome is unknown", id)
-		case c.Stage == fsm.Done:
-			return c, nil
-		}
-		select {
-		case <-grown:
-		case <-ctx.Done():
-			return c, ctx.Err()
-		}
-	}
+	return c, err
 }
 
 func (s *Server) control(c fsm.Control) api.Control {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/fepha/fepha/api"
 	"github.com/fepha/fepha/fsm"
+	"github.com/fepha/fepha/replica"
 )
 
 func (s *Server) event(e *fsm.Event) api.Event {
@@ -110,32 +111,25 @@ func (s *Server) streamEvents(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	defer out.close()
-	for {
-		_, grown := s.cfg.Node.Applied()
-		events, scanned, more := s.scan(&filter, after, false, eventsAtOnce)
-		after = scanned
-		for i := range events {
-			if err := out.send(events[i].Seq, events[i]); err != nil {
-				return nil // the client is gone
+	spoke := time.Now()
+	for range replica.Follow(r.Context(), s.cfg.Node, replica.Pace{Most: streamSilence}) {
+		for more := true; more; {
+			var events []api.Event
+			events, after, more = s.scan(&filter, after, false, eventsAtOnce)
+			for i := range events {
+				spoke = time.Now()
+				if err := out.send(events[i].Seq, events[i]); err != nil {
+					return nil // the client is gone
+				}
 			}
 		}
-		if more {
-			continue
+		finish := out.flush
+		if time.Since(spoke) >= streamSilence {
+			spoke, finish = time.Now(), out.comment
 		}
-		if err := out.flush(); err != nil {
+		if err := finish(); err != nil {
 			return nil
 		}
-		silence := time.NewTimer(streamSilence)
-		select {
-		case <-r.Context().Done():
-			silence.Stop()
-			return nil
-		case <-grown:
-		case <-silence.C:
-			if err := out.comment(); err != nil {
-				return nil
-			}
-		}
-		silence.Stop()
 	}
+	return nil
 }

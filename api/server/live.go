@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/fepha/fepha/api"
+	"github.com/fepha/fepha/replica"
 )
 
 const (
@@ -135,10 +136,7 @@ func (s *Server) streamLive(w http.ResponseWriter, r *http.Request) error {
 	defer out.close()
 	var version uint64
 	spoke := time.Now()
-	pause := time.NewTimer(livePace)
-	defer pause.Stop()
-	for {
-		_, grown := s.cfg.Node.Applied()
+	for range replica.Follow(r.Context(), s.cfg.Node, replica.Pace{Least: livePace, Most: liveTick}) {
 		now := time.Now()
 		m, next, err := s.parts.changes(version, now)
 		if err != nil {
@@ -155,27 +153,6 @@ func (s *Server) streamLive(w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			return nil // the client is gone
 		}
-		if !s.pauseLive(r, grown, pause) {
-			return nil
-		}
 	}
-}
-
-// pauseLive waits for a livePace, and then until the state grows or a liveTick is over. It is false when the client is
-// gone.
-func (s *Server) pauseLive(r *http.Request, grown <-chan struct{}, timer *time.Timer) bool {
-	timer.Reset(livePace)
-	select {
-	case <-timer.C:
-	case <-r.Context().Done():
-		return false
-	}
-	timer.Reset(liveTick - livePace)
-	select {
-	case <-timer.C:
-	case <-grown:
-	case <-r.Context().Done():
-		return false
-	}
-	return true
+	return nil
 }

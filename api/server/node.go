@@ -5,21 +5,15 @@ import (
 	"io"
 
 	"github.com/fepha/fepha/api"
-	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
 	"github.com/fepha/fepha/replica"
 )
 
-// Node is what the API needs of the Raft node: methods of cluster.Node, whose
-// comments hold here too. It is an interface so that tests can do without
-// a group.
+// Node is what the API needs of the node: the state, and what it takes to
+// administer the group.
 type Node interface {
+	replica.Replica
 	Info() replica.Info
-
-	View(read func(s *fsm.State))
-	Applied() (index uint64, grown <-chan struct{})
-	Propose(ctx context.Context, command *fsmpb.Command) (replica.Result, error)
-	WaitApplied(ctx context.Context, index uint64) error
 
 	Transfer(ctx context.Context, to string) error
 	AddPeer(ctx context.Context, id, address string) error

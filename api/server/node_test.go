@@ -26,6 +26,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // fakeNode is a station in memory: whatever is proposed is committed at once,
 // unless a test says otherwise.
 type fakeNode struct {
+	replica.Replica
 	mu      sync.Mutex
 	state   *fsm.State
 	index   uint64

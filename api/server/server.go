@@ -14,6 +14,7 @@ import (
 
 	"github.com/fepha/fepha/api"
 	"github.com/fepha/fepha/fsm"
+	"github.com/fepha/fepha/replica"
 )
 
 // Config is what a Server works with.
@@ -64,14 +65,15 @@ const (
 
 // A Server serves one node's API.
 type Server struct {
-	cfg     Config
-	http    *http.Server
-	guard   guard
-	metrics http.Handler
-	streams chan struct{} // holds something for each that is open
-	parts   *liveParts
-	stop    context.CancelFunc
-	ctx     context.Context // ends when the server closes, so that streams end too
+	cfg      Config
+	operator *replica.Operator
+	http     *http.Server
+	guard    guard
+	metrics  http.Handler
+	streams  chan struct{} // holds something for each that is open
+	parts    *liveParts
+	stop     context.CancelFunc
+	ctx      context.Context // ends when the server closes, so that streams end too
 
 	handling sync.RWMutex // read-locked by each request, so that Close can wait for the last one
 }
@@ -93,7 +95,7 @@ func New(cfg Config) *Server {
 	if cfg.Links == nil {
 		cfg.Links = func(uint32) [][]string { return nil }
 	}
-	s := &Server{cfg: cfg, streams: make(chan struct{}, maxStreams)}
+	s := &Server{cfg: cfg, operator: replica.NewOperator(cfg.Node), streams: make(chan struct{}, maxStreams)}
 	s.guard.log = cfg.Log
 	s.metrics = s.newMetrics()
 	s.parts = newLiveParts(s.readParts)
@@ -119,6 +121,11 @@ func (s *Server) Serve(l net.Listener) error {
 	if err != nil {
 		return errors.Join(fmt.Errorf("api on %v: %w", l.Addr(), err), l.Close())
 	}
+	var operating sync.WaitGroup
+	defer operating.Wait()
+	ctx, cancel := context.WithCancel(s.ctx)
+	defer cancel()
+	operating.Go(func() { s.operator.Run(ctx) })
 	if err := s.http.Serve(secured); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("api on %v: %w", l.Addr(), err)
 	}

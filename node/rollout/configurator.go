@@ -94,8 +94,7 @@ func (c *Configurator) inForce() (digest string) {
 // Run takes up what was staged, when the state has it, until ctx ends.
 func (c *Configurator) Run(ctx context.Context) error {
 	var seen uint64
-	for {
-		_, grown := c.replica.Applied()
+	for range replica.Follow(ctx, c.replica, replica.Pace{}) {
 		var revision uint64
 		c.replica.View(func(s *fsm.State) { revision = s.Revisions().Config })
 		if revision != seen {
@@ -104,12 +103,8 @@ func (c *Configurator) Run(ctx context.Context) error {
 			c.takeUp()
 			c.mu.Unlock()
 		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-grown:
-		}
 	}
+	return nil
 }
 
 // takeUp runs what was staged if the state has it. c.mu is held.
