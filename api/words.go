@@ -3,6 +3,8 @@ package api
 import (
 	"fmt"
 	"strings"
+
+	"github.com/fepha/fepha/iec104"
 )
 
 // bitWord names a bit.
@@ -24,16 +26,18 @@ func words(octet uint8, bits ...bitWord) (words []string) {
 // and 7.2.6.9); "" for a good one.
 func QualityWords(typeID, quality uint8) string {
 	var list []string
-	switch typeID {
-	case 15, 16, 37: // the lower bits are the counter's sequence number
-		list = words(quality, bitWord{0x80, "invalid"}, bitWord{0x40, "adjusted"}, bitWord{0x20, "overflowed"})
+	t := iec104.TypeID(typeID)
+	switch t.Untimed() {
+	case iec104.M_IT_NA_1: // the lower bits are the counter's sequence number
+		list = words(quality, bitWord{iec104.IV, "invalid"}, bitWord{iec104.CA, "adjusted"}, bitWord{iec104.CY, "overflowed"})
 	default:
-		list = words(quality, bitWord{0x80, "invalid"}, bitWord{0x40, "not topical"}, bitWord{0x20, "substituted"}, bitWord{0x10, "blocked"})
-		switch typeID {
-		case 17, 18, 19, 38, 39, 40:
-			list = append(list, words(quality, bitWord{0x08, "elapsed time invalid"})...)
-		case 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 20, 32, 33, 34, 35, 36:
-			list = append(list, words(quality, bitWord{0x01, "overflow"})...)
+		list = words(quality, bitWord{iec104.IV, "invalid"}, bitWord{iec104.NT, "not topical"},
+			bitWord{iec104.SB, "substituted"}, bitWord{iec104.BL, "blocked"})
+		switch t.Untimed() {
+		case iec104.M_EP_TA_1, iec104.M_EP_TB_1, iec104.M_EP_TC_1, iec104.M_EP_TD_1, iec104.M_EP_TE_1, iec104.M_EP_TF_1:
+			list = append(list, words(quality, bitWord{iec104.EI, "elapsed time invalid"})...)
+		case iec104.M_ST_NA_1, iec104.M_BO_NA_1, iec104.M_ME_NA_1, iec104.M_ME_NB_1, iec104.M_ME_NC_1, iec104.M_PS_NA_1:
+			list = append(list, words(quality, bitWord{iec104.OV, "overflow"})...)
 		}
 	}
 	return strings.Join(list, ", ")
@@ -46,20 +50,20 @@ func ValueWords(typeID uint8, v Value, transient bool) string {
 		return ValueWords(typeID, v, false) + ", on its way"
 	}
 	var names []string
-	switch typeID {
-	case 1, 2, 30:
+	switch iec104.TypeID(typeID).Untimed() {
+	case iec104.M_SP_NA_1:
 		names = []string{StateOff, StateOn}
-	case 3, 4, 31:
+	case iec104.M_DP_NA_1:
 		names = []string{"in between", StateOff, StateOn, "indeterminate"}
-	case 17, 38:
+	case iec104.M_EP_TA_1, iec104.M_EP_TD_1:
 		names = []string{"indeterminate", StateOff, StateOn, "indeterminate"}
-	case 18, 39:
+	case iec104.M_EP_TB_1, iec104.M_EP_TE_1:
 		return someOf(words(uint8(v), bitWord{0x01, "general start"}, bitWord{0x02, "start L1"}, bitWord{0x04, "start L2"},
 			bitWord{0x08, "start L3"}, bitWord{0x10, "start of earth current"}, bitWord{0x20, "start in reverse direction"}))
-	case 19, 40:
+	case iec104.M_EP_TC_1, iec104.M_EP_TF_1:
 		return someOf(words(uint8(v), bitWord{0x01, "general command"}, bitWord{0x02, "command L1"}, bitWord{0x04, "command L2"},
 			bitWord{0x08, "command L3"}))
-	case 7, 8, 20, 33:
+	case iec104.M_BO_NA_1, iec104.M_PS_NA_1:
 		return fmt.Sprintf("0x%08x", uint32(v))
 	}
 	for i, name := range names {

@@ -9,6 +9,7 @@ import (
 	"time"
 	"unicode/utf16"
 
+	"github.com/fepha/fepha/fsm"
 	"golang.org/x/text/encoding/simplifiedchinese"
 )
 
@@ -31,8 +32,8 @@ func TestTablesAreReadAsSpreadsheetsExportThem(t *testing.T) {
 		"di,1,1,M_SP_TB_1,断路器 101,,,,,true,\n" +
 		"ai,1,101,,\"电压\nA 相, \"\"U\"\"\",0.5,0.25,-1,kV,,\n"
 	want := []Point{
-		{Name: "断路器 101", Number: 1, IOA: 1, Kind: KindDI, Type: 30, Invert: true, Event: true},
-		{Name: "电压\nA 相, \"U\"", Number: 1, IOA: 101, Kind: KindAI, Analog: &Analog{
+		{Name: "断路器 101", Number: 1, IOA: 1, Kind: fsm.DI, Type: 30, Invert: true, Event: true},
+		{Name: "电压\nA 相, \"U\"", Number: 1, IOA: 101, Kind: fsm.AI, Analog: &Analog{
 			Scale: 0.25, Offset: -1, Deadband: 0.5, Low: plain.Low, High: plain.High, Unit: "kV"}},
 	}
 	gb, err := simplifiedchinese.GB18030.NewEncoder().String(text)

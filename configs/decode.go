@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"time"
 	_ "time/tzdata" // a name must mean the same on every node, also on one without a zone database
+
+	"github.com/fepha/fepha/fsm"
 )
 
 // names are what nodes, uplinks and groups may be called: they are parts of keys, addresses and file names.
@@ -242,7 +244,7 @@ func (l *loader) uplink(o *object) Uplink {
 	u := Uplink{
 		Name:     o.name("name"),
 		Table:    l.path(o, "points"),
-		Mode:     enum(o, "mode", ModeMainStandby, ModeExclusive, ModeMainStandby, ModeDualActive),
+		Mode:     enum(o, "mode", fsm.MainStandby, fsm.Exclusive, fsm.MainStandby, fsm.DualActive),
 		Listen:   o.addresses("listen"),
 		Controls: o.bool("controls", false),
 		SetClock: o.bool("set_clock", false),

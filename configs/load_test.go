@@ -10,6 +10,8 @@ import (
 	"testing"
 	"testing/fstest"
 	"time"
+
+	"github.com/fepha/fepha/fsm"
 )
 
 // base is a right station that the tests damage.
@@ -108,7 +110,7 @@ func TestLoadFillsInDefaults(t *testing.T) {
 		t.Errorf("RTU: %+v", r)
 	}
 	u, _ := s.Uplink("occ")
-	if u.Mode != ModeMainStandby || u.Controls || u.SetClock || u.IEC104 != want {
+	if u.Mode != fsm.MainStandby || u.Controls || u.SetClock || u.IEC104 != want {
 		t.Errorf("uplink: %+v", u)
 	}
 	if n, ok := s.Node("wit"); !ok || n.Role != RoleWitness || n.Host != 3 {
@@ -136,7 +138,7 @@ func TestLoadReadsPoints(t *testing.T) {
 	if len(points) != 3 {
 		t.Fatalf("points: %+v", points)
 	}
-	if p := points[0]; p.Kind != KindDI || p.Type != 30 || !p.Event || p.Analog != nil || p.Name != "Breaker" {
+	if p := points[0]; p.Kind != fsm.DI || p.Type != 30 || !p.Event || p.Analog != nil || p.Name != "Breaker" {
 		t.Errorf("di: %+v", p)
 	}
 	if p := points[1]; p.Type != 0 || p.Event || p.Scaling().Scale != 0.1 || p.Scaling().Deadband != 0.5 || !p.Scaling().Percent || p.Scaling().Unit != "kV" {
@@ -146,7 +148,7 @@ func TestLoadReadsPoints(t *testing.T) {
 		t.Errorf("do: %+v", p)
 	}
 	up := s.Uplinks[0].Points
-	if len(up) != 4 || up[0].Name != "Breaker" || up[1].Name != "Up" || up[1].RTU != 900 || up[3].Kind != KindDO || up[3].Type != 45 {
+	if len(up) != 4 || up[0].Name != "Breaker" || up[1].Name != "Up" || up[1].RTU != 900 || up[3].Kind != fsm.DO || up[3].Type != 45 {
 		t.Errorf("uplink: %+v", up)
 	}
 	if v := s.VirtualPoints; len(v) != 1 || v[0].Source != (Source{Kind: SourceRTU, RTU: 1}) {

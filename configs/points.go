@@ -3,31 +3,10 @@ package configs
 import (
 	"fmt"
 	"math"
+
+	"github.com/fepha/fepha/fsm"
+	"github.com/fepha/fepha/iec104"
 )
-
-// Kind is what a point is.
-type Kind uint8
-
-const (
-	KindDI      Kind = 1 // digital, monitored: single or double point
-	KindAI      Kind = 2 // analog, monitored
-	KindCounter Kind = 3 // integrated total
-	KindDO      Kind = 4 // digital control
-	KindAO      Kind = 5 // set point
-)
-
-var kindNames = [...]string{KindDI: "di", KindAI: "ai", KindCounter: "counter", KindDO: "do", KindAO: "ao"}
-
-// String gives the kind as in the tables: di, ai, counter, do or ao.
-func (k Kind) String() string {
-	if k == 0 || int(k) >= len(kindNames) {
-		return fmt.Sprintf("kind %d", uint8(k))
-	}
-	return kindNames[k]
-}
-
-// IsControl tells whether points of this kind are operated, not monitored.
-func (k Kind) IsControl() bool { return k == KindDO || k == KindAO }
 
 // Category marks a control for the operator. All are executed as DO or AO are.
 type Category uint8
@@ -60,12 +39,12 @@ type Point struct {
 	Name     string
 	Number   uint32 // unique within the RTU and kind
 	IOA      uint32 // unique within the RTU
-	Kind     Kind
-	Type     TypeID   // 0: any type of the kind; never 0 for controls
-	Category Category // controls only
-	Invert   bool     // digital only
-	Event    bool     // a change is an event in the journal; always true for di
-	Analog   *Analog  // nil: scale 1, offset 0, no unit, deadband or range
+	Kind     fsm.Kind
+	Type     iec104.TypeID // 0: any type of the kind; never 0 for controls
+	Category Category      // controls only
+	Invert   bool          // digital only
+	Event    bool          // a change is an event in the journal; always true for di
+	Analog   *Analog       // nil: scale 1, offset 0, no unit, deadband or range
 }
 
 // Analog is how a value of a point in engineering units comes from the device's. Points with the same share one.
@@ -93,8 +72,8 @@ type UplinkPoint struct {
 	IOA    uint32
 	RTU    uint32 // an RTU's number, or that of a virtual RTU
 	Number uint32 // the point's number
-	Kind   Kind
-	Type   TypeID // never 0
+	Kind   fsm.Kind
+	Type   iec104.TypeID // never 0
 }
 
 // SourceKind is what a virtual point shows.

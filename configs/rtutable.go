@@ -7,6 +7,9 @@ import (
 	"slices"
 	"sort"
 	"strings"
+
+	"github.com/fepha/fepha/fsm"
+	"github.com/fepha/fepha/iec104"
 )
 
 // Columns of an RTU's table.
@@ -36,20 +39,20 @@ var rtuColumns = []column{
 }
 
 // rtuMeaning is for which kinds a column has a meaning, where it isn't all of them.
-var rtuMeaning = map[int][]Kind{
-	rtuDeadband: {KindAI},
-	rtuScale:    {KindAI, KindCounter, KindAO},
-	rtuOffset:   {KindAI, KindCounter, KindAO},
-	rtuLow:      {KindAI, KindAO},
-	rtuHigh:     {KindAI, KindAO},
-	rtuInvert:   {KindDI, KindDO},
-	rtuCategory: {KindDO, KindAO},
-	rtuEvent:    {KindDI, KindAI, KindCounter},
+var rtuMeaning = map[int][]fsm.Kind{
+	rtuDeadband: {fsm.AI},
+	rtuScale:    {fsm.AI, fsm.Counter, fsm.AO},
+	rtuOffset:   {fsm.AI, fsm.Counter, fsm.AO},
+	rtuLow:      {fsm.AI, fsm.AO},
+	rtuHigh:     {fsm.AI, fsm.AO},
+	rtuInvert:   {fsm.DI, fsm.DO},
+	rtuCategory: {fsm.DO, fsm.AO},
+	rtuEvent:    {fsm.DI, fsm.AI, fsm.Counter},
 }
 
 // pointKey is a point within an RTU.
 type pointKey struct {
-	kind   Kind
+	kind   fsm.Kind
 	number uint32
 }
 
@@ -79,7 +82,7 @@ func (l *loader) rtuTable(file string, data []byte, maxIOA uint32) []Point {
 			p.Category = r.category(rtuCategory, kind)
 		}
 		p.Invert = r.means(rtuInvert, kind) && r.bool(rtuInvert)
-		p.Event = r.means(rtuEvent, kind) && (r.bool(rtuEvent) || kind == KindDI)
+		p.Event = r.means(rtuEvent, kind) && (r.bool(rtuEvent) || kind == fsm.DI)
 		p.Analog = l.analog(r, kind)
 		points = append(points, p)
 	})
@@ -93,17 +96,17 @@ func (l *loader) rtuTable(file string, data []byte, maxIOA uint32) []Point {
 }
 
 // kind reads a point's kind.
-func (r *row) kind(column int) (Kind, bool) {
+func (r *row) kind(column int) (fsm.Kind, bool) {
 	text := strings.ToLower(r.text(column))
-	if k := slices.Index(kindNames[:], text); k > 0 {
-		return Kind(k), true
+	k, err := fsm.ParseKind(text)
+	if err != nil {
+		r.fail(column, quote(text)+" is unknown", "one of di, ai, counter, do, ao")
 	}
-	r.fail(column, quote(text)+" is unknown", "one of "+strings.Join(kindNames[1:], ", "))
-	return 0, false
+	return k, err == nil
 }
 
 // pointType reads a type; 0 where it's empty and may be, or wrong.
-func (r *row) pointType(column int, kind Kind, optional bool) TypeID {
+func (r *row) pointType(column int, kind fsm.Kind, optional bool) iec104.TypeID {
 	text := r.text(column)
 	if text == "" && optional {
 		return 0
@@ -120,7 +123,7 @@ func (r *row) pointType(column int, kind Kind, optional bool) TypeID {
 
 // means tells whether a column has a meaning for a kind. Where it has none, it's left empty or neutral: anything else is
 // likely a slipped row.
-func (r *row) means(column int, kind Kind) bool {
+func (r *row) means(column int, kind fsm.Kind) bool {
 	if slices.Contains(rtuMeaning[column], kind) {
 		return true
 	}
@@ -138,9 +141,9 @@ func (r *row) means(column int, kind Kind) bool {
 }
 
 // category reads what a control is for; by default, what its kind says.
-func (r *row) category(column int, kind Kind) Category {
+func (r *row) category(column int, kind fsm.Kind) Category {
 	own := CategoryDO
-	if kind == KindAO {
+	if kind == fsm.AO {
 		own = CategoryAO
 	}
 	text := strings.ToUpper(r.text(column))
@@ -156,7 +159,7 @@ func (r *row) category(column int, kind Kind) Category {
 }
 
 // analog reads how a value is scaled, and gives nil for a point without anything of that.
-func (l *loader) analog(r *row, kind Kind) *Analog {
+func (l *loader) analog(r *row, kind fsm.Kind) *Analog {
 	a := plain
 	a.Unit = r.text(rtuUnit)
 	if r.means(rtuScale, kind) {

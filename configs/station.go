@@ -3,6 +3,8 @@ package configs
 import (
 	"net/netip"
 	"time"
+
+	"github.com/fepha/fepha/fsm"
 )
 
 // Station is a whole, checked configuration. It's the same on every node.
@@ -196,22 +198,13 @@ type IEC104 struct {
 	IOASize int           `yaml:"ioa_size"` // 1 to 3 octets; default 3
 }
 
-// UplinkMode is how the clients of an uplink share it (DESIGN, section 6).
-type UplinkMode string
-
-const (
-	ModeExclusive   UplinkMode = "exclusive"
-	ModeMainStandby UplinkMode = "main-standby" // default
-	ModeDualActive  UplinkMode = "dual-active"
-)
-
 // Uplink is a 104s service for a control centre.
 type Uplink struct {
 	Name          string                    `yaml:"name"`
 	CommonAddress uint16                    `yaml:"common_address"`
 	Table         File                      `yaml:"points" json:"-"`
 	Points        []UplinkPoint             `yaml:"-" json:"-"` // by IOA; no point twice
-	Mode          UplinkMode                `yaml:"mode"`
+	Mode          fsm.Mode                  `yaml:"mode"`
 	Listen        map[string]netip.AddrPort `yaml:"listen,flow"` // by node id: one for each FEP; may be a wildcard
 	Groups        []Group                   `yaml:"groups"`
 	RoleIOA       uint32                    `yaml:"role_ioa,omitempty"`  // M_SP_TB_1: 1 main, 0 standby; 0: not told

@@ -6,6 +6,8 @@ import (
 	"math"
 	"slices"
 	"strings"
+
+	"github.com/fepha/fepha/fsm"
 )
 
 // Columns of an uplink's table.
@@ -78,7 +80,7 @@ func (l *loader) uplinkTable(file string, data []byte, u *Uplink) []UplinkPoint 
 // point looks a point up, and reports where there's none. It gives the row of the RTU's table, nil for a virtual point.
 func (l *loader) point(r *row, key stationKey) (name string, point *Point, exists bool) {
 	points, real := l.points[key.rtu]
-	if v, virtual := l.virtual[virtualKey{key.rtu, key.number}]; virtual && key.kind == KindDI {
+	if v, virtual := l.virtual[virtualKey{key.rtu, key.number}]; virtual && key.kind == fsm.DI {
 		return v, nil, true
 	}
 	switch {

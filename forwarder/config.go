@@ -10,30 +10,9 @@ import (
 	"time"
 
 	"github.com/fepha/fepha/fsm"
+	"github.com/fepha/fepha/fsm/fsmpb"
 	"github.com/fepha/fepha/iec104"
 )
-
-// Mode is how the clients of an uplink's group share it (DESIGN, section 6).
-type Mode uint8
-
-const (
-	Exclusive   Mode = iota + 1 // one link of the station; the other FEP does not even listen
-	MainStandby                 // a started link on each FEP; one is the main one and has the events
-	DualActive                  // a started link on each FEP, each with all events from its own cursor
-)
-
-// String gives exclusive, main-standby or dual-active.
-func (m Mode) String() string {
-	switch m {
-	case Exclusive:
-		return "exclusive"
-	case MainStandby:
-		return "main-standby"
-	case DualActive:
-		return "dual-active"
-	}
-	return fmt.Sprintf("mode(%d)", uint8(m))
-}
 
 // Config is what a forwarder needs to know. It must not be changed after New.
 type Config struct {
@@ -51,7 +30,7 @@ type Uplink struct {
 	Name          string // unique
 	Listen        string // host:port on this node; "": this node does not serve it
 	CommonAddress iec104.CommonAddress
-	Mode          Mode
+	Mode          fsm.Mode
 	Groups        []Group
 	Points        []Point
 	RoleIOA       uint32 // of the M_SP_TB_1 that tells the link's role, 1 main and 0 standby; 0: not told
@@ -137,8 +116,8 @@ func validate(uplinks []Uplink) error {
 			bad("uplink %q: the name is missing or taken", u.Name)
 		}
 		names[u.Name] = true
-		if u.Mode < Exclusive || u.Mode > DualActive {
-			bad("uplink %s: %s, expected exclusive, main-standby or dual-active", u.Name, u.Mode)
+		if u.Mode.Proto() == fsmpb.Configure_MODE_NONE {
+			bad("uplink %s: mode %q, expected exclusive, main-standby or dual-active", u.Name, u.Mode)
 		}
 		if u.CommonAddress == 0 || u.CommonAddress == iec104.BroadcastAddress {
 			bad("uplink %s: common address %d, expected 1 to 65534", u.Name, u.CommonAddress)

@@ -13,7 +13,7 @@ import (
 
 func TestNewRefusesBadConfigurations(t *testing.T) {
 	good := func() Uplink {
-		return Uplink{Name: "occ", CommonAddress: 100, Mode: Exclusive, Groups: []Group{{Name: "a"}}, RoleIOA: 60001,
+		return Uplink{Name: "occ", CommonAddress: 100, Mode: fsm.Exclusive, Groups: []Group{{Name: "a"}}, RoleIOA: 60001,
 			Points: []Point{{IOA: 1, RTU: 1, Kind: fsm.DI, Point: 1, Type: iec104.M_SP_TB_1}}}
 	}
 	for _, tt := range []struct {
@@ -25,7 +25,7 @@ func TestNewRefusesBadConfigurations(t *testing.T) {
 		{"no node", func(c *Config, u *Uplink) { c.Node = nil }, "no node"},
 		{"no name", func(c *Config, u *Uplink) { u.Name = "" }, `uplink ""`},
 		{"name taken", func(c *Config, u *Uplink) { c.Uplinks = append(c.Uplinks, *u) }, `uplink "occ": the name is missing or taken`},
-		{"no mode", func(c *Config, u *Uplink) { u.Mode = 0 }, "expected exclusive, main-standby or dual-active"},
+		{"no mode", func(c *Config, u *Uplink) { u.Mode = "" }, "expected exclusive, main-standby or dual-active"},
 		{"common address 0", func(c *Config, u *Uplink) { u.CommonAddress = 0 }, "common address 0, expected 1 to 65534"},
 		{"broadcast", func(c *Config, u *Uplink) { u.CommonAddress = 65535 }, "common address 65535"},
 		{"k", func(c *Config, u *Uplink) { u.IEC104.K = 1 << 20 }, "k is 1048576"},

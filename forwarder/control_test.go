@@ -112,7 +112,7 @@ func controls(t *testing.T, u Uplink) (station, *device, *centre, *fep) {
 	t.Helper()
 	c := startStation(t, fsmpb.Configure_EXCLUSIVE, "a")
 	d := c.device(t)
-	u.Mode, u.Controls = Exclusive, true
+	u.Mode, u.Controls = fsm.Exclusive, true
 	f := c.start(t, "fep1", u)
 	return c, d, begin(t, f.address), f
 }
@@ -270,7 +270,7 @@ func TestRow50ExecuteThatDiffersOrIsLate(t *testing.T) {
 func TestRow51SelectionStaysWithItsLink(t *testing.T) {
 	c := startStation(t, fsmpb.Configure_DUAL_ACTIVE, "a")
 	d := c.device(t)
-	u := Uplink{Mode: DualActive, Controls: true}
+	u := Uplink{Mode: fsm.DualActive, Controls: true}
 	one := begin(t, c.start(t, "fep1", u).address)
 	two := begin(t, c.start(t, "fep2", u).address)
 	h := iec104.Header{Type: iec104.C_SC_NA_1, Cause: act}
@@ -343,7 +343,7 @@ func TestRow53RefusedCommands(t *testing.T) {
 
 func TestControlsAreUnknownWhereTheyAreNotConfigured(t *testing.T) {
 	c := startStation(t, fsmpb.Configure_EXCLUSIVE, "a")
-	cl := begin(t, c.start(t, "fep1", Uplink{Mode: Exclusive}).address)
+	cl := begin(t, c.start(t, "fep1", Uplink{Mode: fsm.Exclusive}).address)
 	got := cl.raw(t, 1, iec104.Header{Type: iec104.C_SC_NA_1, Cause: act}, iec104.Object{Address: 401, Value: 1})
 	if got[0].Cause != iec104.UnknownType || !got[0].Negative {
 		t.Errorf("%+v, want unknown type", got[0].Header)

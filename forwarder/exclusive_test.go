@@ -30,11 +30,8 @@ func (c station) settled(slot string) bool {
 }
 
 // pair is both FEPs with the same uplink.
-func pair(t *testing.T, mode Mode, u Uplink) (c station, f1, f2 *fep) {
+func pair(t *testing.T, mode fsm.Mode, u Uplink) (c station, f1, f2 *fep) {
 	t.Helper()
-	modes := map[Mode]fsmpb.Configure_Mode{
-		Exclusive: fsmpb.Configure_EXCLUSIVE, MainStandby: fsmpb.Configure_MAIN_STANDBY, DualActive: fsmpb.Configure_DUAL_ACTIVE,
-	}
 	names := []string{"a"}
 	if u.Groups != nil {
 		names = names[:0]
@@ -42,13 +39,13 @@ func pair(t *testing.T, mode Mode, u Uplink) (c station, f1, f2 *fep) {
 			names = append(names, g.Name)
 		}
 	}
-	c = startStation(t, modes[mode], names...)
+	c = startStation(t, mode.Proto(), names...)
 	u.Mode = mode
 	return c, c.start(t, "fep1", u), c.start(t, "fep2", u)
 }
 
 func TestExclusiveStartIsAClaimAndEventsGoOnFromTheCursor(t *testing.T) {
-	c, f1, f2 := pair(t, Exclusive, Uplink{})
+	c, f1, f2 := pair(t, fsm.Exclusive, Uplink{})
 	for n := range uint64(10) {
 		c.Values(t, 1, di(1, float64(n%2), n))
 	}
@@ -69,7 +66,7 @@ func TestExclusiveStartIsAClaimAndEventsGoOnFromTheCursor(t *testing.T) {
 }
 
 func TestExclusiveStopReleasesTheGroup(t *testing.T) {
-	c, f1, f2 := pair(t, Exclusive, Uplink{})
+	c, f1, f2 := pair(t, fsm.Exclusive, Uplink{})
 	one := begin(t, f1.address)
 	if err := one.StopDT(t.Context()); err != nil {
 		t.Fatal(err)
@@ -83,7 +80,7 @@ func TestExclusiveStopReleasesTheGroup(t *testing.T) {
 
 // Two control centres, or one with two minds, start on both FEPs at once: the claim decides, each time.
 func TestExclusiveRaceForTheClaim(t *testing.T) {
-	c, f1, f2 := pair(t, Exclusive, Uplink{})
+	c, f1, f2 := pair(t, fsm.Exclusive, Uplink{})
 	c.SetDelay(5 * time.Millisecond) // so that neither sees the other's claim before its own is decided
 	for range 30 {
 		eventually(t, "both listen", func() bool {
@@ -113,7 +110,7 @@ func TestExclusiveRaceForTheClaim(t *testing.T) {
 }
 
 func TestExclusiveSecondConnectionIsClosedWhileTheFirstAnswers(t *testing.T) {
-	c, f1, _ := pair(t, Exclusive, Uplink{})
+	c, f1, _ := pair(t, fsm.Exclusive, Uplink{})
 	one := begin(t, f1.address)
 	second, err := net.Dial("tcp", f1.address)
 	if err != nil {
@@ -134,7 +131,7 @@ func isTimeout(err error) bool {
 }
 
 func TestExclusiveNewClientTakesOverFromADeadOne(t *testing.T) {
-	c, f1, _ := pair(t, Exclusive, Uplink{})
+	c, f1, _ := pair(t, fsm.Exclusive, Uplink{})
 	c.Values(t, 1, di(1, 1, 1))
 	eventually(t, "fep1 listens", func() bool { return reachable(f1.address) })
 	dead, err := net.Dial("tcp", f1.address) // answers nothing after STARTDT, as a host that lost power
@@ -155,7 +152,7 @@ func TestExclusiveNewClientTakesOverFromADeadOne(t *testing.T) {
 }
 
 func TestStartIsNotConfirmedWithoutACommit(t *testing.T) {
-	c, f1, _ := pair(t, Exclusive, Uplink{})
+	c, f1, _ := pair(t, fsm.Exclusive, Uplink{})
 	one := connect(t, f1.address, false)
 	c.SetLeader(false)
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
@@ -169,8 +166,8 @@ func TestStartIsNotConfirmedWithoutACommit(t *testing.T) {
 }
 
 func TestLinkIsSilentWithoutALease(t *testing.T) {
-	for _, mode := range []Mode{Exclusive, MainStandby, DualActive} {
-		t.Run(mode.String(), func(t *testing.T) {
+	for _, mode := range []fsm.Mode{fsm.Exclusive, fsm.MainStandby, fsm.DualActive} {
+		t.Run(string(mode), func(t *testing.T) {
 			c, f1, _ := pair(t, mode, Uplink{})
 			one := begin(t, f1.address)
 			f1.SetLease(false)
@@ -196,7 +193,7 @@ func TestLinkIsSilentWithoutALease(t *testing.T) {
 
 // The watchdog may be late, as when the machine stood still: what is written is checked against the tenure all the same.
 func TestNothingIsWrittenAfterTheTenureThoughTheWatchdogSleeps(t *testing.T) {
-	c, f1, _ := pair(t, Exclusive, Uplink{})
+	c, f1, _ := pair(t, fsm.Exclusive, Uplink{})
 	one := begin(t, f1.address)
 	f1.SetAsleep(true)
 	f1.SetLease(false)
@@ -210,7 +207,7 @@ func TestNothingIsWrittenAfterTheTenureThoughTheWatchdogSleeps(t *testing.T) {
 // A group that nobody owns must not seem to have a started client: the leader would give it to the node where that was,
 // and the control centre could not choose.
 func TestReleasedGroupHasNoStartedClient(t *testing.T) {
-	c, f1, f2 := pair(t, Exclusive, Uplink{})
+	c, f1, f2 := pair(t, fsm.Exclusive, Uplink{})
 	var wrong []fsm.Client
 	var mu sync.Mutex
 	c.OnCommit(func(s *fsm.State, _ *fsmpb.Command) {
@@ -243,7 +240,7 @@ func TestOwnershipOfAnEarlierProcessIsReleased(t *testing.T) {
 	c.Do(t, "fep1", &fsmpb.Command{Op: &fsmpb.Command_Claim{Claim: &fsmpb.Claim{Resource: groupA, Node: "fep1", Client: "x"}}})
 	c.Do(t, "fep1", &fsmpb.Command{Op: &fsmpb.Command_Clients{Clients: &fsmpb.Clients{Resource: groupA, Node: "fep1",
 		Clients: []*fsmpb.Clients_Client{{Address: "x", Started: true, Role: "main"}}}}})
-	c.start(t, "fep1", Uplink{Mode: Exclusive})
+	c.start(t, "fep1", Uplink{Mode: fsm.Exclusive})
 	eventually(t, "the group is released", func() bool { return c.Resource(groupA).Owner == "" })
 	eventually(t, "the client is gone", func() bool { return len(c.clients()) == 0 })
 }
@@ -257,7 +254,7 @@ func (c station) clients() (all []fsm.Client) {
 }
 
 func TestPlannedMoveClosesTheLinkAndOpensTheOtherNode(t *testing.T) {
-	c, f1, f2 := pair(t, Exclusive, Uplink{})
+	c, f1, f2 := pair(t, fsm.Exclusive, Uplink{})
 	one := begin(t, f1.address)
 	eventually(t, "fep2 does not listen", func() bool { return !reachable(f2.address) })
 	c.Do(t, "fep1", &fsmpb.Command{Op: &fsmpb.Command_Move{Move: &fsmpb.Move{
@@ -271,7 +268,7 @@ func TestPlannedMoveClosesTheLinkAndOpensTheOtherNode(t *testing.T) {
 }
 
 func TestStopGivesUpTheGroup(t *testing.T) {
-	c, f1, _ := pair(t, Exclusive, Uplink{})
+	c, f1, _ := pair(t, fsm.Exclusive, Uplink{})
 	c.Values(t, 1, di(1, 1, 1))
 	one := begin(t, f1.address)
 	eventually(t, "the event", func() bool { return len(one.numbers()) == 1 })
@@ -291,7 +288,7 @@ func TestStopGivesUpTheGroup(t *testing.T) {
 }
 
 func TestClientsAreTold(t *testing.T) {
-	c, f1, _ := pair(t, MainStandby, Uplink{})
+	c, f1, _ := pair(t, fsm.MainStandby, Uplink{})
 	held := connect(t, f1.address, false)
 	want := func(role string, started bool) func() bool {
 		return func() bool {

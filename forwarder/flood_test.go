@@ -8,13 +8,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/iec104"
 )
 
 // Connections in a flood, half-open clients and garbage disturb no live link.
 func TestFloodDisturbsNoLiveLink(t *testing.T) {
-	for _, mode := range []Mode{Exclusive, MainStandby, DualActive} {
-		t.Run(mode.String(), func(t *testing.T) {
+	for _, mode := range []fsm.Mode{fsm.Exclusive, fsm.MainStandby, fsm.DualActive} {
+		t.Run(string(mode), func(t *testing.T) {
 			c, f1, _ := pair(t, mode, Uplink{
 				Groups: []Group{
 					{Name: "a", Clients: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}},
@@ -23,7 +24,7 @@ func TestFloodDisturbsNoLiveLink(t *testing.T) {
 				Limits: iec104.Limits{Connections: 40},
 			})
 			live := begin(t, f1.address)
-			random := rand.New(rand.NewPCG(1, uint64(mode)))
+			random := rand.New(rand.NewPCG(1, uint64(len(mode))))
 			var conns []net.Conn
 			defer func() {
 				for _, conn := range conns {

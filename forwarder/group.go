@@ -56,7 +56,7 @@ func newGroup(u *uplink, name string) *group {
 		kicked: make(chan struct{}, 1), acked: make(chan struct{}, 1), turn: make(chan struct{}, 1),
 		links: map[*iec104.Session]*link{}, cursor: cursor{window: u.config.K},
 	}
-	if u.cfg.Mode == DualActive {
+	if u.cfg.Mode == fsm.DualActive {
 		g.slot = u.node.ID()
 	}
 	return g
@@ -102,7 +102,7 @@ func (g *group) allowConnect(s *iec104.Session) error {
 	if err := g.checkLease(); err != nil {
 		return err
 	}
-	if g.u.cfg.Mode == Exclusive {
+	if g.u.cfg.Mode == fsm.Exclusive {
 		r, ok := g.declared()
 		switch {
 		case !ok:
@@ -164,14 +164,14 @@ func (g *group) allowStart(ctx context.Context, s *iec104.Session) error {
 	case <-ctx.Done():
 		return g.fail(ctx.Err())
 	}
-	if g.u.cfg.Mode == DualActive {
+	if g.u.cfg.Mode == fsm.DualActive {
 		return g.admit(l, main, nil)
 	}
-	if g.u.cfg.Mode == Exclusive && g.taken() {
+	if g.u.cfg.Mode == fsm.Exclusive && g.taken() {
 		return g.fail(ErrTaken)
 	}
 	t, err := g.claim(ctx, l)
-	if g.u.cfg.Mode == MainStandby && errors.Is(err, ErrOwnedElsewhere) {
+	if g.u.cfg.Mode == fsm.MainStandby && errors.Is(err, ErrOwnedElsewhere) {
 		return g.admit(l, standby, nil)
 	}
 	if err != nil {
@@ -217,7 +217,7 @@ func (g *group) source(s *iec104.Session) iec104.Source {
 	if r == main {
 		f.begin(g.resume())
 	}
-	if g.u.cfg.Mode == Exclusive {
+	if g.u.cfg.Mode == fsm.Exclusive {
 		for _, other := range g.links {
 			if other != l {
 				other.session.Abort(g.fail(ErrTaken))

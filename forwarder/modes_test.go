@@ -28,7 +28,7 @@ func (c *centre) role() float64 {
 }
 
 func TestMainStandby(t *testing.T) {
-	c, f1, f2 := pair(t, MainStandby, Uplink{RoleIOA: roleIOA, Controls: true})
+	c, f1, f2 := pair(t, fsm.MainStandby, Uplink{RoleIOA: roleIOA, Controls: true})
 	one, two := begin(t, f1.address), begin(t, f2.address)
 	eventually(t, "roles 1 and 0", func() bool { return one.role() == 1 && two.role() == 0 })
 
@@ -61,7 +61,7 @@ func TestMainStandby(t *testing.T) {
 }
 
 func TestMainStandbyLostMainLinkPromotesTheOther(t *testing.T) {
-	c, f1, f2 := pair(t, MainStandby, Uplink{RoleIOA: roleIOA})
+	c, f1, f2 := pair(t, fsm.MainStandby, Uplink{RoleIOA: roleIOA})
 	one, two := begin(t, f1.address), begin(t, f2.address)
 	eventually(t, "roles 1 and 0", func() bool { return one.role() == 1 && two.role() == 0 })
 	c.Values(t, 1, di(1, 1, 1))
@@ -77,7 +77,7 @@ func TestMainStandbyLostMainLinkPromotesTheOther(t *testing.T) {
 }
 
 func TestMainStandbyNewerLinkOfTheSameNodeTakesOver(t *testing.T) {
-	c, f1, _ := pair(t, MainStandby, Uplink{RoleIOA: roleIOA})
+	c, f1, _ := pair(t, fsm.MainStandby, Uplink{RoleIOA: roleIOA})
 	slow := connect(t, f1.address, true) // acknowledges nothing
 	if err := slow.StartDT(t.Context()); err != nil {
 		t.Fatal(err)
@@ -96,7 +96,7 @@ func TestMainStandbyNewerLinkOfTheSameNodeTakesOver(t *testing.T) {
 
 // Both start at once: both are confirmed, and exactly one is main.
 func TestMainStandbyRace(t *testing.T) {
-	c, f1, f2 := pair(t, MainStandby, Uplink{RoleIOA: roleIOA})
+	c, f1, f2 := pair(t, fsm.MainStandby, Uplink{RoleIOA: roleIOA})
 	c.SetDelay(5 * time.Millisecond) // so that neither sees the other's claim before its own is decided
 	for range 20 {
 		eventually(t, "nobody owns the group", func() bool { return c.Resource(groupA).Owner == "" })
@@ -122,7 +122,7 @@ func TestMainStandbyRace(t *testing.T) {
 }
 
 func TestDualActive(t *testing.T) {
-	c, f1, f2 := pair(t, DualActive, Uplink{RoleIOA: roleIOA})
+	c, f1, f2 := pair(t, fsm.DualActive, Uplink{RoleIOA: roleIOA})
 	c.Values(t, 1, di(1, 1, 1))
 	one, two := begin(t, f1.address), begin(t, f2.address)
 	c.Values(t, 1, di(1, 0, 2))
@@ -157,7 +157,7 @@ func from(t testing.TB, local, address string) (*centre, error) {
 }
 
 func TestSeveralGroupsOnAPortEachFromItsOwnCursor(t *testing.T) {
-	c, f1, _ := pair(t, Exclusive, Uplink{Groups: []Group{
+	c, f1, _ := pair(t, fsm.Exclusive, Uplink{Groups: []Group{
 		{Name: "a", Clients: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}},
 		{Name: "b", Clients: []netip.Prefix{netip.MustParsePrefix("127.0.0.2/32")}},
 	}})
@@ -199,7 +199,7 @@ func TestSeveralGroupsOnAPortEachFromItsOwnCursor(t *testing.T) {
 
 // A group that was away gets its backlog while the others' live events go on.
 func TestBacklogOfOneGroupDoesNotDelayAnother(t *testing.T) {
-	c, f1, _ := pair(t, DualActive, Uplink{Groups: []Group{
+	c, f1, _ := pair(t, fsm.DualActive, Uplink{Groups: []Group{
 		{Name: "a", Clients: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}},
 		{Name: "b", Clients: []netip.Prefix{netip.MustParsePrefix("127.0.0.2/32")}},
 	}})
@@ -239,7 +239,7 @@ func TestOverflowIsCountedAndWhatIsLeftIsSent(t *testing.T) {
 	for n := range uint64(5000) {
 		c.Values(t, 1, di(1, 1, n))
 	}
-	f1 := c.start(t, "fep1", Uplink{Mode: Exclusive})
+	f1 := c.start(t, "fep1", Uplink{Mode: fsm.Exclusive})
 	one := begin(t, f1.address)
 	eventually(t, "the newest event", func() bool {
 		got := one.numbers()

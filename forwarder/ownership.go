@@ -79,7 +79,7 @@ type owner struct {
 // look brings the group's ownership and its links together, and returns after how long to look again; 0: when kicked.
 func (g *group) look(ctx context.Context, o *owner) time.Duration {
 	r, ok := g.declared()
-	if !ok || g.u.cfg.Mode == DualActive {
+	if !ok || g.u.cfg.Mode == fsm.DualActive {
 		return 0
 	}
 	if !o.started {
@@ -105,13 +105,13 @@ func (g *group) look(ctx context.Context, o *owner) time.Duration {
 		return 0
 	case mine && r.Phase == fsm.Owned && live == nil:
 		keep := adoptTime - g.now().Sub(o.since)
-		if g.u.cfg.Mode == Exclusive && r.Epoch != o.first && !claimed && keep > 0 {
+		if g.u.cfg.Mode == fsm.Exclusive && r.Epoch != o.first && !claimed && keep > 0 {
 			return keep
 		}
 		return g.release(ctx, r, g.successor(), "no link")
 	case mine && r.Phase == fsm.Owned && !live.isMain(), r.Phase == fsm.Unowned && live != nil && !live.isMain():
 		return g.promote(ctx, live)
-	case r.Phase != fsm.Unowned && !mine && g.u.cfg.Mode == Exclusive:
+	case r.Phase != fsm.Unowned && !mine && g.u.cfg.Mode == fsm.Exclusive:
 		g.abortAll(fmt.Errorf("%s: %w: %s", g.resource, ErrOwnedElsewhere, r.Owner))
 	}
 	return 0
@@ -119,7 +119,7 @@ func (g *group) look(ctx context.Context, o *owner) time.Duration {
 
 // successor is another node with a started client of the group: in main-standby mode it takes over at once.
 func (g *group) successor() (node string) {
-	if g.u.cfg.Mode != MainStandby {
+	if g.u.cfg.Mode != fsm.MainStandby {
 		return ""
 	}
 	g.node().View(func(s *fsm.State) {

@@ -71,7 +71,7 @@ func TestMainStandbyOverARealCluster(t *testing.T) {
 	for _, n := range nodes[:2] {
 		listen := freeAddress(t)
 		f, err := New(Config{Node: n, Uplinks: []Uplink{{Name: "occ", Listen: listen, CommonAddress: commonAddress,
-			Mode: MainStandby, Groups: []Group{{Name: "a"}}, Points: points, RoleIOA: roleIOA}}})
+			Mode: fsm.MainStandby, Groups: []Group{{Name: "a"}}, Points: points, RoleIOA: roleIOA}}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -156,7 +156,7 @@ func BenchmarkRealCluster(b *testing.B) {
 			owner, epoch := ownerOf(nodes, nodes[0], "rtu/1")
 			listen := freeAddress(b)
 			f, err := New(Config{Node: owner, Uplinks: []Uplink{{
-				Name: "occ", Listen: listen, CommonAddress: commonAddress, Mode: Exclusive, Groups: []Group{{Name: "a"}}, Points: points}}})
+				Name: "occ", Listen: listen, CommonAddress: commonAddress, Mode: fsm.Exclusive, Groups: []Group{{Name: "a"}}, Points: points}}})
 			if err != nil {
 				b.Fatal(err)
 			}

@@ -83,7 +83,7 @@ func (g *group) leave() {
 	ctx, cancel := context.WithTimeout(context.Background(), tenureTimeout)
 	defer cancel()
 	r, ok := g.declared()
-	if ok && g.u.cfg.Mode != DualActive && r.Owner == g.node().ID() && r.Phase == fsm.Owned {
+	if ok && g.u.cfg.Mode != fsm.DualActive && r.Owner == g.node().ID() && r.Phase == fsm.Owned {
 		g.release(ctx, r, g.successor(), "node stops")
 		return
 	}

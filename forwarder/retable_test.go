@@ -14,7 +14,7 @@ import (
 // Uplinks come, change and go, and the clients of the others stay connected: also those of one whose points change.
 func TestConfigureLeavesOthersAlone(t *testing.T) {
 	c := startStation(t, fsmpb.Configure_MAIN_STANDBY, "a")
-	u := Uplink{Name: "occ", CommonAddress: commonAddress, Mode: MainStandby, Listen: freeAddress(t), Groups: []Group{{Name: "a"}}, Points: points}
+	u := Uplink{Name: "occ", CommonAddress: commonAddress, Mode: fsm.MainStandby, Listen: freeAddress(t), Groups: []Group{{Name: "a"}}, Points: points}
 	f := c.start(t, "fep1", u)
 	one := begin(t, f.address)
 	c.Values(t, 1, di(1, 1, 1), ai(9, 5))

@@ -24,7 +24,7 @@ var (
 // nodes are killed and restarted and the leader is lost. Whatever happens: each group has every event, in order on each
 // link, and what came twice stays within the bound.
 func TestSchedules(t *testing.T) {
-	for _, mode := range []Mode{Exclusive, MainStandby, DualActive} {
+	for _, mode := range []fsm.Mode{fsm.Exclusive, fsm.MainStandby, fsm.DualActive} {
 		for i := range *schedules {
 			seed := *firstSeed + uint64(i)
 			t.Run(fmt.Sprintf("%s/%d", mode, seed), func(t *testing.T) { newSchedule(t, mode, seed).run() })
@@ -35,7 +35,7 @@ func TestSchedules(t *testing.T) {
 // schedule is one run. Only what clients receive comes from other goroutines.
 type schedule struct {
 	t       *testing.T
-	mode    Mode
+	mode    fsm.Mode
 	random  *rand.Rand
 	c       station
 	feps    [2]*fep // nil: killed
@@ -62,12 +62,9 @@ type tester struct {
 	started bool
 }
 
-func newSchedule(t *testing.T, mode Mode, seed uint64) *schedule {
+func newSchedule(t *testing.T, mode fsm.Mode, seed uint64) *schedule {
 	s := &schedule{t: t, mode: mode, random: rand.New(rand.NewPCG(seed, 0)), received: [2]map[uint64]bool{{}, {}}}
-	modes := map[Mode]fsmpb.Configure_Mode{
-		Exclusive: fsmpb.Configure_EXCLUSIVE, MainStandby: fsmpb.Configure_MAIN_STANDBY, DualActive: fsmpb.Configure_DUAL_ACTIVE,
-	}
-	s.c = startStation(t, modes[mode], "a")
+	s.c = startStation(t, mode.Proto(), "a")
 	s.c.SetDelay(time.Duration(s.random.IntN(3)) * time.Millisecond)
 	for i := range s.feps {
 		s.address[i] = freeAddress(t)
@@ -153,7 +150,7 @@ func (s *schedule) step() {
 		s.emit(1 + s.random.IntN(200))
 	case n < 55:
 		s.connect(s.random.IntN(2), []int{1, 1, 2, 5, 0}[s.random.IntN(5)], s.random.IntN(4) > 0)
-	case n < 58 && s.mode != DualActive: // both at once
+	case n < 58 && s.mode != fsm.DualActive: // both at once
 		var wg sync.WaitGroup
 		for i := range 2 {
 			c := s.dial(i, 1)
@@ -187,7 +184,7 @@ func (s *schedule) step() {
 		if f := s.feps[s.random.IntN(2)]; f != nil {
 			f.SetLease(s.random.IntN(2) == 0)
 		}
-	case n < 91 && s.mode != DualActive:
+	case n < 91 && s.mode != fsm.DualActive:
 		s.move()
 	default:
 		time.Sleep(time.Duration(s.random.IntN(10)) * time.Millisecond)
@@ -251,7 +248,7 @@ func (c *tester) handle(_ *iec104.Client, a iec104.ASDU, index uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	slot := 0
-	if s.mode == DualActive {
+	if s.mode == fsm.DualActive {
 		slot = c.node
 	}
 	if a.Cause == iec104.Spontaneous && a.Type == iec104.M_SP_TB_1 {
@@ -284,7 +281,7 @@ func (s *schedule) missing() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	n := int(s.emitted) - len(s.received[0])
-	if s.mode == DualActive {
+	if s.mode == fsm.DualActive {
 		n += int(s.emitted) - len(s.received[1])
 	}
 	return n

@@ -20,7 +20,7 @@ func served(t *testing.T, u Uplink) (station, *centre) {
 	double := di(3, 2, 2)
 	double.Type = uint32(iec104.M_DP_TB_1)
 	c.Values(t, 1, di(1, 1, 1), double, ai(1, 12.5), counter)
-	u.Mode = Exclusive
+	u.Mode = fsm.Exclusive
 	return c, begin(t, c.start(t, "fep1", u).address)
 }
 
@@ -207,7 +207,7 @@ func TestRow44ClockIsConfirmedAfterTheEventsOfTheOldTime(t *testing.T) {
 	for range 50 {
 		c.Values(t, 1, items...)
 	}
-	f := c.start(t, "fep1", Uplink{Mode: Exclusive, SetClock: func(at time.Time) error {
+	f := c.start(t, "fep1", Uplink{Mode: fsm.Exclusive, SetClock: func(at time.Time) error {
 		set = append(set, at)
 		return nil
 	}})
@@ -234,7 +234,7 @@ func TestRow44ClockThatCanNotBeSetIsConfirmed(t *testing.T) {
 
 // Row 47: end of initialization comes first, once for each group and process.
 func TestRow47EndOfInitialization(t *testing.T) {
-	c, f1, _ := pair(t, Exclusive, Uplink{RoleIOA: roleIOA})
+	c, f1, _ := pair(t, fsm.Exclusive, Uplink{RoleIOA: roleIOA})
 	c.Values(t, 1, di(1, 1, 1))
 	one := begin(t, f1.address)
 	eventually(t, "the event", func() bool { return len(one.numbers()) == 1 })

@@ -126,7 +126,7 @@ func (u *uplink) wantsToListen() (want bool) {
 	u.node.View(func(s *fsm.State) {
 		for _, g := range u.groups {
 			r, ok := s.Resource(g.resource)
-			want = want || ok && (u.cfg.Mode != Exclusive || r.Phase == fsm.Unowned || r.Owner == u.node.ID())
+			want = want || ok && (u.cfg.Mode != fsm.Exclusive || r.Phase == fsm.Unowned || r.Owner == u.node.ID())
 		}
 	})
 	return want

@@ -44,10 +44,15 @@ func ParseKind(s string) (Kind, error) {
 // Proto is the kind as it stands in commands.
 func (k Kind) Proto() fsmpb.Kind { return fsmpb.Kind(k) }
 
+// IsControl tells whether points of this kind are operated, not monitored.
+func (k Kind) IsControl() bool { return k == DO || k == AO }
+
 // monitored tells the kinds that have values in the image.
 func (k Kind) monitored() bool { return k == DI || k == AI || k == Counter }
 
-// Bits of the quality octet (IEC 60870-5-101, 7.2.6.1 and 7.2.6.3) that the state itself sets.
+// What the state has to know of IEC 60870-5-101, whose package it doesn't import; a test holds it against that package.
+
+// Bits of the quality octet (7.2.6.1 and 7.2.6.3) that the state itself sets.
 const (
 	QualityNotTopical = 0x40 // NT of SIQ, DIQ and QDS
 	QualityInvalid    = 0x80 // IV of all of them and of BCR
@@ -60,7 +65,7 @@ const qualityElapsed = 0x08
 // no NT: there the same bit means "adjusted" (7.2.6.9), so the reading is marked invalid.
 func notTopicalBit(typeID uint8) uint8 {
 	switch typeID {
-	case 15, 16, 37:
+	case 15, 16, 37: // M_IT_NA_1, M_IT_TA_1, M_IT_TB_1
 		return QualityInvalid
 	}
 	return QualityNotTopical

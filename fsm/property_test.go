@@ -141,7 +141,7 @@ func (d drawn) line() string {
 		group := d.pick("group", "uplink/occ/main", "uplink/scada/both")
 		node, epoch = d.as(group)
 		slot := ""
-		if g, _ := d.s.Group(group); g.Mode == "dual-active" {
+		if g, _ := d.s.Group(group); g.Mode == DualActive {
 			slot = node
 		}
 		first, last := d.s.JournalFirst(), d.s.JournalLast()

@@ -31,7 +31,7 @@ type Group struct {
 	Resource string // id
 	Uplink   string
 	Name     string
-	Mode     string // exclusive | main-standby | dual-active
+	Mode     Mode
 	Slots    []Slot // by name
 	Cursor   uint64 // of the slot that is furthest behind
 	Backlog  uint64 // events after Cursor that the journal still has
@@ -98,13 +98,9 @@ func (s *State) group(resource string) *group {
 	return nil
 }
 
-var modeNames = map[fsmpb.Configure_Mode]string{
-	fsmpb.Configure_EXCLUSIVE: "exclusive", fsmpb.Configure_MAIN_STANDBY: "main-standby", fsmpb.Configure_DUAL_ACTIVE: "dual-active",
-}
-
 func (s *State) publicGroup(g *group) Group {
 	p := Group{
-		Resource: g.resource.ID, Uplink: g.uplink, Name: g.name, Mode: modeNames[g.mode],
+		Resource: g.resource.ID, Uplink: g.uplink, Name: g.name, Mode: modeOf(g.mode),
 		Slots: slices.Clone(g.slots), Cursor: g.cursor(), Overflow: g.overflow(),
 	}
 	p.Backlog = s.journal.last - max(p.Cursor, s.journal.first-1)
@@ -158,7 +154,7 @@ func (s *State) setCursor(at stamp, op *fsmpb.Cursor) *fsmpb.Result {
 	dual := g.mode == fsmpb.Configure_DUAL_ACTIVE
 	switch {
 	case !dual && op.Slot != "":
-		return about(r, refuse(fsmpb.Result_INVALID, "%s: slot %q: a group that is %s has one cursor", r.ID, op.Slot, modeNames[g.mode]))
+		return about(r, refuse(fsmpb.Result_INVALID, "%s: slot %q: a group that is %s has one cursor", r.ID, op.Slot, modeOf(g.mode)))
 	case dual && (op.Slot != at.node || s.node(op.Slot) == nil):
 		return about(r, refuse(fsmpb.Result_INVALID, "%s: slot %q: expected the proposing node, which is %q", r.ID, op.Slot, at.node))
 	case !dual:

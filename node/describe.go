@@ -33,14 +33,14 @@ func describer(s *configs.Station) func(fsm.PointKey) (server.PointInfo, bool) {
 
 func describePoint(points []configs.Point, k fsm.PointKey) (info server.PointInfo, ok bool) {
 	i, ok := slices.BinarySearchFunc(points, k, func(p configs.Point, k fsm.PointKey) int {
-		return cmp.Or(cmp.Compare(p.Kind, configs.Kind(k.Kind)), cmp.Compare(p.Number, k.Point))
+		return cmp.Or(cmp.Compare(p.Kind, k.Kind), cmp.Compare(p.Number, k.Point))
 	})
 	if !ok {
 		return info, false
 	}
 	p := &points[i]
 	info = server.PointInfo{Name: p.Name, Type: uint8(p.Type), Category: p.Category.String()}
-	if p.Kind == configs.KindDO && iec104.TypeID(p.Type).Untimed() != iec104.C_SC_NA_1 {
+	if p.Kind == fsm.DO && p.Type.Untimed() != iec104.C_SC_NA_1 {
 		info.Off = 1 // of double commands and regulating steps: 1 is off or lower, 2 on or higher
 	}
 	if p.Analog != nil {

@@ -20,10 +20,10 @@ func TestDescriberKnowsEveryPoint(t *testing.T) {
 	for _, r := range s.RTUs {
 		for _, p := range r.Points {
 			info := server.PointInfo{Name: p.Name, Unit: p.Scaling().Unit, Type: uint8(p.Type), Category: p.Category.String()}
-			if p.Type == configs.TypeID(iec104.C_DC_NA_1) {
+			if p.Type == iec104.C_DC_NA_1 {
 				info.Off = 1
 			}
-			want[fsm.PointKey{RTU: r.Number, Kind: fsm.Kind(p.Kind), Point: p.Number}] = info
+			want[fsm.PointKey{RTU: r.Number, Kind: p.Kind, Point: p.Number}] = info
 		}
 	}
 	for _, v := range s.VirtualPoints {

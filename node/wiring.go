@@ -44,12 +44,6 @@ func clusterConfig(s *configs.Station, c Config) cluster.Config {
 	return cfg
 }
 
-var uplinkModes = map[configs.UplinkMode]forwarder.Mode{
-	configs.ModeExclusive:   forwarder.Exclusive,
-	configs.ModeMainStandby: forwarder.MainStandby,
-	configs.ModeDualActive:  forwarder.DualActive,
-}
-
 func protocol(p configs.IEC104) iec104.Config {
 	return iec104.Config{
 		Profile: iec104.Profile{CauseSize: p.COTSize, CommonAddressSize: p.CASize, ObjectAddressSize: p.IOASize},
@@ -99,7 +93,7 @@ func acquisitionRTU(r *configs.RTU) acquisition.RTU {
 	for _, p := range r.Points {
 		point := acquisition.Point{
 			Kind: fsmpb.Kind(p.Kind), Number: p.Number, Address: iec104.InformationObjectAddress(p.IOA),
-			Type: iec104.TypeID(p.Type), Invert: p.Invert, Event: p.Event,
+			Type: p.Type, Invert: p.Invert, Event: p.Event,
 		}
 		if a := p.Analog; a != nil {
 			point.Analog = &acquisition.Analog{
@@ -123,7 +117,7 @@ func forwarderUplinks(c *current, s *configs.Station, node string) (uplinks []fo
 	describe := describer(s)
 	for _, u := range s.Uplinks {
 		uplink := forwarder.Uplink{
-			Name: u.Name, CommonAddress: iec104.CommonAddress(u.CommonAddress), Mode: uplinkModes[u.Mode],
+			Name: u.Name, CommonAddress: iec104.CommonAddress(u.CommonAddress), Mode: u.Mode,
 			RoleIOA: u.RoleIOA, Controls: u.Controls, IEC104: protocol(u.IEC104),
 		}
 		if listen, ok := u.Listen[node]; ok {
@@ -142,7 +136,7 @@ func forwarderUplinks(c *current, s *configs.Station, node string) (uplinks []fo
 		}
 		for _, p := range u.Points {
 			uplink.Points = append(uplink.Points, forwarder.Point{
-				IOA: p.IOA, RTU: p.RTU, Kind: fsm.Kind(p.Kind), Point: p.Number, Type: iec104.TypeID(p.Type),
+				IOA: p.IOA, RTU: p.RTU, Kind: p.Kind, Point: p.Number, Type: p.Type,
 				Name: p.Name, Category: controlCategory(describe, p),
 			})
 		}
@@ -156,7 +150,7 @@ func controlCategory(describe func(fsm.PointKey) (server.PointInfo, bool), p con
 	if !p.Kind.IsControl() {
 		return ""
 	}
-	info, _ := describe(fsm.PointKey{RTU: p.RTU, Kind: fsm.Kind(p.Kind), Point: p.Number})
+	info, _ := describe(fsm.PointKey{RTU: p.RTU, Kind: p.Kind, Point: p.Number})
 	return info.Category
 }
 

@@ -105,7 +105,7 @@ func uplinkStatuses(state *fsm.State) []api.UplinkStatus {
 func uplinkStatus(state *fsm.State, g fsm.Group) api.UplinkStatus {
 	res, _ := state.Resource(g.Resource)
 	u := api.UplinkStatus{
-		Name: g.Uplink, Group: g.Name, Mode: g.Mode, Owner: res.Owner, Epoch: res.Epoch, Phase: res.Phase.String(), SinceMs: res.SinceMs, Reason: res.Reason,
+		Name: g.Uplink, Group: g.Name, Mode: string(g.Mode), Owner: res.Owner, Epoch: res.Epoch, Phase: res.Phase.String(), SinceMs: res.SinceMs, Reason: res.Reason,
 		Links: []api.UplinkClient{}, Cursor: g.Cursor, Backlog: g.Backlog, Dropped: g.Dropped,
 	}
 	for _, c := range g.Clients {

@@ -7,9 +7,6 @@ import (
 	"github.com/fepha/fepha/fsm"
 )
 
-// dualActive is the mode in which every FEP serves clients of its own.
-const dualActive = "dual-active"
-
 func (s *Server) listUplinks(w http.ResponseWriter, _ *http.Request) error {
 	var uplinks []api.UplinkStatus
 	s.cfg.Node.View(func(state *fsm.State) { uplinks = uplinkStatuses(state) })
@@ -50,7 +47,7 @@ func (s *Server) releaseUplink(w http.ResponseWriter, r *http.Request) error {
 	var group fsm.Group
 	s.cfg.Node.View(func(state *fsm.State) { group, _ = state.Group(res.ID) })
 	switch {
-	case group.Mode == dualActive:
+	case group.Mode == fsm.DualActive:
 		return invalid("%s: each FEP serves the clients of a dual-active group, so there is nothing to release", res.ID)
 	case res.Phase == fsm.Unowned:
 		return conflict("%s: nobody owns it, so the next claim has it anyway", res.ID)

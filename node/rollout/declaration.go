@@ -5,12 +5,6 @@ import (
 	"github.com/fepha/fepha/fsm/fsmpb"
 )
 
-var modes = map[configs.UplinkMode]fsmpb.Configure_Mode{
-	configs.ModeExclusive:   fsmpb.Configure_EXCLUSIVE,
-	configs.ModeMainStandby: fsmpb.Configure_MAIN_STANDBY,
-	configs.ModeDualActive:  fsmpb.Configure_DUAL_ACTIVE,
-}
-
 // Declaration is what the replicated state has to know of the configuration.
 func Declaration(s *configs.Station) *fsmpb.Configure {
 	d := &fsmpb.Configure{
@@ -30,7 +24,7 @@ func Declaration(s *configs.Station) *fsmpb.Configure {
 	}
 	for _, u := range s.Uplinks {
 		for _, g := range u.Groups {
-			d.Groups = append(d.Groups, &fsmpb.Configure_Group{Uplink: u.Name, Group: g.Name, Mode: modes[u.Mode]})
+			d.Groups = append(d.Groups, &fsmpb.Configure_Group{Uplink: u.Name, Group: g.Name, Mode: u.Mode.Proto()})
 		}
 	}
 	for _, v := range s.VirtualPoints {
