@@ -126,7 +126,7 @@ func (s *Server) readParts() map[string]any {
 // streamLive sends the station at a glance as server-sent events, whole at first and then what changes, until the
 // client goes.
 func (s *Server) streamLive(w http.ResponseWriter, r *http.Request) error {
-	if err := checkQuery(r); err != nil {
+	if err := checkQuery(r, "lang"); err != nil {
 		return err
 	}
 	out, err := s.openStream(w)

@@ -194,8 +194,8 @@ func (s *Server) routes() http.Handler {
 	})
 	mux.Handle("GET /livez", s.authorise(everybody, s.live))
 	mux.Handle("GET /readyz", s.authorise(everybody, s.ready))
-	for _, file := range pageFiles {
-		mux.Handle("GET "+file.route, s.authorise(everybody, file.serve))
+	for _, file := range pageFiles() {
+		mux.Handle("GET "+file.Route, s.authorise(everybody, s.servePage(file)))
 	}
 	return s.elsewhere(mux)
 }
