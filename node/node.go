@@ -86,8 +86,9 @@ func Run(ctx context.Context, c Config) error {
 		}
 		return err
 	}
-	parts := newParts(cancel)
+	parts, supervisor := newParts(cancel), newSupervisor(log)
 	defer func() {
+		supervisor.stopping()
 		parts.stop()
 		if err := node.Close(); err != nil {
 			log.Error("closing the node", "error", err)
@@ -124,6 +125,11 @@ func Run(ctx context.Context, c Config) error {
 	apiServer := server.New(apiCfg)
 	parts.run("api", func(context.Context) error { return apiServer.Serve(listener) }, apiServer.Close)
 	log.Info("node started", "station", station.ID, "role", self.Role, "address", self.Address, "api", self.API, "version", c.Build)
+
+	supervisor.ready()
+	parts.run("signs of life", func(ctx context.Context) error {
+		return supervisor.feed(ctx, func() (string, error) { return progress(node) })
+	}, nil)
 
 	<-ctx.Done()
 	switch cause := context.Cause(ctx); {
@@ -180,7 +186,7 @@ func load(c Config) (*rollout.Staged, *configs.Station, configs.Node, error) {
 		for _, n := range station.Cluster.Nodes {
 			ids = append(ids, n.ID)
 		}
-		return nil, nil, configs.Node{}, fmt.Errorf("%w: %q, expected one of %q, the nodes in %s", ErrUnknownNode, c.ID, ids, filepath.Base(c.File))
+		return nil, nil, configs.Node{}, &ConfigError{fmt.Errorf("%w: %q, expected one of %q, the nodes in %s", ErrUnknownNode, c.ID, ids, filepath.Base(c.File))}
 	}
 	prepared, err := rollout.Pending(c.DataDir, station)
 	return prepared, station, self, err

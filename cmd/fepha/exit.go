@@ -13,8 +13,9 @@ import (
 const (
 	exitDone     = 0
 	exitFailed   = 1
-	exitUsage    = 2 // bad arguments or a bad configuration: nothing was started
-	exitNoLeader = 3 // the station has no leader just now; try again
+	exitUsage    = 2  // bad arguments or a bad configuration; Go's own crashes end so too
+	exitNoLeader = 3  // the station has no leader just now; try again
+	exitConfig   = 78 // a node's configuration is wrong, so starting it again is no use (EX_CONFIG of sysexits.h)
 )
 
 // An exitError ends the program with its code.
@@ -39,7 +40,7 @@ func exitCode(err error) int {
 		return e.code
 	}
 	if _, ok := errors.AsType[*node.ConfigError](err); ok {
-		return exitUsage
+		return exitConfig
 	}
 	return exitFailed
 }
