@@ -22,7 +22,7 @@ type Event struct {
 
 // Note tells of something that the station did.
 type Note struct {
-	Kind     string `json:"kind"` // owner | moving | activated | pin | node | online | control | overflow | config | access
+	Kind     string `json:"kind"` // owner | moving | activated | pin | node | online | control | overflow | config | access | condition
 	Resource string `json:"resource,omitempty"`
 	Epoch    uint64 `json:"epoch,omitempty"`
 	From     string `json:"from,omitempty"`
@@ -33,6 +33,9 @@ type Note struct {
 	Stage    string `json:"stage,omitempty"`
 	OK       bool   `json:"ok,omitempty"`
 	Count    uint64 `json:"count,omitempty"`
+	// Of a condition.
+	Condition string `json:"condition,omitempty"` // id
+	Severity  string `json:"severity,omitempty"`  // alarm | warning
 	// Of a takeover, ms since its cause.
 	DetectedMs  int64 `json:"detected_ms,omitempty"`
 	ElectedMs   int64 `json:"elected_ms,omitempty"`

@@ -27,6 +27,9 @@ type exitError struct {
 func (e *exitError) Error() string { return e.err.Error() }
 func (e *exitError) Unwrap() error { return e.err }
 
+// errTold ends the program without another word: what there is to say was printed.
+var errTold = errors.New("told already")
+
 // usagef is an error that ends the program with exitUsage.
 func usagef(format string, args ...any) error {
 	return &exitError{exitUsage, fmt.Errorf(format, args...)}
