@@ -17,9 +17,11 @@ import (
 	"github.com/fepha/fepha/api/server"
 	"github.com/fepha/fepha/channeltab"
 	"github.com/fepha/fepha/cluster"
+	"github.com/fepha/fepha/condition/reporter"
 	"github.com/fepha/fepha/configs"
 	"github.com/fepha/fepha/forwarder"
 	"github.com/fepha/fepha/node/rollout"
+	"github.com/fepha/fepha/node/watch"
 	"github.com/fepha/fepha/rtdb"
 )
 
@@ -98,11 +100,16 @@ func Run(ctx context.Context, c Config) error {
 
 	runner := &runner{current: newCurrent(station, log), replica: node}
 	configurator := rollout.New(rollout.Config{File: c.File, DataDir: c.DataDir, Staged: prepared, Replica: node, Runner: runner, Log: log})
+	conditions := reporter.New(reporter.Config{Replica: node, Leads: node.IsLeader, Log: log})
+	parts.run("conditions", conditions.Run, nil)
+	group := &watch.Group{Node: node, Config: runner.current.station, Tables: runner.current.tables, Build: c.Build, Reporter: conditions}
+	parts.run("watch over the group", group.Run, nil)
 	tracer := new(server.Tracer)
 	apiCfg := apiConfig(runner.current, node, log)
 	apiCfg.Tracer, apiCfg.Configurator, apiCfg.Build = tracer, configurator, c.Build
 	apiCfg.CommitLatency = latency.percentiles
 	apiCfg.Collectors = []prometheus.Collector{clusterCollector{node.Info, node.Metrics}, latency}
+	apiCfg.Holding, apiCfg.Settled = conditions.Holding, group.Settled
 	if self.Role == configs.RoleFEP {
 		collectors, err := runFEP(parts, runner, station, node, tracer, log)
 		if err != nil {
