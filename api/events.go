@@ -1,12 +1,12 @@
 package api
 
-// Event is one record of the journal. A point's event has RTU to Time; an audit
-// event has Note instead, and if it is about a control RTU, Point, Type and Value
-// of that.
+// Event is an event of the journal, or an entry of the audit in its place among the events. A point's event has RTU to
+// Time; an entry of the audit has Audit and Note instead, and if it is about a control RTU, Point, Type and Value of that.
 type Event struct {
-	Seq     uint64 `json:"seq"`
-	TimeMs  int64  `json:"time_ms"` // ms since 1970-01-01 UTC
-	Text    string `json:"text"`    // all of it, for people
+	Seq     uint64 `json:"seq"`             // the place of both in one order
+	Audit   uint64 `json:"audit,omitempty"` // number of the entry in the audit
+	TimeMs  int64  `json:"time_ms"`         // ms since 1970-01-01 UTC
+	Text    string `json:"text"`            // all of it, for people
 	RTU     uint32 `json:"rtu,omitempty"`
 	Kind    string `json:"kind"` // di | ai | counter | note
 	Point   uint32 `json:"point,omitempty"`
@@ -22,7 +22,7 @@ type Event struct {
 
 // Note tells of something that the station did.
 type Note struct {
-	Kind     string `json:"kind"` // owner | moving | activated | pin | node | online | control | overflow | config | access | condition
+	Kind     string `json:"kind"` // owner | moving | activated | pin | node | online | control | overflow | config | condition | access | refused | action
 	Resource string `json:"resource,omitempty"`
 	Epoch    uint64 `json:"epoch,omitempty"`
 	From     string `json:"from,omitempty"`
@@ -33,9 +33,6 @@ type Note struct {
 	Stage    string `json:"stage,omitempty"`
 	OK       bool   `json:"ok,omitempty"`
 	Count    uint64 `json:"count,omitempty"`
-	// Of a condition.
-	Condition string `json:"condition,omitempty"` // id
-	Severity  string `json:"severity,omitempty"`  // alarm | warning
 	// Of a takeover, ms since its cause.
 	DetectedMs  int64 `json:"detected_ms,omitempty"`
 	ElectedMs   int64 `json:"elected_ms,omitempty"`

@@ -296,7 +296,7 @@ func TestProposalsSurviveLeaders(t *testing.T) {
 	s.nodes["fep2"].View(func(st *fsm.State) {
 		n, want := 0, float64(1)
 		for _, e := range st.ReadJournal(0, make([]fsm.Event, 10000)) {
-			if e.Note == nil && e.RTU == 1 && e.Point == 7 {
+			if e.RTU == 1 && e.Point == 7 {
 				if e.Value != want {
 					t.Errorf("event %d has value %v, expected %v", e.Seq, e.Value, want)
 				}

@@ -1,9 +1,6 @@
 package condition
 
-import (
-	"fmt"
-	"time"
-)
+import "fmt"
 
 // Report says that something is wrong now.
 type Report struct {
@@ -24,12 +21,6 @@ func Values(of ...any) []string {
 		values[i] = fmt.Sprint(v)
 	}
 	return values
-}
-
-// Holding is a report that holds, and since when this node knows.
-type Holding struct {
-	Report
-	Since time.Time
 }
 
 // Reporter takes a node's conditions. Both calls return at once, may come from any goroutine, and may be repeated at will:

@@ -20,11 +20,7 @@ const groupA = "uplink/occ/a"
 func (c station) settled(slot string) bool {
 	left := 0
 	c.View(func(s *fsm.State) {
-		for _, ev := range s.ReadJournal(s.Cursor(groupA, slot), make([]fsm.Event, 1000)) {
-			if ev.Note == nil {
-				left++
-			}
-		}
+		left = len(s.ReadJournal(s.Cursor(groupA, slot), make([]fsm.Event, 1)))
 	})
 	return left == 0
 }

@@ -32,8 +32,9 @@ type feed struct {
 	now     func() time.Time
 	wake    func() // makes the link call Next again
 	cursor  *cursor
-	acked   func()               // the cursor has moved
-	role    func() iec104.Object // of the table's role entry
+	dropped func(s *fsm.State) uint64 // events that the journal dropped before this cursor came to them
+	acked   func()                    // the cursor has moved
+	role    func() iec104.Object      // of the table's role entry
 	stopped func(error)
 	log     *slog.Logger
 
@@ -42,12 +43,14 @@ type feed struct {
 	index   uint64 // of the last ASDU handed out
 	ended   bool
 
-	main     bool   // events and analogs are sent
-	position uint64 // last event that was sent or passed over
-	events   []fsm.Event
-	buffer   [readEvents]fsm.Event
-	unacked  []shipment
-	others   int // event ASDUs in a row while something else waits
+	main       bool   // events and analogs are sent
+	position   uint64 // last event that was sent or passed over
+	events     []fsm.Event
+	buffer     [readEvents]fsm.Event
+	unacked    []shipment
+	known      uint64    // dropped, when it looked last
+	complained time.Time // of them
+	others     int       // event ASDUs in a row while something else waits
 
 	version   uint64      // of the image, up to which changed analogs are in changed
 	lookAt    time.Time   // when to look for more
@@ -57,7 +60,7 @@ type feed struct {
 
 	jobs    []*job
 	answers []answer
-	stops   map[string]bool // controls at whose confirmation in the journal the events have to wait
+	stops   map[string]uint64 // controls at whose confirmation the events have to wait: its number, 0 while it isn't known
 	sent    feedCounters
 }
 
@@ -78,6 +81,7 @@ type answer struct {
 func (f *feed) begin(after uint64) {
 	f.mu.Lock()
 	f.main, f.position = true, after
+	f.view(func(s *fsm.State) { f.known = f.dropped(s) })
 	f.mu.Unlock()
 	f.wake()
 }
@@ -160,11 +164,11 @@ func (f *feed) nextEvents(a *iec104.ASDU) bool {
 			}
 		}
 		ev := &f.events[0]
-		if f.stopsAt(ev.Note) {
+		if f.stopsBefore(ev.Seq) {
 			break
 		}
 		i, ours := f.table.byKey.get(fsm.PointKey{RTU: ev.RTU, Kind: ev.Kind, Point: ev.Point})
-		if ours = ours && ev.Note == nil; ours {
+		if ours {
 			e := &f.table.entries[i]
 			if n > 0 && e.typeID != typeID {
 				break
@@ -202,9 +206,9 @@ func (f *feed) stopAt(control string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.stops == nil {
-		f.stops = map[string]bool{}
+		f.stops = map[string]uint64{}
 	}
-	f.stops[control] = true
+	f.stops[control] = 0
 }
 
 // confirm sends a control's confirmation, before the events that waited for it. It returns iec104.ErrNotStarted if the
@@ -233,27 +237,45 @@ func (f *feed) confirm(control string, a iec104.ASDU) error {
 func (f *feed) goOn(control string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.stops[control] {
+	if _, stops := f.stops[control]; stops {
 		delete(f.stops, control)
 		f.wake()
 	}
 }
 
-func (f *feed) stopsAt(n *fsm.Note) bool {
-	return n != nil && n.Kind == fsm.NoteControl && n.Stage >= fsm.Confirmed && f.stops[n.Control]
+// stopsBefore tells whether an event has to wait for a confirmation that is before it.
+func (f *feed) stopsBefore(event uint64) bool {
+	for _, confirmation := range f.stops {
+		if confirmation != 0 && confirmation < event {
+			return true
+		}
+	}
+	return false
 }
 
 // read gets more of the journal.
 func (f *feed) read() bool {
-	f.view(func(s *fsm.State) { f.events = s.ReadJournal(f.position, f.buffer[:]) })
-	if len(f.events) == 0 {
-		return false
+	var dropped uint64
+	f.view(func(s *fsm.State) {
+		f.events = s.ReadJournal(f.position, f.buffer[:])
+		if len(f.events) == 0 { // the numbers up to here are the audit's, or of events that were dropped
+			f.position = max(f.position, s.JournalLast())
+		}
+		for control := range f.stops {
+			if c, ok := s.Control(control); ok {
+				f.stops[control] = c.AnsweredSeq
+			}
+		}
+		dropped = f.dropped(s)
+	})
+	if lost := dropped - f.known; lost > 0 {
+		f.known = dropped
+		if now := f.now(); now.Sub(f.complained) >= time.Minute {
+			f.complained = now
+			f.log.Warn("events were dropped from the journal before they were acknowledged", "after", f.position, "events", lost)
+		}
 	}
-	if lost := f.events[0].Seq - f.position - 1; lost > 0 {
-		f.sent.dropped += lost
-		f.log.Warn("events were dropped from the journal before they were acknowledged", "after", f.position, "events", lost)
-	}
-	return true
+	return len(f.events) > 0
 }
 
 // passed moves the cursor over events of no concern: with what was sent before them, or at once.

@@ -254,7 +254,8 @@ func (g *group) newFeed(l *link) *feed {
 		table: g.u.table.Load(), config: g.u.config, address: g.u.cfg.CommonAddress,
 		view: g.node().View, now: g.now, wake: l.session.Wake,
 		cursor: &g.cursor, acked: func() { poke(g.acked) },
-		role: l.currentRole, stopped: func(err error) { g.stopped(l, err) }, log: g.log,
+		dropped: func(s *fsm.State) uint64 { return s.Dropped(g.resource, g.slot) },
+		role:    l.currentRole, stopped: func(err error) { g.stopped(l, err) }, log: g.log,
 	}
 	g.node().View(func(s *fsm.State) { f.version = s.Version() })
 	return f

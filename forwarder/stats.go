@@ -17,7 +17,6 @@ type GroupStats struct {
 	Events       uint64 // sent, repeats included
 	Analogs      uint64 // changes sent
 	Interrogated uint64 // values sent as an answer to an interrogation
-	Dropped      uint64 // events that were no longer in the journal when their turn came
 	Position     uint64 // last event acknowledged, as this node knows; it may be ahead of the replicated cursor
 }
 
@@ -43,21 +42,19 @@ func (g *group) stats() GroupStats {
 	}
 	return GroupStats{
 		Name: g.name, Starts: g.starts, Events: sum.events, Analogs: sum.analogs, Interrogated: sum.interrogated,
-		Dropped: sum.dropped, Position: g.cursor.position(),
+		Position: g.cursor.position(),
 	}
 }
 
 // feedCounters count since a link started.
 type feedCounters struct {
 	events, analogs, interrogated uint64 // objects
-	dropped                       uint64 // events that were no longer in the journal
 }
 
 func (c *feedCounters) add(o feedCounters) {
 	c.events += o.events
 	c.analogs += o.analogs
 	c.interrogated += o.interrogated
-	c.dropped += o.dropped
 }
 
 func (f *feed) counters() feedCounters {

@@ -35,8 +35,8 @@ func (s *State) configure(at stamp, op *fsmpb.Configure) *fsmpb.Result {
 	s.rev.Config++
 
 	s.journal.retain = cfg.Retain
-	s.journal.trim()
-	s.journal.unsettled = true
+	s.makeRoom()
+	s.unsettled = true
 
 	s.configureNodes(at, cfg)
 	s.configureRTUs(at, cfg)
@@ -91,6 +91,9 @@ func normalConfig(op *fsmpb.Configure) *fsmpb.Configure {
 func checkConfig(cfg *fsmpb.Configure) ([]*virtualPoint, error) {
 	if cfg.Retain > maxRetain {
 		return nil, fmt.Errorf("journal: retain %d events: expected at most %d", cfg.Retain, maxRetain)
+	}
+	if cfg.RetainForMs < 0 {
+		return nil, fmt.Errorf("journal: retain_for %d ms: expected 0 or more", cfg.RetainForMs)
 	}
 	if len(cfg.Digest) > maxDigest {
 		return nil, fmt.Errorf("digest of %d octets: expected at most %d", len(cfg.Digest), maxDigest)

@@ -58,6 +58,7 @@ type Control struct {
 	ID         string
 	Number     uint64 // counts submissions
 	Origin     string // who asked
+	Requester  string // whose quota it counts to
 	RTU        uint32
 	Kind       Kind // DO or AO
 	Point      uint32
@@ -80,6 +81,7 @@ type Control struct {
 	StartedMs   int64
 	ConfirmedMs int64 // the device's positive ACTCON, which is to be passed on before the end
 	DoneMs      int64
+	AnsweredSeq uint64 // where in the journal the device's first answer is, or the end; 0: neither has come
 	Revision    uint64 // Revisions().Controls when it last changed
 }
 
@@ -96,14 +98,15 @@ const (
 // A control that is done is forgotten when a thousand newer ones are and its deadline has passed: so a late copy of a
 // request is refused either as known or as late, and never executed again.
 type controls struct {
-	byID   map[string]*list.Element
-	recent *list.List // of *Control, by Revision
-	done   int
-	number uint64
+	byID     map[string]*list.Element
+	recent   *list.List             // of *Control, by Revision
+	accounts map[account][]*Control // see quota.go
+	done     int
+	number   uint64
 }
 
 func newControls() controls {
-	return controls{byID: map[string]*list.Element{}, recent: list.New()}
+	return controls{byID: map[string]*list.Element{}, recent: list.New(), accounts: map[account][]*Control{}}
 }
 
 func (cs *controls) get(id string) *Control {
@@ -115,6 +118,7 @@ func (cs *controls) get(id string) *Control {
 
 func (cs *controls) add(c *Control) {
 	cs.byID[c.ID] = cs.recent.PushBack(c)
+	cs.charge(c)
 }
 
 // forgetControls drops what need not be remembered at this time.
@@ -125,6 +129,7 @@ func (s *State) forgetControls(nowMs int64) {
 		if c.Stage == Done && c.DeadlineMs < nowMs {
 			cs.recent.Remove(e)
 			delete(cs.byID, c.ID)
+			cs.discharge(c)
 			cs.done--
 			if c.selection() {
 				u := s.rtus[c.RTU]
@@ -195,18 +200,34 @@ func (s *State) OverdueControls(nowMs int64) (all []Control) {
 	return all
 }
 
-// changed notes that a control has changed, and writes the audit event of its stage.
+// changed notes that a control has changed, and makes the entry of its stage in the audit.
 func (s *State) changed(at stamp, c *Control) {
-	s.rev.Controls++
-	c.Revision = s.rev.Controls
-	s.controls.recent.MoveToBack(s.controls.byID[c.ID])
-	s.journal.append(Event{
-		RTU: c.RTU, Kind: c.Kind, Point: c.Point, Type: c.Type, Value: c.Value, Time: at.cp56, TimeMs: at.ms,
-		Note: &Note{
+	s.revise(c)
+	s.appendAudit(at, AuditEntry{
+		Point: PointKey{c.RTU, c.Kind, c.Point}, Type: c.Type, Value: c.Value,
+		Note: Note{
 			Kind: NoteControl, Resource: RTUResource(c.RTU), Epoch: c.Epoch, To: c.Node, Reason: c.Reason,
 			Control: c.ID, Origin: c.Origin, Stage: c.Stage, OK: c.OK,
 		},
 	})
+	if c.AnsweredSeq == 0 && c.Stage >= Confirmed {
+		c.AnsweredSeq = s.journal.last
+	}
+}
+
+// revise has readers of changes see a control.
+func (s *State) revise(c *Control) {
+	s.rev.Controls++
+	c.Revision = s.rev.Controls
+	s.controls.recent.MoveToBack(s.controls.byID[c.ID])
+}
+
+// reject ends a request that can't be granted: it is remembered as done, and told with others that were refused.
+func (s *State) reject(at stamp, c *Control, reason string) {
+	c.Stage, c.Reason, c.DoneMs = Done, clip(reason), at.ms
+	s.controls.done++
+	s.revise(c)
+	s.refused(at, refusedControl, c.Requester, PointKey{c.RTU, c.Kind, c.Point}.String(), reason, 1)
 }
 
 // finish ends a control.

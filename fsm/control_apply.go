@@ -1,6 +1,7 @@
 package fsm
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -28,25 +29,26 @@ func (s *State) submitControl(at stamp, op *fsmpb.ControlSubmit) *fsmpb.Result {
 		return already()
 	}
 	s.forgetControls(at.ms)
-	if len(s.controls.byID) >= maxControls {
-		return refuse(fsmpb.Result_CONFLICT, "control %q: %d controls are remembered until their deadlines have passed", op.Id, maxControls)
+	c := newControl(op)
+	if why := s.controls.beyondQuota(c.Requester, c.Phase, at.ms); why != "" {
+		s.refused(at, refusedControl, c.Requester, PointKey{c.RTU, c.Kind, c.Point}.String(), why, 1)
+		return refuse(fsmpb.Result_CONFLICT, "control %q: %s", op.Id, why)
 	}
 	s.controls.number++
-	c := newControl(op)
 	c.Number, c.Stage, c.SubmittedMs = s.controls.number, Submitted, at.ms
 	s.controls.add(c)
 	u := s.rtus[c.RTU]
 	if u == nil {
-		s.finish(at, c, false, "no such RTU")
+		s.reject(at, c, "no such RTU")
 		return refuse(fsmpb.Result_NOT_FOUND, "control %q: there is no RTU %d", c.ID, c.RTU)
 	}
 	if why := s.whyNot(at, c, u); why != "" {
-		s.finish(at, c, false, why)
+		s.reject(at, c, why)
 		return about(u.resource, refuse(fsmpb.Result_CONFLICT, "control %q: %s", c.ID, why))
 	}
 	if op.Alone {
 		if why := s.occupied(at, c, u); why != "" {
-			s.finish(at, c, false, why)
+			s.reject(at, c, why)
 			return about(u.resource, refuse(fsmpb.Result_CONFLICT, "control %q: %s", c.ID, why))
 		}
 	}
@@ -62,7 +64,7 @@ func (s *State) submitControl(at stamp, op *fsmpb.ControlSubmit) *fsmpb.Result {
 func faultOfControl(at stamp, op *fsmpb.ControlSubmit) string {
 	needsSelect := op.Phase == fsmpb.ControlSubmit_EXECUTE || op.Phase == fsmpb.ControlSubmit_CANCEL
 	switch {
-	case op.Id == "" || max(len(op.Id), len(op.Origin), len(op.SelectId), len(op.Category)) > maxControlText:
+	case op.Id == "" || max(len(op.Id), len(op.Origin), len(op.SelectId), len(op.Category), len(op.Requester)) > maxControlText:
 		return fmt.Sprintf("expected an id, and texts of at most %d octets", maxControlText)
 	case op.Kind != fsmpb.Kind_DO && op.Kind != fsmpb.Kind_AO:
 		return fmt.Sprintf("kind %s: expected do or ao", Kind(op.Kind&math.MaxUint8))
@@ -85,7 +87,7 @@ func faultOfControl(at stamp, op *fsmpb.ControlSubmit) string {
 // newControl is the request as such.
 func newControl(op *fsmpb.ControlSubmit) *Control {
 	return &Control{
-		ID: op.Id, Origin: op.Origin, RTU: op.Rtu, Kind: Kind(op.Kind), Point: op.Point, Type: uint8(op.Type), Value: op.Value,
+		ID: op.Id, Origin: op.Origin, Requester: cmp.Or(op.Requester, op.Origin), RTU: op.Rtu, Kind: Kind(op.Kind), Point: op.Point, Type: uint8(op.Type), Value: op.Value,
 		Qualifier: uint8(op.Qualifier), Phase: ControlPhase(op.Phase), SelectID: op.SelectId, DeadlineMs: op.DeadlineMs,
 		Category: op.Category,
 	}
@@ -93,7 +95,7 @@ func newControl(op *fsmpb.ControlSubmit) *Control {
 
 // asks tells whether a request is the one that the control was made from.
 func (c *Control) asks(op *fsmpb.ControlSubmit) bool {
-	return c.Origin == op.Origin && c.RTU == op.Rtu && c.Kind == Kind(op.Kind) && c.Point == op.Point && c.Type == uint8(op.Type) &&
+	return c.Origin == op.Origin && c.Requester == cmp.Or(op.Requester, op.Origin) && c.RTU == op.Rtu && c.Kind == Kind(op.Kind) && c.Point == op.Point && c.Type == uint8(op.Type) &&
 		c.Value == op.Value && c.Qualifier == uint8(op.Qualifier) && c.Phase == ControlPhase(op.Phase) && c.SelectID == op.SelectId &&
 		c.DeadlineMs == op.DeadlineMs && c.Category == op.Category
 }

@@ -127,13 +127,13 @@ func TestControls(t *testing.T) {
 	})
 }
 
-// Every stage is an event, with who asked, who executed and how it ended.
+// Every stage is in the audit, with who asked, who executed and how it ended.
 func TestControlsAreAudited(t *testing.T) {
 	x := newScripted(t).ok(testStation, "lead assign rtu/1 epoch=0 owner=fep1", "occ submit a origin=web/anna rtu=1 do/3=1",
 		"fep1 start a epoch=1", "fep1 result a epoch=1 yes cause=7", "fep1 result a epoch=1 no terminated reason=jammed")
 	var stages []string
-	for _, e := range x.s.ReadJournal(2, make([]Event, 10)) {
-		mustEqual(t, "point", e.Key(), PointKey{1, DO, 3})
+	for _, e := range x.s.ReadAudit(2, 10) {
+		mustEqual(t, "point", e.Point, PointKey{1, DO, 3})
 		mustEqual(t, "value", e.Value, 1)
 		mustEqual(t, "origin", e.Note.Origin, "web/anna")
 		stages = append(stages, fmt.Sprintf("%s %s %t %s", e.Note.Stage, e.Note.To, e.Note.OK, e.Note.Reason))
@@ -146,20 +146,20 @@ func TestControlsAreAudited(t *testing.T) {
 func TestControlsAreForgotten(t *testing.T) {
 	x := newScripted(t).ok(testStation, "lead assign rtu/1 epoch=0 owner=fep1")
 	finished := func(id, deadline int) {
-		x.ok(fmt.Sprintf("occ submit c%d rtu=1 do/1=1 deadline=%d", id, deadline), fmt.Sprintf("lead expire c%d", id))
+		x.ok(fmt.Sprintf("occ submit c%d origin=o%d rtu=1 do/1=1 deadline=%d", id, id/100, deadline), fmt.Sprintf("lead expire c%d", id))
 	}
 	for i := range 2 * keepControls {
 		finished(i, 100)
 	}
 	mustEqual(t, "remembered before their deadline", len(x.s.Controls()), 2*keepControls)
-	mustEqual(t, "first copy", x.do("occ submit c0 rtu=1 do/1=1 deadline=100").Code, duplicate)
+	mustEqual(t, "first copy", x.do("occ submit c0 origin=o0 rtu=1 do/1=1 deadline=100").Code, duplicate)
 
 	x.ok("at 100001")
 	finished(2*keepControls, 200)
 	mustEqual(t, "remembered afterwards", len(x.s.Controls()), keepControls+1)
 	_, known := x.s.Control("c0")
 	mustEqual(t, "the first is known", known, false)
-	mustEqual(t, "late copy", x.do("occ submit c0 rtu=1 do/1=1 deadline=100").Code, conflict)
+	mustEqual(t, "late copy", x.do("occ submit c0 origin=o0 rtu=1 do/1=1 deadline=100").Code, conflict)
 	c, _ := x.s.Control("c0")
 	mustEqual(t, "late copy is started", c.StartedMs, 0)
 	mustEqual(t, "late copy is done", c.Stage, Done)
@@ -168,7 +168,7 @@ func TestControlsAreForgotten(t *testing.T) {
 func TestControlsAreBounded(t *testing.T) {
 	x := newScripted(t).ok(testStation)
 	for i := range maxControls {
-		x.ok(fmt.Sprintf("occ submit c%d rtu=1 do/1=1", i))
+		x.ok(fmt.Sprintf("occ submit c%d origin=o%d rtu=1 do/1=1", i, i/maxOfRequester))
 	}
 	mustEqual(t, "one more", x.do("occ submit more rtu=1 do/1=1").Code, conflict)
 	mustEqual(t, "remembered", len(x.s.Controls()), maxControls)

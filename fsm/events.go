@@ -75,7 +75,7 @@ func (s *State) putItem(rtu uint32, it *fsmpb.Item) {
 	rec.value, rec.quality, rec.typeID, rec.transient = it.Value, quality, uint8(it.Type), it.Transient
 	rec.time, rec.timeMs = it.Time, it.TimeMs
 	if it.Mode != fsmpb.Item_IMAGE {
-		rec.seq = s.journal.append(Event{
+		rec.seq = s.append(Event{
 			RTU: rtu, Point: it.Point, Kind: kind, Type: rec.typeID, Quality: quality,
 			Transient: it.Transient, ElapsedMs: uint16(it.ElapsedMs), Value: it.Value, Time: it.Time, TimeMs: it.TimeMs,
 		})
@@ -152,7 +152,7 @@ func (s *State) spoil(at stamp, number uint32) {
 		rec.quality |= bit
 		rec.time, rec.timeMs = at.cp56, at.ms
 		if rec.kind == DI {
-			rec.seq = s.journal.append(Event{
+			rec.seq = s.append(Event{
 				RTU: number, Point: rec.point, Kind: DI, Type: rec.typeID, Quality: rec.quality,
 				Value: rec.value, Time: at.cp56, TimeMs: at.ms,
 			})

@@ -1,15 +1,25 @@
 package fsm
 
-// The journal is a queue of immutable events in chunks. A chunk is filled from front to back and never rewritten, so a
-// snapshot shares all chunks, the unfinished one included, by remembering how far each was filled.
+import (
+	"cmp"
+	"math/bits"
+	"slices"
+	"sort"
+)
+
+// The journal is a queue of immutable events in chunks. When it is full, the RTU that has most in it loses its oldest: so
+// what is dropped lies anywhere, and whoever reads passes over numbers that are no longer there. A chunk is filled from
+// front to back and its events are never rewritten, so a snapshot shares them by remembering how far each was filled and
+// what was dropped of it. Chunks that have become thin are put together.
 
 const (
 	chunkEvents   = 512
+	thinChunks    = chunkEvents / 2 // so many events of two neighbours or fewer are put together
 	defaultRetain = 200_000
 	maxRetain     = 10_000_000
 )
 
-// Event is one record of the journal.
+// Event is one record of the journal: a value of a point.
 type Event struct {
 	Seq     uint64
 	RTU     uint32
@@ -23,93 +33,267 @@ type Event struct {
 	Value     float64
 	Time      uint64 // octets of the CP56Time2a, first octet in the lowest byte
 	TimeMs    int64  // the same instant, ms since 1970-01-01 UTC
-	Note      *Note  // of an audit event, which is for people and never forwarded; nil for a point's event
 }
 
 // Key is the key of the point that the event is about.
 func (e *Event) Key() PointKey { return PointKey{RTU: e.RTU, Kind: e.Kind, Point: e.Point} }
 
-type eventChunk [chunkEvents]Event
-
-// journal holds the events first to last. Event n is in chunk (n-1)/chunkEvents, whatever was dropped before: so a
-// restored journal is cut into the same chunks as the one it was made from.
+// journal holds events up to number last. What it does follows from the events that it holds alone, not from how they lie
+// in chunks: so it does not matter who made a snapshot when.
 type journal struct {
 	retain uint64
-	first  uint64 // oldest kept; last+1 if none is
-	last   uint64
-	base   uint64 // number of the chunk in chunks[0]
-	chunks []*eventChunk
+	last   uint64 // newest number given, to an event or to an entry of the audit
+	count  uint64 // events held
+	chunks []*chunk
+	shares shares
+}
 
-	counted   uint64 // what was dropped before this event is in the groups' counts
-	unsettled bool   // a cursor or the retention changed since the groups' counts were made
+// chunk is a piece of the journal. Only the last one may have nothing in it.
+type chunk struct {
+	first   uint64 // numbers of its first and last event, held or not
+	last    uint64
+	events  []Event                  // ascending; room for no more than chunkEvents
+	next    []uint64                 // by event: the next one of its RTU; 0: none yet
+	dropped [chunkEvents / 64]uint64 // bit by event
+	held    int
 }
 
 // newJournal returns an empty journal whose next event has the number next.
 func newJournal(next, retain uint64) journal {
-	return journal{retain: retain, first: next, last: next - 1, base: (next - 1) / chunkEvents, counted: next}
+	return journal{retain: retain, last: next - 1, shares: shares{byRTU: map[uint32]*share{}}}
 }
 
-// append adds an event, drops the oldest beyond the retention, and returns the event's number.
-func (j *journal) append(e Event) uint64 {
+// number gives the next number to what is kept elsewhere.
+func (j *journal) number() uint64 {
 	j.last++
-	e.Seq = j.last
-	i := (j.last - 1) / chunkEvents
-	if i-j.base == uint64(len(j.chunks)) {
-		j.chunks = append(j.chunks, new(eventChunk))
-	}
-	j.chunks[i-j.base][(j.last-1)%chunkEvents] = e
-	j.trim()
+	return j.last
+}
+
+// append adds an event and returns its number.
+func (j *journal) append(e Event) uint64 {
+	e.Seq = j.number()
+	j.hold(e)
 	return e.Seq
 }
 
-// trim drops what is beyond the retention. It depends on the numbers alone, so it does not matter who made a snapshot
-// when.
-func (j *journal) trim() {
-	if j.last-j.first+1 <= j.retain {
-		return
+// hold adds an event that has its number, which is above all that are held.
+func (j *journal) hold(e Event) {
+	n := len(j.chunks)
+	if n == 0 || len(j.chunks[n-1].events) == chunkEvents {
+		j.chunks = append(j.chunks, &chunk{events: make([]Event, 0, chunkEvents), next: make([]uint64, 0, chunkEvents)})
+		if n > 0 {
+			j.tidy(n - 1)
+			n = len(j.chunks) - 1
+		}
+		n++
 	}
-	j.first = j.last - j.retain + 1
-	for (j.first-1)/chunkEvents > j.base {
-		j.chunks[0] = nil // the slice is shared with no snapshot, and the array behind it would keep the chunk alive
-		j.chunks = j.chunks[1:]
-		j.base++
+	c := j.chunks[n-1]
+	c.events, c.next = append(c.events, e), append(c.next, 0)
+	if c.held++; len(c.events) == 1 {
+		c.first = e.Seq
+	}
+	c.last = e.Seq
+	j.count++
+	j.shares.add(e.RTU, e.Seq, &c.next[len(c.next)-1])
+}
+
+// full tells whether something has to go.
+func (j *journal) full() bool { return j.count > j.retain }
+
+// dropShare drops the oldest event of the RTU that has most, of equal ones that with the lowest number, and returns the
+// event's number.
+func (j *journal) dropShare() uint64 { return j.drop(j.shares.largest[0]) }
+
+// dropOldest drops the oldest event of all and returns its number.
+func (j *journal) dropOldest() uint64 {
+	c := j.chunks[0]
+	return j.drop(j.shares.byRTU[c.events[c.oldest()].RTU])
+}
+
+func (j *journal) drop(sh *share) uint64 {
+	seq := sh.oldest
+	k := j.chunk(seq)
+	c := j.chunks[k]
+	i := c.find(seq)
+	c.dropped[i/64] |= 1 << (i % 64)
+	c.held--
+	j.count--
+	j.shares.remove(sh, c.next[i])
+	j.tidy(k)
+	return seq
+}
+
+// tidy puts a chunk together with a neighbour if both have become thin, so that the journal's room is bounded whatever is
+// dropped of it. The last chunk is being filled, and left alone. There are never more such moves than chunks were begun,
+// so they cost an event at most the copy of half another.
+func (j *journal) tidy(k int) {
+	switch c := j.chunks[k]; {
+	case k == len(j.chunks)-1:
+	case c.held == 0:
+		j.chunks = slices.Delete(j.chunks, k, k+1)
+	case k > 0 && c.held+j.chunks[k-1].held <= thinChunks:
+		j.join(k - 1)
+	case k+1 < len(j.chunks)-1 && c.held+j.chunks[k+1].held <= thinChunks:
+		j.join(k)
 	}
 }
 
-func (j *journal) at(seq uint64) *Event {
-	return &j.chunks[(seq-1)/chunkEvents-j.base][(seq-1)%chunkEvents]
+// join replaces chunk k and the next one by one with what is held of both.
+func (j *journal) join(k int) {
+	a, b := j.chunks[k], j.chunks[k+1]
+	n := a.held + b.held
+	c := &chunk{events: make([]Event, 0, n), next: make([]uint64, 0, n), held: n, first: a.first, last: b.last}
+	for _, old := range []*chunk{a, b} {
+		for i := range old.events {
+			if old.gone(i) {
+				continue
+			}
+			c.events, c.next = append(c.events, old.events[i]), append(c.next, old.next[i])
+			if old.next[i] == 0 { // the newest of its RTU, which knows where its successor is to be noted
+				j.shares.byRTU[old.events[i].RTU].next = &c.next[len(c.next)-1]
+			}
+		}
+	}
+	j.chunks[k] = c
+	j.chunks = slices.Delete(j.chunks, k+1, k+2)
+}
+
+// chunk is the place of the chunk in which an event of this number would be: the first one that doesn't end before it.
+func (j *journal) chunk(seq uint64) int {
+	if len(j.chunks) > 0 && j.chunks[0].last >= seq {
+		return 0
+	}
+	return sort.Search(len(j.chunks), func(k int) bool { return j.chunks[k].last >= seq })
+}
+
+// find is the place of the first event that has this number or a higher one.
+func (c *chunk) find(seq uint64) int {
+	if seq <= c.first {
+		return 0
+	}
+	if c.last-c.first == uint64(len(c.events)-1) { // no number is missing
+		return int(min(seq-c.first, uint64(len(c.events))))
+	}
+	i, _ := slices.BinarySearchFunc(c.events, seq, func(e Event, seq uint64) int { return cmp.Compare(e.Seq, seq) })
+	return i
+}
+
+func (c *chunk) gone(i int) bool { return c.dropped[i/64]&(1<<(i%64)) != 0 }
+
+// oldest is the place of the oldest event held; there must be one.
+func (c *chunk) oldest() int {
+	for w, b := range c.dropped {
+		if b != ^uint64(0) {
+			return w*64 + bits.TrailingZeros64(^b)
+		}
+	}
+	return len(c.events)
+}
+
+// heldFrom counts the events held from this place on.
+func (c *chunk) heldFrom(i int) (n int) {
+	for ; i < len(c.events) && i%64 != 0; i++ {
+		if !c.gone(i) {
+			n++
+		}
+	}
+	for ; i < len(c.events); i += 64 {
+		n += min(64, len(c.events)-i) - bits.OnesCount64(c.dropped[i/64])
+	}
+	return n
+}
+
+// oldest is the number of the oldest event held; last+1 if none is.
+func (j *journal) oldest() uint64 {
+	for _, c := range j.chunks {
+		if c.held > 0 {
+			return c.events[c.oldest()].Seq
+		}
+	}
+	return j.last + 1
+}
+
+// after counts the events held that have a higher number.
+func (j *journal) after(seq uint64) (n uint64) {
+	for k := len(j.chunks) - 1; k >= 0; k-- {
+		c := j.chunks[k]
+		if len(c.events) == 0 {
+			continue
+		}
+		if c.first <= seq {
+			return n + uint64(c.heldFrom(c.find(seq+1)))
+		}
+		n += uint64(c.held)
+	}
+	return n
+}
+
+// before is the number after which the newest of these many events begin that are held before a number.
+func (j *journal) before(seq uint64, n int) uint64 {
+	for k := min(j.chunk(seq), len(j.chunks)-1); k >= 0; k-- {
+		c := j.chunks[k]
+		for i := len(c.events) - 1; i >= 0; i-- {
+			switch {
+			case c.gone(i) || c.events[i].Seq >= seq:
+			case n == 0:
+				return c.events[i].Seq
+			default:
+				n--
+			}
+		}
+	}
+	return 0
 }
 
 // read copies the events after this number to dst.
 func (j *journal) read(after uint64, dst []Event) []Event {
-	next := max(after+1, j.first)
 	if after >= j.last {
 		return dst[:0]
 	}
 	n := 0
-	for n < len(dst) && next <= j.last {
-		k := (next - 1) % chunkEvents
-		most := min(chunkEvents-k, j.last-next+1)
-		c := copy(dst[n:], j.chunks[(next-1)/chunkEvents-j.base][k:k+most])
-		n += c
-		next += uint64(c)
+	for k := j.chunk(after + 1); k < len(j.chunks) && n < len(dst); k++ {
+		c := j.chunks[k]
+		if len(c.events) == 0 {
+			break
+		}
+		i := c.find(after + 1)
+		if c.held == len(c.events) {
+			n += copy(dst[n:], c.events[i:])
+			continue
+		}
+		for ; i < len(c.events) && n < len(dst); i++ {
+			if !c.gone(i) {
+				dst[n] = c.events[i]
+				n++
+			}
+		}
 	}
 	return dst[:n]
 }
 
-// freeze returns a copy that later appends and drops do not change.
+// freeze returns a copy that later appends and drops do not change. It can only be read.
 func (j *journal) freeze() journal {
-	frozen := *j
-	frozen.chunks = append([]*eventChunk(nil), j.chunks...)
+	frozen := journal{retain: j.retain, last: j.last, count: j.count, chunks: make([]*chunk, len(j.chunks))}
+	copies := make([]chunk, len(j.chunks))
+	for k, c := range j.chunks {
+		copies[k] = chunk{first: c.first, last: c.last, events: c.events, dropped: c.dropped, held: c.held}
+		frozen.chunks[k] = &copies[k]
+	}
 	return frozen
 }
 
 // JournalFirst is the number of the oldest event kept. It is JournalLast+1 if none is.
-func (s *State) JournalFirst() uint64 { return s.journal.first }
+func (s *State) JournalFirst() uint64 { return s.journal.oldest() }
 
-// JournalLast is the number of the newest event; 0 before the first.
+// JournalLast is the newest number given, to an event or to an entry of the audit; 0 before the first.
 func (s *State) JournalLast() uint64 { return s.journal.last }
 
-// ReadJournal fills dst with the events after this number, oldest first, and returns the part that it filled. If the
-// next ones were dropped it goes on with the oldest kept: the first event's Seq shows the gap.
+// JournalEvents is the number of events kept.
+func (s *State) JournalEvents() uint64 { return s.journal.count }
+
+// JournalShare is how many of the events kept are of an RTU.
+func (s *State) JournalShare(rtu uint32) uint64 { return s.journal.shares.of(rtu) }
+
+// ReadJournal fills dst with the events after this number, oldest first, and returns the part that it filled. Numbers are
+// missing where events were dropped, and where something is in the audit.
 func (s *State) ReadJournal(after uint64, dst []Event) []Event { return s.journal.read(after, dst) }

@@ -1,69 +1,148 @@
 package fsm
 
 import (
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
 )
 
-// The journal against a plain list: numbers, what is kept, what is read, and that a frozen copy stays as it was.
+// modelJournal does plainly what the journal is to do.
+type modelJournal struct {
+	retain int
+	held   []Event
+}
+
+func (m *modelJournal) room() {
+	for len(m.held) > m.retain {
+		n := map[uint32]int{}
+		for _, e := range m.held {
+			n[e.RTU]++
+		}
+		most := m.held[0].RTU
+		for rtu := range n {
+			if n[rtu] > n[most] || n[rtu] == n[most] && rtu < most {
+				most = rtu
+			}
+		}
+		i := slices.IndexFunc(m.held, func(e Event) bool { return e.RTU == most })
+		m.held = slices.Delete(m.held, i, i+1)
+	}
+}
+
+func (m *modelJournal) after(seq uint64) []Event {
+	i := slices.IndexFunc(m.held, func(e Event) bool { return e.Seq > seq })
+	if i < 0 {
+		return nil
+	}
+	return m.held[i:]
+}
+
+// The journal against a plain list: numbers, what is dropped, what is read, and that a frozen copy stays as it was.
 func TestJournalIsAList(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		retain := rapid.Uint64Range(1, 3*chunkEvents).Draw(t, "retain")
+		m := modelJournal{retain: rapid.IntRange(1, 3*chunkEvents).Draw(t, "retain")}
 		next := rapid.Uint64Range(1, 3*chunkEvents).Draw(t, "next")
-		j := newJournal(next, retain)
-		var all []float64 // of event next, next+1...
-		first := next     // oldest that is to be kept
+		j := newJournal(next, uint64(m.retain))
 		var frozen journal
-		frozenAt := -1
+		var then []Event
 		for range rapid.IntRange(0, 12).Draw(t, "steps") {
-			switch rapid.SampledFrom([]string{"append", "append", "read", "freeze", "retain"}).Draw(t, "step") {
+			switch rapid.SampledFrom([]string{"append", "append", "append", "read", "freeze", "retain", "oldest", "number"}).Draw(t, "step") {
 			case "append":
-				for range rapid.IntRange(1, chunkEvents+5).Draw(t, "n") {
-					all = append(all, float64(len(all)))
-					if seq := j.append(Event{Value: all[len(all)-1]}); seq != next+uint64(len(all))-1 {
-						t.Fatalf("event %d got number %d", next+uint64(len(all))-1, seq)
+				rtus := rapid.SliceOfN(rapid.Uint32Range(1, 5), 1, 7).Draw(t, "rtus")
+				for i := range rapid.IntRange(1, chunkEvents+5).Draw(t, "n") {
+					e := Event{Seq: next, RTU: rtus[i%len(rtus)], Value: float64(next)}
+					if seq := j.append(e); seq != next {
+						t.Fatalf("event %d got number %d", next, seq)
 					}
-					if n := next + uint64(len(all)); n-first > retain {
-						first = n - retain
+					next++
+					m.held = append(m.held, e)
+					for m.room(); j.full(); {
+						j.dropShare()
 					}
 				}
 			case "retain":
-				j.retain = rapid.Uint64Range(j.retain, 4*chunkEvents).Draw(t, "more")
-				retain = j.retain
+				m.retain = rapid.IntRange(1, 4*chunkEvents).Draw(t, "other")
+				j.retain = uint64(m.retain)
+				for m.room(); j.full(); {
+					j.dropShare()
+				}
+			case "oldest":
+				for range min(len(m.held), rapid.IntRange(0, chunkEvents).Draw(t, "n")) {
+					if seq := j.dropOldest(); seq != m.held[0].Seq {
+						t.Fatalf("dropped %d, the oldest is %d", seq, m.held[0].Seq)
+					}
+					m.held = m.held[1:]
+				}
+			case "number": // to an entry of the audit
+				if n := j.number(); n != next {
+					t.Fatalf("number %d, want %d", n, next)
+				}
+				next++
 			case "freeze":
-				frozen, frozenAt = j.freeze(), len(all)
+				frozen, then = j.freeze(), slices.Clone(m.held)
 			case "read":
-				after := rapid.Uint64Range(0, j.last+3).Draw(t, "after")
+				after := rapid.Uint64Range(0, next+3).Draw(t, "after")
 				room := rapid.IntRange(0, 2*chunkEvents).Draw(t, "room")
-				checkRead(t, &j, after, room, all, next)
+				want := m.after(after)
+				if got := j.read(after, make([]Event, room)); !slices.Equal(got, want[:min(room, len(want))]) {
+					t.Fatalf("read after %d with room for %d: got %d events, want %d", after, room, len(got), min(room, len(want)))
+				}
+				if after < next && j.after(after) != uint64(len(want)) {
+					t.Fatalf("%d events after %d, want %d", j.after(after), after, len(want))
+				}
+				if got := j.read(j.before(next, room), make([]Event, room+1)); !slices.Equal(got, m.held[max(0, len(m.held)-room):]) {
+					t.Fatalf("newest %d: got %d events", room, len(got))
+				}
 			}
-			if j.first != first || j.last != next+uint64(len(all))-1 {
-				t.Fatalf("keeps %d to %d, want %d to %d", j.first, j.last, first, next+uint64(len(all))-1)
+			oldest := next
+			if len(m.held) > 0 {
+				oldest = m.held[0].Seq
 			}
-			if most := retain/chunkEvents + 2; uint64(len(j.chunks)) > most {
-				t.Fatalf("%d chunks for %d events", len(j.chunks), retain)
+			if j.oldest() != oldest || j.last != next-1 || j.count != uint64(len(m.held)) {
+				t.Fatalf("keeps %d of %d to %d, want %d of %d to %d", j.count, j.oldest(), j.last, len(m.held), oldest, next-1)
 			}
+			if most := 4*len(m.held)/chunkEvents + 3; len(j.chunks) > most {
+				t.Fatalf("%d chunks for %d events, want at most %d", len(j.chunks), len(m.held), most)
+			}
+			checkShares(t, &j, m.held)
 		}
-		if frozenAt >= 0 {
-			checkRead(t, &frozen, 0, int(frozen.last), all[:frozenAt], next)
+		if got := frozen.read(0, make([]Event, len(then)+1)); !slices.Equal(got, then) {
+			t.Fatalf("the frozen copy has %d events, had %d", len(got), len(then))
 		}
 	})
 }
 
-func checkRead(t *rapid.T, j *journal, after uint64, room int, all []float64, next uint64) {
-	got := j.read(after, make([]Event, room))
-	first := max(after+1, j.first)
-	want := 0
-	if after < j.last {
-		want = min(room, int(j.last-first+1))
+func checkShares(t *rapid.T, j *journal, held []Event) {
+	n := map[uint32]uint64{}
+	for _, e := range held {
+		n[e.RTU]++
 	}
-	if len(got) != want {
-		t.Fatalf("read after %d with room for %d: got %d events of %d to %d, want %d", after, room, len(got), j.first, j.last, want)
+	if len(n) != len(j.shares.byRTU) || len(n) != len(j.shares.largest) {
+		t.Fatalf("%d shares of %d RTUs", len(j.shares.largest), len(n))
 	}
-	for i, e := range got {
-		if e.Seq != first+uint64(i) || e.Value != all[e.Seq-next] {
-			t.Fatalf("read after %d: event %d is number %d with value %g", after, i, e.Seq, e.Value)
+	for rtu, want := range n {
+		if j.shares.of(rtu) != want {
+			t.Fatalf("RTU %d has %d events, want %d", rtu, j.shares.of(rtu), want)
 		}
+	}
+}
+
+// A device that sends without end takes the room of no other.
+func TestABabblerPushesOutItself(t *testing.T) {
+	j := newJournal(1, 1000)
+	for i := range 300_000 {
+		if i%500 == 0 { // 600 events, each alone among those of the babbler
+			j.append(Event{RTU: 2})
+		}
+		j.append(Event{RTU: 1})
+		for j.full() {
+			j.dropShare()
+		}
+	}
+	mustEqual(t, "events of the good one", j.shares.of(2), 500)
+	mustEqual(t, "events of the babbler", j.shares.of(1), 500)
+	if len(j.chunks) > 6 {
+		t.Fatalf("%d chunks for 1000 events", len(j.chunks))
 	}
 }

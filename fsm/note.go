@@ -6,10 +6,10 @@ import (
 	"strings"
 )
 
-// NoteKind says what an audit event is about.
+// NoteKind says what an entry of the audit is about.
 type NoteKind uint8
 
-// The kinds of audit events.
+// The kinds of entries.
 const (
 	NoteOwner     NoteKind = iota + 1 // a resource has another owner or epoch
 	NoteMoving                        // a planned move began
@@ -22,13 +22,17 @@ const (
 	NoteConfig                        // another configuration is in force
 	NoteCondition                     // something is wrong, or isn't any more
 	NoteAccess                        // users, tokens, sessions or certificates: who did what about them
+	NoteRefused                       // requests of one party were refused
+	NoteAction                        // a node did something that has no command of its own
 
 	noteKinds
 )
 
-var noteKindNames = [noteKinds]string{"none", "owner", "moving", "activated", "pin", "node", "online", "control", "overflow", "config", "condition", "access"}
+var noteKindNames = [noteKinds]string{"none", "owner", "moving", "activated", "pin", "node", "online", "control", "overflow", "config", "condition",
+	"access", "refused", "action"}
 
-// String gives one word for the kind: owner, moving, activated, pin, node, online, control, overflow, config, condition or access.
+// String gives one word for the kind: owner, moving, activated, pin, node, online, control, overflow, config, condition,
+// access, refused or action.
 func (k NoteKind) String() string {
 	if k < noteKinds {
 		return noteKindNames[k]
@@ -42,28 +46,26 @@ func ParseNoteKind(text string) (k NoteKind, ok bool) {
 	return NoteKind(max(i, 0)), i > 0
 }
 
-// Note is the text part of an audit event. Which fields are set depends on its kind. It is shared: never change it.
+// Note is what an entry of the audit says. Which fields are set depends on its kind.
 type Note struct {
 	Kind     NoteKind
 	Resource string // id; of NoteNode the node's, of NoteConfig the digest, of NoteAccess user/NAME, token/NAME or certificate/NAME
 	Epoch    uint64
 	From     string // former owner, former pin; who reported the condition last
-	To       string // owner, target, pin
+	To       string // owner, target, pin; what was refused or done, of NoteRefused and NoteAction
 	Reason   string
 	Timings  Timings
 	Control  string // id
-	Origin   string // who asked for the control, the move, the pin or the change of access, or acknowledged the condition
+	Origin   string // who asked for it, or acknowledged the condition
 	Stage    Stage
 	OK       bool   // of a control that is done; node is alive; RTU is on line; group has caught up
-	Count    uint64 // events dropped so far, of NoteOverflow; how often it was seen, of NoteCondition
+	Count    uint64 // events dropped so far, of NoteOverflow; how often it was seen, of NoteCondition; how many requests, of NoteRefused
 
 	Condition *ConditionNote // of NoteCondition
 }
 
-// note appends an audit event.
-func (s *State) note(at stamp, n *Note) {
-	s.journal.append(Event{Time: at.cp56, TimeMs: at.ms, Note: n})
-}
+// note makes an entry of the audit.
+func (s *State) note(at stamp, n *Note) { s.appendAudit(at, AuditEntry{Note: *n}) }
 
 const maxReason = 200
 

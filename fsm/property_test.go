@@ -57,9 +57,11 @@ func (d drawn) line() string {
 	node, epoch := d.as(resource)
 	to := d.pick("to", "fep1", "fep2", "fep1", "fep2", "fep1", "fep2", "wit", "")
 	switch d.pick("verb", "events", "control", "control", "events", "submit", "control", "cursor", "events", "links", "control", "released",
-		"move", "online", "node", "clients", "claim", "pin", "activated", "submit", "events", "links", "cursor", "assign", "configure", "stage", "forget", "receive", "receive", "report", "report", "gone", "ack", "access") {
+		"move", "online", "node", "clients", "claim", "pin", "activated", "submit", "events", "links", "cursor", "assign", "configure", "stage", "forget", "receive", "receive", "report", "report", "gone", "ack", "access", "audit") {
 	case "access":
 		return d.access()
+	case "audit":
+		return fmt.Sprintf("%s %s login origin=%s count=%d", node, d.pick("audit", "did", "refuse", "refuse"), d.pick("who", "a", "b"), rapid.IntRange(0, 3).Draw(t, "count"))
 	case "report":
 		about := d.pick("about", "rtu/1", "rtu/2", "uplink/scada/both", "node/fep1", "station")
 		scope := d.pick("scope", "", "leader")
@@ -95,7 +97,7 @@ func (d drawn) line() string {
 		return fmt.Sprintf("%s forget %d epoch=%d di/%d ai/%d", node, rtu, epoch, rapid.IntRange(1, 100).Draw(t, "di"), rapid.IntRange(1, 100).Draw(t, "ai"))
 	case "configure":
 		return d.pick("configuration", testStation, strings.Replace(testStation, "retain=1000", "retain=40", 1),
-			strings.Replace(testStation, "rtu=2/fep2/1", "", 1), strings.Replace(testStation, "group=scada/both/dual-active", "", 1),
+			strings.Replace(testStation, "rtu=2/fep2/1", "", 1), strings.Replace(testStation, "retain=1000", "retain=40 retain_for=20", 1), strings.Replace(testStation, "group=scada/both/dual-active", "", 1),
 			strings.Replace(testStation, "main-standby", "dual-active", 1))
 	case "assign":
 		return fmt.Sprintf("lead assign %s epoch=%d owner=%s", resource, epoch, to)
@@ -222,6 +224,7 @@ func TestPromises(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		x := propertyStation(t)
 		p := promises{s: x.s, epochs: map[string]uint64{}, started: map[string]int{}, answered: map[string]int{}, received: map[string]bool{}}
+		p.begin()
 		for range rapid.IntRange(20, 120).Draw(rt, "commands") {
 			x.ms += int64(rapid.IntRange(0, 1500).Draw(rt, "ms"))
 			line := drawn{rt, x.s}.line()
@@ -254,7 +257,16 @@ type promises struct {
 	epochs   map[string]uint64 // newest epoch of each resource, gone ones included
 	started  map[string]int    // how often each control was started
 	answered map[string]int    // how often it was done
-	received map[string]bool   // messages of FNP that were kept
+	audited  uint64            // entries of the audit
+	chains   [auditChains]AuditHash
+	received map[string]bool // messages of FNP that were kept
+}
+
+func (p *promises) begin() {
+	p.audited = p.s.AuditLast()
+	for _, e := range p.s.ReadAudit(0, int(p.audited)) {
+		p.chains[e.Chain] = e.Hash
+	}
 }
 
 func (p *promises) check(t *rapid.T, line string, c *fsmpb.Command, r *fsmpb.Result, last uint64) {
@@ -269,30 +281,46 @@ func (p *promises) check(t *rapid.T, line string, c *fsmpb.Command, r *fsmpb.Res
 		}
 	}
 
-	if s.JournalLast() < last || s.JournalLast()-s.JournalFirst()+1 > s.Config().Retain {
-		t.Fatalf("%s: journal %d to %d of %d", line, s.JournalFirst(), s.JournalLast(), s.Config().Retain)
+	if s.JournalLast() < last || s.JournalEvents() > s.Config().Retain {
+		t.Fatalf("%s: %d events up to %d, retain %d", line, s.JournalEvents(), s.JournalLast(), s.Config().Retain)
 	}
 	if (r.LastSeq != 0) != (s.JournalLast() > last) || r.LastSeq != 0 && (r.FirstSeq != last+1 || r.LastSeq != s.JournalLast()) {
 		t.Fatalf("%s: events %d to %d, result %v", line, last+1, s.JournalLast(), r)
 	}
+	// What a command brings about has numbers without gaps; of its events some may have been dropped at once.
 	seq := last
-	for _, e := range s.ReadJournal(last, make([]Event, s.JournalLast()-last)) {
-		if seq+1 != e.Seq && e.Seq != s.JournalFirst() {
-			t.Fatalf("%s: event %d after %d", line, e.Seq, seq)
+	for _, e := range s.ReadHistory(last, int(s.JournalLast()-last)) {
+		if e.Seq <= seq || e.Audit != nil && e.Audit.Seq != e.Seq {
+			t.Fatalf("%s: %+v after %d", line, e, seq)
 		}
 		seq = e.Seq
-		if e.Note == nil || e.Note.Kind != NoteControl {
+		if e.Audit == nil {
 			continue
 		}
-		if e.Note.Stage == Executing {
-			p.started[e.Note.Control]++
+		if p.audited++; e.Audit.Number != p.audited || ChainAudit(e.Audit.Before, e.Audit.Content()) != e.Audit.Hash || e.Audit.Before != p.chains[e.Audit.Chain] {
+			t.Fatalf("%s: entry %d of the audit is not in its chain: %+v", line, p.audited, e.Audit)
 		}
-		if k, _ := s.Control(e.Note.Control); e.Note.Stage == Done && !k.Used {
-			p.answered[e.Note.Control]++
+		p.chains[e.Audit.Chain] = e.Audit.Hash
+		n := e.Audit.Note
+		if n.Kind != NoteControl {
+			continue
 		}
-		if p.started[e.Note.Control] > 1 || p.answered[e.Note.Control] > 1 {
-			t.Fatalf("%s: control %s was started %d times and answered %d times", line, e.Note.Control, p.started[e.Note.Control], p.answered[e.Note.Control])
+		if n.Stage == Executing {
+			p.started[n.Control]++
 		}
+		k, _ := s.Control(n.Control)
+		if n.Stage == Done && !k.Used {
+			p.answered[n.Control]++
+		}
+		if p.started[n.Control] > 1 || p.answered[n.Control] > 1 {
+			t.Fatalf("%s: control %s was started %d times and answered %d times", line, n.Control, p.started[n.Control], p.answered[n.Control])
+		}
+		if n.Stage >= Confirmed && (k.AnsweredSeq == 0 || k.AnsweredSeq > e.Seq) {
+			t.Fatalf("%s: control %s was answered at %d, its entry is %d", line, n.Control, k.AnsweredSeq, e.Seq)
+		}
+	}
+	if s.AuditLast() != p.audited {
+		t.Fatalf("%s: %d entries of the audit, want %d", line, s.AuditLast(), p.audited)
 	}
 
 	if m := c.GetFnpReceive(); m != nil && r.Code == ok {
@@ -324,15 +352,16 @@ func (p *promises) check(t *rapid.T, line string, c *fsmpb.Command, r *fsmpb.Res
 	}
 
 	for _, g := range s.Groups() {
-		if g.Cursor > s.JournalLast() || g.Backlog != s.JournalLast()-max(g.Cursor, s.JournalFirst()-1) {
-			t.Fatalf("%s: %+v with journal %d to %d", line, g, s.JournalFirst(), s.JournalLast())
+		after := len(s.ReadJournal(g.Cursor, make([]Event, s.JournalEvents())))
+		if g.Cursor > s.JournalLast() || g.Backlog != uint64(after) {
+			t.Fatalf("%s: %+v with %d events after the cursor", line, g, after)
 		}
 		for _, slot := range g.Slots {
-			if slot.Dropped >= s.JournalFirst() {
-				t.Fatalf("%s: %s has lost more than was dropped: %+v, journal from %d", line, g.Resource, slot, s.JournalFirst())
+			if (slot.LostTo > 0) != (slot.Dropped > 0) && slot.Name == "" {
+				t.Fatalf("%s: %s: %+v", line, g.Resource, slot)
 			}
-			if slot.Seq+1 < s.JournalFirst() && !slot.Overflow {
-				t.Fatalf("%s: %s has lost events silently: %+v, journal from %d", line, g.Resource, slot, s.JournalFirst())
+			if slot.LostTo > slot.Seq && !slot.Overflow {
+				t.Fatalf("%s: %s has lost events silently: %+v", line, g.Resource, slot)
 			}
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"cmp"
+	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -54,6 +55,8 @@ func Restore(r io.Reader) (*State, error) {
 // restorer fills a state frame by frame.
 type restorer struct {
 	r        *bufio.Reader
+	format   uint32
+	seq      uint64 // of the newest event so far
 	offset   int64
 	payload  bytes.Buffer
 	s        *State
@@ -70,8 +73,9 @@ func (in *restorer) start() error {
 	if string(b[:len(snapshotMagic)]) != snapshotMagic {
 		return fmt.Errorf("%w: it starts with % x", ErrNotSnapshot, b[:len(snapshotMagic)])
 	}
-	if f := binary.LittleEndian.Uint32(b[len(snapshotMagic):]); f != snapshotFormat {
-		return fmt.Errorf("%w: format %d, this build knows %d", ErrNotSnapshot, f, snapshotFormat)
+	in.format = binary.LittleEndian.Uint32(b[len(snapshotMagic):])
+	if in.format < 1 || in.format > snapshotFormat {
+		return fmt.Errorf("%w: format %d, this build knows 1 to %d", ErrNotSnapshot, in.format, snapshotFormat)
 	}
 	in.offset = int64(len(b))
 	return nil
@@ -136,7 +140,13 @@ func (in *restorer) take(kind frameKind, payload []byte) error {
 	case framePlainPoints, framePoints:
 		return in.takePoints(payload, kind == framePlainPoints)
 	case framePlainEvents, frameEvents:
-		return in.takeEvents(payload, kind == framePlainEvents)
+		return in.takeEventsFormat1(payload, kind == framePlainEvents)
+	case frameJournal:
+		return in.takeJournal(payload)
+	case frameAudit:
+		return in.takeAudit(payload)
+	case frameRefusal:
+		return read(payload, in.takeRefusal)
 	case frameTail:
 		return read(payload, in.takeTail)
 	}
@@ -155,7 +165,7 @@ func read[T any, M interface {
 }
 
 func (in *restorer) takeHead(h *fsmpb.SnapshotHead) error {
-	if h.JournalFirst == 0 || h.JournalFirst > h.JournalLast+1 || h.JournalLast == math.MaxUint64 || h.JournalLast-h.JournalFirst+1 > maxRetain {
+	if h.JournalFirst == 0 || h.JournalFirst > h.JournalLast+1 || h.JournalLast == math.MaxUint64 {
 		return fmt.Errorf("journal of events %d to %d", h.JournalFirst, h.JournalLast)
 	}
 	in.head = h
@@ -184,9 +194,17 @@ func (in *restorer) takeConfig(c *fsmpb.Configure) error {
 		FNP: h.Revisions.GetFnp(), Conditions: h.Revisions.GetConditions(), Access: h.Revisions.GetAccess(),
 	}
 	s.image = newImage(h.Version)
-	s.journal = newJournal(h.JournalFirst, cfg.Retain)
-	if n := h.JournalLast - h.JournalFirst + 1; n > cfg.Retain {
-		return fmt.Errorf("%d events where %d are retained", n, cfg.Retain)
+	s.journal = newJournal(h.JournalLast+1, cfg.Retain)
+	s.age.ms = h.AgeMs
+	for _, m := range h.AgeMarks {
+		s.age.marks = append(s.age.marks, ageMark{m.Ms, m.Seq})
+	}
+	s.audit.last = h.AuditNumber
+	for c, hash := range h.AuditBefore {
+		if c >= int(auditChains) || len(hash) != sha256.Size {
+			return fmt.Errorf("audit: hash of %d octets before chain %d", len(hash), c)
+		}
+		s.audit.rings[c].before = AuditHash(hash)
 	}
 	in.started = true
 	return nil
@@ -237,13 +255,13 @@ func (in *restorer) takeGroup(p *fsmpb.GroupState) error {
 	if g == nil {
 		return fmt.Errorf("group %q is not in the configuration", p.Id)
 	}
-	g.base = p.Base
+	g.base, g.lost, g.lostTo = p.Base, p.Lost, p.LostTo
 	g.slots = nil
 	for i, c := range p.Slots {
 		if c.Seq > in.head.JournalLast || i > 0 && c.Name <= p.Slots[i-1].Name {
 			return fmt.Errorf("group %q: cursor %q at %d", p.Id, c.Name, c.Seq)
 		}
-		g.slots = append(g.slots, Slot{Name: c.Name, Seq: c.Seq, Dropped: c.Dropped, Overflow: c.Overflow})
+		g.slots = append(g.slots, Slot{Name: c.Name, Seq: c.Seq, Dropped: c.Dropped, Overflow: c.Overflow, LostTo: c.LostTo})
 	}
 	if g.base > in.head.JournalLast || (len(g.slots) != 1 || g.slots[0].Name != "") && g.mode != fsmpb.Configure_DUAL_ACTIVE {
 		return fmt.Errorf("group %q: %d cursors, begun at %d", p.Id, len(g.slots), g.base)
@@ -288,7 +306,7 @@ func (in *restorer) takeControl(p *fsmpb.ControlState) error {
 	}
 	c := newControl(op)
 	c.Number, c.Stage, c.OK, c.Reason, c.Cause = p.Number, Stage(p.Stage), p.Ok, p.Reason, uint8(p.Cause)
-	c.Node, c.Epoch, c.Used, c.Revision = p.Node, p.Epoch, p.Used, p.Revision
+	c.Node, c.Epoch, c.Used, c.Revision, c.AnsweredSeq = p.Node, p.Epoch, p.Used, p.Revision, p.AnsweredSeq
 	c.SubmittedMs, c.StartedMs, c.ConfirmedMs, c.DoneMs = p.SubmittedMs, p.StartedMs, p.ConfirmedMs, p.DoneMs
 	s.controls.add(c)
 	u := s.rtus[c.RTU]
@@ -333,55 +351,88 @@ func (in *restorer) takePoints(b []byte, plain bool) error {
 	return nil
 }
 
-func (in *restorer) takeEvents(b []byte, plain bool) error {
+func (in *restorer) takeJournal(b []byte) error {
 	le, j := binary.LittleEndian, &in.s.journal
-	fixed := eventRecordSize
-	if plain {
-		fixed -= 3
+	if len(b) == 0 || len(b)%eventRecordSize != 0 {
+		return fmt.Errorf("%d octets of events", len(b))
 	}
-	if len(b) < 8 || le.Uint64(b) != j.last+1 {
-		return fmt.Errorf("events out of order: expected them from %d", j.last+1)
-	}
-	for b = b[8:]; len(b) > 0; {
-		if len(b) < fixed || j.last == in.head.JournalLast {
-			return fmt.Errorf("event %d: %d octets", j.last+1, len(b))
-		}
+	for ; len(b) > 0; b = b[eventRecordSize:] {
 		e := Event{
-			Value: math.Float64frombits(le.Uint64(b)), Time: le.Uint64(b[8:]), TimeMs: int64(le.Uint64(b[16:])),
-			RTU: le.Uint32(b[24:]), Point: le.Uint32(b[28:]), Kind: Kind(b[32]), Type: b[33], Quality: b[34],
+			Seq: le.Uint64(b), Value: math.Float64frombits(le.Uint64(b[8:])), Time: le.Uint64(b[16:]), TimeMs: int64(le.Uint64(b[24:])),
+			RTU: le.Uint32(b[32:]), Point: le.Uint32(b[36:]), Kind: Kind(b[40]), Type: b[41], Quality: b[42],
+			ElapsedMs: le.Uint16(b[43:]), Transient: b[45] != 0,
 		}
-		size := int(le.Uint16(b[35:]))
-		if !plain {
-			e.ElapsedMs, e.Transient = le.Uint16(b[37:]), b[39] != 0
+		if e.Seq <= in.seq || e.Seq > in.head.JournalLast || j.count == j.retain {
+			return fmt.Errorf("event %d after %d of %d to %d, %d of %d are there", e.Seq, in.seq, in.head.JournalFirst, in.head.JournalLast, j.count, j.retain)
 		}
-		b = b[fixed:]
-		if size > len(b) {
-			return fmt.Errorf("event %d: note of %d octets where %d are left", j.last+1, size, len(b))
-		}
-		if size > 0 {
-			err := read(b[:size], func(p *fsmpb.Note) error { e.Note = noteFromProto(p); return nil })
-			if err != nil {
-				return fmt.Errorf("event %d: %w", j.last+1, err)
-			}
-		}
-		b = b[size:]
-		j.append(e)
+		in.seq = e.Seq
+		j.hold(e)
 	}
 	return nil
 }
 
-func noteFromProto(p *fsmpb.Note) *Note {
-	return &Note{
-		Kind: NoteKind(p.Kind), Resource: p.Resource, Epoch: p.Epoch, From: p.From, To: p.To, Reason: p.Reason,
-		Timings: timingsFromProto(p.Timings), Control: p.Control, Origin: p.Origin, Stage: Stage(p.Stage), OK: p.Ok, Count: p.Count,
-		Condition: conditionNoteFromProto(p.Condition),
+func (in *restorer) takeAudit(b []byte) error {
+	le := binary.LittleEndian
+	if len(b) == 0 || AuditChain(b[0]) >= auditChains {
+		return errors.New("no such chain of the audit")
+	}
+	ring := &in.s.audit.rings[b[0]]
+	for b = b[1:]; len(b) > 0; {
+		if len(b) < auditRecordSize {
+			return fmt.Errorf("audit: %d octets", len(b))
+		}
+		r := auditRecord{number: le.Uint64(b), seq: le.Uint64(b[8:]), hash: AuditHash(b[16:])}
+		size := uint64(le.Uint32(b[16+sha256.Size:]))
+		b = b[auditRecordSize:]
+		if size > uint64(len(b)) {
+			return fmt.Errorf("audit: entry %d of %d octets where %d are left", r.number, size, len(b))
+		}
+		r.entry = string(b[:size])
+		b = b[size:]
+		n := len(ring.records)
+		if n > 0 && (r.number <= ring.records[n-1].number || r.seq <= ring.records[n-1].seq) || r.number > in.head.AuditNumber || r.seq > in.head.JournalLast {
+			return fmt.Errorf("audit: entry %d at %d is out of order", r.number, r.seq)
+		}
+		if err := proto.Unmarshal([]byte(r.entry), new(fsmpb.AuditEntry)); err != nil {
+			return fmt.Errorf("audit: entry %d: %w", r.number, err)
+		}
+		ring.records, ring.size = append(ring.records, r), ring.size+len(r.entry)
+	}
+	if len(ring.records) > maxAudit || ring.size > maxAuditSize {
+		return fmt.Errorf("audit: %d entries of %d octets", len(ring.records), ring.size)
+	}
+	return nil
+}
+
+func (in *restorer) takeRefusal(p *fsmpb.Refusal) error {
+	r := &in.s.refusals
+	k := refusalKey{p.Action, p.Origin}
+	if r.by[k] != nil {
+		return fmt.Errorf("refusals of %q to %q are there twice", p.Action, p.Origin)
+	}
+	r.by[k] = &refusal{action: p.Action, origin: p.Origin, resource: p.Resource, reason: p.Reason, count: p.Count, toldMs: p.ToldMs}
+	r.schedule()
+	return nil
+}
+
+func noteFromProto(p *fsmpb.Note) Note {
+	return Note{
+		Kind: NoteKind(p.GetKind()), Resource: p.GetResource(), Epoch: p.GetEpoch(), From: p.GetFrom(), To: p.GetTo(), Reason: p.GetReason(),
+		Timings: timingsFromProto(p.GetTimings()), Control: p.GetControl(), Origin: p.GetOrigin(), Stage: Stage(p.GetStage()), OK: p.GetOk(),
+		Count: p.GetCount(), Condition: conditionNoteFromProto(p.GetCondition()),
 	}
 }
 
 func (in *restorer) takeTail(p *fsmpb.SnapshotTail) error {
 	s := in.s
-	if p.Points != uint64(s.image.points) || p.Events != s.journal.last-s.journal.first+1 || s.journal.last != in.head.JournalLast {
-		return fmt.Errorf("%d points and %d events: expected %d and %d", s.image.points, s.journal.last-s.journal.first+1, p.Points, p.Events)
+	if in.format == 1 {
+		if err := in.settleFormat1(p); err != nil {
+			return err
+		}
+	}
+	if p.Points != uint64(s.image.points) || p.Events != s.journal.count || p.Audit != s.audit.count() {
+		return fmt.Errorf("%d points, %d events and %d entries of the audit: expected %d, %d and %d",
+			s.image.points, s.journal.count, s.audit.count(), p.Points, p.Events, p.Audit)
 	}
 	for _, u := range s.rtus {
 		slices.SortFunc(u.pending, func(a, b *Control) int { return cmp.Compare(a.Number, b.Number) })

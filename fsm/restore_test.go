@@ -28,6 +28,7 @@ func fullState(t testing.TB) *State {
 		"lead assign fnp epoch=0 owner=fep2", "fep2 receive 1001/7/0/1 epoch=1 base=1 text=hello", "fep2 receive 1001/7/1/1 epoch=1 base=1 text=in_order",
 		"fep2 receive 1002/9/0/70 epoch=1 base=60",
 		"fep1 report rtu/1 common_address alarm owner epoch=1 count=3 value=5 value=1", "fep2 report node/fep2 disk warning value=3_GB",
+		"fep1 refuse login origin=10.0.0.1 reason=wrong_password", "fep1 refuse login origin=10.0.0.1 count=7", "fep1 did trace origin=anna resource=rtu/1",
 		"fep1 report station clock warning leader", "fep1 ack rtu.1.common_address origin=anna", "fep1 gone station.clock",
 		"ops user alice new role=admin hash=h", "ops user bob new role=viewer hash=h end=100", "ops token hmi role=operator secret=s end=9",
 		"fep1 login alice session=x revision=1 from=10.0.0.7", "fep1 used s=5 x=6", "ops revoke name=fep3", "ops revoke serial=a1",
@@ -67,10 +68,10 @@ func TestRestoreKeepsEverything(t *testing.T) {
 	} {
 		mustEqual(t, what, fmt.Sprint(get(restored)), fmt.Sprint(get(s)))
 	}
-	for i, e := range s.ReadJournal(0, make([]Event, 100)) {
-		other := restored.ReadJournal(uint64(i), make([]Event, 1))[0]
-		mustEqual(t, "event", describe(other), describe(e))
-		mustEqual(t, "time", other.Time, e.Time)
+	for i, e := range s.ReadHistory(0, 100) {
+		other := restored.ReadHistory(uint64(i), 1)[0]
+		mustEqual(t, "record", describe(other), describe(e))
+		mustEqual(t, "time", other.Event.Time, e.Event.Time)
 	}
 
 	// What follows from the state without being in it: how changes are known, and what an owner's end ends.
@@ -131,7 +132,7 @@ func TestRestoreRefusesDamage(t *testing.T) {
 	}
 	refused("octet behind", append(bytes.Clone(good), 0))
 	refused("two of them", append(bytes.Clone(good), good...))
-	refused("another format", append([]byte(snapshotMagic+"\x02\x00\x00\x00"), good[12:]...))
+	refused("another format", append([]byte(snapshotMagic+"\x03\x00\x00\x00"), good[12:]...))
 }
 
 func TestRestoreSaysWhere(t *testing.T) {
@@ -197,8 +198,8 @@ func TestRestoreRefusesNonsense(t *testing.T) {
 	for i := len(all) - 1; i >= 0; i-- {
 		index[frameKind(all[i][0])] = i
 	}
-	for kind := frameHead; kind <= frameEvents; kind++ {
-		if _, there := index[kind]; !there && kind != framePlainPoints && kind != framePlainEvents {
+	for kind := frameHead; kind <= frameRefusal; kind++ {
+		if _, there := index[kind]; !there && kind != framePlainPoints && kind != framePlainEvents && kind != frameEvents {
 			t.Fatalf("there is no frame of kind %d", kind)
 		}
 	}
@@ -214,11 +215,14 @@ func TestRestoreRefusesNonsense(t *testing.T) {
 		"no head":          without(frameHead),
 		"no configuration": without(frameConfig),
 		"no points":        without(framePoints),
-		"no events":        without(frameEvents),
+		"no events":        without(frameJournal),
+		"no audit":         without(frameAudit),
+		"audit twice":      twice(frameAudit),
+		"refusals twice":   twice(frameRefusal),
 		"no tail":          without(frameTail),
 		"two heads":        twice(frameHead),
 		"points twice":     twice(framePoints),
-		"events twice":     twice(frameEvents),
+		"events twice":     twice(frameJournal),
 		"control twice":    twice(frameControl),
 		"conditions twice": twice(frameConditions),
 		"tail twice":       twice(frameTail),
@@ -229,36 +233,6 @@ func TestRestoreRefusesNonsense(t *testing.T) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
-}
-
-// A snapshot of a build that knew no transient bit and no elapsed time is restored without them.
-func TestRestorePlain(t *testing.T) {
-	all := frames(written(t, fullState(t).Snapshot()))
-	for i, f := range all {
-		switch kind := frameKind(f[0]); kind {
-		case framePoints:
-			plain := append([]byte{byte(framePlainPoints)}, f[1:9]...)
-			for b := f[9:]; len(b) > 0; b = b[pointRecordSize:] {
-				plain = append(plain, b[:pointRecordSize-1]...)
-			}
-			all[i] = plain
-		case frameEvents:
-			plain := append([]byte{byte(framePlainEvents)}, f[1:13]...)
-			for b := f[13:]; len(b) > 0; {
-				note := int(binary.LittleEndian.Uint16(b[35:]))
-				plain = append(append(plain, b[:37]...), b[eventRecordSize:eventRecordSize+note]...)
-				b = b[eventRecordSize+note:]
-			}
-			all[i] = plain
-		}
-	}
-	s, err := Restore(bytes.NewReader(sealed(all)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	step, _ := s.Point(PointKey{1, AI, 3})
-	mustEqual(t, "step position", step, Point{Value: 5, Type: 32, Time: step.Time, TimeMs: step.TimeMs, Seq: step.Seq, Version: step.Version})
-	mustEqual(t, "last event", s.JournalLast(), fullState(t).JournalLast())
 }
 
 // FuzzRestore changes octets of a snapshot, with checksums made right or not. What is restored must be usable.
@@ -305,13 +279,14 @@ func use(s *State) {
 	s.VirtualPoints()
 	s.Controls()
 	points(s)
-	s.ReadJournal(0, make([]Event, 100))
+	s.ReadHistory(0, 100)
+	s.HistoryBefore(s.JournalLast(), 5)
 	x := scripted{t: nil, s: s, index: s.Index()}
 	for _, line := range []string{
 		"fep1 events 1 epoch=1 batch=2 di/1=0 di/9=1", "fep1 links 1 1.1=standby", "lead online 1 no", "fep1 result a epoch=1 yes terminated",
 		"occ submit x rtu=1 do/6=1 phase=execute select=s", "lead assign rtu/1 epoch=1 owner=fep2", "fep1 cursor uplink/occ/main epoch=1 seq=20",
 		"fep2 report node/fep2 disk alarm", "fep2 gone rtu.1.common_address node=fep1", "fep1 ack node.fep2.disk origin=x",
-		"lead node fep1 dead", "occ submit y rtu=1 do/6=1", "fep1 configure node=fep2/2/fep rtu=1//1 group=occ/main/dual-active",
+		"lead node fep1 dead", "fep1 refuse login origin=10.0.0.1", "fep1 did trace", "occ submit y rtu=1 do/6=1", "fep1 configure node=fep2/2/fep rtu=1//1 group=occ/main/dual-active",
 	} {
 		x.index++
 		x.s.Apply(x.index, &fsmpb.Entry{Commands: []*fsmpb.Command{parseCommand(nopTB{}, line, 0)}})

@@ -12,7 +12,7 @@ import (
 
 // A script is commands as a person would write them down, one a line. Tables and transcripts are written in it.
 //
-//	NODE configure [digest=D] [retain=N] node=ID/HOST/ROLE... rtu=N/PREFER/LINKS,LINKS... group=UPLINK/GROUP/MODE...
+//	NODE configure [digest=D] [retain=N] [retain_for=S] node=ID/HOST/ROLE... rtu=N/PREFER/LINKS,LINKS... group=UPLINK/GROUP/MODE...
 //	               virtual=RTU/POINT/SOURCE... [fnp] [stage=N]
 //	NODE stage expect=N
 //	NODE assign RESOURCE epoch=N [owner=ID] [reason=R] [detected=MS] [elected=MS] [leased=MS]
@@ -28,10 +28,11 @@ import (
 //	NODE node ID alive|dead [lease]
 //	NODE clients RESOURCE [ADDRESS=main|standby|held]...
 //	NODE cursor RESOURCE seq=N [epoch=N] [slot=ID]
-//	NODE submit ID [origin=O] rtu=N KIND/POINT=VALUE [type=T] [qu=N] [phase=P] [select=ID] [deadline=S] [category=C] [alone]
+//	NODE submit ID [origin=O] rtu=N KIND/POINT=VALUE [type=T] [qu=N] [phase=P] [select=ID] [deadline=S] [category=C] [requester=R] [alone]
 //	NODE start ID epoch=N
 //	NODE result ID epoch=N yes|no [terminated] [cause=N] [reason=R]
 //	NODE expire ID [reason=R]
+//	NODE did|refuse ACTION [origin=O] [resource=R] [reason=R] [count=N]
 //	NODE report RESOURCE KIND warning|alarm [owner|leader] [epoch=N] [count=N] [value=V]...
 //	NODE gone ID [node=ID]
 //	NODE ack ID [origin=O]
@@ -251,6 +252,10 @@ func setOp(c *fsmpb.Command, verb string, w *words) {
 		c.Op = &fsmpb.Command_AccessUsed{AccessUsed: op}
 	case "revoke":
 		c.Op = &fsmpb.Command_Revoke{Revoke: &fsmpb.Revoke{Serial: w.text("serial"), Name: w.text("name"), Origin: c.Node}}
+	case "did", "refuse":
+		c.Op = &fsmpb.Command_Audit{Audit: &fsmpb.Audit{
+			Action: w.first(), Origin: w.text("origin"), Resource: w.text("resource"), Reason: w.text("reason"), Ok: verb == "did", Count: w.number("count"),
+		}}
 	default:
 		w.t.Fatalf("%s: no such verb", w.line)
 	}
@@ -283,7 +288,7 @@ func parseRole(w *words) fsmpb.Role {
 }
 
 func parseConfig(w *words) *fsmpb.Configure {
-	cfg := &fsmpb.Configure{Digest: w.text("digest"), Retain: w.number("retain"), Fnp: w.has("fnp"), Stage: w.number("stage")}
+	cfg := &fsmpb.Configure{Digest: w.text("digest"), Retain: w.number("retain"), Fnp: w.has("fnp"), Stage: w.number("stage"), RetainForMs: int64(w.number("retain_for")) * 1000}
 	for _, v := range w.all("node") {
 		p := strings.Split(v, "/")
 		cfg.Nodes = append(cfg.Nodes, &fsmpb.Configure_Node{Id: p[0], Host: uint32(w.parse(p[1])), Role: p[2]})
@@ -354,7 +359,7 @@ func parseSubmit(w *words) *fsmpb.ControlSubmit {
 	op := &fsmpb.ControlSubmit{
 		Id: w.first(), Origin: "occ", Rtu: uint32(w.number("rtu")), Type: 45, Qualifier: uint32(w.number("qu")),
 		SelectId: w.text("select"), DeadlineMs: scriptStart + 10_000, Category: w.text("category"),
-		Alone: w.has("alone"), Phase: fsmpb.ControlSubmit_Phase(fsmpb.ControlSubmit_Phase_value[strings.ToUpper(w.text("phase"))]),
+		Requester: w.text("requester"), Alone: w.has("alone"), Phase: fsmpb.ControlSubmit_Phase(fsmpb.ControlSubmit_Phase_value[strings.ToUpper(w.text("phase"))]),
 	}
 	if v := w.text("origin"); v != "" {
 		op.Origin = v

@@ -26,10 +26,11 @@ import (
 
 const (
 	snapshotMagic  = "fephafsm"
-	snapshotFormat = 1
+	snapshotFormat = 2 // 1 had the audit among the events: see restore_format1.go
 
 	blockPoints = 1024
 	blockEvents = 1024
+	blockAudit  = 256
 )
 
 type frameKind uint8
@@ -51,7 +52,10 @@ const (
 	frameConditions // as well
 	frameAccess
 	framePoints // as well
-	frameEvents // as well
+	frameEvents // as well, in format 1 alone
+	frameJournal
+	frameAudit
+	frameRefusal
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -63,6 +67,7 @@ type Snapshot struct {
 	rtus    []frozenRTU
 	points  int
 	journal journal
+	audit   audit // its records are never rewritten
 }
 
 // Snapshot freezes the state. It counts as a write. Small things are encoded at once, and the chunks of points and events
@@ -75,7 +80,7 @@ func (s *State) Snapshot() *Snapshot {
 
 // view is the state as a snapshot that is good only until the next write.
 func (s *State) view() *Snapshot {
-	return &Snapshot{index: s.index, small: s.encodeSmall(), rtus: s.image.list(), points: s.image.points, journal: s.journal.freeze()}
+	return &Snapshot{index: s.index, small: s.encodeSmall(), rtus: s.image.list(), points: s.image.points, journal: s.journal.freeze(), audit: s.audit}
 }
 
 // Index is the log index of the last entry in the snapshot.
@@ -104,12 +109,25 @@ func (n *Snapshot) WriteTo(w io.Writer) (int64, error) {
 			out.Write(buf)
 		}
 	}
-	for seq := n.journal.first; seq <= n.journal.last; seq += blockEvents {
-		buf = appendEvents(buf[:0], &n.journal, seq, min(seq+blockEvents-1, n.journal.last))
+	for chain := range n.audit.rings {
+		records := n.audit.rings[chain].records
+		for from := 0; from < len(records); from += blockAudit {
+			buf = appendAudit(buf[:0], AuditChain(chain), records[from:min(from+blockAudit, len(records))])
+			out.Write(buf)
+		}
+	}
+	events := make([]Event, blockEvents)
+	for after := uint64(0); ; {
+		block := n.journal.read(after, events)
+		if len(block) == 0 {
+			break
+		}
+		buf = appendEvents(buf[:0], block)
 		out.Write(buf)
+		after = block[len(block)-1].Seq
 	}
 	buf = appendMessage(buf[:0], frameTail, &fsmpb.SnapshotTail{
-		Points: uint64(n.points), Events: n.journal.last - n.journal.first + 1,
+		Points: uint64(n.points), Events: n.journal.count, Audit: n.audit.count(),
 	})
 	out.Write(buf)
 	err := out.Flush() // the first error of any write
@@ -165,29 +183,42 @@ func appendPoints(b []byte, r frozenRTU, from, to int) []byte {
 	return endFrame(b, 0)
 }
 
-// eventRecordSize: value, time, ms (8 each), RTU, point (4 each), kind, type, quality (1 each), length of the note (2),
-// elapsed time (2), transient (1). The note follows. In framePlainEvents the last two are missing.
-const eventRecordSize = 3*8 + 2*4 + 3 + 2 + 3
+// eventRecordSize: number, value, time, ms (8 each), RTU, point (4 each), kind, type, quality (1 each), elapsed time (2),
+// transient (1).
+const eventRecordSize = 4*8 + 2*4 + 3 + 3
 
-// appendEvents writes a block: the number of its first event (8), and records.
-func appendEvents(b []byte, j *journal, from, to uint64) []byte {
+// appendEvents writes a block of records.
+func appendEvents(b []byte, events []Event) []byte {
 	le := binary.LittleEndian
-	b = le.AppendUint64(beginFrame(b, frameEvents), from)
-	for seq := from; seq <= to; seq++ {
-		e := j.at(seq)
+	b = beginFrame(b, frameJournal)
+	for i := range events {
+		e := &events[i]
+		b = le.AppendUint64(b, e.Seq)
 		b = le.AppendUint64(b, math.Float64bits(e.Value))
 		b = le.AppendUint64(b, e.Time)
 		b = le.AppendUint64(b, uint64(e.TimeMs))
 		b = le.AppendUint32(b, e.RTU)
 		b = le.AppendUint32(b, e.Point)
 		b = append(b, byte(e.Kind), e.Type, e.Quality)
-		var note []byte
-		if e.Note != nil {
-			note = encodeNote(e.Note)
-		}
-		b = le.AppendUint16(b, uint16(len(note)))
 		b = append(le.AppendUint16(b, e.ElapsedMs), octet(e.Transient))
-		b = append(b, note...)
+	}
+	return endFrame(b, 0)
+}
+
+// auditRecordSize: number, place in the journal (8 each), hash (32), length of the entry (4). The entry follows.
+const auditRecordSize = 2*8 + sha256.Size + 4
+
+// appendAudit writes a block: the chain (1), and records.
+func appendAudit(b []byte, chain AuditChain, records []auditRecord) []byte {
+	le := binary.LittleEndian
+	b = append(beginFrame(b, frameAudit), byte(chain))
+	for i := range records {
+		r := &records[i]
+		b = le.AppendUint64(b, r.number)
+		b = le.AppendUint64(b, r.seq)
+		b = append(b, r.hash[:]...)
+		b = le.AppendUint32(b, uint32(len(r.entry)))
+		b = append(b, r.entry...)
 	}
 	return endFrame(b, 0)
 }
@@ -202,8 +233,9 @@ func octet(b bool) byte {
 // encodeSmall writes all but points and events.
 func (s *State) encodeSmall() []byte {
 	b := appendMessage(nil, frameHead, &fsmpb.SnapshotHead{
-		Index: s.index, JournalFirst: s.journal.first, JournalLast: s.journal.last, Version: s.image.version,
+		Index: s.index, JournalFirst: s.journal.oldest(), JournalLast: s.journal.last, Version: s.image.version,
 		EpochFloor: s.epochFloor, Revisions: s.rev.proto(), ControlNumber: s.controls.number, ConfigStage: s.stage,
+		AgeMs: s.age.ms, AgeMarks: s.age.proto(), AuditNumber: s.audit.last, AuditBefore: s.audit.roots(),
 	})
 	b = appendMessage(b, frameConfig, s.config)
 	for _, n := range s.nodes {
@@ -222,6 +254,9 @@ func (s *State) encodeSmall() []byte {
 		b = appendMessage(b, frameVirtual, &fsmpb.VirtualState{
 			Rtu: v.RTU, Point: v.Point, ValA: v.ValA, ValB: v.ValB, Val: v.Val, Time: v.Time, TimeMs: v.TimeMs,
 		})
+	}
+	for _, k := range s.refusals.keys() {
+		b = appendMessage(b, frameRefusal, s.refusals.by[k].proto())
 	}
 	b = s.appendTable(b)
 	if s.mailbox.last > 0 {
@@ -267,9 +302,9 @@ func (u *rtu) proto() *fsmpb.RTUState {
 }
 
 func (g *group) proto() *fsmpb.GroupState {
-	p := &fsmpb.GroupState{Id: g.resource.ID, Base: g.base}
+	p := &fsmpb.GroupState{Id: g.resource.ID, Base: g.base, Lost: g.lost, LostTo: g.lostTo}
 	for _, c := range g.slots {
-		p.Slots = append(p.Slots, &fsmpb.GroupState_Slot{Name: c.Name, Seq: c.Seq, Dropped: c.Dropped, Overflow: c.Overflow})
+		p.Slots = append(p.Slots, &fsmpb.GroupState_Slot{Name: c.Name, Seq: c.Seq, Dropped: c.Dropped, Overflow: c.Overflow, LostTo: c.LostTo})
 	}
 	for _, node := range slices.Sorted(maps.Keys(g.clients)) {
 		nc := &fsmpb.GroupState_NodeClients{Node: node}
@@ -286,22 +321,37 @@ func (c *Control) proto() *fsmpb.ControlState {
 		Submit: &fsmpb.ControlSubmit{
 			Id: c.ID, Origin: c.Origin, Rtu: c.RTU, Kind: c.Kind.Proto(), Point: c.Point, Type: uint32(c.Type), Value: c.Value,
 			Qualifier: uint32(c.Qualifier), Phase: fsmpb.ControlSubmit_Phase(c.Phase), SelectId: c.SelectID,
-			DeadlineMs: c.DeadlineMs, Category: c.Category,
+			DeadlineMs: c.DeadlineMs, Category: c.Category, Requester: c.Requester,
 		},
 		Number: c.Number, Stage: uint32(c.Stage), Ok: c.OK, Reason: c.Reason, Cause: uint32(c.Cause), Node: c.Node, Epoch: c.Epoch,
 		Used: c.Used, SubmittedMs: c.SubmittedMs, StartedMs: c.StartedMs, ConfirmedMs: c.ConfirmedMs, DoneMs: c.DoneMs,
-		Revision: c.Revision,
+		Revision: c.Revision, AnsweredSeq: c.AnsweredSeq,
 	}
 }
 
-func encodeNote(n *Note) []byte {
-	b, err := proto.MarshalOptions{Deterministic: true}.Marshal(&fsmpb.Note{
+func (n *Note) proto() *fsmpb.Note {
+	return &fsmpb.Note{
 		Kind: uint32(n.Kind), Resource: n.Resource, Epoch: n.Epoch, From: n.From, To: n.To, Reason: n.Reason,
 		Timings: n.Timings.proto(), Control: n.Control, Origin: n.Origin, Stage: uint32(n.Stage), Ok: n.OK, Count: n.Count,
 		Condition: n.Condition.proto(),
-	})
-	if err != nil {
-		panic(err) // as in appendMessage
 	}
-	return b
+}
+
+func (a *age) proto() (marks []*fsmpb.AgeMark) {
+	for _, m := range a.marks {
+		marks = append(marks, &fsmpb.AgeMark{Ms: m.ms, Seq: m.seq})
+	}
+	return marks
+}
+
+// roots are the hashes that the rings begin with.
+func (a *audit) roots() (hashes [][]byte) {
+	for c := range a.rings {
+		hashes = append(hashes, a.rings[c].before[:])
+	}
+	return hashes
+}
+
+func (r *refusal) proto() *fsmpb.Refusal {
+	return &fsmpb.Refusal{Action: r.action, Origin: r.origin, Resource: r.resource, Reason: r.reason, Count: r.count, ToldMs: r.toldMs}
 }

@@ -20,6 +20,10 @@ type State struct {
 	groups    []*group // by resource id; few
 
 	journal    journal
+	age        age
+	unsettled  bool // a cursor or the retention changed, or unacknowledged events were dropped: groups are to be told
+	audit      audit
+	refusals   refusals
 	image      image
 	controls   controls
 	virtual    virtualPoints
@@ -59,6 +63,7 @@ func New() *State {
 		controls:   newControls(),
 		table:      chantable.New(),
 		mailbox:    newMailbox(),
+		refusals:   newRefusals(),
 		conditions: newConditions(),
 		access:     newAccess(),
 	}
@@ -86,6 +91,12 @@ func (s *State) apply(c *fsmpb.Command) *fsmpb.Result {
 	at := stamp{ms: c.GetAtMs(), cp56: c.GetAtCp56(), node: c.GetNode()}
 	before := s.journal.last
 	res := s.dispatch(at, c)
+	if res.Code == fsmpb.Result_OK {
+		s.tellRefusals(at)
+	}
+	if s.journal.last > before {
+		s.dropAged(at)
+	}
 	s.settle(at)
 	if s.journal.last > before {
 		res.FirstSeq, res.LastSeq = before+1, s.journal.last
@@ -137,6 +148,9 @@ func (s *State) dispatch(at stamp, c *fsmpb.Command) *fsmpb.Result {
 	case *fsmpb.Command_ControlExpire:
 		return s.expireControl(at, op.ControlExpire)
 
+	case *fsmpb.Command_Audit:
+		return s.auditAction(at, op.Audit)
+
 	case *fsmpb.Command_Fnp:
 		return s.changeTable(at, op.Fnp)
 	case *fsmpb.Command_FnpReceive:
@@ -168,9 +182,9 @@ func (s *State) dispatch(at stamp, c *fsmpb.Command) *fsmpb.Result {
 	return refuse(fsmpb.Result_INVALID, "no such command in this build")
 }
 
-// settle brings what follows from the command up to date in the same step: counts of dropped events, and virtual
-// points. Both append events, and each event may push an old one out; that ends because a slot overflows, and a virtual
-// point changes, at most once a command.
+// settle brings what follows from the command up to date in the same step: overflows, and virtual points. An overflow
+// changes a virtual point, which is an event, and each event may push an old one out; that ends because a slot overflows,
+// and a virtual point changes, at most once a command.
 func (s *State) settle(at stamp) {
 	for {
 		before := s.journal.last

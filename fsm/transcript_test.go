@@ -20,7 +20,7 @@ var rewrite = flag.Bool("rewrite", false, "write the transcripts in testdata ane
 //	show WHAT...               resources | journal [AFTER] | image [RTU] | controls | groups | virtual | links | nodes | conditions | access
 //	restart                    goes on with the state as restored from a snapshot
 //
-// What is seen of a command is its result, and the events that it appended.
+// What is seen of a command is its result, and the events and entries of the audit that it brought about.
 func TestTranscripts(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txt")
 	if err != nil || len(files) == 0 {
@@ -122,16 +122,17 @@ func somebody(node string) string {
 }
 
 func (x *scripted) writeEvents(b *strings.Builder, after uint64) {
-	for _, e := range x.s.ReadJournal(after, make([]Event, x.s.JournalLast())) {
-		fmt.Fprintf(b, "  %d %s\n", e.Seq, describe(e))
+	for _, r := range x.s.ReadHistory(after, int(x.s.JournalLast())) {
+		fmt.Fprintf(b, "  %d %s\n", r.Seq, describe(r))
 	}
 }
 
-func describe(e Event) string {
-	n := e.Note
-	if n == nil {
+func describe(r Record) string {
+	if r.Audit == nil {
+		e := r.Event
 		return fmt.Sprintf("%s = %g, quality %02x, type %d, at %s", e.Key(), e.Value, e.Quality, e.Type, seconds(e.TimeMs))
 	}
+	e, n := r.Audit, &r.Audit.Note
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s %s", n.Kind, n.Resource)
 	switch n.Kind {
@@ -146,7 +147,7 @@ func describe(e Event) string {
 	case NoteOnline:
 		fmt.Fprintf(&b, " on line %t", n.OK)
 	case NoteControl:
-		fmt.Fprintf(&b, " %s = %g, %q of %s: %s", e.Key(), e.Value, n.Control, n.Origin, n.Stage)
+		fmt.Fprintf(&b, " %s = %g, %q of %s: %s", e.Point, e.Value, n.Control, n.Origin, n.Stage)
 		if n.Stage == Done {
 			fmt.Fprintf(&b, ", ok %t", n.OK)
 		}
@@ -155,6 +156,10 @@ func describe(e Event) string {
 		}
 	case NoteAccess:
 		fmt.Fprintf(&b, " by %s", n.Origin)
+	case NoteRefused:
+		fmt.Fprintf(&b, ": %d of %s to %s", n.Count, n.To, n.Origin)
+	case NoteAction:
+		fmt.Fprintf(&b, ": %s by %s", n.To, n.Origin)
 	case NoteOverflow:
 		fmt.Fprintf(&b, " slot %q, %d lost so far, caught up %t", n.To, n.Count, n.OK)
 	}

@@ -23,7 +23,8 @@ type Slot struct {
 	Name     string // empty, or the node of a dual-active group's link
 	Seq      uint64 // last event acknowledged
 	Dropped  uint64 // events that the journal dropped before they were acknowledged
-	Overflow bool   // from the first event dropped until half of what is retained is acknowledged
+	LostTo   uint64 // newest event that was dropped before it was acknowledged; 0: none was
+	Overflow bool   // from the first event dropped until it is behind the cursor, and half of the journal's room too
 }
 
 // Group is an uplink group.
@@ -46,6 +47,8 @@ type group struct {
 	name     string
 	mode     fsmpb.Configure_Mode
 	base     uint64              // last event before the group existed: its cursors start there
+	lost     uint64              // events after base that were dropped
+	lostTo   uint64              // the newest of them
 	slots    []Slot              // by name
 	clients  map[string][]Client // by node
 }
@@ -54,7 +57,7 @@ type group struct {
 func (g *group) setMode(mode fsmpb.Configure_Mode) {
 	dual, wasDual := mode == fsmpb.Configure_DUAL_ACTIVE, g.mode == fsmpb.Configure_DUAL_ACTIVE
 	if g.mode == fsmpb.Configure_MODE_NONE || dual != wasDual {
-		g.base = g.cursor()
+		g.base, g.lost, g.lostTo = g.cursor(), 0, 0
 		g.slots = nil
 		if !dual {
 			g.slots = []Slot{{Seq: g.base}}
@@ -103,7 +106,7 @@ func (s *State) publicGroup(g *group) Group {
 		Resource: g.resource.ID, Uplink: g.uplink, Name: g.name, Mode: modeOf(g.mode),
 		Slots: slices.Clone(g.slots), Cursor: g.cursor(), Overflow: g.overflow(),
 	}
-	p.Backlog = s.journal.last - max(p.Cursor, s.journal.first-1)
+	p.Backlog = s.journal.after(p.Cursor)
 	for _, c := range g.slots {
 		p.Dropped += c.Dropped
 	}
@@ -144,6 +147,18 @@ func (s *State) Cursor(resource, slot string) uint64 {
 	return g.base
 }
 
+// Dropped returns how many events the journal dropped before a slot of a group acknowledged them; see [State.Cursor].
+func (s *State) Dropped(resource, slot string) uint64 {
+	g := s.group(resource)
+	if g == nil {
+		return 0
+	}
+	if c := g.slot(slot); c != nil {
+		return c.Dropped
+	}
+	return g.lost
+}
+
 // setCursor moves a cursor forward. The group's own is fenced; that of a dual-active link moves only by its node.
 func (s *State) setCursor(at stamp, op *fsmpb.Cursor) *fsmpb.Result {
 	g := s.group(op.Resource)
@@ -167,53 +182,14 @@ func (s *State) setCursor(at stamp, op *fsmpb.Cursor) *fsmpb.Result {
 	}
 	c := g.slot(op.Slot)
 	if c == nil {
-		c = g.addSlot(op.Slot, s.journal.first)
+		c = g.addSlot(op.Slot)
 	} else if op.Seq <= c.Seq {
 		return about(r, already())
 	}
 	c.Seq = max(c.Seq, op.Seq)
 	s.rev.Cursors++
-	s.journal.unsettled = true
+	s.unsettled = true
 	return about(r, done())
-}
-
-// addSlot makes the cursor of a dual-active link that acknowledges for the first time. What the journal has dropped
-// since the group began is lost for it.
-func (g *group) addSlot(name string, first uint64) *Slot {
-	c := Slot{Name: name, Seq: g.base}
-	if first > g.base+1 {
-		c.Dropped = first - 1 - g.base
-	}
-	i, _ := slices.BinarySearchFunc(g.slots, name, func(s Slot, n string) int { return cmp.Compare(s.Name, n) })
-	g.slots = slices.Insert(g.slots, i, c)
-	return &g.slots[i]
-}
-
-// settleRetention counts what the journal has dropped since the last time for each cursor that was still behind it.
-func (s *State) settleRetention(at stamp) {
-	j := &s.journal
-	if j.first == j.counted && !j.unsettled {
-		return
-	}
-	from, first := j.counted, j.first
-	j.counted, j.unsettled = first, false
-	for _, g := range s.groups {
-		for i := range g.slots {
-			c := &g.slots[i]
-			if lost := max(c.Seq+1, from); lost < first { // lost to first-1 were dropped unacknowledged
-				c.Dropped += first - lost
-				s.rev.Cursors++
-			}
-			behind := c.Seq+1 < first
-			caughtUp := !behind && j.last-c.Seq <= j.retain/2
-			if behind && !c.Overflow || caughtUp && c.Overflow {
-				c.Overflow = !c.Overflow
-				s.rev.Cursors++
-				s.virtual.touch(g.resource.ID)
-				s.note(at, &Note{Kind: NoteOverflow, Resource: g.resource.ID, To: c.Name, OK: !c.Overflow, Count: c.Dropped})
-			}
-		}
-	}
 }
 
 const (

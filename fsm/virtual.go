@@ -98,7 +98,7 @@ func (s *State) settleVirtual(at stamp) {
 		v.ValA, v.ValB, v.Val = a, b, val
 		if changed {
 			v.Time, v.TimeMs = at.cp56, at.ms
-			seq := s.journal.append(Event{
+			seq := s.append(Event{
 				RTU: v.RTU, Point: v.Point, Kind: DI, Type: typeSinglePoint, Value: number(val), Time: v.Time, TimeMs: v.TimeMs,
 			})
 			s.putVirtual(v, seq)

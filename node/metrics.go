@@ -41,7 +41,6 @@ var (
 	groupEvents     = desc("uplink_events_sent_total", "Events sent to the group by this node, repeats included.", "uplink", "group")
 	groupAnalogs    = desc("uplink_analogs_sent_total", "Changes of analogs sent to the group by this node.", "uplink", "group")
 	groupAnswered   = desc("uplink_interrogated_values_total", "Values sent as an answer to an interrogation by this node.", "uplink", "group")
-	groupMissed     = desc("uplink_events_missed_total", "Events that were no longer in the journal when this node was to send them.", "uplink", "group")
 	groupPosition   = desc("uplink_position", "Last event acknowledged, as this node knows.", "uplink", "group")
 )
 
@@ -93,7 +92,6 @@ func (c fepCollector) Collect(ch chan<- prometheus.Metric) {
 			count(groupEvents, g.Events, u.Name, g.Name)
 			count(groupAnalogs, g.Analogs, u.Name, g.Name)
 			count(groupAnswered, g.Interrogated, u.Name, g.Name)
-			count(groupMissed, g.Dropped, u.Name, g.Name)
 			gauge(groupPosition, float64(g.Position), u.Name, g.Name)
 		}
 	}

@@ -11,7 +11,7 @@ import (
 	"github.com/fepha/fepha/fsm"
 )
 
-// eventFilter says which events of the journal are asked for; its zero value: all.
+// eventFilter says which events and entries of the audit are asked for; its zero value: all.
 type eventFilter struct {
 	rtu      *uint32
 	point    *uint32
@@ -69,28 +69,29 @@ func isPointKind(kind string) bool { _, err := monitoredKind(kind); return err =
 func isNoteKind(kind string) bool { _, ok := fsm.ParseNoteKind(kind); return ok }
 
 // matches tells whether an event is asked for, as far as that can be told without its text.
-func (f *eventFilter) matches(e *fsm.Event) bool {
+func (f *eventFilter) matches(r *fsm.Record) bool {
+	ms, key := r.Event.TimeMs, r.Event.Key()
+	if r.Audit != nil {
+		ms, key = r.Audit.TimeMs, r.Audit.Point
+	}
 	switch {
-	case f.from != 0 && e.TimeMs < f.from, f.to != 0 && e.TimeMs >= f.to:
+	case f.from != 0 && ms < f.from, f.to != 0 && ms >= f.to:
 		return false
-	case f.rtu != nil && !isAbout(e, *f.rtu):
+	case f.rtu != nil && key.RTU != *f.rtu && !isAbout(r.Audit, *f.rtu):
 		return false
-	case f.point != nil && (e.Point != *f.point || e.Kind == fsm.KindNone):
+	case f.point != nil && (key.Point != *f.point || key.Kind == fsm.KindNone):
 		return false
 	case f.kind == "":
 		return true
-	case e.Note == nil:
-		return f.kind == e.Kind.String()
+	case r.Audit == nil:
+		return f.kind == key.Kind.String()
 	}
-	return f.kind == kindNote || f.kind == e.Note.Kind.String()
+	return f.kind == kindNote || f.kind == r.Audit.Note.Kind.String()
 }
 
-// isAbout tells whether an event is one of an RTU's points or controls, or a note about the RTU itself.
-func isAbout(e *fsm.Event, rtu uint32) bool {
-	if e.Note == nil || e.Note.Control != "" {
-		return e.RTU == rtu
-	}
-	return e.Note.Resource == fsm.RTUResource(rtu)
+// isAbout tells whether an entry of the audit is about an RTU itself.
+func isAbout(e *fsm.AuditEntry, rtu uint32) bool {
+	return e != nil && e.Note.Resource == fsm.RTUResource(rtu)
 }
 
 // maxScan is how many events one request looks at: what a filter leaves of a long journal is asked for in steps.
@@ -101,23 +102,17 @@ const maxScan = 20_000
 func (s *Server) scan(f *eventFilter, from uint64, backwards bool, limit int) (events []api.Event, scanned uint64, more bool) {
 	events, scanned = []api.Event{}, from
 	for looked := 0; looked < maxScan; looked += eventsAtOnce {
-		var chunk []fsm.Event
-		var end bool
+		var chunk []fsm.Record
 		s.cfg.Node.View(func(state *fsm.State) {
 			if !backwards {
-				chunk = readJournal(state, scanned, eventsAtOnce)
-				end = len(chunk) == 0
+				chunk = state.ReadHistory(scanned, eventsAtOnce)
 				return
 			}
-			first := state.JournalFirst()
 			scanned = min(scanned, state.JournalLast()+1)
-			if end = scanned <= first; !end {
-				low := max(first, scanned-min(scanned, eventsAtOnce))
-				chunk = readJournal(state, low-1, int(scanned-low))
-				slices.Reverse(chunk)
-			}
+			chunk = state.HistoryBefore(scanned, eventsAtOnce)
+			slices.Reverse(chunk)
 		})
-		if end {
+		if len(chunk) == 0 {
 			return events, scanned, false
 		}
 		for i := range chunk {
@@ -125,7 +120,7 @@ func (s *Server) scan(f *eventFilter, from uint64, backwards bool, limit int) (e
 			if !f.matches(&chunk[i]) {
 				continue
 			}
-			e := s.event(&chunk[i])
+			e := s.record(&chunk[i])
 			if f.text != "" && !strings.Contains(strings.ToLower(e.Text), f.text) {
 				continue
 			}

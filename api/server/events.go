@@ -12,28 +12,33 @@ import (
 	"github.com/fepha/fepha/replica"
 )
 
-func (s *Server) event(e *fsm.Event) api.Event {
-	out := api.Event{Seq: e.Seq, TimeMs: e.TimeMs, RTU: e.RTU, Point: e.Point, Type: e.Type, Value: api.Value(e.Value)}
-	n := e.Note
-	if n == nil {
-		info, _ := s.cfg.Describe(e.Key())
-		out.Kind, out.Quality, out.Time = e.Kind.String(), e.Quality, cp56Hex(e.Time)
-		out.Transient, out.ElapsedMs = e.Transient, e.ElapsedMs
-		out.Text = pointWords(e, info.Name)
-		return out
+func (s *Server) record(r *fsm.Record) api.Event {
+	if r.Audit != nil {
+		return s.auditEvent(r.Audit)
 	}
-	out.Kind, out.Text = "note", s.noteWords(e)
-	out.Note = &api.Note{
-		Kind: n.Kind.String(), Resource: n.Resource, Epoch: n.Epoch, From: n.From, To: n.To, Reason: n.Reason,
-		Control: n.Control, Origin: n.Origin, OK: n.OK, Count: n.Count,
-		DetectedMs: n.Timings.DetectedMs, ElectedMs: n.Timings.ElectedMs, LeasedMs: n.Timings.LeasedMs,
-		ConnectedMs: n.Timings.ConnectedMs, FirstDataMs: n.Timings.FirstDataMs,
+	e := &r.Event
+	info, _ := s.cfg.Describe(e.Key())
+	return api.Event{
+		Seq: e.Seq, TimeMs: e.TimeMs, Text: pointWords(e, info.Name), RTU: e.RTU, Kind: e.Kind.String(), Point: e.Point, Type: e.Type,
+		Value: api.Value(e.Value), Quality: e.Quality, Time: cp56Hex(e.Time), Transient: e.Transient, ElapsedMs: e.ElapsedMs,
+	}
+}
+
+// auditEvent is an entry of the audit in its place among the events.
+func (s *Server) auditEvent(e *fsm.AuditEntry) api.Event {
+	n := &e.Note
+	out := api.Event{
+		Seq: e.Seq, Audit: e.Number, TimeMs: e.TimeMs, Text: s.noteWords(e), RTU: e.Point.RTU, Kind: kindNote, Point: e.Point.Point,
+		Type: e.Type, Value: api.Value(e.Value),
+		Note: &api.Note{
+			Kind: n.Kind.String(), Resource: n.Resource, Epoch: n.Epoch, From: n.From, To: n.To, Reason: n.Reason,
+			Control: n.Control, Origin: n.Origin, OK: n.OK, Count: n.Count,
+			DetectedMs: n.Timings.DetectedMs, ElectedMs: n.Timings.ElectedMs, LeasedMs: n.Timings.LeasedMs,
+			ConnectedMs: n.Timings.ConnectedMs, FirstDataMs: n.Timings.FirstDataMs,
+		},
 	}
 	if n.Control != "" {
 		out.Note.Stage = n.Stage.String()
-	}
-	if n.Condition != nil {
-		out.Note.Condition, out.Note.Severity = n.Condition.ID, n.Condition.Severity.String()
 	}
 	return out
 }
@@ -47,7 +52,7 @@ func cp56Hex(t uint64) string {
 	return fmt.Sprintf("%x", b)
 }
 
-// listEvents answers ?after=SEQ&limit=N with the events after SEQ, oldest first; ?before=SEQ with those before it, newest
+// listEvents answers ?after=SEQ&limit=N with the events and the entries of the audit after SEQ, in their one order; ?before=SEQ with those before it, newest
 // first; without either with the newest ones, oldest first. A filter leaves some of them out.
 func (s *Server) listEvents(w http.ResponseWriter, r *http.Request) error {
 	if err := checkQuery(r, append([]string{"after", "before", "limit"}, filterParameters...)...); err != nil {
@@ -71,7 +76,7 @@ func (s *Server) listEvents(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	var page api.EventPage
-	s.cfg.Node.View(func(state *fsm.State) { page.First, page.Last = state.JournalFirst(), state.JournalLast() })
+	s.cfg.Node.View(func(state *fsm.State) { page.First, page.Last = state.HistoryFirst(), state.JournalLast() })
 	newest := !backwards && !q.Has("after")
 	if newest {
 		backwards, from = true, page.Last+1
@@ -83,14 +88,8 @@ func (s *Server) listEvents(w http.ResponseWriter, r *http.Request) error {
 	return reply(w, page)
 }
 
-// readJournal copies events: what is made of them is made after View.
-func readJournal(state *fsm.State, after uint64, limit int) []fsm.Event {
-	limit = min(limit, int(state.JournalLast()-min(after, state.JournalLast())))
-	return state.ReadJournal(after, make([]fsm.Event, limit))
-}
-
-// streamEvents sends the journal as server-sent events: those after ?after= or
-// the Last-Event-ID header, else those from now on, until the client goes.
+// streamEvents sends the same as server-sent events: what is after ?after= or
+// the Last-Event-ID header, else what comes from now on, until the client goes.
 func (s *Server) streamEvents(w http.ResponseWriter, r *http.Request) error {
 	if err := checkQuery(r, append([]string{"after"}, filterParameters...)...); err != nil {
 		return err

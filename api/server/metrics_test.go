@@ -25,7 +25,7 @@ func TestMetrics(t *testing.T) {
 		`fepha_rtu_online{rtu="1"} 1`, `fepha_rtu_owner{owner="fep1",rtu="1"} 1`, `fepha_rtu_owner{owner="fep2",rtu="1"} 0`, `fepha_rtu_epoch{rtu="2"} 1`,
 		`fepha_link_state{channel="1",fep="fep1",link="1",rtu="1"} 3`, `fepha_link_state{channel="2",fep="fep2",link="2",rtu="1"} 0`,
 		`fepha_uplink_owner{group="main",owner="fep1",uplink="occ"} 1`, `fepha_uplink_clients{group="main",role="main",uplink="occ"} 1`,
-		`fepha_uplink_backlog{group="main",uplink="occ"} 10`, `fepha_uplink_dropped_total{group="main",uplink="occ"} 0`,
+		`fepha_uplink_backlog{group="main",uplink="occ"} 3`, `fepha_uplink_dropped_total{group="main",uplink="occ"} 0`,
 		`fepha_controls_pending 0`, `fepha_api_refused_total 1`, `fepha_acquisition_asdus_total 42`, `go_goroutines`,
 	} {
 		if !strings.Contains(text, "\n"+want) {

@@ -20,8 +20,8 @@ func TestMovesAndPinsSayWhoAsked(t *testing.T) {
 	}
 	told := map[fsm.NoteKind]int{}
 	s.node.View(func(st *fsm.State) {
-		for _, e := range st.ReadJournal(0, make([]fsm.Event, 1000)) {
-			if e.Note == nil || e.Note.Kind != fsm.NotePin && e.Note.Kind != fsm.NoteMoving {
+		for _, e := range st.ReadAudit(0, 1000) {
+			if e.Note.Kind != fsm.NotePin && e.Note.Kind != fsm.NoteMoving {
 				continue
 			}
 			told[e.Note.Kind]++

@@ -9,8 +9,7 @@ import (
 
 func (s *Server) listRTUs(w http.ResponseWriter, _ *http.Request) error {
 	var rtus []api.RTUStatus
-	quorum := s.cfg.Node.Info().Quorum
-	s.cfg.Node.View(func(state *fsm.State) { rtus = s.rtuStatuses(state, quorum) })
+	s.cfg.Node.View(func(state *fsm.State) { rtus = s.rtuStatuses(state) })
 	return reply(w, rtus)
 }
 
@@ -20,12 +19,11 @@ func (s *Server) showRTU(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	var out api.RTUStatus
-	quorum := s.cfg.Node.Info().Quorum
 	var ok bool
 	s.cfg.Node.View(func(state *fsm.State) {
 		var rtu fsm.RTU
 		if rtu, ok = state.RTU(number); ok {
-			out = s.rtuStatus(state, rtu, quorum)
+			out = s.rtuStatus(state, rtu)
 		}
 	})
 	if !ok {

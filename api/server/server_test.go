@@ -27,8 +27,8 @@ func TestStatusHasTheFieldsOfTheDesign(t *testing.T) {
 	     {"channel": 2, "links": [{"address": "192.168.2.1:2404", "fep1": "standby", "fep2": "down"}, {"address": "192.168.2.2:2404", "fep1": "down", "fep2": "down"}]}]}],
 	 "uplinks": [{"name": "backup", "group": "b", "mode": "dual-active", "owner": "", "links": []},
 	   {"name": "occ", "group": "main", "mode": "main-standby", "owner": "fep1", "epoch": 1,
-	   "links": [{"node": "fep1", "client": "10.10.0.5:50122", "role": "main"}], "cursor": 1, "backlog": 10, "dropped": 0}],
-	 "journal": {"first": 1}}`
+	   "links": [{"node": "fep1", "client": "10.10.0.5:50122", "role": "main"}], "cursor": 1, "backlog": 3, "dropped": 0}],
+	 "journal": {"first": 9}}`
 	var expected map[string]any
 	if err := json.Unmarshal([]byte(want), &expected); err != nil {
 		t.Fatal(err)
@@ -188,7 +188,7 @@ func TestHealth(t *testing.T) {
 
 func TestAnswersHaveSecurityHeaders(t *testing.T) {
 	s := serve(t)
-	for _, path := range []string{"/", "/assets/index.js", "/assets/index.css", "/v1/status", "/none", "/metrics"} {
+	for _, path := range []string{"/", "/app.js", "/style.css", "/v1/status", "/none", "/metrics"} {
 		resp, _ := s.request(t, "GET", path, "")
 		for name, want := range map[string]string{
 			"X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY", "Referrer-Policy": "no-referrer",

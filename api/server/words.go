@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -24,9 +25,9 @@ func pointWords(e *fsm.Event, name string) string {
 	return b.String()
 }
 
-// noteWords tells of an audit event.
-func (s *Server) noteWords(e *fsm.Event) string {
-	n := e.Note
+// noteWords tells of an entry of the audit.
+func (s *Server) noteWords(e *fsm.AuditEntry) string {
+	n := &e.Note
 	switch n.Kind {
 	case fsm.NoteOwner:
 		if n.To == "" {
@@ -51,21 +52,23 @@ func (s *Server) noteWords(e *fsm.Event) string {
 			return fmt.Sprintf("%s: has caught up, %d events were dropped", n.Resource, n.Count)
 		}
 		return fmt.Sprintf("%s: EVENTS DROPPED, %d so far", n.Resource, n.Count)
-	case fsm.NoteCondition:
-		return conditionWords(n)
 	case fsm.NoteConfig:
 		return "another configuration is in force: " + n.Resource
 	case fsm.NoteAccess:
 		return fmt.Sprintf("%s: %s%s", n.Resource, n.Reason, by(n))
 	case fsm.NoteControl:
 		return s.controlWords(e)
+	case fsm.NoteRefused:
+		return refusedWords(n)
+	case fsm.NoteAction:
+		return fmt.Sprintf("%s%s%s%s", n.To, about(n), by(n), because(n))
 	}
 	return n.Kind.String() + " " + n.Resource
 }
 
 // controlWords tells of a step of a control.
-func (s *Server) controlWords(e *fsm.Event) string {
-	n, k := e.Note, e.Key()
+func (s *Server) controlWords(e *fsm.AuditEntry) string {
+	n, k := &e.Note, e.Point
 	info, _ := s.cfg.Describe(k)
 	value := fmt.Sprintf("%g", e.Value)
 	if state := stateOf(k.Kind, e.Value, info); state != "" {
@@ -87,6 +90,22 @@ func (s *Server) controlWords(e *fsm.Event) string {
 		b.WriteString(", on " + n.To)
 	}
 	return b.String()
+}
+
+// refusedWords tells of requests that were refused, such as "REFUSED to 10.0.0.1: login (wrong password), 40 times".
+func refusedWords(n *fsm.Note) string {
+	text := fmt.Sprintf("REFUSED to %s: %s%s%s", cmp.Or(n.Origin, "somebody"), n.To, about(n), because(n))
+	if n.Count > 1 {
+		text += fmt.Sprintf(", %d times", n.Count)
+	}
+	return text
+}
+
+func about(n *fsm.Note) string {
+	if n.Resource == "" {
+		return ""
+	}
+	return " " + n.Resource
 }
 
 func because(n *fsm.Note) string {

@@ -11,21 +11,21 @@ func TestEventsInWords(t *testing.T) {
 	defer s.Close()
 	timings := fsm.Timings{DetectedMs: 310, ElectedMs: 402}
 	for _, tc := range []struct {
-		e    fsm.Event
+		e    fsm.Record
 		want string
 	}{
-		{fsm.Event{RTU: 1, Kind: fsm.DI, Point: 17, Type: 30, Value: 1}, "1/di/17 Incomer 101 breaker: on"},
-		{fsm.Event{RTU: 1, Kind: fsm.DI, Point: 17, Type: 31, Value: 1, Quality: 0xc0}, "1/di/17 Incomer 101 breaker: off (invalid, not topical)"},
-		{fsm.Event{RTU: 1, Kind: fsm.DI, Point: 16, Type: 31, Value: 3}, "1/di/16: indeterminate"},
-		{fsm.Event{RTU: 1, Kind: fsm.AI, Point: 3, Type: 36, Value: 1}, "1/ai/3 Busbar voltage: 1"},
-		{fsm.Event{RTU: 1, Kind: fsm.DI, Point: 16, Type: 38, Value: 1, Quality: 0x08}, "1/di/16: off (elapsed time invalid)"},
-		{fsm.Event{RTU: 1, Kind: fsm.DI, Point: 16, Type: 17, Value: 2}, "1/di/16: on"},
-		{fsm.Event{RTU: 1, Kind: fsm.DI, Point: 16, Type: 38, Value: 0, Quality: 0x01}, "1/di/16: indeterminate"},
-		{fsm.Event{RTU: 1, Kind: fsm.DI, Point: 16, Type: 39, Value: 0x15}, "1/di/16: general start, start L2, start of earth current"},
-		{fsm.Event{RTU: 1, Kind: fsm.DI, Point: 16, Type: 40, Value: 0}, "1/di/16: none"},
-		{fsm.Event{RTU: 1, Kind: fsm.AI, Point: 9, Type: 32, Value: -5, Transient: true, Quality: 0x40}, "1/ai/9: -5, on its way (not topical)"},
-		{fsm.Event{RTU: 1, Kind: fsm.AI, Point: 9, Type: 33, Value: 0xdeadbeef, Quality: 0x81}, "1/ai/9: 0xdeadbeef (invalid, overflow)"},
-		{fsm.Event{RTU: 1, Kind: fsm.Counter, Point: 9, Type: 37, Value: 7, Quality: 0x7f}, "1/counter/9: 7 (adjusted, overflowed)"},
+		{point(fsm.Event{RTU: 1, Kind: fsm.DI, Point: 17, Type: 30, Value: 1}), "1/di/17 Incomer 101 breaker: on"},
+		{point(fsm.Event{RTU: 1, Kind: fsm.DI, Point: 17, Type: 31, Value: 1, Quality: 0xc0}), "1/di/17 Incomer 101 breaker: off (invalid, not topical)"},
+		{point(fsm.Event{RTU: 1, Kind: fsm.DI, Point: 16, Type: 31, Value: 3}), "1/di/16: indeterminate"},
+		{point(fsm.Event{RTU: 1, Kind: fsm.AI, Point: 3, Type: 36, Value: 1}), "1/ai/3 Busbar voltage: 1"},
+		{point(fsm.Event{RTU: 1, Kind: fsm.DI, Point: 16, Type: 38, Value: 1, Quality: 0x08}), "1/di/16: off (elapsed time invalid)"},
+		{point(fsm.Event{RTU: 1, Kind: fsm.DI, Point: 16, Type: 17, Value: 2}), "1/di/16: on"},
+		{point(fsm.Event{RTU: 1, Kind: fsm.DI, Point: 16, Type: 38, Value: 0, Quality: 0x01}), "1/di/16: indeterminate"},
+		{point(fsm.Event{RTU: 1, Kind: fsm.DI, Point: 16, Type: 39, Value: 0x15}), "1/di/16: general start, start L2, start of earth current"},
+		{point(fsm.Event{RTU: 1, Kind: fsm.DI, Point: 16, Type: 40, Value: 0}), "1/di/16: none"},
+		{point(fsm.Event{RTU: 1, Kind: fsm.AI, Point: 9, Type: 32, Value: -5, Transient: true, Quality: 0x40}), "1/ai/9: -5, on its way (not topical)"},
+		{point(fsm.Event{RTU: 1, Kind: fsm.AI, Point: 9, Type: 33, Value: 0xdeadbeef, Quality: 0x81}), "1/ai/9: 0xdeadbeef (invalid, overflow)"},
+		{point(fsm.Event{RTU: 1, Kind: fsm.Counter, Point: 9, Type: 37, Value: 7, Quality: 0x7f}), "1/counter/9: 7 (adjusted, overflowed)"},
 		{note(fsm.Note{Kind: fsm.NoteOwner, Resource: "rtu/1", From: "fep1", To: "fep2", Reason: "owner lost", Timings: timings}), "rtu/1: owned by fep2 now, was fep1's (owner lost), detected after 310 ms, elected after 402 ms"},
 		{note(fsm.Note{Kind: fsm.NoteOwner, Resource: "rtu/1", To: "fep2"}), "rtu/1: owned by fep2 now, was nobody's"},
 		{note(fsm.Note{Kind: fsm.NoteOwner, Resource: "uplink/occ/main", From: "fep1", Reason: "no link"}), "uplink/occ/main: released by fep1 (no link)"},
@@ -41,16 +41,26 @@ func TestEventsInWords(t *testing.T) {
 		{note(fsm.Note{Kind: fsm.NoteOverflow, Resource: "uplink/occ/main", Count: 12}), "uplink/occ/main: EVENTS DROPPED, 12 so far"},
 		{note(fsm.Note{Kind: fsm.NoteOverflow, Resource: "uplink/occ/main", OK: true, Count: 12}), "uplink/occ/main: has caught up, 12 events were dropped"},
 		{note(fsm.Note{Kind: fsm.NoteAccess, Resource: "user/bob", Reason: "added as viewer", Origin: "alice"}), "user/bob: added as viewer by alice"},
+		{note(fsm.Note{Kind: fsm.NoteRefused, To: "login", Origin: "10.0.0.1", Reason: "wrong password", Count: 1}), "REFUSED to 10.0.0.1: login (wrong password)"},
+		{note(fsm.Note{Kind: fsm.NoteRefused, To: "control", Origin: "uplink/occ/main 10.0.0.1", Resource: "1/do/2", Reason: "too many", Count: 40}), "REFUSED to uplink/occ/main 10.0.0.1: control 1/do/2 (too many), 40 times"},
+		{note(fsm.Note{Kind: fsm.NoteAction, To: "trace", Origin: "api:alice", Resource: "rtu/1"}), "trace rtu/1 by api:alice"},
 		{note(fsm.Note{Kind: fsm.NoteConfig, Resource: "abc"}), "another configuration is in force: abc"},
-		{fsm.Event{RTU: 1, Kind: fsm.DO, Point: 2, Type: 46, Value: 2, Note: &fsm.Note{Kind: fsm.NoteControl, Origin: "api:alice", Stage: fsm.Executing, To: "fep1"}},
+		{control(fsm.DO, 2, 46, 2, fsm.Note{Kind: fsm.NoteControl, Origin: "api:alice", Stage: fsm.Executing, To: "fep1"}),
 			"control 1/do/2 Incomer 101 breaker to on by api:alice: executing, on fep1"},
-		{fsm.Event{RTU: 1, Kind: fsm.AO, Point: 5, Type: 50, Value: 7.5, Note: &fsm.Note{Kind: fsm.NoteControl, Origin: "occ", Stage: fsm.Done, Reason: "deadline"}},
+		{control(fsm.AO, 5, 50, 7.5, fsm.Note{Kind: fsm.NoteControl, Origin: "occ", Stage: fsm.Done, Reason: "deadline"}),
 			"control 1/ao/5 Tap set point to 7.5 by occ: done, FAILED, deadline"},
 	} {
-		if got := s.event(&tc.e).Text; got != tc.want {
+		if got := s.record(&tc.e).Text; got != tc.want {
 			t.Errorf("%q, want %q", got, tc.want)
 		}
 	}
 }
 
-func note(n fsm.Note) fsm.Event { return fsm.Event{Note: &n} }
+func point(e fsm.Event) fsm.Record { return fsm.Record{Event: e} }
+
+func note(n fsm.Note) fsm.Record { return fsm.Record{Audit: &fsm.AuditEntry{Note: n}} }
+
+func control(kind fsm.Kind, point uint32, typeID uint8, value float64, n fsm.Note) fsm.Record {
+	n.Kind = fsm.NoteControl
+	return fsm.Record{Audit: &fsm.AuditEntry{Point: fsm.PointKey{RTU: 1, Kind: kind, Point: point}, Type: typeID, Value: value, Note: n}}
+}

@@ -8,7 +8,6 @@ func commands() []*cobra.Command {
 		newNodeCommand(),
 		newDevCommand(),
 		newStatusCommand(),
-		newConditionCommand(),
 		newRaftCommand(),
 		newRTUCommand(),
 		newUplinkCommand(),

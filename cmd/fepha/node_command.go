@@ -28,9 +28,7 @@ func newNodeCommand() *cobra.Command {
 		Short: "Run one node of a station",
 		Long: `Run one node of a station: a FEP or the witness. All nodes have the same
 station.yaml; --id says which of them this one is. It runs until SIGINT or
-SIGTERM. Exit code 78 means that the configuration is wrong: starting it again is no
-use. A process that was started by systemd tells it when it is ready and that it
-goes on.`,
+SIGTERM. Exit code 2 means that the configuration is wrong.`,
 		Example: "  fepha node --config /etc/fepha/station.yaml --id fep1 --data-dir /var/lib/fepha",
 		Args:    args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -41,7 +39,11 @@ goes on.`,
 			if err != nil {
 				return err
 			}
-			return profiled(f.cpuProfile, func() error { return node.Run(cmd.Context(), f.node(log)) })
+			err = profiled(f.cpuProfile, func() error { return node.Run(cmd.Context(), f.node(log)) })
+			if errors.Is(err, node.ErrUnknownNode) {
+				return &exitError{exitUsage, err}
+			}
+			return err
 		},
 	}
 	fl := cmd.Flags()

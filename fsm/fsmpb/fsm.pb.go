@@ -595,6 +595,7 @@ type Command struct {
 	//	*Command_SessionClose
 	//	*Command_AccessUsed
 	//	*Command_Revoke
+	//	*Command_Audit
 	Op            isCommand_Op `protobuf_oneof:"op"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -946,6 +947,15 @@ func (x *Command) GetRevoke() *Revoke {
 	return nil
 }
 
+func (x *Command) GetAudit() *Audit {
+	if x != nil {
+		if x, ok := x.Op.(*Command_Audit); ok {
+			return x.Audit
+		}
+	}
+	return nil
+}
+
 type isCommand_Op interface {
 	isCommand_Op()
 }
@@ -1078,6 +1088,10 @@ type Command_Revoke struct {
 	Revoke *Revoke `protobuf:"bytes,67,opt,name=revoke,proto3,oneof"`
 }
 
+type Command_Audit struct {
+	Audit *Audit `protobuf:"bytes,80,opt,name=audit,proto3,oneof"`
+}
+
 func (*Command_Configure) isCommand_Op() {}
 
 func (*Command_ConfigStage) isCommand_Op() {}
@@ -1141,6 +1155,8 @@ func (*Command_SessionClose) isCommand_Op() {}
 func (*Command_AccessUsed) isCommand_Op() {}
 
 func (*Command_Revoke) isCommand_Op() {}
+
+func (*Command_Audit) isCommand_Op() {}
 
 // Result answers one command.
 type Result struct {
@@ -1248,6 +1264,7 @@ type Configure struct {
 	// Number of the stage that this one completes: it's refused if another stage has begun since. 0: it comes from the
 	// nodes' own files, and waits for nobody.
 	Stage         uint64 `protobuf:"varint,8,opt,name=stage,proto3" json:"stage,omitempty"`
+	RetainForMs   int64  `protobuf:"varint,9,opt,name=retain_for_ms,json=retainForMs,proto3" json:"retain_for_ms,omitempty"` // events older than this are dropped although there is room; 0: never
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1334,6 +1351,13 @@ func (x *Configure) GetFnp() bool {
 func (x *Configure) GetStage() uint64 {
 	if x != nil {
 		return x.Stage
+	}
+	return 0
+}
+
+func (x *Configure) GetRetainForMs() int64 {
+	if x != nil {
+		return x.RetainForMs
 	}
 	return 0
 }
@@ -2445,7 +2469,10 @@ type ControlSubmit struct {
 	Category   string                 `protobuf:"bytes,12,opt,name=category,proto3" json:"category,omitempty"`                        // DO, AO, 20, 26, 27, 29
 	// Refused while another control of the point is under way, or another origin has it selected. Every submitter asks for
 	// that; a field, so that entries of builds that did not know it still mean what they meant.
-	Alone         bool `protobuf:"varint,13,opt,name=alone,proto3" json:"alone,omitempty"`
+	Alone bool `protobuf:"varint,13,opt,name=alone,proto3" json:"alone,omitempty"`
+	// Whose quota it counts to, the same for all that one party asks for: group and host of a client, API user, Redis. What
+	// is before the first blank is the pool that it shares with others of its kind. Empty: origin.
+	Requester     string `protobuf:"bytes,14,opt,name=requester,proto3" json:"requester,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2569,6 +2596,13 @@ func (x *ControlSubmit) GetAlone() bool {
 		return x.Alone
 	}
 	return false
+}
+
+func (x *ControlSubmit) GetRequester() string {
+	if x != nil {
+		return x.Requester
+	}
+	return ""
 }
 
 // ControlStart says that the owner is about to send it. It sends only after this is committed.
@@ -3673,6 +3707,92 @@ func (x *Revoke) GetOrigin() string {
 	return ""
 }
 
+// Audit tells of what a node did, or refused, without another command of it: a trace that was begun, a login that failed.
+// Refusals are counted, and told in bulk.
+type Audit struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Action        string                 `protobuf:"bytes,1,opt,name=action,proto3" json:"action,omitempty"`     // what was done or refused, such as "login"
+	Origin        string                 `protobuf:"bytes,2,opt,name=origin,proto3" json:"origin,omitempty"`     // who asked for it
+	Resource      string                 `protobuf:"bytes,3,opt,name=resource,proto3" json:"resource,omitempty"` // what it is about; may be empty
+	Reason        string                 `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`     // why it was refused
+	Ok            bool                   `protobuf:"varint,5,opt,name=ok,proto3" json:"ok,omitempty"`            // false: it was refused
+	Count         uint64                 `protobuf:"varint,6,opt,name=count,proto3" json:"count,omitempty"`      // how often since this node told of it last; 0 is 1
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Audit) Reset() {
+	*x = Audit{}
+	mi := &file_fsm_proto_msgTypes[38]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Audit) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Audit) ProtoMessage() {}
+
+func (x *Audit) ProtoReflect() protoreflect.Message {
+	mi := &file_fsm_proto_msgTypes[38]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Audit.ProtoReflect.Descriptor instead.
+func (*Audit) Descriptor() ([]byte, []int) {
+	return file_fsm_proto_rawDescGZIP(), []int{38}
+}
+
+func (x *Audit) GetAction() string {
+	if x != nil {
+		return x.Action
+	}
+	return ""
+}
+
+func (x *Audit) GetOrigin() string {
+	if x != nil {
+		return x.Origin
+	}
+	return ""
+}
+
+func (x *Audit) GetResource() string {
+	if x != nil {
+		return x.Resource
+	}
+	return ""
+}
+
+func (x *Audit) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *Audit) GetOk() bool {
+	if x != nil {
+		return x.Ok
+	}
+	return false
+}
+
+func (x *Audit) GetCount() uint64 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
+}
+
 type Configure_Node struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -3684,7 +3804,7 @@ type Configure_Node struct {
 
 func (x *Configure_Node) Reset() {
 	*x = Configure_Node{}
-	mi := &file_fsm_proto_msgTypes[38]
+	mi := &file_fsm_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3696,7 +3816,7 @@ func (x *Configure_Node) String() string {
 func (*Configure_Node) ProtoMessage() {}
 
 func (x *Configure_Node) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[38]
+	mi := &file_fsm_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3745,7 +3865,7 @@ type Configure_RTU struct {
 
 func (x *Configure_RTU) Reset() {
 	*x = Configure_RTU{}
-	mi := &file_fsm_proto_msgTypes[39]
+	mi := &file_fsm_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3757,7 +3877,7 @@ func (x *Configure_RTU) String() string {
 func (*Configure_RTU) ProtoMessage() {}
 
 func (x *Configure_RTU) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[39]
+	mi := &file_fsm_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3812,7 +3932,7 @@ type Configure_Group struct {
 
 func (x *Configure_Group) Reset() {
 	*x = Configure_Group{}
-	mi := &file_fsm_proto_msgTypes[40]
+	mi := &file_fsm_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3824,7 +3944,7 @@ func (x *Configure_Group) String() string {
 func (*Configure_Group) ProtoMessage() {}
 
 func (x *Configure_Group) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[40]
+	mi := &file_fsm_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3873,7 +3993,7 @@ type Configure_Virtual struct {
 
 func (x *Configure_Virtual) Reset() {
 	*x = Configure_Virtual{}
-	mi := &file_fsm_proto_msgTypes[41]
+	mi := &file_fsm_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3885,7 +4005,7 @@ func (x *Configure_Virtual) String() string {
 func (*Configure_Virtual) ProtoMessage() {}
 
 func (x *Configure_Virtual) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[41]
+	mi := &file_fsm_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3939,7 +4059,7 @@ type Forget_Point struct {
 
 func (x *Forget_Point) Reset() {
 	*x = Forget_Point{}
-	mi := &file_fsm_proto_msgTypes[42]
+	mi := &file_fsm_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3951,7 +4071,7 @@ func (x *Forget_Point) String() string {
 func (*Forget_Point) ProtoMessage() {}
 
 func (x *Forget_Point) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[42]
+	mi := &file_fsm_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3992,7 +4112,7 @@ type Links_Link struct {
 
 func (x *Links_Link) Reset() {
 	*x = Links_Link{}
-	mi := &file_fsm_proto_msgTypes[43]
+	mi := &file_fsm_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4004,7 +4124,7 @@ func (x *Links_Link) String() string {
 func (*Links_Link) ProtoMessage() {}
 
 func (x *Links_Link) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[43]
+	mi := &file_fsm_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4052,7 +4172,7 @@ type Clients_Client struct {
 
 func (x *Clients_Client) Reset() {
 	*x = Clients_Client{}
-	mi := &file_fsm_proto_msgTypes[44]
+	mi := &file_fsm_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4064,7 +4184,7 @@ func (x *Clients_Client) String() string {
 func (*Clients_Client) ProtoMessage() {}
 
 func (x *Clients_Client) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[44]
+	mi := &file_fsm_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4111,7 +4231,7 @@ type AccessUsed_Use struct {
 
 func (x *AccessUsed_Use) Reset() {
 	*x = AccessUsed_Use{}
-	mi := &file_fsm_proto_msgTypes[45]
+	mi := &file_fsm_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4123,7 +4243,7 @@ func (x *AccessUsed_Use) String() string {
 func (*AccessUsed_Use) ProtoMessage() {}
 
 func (x *AccessUsed_Use) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[45]
+	mi := &file_fsm_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4159,7 +4279,7 @@ const file_fsm_proto_rawDesc = "" +
 	"\n" +
 	"\tfsm.proto\x12\ffepha.fsm.v1\":\n" +
 	"\x05Entry\x121\n" +
-	"\bcommands\x18\x01 \x03(\v2\x15.fepha.fsm.v1.CommandR\bcommands\"\xe7\x0e\n" +
+	"\bcommands\x18\x01 \x03(\v2\x15.fepha.fsm.v1.CommandR\bcommands\"\x94\x0f\n" +
 	"\aCommand\x12\x13\n" +
 	"\x05at_ms\x18\x01 \x01(\x03R\x04atMs\x12\x17\n" +
 	"\aat_cp56\x18\x02 \x01(\x06R\x06atCp56\x12\x12\n" +
@@ -4200,7 +4320,8 @@ const file_fsm_proto_rawDesc = "" +
 	"\rsession_close\x18A \x01(\v2\x1a.fepha.fsm.v1.SessionCloseH\x00R\fsessionClose\x12;\n" +
 	"\vaccess_used\x18B \x01(\v2\x18.fepha.fsm.v1.AccessUsedH\x00R\n" +
 	"accessUsed\x12.\n" +
-	"\x06revoke\x18C \x01(\v2\x14.fepha.fsm.v1.RevokeH\x00R\x06revokeB\x04\n" +
+	"\x06revoke\x18C \x01(\v2\x14.fepha.fsm.v1.RevokeH\x00R\x06revoke\x12+\n" +
+	"\x05audit\x18P \x01(\v2\x13.fepha.fsm.v1.AuditH\x00R\x05auditB\x04\n" +
 	"\x02op\"\xc3\x02\n" +
 	"\x06Result\x12-\n" +
 	"\x04code\x18\x01 \x01(\x0e2\x19.fepha.fsm.v1.Result.CodeR\x04code\x12\x18\n" +
@@ -4217,7 +4338,7 @@ const file_fsm_proto_rawDesc = "" +
 	"\x03GAP\x10\x03\x12\f\n" +
 	"\bCONFLICT\x10\x04\x12\r\n" +
 	"\tNOT_FOUND\x10\x05\x12\v\n" +
-	"\aINVALID\x10\x06\"\xec\x05\n" +
+	"\aINVALID\x10\x06\"\x90\x06\n" +
 	"\tConfigure\x12\x16\n" +
 	"\x06digest\x18\x01 \x01(\tR\x06digest\x12\x16\n" +
 	"\x06retain\x18\x02 \x01(\x04R\x06retain\x122\n" +
@@ -4226,7 +4347,8 @@ const file_fsm_proto_rawDesc = "" +
 	"\x06groups\x18\x05 \x03(\v2\x1d.fepha.fsm.v1.Configure.GroupR\x06groups\x129\n" +
 	"\avirtual\x18\x06 \x03(\v2\x1f.fepha.fsm.v1.Configure.VirtualR\avirtual\x12\x10\n" +
 	"\x03fnp\x18\a \x01(\bR\x03fnp\x12\x14\n" +
-	"\x05stage\x18\b \x01(\x04R\x05stage\x1a>\n" +
+	"\x05stage\x18\b \x01(\x04R\x05stage\x12\"\n" +
+	"\rretain_for_ms\x18\t \x01(\x03R\vretainForMs\x1a>\n" +
 	"\x04Node\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04host\x18\x02 \x01(\rR\x04host\x12\x12\n" +
@@ -4346,7 +4468,7 @@ const file_fsm_proto_rawDesc = "" +
 	"\bresource\x18\x01 \x01(\tR\bresource\x12\x12\n" +
 	"\x04slot\x18\x02 \x01(\tR\x04slot\x12\x10\n" +
 	"\x03seq\x18\x03 \x01(\x04R\x03seq\x12\x14\n" +
-	"\x05epoch\x18\x04 \x01(\x04R\x05epoch\"\xb2\x03\n" +
+	"\x05epoch\x18\x04 \x01(\x04R\x05epoch\"\xd0\x03\n" +
 	"\rControlSubmit\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
 	"\x06origin\x18\x02 \x01(\tR\x06origin\x12\x10\n" +
@@ -4362,7 +4484,8 @@ const file_fsm_proto_rawDesc = "" +
 	"\vdeadline_ms\x18\v \x01(\x03R\n" +
 	"deadlineMs\x12\x1a\n" +
 	"\bcategory\x18\f \x01(\tR\bcategory\x12\x14\n" +
-	"\x05alone\x18\r \x01(\bR\x05alone\"8\n" +
+	"\x05alone\x18\r \x01(\bR\x05alone\x12\x1c\n" +
+	"\trequester\x18\x0e \x01(\tR\trequester\"8\n" +
 	"\x05Phase\x12\n" +
 	"\n" +
 	"\x06DIRECT\x10\x00\x12\n" +
@@ -4466,7 +4589,14 @@ const file_fsm_proto_rawDesc = "" +
 	"\x06serial\x18\x01 \x01(\tR\x06serial\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x16\n" +
 	"\x06reason\x18\x03 \x01(\tR\x06reason\x12\x16\n" +
-	"\x06origin\x18\x04 \x01(\tR\x06origin*B\n" +
+	"\x06origin\x18\x04 \x01(\tR\x06origin\"\x91\x01\n" +
+	"\x05Audit\x12\x16\n" +
+	"\x06action\x18\x01 \x01(\tR\x06action\x12\x16\n" +
+	"\x06origin\x18\x02 \x01(\tR\x06origin\x12\x1a\n" +
+	"\bresource\x18\x03 \x01(\tR\bresource\x12\x16\n" +
+	"\x06reason\x18\x04 \x01(\tR\x06reason\x12\x0e\n" +
+	"\x02ok\x18\x05 \x01(\bR\x02ok\x12\x14\n" +
+	"\x05count\x18\x06 \x01(\x04R\x05count*B\n" +
 	"\x04Kind\x12\r\n" +
 	"\tKIND_NONE\x10\x00\x12\x06\n" +
 	"\x02DI\x10\x01\x12\x06\n" +
@@ -4502,7 +4632,7 @@ func file_fsm_proto_rawDescGZIP() []byte {
 }
 
 var file_fsm_proto_enumTypes = make([]protoimpl.EnumInfo, 9)
-var file_fsm_proto_msgTypes = make([]protoimpl.MessageInfo, 46)
+var file_fsm_proto_msgTypes = make([]protoimpl.MessageInfo, 47)
 var file_fsm_proto_goTypes = []any{
 	(Kind)(0),                     // 0: fepha.fsm.v1.Kind
 	(LinkState)(0),                // 1: fepha.fsm.v1.LinkState
@@ -4551,14 +4681,15 @@ var file_fsm_proto_goTypes = []any{
 	(*SessionClose)(nil),          // 44: fepha.fsm.v1.SessionClose
 	(*AccessUsed)(nil),            // 45: fepha.fsm.v1.AccessUsed
 	(*Revoke)(nil),                // 46: fepha.fsm.v1.Revoke
-	(*Configure_Node)(nil),        // 47: fepha.fsm.v1.Configure.Node
-	(*Configure_RTU)(nil),         // 48: fepha.fsm.v1.Configure.RTU
-	(*Configure_Group)(nil),       // 49: fepha.fsm.v1.Configure.Group
-	(*Configure_Virtual)(nil),     // 50: fepha.fsm.v1.Configure.Virtual
-	(*Forget_Point)(nil),          // 51: fepha.fsm.v1.Forget.Point
-	(*Links_Link)(nil),            // 52: fepha.fsm.v1.Links.Link
-	(*Clients_Client)(nil),        // 53: fepha.fsm.v1.Clients.Client
-	(*AccessUsed_Use)(nil),        // 54: fepha.fsm.v1.AccessUsed.Use
+	(*Audit)(nil),                 // 47: fepha.fsm.v1.Audit
+	(*Configure_Node)(nil),        // 48: fepha.fsm.v1.Configure.Node
+	(*Configure_RTU)(nil),         // 49: fepha.fsm.v1.Configure.RTU
+	(*Configure_Group)(nil),       // 50: fepha.fsm.v1.Configure.Group
+	(*Configure_Virtual)(nil),     // 51: fepha.fsm.v1.Configure.Virtual
+	(*Forget_Point)(nil),          // 52: fepha.fsm.v1.Forget.Point
+	(*Links_Link)(nil),            // 53: fepha.fsm.v1.Links.Link
+	(*Clients_Client)(nil),        // 54: fepha.fsm.v1.Clients.Client
+	(*AccessUsed_Use)(nil),        // 55: fepha.fsm.v1.AccessUsed.Use
 }
 var file_fsm_proto_depIdxs = []int32{
 	10, // 0: fepha.fsm.v1.Entry.commands:type_name -> fepha.fsm.v1.Command
@@ -4594,34 +4725,35 @@ var file_fsm_proto_depIdxs = []int32{
 	44, // 30: fepha.fsm.v1.Command.session_close:type_name -> fepha.fsm.v1.SessionClose
 	45, // 31: fepha.fsm.v1.Command.access_used:type_name -> fepha.fsm.v1.AccessUsed
 	46, // 32: fepha.fsm.v1.Command.revoke:type_name -> fepha.fsm.v1.Revoke
-	3,  // 33: fepha.fsm.v1.Result.code:type_name -> fepha.fsm.v1.Result.Code
-	35, // 34: fepha.fsm.v1.Result.fnp:type_name -> fepha.fsm.v1.FnpResult
-	47, // 35: fepha.fsm.v1.Configure.nodes:type_name -> fepha.fsm.v1.Configure.Node
-	48, // 36: fepha.fsm.v1.Configure.rtus:type_name -> fepha.fsm.v1.Configure.RTU
-	49, // 37: fepha.fsm.v1.Configure.groups:type_name -> fepha.fsm.v1.Configure.Group
-	50, // 38: fepha.fsm.v1.Configure.virtual:type_name -> fepha.fsm.v1.Configure.Virtual
-	14, // 39: fepha.fsm.v1.Assign.timings:type_name -> fepha.fsm.v1.Timings
-	0,  // 40: fepha.fsm.v1.Item.kind:type_name -> fepha.fsm.v1.Kind
-	5,  // 41: fepha.fsm.v1.Item.mode:type_name -> fepha.fsm.v1.Item.Mode
-	21, // 42: fepha.fsm.v1.Events.items:type_name -> fepha.fsm.v1.Item
-	51, // 43: fepha.fsm.v1.Forget.points:type_name -> fepha.fsm.v1.Forget.Point
-	52, // 44: fepha.fsm.v1.Links.links:type_name -> fepha.fsm.v1.Links.Link
-	53, // 45: fepha.fsm.v1.Clients.clients:type_name -> fepha.fsm.v1.Clients.Client
-	0,  // 46: fepha.fsm.v1.ControlSubmit.kind:type_name -> fepha.fsm.v1.Kind
-	6,  // 47: fepha.fsm.v1.ControlSubmit.phase:type_name -> fepha.fsm.v1.ControlSubmit.Phase
-	7,  // 48: fepha.fsm.v1.ConditionReport.severity:type_name -> fepha.fsm.v1.ConditionReport.Severity
-	8,  // 49: fepha.fsm.v1.ConditionReport.scope:type_name -> fepha.fsm.v1.ConditionReport.Scope
-	2,  // 50: fepha.fsm.v1.UserPut.role:type_name -> fepha.fsm.v1.Role
-	2,  // 51: fepha.fsm.v1.TokenPut.role:type_name -> fepha.fsm.v1.Role
-	54, // 52: fepha.fsm.v1.AccessUsed.uses:type_name -> fepha.fsm.v1.AccessUsed.Use
-	4,  // 53: fepha.fsm.v1.Configure.Group.mode:type_name -> fepha.fsm.v1.Configure.Mode
-	0,  // 54: fepha.fsm.v1.Forget.Point.kind:type_name -> fepha.fsm.v1.Kind
-	1,  // 55: fepha.fsm.v1.Links.Link.state:type_name -> fepha.fsm.v1.LinkState
-	56, // [56:56] is the sub-list for method output_type
-	56, // [56:56] is the sub-list for method input_type
-	56, // [56:56] is the sub-list for extension type_name
-	56, // [56:56] is the sub-list for extension extendee
-	0,  // [0:56] is the sub-list for field type_name
+	47, // 33: fepha.fsm.v1.Command.audit:type_name -> fepha.fsm.v1.Audit
+	3,  // 34: fepha.fsm.v1.Result.code:type_name -> fepha.fsm.v1.Result.Code
+	35, // 35: fepha.fsm.v1.Result.fnp:type_name -> fepha.fsm.v1.FnpResult
+	48, // 36: fepha.fsm.v1.Configure.nodes:type_name -> fepha.fsm.v1.Configure.Node
+	49, // 37: fepha.fsm.v1.Configure.rtus:type_name -> fepha.fsm.v1.Configure.RTU
+	50, // 38: fepha.fsm.v1.Configure.groups:type_name -> fepha.fsm.v1.Configure.Group
+	51, // 39: fepha.fsm.v1.Configure.virtual:type_name -> fepha.fsm.v1.Configure.Virtual
+	14, // 40: fepha.fsm.v1.Assign.timings:type_name -> fepha.fsm.v1.Timings
+	0,  // 41: fepha.fsm.v1.Item.kind:type_name -> fepha.fsm.v1.Kind
+	5,  // 42: fepha.fsm.v1.Item.mode:type_name -> fepha.fsm.v1.Item.Mode
+	21, // 43: fepha.fsm.v1.Events.items:type_name -> fepha.fsm.v1.Item
+	52, // 44: fepha.fsm.v1.Forget.points:type_name -> fepha.fsm.v1.Forget.Point
+	53, // 45: fepha.fsm.v1.Links.links:type_name -> fepha.fsm.v1.Links.Link
+	54, // 46: fepha.fsm.v1.Clients.clients:type_name -> fepha.fsm.v1.Clients.Client
+	0,  // 47: fepha.fsm.v1.ControlSubmit.kind:type_name -> fepha.fsm.v1.Kind
+	6,  // 48: fepha.fsm.v1.ControlSubmit.phase:type_name -> fepha.fsm.v1.ControlSubmit.Phase
+	7,  // 49: fepha.fsm.v1.ConditionReport.severity:type_name -> fepha.fsm.v1.ConditionReport.Severity
+	8,  // 50: fepha.fsm.v1.ConditionReport.scope:type_name -> fepha.fsm.v1.ConditionReport.Scope
+	2,  // 51: fepha.fsm.v1.UserPut.role:type_name -> fepha.fsm.v1.Role
+	2,  // 52: fepha.fsm.v1.TokenPut.role:type_name -> fepha.fsm.v1.Role
+	55, // 53: fepha.fsm.v1.AccessUsed.uses:type_name -> fepha.fsm.v1.AccessUsed.Use
+	4,  // 54: fepha.fsm.v1.Configure.Group.mode:type_name -> fepha.fsm.v1.Configure.Mode
+	0,  // 55: fepha.fsm.v1.Forget.Point.kind:type_name -> fepha.fsm.v1.Kind
+	1,  // 56: fepha.fsm.v1.Links.Link.state:type_name -> fepha.fsm.v1.LinkState
+	57, // [57:57] is the sub-list for method output_type
+	57, // [57:57] is the sub-list for method input_type
+	57, // [57:57] is the sub-list for extension type_name
+	57, // [57:57] is the sub-list for extension extendee
+	0,  // [0:57] is the sub-list for field type_name
 }
 
 func init() { file_fsm_proto_init() }
@@ -4662,6 +4794,7 @@ func file_fsm_proto_init() {
 		(*Command_SessionClose)(nil),
 		(*Command_AccessUsed)(nil),
 		(*Command_Revoke)(nil),
+		(*Command_Audit)(nil),
 	}
 	file_fsm_proto_msgTypes[30].OneofWrappers = []any{}
 	type x struct{}
@@ -4670,7 +4803,7 @@ func file_fsm_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_fsm_proto_rawDesc), len(file_fsm_proto_rawDesc)),
 			NumEnums:      9,
-			NumMessages:   46,
+			NumMessages:   47,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -34,6 +34,10 @@ type SnapshotHead struct {
 	Revisions     *Revisions             `protobuf:"bytes,6,opt,name=revisions,proto3" json:"revisions,omitempty"`
 	ControlNumber uint64                 `protobuf:"varint,7,opt,name=control_number,json=controlNumber,proto3" json:"control_number,omitempty"` // submissions of controls so far
 	ConfigStage   uint64                 `protobuf:"varint,8,opt,name=config_stage,json=configStage,proto3" json:"config_stage,omitempty"`       // newest stage of a configuration
+	AgeMs         int64                  `protobuf:"varint,9,opt,name=age_ms,json=ageMs,proto3" json:"age_ms,omitempty"`                         // clock by which events grow old
+	AgeMarks      []*AgeMark             `protobuf:"bytes,10,rep,name=age_marks,json=ageMarks,proto3" json:"age_marks,omitempty"`
+	AuditNumber   uint64                 `protobuf:"varint,11,opt,name=audit_number,json=auditNumber,proto3" json:"audit_number,omitempty"` // of the newest entry of the audit
+	AuditBefore   [][]byte               `protobuf:"bytes,12,rep,name=audit_before,json=auditBefore,proto3" json:"audit_before,omitempty"`  // by chain: hash of the entry before the oldest kept
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -124,6 +128,87 @@ func (x *SnapshotHead) GetConfigStage() uint64 {
 	return 0
 }
 
+func (x *SnapshotHead) GetAgeMs() int64 {
+	if x != nil {
+		return x.AgeMs
+	}
+	return 0
+}
+
+func (x *SnapshotHead) GetAgeMarks() []*AgeMark {
+	if x != nil {
+		return x.AgeMarks
+	}
+	return nil
+}
+
+func (x *SnapshotHead) GetAuditNumber() uint64 {
+	if x != nil {
+		return x.AuditNumber
+	}
+	return 0
+}
+
+func (x *SnapshotHead) GetAuditBefore() [][]byte {
+	if x != nil {
+		return x.AuditBefore
+	}
+	return nil
+}
+
+// AgeMark says how far the journal was at a time.
+type AgeMark struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Ms            int64                  `protobuf:"varint,1,opt,name=ms,proto3" json:"ms,omitempty"`
+	Seq           uint64                 `protobuf:"varint,2,opt,name=seq,proto3" json:"seq,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AgeMark) Reset() {
+	*x = AgeMark{}
+	mi := &file_snapshot_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AgeMark) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AgeMark) ProtoMessage() {}
+
+func (x *AgeMark) ProtoReflect() protoreflect.Message {
+	mi := &file_snapshot_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AgeMark.ProtoReflect.Descriptor instead.
+func (*AgeMark) Descriptor() ([]byte, []int) {
+	return file_snapshot_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *AgeMark) GetMs() int64 {
+	if x != nil {
+		return x.Ms
+	}
+	return 0
+}
+
+func (x *AgeMark) GetSeq() uint64 {
+	if x != nil {
+		return x.Seq
+	}
+	return 0
+}
+
 type Revisions struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Config        uint64                 `protobuf:"varint,1,opt,name=config,proto3" json:"config,omitempty"`
@@ -144,7 +229,7 @@ type Revisions struct {
 
 func (x *Revisions) Reset() {
 	*x = Revisions{}
-	mi := &file_snapshot_proto_msgTypes[1]
+	mi := &file_snapshot_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -156,7 +241,7 @@ func (x *Revisions) String() string {
 func (*Revisions) ProtoMessage() {}
 
 func (x *Revisions) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[1]
+	mi := &file_snapshot_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -169,7 +254,7 @@ func (x *Revisions) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Revisions.ProtoReflect.Descriptor instead.
 func (*Revisions) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{1}
+	return file_snapshot_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *Revisions) GetConfig() uint64 {
@@ -274,7 +359,7 @@ type ResourceState struct {
 
 func (x *ResourceState) Reset() {
 	*x = ResourceState{}
-	mi := &file_snapshot_proto_msgTypes[2]
+	mi := &file_snapshot_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -286,7 +371,7 @@ func (x *ResourceState) String() string {
 func (*ResourceState) ProtoMessage() {}
 
 func (x *ResourceState) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[2]
+	mi := &file_snapshot_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -299,7 +384,7 @@ func (x *ResourceState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResourceState.ProtoReflect.Descriptor instead.
 func (*ResourceState) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{2}
+	return file_snapshot_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *ResourceState) GetId() string {
@@ -384,7 +469,7 @@ type RTUState struct {
 
 func (x *RTUState) Reset() {
 	*x = RTUState{}
-	mi := &file_snapshot_proto_msgTypes[3]
+	mi := &file_snapshot_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -396,7 +481,7 @@ func (x *RTUState) String() string {
 func (*RTUState) ProtoMessage() {}
 
 func (x *RTUState) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[3]
+	mi := &file_snapshot_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -409,7 +494,7 @@ func (x *RTUState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RTUState.ProtoReflect.Descriptor instead.
 func (*RTUState) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{3}
+	return file_snapshot_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *RTUState) GetNumber() uint32 {
@@ -446,13 +531,15 @@ type GroupState struct {
 	Base          uint64                    `protobuf:"varint,2,opt,name=base,proto3" json:"base,omitempty"` // seq at which the group was configured: its cursors start there
 	Slots         []*GroupState_Slot        `protobuf:"bytes,3,rep,name=slots,proto3" json:"slots,omitempty"`
 	Clients       []*GroupState_NodeClients `protobuf:"bytes,4,rep,name=clients,proto3" json:"clients,omitempty"`
+	Lost          uint64                    `protobuf:"varint,5,opt,name=lost,proto3" json:"lost,omitempty"`                   // events after base that were dropped
+	LostTo        uint64                    `protobuf:"varint,6,opt,name=lost_to,json=lostTo,proto3" json:"lost_to,omitempty"` // the newest of them
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *GroupState) Reset() {
 	*x = GroupState{}
-	mi := &file_snapshot_proto_msgTypes[4]
+	mi := &file_snapshot_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -464,7 +551,7 @@ func (x *GroupState) String() string {
 func (*GroupState) ProtoMessage() {}
 
 func (x *GroupState) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[4]
+	mi := &file_snapshot_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -477,7 +564,7 @@ func (x *GroupState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GroupState.ProtoReflect.Descriptor instead.
 func (*GroupState) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{4}
+	return file_snapshot_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *GroupState) GetId() string {
@@ -508,6 +595,20 @@ func (x *GroupState) GetClients() []*GroupState_NodeClients {
 	return nil
 }
 
+func (x *GroupState) GetLost() uint64 {
+	if x != nil {
+		return x.Lost
+	}
+	return 0
+}
+
+func (x *GroupState) GetLostTo() uint64 {
+	if x != nil {
+		return x.LostTo
+	}
+	return 0
+}
+
 type NodeInfo struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -520,7 +621,7 @@ type NodeInfo struct {
 
 func (x *NodeInfo) Reset() {
 	*x = NodeInfo{}
-	mi := &file_snapshot_proto_msgTypes[5]
+	mi := &file_snapshot_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -532,7 +633,7 @@ func (x *NodeInfo) String() string {
 func (*NodeInfo) ProtoMessage() {}
 
 func (x *NodeInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[5]
+	mi := &file_snapshot_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -545,7 +646,7 @@ func (x *NodeInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeInfo.ProtoReflect.Descriptor instead.
 func (*NodeInfo) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{5}
+	return file_snapshot_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *NodeInfo) GetId() string {
@@ -591,7 +692,7 @@ type VirtualState struct {
 
 func (x *VirtualState) Reset() {
 	*x = VirtualState{}
-	mi := &file_snapshot_proto_msgTypes[6]
+	mi := &file_snapshot_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -603,7 +704,7 @@ func (x *VirtualState) String() string {
 func (*VirtualState) ProtoMessage() {}
 
 func (x *VirtualState) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[6]
+	mi := &file_snapshot_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -616,7 +717,7 @@ func (x *VirtualState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VirtualState.ProtoReflect.Descriptor instead.
 func (*VirtualState) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{6}
+	return file_snapshot_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *VirtualState) GetRtu() uint32 {
@@ -684,13 +785,14 @@ type ControlState struct {
 	ConfirmedMs   int64                  `protobuf:"varint,11,opt,name=confirmed_ms,json=confirmedMs,proto3" json:"confirmed_ms,omitempty"`
 	DoneMs        int64                  `protobuf:"varint,12,opt,name=done_ms,json=doneMs,proto3" json:"done_ms,omitempty"`
 	Revision      uint64                 `protobuf:"varint,13,opt,name=revision,proto3" json:"revision,omitempty"`
+	AnsweredSeq   uint64                 `protobuf:"varint,15,opt,name=answered_seq,json=answeredSeq,proto3" json:"answered_seq,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ControlState) Reset() {
 	*x = ControlState{}
-	mi := &file_snapshot_proto_msgTypes[7]
+	mi := &file_snapshot_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -702,7 +804,7 @@ func (x *ControlState) String() string {
 func (*ControlState) ProtoMessage() {}
 
 func (x *ControlState) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[7]
+	mi := &file_snapshot_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -715,7 +817,7 @@ func (x *ControlState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ControlState.ProtoReflect.Descriptor instead.
 func (*ControlState) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{7}
+	return file_snapshot_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ControlState) GetSubmit() *ControlSubmit {
@@ -816,6 +918,13 @@ func (x *ControlState) GetRevision() uint64 {
 	return 0
 }
 
+func (x *ControlState) GetAnsweredSeq() uint64 {
+	if x != nil {
+		return x.AnsweredSeq
+	}
+	return 0
+}
+
 // FnpMailbox is what the station's FNP endpoint has received.
 type FnpMailbox struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -828,7 +937,7 @@ type FnpMailbox struct {
 
 func (x *FnpMailbox) Reset() {
 	*x = FnpMailbox{}
-	mi := &file_snapshot_proto_msgTypes[8]
+	mi := &file_snapshot_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -840,7 +949,7 @@ func (x *FnpMailbox) String() string {
 func (*FnpMailbox) ProtoMessage() {}
 
 func (x *FnpMailbox) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[8]
+	mi := &file_snapshot_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -853,7 +962,7 @@ func (x *FnpMailbox) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FnpMailbox.ProtoReflect.Descriptor instead.
 func (*FnpMailbox) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{8}
+	return file_snapshot_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *FnpMailbox) GetLast() uint64 {
@@ -892,7 +1001,7 @@ type ConditionState struct {
 
 func (x *ConditionState) Reset() {
 	*x = ConditionState{}
-	mi := &file_snapshot_proto_msgTypes[9]
+	mi := &file_snapshot_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -904,7 +1013,7 @@ func (x *ConditionState) String() string {
 func (*ConditionState) ProtoMessage() {}
 
 func (x *ConditionState) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[9]
+	mi := &file_snapshot_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -917,7 +1026,7 @@ func (x *ConditionState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConditionState.ProtoReflect.Descriptor instead.
 func (*ConditionState) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{9}
+	return file_snapshot_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ConditionState) GetKind() string {
@@ -973,7 +1082,7 @@ type ConditionsState struct {
 
 func (x *ConditionsState) Reset() {
 	*x = ConditionsState{}
-	mi := &file_snapshot_proto_msgTypes[10]
+	mi := &file_snapshot_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -985,7 +1094,7 @@ func (x *ConditionsState) String() string {
 func (*ConditionsState) ProtoMessage() {}
 
 func (x *ConditionsState) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[10]
+	mi := &file_snapshot_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -998,7 +1107,7 @@ func (x *ConditionsState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConditionsState.ProtoReflect.Descriptor instead.
 func (*ConditionsState) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{10}
+	return file_snapshot_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ConditionsState) GetPresent() []*ConditionState {
@@ -1028,7 +1137,7 @@ type ConditionNote struct {
 
 func (x *ConditionNote) Reset() {
 	*x = ConditionNote{}
-	mi := &file_snapshot_proto_msgTypes[11]
+	mi := &file_snapshot_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1040,7 +1149,7 @@ func (x *ConditionNote) String() string {
 func (*ConditionNote) ProtoMessage() {}
 
 func (x *ConditionNote) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[11]
+	mi := &file_snapshot_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1053,7 +1162,7 @@ func (x *ConditionNote) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConditionNote.ProtoReflect.Descriptor instead.
 func (*ConditionNote) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{11}
+	return file_snapshot_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ConditionNote) GetId() string {
@@ -1104,7 +1213,7 @@ type AccessState struct {
 
 func (x *AccessState) Reset() {
 	*x = AccessState{}
-	mi := &file_snapshot_proto_msgTypes[12]
+	mi := &file_snapshot_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1116,7 +1225,7 @@ func (x *AccessState) String() string {
 func (*AccessState) ProtoMessage() {}
 
 func (x *AccessState) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[12]
+	mi := &file_snapshot_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1129,7 +1238,7 @@ func (x *AccessState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccessState.ProtoReflect.Descriptor instead.
 func (*AccessState) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{12}
+	return file_snapshot_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *AccessState) GetUsers() []*AccessState_User {
@@ -1181,7 +1290,7 @@ type Note struct {
 
 func (x *Note) Reset() {
 	*x = Note{}
-	mi := &file_snapshot_proto_msgTypes[13]
+	mi := &file_snapshot_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1193,7 +1302,7 @@ func (x *Note) String() string {
 func (*Note) ProtoMessage() {}
 
 func (x *Note) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[13]
+	mi := &file_snapshot_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1206,7 +1315,7 @@ func (x *Note) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Note.ProtoReflect.Descriptor instead.
 func (*Note) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{13}
+	return file_snapshot_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Note) GetKind() uint32 {
@@ -1300,18 +1409,206 @@ func (x *Note) GetCondition() *ConditionNote {
 	return nil
 }
 
+// AuditEntry is what an entry of the audit says, but for its numbers.
+type AuditEntry struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	TimeMs int64                  `protobuf:"varint,1,opt,name=time_ms,json=timeMs,proto3" json:"time_ms,omitempty"`
+	Node   string                 `protobuf:"bytes,2,opt,name=node,proto3" json:"node,omitempty"` // that proposed it
+	Note   *Note                  `protobuf:"bytes,3,opt,name=note,proto3" json:"note,omitempty"`
+	// Of a control.
+	Rtu           uint32  `protobuf:"varint,4,opt,name=rtu,proto3" json:"rtu,omitempty"`
+	Kind          uint32  `protobuf:"varint,5,opt,name=kind,proto3" json:"kind,omitempty"`
+	Point         uint32  `protobuf:"varint,6,opt,name=point,proto3" json:"point,omitempty"`
+	Type          uint32  `protobuf:"varint,7,opt,name=type,proto3" json:"type,omitempty"`
+	Value         float64 `protobuf:"fixed64,8,opt,name=value,proto3" json:"value,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AuditEntry) Reset() {
+	*x = AuditEntry{}
+	mi := &file_snapshot_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AuditEntry) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AuditEntry) ProtoMessage() {}
+
+func (x *AuditEntry) ProtoReflect() protoreflect.Message {
+	mi := &file_snapshot_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AuditEntry.ProtoReflect.Descriptor instead.
+func (*AuditEntry) Descriptor() ([]byte, []int) {
+	return file_snapshot_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *AuditEntry) GetTimeMs() int64 {
+	if x != nil {
+		return x.TimeMs
+	}
+	return 0
+}
+
+func (x *AuditEntry) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
+}
+
+func (x *AuditEntry) GetNote() *Note {
+	if x != nil {
+		return x.Note
+	}
+	return nil
+}
+
+func (x *AuditEntry) GetRtu() uint32 {
+	if x != nil {
+		return x.Rtu
+	}
+	return 0
+}
+
+func (x *AuditEntry) GetKind() uint32 {
+	if x != nil {
+		return x.Kind
+	}
+	return 0
+}
+
+func (x *AuditEntry) GetPoint() uint32 {
+	if x != nil {
+		return x.Point
+	}
+	return 0
+}
+
+func (x *AuditEntry) GetType() uint32 {
+	if x != nil {
+		return x.Type
+	}
+	return 0
+}
+
+func (x *AuditEntry) GetValue() float64 {
+	if x != nil {
+		return x.Value
+	}
+	return 0
+}
+
+// Refusal is what was refused to one party and is not told yet.
+type Refusal struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Action        string                 `protobuf:"bytes,1,opt,name=action,proto3" json:"action,omitempty"`
+	Origin        string                 `protobuf:"bytes,2,opt,name=origin,proto3" json:"origin,omitempty"`
+	Resource      string                 `protobuf:"bytes,3,opt,name=resource,proto3" json:"resource,omitempty"`
+	Reason        string                 `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"` // of the newest
+	Count         uint64                 `protobuf:"varint,5,opt,name=count,proto3" json:"count,omitempty"`  // since it was told last
+	ToldMs        int64                  `protobuf:"varint,6,opt,name=told_ms,json=toldMs,proto3" json:"told_ms,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Refusal) Reset() {
+	*x = Refusal{}
+	mi := &file_snapshot_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Refusal) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Refusal) ProtoMessage() {}
+
+func (x *Refusal) ProtoReflect() protoreflect.Message {
+	mi := &file_snapshot_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Refusal.ProtoReflect.Descriptor instead.
+func (*Refusal) Descriptor() ([]byte, []int) {
+	return file_snapshot_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *Refusal) GetAction() string {
+	if x != nil {
+		return x.Action
+	}
+	return ""
+}
+
+func (x *Refusal) GetOrigin() string {
+	if x != nil {
+		return x.Origin
+	}
+	return ""
+}
+
+func (x *Refusal) GetResource() string {
+	if x != nil {
+		return x.Resource
+	}
+	return ""
+}
+
+func (x *Refusal) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *Refusal) GetCount() uint64 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
+}
+
+func (x *Refusal) GetToldMs() int64 {
+	if x != nil {
+		return x.ToldMs
+	}
+	return 0
+}
+
 // SnapshotTail comes last; a snapshot without it was cut short.
 type SnapshotTail struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Points        uint64                 `protobuf:"varint,1,opt,name=points,proto3" json:"points,omitempty"`
 	Events        uint64                 `protobuf:"varint,2,opt,name=events,proto3" json:"events,omitempty"`
+	Audit         uint64                 `protobuf:"varint,3,opt,name=audit,proto3" json:"audit,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *SnapshotTail) Reset() {
 	*x = SnapshotTail{}
-	mi := &file_snapshot_proto_msgTypes[14]
+	mi := &file_snapshot_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1323,7 +1620,7 @@ func (x *SnapshotTail) String() string {
 func (*SnapshotTail) ProtoMessage() {}
 
 func (x *SnapshotTail) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[14]
+	mi := &file_snapshot_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1336,7 +1633,7 @@ func (x *SnapshotTail) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotTail.ProtoReflect.Descriptor instead.
 func (*SnapshotTail) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{14}
+	return file_snapshot_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *SnapshotTail) GetPoints() uint64 {
@@ -1353,6 +1650,13 @@ func (x *SnapshotTail) GetEvents() uint64 {
 	return 0
 }
 
+func (x *SnapshotTail) GetAudit() uint64 {
+	if x != nil {
+		return x.Audit
+	}
+	return 0
+}
+
 type RTUState_NodeLinks struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Node          string                 `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
@@ -1363,7 +1667,7 @@ type RTUState_NodeLinks struct {
 
 func (x *RTUState_NodeLinks) Reset() {
 	*x = RTUState_NodeLinks{}
-	mi := &file_snapshot_proto_msgTypes[15]
+	mi := &file_snapshot_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1375,7 +1679,7 @@ func (x *RTUState_NodeLinks) String() string {
 func (*RTUState_NodeLinks) ProtoMessage() {}
 
 func (x *RTUState_NodeLinks) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[15]
+	mi := &file_snapshot_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1388,7 +1692,7 @@ func (x *RTUState_NodeLinks) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RTUState_NodeLinks.ProtoReflect.Descriptor instead.
 func (*RTUState_NodeLinks) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{3, 0}
+	return file_snapshot_proto_rawDescGZIP(), []int{4, 0}
 }
 
 func (x *RTUState_NodeLinks) GetNode() string {
@@ -1415,7 +1719,7 @@ type GroupState_NodeClients struct {
 
 func (x *GroupState_NodeClients) Reset() {
 	*x = GroupState_NodeClients{}
-	mi := &file_snapshot_proto_msgTypes[16]
+	mi := &file_snapshot_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1427,7 +1731,7 @@ func (x *GroupState_NodeClients) String() string {
 func (*GroupState_NodeClients) ProtoMessage() {}
 
 func (x *GroupState_NodeClients) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[16]
+	mi := &file_snapshot_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1440,7 +1744,7 @@ func (x *GroupState_NodeClients) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GroupState_NodeClients.ProtoReflect.Descriptor instead.
 func (*GroupState_NodeClients) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{4, 0}
+	return file_snapshot_proto_rawDescGZIP(), []int{5, 0}
 }
 
 func (x *GroupState_NodeClients) GetNode() string {
@@ -1463,13 +1767,14 @@ type GroupState_Slot struct {
 	Seq           uint64                 `protobuf:"varint,2,opt,name=seq,proto3" json:"seq,omitempty"`
 	Dropped       uint64                 `protobuf:"varint,3,opt,name=dropped,proto3" json:"dropped,omitempty"`
 	Overflow      bool                   `protobuf:"varint,4,opt,name=overflow,proto3" json:"overflow,omitempty"`
+	LostTo        uint64                 `protobuf:"varint,5,opt,name=lost_to,json=lostTo,proto3" json:"lost_to,omitempty"` // newest event that was dropped before it was acknowledged
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *GroupState_Slot) Reset() {
 	*x = GroupState_Slot{}
-	mi := &file_snapshot_proto_msgTypes[17]
+	mi := &file_snapshot_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1481,7 +1786,7 @@ func (x *GroupState_Slot) String() string {
 func (*GroupState_Slot) ProtoMessage() {}
 
 func (x *GroupState_Slot) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[17]
+	mi := &file_snapshot_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1494,7 +1799,7 @@ func (x *GroupState_Slot) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GroupState_Slot.ProtoReflect.Descriptor instead.
 func (*GroupState_Slot) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{4, 1}
+	return file_snapshot_proto_rawDescGZIP(), []int{5, 1}
 }
 
 func (x *GroupState_Slot) GetName() string {
@@ -1525,6 +1830,13 @@ func (x *GroupState_Slot) GetOverflow() bool {
 	return false
 }
 
+func (x *GroupState_Slot) GetLostTo() uint64 {
+	if x != nil {
+		return x.LostTo
+	}
+	return 0
+}
+
 type FnpMailbox_Message struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Number        uint64                 `protobuf:"varint,1,opt,name=number,proto3" json:"number,omitempty"`
@@ -1538,7 +1850,7 @@ type FnpMailbox_Message struct {
 
 func (x *FnpMailbox_Message) Reset() {
 	*x = FnpMailbox_Message{}
-	mi := &file_snapshot_proto_msgTypes[18]
+	mi := &file_snapshot_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1550,7 +1862,7 @@ func (x *FnpMailbox_Message) String() string {
 func (*FnpMailbox_Message) ProtoMessage() {}
 
 func (x *FnpMailbox_Message) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[18]
+	mi := &file_snapshot_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1563,7 +1875,7 @@ func (x *FnpMailbox_Message) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FnpMailbox_Message.ProtoReflect.Descriptor instead.
 func (*FnpMailbox_Message) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{8, 0}
+	return file_snapshot_proto_rawDescGZIP(), []int{9, 0}
 }
 
 func (x *FnpMailbox_Message) GetNumber() uint64 {
@@ -1611,7 +1923,7 @@ type FnpMailbox_Delivered struct {
 
 func (x *FnpMailbox_Delivered) Reset() {
 	*x = FnpMailbox_Delivered{}
-	mi := &file_snapshot_proto_msgTypes[19]
+	mi := &file_snapshot_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1623,7 +1935,7 @@ func (x *FnpMailbox_Delivered) String() string {
 func (*FnpMailbox_Delivered) ProtoMessage() {}
 
 func (x *FnpMailbox_Delivered) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[19]
+	mi := &file_snapshot_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1636,7 +1948,7 @@ func (x *FnpMailbox_Delivered) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FnpMailbox_Delivered.ProtoReflect.Descriptor instead.
 func (*FnpMailbox_Delivered) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{8, 1}
+	return file_snapshot_proto_rawDescGZIP(), []int{9, 1}
 }
 
 func (x *FnpMailbox_Delivered) GetFloor() uint64 {
@@ -1665,7 +1977,7 @@ type FnpMailbox_Session struct {
 
 func (x *FnpMailbox_Session) Reset() {
 	*x = FnpMailbox_Session{}
-	mi := &file_snapshot_proto_msgTypes[20]
+	mi := &file_snapshot_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1677,7 +1989,7 @@ func (x *FnpMailbox_Session) String() string {
 func (*FnpMailbox_Session) ProtoMessage() {}
 
 func (x *FnpMailbox_Session) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[20]
+	mi := &file_snapshot_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1690,7 +2002,7 @@ func (x *FnpMailbox_Session) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FnpMailbox_Session.ProtoReflect.Descriptor instead.
 func (*FnpMailbox_Session) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{8, 2}
+	return file_snapshot_proto_rawDescGZIP(), []int{9, 2}
 }
 
 func (x *FnpMailbox_Session) GetFrom() uint64 {
@@ -1732,7 +2044,7 @@ type ConditionState_Report struct {
 
 func (x *ConditionState_Report) Reset() {
 	*x = ConditionState_Report{}
-	mi := &file_snapshot_proto_msgTypes[21]
+	mi := &file_snapshot_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1744,7 +2056,7 @@ func (x *ConditionState_Report) String() string {
 func (*ConditionState_Report) ProtoMessage() {}
 
 func (x *ConditionState_Report) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[21]
+	mi := &file_snapshot_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1757,7 +2069,7 @@ func (x *ConditionState_Report) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConditionState_Report.ProtoReflect.Descriptor instead.
 func (*ConditionState_Report) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{9, 0}
+	return file_snapshot_proto_rawDescGZIP(), []int{10, 0}
 }
 
 func (x *ConditionState_Report) GetNode() string {
@@ -1791,7 +2103,7 @@ type ConditionsState_Gone struct {
 
 func (x *ConditionsState_Gone) Reset() {
 	*x = ConditionsState_Gone{}
-	mi := &file_snapshot_proto_msgTypes[22]
+	mi := &file_snapshot_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1803,7 +2115,7 @@ func (x *ConditionsState_Gone) String() string {
 func (*ConditionsState_Gone) ProtoMessage() {}
 
 func (x *ConditionsState_Gone) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[22]
+	mi := &file_snapshot_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1816,7 +2128,7 @@ func (x *ConditionsState_Gone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConditionsState_Gone.ProtoReflect.Descriptor instead.
 func (*ConditionsState_Gone) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{10, 0}
+	return file_snapshot_proto_rawDescGZIP(), []int{11, 0}
 }
 
 func (x *ConditionsState_Gone) GetCondition() *ConditionState {
@@ -1848,7 +2160,7 @@ type AccessState_User struct {
 
 func (x *AccessState_User) Reset() {
 	*x = AccessState_User{}
-	mi := &file_snapshot_proto_msgTypes[23]
+	mi := &file_snapshot_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1860,7 +2172,7 @@ func (x *AccessState_User) String() string {
 func (*AccessState_User) ProtoMessage() {}
 
 func (x *AccessState_User) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[23]
+	mi := &file_snapshot_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1873,7 +2185,7 @@ func (x *AccessState_User) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccessState_User.ProtoReflect.Descriptor instead.
 func (*AccessState_User) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{12, 0}
+	return file_snapshot_proto_rawDescGZIP(), []int{13, 0}
 }
 
 func (x *AccessState_User) GetName() string {
@@ -1939,7 +2251,7 @@ type AccessState_Token struct {
 
 func (x *AccessState_Token) Reset() {
 	*x = AccessState_Token{}
-	mi := &file_snapshot_proto_msgTypes[24]
+	mi := &file_snapshot_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1951,7 +2263,7 @@ func (x *AccessState_Token) String() string {
 func (*AccessState_Token) ProtoMessage() {}
 
 func (x *AccessState_Token) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[24]
+	mi := &file_snapshot_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1964,7 +2276,7 @@ func (x *AccessState_Token) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccessState_Token.ProtoReflect.Descriptor instead.
 func (*AccessState_Token) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{12, 1}
+	return file_snapshot_proto_rawDescGZIP(), []int{13, 1}
 }
 
 func (x *AccessState_Token) GetName() string {
@@ -2022,7 +2334,7 @@ type AccessState_Session struct {
 
 func (x *AccessState_Session) Reset() {
 	*x = AccessState_Session{}
-	mi := &file_snapshot_proto_msgTypes[25]
+	mi := &file_snapshot_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2034,7 +2346,7 @@ func (x *AccessState_Session) String() string {
 func (*AccessState_Session) ProtoMessage() {}
 
 func (x *AccessState_Session) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[25]
+	mi := &file_snapshot_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2047,7 +2359,7 @@ func (x *AccessState_Session) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccessState_Session.ProtoReflect.Descriptor instead.
 func (*AccessState_Session) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{12, 2}
+	return file_snapshot_proto_rawDescGZIP(), []int{13, 2}
 }
 
 func (x *AccessState_Session) GetId() []byte {
@@ -2098,7 +2410,7 @@ type AccessState_Revoked struct {
 
 func (x *AccessState_Revoked) Reset() {
 	*x = AccessState_Revoked{}
-	mi := &file_snapshot_proto_msgTypes[26]
+	mi := &file_snapshot_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2110,7 +2422,7 @@ func (x *AccessState_Revoked) String() string {
 func (*AccessState_Revoked) ProtoMessage() {}
 
 func (x *AccessState_Revoked) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[26]
+	mi := &file_snapshot_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2123,7 +2435,7 @@ func (x *AccessState_Revoked) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccessState_Revoked.ProtoReflect.Descriptor instead.
 func (*AccessState_Revoked) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{12, 3}
+	return file_snapshot_proto_rawDescGZIP(), []int{13, 3}
 }
 
 func (x *AccessState_Revoked) GetSerial() string {
@@ -2165,7 +2477,7 @@ var File_snapshot_proto protoreflect.FileDescriptor
 
 const file_snapshot_proto_rawDesc = "" +
 	"\n" +
-	"\x0esnapshot.proto\x12\ffepha.fsm.v1\x1a\tfsm.proto\"\xa8\x02\n" +
+	"\x0esnapshot.proto\x12\ffepha.fsm.v1\x1a\tfsm.proto\"\xb9\x03\n" +
 	"\fSnapshotHead\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\x04R\x05index\x12#\n" +
 	"\rjournal_first\x18\x02 \x01(\x04R\fjournalFirst\x12!\n" +
@@ -2175,7 +2487,15 @@ const file_snapshot_proto_rawDesc = "" +
 	"epochFloor\x125\n" +
 	"\trevisions\x18\x06 \x01(\v2\x17.fepha.fsm.v1.RevisionsR\trevisions\x12%\n" +
 	"\x0econtrol_number\x18\a \x01(\x04R\rcontrolNumber\x12!\n" +
-	"\fconfig_stage\x18\b \x01(\x04R\vconfigStage\"\xb9\x02\n" +
+	"\fconfig_stage\x18\b \x01(\x04R\vconfigStage\x12\x15\n" +
+	"\x06age_ms\x18\t \x01(\x03R\x05ageMs\x122\n" +
+	"\tage_marks\x18\n" +
+	" \x03(\v2\x15.fepha.fsm.v1.AgeMarkR\bageMarks\x12!\n" +
+	"\faudit_number\x18\v \x01(\x04R\vauditNumber\x12!\n" +
+	"\faudit_before\x18\f \x03(\fR\vauditBefore\"+\n" +
+	"\aAgeMark\x12\x0e\n" +
+	"\x02ms\x18\x01 \x01(\x03R\x02ms\x12\x10\n" +
+	"\x03seq\x18\x02 \x01(\x04R\x03seq\"\xb9\x02\n" +
 	"\tRevisions\x12\x16\n" +
 	"\x06config\x18\x01 \x01(\x04R\x06config\x12\x1c\n" +
 	"\tresources\x18\x02 \x01(\x04R\tresources\x12\x14\n" +
@@ -2212,21 +2532,24 @@ const file_snapshot_proto_rawDesc = "" +
 	"\x05links\x18\x04 \x03(\v2 .fepha.fsm.v1.RTUState.NodeLinksR\x05links\x1aO\n" +
 	"\tNodeLinks\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12.\n" +
-	"\x05links\x18\x02 \x03(\v2\x18.fepha.fsm.v1.Links.LinkR\x05links\"\xe4\x02\n" +
+	"\x05links\x18\x02 \x03(\v2\x18.fepha.fsm.v1.Links.LinkR\x05links\"\xaa\x03\n" +
 	"\n" +
 	"GroupState\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04base\x18\x02 \x01(\x04R\x04base\x123\n" +
 	"\x05slots\x18\x03 \x03(\v2\x1d.fepha.fsm.v1.GroupState.SlotR\x05slots\x12>\n" +
-	"\aclients\x18\x04 \x03(\v2$.fepha.fsm.v1.GroupState.NodeClientsR\aclients\x1aY\n" +
+	"\aclients\x18\x04 \x03(\v2$.fepha.fsm.v1.GroupState.NodeClientsR\aclients\x12\x12\n" +
+	"\x04lost\x18\x05 \x01(\x04R\x04lost\x12\x17\n" +
+	"\alost_to\x18\x06 \x01(\x04R\x06lostTo\x1aY\n" +
 	"\vNodeClients\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x126\n" +
-	"\aclients\x18\x02 \x03(\v2\x1c.fepha.fsm.v1.Clients.ClientR\aclients\x1ab\n" +
+	"\aclients\x18\x02 \x03(\v2\x1c.fepha.fsm.v1.Clients.ClientR\aclients\x1a{\n" +
 	"\x04Slot\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x10\n" +
 	"\x03seq\x18\x02 \x01(\x04R\x03seq\x12\x18\n" +
 	"\adropped\x18\x03 \x01(\x04R\adropped\x12\x1a\n" +
-	"\boverflow\x18\x04 \x01(\bR\boverflow\"a\n" +
+	"\boverflow\x18\x04 \x01(\bR\boverflow\x12\x17\n" +
+	"\alost_to\x18\x05 \x01(\x04R\x06lostTo\"a\n" +
 	"\bNodeInfo\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
 	"\x05alive\x18\x02 \x01(\bR\x05alive\x12\x14\n" +
@@ -2239,7 +2562,7 @@ const file_snapshot_proto_rawDesc = "" +
 	"\x05val_b\x18\x04 \x01(\bR\x04valB\x12\x10\n" +
 	"\x03val\x18\x05 \x01(\bR\x03val\x12\x12\n" +
 	"\x04time\x18\x06 \x01(\x06R\x04time\x12\x17\n" +
-	"\atime_ms\x18\a \x01(\x03R\x06timeMs\"\x87\x03\n" +
+	"\atime_ms\x18\a \x01(\x03R\x06timeMs\"\xaa\x03\n" +
 	"\fControlState\x123\n" +
 	"\x06submit\x18\x01 \x01(\v2\x1b.fepha.fsm.v1.ControlSubmitR\x06submit\x12\x16\n" +
 	"\x06number\x18\x0e \x01(\x04R\x06number\x12\x14\n" +
@@ -2256,7 +2579,8 @@ const file_snapshot_proto_rawDesc = "" +
 	" \x01(\x03R\tstartedMs\x12!\n" +
 	"\fconfirmed_ms\x18\v \x01(\x03R\vconfirmedMs\x12\x17\n" +
 	"\adone_ms\x18\f \x01(\x03R\x06doneMs\x12\x1a\n" +
-	"\brevision\x18\r \x01(\x04R\brevision\"\xe4\x03\n" +
+	"\brevision\x18\r \x01(\x04R\brevision\x12!\n" +
+	"\fanswered_seq\x18\x0f \x01(\x04R\vansweredSeq\"\xe4\x03\n" +
 	"\n" +
 	"FnpMailbox\x12\x12\n" +
 	"\x04last\x18\x01 \x01(\x04R\x04last\x12<\n" +
@@ -2349,10 +2673,28 @@ const file_snapshot_proto_rawDesc = "" +
 	" \x01(\rR\x05stage\x12\x0e\n" +
 	"\x02ok\x18\v \x01(\bR\x02ok\x12\x14\n" +
 	"\x05count\x18\f \x01(\x04R\x05count\x129\n" +
-	"\tcondition\x18\r \x01(\v2\x1b.fepha.fsm.v1.ConditionNoteR\tcondition\">\n" +
+	"\tcondition\x18\r \x01(\v2\x1b.fepha.fsm.v1.ConditionNoteR\tcondition\"\xc7\x01\n" +
+	"\n" +
+	"AuditEntry\x12\x17\n" +
+	"\atime_ms\x18\x01 \x01(\x03R\x06timeMs\x12\x12\n" +
+	"\x04node\x18\x02 \x01(\tR\x04node\x12&\n" +
+	"\x04note\x18\x03 \x01(\v2\x12.fepha.fsm.v1.NoteR\x04note\x12\x10\n" +
+	"\x03rtu\x18\x04 \x01(\rR\x03rtu\x12\x12\n" +
+	"\x04kind\x18\x05 \x01(\rR\x04kind\x12\x14\n" +
+	"\x05point\x18\x06 \x01(\rR\x05point\x12\x12\n" +
+	"\x04type\x18\a \x01(\rR\x04type\x12\x14\n" +
+	"\x05value\x18\b \x01(\x01R\x05value\"\x9c\x01\n" +
+	"\aRefusal\x12\x16\n" +
+	"\x06action\x18\x01 \x01(\tR\x06action\x12\x16\n" +
+	"\x06origin\x18\x02 \x01(\tR\x06origin\x12\x1a\n" +
+	"\bresource\x18\x03 \x01(\tR\bresource\x12\x16\n" +
+	"\x06reason\x18\x04 \x01(\tR\x06reason\x12\x14\n" +
+	"\x05count\x18\x05 \x01(\x04R\x05count\x12\x17\n" +
+	"\atold_ms\x18\x06 \x01(\x03R\x06toldMs\"T\n" +
 	"\fSnapshotTail\x12\x16\n" +
 	"\x06points\x18\x01 \x01(\x04R\x06points\x12\x16\n" +
-	"\x06events\x18\x02 \x01(\x04R\x06eventsB\"Z github.com/fepha/fepha/fsm/fsmpbb\x06proto3"
+	"\x06events\x18\x02 \x01(\x04R\x06events\x12\x14\n" +
+	"\x05audit\x18\x03 \x01(\x04R\x05auditB\"Z github.com/fepha/fepha/fsm/fsmpbb\x06proto3"
 
 var (
 	file_snapshot_proto_rawDescOnce sync.Once
@@ -2366,72 +2708,77 @@ func file_snapshot_proto_rawDescGZIP() []byte {
 	return file_snapshot_proto_rawDescData
 }
 
-var file_snapshot_proto_msgTypes = make([]protoimpl.MessageInfo, 27)
+var file_snapshot_proto_msgTypes = make([]protoimpl.MessageInfo, 30)
 var file_snapshot_proto_goTypes = []any{
 	(*SnapshotHead)(nil),           // 0: fepha.fsm.v1.SnapshotHead
-	(*Revisions)(nil),              // 1: fepha.fsm.v1.Revisions
-	(*ResourceState)(nil),          // 2: fepha.fsm.v1.ResourceState
-	(*RTUState)(nil),               // 3: fepha.fsm.v1.RTUState
-	(*GroupState)(nil),             // 4: fepha.fsm.v1.GroupState
-	(*NodeInfo)(nil),               // 5: fepha.fsm.v1.NodeInfo
-	(*VirtualState)(nil),           // 6: fepha.fsm.v1.VirtualState
-	(*ControlState)(nil),           // 7: fepha.fsm.v1.ControlState
-	(*FnpMailbox)(nil),             // 8: fepha.fsm.v1.FnpMailbox
-	(*ConditionState)(nil),         // 9: fepha.fsm.v1.ConditionState
-	(*ConditionsState)(nil),        // 10: fepha.fsm.v1.ConditionsState
-	(*ConditionNote)(nil),          // 11: fepha.fsm.v1.ConditionNote
-	(*AccessState)(nil),            // 12: fepha.fsm.v1.AccessState
-	(*Note)(nil),                   // 13: fepha.fsm.v1.Note
-	(*SnapshotTail)(nil),           // 14: fepha.fsm.v1.SnapshotTail
-	(*RTUState_NodeLinks)(nil),     // 15: fepha.fsm.v1.RTUState.NodeLinks
-	(*GroupState_NodeClients)(nil), // 16: fepha.fsm.v1.GroupState.NodeClients
-	(*GroupState_Slot)(nil),        // 17: fepha.fsm.v1.GroupState.Slot
-	(*FnpMailbox_Message)(nil),     // 18: fepha.fsm.v1.FnpMailbox.Message
-	(*FnpMailbox_Delivered)(nil),   // 19: fepha.fsm.v1.FnpMailbox.Delivered
-	(*FnpMailbox_Session)(nil),     // 20: fepha.fsm.v1.FnpMailbox.Session
-	(*ConditionState_Report)(nil),  // 21: fepha.fsm.v1.ConditionState.Report
-	(*ConditionsState_Gone)(nil),   // 22: fepha.fsm.v1.ConditionsState.Gone
-	(*AccessState_User)(nil),       // 23: fepha.fsm.v1.AccessState.User
-	(*AccessState_Token)(nil),      // 24: fepha.fsm.v1.AccessState.Token
-	(*AccessState_Session)(nil),    // 25: fepha.fsm.v1.AccessState.Session
-	(*AccessState_Revoked)(nil),    // 26: fepha.fsm.v1.AccessState.Revoked
-	(*Timings)(nil),                // 27: fepha.fsm.v1.Timings
-	(*ControlSubmit)(nil),          // 28: fepha.fsm.v1.ControlSubmit
-	(*Links_Link)(nil),             // 29: fepha.fsm.v1.Links.Link
-	(*Clients_Client)(nil),         // 30: fepha.fsm.v1.Clients.Client
-	(*ConditionReport)(nil),        // 31: fepha.fsm.v1.ConditionReport
-	(Role)(0),                      // 32: fepha.fsm.v1.Role
+	(*AgeMark)(nil),                // 1: fepha.fsm.v1.AgeMark
+	(*Revisions)(nil),              // 2: fepha.fsm.v1.Revisions
+	(*ResourceState)(nil),          // 3: fepha.fsm.v1.ResourceState
+	(*RTUState)(nil),               // 4: fepha.fsm.v1.RTUState
+	(*GroupState)(nil),             // 5: fepha.fsm.v1.GroupState
+	(*NodeInfo)(nil),               // 6: fepha.fsm.v1.NodeInfo
+	(*VirtualState)(nil),           // 7: fepha.fsm.v1.VirtualState
+	(*ControlState)(nil),           // 8: fepha.fsm.v1.ControlState
+	(*FnpMailbox)(nil),             // 9: fepha.fsm.v1.FnpMailbox
+	(*ConditionState)(nil),         // 10: fepha.fsm.v1.ConditionState
+	(*ConditionsState)(nil),        // 11: fepha.fsm.v1.ConditionsState
+	(*ConditionNote)(nil),          // 12: fepha.fsm.v1.ConditionNote
+	(*AccessState)(nil),            // 13: fepha.fsm.v1.AccessState
+	(*Note)(nil),                   // 14: fepha.fsm.v1.Note
+	(*AuditEntry)(nil),             // 15: fepha.fsm.v1.AuditEntry
+	(*Refusal)(nil),                // 16: fepha.fsm.v1.Refusal
+	(*SnapshotTail)(nil),           // 17: fepha.fsm.v1.SnapshotTail
+	(*RTUState_NodeLinks)(nil),     // 18: fepha.fsm.v1.RTUState.NodeLinks
+	(*GroupState_NodeClients)(nil), // 19: fepha.fsm.v1.GroupState.NodeClients
+	(*GroupState_Slot)(nil),        // 20: fepha.fsm.v1.GroupState.Slot
+	(*FnpMailbox_Message)(nil),     // 21: fepha.fsm.v1.FnpMailbox.Message
+	(*FnpMailbox_Delivered)(nil),   // 22: fepha.fsm.v1.FnpMailbox.Delivered
+	(*FnpMailbox_Session)(nil),     // 23: fepha.fsm.v1.FnpMailbox.Session
+	(*ConditionState_Report)(nil),  // 24: fepha.fsm.v1.ConditionState.Report
+	(*ConditionsState_Gone)(nil),   // 25: fepha.fsm.v1.ConditionsState.Gone
+	(*AccessState_User)(nil),       // 26: fepha.fsm.v1.AccessState.User
+	(*AccessState_Token)(nil),      // 27: fepha.fsm.v1.AccessState.Token
+	(*AccessState_Session)(nil),    // 28: fepha.fsm.v1.AccessState.Session
+	(*AccessState_Revoked)(nil),    // 29: fepha.fsm.v1.AccessState.Revoked
+	(*Timings)(nil),                // 30: fepha.fsm.v1.Timings
+	(*ControlSubmit)(nil),          // 31: fepha.fsm.v1.ControlSubmit
+	(*Links_Link)(nil),             // 32: fepha.fsm.v1.Links.Link
+	(*Clients_Client)(nil),         // 33: fepha.fsm.v1.Clients.Client
+	(*ConditionReport)(nil),        // 34: fepha.fsm.v1.ConditionReport
+	(Role)(0),                      // 35: fepha.fsm.v1.Role
 }
 var file_snapshot_proto_depIdxs = []int32{
-	1,  // 0: fepha.fsm.v1.SnapshotHead.revisions:type_name -> fepha.fsm.v1.Revisions
-	27, // 1: fepha.fsm.v1.ResourceState.timings:type_name -> fepha.fsm.v1.Timings
-	15, // 2: fepha.fsm.v1.RTUState.links:type_name -> fepha.fsm.v1.RTUState.NodeLinks
-	17, // 3: fepha.fsm.v1.GroupState.slots:type_name -> fepha.fsm.v1.GroupState.Slot
-	16, // 4: fepha.fsm.v1.GroupState.clients:type_name -> fepha.fsm.v1.GroupState.NodeClients
-	28, // 5: fepha.fsm.v1.ControlState.submit:type_name -> fepha.fsm.v1.ControlSubmit
-	18, // 6: fepha.fsm.v1.FnpMailbox.messages:type_name -> fepha.fsm.v1.FnpMailbox.Message
-	20, // 7: fepha.fsm.v1.FnpMailbox.sessions:type_name -> fepha.fsm.v1.FnpMailbox.Session
-	21, // 8: fepha.fsm.v1.ConditionState.reports:type_name -> fepha.fsm.v1.ConditionState.Report
-	9,  // 9: fepha.fsm.v1.ConditionsState.present:type_name -> fepha.fsm.v1.ConditionState
-	22, // 10: fepha.fsm.v1.ConditionsState.gone:type_name -> fepha.fsm.v1.ConditionsState.Gone
-	23, // 11: fepha.fsm.v1.AccessState.users:type_name -> fepha.fsm.v1.AccessState.User
-	24, // 12: fepha.fsm.v1.AccessState.tokens:type_name -> fepha.fsm.v1.AccessState.Token
-	25, // 13: fepha.fsm.v1.AccessState.sessions:type_name -> fepha.fsm.v1.AccessState.Session
-	26, // 14: fepha.fsm.v1.AccessState.revoked:type_name -> fepha.fsm.v1.AccessState.Revoked
-	27, // 15: fepha.fsm.v1.Note.timings:type_name -> fepha.fsm.v1.Timings
-	11, // 16: fepha.fsm.v1.Note.condition:type_name -> fepha.fsm.v1.ConditionNote
-	29, // 17: fepha.fsm.v1.RTUState.NodeLinks.links:type_name -> fepha.fsm.v1.Links.Link
-	30, // 18: fepha.fsm.v1.GroupState.NodeClients.clients:type_name -> fepha.fsm.v1.Clients.Client
-	19, // 19: fepha.fsm.v1.FnpMailbox.Session.streams:type_name -> fepha.fsm.v1.FnpMailbox.Delivered
-	31, // 20: fepha.fsm.v1.ConditionState.Report.report:type_name -> fepha.fsm.v1.ConditionReport
-	9,  // 21: fepha.fsm.v1.ConditionsState.Gone.condition:type_name -> fepha.fsm.v1.ConditionState
-	32, // 22: fepha.fsm.v1.AccessState.User.role:type_name -> fepha.fsm.v1.Role
-	32, // 23: fepha.fsm.v1.AccessState.Token.role:type_name -> fepha.fsm.v1.Role
-	24, // [24:24] is the sub-list for method output_type
-	24, // [24:24] is the sub-list for method input_type
-	24, // [24:24] is the sub-list for extension type_name
-	24, // [24:24] is the sub-list for extension extendee
-	0,  // [0:24] is the sub-list for field type_name
+	2,  // 0: fepha.fsm.v1.SnapshotHead.revisions:type_name -> fepha.fsm.v1.Revisions
+	1,  // 1: fepha.fsm.v1.SnapshotHead.age_marks:type_name -> fepha.fsm.v1.AgeMark
+	30, // 2: fepha.fsm.v1.ResourceState.timings:type_name -> fepha.fsm.v1.Timings
+	18, // 3: fepha.fsm.v1.RTUState.links:type_name -> fepha.fsm.v1.RTUState.NodeLinks
+	20, // 4: fepha.fsm.v1.GroupState.slots:type_name -> fepha.fsm.v1.GroupState.Slot
+	19, // 5: fepha.fsm.v1.GroupState.clients:type_name -> fepha.fsm.v1.GroupState.NodeClients
+	31, // 6: fepha.fsm.v1.ControlState.submit:type_name -> fepha.fsm.v1.ControlSubmit
+	21, // 7: fepha.fsm.v1.FnpMailbox.messages:type_name -> fepha.fsm.v1.FnpMailbox.Message
+	23, // 8: fepha.fsm.v1.FnpMailbox.sessions:type_name -> fepha.fsm.v1.FnpMailbox.Session
+	24, // 9: fepha.fsm.v1.ConditionState.reports:type_name -> fepha.fsm.v1.ConditionState.Report
+	10, // 10: fepha.fsm.v1.ConditionsState.present:type_name -> fepha.fsm.v1.ConditionState
+	25, // 11: fepha.fsm.v1.ConditionsState.gone:type_name -> fepha.fsm.v1.ConditionsState.Gone
+	26, // 12: fepha.fsm.v1.AccessState.users:type_name -> fepha.fsm.v1.AccessState.User
+	27, // 13: fepha.fsm.v1.AccessState.tokens:type_name -> fepha.fsm.v1.AccessState.Token
+	28, // 14: fepha.fsm.v1.AccessState.sessions:type_name -> fepha.fsm.v1.AccessState.Session
+	29, // 15: fepha.fsm.v1.AccessState.revoked:type_name -> fepha.fsm.v1.AccessState.Revoked
+	30, // 16: fepha.fsm.v1.Note.timings:type_name -> fepha.fsm.v1.Timings
+	12, // 17: fepha.fsm.v1.Note.condition:type_name -> fepha.fsm.v1.ConditionNote
+	14, // 18: fepha.fsm.v1.AuditEntry.note:type_name -> fepha.fsm.v1.Note
+	32, // 19: fepha.fsm.v1.RTUState.NodeLinks.links:type_name -> fepha.fsm.v1.Links.Link
+	33, // 20: fepha.fsm.v1.GroupState.NodeClients.clients:type_name -> fepha.fsm.v1.Clients.Client
+	22, // 21: fepha.fsm.v1.FnpMailbox.Session.streams:type_name -> fepha.fsm.v1.FnpMailbox.Delivered
+	34, // 22: fepha.fsm.v1.ConditionState.Report.report:type_name -> fepha.fsm.v1.ConditionReport
+	10, // 23: fepha.fsm.v1.ConditionsState.Gone.condition:type_name -> fepha.fsm.v1.ConditionState
+	35, // 24: fepha.fsm.v1.AccessState.User.role:type_name -> fepha.fsm.v1.Role
+	35, // 25: fepha.fsm.v1.AccessState.Token.role:type_name -> fepha.fsm.v1.Role
+	26, // [26:26] is the sub-list for method output_type
+	26, // [26:26] is the sub-list for method input_type
+	26, // [26:26] is the sub-list for extension type_name
+	26, // [26:26] is the sub-list for extension extendee
+	0,  // [0:26] is the sub-list for field type_name
 }
 
 func init() { file_snapshot_proto_init() }
@@ -2446,7 +2793,7 @@ func file_snapshot_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_snapshot_proto_rawDesc), len(file_snapshot_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   27,
+			NumMessages:   30,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

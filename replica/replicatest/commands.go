@@ -91,14 +91,10 @@ func (s *Station) Point(rtu uint32, kind fsm.Kind, number uint32) (p fsm.Point) 
 	return p
 }
 
-// Events are the journal's events of points, without audit events.
+// Events are the journal's events.
 func (s *Station) Events() (events []fsm.Event) {
 	s.View(func(st *fsm.State) {
-		for _, e := range st.ReadJournal(0, make([]fsm.Event, st.JournalLast())) {
-			if e.Note == nil {
-				events = append(events, e)
-			}
-		}
+		events = st.ReadJournal(0, make([]fsm.Event, st.JournalEvents()))
 	})
 	return events
 }

@@ -1,0 +1,104 @@
+package fsm
+
+import (
+	"maps"
+	"math"
+	"slices"
+
+	"github.com/fepha/fepha/fsm/fsmpb"
+)
+
+// Refusals are told in bulk: the first one to a party at once, those that follow within a minute as one entry with their
+// count. So whoever asks in a loop for what he may not have fills neither the log nor the audit.
+
+const (
+	refusalsEvery  = 60_000 // ms
+	maxRefusals    = 256    // parties; those beyond are told as one
+	refusedControl = "control"
+)
+
+// refusal is what was refused to a party of late.
+type refusal struct {
+	action, origin string
+	resource       string
+	reason         string // of the newest
+	count          uint64 // since it was told last
+	toldMs         int64
+}
+
+type refusalKey struct{ action, origin string }
+
+type refusals struct {
+	by  map[refusalKey]*refusal
+	due int64 // ms; when the first of them is to be told again or forgotten
+}
+
+func newRefusals() refusals { return refusals{by: map[refusalKey]*refusal{}, due: math.MaxInt64} }
+
+// refused counts requests that were refused.
+func (s *State) refused(at stamp, action, origin, resource, reason string, count uint64) {
+	k := refusalKey{action, origin}
+	if s.refusals.by[k] == nil && len(s.refusals.by) >= maxRefusals {
+		k = refusalKey{action, "others"}
+	}
+	r := s.refusals.by[k]
+	if r == nil {
+		r = &refusal{action: k.action, origin: k.origin}
+		s.refusals.by[k] = r
+	}
+	r.resource, r.reason, r.count = resource, clip(reason), r.count+count
+	if r.toldMs == 0 {
+		s.tell(at, r)
+		s.refusals.due = min(s.refusals.due, at.ms+refusalsEvery)
+	}
+}
+
+func (s *State) tell(at stamp, r *refusal) {
+	s.note(at, &Note{Kind: NoteRefused, To: r.action, Origin: r.origin, Resource: r.resource, Reason: r.reason, Count: r.count})
+	r.count, r.toldMs = 0, at.ms
+}
+
+// tellRefusals tells what was refused for a minute, and forgets who has asked for nothing since.
+func (s *State) tellRefusals(at stamp) {
+	if at.ms < s.refusals.due {
+		return
+	}
+	for _, k := range s.refusals.keys() {
+		switch r := s.refusals.by[k]; {
+		case at.ms < r.toldMs+refusalsEvery:
+		case r.count > 0:
+			s.tell(at, r)
+		default:
+			delete(s.refusals.by, k)
+		}
+	}
+	s.refusals.schedule()
+}
+
+func (r *refusals) schedule() {
+	r.due = math.MaxInt64
+	for _, x := range r.by {
+		r.due = min(r.due, x.toldMs+refusalsEvery)
+	}
+}
+
+func (r *refusals) keys() []refusalKey {
+	return slices.SortedFunc(maps.Keys(r.by), func(a, b refusalKey) int {
+		return slices.Compare([]string{a.action, a.origin}, []string{b.action, b.origin})
+	})
+}
+
+const maxAction = 64 // octets
+
+// auditAction takes what a node tells of itself.
+func (s *State) auditAction(at stamp, op *fsmpb.Audit) *fsmpb.Result {
+	if op.Action == "" || len(op.Action) > maxAction {
+		return refuse(fsmpb.Result_INVALID, "action %.64q: expected 1 to %d octets", op.Action, maxAction)
+	}
+	if !op.Ok {
+		s.refused(at, op.Action, clip(op.Origin), clip(op.Resource), op.Reason, max(1, op.Count))
+		return done()
+	}
+	s.note(at, &Note{Kind: NoteAction, To: op.Action, Origin: clip(op.Origin), Resource: clip(op.Resource), Reason: clip(op.Reason), OK: true, Count: op.Count})
+	return done()
+}
