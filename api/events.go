@@ -33,6 +33,9 @@ type Note struct {
 	Stage    string `json:"stage,omitempty"`
 	OK       bool   `json:"ok,omitempty"`
 	Count    uint64 `json:"count,omitempty"`
+	// Of a condition.
+	Condition string `json:"condition,omitempty"` // id
+	Severity  string `json:"severity,omitempty"`  // alarm | warning
 	// Of a takeover, ms since its cause.
 	DetectedMs  int64 `json:"detected_ms,omitempty"`
 	ElectedMs   int64 `json:"elected_ms,omitempty"`

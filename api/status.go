@@ -14,6 +14,8 @@ type Status struct {
 	RTUs        []RTUStatus    `json:"rtus"`
 	Uplinks     []UplinkStatus `json:"uplinks"`
 	Journal     JournalStatus  `json:"journal"`
+	Known       bool           `json:"known"`      // as in GET /v1/conditions
+	Conditions  []Condition    `json:"conditions"` // likewise
 }
 
 // NodeStatus is one member.
@@ -43,6 +45,7 @@ type RTUStatus struct {
 	Target   string          `json:"target,omitempty"` // who is to own it next; in phase releasing
 	Online   bool            `json:"online"`
 	OnlineMs int64           `json:"online_since_ms"` // since when online is what it is; 0: it never was otherwise
+	Stale    bool            `json:"stale,omitempty"` // the node has no quorum: this is as it was
 	Channels []ChannelStatus `json:"channels"`
 }
 
@@ -68,6 +71,7 @@ type UplinkStatus struct {
 	Cursor  uint64         `json:"cursor"`
 	Backlog uint64         `json:"backlog"`
 	Dropped uint64         `json:"dropped"`
+	Stale   bool           `json:"stale,omitempty"` // the node has no quorum: this is as it was
 }
 
 // UplinkClient is one client connection.

@@ -85,10 +85,16 @@ func TestHungDiskLosesLeadership(t *testing.T) {
 	mine := s.owned("fep1", rtu1)
 	closed := make(chan struct{})
 	mine.OnEnd(func() { close(closed) })
-	s.disks["fep1"].hang()
 	leader := s.nodes["fep1"]
+	if err := leader.Progress(); err != nil {
+		t.Errorf("a node that goes on: %v", err)
+	}
+	s.disks["fep1"].hang()
 	leader.ProposeAsync(pin(uplink, "fep1"))
 	until(t, "the disk is seen to hang", leader.disk.stalled)
+	if err := leader.Progress(); err == nil {
+		t.Error("a node whose disk hangs is said to go on")
+	}
 	for what, req := range map[string]*raft.AppendEntriesRequest{"a heartbeat": {}, "the commit index": {PrevLogEntry: 1, PrevLogTerm: 1}} {
 		err := leader.transport.AppendEntries("wit", raft.ServerAddress(threeMembers[2].Address), req, new(raft.AppendEntriesResponse))
 		if !errors.Is(err, errStalled) {

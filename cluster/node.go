@@ -55,6 +55,7 @@ type Node struct {
 	leasesGranted, leasesRefused atomic.Uint64
 	started                      atomic.Pointer[raft.Raft] // raft, once it's made
 	running                      atomic.Bool               // all the rest is made, too
+	watched                      atomic.Int64              // clock reading at which watch looked last, ns
 	stuck                        sync.Once
 	closing                      sync.Once
 }

@@ -24,6 +24,7 @@ func (n *Node) watch() {
 			return
 		}
 		now := n.clock()
+		n.watched.Store(int64(now))
 		what, took := n.disk.longest()
 		if took > n.timing.stuck {
 			n.giveUp(fmt.Errorf("%w: %s takes %v", ErrStuck, what, took))
@@ -48,6 +49,18 @@ func (n *Node) watch() {
 			n.giveUp(fmt.Errorf("%w: %w", ErrStuck, err))
 		}
 	}
+}
+
+// Progress is nil while the node goes on: its watch over itself looks, and no write to disk takes so long that it acts
+// on nothing it can't store. It neither waits nor blocks.
+func (n *Node) Progress() error {
+	if what, took := n.disk.longest(); took > n.timing.stall {
+		return fmt.Errorf("%s takes %v", what, took.Round(time.Millisecond))
+	}
+	if late := n.clock() - time.Duration(n.watched.Load()); late > n.timing.stuck {
+		return fmt.Errorf("the node has not looked after itself for %v", late.Round(time.Millisecond))
+	}
+	return nil
 }
 
 // commitWatch knows since when a leader that's followed has had entries that aren't committed.

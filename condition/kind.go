@@ -94,5 +94,5 @@ func (k *Kind) ID(resource string) string {
 	return strings.ReplaceAll(resource, "/", ".") + "." + k.Name
 }
 
-// Docs is where the documentation tells of the kind.
-func (k *Kind) Docs() string { return "docs/OPERATIONS.md#" + k.Name }
+// Docs is where the documentation tells of a kind.
+func Docs(kind string) string { return "docs/OPERATIONS.md#" + kind }

@@ -1,6 +1,9 @@
 package condition
 
-import "fmt"
+import (
+	"fmt"
+	"time"
+)
 
 // Report says that something is wrong now.
 type Report struct {
@@ -21,6 +24,12 @@ func Values(of ...any) []string {
 		values[i] = fmt.Sprint(v)
 	}
 	return values
+}
+
+// Holding is a report that holds, and since when this node knows.
+type Holding struct {
+	Report
+	Since time.Time
 }
 
 // Reporter takes a node's conditions. Both calls return at once, may come from any goroutine, and may be repeated at will:

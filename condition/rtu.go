@@ -103,16 +103,28 @@ var (
 			"检查设备电源和网络；各链路最近情况见 `fepha rtu show N`",
 		},
 	})
-	ChannelDown = define(Kind{
-		Name: "channel_down", Resource: "rtu/N", Severity: Warning, Scope: Leader,
-		Params: []string{"channels", "node"},
+	LinkDown = define(Kind{
+		Name: "link_down", Resource: "rtu/N", Severity: Warning, Scope: Leader,
+		Params: []string{"links", "node"},
 		Text: Words{
-			"channel {channels} is down on {node}",
-			"通道 {channels} 在 {node} 上中断",
+			"link {links} is down on {node}, the owner (channel:link)",
+			"链路 {links} 在所属节点 {node} 上中断（通道:链路）",
 		},
 		Advice: Words{
 			"the RTU works, with less in reserve: check the path from that node to the device",
 			"该 RTU 仍在工作，但备用减少：检查该节点到设备的通路",
+		},
+	})
+	NoReserve = define(Kind{
+		Name: "no_reserve", Resource: "rtu/N", Severity: Warning, Scope: Leader,
+		Params: []string{"node"},
+		Text: Words{
+			"{node}, the other FEP, does not reach the device: it could not take over",
+			"另一前置机 {node} 无法到达该设备：不能接管",
+		},
+		Advice: Words{
+			"check the path from that node to the device",
+			"检查该节点到设备的通路",
 		},
 	})
 	Unowned = define(Kind{

@@ -62,6 +62,17 @@ var (
 			"若已说明原因请排除；否则查看当时的 `journalctl -u fepha` 并报告给开发者",
 		},
 	})
+	NoLease = define(Kind{
+		Name: "no_lease", Resource: "node/ID", Severity: Alarm, Scope: Leader,
+		Text: Words{
+			"the FEP is heard of and has no lease: it may run no link",
+			"该前置机在线但没有租约：不能运行任何链路",
+		},
+		Advice: Words{
+			"its log says why; a FEP that was started a moment ago, or whose clock jumps, has to wait",
+			"原因见其日志；刚启动或时钟跳变的前置机需要等待",
+		},
+	})
 	OtherBuild = define(Kind{
 		Name: "version", Resource: "node/ID", Severity: Warning, Scope: Leader,
 		Params: []string{"build", "leader"},

@@ -16,8 +16,8 @@ var (
 			"更正该上行的 common_address，或主站设置",
 		},
 	})
-	UplinkDown = define(Kind{
-		Name: "no_client", Resource: "uplink/NAME/GROUP", Severity: Warning, Scope: Leader,
+	NoClient = define(Kind{
+		Name: "no_client", Resource: "uplink/NAME/GROUP", Severity: Alarm, Scope: Leader,
 		Text: Words{
 			"no control centre is connected and started: events wait in the journal",
 			"没有主站连接并启动：事件在日志中等待",
@@ -25,6 +25,18 @@ var (
 		Advice: Words{
 			"check the path to the control centre, and that its address is among the group's clients",
 			"检查到主站的通路，以及其地址是否在该组的 clients 之内",
+		},
+	})
+	OneLink = define(Kind{
+		Name: "one_link", Resource: "uplink/NAME/GROUP", Severity: Warning, Scope: Leader,
+		Params: []string{"node"},
+		Text: Words{
+			"the control centre has a link to {node} only",
+			"主站仅与 {node} 有链路",
+		},
+		Advice: Words{
+			"without a standby link a failover waits for it to connect: check its path to the other FEP",
+			"没有备用链路时，切换需等待其重新连接：检查其到另一前置机的通路",
 		},
 	})
 	Retention = define(Kind{

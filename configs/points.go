@@ -86,6 +86,8 @@ const (
 	SourceNode     SourceKind = "node"     // node:<id>: the node is alive
 	SourceUplink   SourceKind = "uplink"   // uplink:<name>:<group>: a client of the group is started
 	SourceOverflow SourceKind = "overflow" // overflow:<name>:<group>: events of the group were dropped
+
+	SourceCondition SourceKind = "condition" // condition:alarm, condition:warning, condition:<id>: something is wrong
 )
 
 // Source is what a virtual point shows: what the kind doesn't need is zero.
@@ -97,6 +99,8 @@ type Source struct {
 	Node    string
 	Uplink  string
 	Group   string
+
+	Condition string // alarm, warning, or the id of a condition
 }
 
 // String gives the source as in the table.
@@ -110,6 +114,8 @@ func (s Source) String() string {
 		return fmt.Sprintf("rtu:%d", s.RTU)
 	case SourceNode:
 		return "node:" + s.Node
+	case SourceCondition:
+		return "condition:" + s.Condition
 	}
 	return fmt.Sprintf("%s:%s:%s", s.Kind, s.Uplink, s.Group)
 }

@@ -107,14 +107,14 @@ func TestLoadRefusesTables(t *testing.T) {
 		{"virtual: point twice", []string{"virtual.csv|900,1,Up,rtu:1\n", "900,1,Up,rtu:1\n900,1,Up,rtu:2\n"},
 			`virtual.csv:3:5: point: point 1 of virtual RTU 900 is already used in line 2: expected a different one`},
 		{"virtual: sources", []string{"virtual.csv|900,1,Up,rtu:1\n", "900,1,,rtu\n900,2,,rtu:x\n900,3,,rtu:1:1\n900,4,,node:\n900,5,,chan:1:1\n900,6,,\n"},
-			`virtual.csv:2:8: source: "rtu" is not a source: expected channel:<rtu>:<n>, link:<rtu>:<n>:<m>, rtu:<rtu>, node:<id>, uplink:<name>:<group> or overflow:<name>:<group>` + "\n" +
-				`virtual.csv:3:8: source: "rtu:x" is not a source: expected channel:<rtu>:<n>, link:<rtu>:<n>:<m>, rtu:<rtu>, node:<id>, uplink:<name>:<group> or overflow:<name>:<group>` + "\n" +
-				`virtual.csv:4:8: source: "rtu:1:1" is not a source: expected channel:<rtu>:<n>, link:<rtu>:<n>:<m>, rtu:<rtu>, node:<id>, uplink:<name>:<group> or overflow:<name>:<group>` + "\n" +
-				`virtual.csv:5:8: source: "node:" is not a source: expected channel:<rtu>:<n>, link:<rtu>:<n>:<m>, rtu:<rtu>, node:<id>, uplink:<name>:<group> or overflow:<name>:<group>` + "\n" +
-				`virtual.csv:6:8: source: "chan:1:1" is not a source: expected channel:<rtu>:<n>, link:<rtu>:<n>:<m>, rtu:<rtu>, node:<id>, uplink:<name>:<group> or overflow:<name>:<group>` + "\n" +
-				`virtual.csv:7:8: source: "" is not a source: expected channel:<rtu>:<n>, link:<rtu>:<n>:<m>, rtu:<rtu>, node:<id>, uplink:<name>:<group> or overflow:<name>:<group>`},
+			`virtual.csv:2:8: source: "rtu" is not a source: expected channel:<rtu>:<n>, link:<rtu>:<n>:<m>, rtu:<rtu>, node:<id>, uplink:<name>:<group>, overflow:<name>:<group>, condition:alarm, condition:warning or condition:<id>` + "\n" +
+				`virtual.csv:3:8: source: "rtu:x" is not a source: expected channel:<rtu>:<n>, link:<rtu>:<n>:<m>, rtu:<rtu>, node:<id>, uplink:<name>:<group>, overflow:<name>:<group>, condition:alarm, condition:warning or condition:<id>` + "\n" +
+				`virtual.csv:4:8: source: "rtu:1:1" is not a source: expected channel:<rtu>:<n>, link:<rtu>:<n>:<m>, rtu:<rtu>, node:<id>, uplink:<name>:<group>, overflow:<name>:<group>, condition:alarm, condition:warning or condition:<id>` + "\n" +
+				`virtual.csv:5:8: source: "node:" is not a source: expected channel:<rtu>:<n>, link:<rtu>:<n>:<m>, rtu:<rtu>, node:<id>, uplink:<name>:<group>, overflow:<name>:<group>, condition:alarm, condition:warning or condition:<id>` + "\n" +
+				`virtual.csv:6:8: source: "chan:1:1" is not a source: expected channel:<rtu>:<n>, link:<rtu>:<n>:<m>, rtu:<rtu>, node:<id>, uplink:<name>:<group>, overflow:<name>:<group>, condition:alarm, condition:warning or condition:<id>` + "\n" +
+				`virtual.csv:7:8: source: "" is not a source: expected channel:<rtu>:<n>, link:<rtu>:<n>:<m>, rtu:<rtu>, node:<id>, uplink:<name>:<group>, overflow:<name>:<group>, condition:alarm, condition:warning or condition:<id>`},
 		{"virtual: references", []string{"virtual.csv|900,1,Up,rtu:1\n", "900,1,,rtu:3\n900,2,,channel:1:3\n900,3,,link:1:1:2\n900,4,,link:1:2:0\n" +
-			"900,5,,node:fep3\n900,6,,uplink:acc:a\n900,7,,uplink:occ:c\n900,8,,overflow:occ:c\n"},
+			"900,5,,node:fep3\n900,6,,uplink:acc:a\n900,7,,uplink:occ:c\n900,8,,overflow:occ:c\n900,9,,condition:alarm\n900,10,,condition:rtu.1.noise\n"},
 			`virtual.csv:2:8: source: rtu:3: RTU 3 is unknown: expected the number of an RTU in station.yaml` + "\n" +
 				`virtual.csv:3:8: source: channel:1:3: RTU 1 has no channel 3: expected 1 to 2` + "\n" +
 				`virtual.csv:4:8: source: link:1:1:2: channel 1 has no link 2: expected 1 to 1` + "\n" +
@@ -122,7 +122,8 @@ func TestLoadRefusesTables(t *testing.T) {
 				`virtual.csv:6:8: source: node:fep3: node "fep3" is unknown: expected one of fep1, fep2, wit` + "\n" +
 				`virtual.csv:7:8: source: uplink:acc:a: uplink "acc" is unknown: expected the name of an uplink in station.yaml` + "\n" +
 				`virtual.csv:8:8: source: uplink:occ:c: group "c" is unknown: expected a group of uplink occ` + "\n" +
-				`virtual.csv:9:8: source: overflow:occ:c: group "c" is unknown: expected a group of uplink occ`},
+				`virtual.csv:9:8: source: overflow:occ:c: group "c" is unknown: expected a group of uplink occ` + "\n" +
+				`virtual.csv:11:9: source: condition:rtu.1.noise: there is no condition "rtu.1.noise": expected alarm, warning, or an id whose last part is in the table of docs/OPERATIONS.md, such as rtu.1.common_address`},
 		{"virtual: missing table", []string{"virtual.csv\n", "virtuals.csv\n", "occ.csv|2,900,di,1,M_SP_TB_1,Up\n", ""},
 			`station.yaml:26:17: virtual_points: "virtuals.csv": no such file: expected a table (CSV) beside station.yaml`},
 	} {

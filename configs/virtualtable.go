@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/fepha/fepha/condition"
 )
 
 // Columns of the table of virtual points.
@@ -45,7 +47,7 @@ func (l *loader) virtualTable(file string, data []byte, s *Station) []VirtualPoi
 		text := r.text(virtualSource)
 		if v.Source, ok = parseSource(text); !ok {
 			r.fail(virtualSource, quote(text)+" is not a source", "channel:<rtu>:<n>, link:<rtu>:<n>:<m>, rtu:<rtu>, "+
-				"node:<id>, uplink:<name>:<group> or overflow:<name>:<group>")
+				"node:<id>, uplink:<name>:<group>, overflow:<name>:<group>, condition:alarm, condition:warning or condition:<id>")
 		} else if problem, expected := v.Source.missing(s); problem != "" {
 			r.fail(virtualSource, text+": "+problem, expected)
 		}
@@ -65,6 +67,9 @@ func parseSource(text string) (Source, bool) {
 	case s.Kind == SourceNode && len(parts) == 2:
 		s.Node = parts[1]
 		return s, s.Node != ""
+	case s.Kind == SourceCondition && len(parts) == 2:
+		s.Condition = parts[1]
+		return s, s.Condition != ""
 	case (s.Kind == SourceUplink || s.Kind == SourceOverflow) && len(parts) == 3:
 		s.Uplink, s.Group = parts[1], parts[2]
 		return s, s.Uplink != "" && s.Group != ""
@@ -93,6 +98,12 @@ func (source Source) missing(s *Station) (problem, expected string) {
 			return "node " + quote(source.Node) + " is unknown", "one of " + nodeIDs(s, RoleFEP, RoleWitness)
 		}
 		return "", ""
+	case SourceCondition:
+		_, known := condition.OfID(source.Condition)
+		if known || source.Condition == condition.Alarm.String() || source.Condition == condition.Warning.String() {
+			return "", ""
+		}
+		return "there is no condition " + quote(source.Condition), "alarm, warning, or an id whose last part is in the table of docs/OPERATIONS.md, such as rtu.1.common_address"
 	case SourceUplink, SourceOverflow:
 		u, ok := s.Uplink(source.Uplink)
 		if !ok {

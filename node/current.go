@@ -8,9 +8,11 @@ import (
 	"sync/atomic"
 
 	"github.com/fepha/fepha/api/server"
+	"github.com/fepha/fepha/condition"
 	"github.com/fepha/fepha/configs"
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/internal/certs"
+	"github.com/fepha/fepha/node/watch"
 )
 
 // current is the configuration that a node runs. It may become another one at
@@ -27,7 +29,8 @@ type current struct {
 type inForce struct {
 	station  *configs.Station // without the points of uplinks, which the forwarder has in a form of its own
 	digest   string
-	uplinks  map[string]string // digests
+	uplinks  map[string]string  // digests
+	tables   []condition.Report // what is wrong with its tables
 	describe func(fsm.PointKey) (server.PointInfo, bool)
 }
 
@@ -39,7 +42,7 @@ func newCurrent(s *configs.Station, log *slog.Logger) *current {
 
 func (c *current) set(s *configs.Station) {
 	kept := *s
-	in := &inForce{station: &kept, digest: s.Digest(), uplinks: map[string]string{}, describe: describer(&kept)}
+	in := &inForce{station: &kept, digest: s.Digest(), uplinks: map[string]string{}, tables: watch.Unforwarded(s), describe: describer(&kept)}
 	kept.Uplinks = slices.Clone(s.Uplinks)
 	for i := range kept.Uplinks {
 		u := &kept.Uplinks[i]
@@ -50,6 +53,8 @@ func (c *current) set(s *configs.Station) {
 }
 
 func (c *current) station() *configs.Station { return c.in.Load().station }
+
+func (c *current) tables() []condition.Report { return c.in.Load().tables }
 
 func (c *current) describe(k fsm.PointKey) (server.PointInfo, bool) { return c.in.Load().describe(k) }
 

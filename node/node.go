@@ -17,9 +17,11 @@ import (
 	"github.com/fepha/fepha/api/server"
 	"github.com/fepha/fepha/channeltab"
 	"github.com/fepha/fepha/cluster"
+	"github.com/fepha/fepha/condition/reporter"
 	"github.com/fepha/fepha/configs"
 	"github.com/fepha/fepha/forwarder"
 	"github.com/fepha/fepha/node/rollout"
+	"github.com/fepha/fepha/node/watch"
 	"github.com/fepha/fepha/rtdb"
 )
 
@@ -86,8 +88,9 @@ func Run(ctx context.Context, c Config) error {
 		}
 		return err
 	}
-	parts := newParts(cancel)
+	parts, supervisor := newParts(cancel), newSupervisor(log)
 	defer func() {
+		supervisor.stopping()
 		parts.stop()
 		if err := node.Close(); err != nil {
 			log.Error("closing the node", "error", err)
@@ -97,11 +100,16 @@ func Run(ctx context.Context, c Config) error {
 
 	runner := &runner{current: newCurrent(station, log), replica: node}
 	configurator := rollout.New(rollout.Config{File: c.File, DataDir: c.DataDir, Staged: prepared, Replica: node, Runner: runner, Log: log})
+	conditions := reporter.New(reporter.Config{Replica: node, Leads: node.IsLeader, Log: log})
+	parts.run("conditions", conditions.Run, nil)
+	group := &watch.Group{Node: node, Config: runner.current.station, Tables: runner.current.tables, Build: c.Build, Reporter: conditions}
+	parts.run("watch over the group", group.Run, nil)
 	tracer := new(server.Tracer)
 	apiCfg := apiConfig(runner.current, node, log)
 	apiCfg.Tracer, apiCfg.Configurator, apiCfg.Build = tracer, configurator, c.Build
 	apiCfg.CommitLatency = latency.percentiles
 	apiCfg.Collectors = []prometheus.Collector{clusterCollector{node.Info, node.Metrics}, latency}
+	apiCfg.Holding, apiCfg.Settled = conditions.Holding, group.Settled
 	if self.Role == configs.RoleFEP {
 		collectors, err := runFEP(parts, runner, station, node, tracer, log)
 		if err != nil {
@@ -124,6 +132,11 @@ func Run(ctx context.Context, c Config) error {
 	apiServer := server.New(apiCfg)
 	parts.run("api", func(context.Context) error { return apiServer.Serve(listener) }, apiServer.Close)
 	log.Info("node started", "station", station.ID, "role", self.Role, "address", self.Address, "api", self.API, "version", c.Build)
+
+	supervisor.ready()
+	parts.run("signs of life", func(ctx context.Context) error {
+		return supervisor.feed(ctx, func() (string, error) { return progress(node) })
+	}, nil)
 
 	<-ctx.Done()
 	switch cause := context.Cause(ctx); {
@@ -180,7 +193,7 @@ func load(c Config) (*rollout.Staged, *configs.Station, configs.Node, error) {
 		for _, n := range station.Cluster.Nodes {
 			ids = append(ids, n.ID)
 		}
-		return nil, nil, configs.Node{}, fmt.Errorf("%w: %q, expected one of %q, the nodes in %s", ErrUnknownNode, c.ID, ids, filepath.Base(c.File))
+		return nil, nil, configs.Node{}, &ConfigError{fmt.Errorf("%w: %q, expected one of %q, the nodes in %s", ErrUnknownNode, c.ID, ids, filepath.Base(c.File))}
 	}
 	prepared, err := rollout.Pending(c.DataDir, station)
 	return prepared, station, self, err

@@ -40,6 +40,9 @@ func (s *Server) auditEvent(e *fsm.AuditEntry) api.Event {
 	if n.Control != "" {
 		out.Note.Stage = n.Stage.String()
 	}
+	if n.Condition != nil {
+		out.Note.Condition, out.Note.Severity = n.Condition.ID, n.Condition.Severity.String()
+	}
 	return out
 }
 

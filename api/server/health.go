@@ -9,6 +9,8 @@ import (
 
 // live says that the process answers. A node that hangs ends itself.
 func (s *Server) live(w http.ResponseWriter, _ *http.Request) error {
+	// A page of another node asks whether this one is there, and is told no more than that something answers.
+	w.Header().Set("Cross-Origin-Resource-Policy", "cross-origin")
 	return reply(w, api.Health{OK: true})
 }
 

@@ -117,7 +117,10 @@ func (s *Server) readParts() map[string]any {
 	for _, u := range st.Uplinks {
 		parts["uplinks/"+u.Name+"/"+u.Group] = u
 	}
-	st.Journal, st.Nodes, st.RTUs, st.Uplinks = api.JournalStatus{}, nil, nil, nil
+	for _, c := range st.Conditions {
+		parts["conditions/"+c.ID] = c
+	}
+	st.Journal, st.Nodes, st.RTUs, st.Uplinks, st.Conditions = api.JournalStatus{}, nil, nil, nil, nil
 	st.CommitIndex = 0 // it grows with each entry, and nobody reads it at a glance
 	parts["station"] = st
 	return parts
@@ -126,7 +129,7 @@ func (s *Server) readParts() map[string]any {
 // streamLive sends the station at a glance as server-sent events, whole at first and then what changes, until the
 // client goes.
 func (s *Server) streamLive(w http.ResponseWriter, r *http.Request) error {
-	if err := checkQuery(r); err != nil {
+	if err := checkQuery(r, "lang"); err != nil {
 		return err
 	}
 	out, err := s.openStream(w)

@@ -63,6 +63,7 @@ var (
 	uplinkBacklog   = gauge("uplink_backlog", "Events that the group has not acknowledged yet.", "uplink", "group")
 	uplinkDropped   = counter("uplink_dropped", "Events that were dropped before the group acknowledged them.", "uplink", "group")
 	controlsPending = gauge("controls_pending", "Controls that are not done.")
+	conditionHolds  = gauge("condition", "1 for each condition that there is; docs/OPERATIONS.md tells of each.", "id", "severity")
 )
 
 // nodeCollector reads the group and the state at each scrape.
@@ -85,10 +86,15 @@ func (c nodeCollector) Collect(ch chan<- prometheus.Metric) {
 		labels []string
 	}
 	var samples []sample
+	info := c.s.cfg.Node.Info()
 	c.s.cfg.Node.View(func(state *fsm.State) {
-		collectState(state, func(m metric, value float64, labels ...string) {
+		collect := func(m metric, value float64, labels ...string) {
 			samples = append(samples, sample{m, value, labels})
-		})
+		}
+		collectState(state, collect)
+		for _, cond := range c.s.conditions(state, info) {
+			collect(conditionHolds, 1, cond.ID, cond.Severity)
+		}
 	})
 	for _, x := range samples {
 		set(x.m, x.value, x.labels...)

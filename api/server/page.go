@@ -2,37 +2,61 @@ package server
 
 import (
 	"bytes"
-	"embed"
+	"compress/gzip"
+	"maps"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
+
+	"github.com/fepha/fepha/web"
 )
 
-// The web page: a station at a glance. It is whole in itself, has no build step,
-// and asks for nothing from elsewhere. What it shows it gets from the API, with
-// the rights of whoever looks at it.
-
-//go:embed web
-var web embed.FS
-
-// pageFile is one file of the page.
-type pageFile struct{ route, name, contentType string }
-
-var pageFiles = []pageFile{
-	{"/{$}", "index.html", "text/html; charset=utf-8"},
-	{"/style.css", "style.css", "text/css; charset=utf-8"},
-	{"/icon.svg", "icon.svg", "image/svg+xml"},
-	{"/app.js", "app.js", "text/javascript; charset=utf-8"},
-	{"/problems.js", "problems.js", "text/javascript; charset=utf-8"},
-	{"/fnp.js", "fnp.js", "text/javascript; charset=utf-8"},
-	{"/tables.js", "tables.js", "text/javascript; charset=utf-8"},
+// pageFile is one file of the web page, as it is and packed.
+type pageFile struct {
+	web.File
+	packed []byte
 }
 
-func (f pageFile) serve(w http.ResponseWriter, r *http.Request) error {
-	content, err := web.ReadFile("web/" + f.name)
+// pageFiles reads the page that was built into the program.
+func pageFiles() []pageFile {
+	files, err := web.Files()
 	if err != nil {
-		return err
+		panic(err) // the program was built wrong, and no test passed
 	}
-	w.Header().Set("Content-Type", f.contentType)
-	http.ServeContent(w, r, f.name, time.Time{}, bytes.NewReader(content))
-	return nil
+	list := make([]pageFile, 0, len(files))
+	for _, f := range files {
+		var packed bytes.Buffer
+		zip := gzip.NewWriter(&packed)
+		_, _ = zip.Write(f.Content) // into memory
+		_ = zip.Close()
+		list = append(list, pageFile{f, packed.Bytes()})
+	}
+	return list
+}
+
+// servePage answers with a file of the page. The page may ask the other nodes whether they are there, so that it can go to
+// one of them when its own is gone.
+func (s *Server) servePage(f pageFile) handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		scheme := "http://"
+		if r.TLS != nil {
+			scheme = "https://"
+		}
+		var others []string
+		for _, id := range slices.Sorted(maps.Keys(s.cfg.APIs)) {
+			others = append(others, scheme+s.cfg.APIs[id])
+		}
+		h := w.Header()
+		h.Set("Content-Security-Policy", contentPolicy(others))
+		h.Set("Content-Type", f.ContentType)
+		h.Set("Vary", "Accept-Encoding")
+		content := f.Content
+		if strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
+			h.Set("Content-Encoding", "gzip")
+			content = f.packed
+		}
+		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(content))
+		return nil
+	}
 }

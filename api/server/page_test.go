@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -75,11 +76,23 @@ func get[T any](t *testing.T, ctx context.Context, what string, action chromedp.
 	return v
 }
 
+// textOf is an element's text; "" if it isn't there, or the page is being left.
+func textOf(ctx context.Context, selector string) string {
+	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	defer cancel()
+	text, err := chromedp.Run(ctx, chromedp.Evaluate[string](`document.querySelector(`+strconv.Quote(selector)+`)?.textContent ?? ""`))
+	if err != nil {
+		return ""
+	}
+	return text
+}
+
 // sees waits until an element's text has a part.
 func sees(t *testing.T, ctx context.Context, selector, part string) {
 	t.Helper()
-	within(t, selector+" to have "+part, func() bool {
-		return strings.Contains(get(t, ctx, selector, chromedp.TextContent(chromedp.CSS(selector))), part)
+	within(t, selector+" to have "+strconv.Quote(part), func() bool {
+		text := textOf(ctx, selector)
+		return text != "" && strings.Contains(text, part)
 	})
 }
 
@@ -97,94 +110,189 @@ func screenshot(t *testing.T, ctx context.Context, name string) {
 	}
 }
 
-func TestPage(t *testing.T) {
+// view goes to a view of the page.
+func view(t *testing.T, ctx context.Context, name string) {
+	t.Helper()
+	do(t, ctx, name, chromedp.Evaluate[chromedp.Void]("location.hash = "+strconv.Quote("#/"+name)))
+	name, _, _ = strings.Cut(name, "?")
+	sees(t, ctx, `nav [aria-current=page][href="#/`+name+`"]`, "")
+}
+
+// setField sets a field as a person does.
+func setField(t *testing.T, ctx context.Context, selector, value string) {
+	t.Helper()
+	do(t, ctx, selector, chromedp.SetValue(chromedp.CSS(selector), value), chromedp.Evaluate[chromedp.Void](
+		`for (const e of ["input", "change"]) document.querySelector(`+strconv.Quote(selector)+`).dispatchEvent(new Event(e, {bubbles: true}))`))
+}
+
+// reads waits until the list shows a row with one part and none with another.
+func reads(t *testing.T, ctx context.Context, part, not string) {
+	t.Helper()
+	within(t, "the list to have "+part+" and not "+not, func() bool {
+		text := textOf(ctx, ".list")
+		return strings.Contains(text, part) && !strings.Contains(text, not)
+	})
+}
+
+const (
+	moveButton  = `//article[@id="rtu-1"]//button[text()="Move to fep2"]`
+	pinButton   = `//article[@id="rtu-2"]//button[text()="Pin"]`
+	unpinButton = `//article[@id="rtu-2"]//button[text()="Unpin"]`
+)
+
+func TestPageShowsTheStation(t *testing.T) {
 	ctx := browser(t)
 	s := serve(t)
 	n := s.node
-	// All is well, but for a FEP whose link is being tried.
-	n.apply("fep2", &fsmpb.Command{Op: &fsmpb.Command_Links{Links: &fsmpb.Links{Rtu: 1, Node: "fep2", Links: []*fsmpb.Links_Link{
-		{Channel: 1, Link: 1, State: fsmpb.LinkState_STANDBY}, {Channel: 2, Link: 1, State: fsmpb.LinkState_STANDBY},
-	}}}})
 	do(t, ctx, "open", chromedp.Navigate(s.Base+"/"))
-	sees(t, ctx, "#title", "Demo station (21)")
-	sees(t, ctx, "#node-rows", "fep1 (this page)")
-	sees(t, ctx, "#rtu-rows", "110 kV incomer")
-	sees(t, ctx, "#rtu-rows", "2:1 standby")
-	sees(t, ctx, "#uplink-rows", "10.10.0.5:50122 on fep1")
-	sees(t, ctx, "#event-rows", "1/di/17 Incomer 101 breaker: on")
-	sees(t, ctx, "#problem-list", "Offline, on no channel of either FEP: RTU 2 (Auxiliary supply)")
-	sees(t, ctx, "#problem-list", "Control centre backup/b is not connected")
-	screenshot(t, ctx, "light")
-
-	// The journal is live, and filtered.
-	n.emit(2, 3)
-	sees(t, ctx, "#event-rows", "14")
-	do(t, ctx, "filter", chromedp.SetValue(chromedp.CSS("#event-kind"), "note"),
-		chromedp.Evaluate[chromedp.Void](`document.querySelector("#event-kind").dispatchEvent(new Event("change"))`))
-	text := get(t, ctx, "journal", chromedp.TextContent(chromedp.CSS("#event-rows")))
-	if strings.Contains(text, "breaker") || !strings.Contains(text, "owned by fep1 now") {
-		t.Errorf("filtered journal:\n%s", text)
+	sees(t, ctx, "header", "Demo station (21)")
+	sees(t, ctx, "#eyes", "seen through fep1")
+	sees(t, ctx, "#node-fep1", "leader")
+	sees(t, ctx, "#rtu-1", "110 kV incomer")
+	sees(t, ctx, "#rtu-1", "connecting")
+	sees(t, ctx, "#rtu-2", "OFFLINE")
+	sees(t, ctx, "#uplink-occ-main", "10.10.0.5:50122 on fep1 (main)")
+	sees(t, ctx, "#uplink-backup-b", "no client is connected")
+	sees(t, ctx, ".newest", "1/di/17 Incomer 101 breaker: on")
+	if n := get(t, ctx, "live paths", chromedp.Evaluate[int](`document.querySelectorAll(".line.live").length`)); n != 2 {
+		t.Errorf("%d live paths are drawn, want RTU 1 to fep1 and fep1 to occ", n)
 	}
+	screenshot(t, ctx, "station")
 
 	// A move is asked for, and only then done.
-	const move = `//tbody[@id="rtu-rows"]//button[text()="Move to fep2"]`
-	do(t, ctx, "move", chromedp.Click(move), chromedp.WaitVisible(chromedp.CSS("#ask")))
+	do(t, ctx, "move", chromedp.Click(moveButton), chromedp.WaitVisible(chromedp.CSS("#ask")))
 	sees(t, ctx, "#ask-title", "Move RTU 1 (110 kV incomer) to fep2?")
-	screenshot(t, ctx, "ask")
-	do(t, ctx, "cancel", chromedp.Click(chromedp.CSS("#ask button[value=no]")), chromedp.WaitNotVisible(chromedp.CSS("#ask")))
+	do(t, ctx, "cancel", chromedp.Click(`//dialog[@id="ask"]//button[text()="Cancel"]`), chromedp.WaitNotVisible(chromedp.CSS("#ask")))
 	if rtu, err := s.RTU(t.Context(), 1); err != nil || rtu.Phase != "owned" {
 		t.Fatalf("cancelled: %+v, %v", rtu, err)
 	}
-	do(t, ctx, "move", chromedp.Click(move), chromedp.WaitVisible(chromedp.CSS("#ask")),
-		chromedp.Click(chromedp.CSS("#ask-yes")))
-	sees(t, ctx, "#done", "the station has begun")
-	sees(t, ctx, "#rtu-rows", "fep1 → fep2")
+	do(t, ctx, "move", chromedp.Click(moveButton), chromedp.WaitVisible(chromedp.CSS("#ask")), chromedp.Click(chromedp.CSS("#ask-yes")))
+	sees(t, ctx, "#outcome", "Done: RTU 1 (110 kV incomer): moving to fep2")
+	sees(t, ctx, "#rtu-1", "moving to fep2")
 	if rtu, err := s.RTU(t.Context(), 1); err != nil || rtu.Target != "fep2" {
 		t.Errorf("moved: %+v, %v", rtu, err)
 	}
-	sees(t, ctx, "#event-rows", "rtu/1: to move from fep1 to fep2 (manual)")
 
 	// A pin, and what the station refuses is told.
-	const pin = `//tbody[@id="rtu-rows"]//tr[2]//button[text()="Pin"]`
-	do(t, ctx, "pin", chromedp.Click(pin), chromedp.WaitVisible(chromedp.CSS("#ask")), chromedp.Click(chromedp.CSS("#ask-yes")))
-	sees(t, ctx, "#rtu-rows", "pinned to fep2")
-	sees(t, ctx, "#problem-list", "Pinned by an operator")
+	do(t, ctx, "pin", chromedp.Click(pinButton), chromedp.WaitVisible(chromedp.CSS("#ask")), chromedp.Click(chromedp.CSS("#ask-yes")))
+	sees(t, ctx, "#rtu-2", "pinned to fep2")
 	n.mu.Lock()
 	n.lost = true
 	n.mu.Unlock()
-	const unpin = `//tbody[@id="rtu-rows"]//button[text()="Unpin"]`
-	do(t, ctx, "unpin", chromedp.Click(unpin), chromedp.WaitVisible(chromedp.CSS("#ask")), chromedp.Click(chromedp.CSS("#ask-yes")))
-	sees(t, ctx, "#done", "not done: proposing: no leader")
+	do(t, ctx, "unpin", chromedp.Click(unpinButton), chromedp.WaitVisible(chromedp.CSS("#ask")), chromedp.Click(chromedp.CSS("#ask-yes")))
+	sees(t, ctx, "#outcome", "Not done: proposing: no leader")
 
-	// What is wrong is told in words.
-	n.mu.Lock()
-	n.info.Peers[1].Alive = false
-	n.info.Peers[2].ConfigDiffers = true
-	n.mu.Unlock()
-	n.emit(3, 150)
-	sees(t, ctx, "#problem-list", "FEP fep2 is dead")
-	sees(t, ctx, "#problem-list", "configuration of wit differs")
+	// Without a quorum nothing is shown as good, and nothing can be asked for.
 	n.mu.Lock()
 	n.info.Quorum, n.info.Leader = false, ""
 	for i := range n.info.Peers {
 		n.info.Peers[i].Alive, n.info.Peers[i].Lease = n.info.Peers[i].ID == n.info.ID, false
 	}
 	n.mu.Unlock()
-	sees(t, ctx, "#problem-list", "No quorum")
-	sees(t, ctx, "#node-rows", "unknown")
-	screenshot(t, ctx, "problems")
-	do(t, ctx, "narrow", chromedp.EmulateViewport(420, 900))
-	screenshot(t, ctx, "narrow")
+	sees(t, ctx, "#banner", "No quorum")
+	if n := get(t, ctx, "good marks", chromedp.Evaluate[int](`document.querySelectorAll("main .card .mark.good, main .card.good").length`)); n != 0 {
+		t.Errorf("%d things are shown as good without a quorum", n)
+	}
+	if n := get(t, ctx, "buttons", chromedp.Evaluate[int](`document.querySelectorAll("main button:not(:disabled)").length`)); n != 0 {
+		t.Errorf("%d buttons can be pressed without a quorum", n)
+	}
+	screenshot(t, ctx, "quorum")
 
 	// A node that is gone is told too, and what is shown is called old.
 	if err := s.Close(); err != nil {
 		t.Error(err)
 	}
-	sees(t, ctx, "#problem-list", "This node does not answer")
-	if !get(t, ctx, "stale", chromedp.Evaluate[bool](`document.body.classList.contains("stale")`)) {
-		t.Error("what is shown is not called old")
-	}
+	sees(t, ctx, "#banner", "what is shown is old")
 	screenshot(t, ctx, "gone")
+}
+
+// A page whose node is gone goes to another one, and stays where it was.
+func TestPageGoesToAnotherNode(t *testing.T) {
+	ctx := browser(t)
+	second := serve(t, func(c *Config) { c.Node.(*fakeNode).info.ID = "fep2" })
+	first := serve(t, func(c *Config) { c.APIs["fep2"] = strings.TrimPrefix(second.Base, "http://") })
+	do(t, ctx, "open", chromedp.Navigate(first.Base+"/#/events?kind=owner"))
+	sees(t, ctx, "#eyes", "seen through fep1")
+	if err := first.Close(); err != nil {
+		t.Error(err)
+	}
+	sees(t, ctx, "#eyes", "seen through fep2")
+	reads(t, ctx, "rtu/1: owned by fep1 now", "breaker")
+	if at := get(t, ctx, "address", chromedp.Evaluate[string](`location.href`)); at != second.Base+"/#/events?kind=owner" {
+		t.Errorf("the page is at %s", at)
+	}
+}
+
+func TestPageShowsTheJournal(t *testing.T) {
+	ctx := browser(t)
+	s := serve(t)
+	s.node.emit(2, 1000)
+	do(t, ctx, "open", chromedp.Navigate(s.Base+"/#/events"))
+	sees(t, ctx, "#kept", "events are kept")
+	newest, err := s.NewestEvents(t.Context(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	reads(t, ctx, strconv.FormatUint(newest.Last, 10), "owned by fep1")
+	s.node.emit(3, 1)
+	reads(t, ctx, strconv.FormatUint(newest.Last+1, 10), "owned by fep1")
+
+	// To the very first one.
+	do(t, ctx, "scroll", chromedp.Evaluate[chromedp.Void](`document.querySelector(".rows").scrollTop = 1e9`))
+	reads(t, ctx, "rtu/1: owned by fep1 now", strconv.FormatUint(newest.Last, 10))
+
+	// A filter stands in the address, and what is new goes through it.
+	setField(t, ctx, "#event-kind", "owner")
+	reads(t, ctx, "rtu/1: owned by fep1 now", "breaker")
+	if hash := get(t, ctx, "address", chromedp.Evaluate[string](`location.hash`)); hash != "#/events?kind=owner" {
+		t.Errorf("address %s", hash)
+	}
+	s.node.apply("fep1", &fsmpb.Command{Op: &fsmpb.Command_Assign{Assign: &fsmpb.Assign{Resource: "rtu/2", ExpectEpoch: 1, Owner: "fep1", Reason: "manual"}}})
+	s.node.emit(4, 1)
+	reads(t, ctx, "rtu/2: owned by fep1 now", "breaker")
+	do(t, ctx, "open again", chromedp.Navigate(s.Base+"/#/events?text=BREAKER&rtu=1"))
+	reads(t, ctx, "Incomer 101 breaker", "owned by")
+	setField(t, ctx, "#event-text", "nothing of this kind")
+	sees(t, ctx, "#kept", "Nothing matches")
+}
+
+// Every view has its data, in both languages and at both sizes, without a complaint of the browser.
+func TestPageViews(t *testing.T) {
+	ctx := browser(t)
+	s := serve(t)
+	s.node.emit(2, 50)
+	do(t, ctx, "open", chromedp.Navigate(s.Base+"/"))
+	for _, size := range []struct {
+		name          string
+		width, height int64
+	}{{"room", 1280, 720}, {"phone", 390, 844}} {
+		do(t, ctx, size.name, chromedp.EmulateViewport(size.width, size.height))
+		for _, language := range []string{"en", "zh"} {
+			for _, v := range []struct{ name, selector, en, zh string }{
+				{"station", "#rtu-1", "Owner: fep1", "主用: fep1"},
+				{"conditions", "nav [aria-current=page]", "Conditions", "状况"},
+				{"events", "#kept", "events are kept", "条事件"},
+				{"points?rtu=1", "#points-shown", "3 points", "3 个点"},
+				{"points?show=1/di/17", "#history", "History of 1/di/17", "1/di/17 的历史"},
+				{"takeovers", "main", "rtu/1", "rtu/1"},
+				{"nodes", "main", "follower", "跟随者"},
+				{"configuration", "nav [aria-current=page]", "Configuration", "配置"},
+				{"fnp", "main", "no FNP", "没有 FNP"},
+			} {
+				view(t, ctx, v.name)
+				want := v.en
+				if language == "zh" {
+					want = v.zh
+				}
+				sees(t, ctx, v.selector, want)
+				if w := get(t, ctx, "width", chromedp.Evaluate[int64](`document.documentElement.scrollWidth`)); w > size.width {
+					t.Errorf("%s in %s on the %s: %d pixels wide", v.name, language, size.name, w)
+				}
+				screenshot(t, ctx, strings.NewReplacer("?", "-", "/", "-", "=", "-").Replace(v.name)+"-"+language+"-"+size.name)
+			}
+			do(t, ctx, "language", chromedp.Click(chromedp.CSS("#language")))
+		}
+	}
 }
 
 // Without a certificate the page asks for a token, again if it is wrong.
@@ -193,13 +301,14 @@ func TestPageAsksForAToken(t *testing.T) {
 	s := serveSecured(t)
 	do(t, ctx, "open", chromedp.Navigate(s.Base+"/"), chromedp.WaitVisible(chromedp.CSS("#login")))
 	screenshot(t, ctx, "login")
+	do(t, ctx, "by token", chromedp.Click(`//dialog[@id="login"]//button[text()="Use a token"]`))
 	enter := func(token string) {
 		t.Helper()
-		do(t, ctx, "token", chromedp.WaitVisible(chromedp.CSS("#login")), chromedp.SendKeys(chromedp.CSS("#token"), token+"\r"))
+		do(t, ctx, "token", chromedp.SetValue(chromedp.CSS("#login input"), token), chromedp.Click(`//dialog[@id="login"]//button[@type="submit"]`))
 	}
 	enter("wrong")
+	sees(t, ctx, "#login [role=alert]", "token")
 	enter(aliceToken)
-	sees(t, ctx, "#title", "Demo station (21)")
-	sees(t, ctx, "#journal-state", "live")
+	sees(t, ctx, "header", "Demo station (21)")
 	screenshot(t, ctx, "dark")
 }

@@ -9,7 +9,8 @@ import (
 
 func (s *Server) listRTUs(w http.ResponseWriter, _ *http.Request) error {
 	var rtus []api.RTUStatus
-	s.cfg.Node.View(func(state *fsm.State) { rtus = s.rtuStatuses(state) })
+	quorum := s.cfg.Node.Info().Quorum
+	s.cfg.Node.View(func(state *fsm.State) { rtus = s.rtuStatuses(state, quorum) })
 	return reply(w, rtus)
 }
 
@@ -19,11 +20,12 @@ func (s *Server) showRTU(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	var out api.RTUStatus
+	quorum := s.cfg.Node.Info().Quorum
 	var ok bool
 	s.cfg.Node.View(func(state *fsm.State) {
 		var rtu fsm.RTU
 		if rtu, ok = state.RTU(number); ok {
-			out = s.rtuStatus(state, rtu)
+			out = s.rtuStatus(state, rtu, quorum)
 		}
 	})
 	if !ok {

@@ -184,7 +184,7 @@ func TestSecuredAPIAsksWhoCalls(t *testing.T) {
 	if got := resp.Header.Get("WWW-Authenticate"); !strings.HasPrefix(got, "Bearer") {
 		t.Errorf("WWW-Authenticate %q", got)
 	}
-	for _, path := range []string{"/livez", "/readyz", "/", "/app.js", "/style.css"} {
+	for _, path := range []string{"/livez", "/readyz", "/", "/assets/index.js", "/assets/index.css"} {
 		if resp, text := s.request(t, "GET", path, ""); resp.StatusCode != 200 {
 			t.Errorf("%s: %d %s", path, resp.StatusCode, text)
 		}

@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/fepha/fepha/api"
+	"github.com/fepha/fepha/condition"
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/replica"
 )
@@ -38,6 +39,10 @@ type Config struct {
 	// CommitLatency tells how long this node's proposals took lately: half of them at most p50, 99 in 100 at most p99; 0:
 	// there was none. Nil: not known.
 	CommitLatency func() (p50, p99 time.Duration)
+	// Holding is what this node knows to be wrong, whether the others have been told or not. Nil: nothing.
+	Holding func() []condition.Holding
+	// Settled tells whether the group has looked for long enough that no condition means that nothing is wrong. Nil: it has.
+	Settled func() bool
 
 	FNP        FNP                    // this node's part in FNP; nil: the station has none
 	Tracer     *Tracer                // of the links' frames; nil: none are shown
@@ -91,6 +96,12 @@ func New(cfg Config) *Server {
 	}
 	if cfg.CommitLatency == nil {
 		cfg.CommitLatency = func() (p50, p99 time.Duration) { return 0, 0 }
+	}
+	if cfg.Settled == nil {
+		cfg.Settled = func() bool { return true }
+	}
+	if cfg.Holding == nil {
+		cfg.Holding = func() []condition.Holding { return nil }
 	}
 	if cfg.Links == nil {
 		cfg.Links = func(uint32) [][]string { return nil }
@@ -164,6 +175,9 @@ func (s *Server) routes() http.Handler {
 	handle("POST /v1/uplinks/{name}/{group}/release", s.releaseUplink)
 	handle("GET /v1/points", s.listPoints)
 	handle("GET /v1/points/{rtu}/{kind}/{point}", s.showPoint)
+	handle("GET /v1/conditions", s.listConditions)
+	handle("GET /v1/conditions/history", s.listGoneConditions)
+	handle("POST /v1/conditions/{id}/ack", s.ackCondition)
 	handle("GET /v1/events", s.listEvents)
 	handle("GET /v1/events/stream", s.streamEvents)
 	handle("GET /v1/controls", s.listControls)
@@ -194,8 +208,8 @@ func (s *Server) routes() http.Handler {
 	})
 	mux.Handle("GET /livez", s.authorise(everybody, s.live))
 	mux.Handle("GET /readyz", s.authorise(everybody, s.ready))
-	for _, file := range pageFiles {
-		mux.Handle("GET "+file.route, s.authorise(everybody, file.serve))
+	for _, file := range pageFiles() {
+		mux.Handle("GET "+file.Route, s.authorise(everybody, s.servePage(file)))
 	}
 	return s.elsewhere(mux)
 }

@@ -188,7 +188,7 @@ func TestHealth(t *testing.T) {
 
 func TestAnswersHaveSecurityHeaders(t *testing.T) {
 	s := serve(t)
-	for _, path := range []string{"/", "/app.js", "/style.css", "/v1/status", "/none", "/metrics"} {
+	for _, path := range []string{"/", "/assets/index.js", "/assets/index.css", "/v1/status", "/none", "/metrics"} {
 		resp, _ := s.request(t, "GET", path, "")
 		for name, want := range map[string]string{
 			"X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY", "Referrer-Policy": "no-referrer",

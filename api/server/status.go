@@ -23,14 +23,16 @@ func (s *Server) readStatus() api.Status {
 		Term:        info.Term,
 		CommitIndex: info.CommitIndex,
 		Quorum:      info.Quorum,
+		Known:       info.Quorum && s.cfg.Settled(),
 		Nodes:       make([]api.NodeStatus, 0, len(info.Peers)),
 	}
 	s.cfg.Node.View(func(state *fsm.State) {
 		for _, p := range info.Peers {
 			st.Nodes = append(st.Nodes, s.nodeStatus(state, p))
 		}
-		st.RTUs = s.rtuStatuses(state)
-		st.Uplinks = uplinkStatuses(state)
+		st.RTUs = s.rtuStatuses(state, info.Quorum)
+		st.Uplinks = uplinkStatuses(state, info.Quorum)
+		st.Conditions = s.conditions(state, info)
 		st.Journal = api.JournalStatus{First: state.JournalFirst(), Last: state.JournalLast()}
 	})
 	return st
@@ -44,20 +46,20 @@ func (s *Server) nodeStatus(state *fsm.State, p replica.Peer) api.NodeStatus {
 	}
 }
 
-func (s *Server) rtuStatuses(state *fsm.State) []api.RTUStatus {
+func (s *Server) rtuStatuses(state *fsm.State, quorum bool) []api.RTUStatus {
 	rtus := []api.RTUStatus{}
 	for _, r := range state.RTUs() {
-		rtus = append(rtus, s.rtuStatus(state, r))
+		rtus = append(rtus, s.rtuStatus(state, r, quorum))
 	}
 	return rtus
 }
 
-func (s *Server) rtuStatus(state *fsm.State, r fsm.RTU) api.RTUStatus {
+func (s *Server) rtuStatus(state *fsm.State, r fsm.RTU, quorum bool) api.RTUStatus {
 	res, _ := state.Resource(fsm.RTUResource(r.Number))
 	out := api.RTUStatus{
 		Number: r.Number, Name: r.Name, Owner: res.Owner, Epoch: res.Epoch, Phase: res.Phase.String(),
 		SinceMs: res.SinceMs, Reason: res.Reason, Pinned: res.Pin, Target: res.Target,
-		Online: r.Online, OnlineMs: r.OnlineSinceMs, Channels: []api.ChannelStatus{},
+		Online: r.Online, OnlineMs: r.OnlineSinceMs, Stale: !quorum, Channels: []api.ChannelStatus{},
 	}
 	addresses := s.cfg.Links(r.Number)
 	for c, n := range r.Links {
@@ -94,19 +96,19 @@ func linkAddress(channels [][]string, channel, link int) string {
 	return ""
 }
 
-func uplinkStatuses(state *fsm.State) []api.UplinkStatus {
+func uplinkStatuses(state *fsm.State, quorum bool) []api.UplinkStatus {
 	uplinks := []api.UplinkStatus{}
 	for _, g := range state.Groups() {
-		uplinks = append(uplinks, uplinkStatus(state, g))
+		uplinks = append(uplinks, uplinkStatus(state, g, quorum))
 	}
 	return uplinks
 }
 
-func uplinkStatus(state *fsm.State, g fsm.Group) api.UplinkStatus {
+func uplinkStatus(state *fsm.State, g fsm.Group, quorum bool) api.UplinkStatus {
 	res, _ := state.Resource(g.Resource)
 	u := api.UplinkStatus{
 		Name: g.Uplink, Group: g.Name, Mode: string(g.Mode), Owner: res.Owner, Epoch: res.Epoch, Phase: res.Phase.String(), SinceMs: res.SinceMs, Reason: res.Reason,
-		Links: []api.UplinkClient{}, Cursor: g.Cursor, Backlog: g.Backlog, Dropped: g.Dropped,
+		Links: []api.UplinkClient{}, Cursor: g.Cursor, Backlog: g.Backlog, Dropped: g.Dropped, Stale: !quorum,
 	}
 	for _, c := range g.Clients {
 		u.Links = append(u.Links, api.UplinkClient{Node: c.Node, Client: c.Address, Role: c.Role})

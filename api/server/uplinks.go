@@ -9,17 +9,19 @@ import (
 
 func (s *Server) listUplinks(w http.ResponseWriter, _ *http.Request) error {
 	var uplinks []api.UplinkStatus
-	s.cfg.Node.View(func(state *fsm.State) { uplinks = uplinkStatuses(state) })
+	quorum := s.cfg.Node.Info().Quorum
+	s.cfg.Node.View(func(state *fsm.State) { uplinks = uplinkStatuses(state, quorum) })
 	return reply(w, uplinks)
 }
 
 func (s *Server) showUplink(w http.ResponseWriter, r *http.Request) error {
 	var out api.UplinkStatus
+	quorum := s.cfg.Node.Info().Quorum
 	var ok bool
 	s.cfg.Node.View(func(state *fsm.State) {
 		var g fsm.Group
 		if g, ok = state.Group(uplinkResource(r)); ok {
-			out = uplinkStatus(state, g)
+			out = uplinkStatus(state, g, quorum)
 		}
 	})
 	if !ok {

@@ -52,6 +52,8 @@ func (s *Server) noteWords(e *fsm.AuditEntry) string {
 			return fmt.Sprintf("%s: has caught up, %d events were dropped", n.Resource, n.Count)
 		}
 		return fmt.Sprintf("%s: EVENTS DROPPED, %d so far", n.Resource, n.Count)
+	case fsm.NoteCondition:
+		return conditionWords(n)
 	case fsm.NoteConfig:
 		return "another configuration is in force: " + n.Resource
 	case fsm.NoteAccess:

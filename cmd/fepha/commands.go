@@ -8,6 +8,7 @@ func commands() []*cobra.Command {
 		newNodeCommand(),
 		newDevCommand(),
 		newStatusCommand(),
+		newConditionCommand(),
 		newRaftCommand(),
 		newRTUCommand(),
 		newUplinkCommand(),

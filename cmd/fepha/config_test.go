@@ -40,7 +40,7 @@ func TestWrongConfigIsRefused(t *testing.T) {
 			if err := os.WriteFile(path, []byte(strings.Replace(string(b), tc.old, tc.new, 1)), 0o644); err != nil {
 				t.Fatal(err)
 			}
-			_, stderr := fepha(t, exitUsage, "node", "--config", filepath.Join(dir, "station.yaml"), "--id", "fep1", "--data-dir", filepath.Join(dir, "data"))
+			_, stderr := fepha(t, exitConfig, "node", "--config", filepath.Join(dir, "station.yaml"), "--id", "fep1", "--data-dir", filepath.Join(dir, "data"))
 			for _, want := range append(tc.want, "expected") {
 				if !strings.Contains(stderr, want) {
 					t.Errorf("message has no %q:\n%s", want, stderr)

@@ -13,8 +13,9 @@ import (
 const (
 	exitDone     = 0
 	exitFailed   = 1
-	exitUsage    = 2 // bad arguments or a bad configuration: nothing was started
-	exitNoLeader = 3 // the station has no leader just now; try again
+	exitUsage    = 2  // bad arguments or a bad configuration; Go's own crashes end so too
+	exitNoLeader = 3  // the station has no leader just now; try again
+	exitConfig   = 78 // a node's configuration is wrong, so starting it again is no use (EX_CONFIG of sysexits.h)
 )
 
 // An exitError ends the program with its code.
@@ -25,6 +26,9 @@ type exitError struct {
 
 func (e *exitError) Error() string { return e.err.Error() }
 func (e *exitError) Unwrap() error { return e.err }
+
+// errTold ends the program without another word: what there is to say was printed.
+var errTold = errors.New("told already")
 
 // usagef is an error that ends the program with exitUsage.
 func usagef(format string, args ...any) error {
@@ -39,7 +43,7 @@ func exitCode(err error) int {
 		return e.code
 	}
 	if _, ok := errors.AsType[*node.ConfigError](err); ok {
-		return exitUsage
+		return exitConfig
 	}
 	return exitFailed
 }

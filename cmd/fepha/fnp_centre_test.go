@@ -116,7 +116,7 @@ func TestFNPKeyFile(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		_, errs := fepha(t, exitUsage, "node", "--config", config, "--id", "fep1", "--data-dir", t.TempDir())
+		_, errs := fepha(t, exitConfig, "node", "--config", config, "--id", "fep1", "--data-dir", t.TempDir())
 		if !strings.Contains(errs, tt.want) || strings.Contains(errs, secret[:20]) {
 			t.Errorf("%s: %s", tt.name, errs)
 		}

@@ -28,7 +28,9 @@ func newNodeCommand() *cobra.Command {
 		Short: "Run one node of a station",
 		Long: `Run one node of a station: a FEP or the witness. All nodes have the same
 station.yaml; --id says which of them this one is. It runs until SIGINT or
-SIGTERM. Exit code 2 means that the configuration is wrong.`,
+SIGTERM. Exit code 78 means that the configuration is wrong: starting it again is no
+use. A process that was started by systemd tells it when it is ready and that it
+goes on.`,
 		Example: "  fepha node --config /etc/fepha/station.yaml --id fep1 --data-dir /var/lib/fepha",
 		Args:    args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -39,11 +41,7 @@ SIGTERM. Exit code 2 means that the configuration is wrong.`,
 			if err != nil {
 				return err
 			}
-			err = profiled(f.cpuProfile, func() error { return node.Run(cmd.Context(), f.node(log)) })
-			if errors.Is(err, node.ErrUnknownNode) {
-				return &exitError{exitUsage, err}
-			}
-			return err
+			return profiled(f.cpuProfile, func() error { return node.Run(cmd.Context(), f.node(log)) })
 		},
 	}
 	fl := cmd.Flags()

@@ -94,10 +94,17 @@ func printRTUs(w io.Writer, rtus []api.RTUStatus) error {
 		if r.Phase == "releasing" {
 			owner += " (releasing)"
 		}
-		rows = append(rows, row(r.Number, r.Name, owner, r.Epoch, r.Reason, r.Pinned, yesNo(r.Online), linkSummary(r)))
+		online, links := yesNo(r.Online), linkSummary(r)
+		if r.Stale {
+			owner, online, links = unknownNow(owner), "unknown", "unknown"
+		}
+		rows = append(rows, row(r.Number, r.Name, owner, r.Epoch, r.Reason, r.Pinned, online, links))
 	}
 	return table(w, "RTU\tNAME\tOWNER\tEPOCH\tREASON\tPINNED\tONLINE\tLINKS", rows...)
 }
+
+// unknownNow is what was so when the quorum was lost, and may be otherwise now.
+func unknownNow(was string) string { return "unknown (was " + dash(was) + ")" }
 
 // linkSummary tells for each FEP the states of all links, channels apart by a
 // bar: "fep1 active|standby, fep2 standby|standby".
@@ -133,9 +140,12 @@ func printRTU(w io.Writer, r api.RTUStatus) error {
 		for i, l := range c.Links {
 			var states []string
 			for _, node := range slices.Sorted(maps.Keys(l)) {
-				if node != "address" {
+				if node != "address" && !r.Stale {
 					states = append(states, node+" "+l[node])
 				}
+			}
+			if r.Stale {
+				states = []string{"unknown"}
 			}
 			rows = append(rows, row(c.Channel, i+1, l["address"], strings.Join(states, ", ")))
 		}

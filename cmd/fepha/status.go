@@ -13,22 +13,42 @@ import (
 
 func newStatusCommand() *cobra.Command {
 	var f clientFlags
+	var check bool
 	cmd := clientCommand(&f, &cobra.Command{
 		Use:   "status",
-		Short: "Show the station at a glance",
-		Args:  args(cobra.NoArgs),
+		Short: "Show the station at a glance: what is wrong first",
+		Long: `Show the station at a glance: what is wrong first.
+
+With --check it prints one line and ends with 0 if nothing is wrong, 1 for a
+warning, 2 for an alarm and 3 if that isn't known, as monitoring plugins do.`,
+		Args: args(cobra.NoArgs),
 	}, func(ctx context.Context, c *client.Client, _ []string) (api.Status, error) { return c.Status(ctx) }, printStatus)
+	show := cmd.RunE
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if check {
+			return checkStation(cmd.Context(), cmd.OutOrStdout(), f.client)
+		}
+		return show(cmd, args)
+	}
 	f.register(cmd)
+	cmd.Flags().BoolVar(&check, "check", false, "print one line for monitoring; the exit code says how the station is")
 	return cmd
 }
+
+// conditionsAtAGlance is how many conditions the status shows with what to do; the list has all.
+const conditionsAtAGlance = 8
 
 func printStatus(w io.Writer, st api.Status) error {
 	quorum := "quorum"
 	if !st.Quorum {
 		quorum = "NO QUORUM: nothing is forwarded"
 	}
-	fmt.Fprintf(w, "station %d, as %s sees it: leader %s, term %d, %s, journal %d to %d\n\n",
+	fmt.Fprintf(w, "station %d, as %s sees it: leader %s, term %d, %s, journal %d to %d\n",
 		st.Station, st.Node, dash(st.Leader), st.Term, quorum, st.Journal.First, st.Journal.Last)
+	if err := printConditions(w, st.Conditions, st.Quorum, st.Known, conditionsAtAGlance); err != nil {
+		return err
+	}
+	fmt.Fprintln(w)
 	var rows []string
 	for _, n := range st.Nodes {
 		remark := ""

@@ -98,7 +98,11 @@ func printUplinks(w io.Writer, uplinks []api.UplinkStatus) error {
 		if u.Phase == "releasing" {
 			owner += " (releasing)"
 		}
-		rows = append(rows, row(u.Name+"/"+u.Group, u.Mode, owner, u.Epoch, u.Cursor, u.Backlog, u.Dropped, strings.Join(clients, ", ")))
+		links := strings.Join(clients, ", ")
+		if u.Stale {
+			owner, links = unknownNow(owner), "unknown"
+		}
+		rows = append(rows, row(u.Name+"/"+u.Group, u.Mode, owner, u.Epoch, u.Cursor, u.Backlog, u.Dropped, links))
 	}
 	return table(w, "UPLINK\tMODE\tOWNER\tEPOCH\tCURSOR\tBACKLOG\tDROPPED\tCLIENTS", rows...)
 }
@@ -106,6 +110,9 @@ func printUplinks(w io.Writer, uplinks []api.UplinkStatus) error {
 func printUplink(w io.Writer, u api.UplinkStatus) error {
 	fmt.Fprintf(w, "%s/%s, %s: owner %s in epoch %d since %s, because: %s\n", u.Name, u.Group, u.Mode, dash(u.Owner), u.Epoch, clock(u.SinceMs), dash(u.Reason))
 	fmt.Fprintf(w, "acknowledged up to event %d, %d waiting, %d dropped\n\n", u.Cursor, u.Backlog, u.Dropped)
+	if u.Stale {
+		fmt.Fprintln(w, "NO QUORUM: this is as it was; whether it still is isn't known")
+	}
 	var rows []string
 	for _, l := range u.Links {
 		rows = append(rows, row(l.Client, l.Node, l.Role))

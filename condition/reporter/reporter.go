@@ -75,8 +75,9 @@ func (k key) id() string { return k.kind.ID(k.resource) }
 type entry struct {
 	report  condition.Report
 	holds   bool
-	ever    bool // it was set, not just cleared
-	seen    time.Time
+	ever    bool      // it was set, not just cleared
+	since   time.Time // since when it holds
+	seen    time.Time // when it was set last
 	cleared time.Time // since when it doesn't hold
 	linger  time.Duration
 	told    time.Time // when it was proposed last
@@ -124,7 +125,7 @@ func (r *Reporter) Set(report condition.Report) {
 	if e.ever {
 		e.linger = min(2*e.linger, maxLinger)
 	}
-	e.holds, e.ever = true, true
+	e.holds, e.ever, e.since = true, true, now
 	r.rouse()
 }
 
@@ -153,16 +154,16 @@ func (r *Reporter) rouse() {
 }
 
 // Holding returns what holds on this node, by id, whether the others have been told or not.
-func (r *Reporter) Holding() []condition.Report {
+func (r *Reporter) Holding() []condition.Holding {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	var all []condition.Report
+	var all []condition.Holding
 	for _, e := range r.entries {
 		if e.holds {
-			all = append(all, e.report)
+			all = append(all, condition.Holding{Report: e.report, Since: e.since})
 		}
 	}
-	slices.SortFunc(all, func(a, b condition.Report) int { return strings.Compare(a.ID(), b.ID()) })
+	slices.SortFunc(all, func(a, b condition.Holding) int { return strings.Compare(a.ID(), b.ID()) })
 	return all
 }
 

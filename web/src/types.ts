@@ -1,0 +1,55 @@
+// What the node answers; see api/README.md of the project. Numbers ending in _ms are ms, instants since 1970-01-01 UTC.
+
+export interface Station {
+  station: number; name: string; time_zone: string; node: string; leader: string; term: number; quorum: boolean;
+}
+
+export interface Node {
+  id: string; host: number; role: 'fep' | 'witness'; state: string; alive: boolean; lease: boolean; since_ms: number; api: string;
+  config_differs?: boolean; build?: string;
+}
+
+export type Link = {address: string} & Record<string, string>;
+
+export interface RTU {
+  number: number; name: string; owner: string; epoch: number; phase: string; since_ms: number; reason: string; pinned: string;
+  target?: string; online: boolean; online_since_ms: number; channels: {channel: number; links: Link[]}[];
+}
+
+export interface Uplink {
+  name: string; group: string; mode: string; owner: string; epoch: number; phase: string; since_ms: number; reason: string;
+  links: {node: string; client: string; role: string}[]; cursor: number; backlog: number; dropped: number;
+}
+
+export interface Condition {
+  id: string; severity: 'alarm' | 'warning'; resource: string; node: string; since_ms: number; text: string; advice: string;
+  count: number; acknowledged_by: string; docs?: string;
+}
+
+export type Value = number | 'NaN' | 'Infinity' | '-Infinity';
+
+export interface Note {
+  kind: string; resource?: string; epoch?: number; from?: string; to?: string; reason?: string; origin?: string; ok?: boolean;
+  detected_ms?: number; elected_ms?: number; leased_ms?: number; connected_ms?: number; first_data_ms?: number;
+}
+
+export interface Event {
+  seq: number; time_ms: number; text: string; rtu?: number; kind: string; point?: number; type?: number; value: Value; quality: number;
+  note?: Note;
+}
+
+export interface EventPage { first: number; last: number; events: Event[]; scanned: number; more: boolean }
+
+export interface Point {
+  rtu: number; kind: string; point: number; name: string; unit?: string; value: Value; quality: number; type: number; time_ms: number;
+  seq: number;
+}
+
+export interface TraceLine { time_ms?: number; link?: string; direction?: string; text?: string; octets?: string; dropped?: number }
+
+export interface RaftPeer extends Node { address: string; voter: boolean; applied_index: number; last_contact_ms: number }
+
+export interface Raft {
+  node: string; state: string; leader: string; term: number; commit_index: number; applied_index: number; last_index: number;
+  quorum: boolean; lease: boolean; lease_left_ms: number; commit_p50_us: number; commit_p99_us: number; peers: RaftPeer[];
+}

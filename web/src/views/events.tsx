@@ -1,0 +1,184 @@
+// The journal: 200,000 events to scroll through, or what a filter leaves of them.
+
+import {useEffect, useMemo, useReducer, useRef} from 'preact/hooks';
+
+import {get} from '../api';
+import {language, t} from '../i18n';
+import {journal, rtus} from '../live';
+import {List, eventRow} from '../parts/list';
+import {Mark, type Tone} from '../parts/marks';
+import {choose, chosen} from '../route';
+import {instant} from '../time';
+import type {Event, EventPage} from '../types';
+import {exportCSV, exportXLSX} from './export';
+
+const kinds = ['di', 'ai', 'counter', 'note', 'owner', 'control', 'online', 'node', 'config'] as const;
+const filterNames = ['rtu', 'kind', 'point', 'text', 'from', 'to'] as const;
+const pageSize = 200;
+
+export function filterOf(choices: URLSearchParams): string {
+  const q = new URLSearchParams();
+  for (const name of filterNames) {
+    const v = choices.get(name);
+    if (v) q.set(name, name === 'from' || name === 'to' ? String(new Date(v).getTime()) : v);
+  }
+  return q.toString();
+}
+
+export function Events() {
+  const filter = filterOf(chosen.value);
+  return (
+    <section class="events fill">
+      <Filter filter={filter} />
+      {filter ? <Found key={filter + language.value} filter={filter} /> : <All key={language.value} />}
+    </section>
+  );
+}
+
+function Filter({filter}: {filter: string}) {
+  const set = (name: string) => (e: {currentTarget: HTMLInputElement | HTMLSelectElement}) => choose({[name]: e.currentTarget.value});
+  const at = (name: string) => chosen.value.get(name) ?? '';
+  return (
+    <form class="filter" role="search" aria-label={t('filter')} onSubmit={(e) => e.preventDefault()}>
+      <label>{t('text')} <input id="event-text" type="search" value={at('text')} onInput={set('text')} /></label>
+      <label>{t('rtu')} <select id="event-rtu" value={at('rtu')} onChange={set('rtu')}>
+        <option value="">{t('all')}</option>
+        {rtus.value.map((r) => <option key={r.number} value={r.number}>{r.number} {r.name}</option>)}
+      </select></label>
+      <label>{t('kind')} <select id="event-kind" value={at('kind')} onChange={set('kind')}>
+        <option value="">{t('all')}</option>
+        {kinds.map((k) => <option key={k} value={k}>{t(`kind_${k}`)}</option>)}
+      </select></label>
+      <label>{t('point')} <input id="event-point" class="narrow" inputmode="numeric" value={at('point')} onChange={set('point')} /></label>
+      <label>{t('from')} <input type="datetime-local" step="1" value={at('from')} onChange={set('from')} /></label>
+      <label>{t('to')} <input type="datetime-local" step="1" value={at('to')} onChange={set('to')} /></label>
+      {filter && <button type="button" onClick={() => choose(Object.fromEntries(filterNames.map((n) => [n, ''])))}>{t('clear_filter')}</button>}
+      <button type="button" onClick={() => exportCSV(filter)}>{t('export_csv')}</button>
+      <button type="button" onClick={() => exportXLSX(filter)}>{t('export_xlsx')}</button>
+    </form>
+  );
+}
+
+// All has a row for every event that is kept, and reads those in sight.
+function All() {
+  const {first, last} = journal.value ?? {first: 1, last: 0};
+  const pages = useRef(new Map<number, Map<number, Event> | null>()); // by number of the page; null: being read
+  const [, again] = useReducer((n: number) => n + 1, 0);
+  const sight = useRef([0, 0]);
+
+  const read = async (page: number) => {
+    pages.current.set(page, null);
+    try {
+      const {events} = await get<EventPage>(`v1/events?after=${page * pageSize}&limit=${pageSize}`);
+      pages.current.set(page, new Map(events.map((e) => [e.seq, e])));
+      for (const old of [...pages.current.keys()].slice(0, -40)) pages.current.delete(old); // memory stays flat
+    } catch {
+      pages.current.delete(page);
+    }
+    again(0);
+  };
+  const look = (from: number, to: number) => {
+    sight.current = [from, to];
+    for (let p = Math.floor((last - to - 1) / pageSize); p <= Math.floor((last - from - 1) / pageSize); p++) {
+      if (p >= 0 && !pages.current.has(p)) void read(p);
+    }
+  };
+  // The newest page is read again when it has grown.
+  useEffect(() => {
+    const [from, to] = sight.current;
+    const newest = Math.floor((last - 1) / pageSize);
+    const known = pages.current.get(newest);
+    if (known && !known.has(last) && from < pageSize) void read(newest);
+    const before = pages.current.get(newest - 1);
+    if (before && !before.has(newest * pageSize) && from < 2 * pageSize) void read(newest - 1);
+    look(from, to);
+  }, [last]);
+
+  const count = Math.max(0, last - first + 1);
+  return (
+    <>
+      <p class="dim" id="kept">{t('kept', {n: count.toLocaleString(), first, last})}</p>
+      <List count={count} rowHeight={eventRow()} shift={last} label={t('events')} onSight={look} head={<Head />}
+        row={(i) => {
+          const seq = last - i;
+          const page = pages.current.get(Math.floor((seq - 1) / pageSize));
+          const e = page?.get(seq);
+          return e ? <Row e={e} /> : <span class="dim" role="cell">{page ? `${seq} ${t('no_longer_kept')}` : `${seq} …`}</span>;
+        }} />
+    </>
+  );
+}
+
+// Found is what a filter leaves, newest first; more is looked for as one scrolls down, and what is new comes on top.
+function Found({filter}: {filter: string}) {
+  const [, again] = useReducer((n: number) => n + 1, 0);
+  const found = useMemo(() => ({events: [] as Event[], scanned: 0, newest: 0, more: true, busy: false, gone: new AbortController(), error: ''}), [filter]);
+  useEffect(() => () => found.gone.abort(), [found]);
+
+  const older = async () => {
+    if (found.busy || !found.more) return;
+    found.busy = true;
+    try {
+      const from = found.scanned || Number.MAX_SAFE_INTEGER;
+      const page = await get<EventPage>(`v1/events?before=${from}&limit=${pageSize}&${filter}`, found.gone.signal);
+      if (!found.newest) found.newest = page.last;
+      found.events.push(...page.events);
+      found.scanned = page.scanned;
+      found.more = page.more;
+      found.error = '';
+    } catch (e) {
+      found.error = (e as Error).message;
+      found.more = false;
+    }
+    found.busy = false;
+    again(0);
+    if (found.more && found.events.length < pageSize && !found.gone.signal.aborted) void older();
+  };
+  useEffect(() => { void older(); }, [found]);
+
+  const last = journal.value?.last ?? 0;
+  useEffect(() => {
+    if (!found.newest || last <= found.newest) return;
+    const from = found.newest;
+    found.newest = last;
+    void (async () => {
+      try {
+        const page = await get<EventPage>(`v1/events?after=${from}&limit=${pageSize}&${filter}`, found.gone.signal);
+        found.newest = Math.max(page.scanned, from);
+        found.events.unshift(...page.events.filter((e) => e.seq > from).reverse());
+        again(0);
+      } catch { found.newest = from; }
+    })();
+  }, [last]);
+
+  const n = found.events.length;
+  return (
+    <>
+      <p class="dim" id="kept">{found.error ? t('cannot_read', {why: found.error}) : found.more ? t('found', {n, scanned: found.scanned || '…'}) : n ? t('found_all', {n}) : t('nothing_found')}</p>
+      <List count={n} rowHeight={eventRow()} shift={found.newest} label={t('events')} head={<Head />} row={(i) => found.events[i] && <Row e={found.events[i]} />}
+        onSight={(_, to) => { if (to > found.events.length - 50) void older(); }} />
+    </>
+  );
+}
+
+const Head = () => <div class="head event" role="row"><span role="columnheader">{t('number')}</span><span role="columnheader">{t('time')}</span><span role="columnheader">{t('what')}</span></div>;
+
+export function Row({e}: {e: Event}) {
+  return (
+    <div class="event" role="presentation">
+      <span class="number" role="cell">{e.seq}</span>
+      <time role="cell">{instant(e.time_ms)}</time>
+      <span role="cell" class="text" dir="auto" title={e.text}><Mark tone={toneOf(e)} /> <bdi>{e.text}</bdi></span>
+    </div>
+  );
+}
+
+// toneOf says what kind of event it is: a bad one of the station's own, or one of a point.
+function toneOf(e: Event): Tone {
+  if (e.note) {
+    const ended = ['node', 'online', 'overflow'].includes(e.note.kind) && !e.note.ok;
+    return ended ? 'bad' : 'unknown';
+  }
+  if (e.quality & 0xc0) return 'warn';
+  return e.value ? 'good' : 'idle';
+}

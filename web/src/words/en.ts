@@ -1,0 +1,80 @@
+// The page's sentences. {names} are filled in.
+
+export const en = {
+  // the frame
+  station: 'Station', conditions: 'Conditions', events: 'Events', points: 'Points', frames: 'Frames', takeovers: 'Takeovers',
+  nodes: 'Nodes', configuration: 'Configuration', fnp: 'FNP', access: 'Access', more: 'More',
+  skip: 'Skip to the content', seen_through: 'seen through {node}', connecting: 'Connecting …', not_known: 'not known',
+  lost: 'No answer from {node} for {time}: what is shown is old. The other nodes are being tried.',
+  lost_why: 'No answer from {node} for {time}: what is shown is old. It says: {why}',
+  no_quorum: 'No quorum: this node is in touch with no majority. What is shown may be old, and nothing can be changed until two of the three nodes see each other again.',
+  all_well: 'Nothing is wrong that the station knows of.',
+  alarms: '{n} alarms', warnings: '{n} warnings', one_alarm: '1 alarm', one_warning: '1 warning',
+  language: 'Language', theme: 'Light or dark', sound: 'Sound on a new alarm', sound_on: 'Sound is on', sound_off: 'Sound is off',
+  yes: 'Yes', cancel: 'Cancel', close: 'Close', reason: 'Reason', done: 'Done: {what}', failed: 'Not done: {why}',
+  nothing: 'Nothing here yet.', nothing_found: 'Nothing matches the filter.', loading: 'Loading …', cannot_read: 'Could not be read: {why}',
+  since: 'since {time}', for: 'for {time}', copy_link: 'Copy the link', copied: 'Copied', try_again: 'Try again',
+
+  // conditions
+  advice: 'What to do', acknowledge: 'Acknowledge', acknowledged_by: 'acknowledged by {name}', seen_by: 'seen by {node}', count: '{n} times',
+  instructions: 'Read more', severity_alarm: 'Alarm', severity_warning: 'Warning', history: 'History',
+
+  // station
+  devices: 'Devices', control_centres: 'Control centres', owner: 'Owner', nobody: 'nobody', leader: 'leader', witness: 'witness',
+  dead: 'dead', alive: 'alive', lease: 'lease', no_lease: 'no lease', online: 'online', offline: 'OFFLINE', pinned: 'pinned to {node}',
+  moving: 'moving to {node}', channel: 'Channel {n}', move_to: 'Move to {node}', pin: 'Pin', unpin: 'Unpin', release: 'Release',
+  ask_move: 'Move {what} to {node}?', ask_move_why: 'Its links are closed on {from} and opened on {node}. Nothing is lost; the gap is a few milliseconds.',
+  ask_pin: 'Pin {what} to {node}?', ask_pin_why: 'It stays there, also when {node} can not reach it, until it is unpinned.',
+  ask_unpin: 'Unpin {what}?', ask_unpin_why: 'It may be moved again when its FEP can not reach it.',
+  ask_release: 'Release {what}?', ask_release_why: 'The live link is closed; the control centre has to start again, on the other FEP first.',
+  owned_by: 'owned by {node}, {reason}, epoch {epoch}', not_connected: 'no client is connected', backlog: '{n} not acknowledged yet',
+  dropped: '{n} DROPPED', backlog_short: 'backlog', cursor: 'acknowledged up to', client_on: '{client} on {node} ({role})', last_events: 'Newest events',
+  all_events: 'All events', picture: 'Picture of the station: which FEP collects from which device and serves which control centre',
+
+  // events
+  time: 'Time', number: 'No.', what: 'What', kind: 'Kind', rtu: 'RTU', point: 'Point', text: 'Text', from: 'From', to: 'To', all: 'all',
+  kept: '{n} events are kept, {first} to {last}', found: '{n} found so far, looked down to {scanned}', found_all: '{n} found', live: 'live', export_csv: 'CSV', export_xlsx: 'Excel',
+  export_limit: 'The first {n} that match are exported.', no_longer_kept: 'no longer kept', filter: 'Filter', clear_filter: 'Clear the filter', kind_note: 'what the station did',
+  kind_di: 'states (DI)', kind_ai: 'analogs (AI)', kind_counter: 'counters', kind_owner: 'changes of owner', kind_control: 'controls', kind_online: 'on and off line', kind_node: 'nodes', kind_condition: 'conditions', kind_config: 'configurations',
+
+  // points
+  name: 'Name', value: 'Value', unit: 'Unit', quality: 'Quality', good: 'good', type: 'Type', age: 'Age', search: 'Name or number',
+  points_shown: '{n} points', points_cut: 'The first {n} points are shown: choose an RTU or a kind to see the others.', point_history: 'History of {point}',
+  history_none: 'No event of this point is in the journal.', control_send: 'Send a control', control_on: 'On', control_off: 'Off', control_value: 'Value',
+  control_select: 'Select before operate', ask_control: 'Send {what} to {point}?', ask_control_why: 'The control goes to the device, once. The device answers within 10 s.',
+
+  // frames
+  frames_of: 'Frames of', pause: 'Pause', resume: 'Go on', clear: 'Clear', direction: 'Direction', sent: 'sent', received: 'received',
+  frames_seen: '{n} frames', frames_dropped: '{n} frames are missing here: they came faster than this page could take them', octets: 'Octets', frames_here: 'Only frames of {node}, which serves this page. {owner} owns it:', open_there: 'open {node}',
+  choose_one: 'Choose a device or a control centre.', link: 'Link',
+
+  // takeovers
+  resource: 'Resource', gap: 'until first data', phases: 'Phases', phase_detected: 'noticed', phase_elected: 'leader', phase_leased: 'lease waited for', phase_connected: 'connected', phase_first_data: 'first data',
+  ms: '{n} ms', who: 'Who', takeovers_none: 'No change of owner is in the journal.', commit_latency: 'Commit latency, ms (p50, p99)', event_rate: 'Events per second',
+
+  // nodes
+  node: 'Node', role: 'Role', state: 'State', term: 'Term', commit_index: 'Committed', applied: 'Applied', last_contact: 'Heard', version: 'Version', addresses: 'Address', voter: 'Vote', has_vote: 'yes', no_vote: 'no',
+  config_differs: 'another configuration', transfer: 'Make it the leader', ask_transfer: 'Make {node} the leader?', ask_transfer_why: 'Takes some ten milliseconds; nothing moves.',
+
+  // configuration
+  in_force: 'In force', this_node: 'This node runs', config_same: 'The node runs what is in force.', config_other: 'The node does not run what is in force: its files differ.',
+  upload: 'Choose station.yaml and its tables', check: 'Check', apply: 'Apply', would_change: 'What would change', changed: 'Put in force', no_change: 'Nothing would change.', drops: 'loses its connection: {what}', ask_apply: 'Put this configuration in force on all nodes?',
+  change_added: 'added', change_removed: 'removed', change_changed: 'changed',
+
+  // FNP
+  no_fnp: 'This station has no FNP.', channel_table: 'Channel table', stations_online: '{online} of {n} stations online', messages: 'Messages', send: 'Send', message: 'Message', to_station: 'To station', sent_in: 'acknowledged after {n} ms', endpoint_at: 'The endpoint is on {node}: send from its page.',
+  level: 'Level', contested: 'two stations claim this id', rival: '{name} at {address} claims this id', endpoint_on: 'The endpoint {id} is on {node} at {address}', datagrams: 'Datagrams: {counters}',
+
+  // access
+  login: 'Who are you?', user: 'Name', password: 'Password', token: 'Token', log_in: 'Log in', log_out: 'Log out', login_why: 'The station asks for a name and password, or a token (fepha token create).', with_token: 'Use a token', with_password: 'Use name and password',
+  logged_in: 'You are {name} ({role}).', users: 'Users', tokens: 'Tokens', role_viewer: 'viewer: reads', role_operator: 'operator: also moves, pins, releases, controls', role_engineer: 'engineer: also configures, traces, changes members', role_admin: 'admin: everything',
+  expires: 'Ends', last_use: 'Last use', insecure: 'This station asks nobody who they are: it is reachable from its own machine alone.',
+
+  // the node's own words
+  word_leader: 'leader', word_follower: 'follower', word_candidate: 'candidate', word_fep: 'FEP', word_witness: 'witness', word_active: 'active', word_standby: 'standby',
+  word_connecting: 'connecting', word_down: 'down', word_main: 'main', word_held: 'held', word_owned: 'owned', word_unowned: 'unowned', word_releasing: 'releasing', word_exclusive: 'exclusive',
+  word_main_standby: 'main-standby', word_dual_active: 'dual-active', word_start: 'start', word_claimed: 'claimed', word_manual: 'by hand', word_node_lost: 'node lost', word_channels: 'channels down', word_resumed: 'resumed',
+  word_viewer: 'viewer', word_operator: 'operator', word_engineer: 'engineer', word_admin: 'admin',
+  word_di: 'state', word_ai: 'analog', word_counter: 'counter',
+  word_invalid: 'invalid', word_not_topical: 'not topical', word_substituted: 'substituted', word_blocked: 'blocked', word_overflow: 'overflow',
+};
