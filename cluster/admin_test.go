@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/fepha/fepha/cluster/internal/clustertest"
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/replica"
 )
@@ -46,8 +47,8 @@ func TestLogIsBounded(t *testing.T) {
 	s.stop("fep2")
 	var last uint64
 	for range 30 {
-		s.propose("fep1", pin(rtu1, "fep1"))
-		last = s.propose("fep1", pin(rtu1, "")).Index
+		s.propose("fep1", clustertest.Pin(rtu1, "fep1"))
+		last = s.propose("fep1", clustertest.Pin(rtu1, "")).Index
 	}
 	index, err := s.nodes["fep1"].Snapshot(t.Context())
 	if err != nil || index < last {
@@ -121,7 +122,7 @@ func testRestore(t *testing.T, kind string) {
 	if err != nil || len(left) > 0 {
 		t.Errorf("left behind: %v, %v", left, err)
 	}
-	last := s.propose("wit", pin(rtu1, "fep1")).Index // goes on
+	last := s.propose("wit", clustertest.Pin(rtu1, "fep1")).Index // goes on
 	for _, id := range []string{"fep1", "fep2", "wit"} {
 		s.stop(id)
 	}
@@ -149,12 +150,12 @@ func TestReplace(t *testing.T) {
 	if err := s.nodes["wit"].RemovePeer(t.Context(), "fep2"); !isUnknown(err) {
 		t.Errorf("twice: %v", err)
 	}
-	if got := s.nodes["fep1"].voters(); len(got) != 2 {
+	if got := s.nodes["fep1"].group.voters(); len(got) != 2 {
 		t.Errorf("voters %v", got)
 	}
-	last := s.propose("fep1", pin(rtu1, "fep1")).Index
+	last := s.propose("fep1", clustertest.Pin(rtu1, "fep1")).Index
 	s.start("fep2")
-	m, _ := s.nodes["fep1"].member("fep2")
+	m, _ := s.nodes["fep1"].group.member("fep2")
 	if err := s.nodes["wit"].AddPeer(t.Context(), "fep2", m.Address); err != nil {
 		t.Fatal(err)
 	}
@@ -188,7 +189,7 @@ func TestRecover(t *testing.T) {
 	s := newStation(t, nil)
 	s.lead("fep1")
 	s.owned("fep1", rtu1).Close()
-	last := s.propose("fep1", pin(rtu1, "fep1")).Index
+	last := s.propose("fep1", clustertest.Pin(rtu1, "fep1")).Index
 	cfg := s.config("fep1")
 	if err := Recover(cfg, cfg.Members[:1]); !errors.Is(err, ErrDataDir) {
 		t.Errorf("of a node that runs: %v, expected %v", err, ErrDataDir)
@@ -235,7 +236,7 @@ func TestCloseUnderLoad(t *testing.T) {
 	s.lead("fep1")
 	var ps []replica.Proposal
 	for i := range 3000 {
-		ps = append(ps, s.nodes[[]string{"fep1", "fep2"}[i%2]].ProposeAsync(pin(rtu1, "fep1")))
+		ps = append(ps, s.nodes[[]string{"fep1", "fep2"}[i%2]].ProposeAsync(clustertest.Pin(rtu1, "fep1")))
 	}
 	for _, id := range []string{"fep1", "fep2", "wit"} {
 		s.stop(id)

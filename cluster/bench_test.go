@@ -13,8 +13,8 @@ import (
 	"github.com/fepha/fepha/replica"
 )
 
-// BenchmarkCommit is one small command at a time, committed on a quorum: from the leader, from a follower, and, turn and
-// turn about with the leader's, the same entry given to Raft itself. x-raft is the ratio of the medians.
+// BenchmarkCommit is one small command at a time, committed on a quorum: from the leader, from a follower, and, alternating
+// with the leader's, the same entry given to Raft itself. x-raft is the ratio of the medians.
 func BenchmarkCommit(b *testing.B) {
 	for _, store := range []string{LogStoreBolt, LogStoreWAL} {
 		for _, from := range []string{"fep1", "fep2"} {
@@ -87,7 +87,7 @@ func BenchmarkTakeover(b *testing.B) {
 				s.lead("fep1")
 				s.move(rtu, "fep1")
 				s.owned("fep1", rtu).Close()
-				time.Sleep(lease + rand.N(lease/2)) // let the group settle; the fault comes at no special moment
+				time.Sleep(lease + rand.N(lease/2)) // let the group come to rest; the fault comes at no special moment
 				began := time.Now()
 				s.fabric.isolate("fep1", s.others("fep1")...)
 				s.owned("fep2", rtu).Close()
@@ -144,7 +144,7 @@ func (s *station) lead(id string) {
 	})
 }
 
-// move has a resource moved by hand, if it isn't there.
+// move moves a resource by hand, if it isn't there.
 func (s *station) move(id, to string) {
 	s.t.Helper()
 	until(s.t, id+" is at "+to, func() bool {

@@ -35,3 +35,11 @@ func closeOnce(c chan struct{}) {
 		close(c)
 	}
 }
+
+// nudge wakes whoever waits for c, which holds one, unless it's about to wake up anyway.
+func nudge(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}

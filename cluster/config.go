@@ -10,14 +10,29 @@ import (
 	"slices"
 	"time"
 
+	"github.com/hashicorp/raft"
+
+	"github.com/fepha/fepha/cluster/internal/raftio"
 	"github.com/fepha/fepha/fsm/fsmpb"
 	"github.com/fepha/fepha/replica"
 )
 
+// What callers test for. Each is wrapped with what was being done.
+var (
+	// ErrStuck: the disk or Raft itself hangs past its deadline. The node has given up its leases; end the process.
+	ErrStuck = errors.New("node stuck")
+
+	// ErrDataDir: what's in the data folder can't be used: locked, damaged, or of another node.
+	ErrDataDir = raftio.ErrDataDir
+
+	// ErrConfig: the configuration given to Start is wrong.
+	ErrConfig = errors.New("bad cluster configuration")
+)
+
 // The log stores that Config.LogStore may name.
 const (
-	LogStoreBolt = "boltdb"
-	LogStoreWAL  = "wal"
+	LogStoreBolt = raftio.LogStoreBolt
+	LogStoreWAL  = raftio.LogStoreWAL
 )
 
 // Bounds of Config.Lease.
@@ -160,6 +175,22 @@ func (c Config) withDefaults() (Config, error) {
 		c.TrailingLogs = defaultTrailingLogs
 	}
 	return c, errors.Join(errs...)
+}
+
+// folder is what the data folder is checked against; files is raftio.FolderConfig's WrapLog.
+func (c *Config) folder(files func(raft.LogStore) raft.LogStore) raftio.FolderConfig {
+	return raftio.FolderConfig{
+		Dir: c.DataDir, LogStore: c.LogStore, ID: c.ID, Lease: c.Lease, Members: asServers(c.Members), Log: c.Logger, WrapLog: files,
+	}
+}
+
+// asServers are members as Raft knows them.
+func asServers(members []Member) []raft.Server {
+	var servers []raft.Server
+	for _, m := range members {
+		servers = append(servers, raft.Server{Suffrage: raft.Voter, ID: raft.ServerID(m.ID), Address: raft.ServerAddress(m.Address)})
+	}
+	return servers
 }
 
 // isLoopback tells whether address, host:port, stays on this machine.

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"net"
 	"sync"
+
+	"github.com/fepha/fepha/cluster/internal/raftio"
 )
 
 // fabric is the network of a station under test: real TCP over loopback, with links between nodes that can be cut in
@@ -26,7 +28,7 @@ func newFabric() *fabric {
 }
 
 // of is the network as a node sees it.
-func (f *fabric) of(node, address string) network {
+func (f *fabric) of(node, address string) raftio.Network {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.owner[address] = node

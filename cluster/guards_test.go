@@ -9,6 +9,8 @@ import (
 
 	"github.com/hashicorp/raft"
 
+	"github.com/fepha/fepha/cluster/internal/clustertest"
+	"github.com/fepha/fepha/cluster/internal/raftio"
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/replica"
 )
@@ -22,8 +24,8 @@ func TestHeartbeatsDontRaiseTheTerm(t *testing.T) {
 	s.lead("fep1")
 	follower := s.nodes["fep2"]
 	s.disks["fep2"].hang()
-	p := s.nodes["fep1"].ProposeAsync(pin(rtu1, "fep1"))
-	until(t, "the follower's main loop hangs", func() bool { _, took := follower.disk.longest(); return took > 0 })
+	p := s.nodes["fep1"].ProposeAsync(clustertest.Pin(rtu1, "fep1"))
+	until(t, "the follower's main loop hangs", func() bool { _, took := follower.disk.Longest(); return took > 0 })
 
 	wire := s.wire("fep1")
 	beat := func(term uint64) chan raft.AppendEntriesResponse {
@@ -90,14 +92,14 @@ func TestHungDiskLosesLeadership(t *testing.T) {
 		t.Errorf("a node that goes on: %v", err)
 	}
 	s.disks["fep1"].hang()
-	leader.ProposeAsync(pin(uplink, "fep1"))
-	until(t, "the disk is seen to hang", leader.disk.stalled)
+	leader.ProposeAsync(clustertest.Pin(uplink, "fep1"))
+	until(t, "the disk is seen to hang", leader.disk.Stalled)
 	if err := leader.Progress(); err == nil {
 		t.Error("a node whose disk hangs is said to go on")
 	}
 	for what, req := range map[string]*raft.AppendEntriesRequest{"a heartbeat": {}, "the commit index": {PrevLogEntry: 1, PrevLogTerm: 1}} {
 		err := leader.transport.AppendEntries("wit", raft.ServerAddress(threeMembers[2].Address), req, new(raft.AppendEntriesResponse))
-		if !errors.Is(err, errStalled) {
+		if !errors.Is(err, raftio.ErrStalled) {
 			t.Errorf("%s was sent: %v", what, err)
 		}
 	}
@@ -134,7 +136,7 @@ func TestFailingDiskEndsTheNode(t *testing.T) {
 			s.lead("fep1")
 			full := errors.New("no space left on device")
 			s.disks[id].fail(full)
-			s.propose("wit", pin(rtu1, "fep1")) // committed in the end by the others
+			s.propose("wit", clustertest.Pin(rtu1, "fep1")) // committed in the end by the others
 			select {
 			case err := <-stuck:
 				if !errors.Is(err, full) || !errors.Is(err, ErrStuck) {
@@ -155,8 +157,8 @@ func TestFollowerGoesOnAfterAStall(t *testing.T) {
 	s.disks["fep2"].hang()
 	var last replica.Result
 	for range 50 {
-		last = s.propose("fep1", pin(rtu1, "fep1"))
-		last = s.propose("fep1", pin(rtu1, "fep2"))
+		last = s.propose("fep1", clustertest.Pin(rtu1, "fep1"))
+		last = s.propose("fep1", clustertest.Pin(rtu1, "fep2"))
 	}
 	s.disks["fep2"].heal()
 	until(t, "the follower catches up", func() bool { at, _ := s.nodes["fep2"].Applied(); return at >= last.Index })
@@ -194,7 +196,7 @@ func TestNotRetryingEverMoreRarely(t *testing.T) {
 	}
 }
 
-// TestCampaignEarly: a follower looks at once when it's told to, and not when a random timer of up to twice the timeout
+// TestCampaignEarly: a follower checks at once when it's told to, and not when a random timer of up to twice the timeout
 // says so. The timeout is 6 s here.
 func TestCampaignEarly(t *testing.T) {
 	s := &station{t: t, fabric: newFabric(), members: threeMembers, dir: t.TempDir(), nodes: map[string]*Node{}, disks: map[string]*faultyDisk{},
@@ -202,7 +204,7 @@ func TestCampaignEarly(t *testing.T) {
 	t.Cleanup(s.close)
 	n := s.start("fep1")
 	began := time.Now()
-	n.lookNow()
+	n.election.checkContact()
 	until(t, "it campaigns", func() bool { return n.raft.State() == raft.Candidate })
 	if took := time.Since(began); took >= n.timing.heartbeat {
 		t.Errorf("it took %v, no less than the timeout of %v", took, n.timing.heartbeat)
@@ -211,7 +213,7 @@ func TestCampaignEarly(t *testing.T) {
 
 // TestLeadershipNotices is nomad#6977: Raft's main loop waits for whoever takes its notices.
 func TestLeadershipNotices(t *testing.T) {
-	var l leadership
+	var l notices
 	notify, done, ended := make(chan bool), make(chan struct{}), make(chan struct{})
 	go func() { l.drain(notify, done); close(ended) }()
 	for i := range 101 {
@@ -279,7 +281,7 @@ func TestWitnessAlone(t *testing.T) {
 	s := newStation(t, nil)
 	s.lead("fep1")
 	s.fabric.isolate("fep2", "fep1", "wit")
-	index := s.propose("fep1", pin(rtu1, "fep1")).Index
+	index := s.propose("fep1", clustertest.Pin(rtu1, "fep1")).Index
 	until(t, "the witness has it", func() bool { return s.nodes["wit"].raft.LastIndex() >= index })
 	s.fabric.isolate("fep1", "fep2", "wit")
 	s.fabric.mend("fep2", "wit")
@@ -289,13 +291,13 @@ func TestWitnessAlone(t *testing.T) {
 	})
 }
 
-// TestAmnesia: a node that has lost its data mustn't help to elect one that lacks what it had helped to commit.
-func TestAmnesia(t *testing.T) {
+// TestFreshDisk: a node that has lost its data mustn't help to elect one that lacks what it had helped to commit.
+func TestFreshDisk(t *testing.T) {
 	s := newStation(t, nil)
 	s.lead("fep1")
 	until(t, "the witness has more than what every node begins with", func() bool { return s.nodes["wit"].raft.LastIndex() > 1 })
 	s.fabric.isolate("wit", "fep1", "fep2")
-	index := s.propose("fep1", pin(rtu1, "fep1")).Index // on fep1 and fep2 alone
+	index := s.propose("fep1", clustertest.Pin(rtu1, "fep1")).Index // on fep1 and fep2 alone
 	until(t, "fep2 has it", func() bool { at, _ := s.nodes["fep2"].Applied(); return at >= index })
 	s.stop("fep1")
 	s.stop("fep2")
@@ -306,7 +308,7 @@ func TestAmnesia(t *testing.T) {
 	s.start("fep2")
 	wit := s.nodes["wit"]
 	until(t, "the witness campaigns", func() bool {
-		return wit.transport.silence() > 6*wit.timing.heartbeat && wit.raft.State() == raft.Candidate
+		return wit.clock()-wit.transport.Contact() > 6*wit.timing.heartbeat && wit.raft.State() == raft.Candidate
 	})
 	if wit.Leader() != "" || s.nodes["fep2"].Leader() != "" {
 		t.Error("a leader without the committed entry")
@@ -314,17 +316,17 @@ func TestAmnesia(t *testing.T) {
 	s.start("fep1")
 	l := s.leader()
 	until(t, "the entry is there", func() bool { at, _ := l.Applied(); return at >= index })
-	until(t, "fep2 remembers again", func() bool { return s.nodes["fep2"].stores.amnesia.recovered.Load() })
+	until(t, "fep2 remembers again", func() bool { return s.nodes["fep2"].folder.FreshDisk.Recovered() })
 	s.stop("fep2")
-	if n := s.start("fep2"); n.stores.amnesia != nil {
+	if n := s.start("fep2"); n.folder.FreshDisk != nil {
 		t.Error("it must be on disk that the node is up to date")
 	}
 }
 
 // TestFence: a decision of an earlier term that a later leader's log has changes nothing.
 func TestFence(t *testing.T) {
-	m := newMachine(func() {}, func(uint64) {})
-	station := marshal(t, placedConfigure())
+	m := newStateMachine()
+	station := marshal(t, clustertest.Configure())
 	if o := m.Apply(&raft.Log{Index: 1, Term: 2, Data: station, Extensions: fence(1)}).(outcome); o.err == nil {
 		t.Error("applied")
 	}

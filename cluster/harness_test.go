@@ -15,12 +15,20 @@ import (
 	"go.uber.org/goleak"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/fepha/fepha/cluster/internal/clustertest"
+	"github.com/fepha/fepha/cluster/internal/raftio"
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
 	"github.com/fepha/fepha/replica"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const (
+	rtu1   = clustertest.RTU1
+	uplink = clustertest.Uplink
+	ms     = time.Millisecond
+)
 
 // testLease is longer than a station's: the tests share a busy machine, and what they prove doesn't depend on it.
 const testLease = 500 * time.Millisecond
@@ -55,26 +63,19 @@ func newStation(t testing.TB, cfg func(*Config)) *station {
 	return s
 }
 
-func testStation(members []Member) *fsmpb.Configure {
-	c := &fsmpb.Configure{
-		Digest: "one", Retain: 1000, Fnp: true,
-		Rtus: []*fsmpb.Configure_RTU{
-			{Number: 1, Name: "first", Prefer: "fep1", Links: []uint32{1, 1}},
-			{Number: 2, Name: "second", Prefer: "fep2", Links: []uint32{1, 1}},
-		},
-		Groups: []*fsmpb.Configure_Group{{Uplink: "occ", Group: "occ", Mode: fsmpb.Configure_MAIN_STANDBY}},
-	}
+func stationOf(members []Member) *fsmpb.Configure {
+	var nodes []*fsmpb.Configure_Node
 	for _, m := range members {
-		c.Nodes = append(c.Nodes, &fsmpb.Configure_Node{Id: m.ID, Host: uint32(m.Host), Role: string(m.Role)})
+		nodes = append(nodes, &fsmpb.Configure_Node{Id: m.ID, Host: uint32(m.Host), Role: string(m.Role)})
 	}
-	return c
+	return clustertest.Station(nodes)
 }
 
 func (s *station) config(id string) Config {
 	cfg := Config{
 		TimeTag: testTag,
 		ID:      id, Members: s.members, DataDir: filepath.Join(s.dir, id), Lease: testLease,
-		Station: testStation(s.members), Build: "test",
+		Station: stationOf(s.members), Build: "test",
 		OnStuck: func(err error) { s.t.Logf("%s: %v", id, err) },
 	}
 	if os.Getenv("CLUSTER_LOG") != "" {
@@ -181,7 +182,7 @@ func (s *station) owned(node, id string) *tenure {
 	return t.(*tenure)
 }
 
-// propose has a command committed from a node.
+// propose commits a command from a node.
 func (s *station) propose(node string, c *fsmpb.Command) replica.Result {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
@@ -191,14 +192,6 @@ func (s *station) propose(node string, c *fsmpb.Command) replica.Result {
 		s.t.Fatalf("proposing at %s: %v", node, err)
 	}
 	return r
-}
-
-func pin(resource, node string) *fsmpb.Command {
-	return &fsmpb.Command{Op: &fsmpb.Command_Pin{Pin: &fsmpb.Pin{Resource: resource, Node: node}}}
-}
-
-func placedConfigure() *fsmpb.Command {
-	return &fsmpb.Command{AtMs: 1, Node: "fep1", Op: &fsmpb.Command_Configure{Configure: testStation(threeMembers)}}
 }
 
 func marshal(t testing.TB, commands ...*fsmpb.Command) []byte {
@@ -213,7 +206,7 @@ func marshal(t testing.TB, commands ...*fsmpb.Command) []byte {
 // wire is a way to send Raft's messages to a node, in the name of another.
 func (s *station) wire(from string) *raft.NetworkTransport {
 	w := raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
-		Stream: &wireStream{s.fabric.of(from, s.nodes[from].self.Address), make(chan struct{})}, MaxPool: 1, Timeout: patience, Logger: hclog.NewNullLogger(),
+		Stream: &wireStream{s.fabric.of(from, s.nodes[from].group.self.Address), make(chan struct{})}, MaxPool: 1, Timeout: patience, Logger: hclog.NewNullLogger(),
 	})
 	s.t.Cleanup(func() {
 		w.CloseStreams()
@@ -223,16 +216,16 @@ func (s *station) wire(from string) *raft.NetworkTransport {
 }
 
 type wireStream struct {
-	network
+	raftio.Network
 	done chan struct{}
 }
 
 func (w *wireStream) Dial(address raft.ServerAddress, timeout time.Duration) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
-	conn, err := w.network.Dial(ctx, string(address))
+	conn, err := w.Network.Dial(ctx, string(address))
 	if err == nil {
-		_, err = conn.Write([]byte{octetRaft})
+		_, err = conn.Write([]byte{raftio.OctetRaft})
 	}
 	return conn, err
 }

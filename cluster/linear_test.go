@@ -10,12 +10,13 @@ import (
 
 	"github.com/anishathalye/porcupine"
 
+	"github.com/fepha/fepha/cluster/internal/clustertest"
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
 	"github.com/fepha/fepha/replica"
 )
 
-// assigned is the part of the state that the linearizability check looks at: who owns the uplink group.
+// assigned is the part of the state that the linearizability check is about: who owns the uplink group.
 type assigned struct {
 	epoch uint64
 	owner string
@@ -35,7 +36,7 @@ const (
 	done    how = iota // it took effect, giving what it returned
 	perhaps            // it may have taken effect, once
 	policy             // the leader's: it took effect, and the journal says so, but not when
-	looked             // it's no assignment: it returned what there was
+	read               // it's no assignment: it returned what there was
 )
 
 var assignments = (&porcupine.NondeterministicModel{
@@ -45,9 +46,9 @@ var assignments = (&porcupine.NondeterministicModel{
 		then := assigned{in.expect + 1, in.owner}
 		matches := s.epoch == in.expect && (s.owner != "" || in.owner != "")
 		switch {
-		case in.known == looked && out == s:
+		case in.known == read && out == s:
 			return []any{s}
-		case in.known == looked:
+		case in.known == read:
 			return nil
 		case in.known == perhaps && matches:
 			return []any{then, s}
@@ -86,7 +87,7 @@ func TestAssignmentsAreLinearizable(t *testing.T) {
 				in := assignment{expect: epoch, owner: []string{"fep1", "fep2", ""}[rng.IntN(3)]}
 				ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 				call := since()
-				r, err := s.nodes[id].Propose(ctx, give(uplink, in.expect, in.owner, "client"))
+				r, err := s.nodes[id].Propose(ctx, clustertest.Assign(uplink, in.expect, in.owner, "client"))
 				cancel()
 				ops := learned(client, in, r, err, call, since())
 				if err == nil {
@@ -152,10 +153,10 @@ func learned(client int, in assignment, r replica.Result, err error, call, retur
 	if r.GetCode() == fsmpb.Result_OK {
 		return []porcupine.Operation{op}
 	}
-	look := op
+	onlyRead := op
 	in.known = perhaps
 	op.Input = in
-	in.known = looked
-	look.Input = in
-	return []porcupine.Operation{op, look}
+	in.known = read
+	onlyRead.Input = in
+	return []porcupine.Operation{op, onlyRead}
 }

@@ -6,59 +6,56 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/raft"
 	"google.golang.org/grpc"
 
-	"github.com/fepha/fepha/fsm"
+	"github.com/fepha/fepha/cluster/internal/lease"
+	"github.com/fepha/fepha/cluster/internal/raftio"
 	"github.com/fepha/fepha/fsm/fsmpb"
+	"github.com/fepha/fepha/internal/certs"
 	"github.com/fepha/fepha/replica"
 )
-
-var _ replica.Owner = (*Node)(nil)
 
 // Node is one member of a station's group. Its methods may be called from any goroutine.
 type Node struct {
 	cfg    Config
-	self   Member
-	log    *slog.Logger
-	clock  clock
+	clock  func() time.Duration
 	timing timing
 
-	stores    *stores
-	disk      *diskWatch
-	board     *switchboard
-	transport *transport
-	machine   *machine
+	// What it stands on.
+	group     *group
+	folder    *raftio.Folder
+	disk      *raftio.DiskWatch
+	mux       *raftio.Mux
+	transport *raftio.Transport
 	raft      *raft.Raft
-	keeper    *keeper
-	tenures   *tenures
-	peers     *peers
-	proposer  *proposer
+	peers     *raftio.Peers
 	server    *grpc.Server
 
-	ctx    context.Context // ends when Close begins
-	cancel context.CancelFunc
-	done   <-chan struct{} // ctx's
-	wg     sync.WaitGroup
+	// What it does.
+	state         *stateMachine
+	own           *declarations
+	lease         *lease.Local
+	tenures       *tenures
+	proposer      *proposer
+	election      *election
+	leadership    *leadership
+	admin         *administration
+	watchdog      *watchdog
+	failStop      *failStop
+	told          peerTable
+	leases        leaseCounts
+	leaderChanged broadcast // there's another leader, or none, or this one has become ready
 
-	leaderChanged broadcast             // there's another leader, or none, or this one has become ready
-	reign         atomic.Pointer[reign] // nil while this node doesn't lead
-	leadership    leadership
-	campaigned    atomic.Int64 // clock reading at which this node last began to campaign, ns
-	table         peerTable
-	declarations  declarations
-	refusals      refusals
-
-	leasesGranted, leasesRefused atomic.Uint64
-	started                      atomic.Pointer[raft.Raft] // raft, once it's made
-	running                      atomic.Bool               // all the rest is made, too
-	watched                      atomic.Int64              // clock reading at which watch looked last, ns
-	stuck                        sync.Once
-	closing                      sync.Once
+	ctx     context.Context // ends when Close begins
+	cancel  context.CancelFunc
+	wg      sync.WaitGroup
+	closing sync.Once
 }
+
+var _ replica.Owner = (*Node)(nil)
 
 // Start opens the data folder, joins (or on the very first start forms) the group, and returns at once: a leader is
 // there some time later. Errors are ErrConfig, ErrDataDir, or what the listener says.
@@ -66,7 +63,7 @@ func Start(cfg Config) (*Node, error) { return start(cfg, outside{}) }
 
 // outside is what tests put in the operating system's place.
 type outside struct {
-	network network
+	network raftio.Network
 	files   func(raft.LogStore) raft.LogStore
 }
 
@@ -75,20 +72,10 @@ func start(cfg Config, out outside) (_ *Node, err error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &Node{cfg: cfg, log: cfg.Logger, clock: newClock()}
-	n.declarations.own = newDeclaration(cfg.Station)
-	if cfg.Prepared != nil {
-		n.declarations.next = newDeclaration(cfg.Prepared)
-	}
-	n.self, _ = cfg.member(cfg.ID)
-	n.timing = newTiming(cfg.Lease, n.self.Role, n.self.Host)
+	self, _ := cfg.member(cfg.ID)
+	n := &Node{cfg: cfg, clock: newClock(), timing: newTiming(cfg.Lease, self.Role, self.Host), group: newGroup(self, cfg.Members)}
 	n.ctx, n.cancel = context.WithCancel(context.Background())
-	n.done = n.ctx.Done()
-	n.disk = newDiskWatch(n.clock, n.timing.stall)
-	n.tenures = newTenures(n.clock, cfg.ID)
-	if out.network == nil {
-		out.network = tcp{n.timing.unacked}
-	}
+	n.failStop = &failStop{silence: n.fallSilent, log: cfg.Logger, onStuck: cfg.OnStuck}
 	var undo []func()
 	defer func() {
 		if err != nil {
@@ -99,79 +86,73 @@ func start(cfg Config, out outside) (_ *Node, err error) {
 		}
 	}()
 
-	var sec *security
-	if cfg.Security != nil {
-		if sec, err = newSecurity(*cfg.Security, cfg.ID, n.memberIDs, n.log); err != nil {
-			return nil, err
-		}
-	}
-	if n.stores, err = openStores(cfg.DataDir, cfg.LogStore, n.log); err != nil {
+	if err = n.openOutside(out); err != nil {
 		return nil, err
 	}
-	undo = append(undo, func() { _ = n.stores.close() })
-	if err = n.stores.settle(cfg); err != nil {
+	undo = append(undo, n.closeOutside)
+	n.state = newStateMachine()
+	n.own = newDeclarations(n.state, cfg.Station, cfg.Prepared)
+	n.tenures = newTenures(n.clock, cfg.ID, n.state)
+	undo = append(undo, n.tenures.close)
+	n.lease = lease.NewLocal(n.clock, n.timing.lease, n.folder.Excess, n.transport.Term, n.tenures.renewed)
+	n.state.notify(n.tenures.ownersChanged, n.lease.AppliedTo)
+	leads := make(chan bool, 16)
+	if err = n.newRaft(leads); err != nil {
 		return nil, err
 	}
-	if n.stores.amnesia != nil {
-		n.log.Info("the data folder is new: no vote for who has entries, until a leader has brought this node up to date")
-	}
-	if out.files != nil {
-		n.stores.log = out.files(n.stores.log)
-	}
-	if n.board, err = newSwitchboard(n.self.Address, out.network, sec, n.timing.dial, n.log.Warn); err != nil {
-		return nil, err
-	}
-	undo = append(undo, n.board.close)
-
-	n.transport = n.newTransport()
-	n.keeper = newKeeper(n.clock, n.timing.lease, n.stores.excess, n.transport.term, n.tenures.renewed)
-	n.machine = newMachine(n.tenures.ownersChanged, n.keeper.appliedTo)
-	n.tenures.machine = n.machine
-	undo = append(undo, func() { _ = n.transport.Close() })
-	notify := make(chan bool, 16)
-	if err = n.newRaft(notify); err != nil {
-		return nil, err
-	}
-	n.transport.attach(n.raft)
-	n.peers = newPeers(n.board, n.address)
-	n.proposer = newProposer(n.clock, n.openRoute, n.leaderID, &n.leaderChanged, n.timing.stuck, cfg.OnCommit)
-	n.running.Store(true)
-
-	n.tenures.start()
-	n.server = newServer(n)
-	n.wg.Go(func() { _ = n.server.Serve(newSide(n.board, n.board.grpc)) })
-	n.wg.Go(func() { n.leadership.drain(notify, n.done) })
-	n.wg.Go(n.rule)
-	n.wg.Go(n.observe)
-	n.wg.Go(n.campaignEarly)
-	n.wg.Go(n.askForLease)
-	n.wg.Go(n.release)
-	n.wg.Go(n.watch)
+	n.transport.Attach(n.raft)
+	n.group.attach(n.raft)
+	n.failStop.armed.Store(true)
+	n.run(leads)
 	return n, nil
 }
 
-func (n *Node) newTransport() *transport {
-	inner := raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
-		Stream:                raftSide{newSide(n.board, n.board.raft), n.idOf},
-		ServerAddressProvider: addressBook{n},
-		MaxPool:               maxPool,
-		MaxRPCsInFlight:       1, // the pipeline wedges after a follower has stalled (raft#612)
-		Timeout:               n.timing.rpc,
-		Logger:                newRaftLog(n.log, "raft transport", slog.LevelDebug),
-	})
-	var witness *campaignGuard
-	if n.self.Role == replica.RoleWitness {
-		witness = newCampaignGuard(newTiming(n.timing.wait, replica.RoleFEP, 1).heartbeat)
+// openOutside opens what the node has of the operating system: the data folder and the port.
+func (n *Node) openOutside(out outside) (err error) {
+	var tls *raftio.TLS
+	if n.cfg.Security != nil {
+		if tls, err = raftio.NewTLS(certs.Files(*n.cfg.Security), n.cfg.ID, n.group.ids, n.cfg.Logger); err != nil {
+			return fmt.Errorf("%w: %w", ErrConfig, err)
+		}
 	}
-	contacts := newContacts(n.clock, n.timing.heartbeat, n.log)
-	return newTransport(inner, n.self.Address, n.clock, n.disk, contacts, witness, n.stores.amnesia)
+	n.disk = raftio.NewDiskWatch(n.clock, n.timing.stall)
+	if n.folder, err = raftio.OpenFolder(n.cfg.folder(out.files)); err != nil {
+		return err
+	}
+	if n.folder.FreshDisk != nil {
+		n.cfg.Logger.Info("the data folder is new: no vote for who has entries, until a leader has brought this node up to date")
+	}
+	if out.network == nil {
+		out.network = raftio.TCP(n.timing.unacked)
+	}
+	n.mux, err = raftio.NewMux(raftio.MuxConfig{
+		Address: n.group.self.Address, Network: out.network, TLS: tls, Timeout: n.timing.dial, Log: n.cfg.Logger,
+	})
+	if err != nil {
+		return errors.Join(err, n.folder.Close())
+	}
+	c := raftio.TransportConfig{
+		Address: n.group.self.Address, Clock: n.clock, Heartbeat: n.timing.heartbeat, Log: n.cfg.Logger,
+		Disk: n.disk, FreshDisk: n.folder.FreshDisk,
+	}
+	if n.group.self.Role == replica.RoleWitness {
+		c.FEPHeartbeat = newTiming(n.timing.wait, replica.RoleFEP, 1).heartbeat
+	}
+	n.transport = raftio.NewTransport(raftio.NewNetwork(n.mux, n.group.idAt, n.group, n.timing.rpc, n.cfg.Logger), c)
+	return nil
+}
+
+func (n *Node) closeOutside() {
+	_ = n.transport.Close()
+	n.mux.Close()
+	_ = n.folder.Close()
 }
 
 // newRaft starts Raft. What it panics on at its start is the data folder's state.
-func (n *Node) newRaft(notify chan<- bool) (err error) {
+func (n *Node) newRaft(leads chan<- bool) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			err = fmt.Errorf("%w: %s: starting Raft: %v", ErrDataDir, n.cfg.DataDir, r)
+			err = fmt.Errorf("%w: %s: %v", ErrDataDir, n.cfg.DataDir, r)
 		}
 	}()
 	conf := raft.DefaultConfig()
@@ -184,20 +165,19 @@ func (n *Node) newRaft(notify chan<- bool) (err error) {
 	conf.SnapshotThreshold = n.cfg.SnapshotEvery
 	conf.SnapshotInterval = snapshotCheck
 	conf.TrailingLogs = n.cfg.TrailingLogs
-	conf.NotifyCh = notify
+	conf.NotifyCh = leads
 	conf.NoLegacyTelemetry = true
 	conf.ShutdownOnRemove = false
-	conf.Logger = newRaftLog(n.log, "raft", slog.LevelError)
-	cache, err := raft.NewLogCache(logCache, &checkedLog{n.stores.log, n.disk, n.fail})
+	conf.Logger = raftio.NewRaftLog(n.cfg.Logger, "raft", slog.LevelError)
+	cache, err := raft.NewLogCache(logCache, n.folder.SealedLog(n.disk, n.failStop.diskFailed))
 	if err != nil {
 		return err
 	}
-	stable := &checkedStable{n.stores.stable, n.disk, n.fail}
-	n.raft, err = raft.NewRaft(conf, n.machine, cache, stable, n.stores.snapshots, n.transport)
+	stable := n.folder.SealedStable(n.disk, n.failStop.diskFailed)
+	n.raft, err = raft.NewRaft(conf, n.state, cache, stable, n.folder.Snapshots, n.transport)
 	if err != nil {
 		return fmt.Errorf("%w: %s: starting Raft: %w", ErrDataDir, n.cfg.DataDir, err)
 	}
-	n.started.Store(n.raft)
 	return nil
 }
 
@@ -209,9 +189,69 @@ const (
 	// logCache is how many entries are kept in memory for followers that are a little behind.
 	logCache = 128
 
-	// snapshotCheck is how often Raft looks whether a snapshot is due.
+	// snapshotCheck is how often Raft checks whether a snapshot is due.
 	snapshotCheck = 10 * time.Second
 )
+
+// run makes the parts that need Raft, and starts what they do.
+func (n *Node) run(leads <-chan bool) {
+	done := n.ctx.Done()
+	refused := &refusals{}
+	note := func(err error) { refused.note(n.clock(), err) }
+	n.peers = raftio.NewPeers(n.mux, n.group.address)
+	calls := &raftCalls{
+		raft: n.raft, group: n.group, changed: &n.leaderChanged, limit: 2 * n.timing.election, // Raft gives up after one
+		done: done, wg: &n.wg,
+	}
+	router := &router{ctx: n.ctx, raft: n.raft, group: n.group, peers: n.peers, note: note}
+	n.proposer = newProposer(n.clock, n.stamp, router.open, n.group.leader, &n.leaderChanged, n.timing.stuck, n.cfg.OnCommit)
+	n.election = &election{
+		clock: n.clock, timing: n.timing, log: n.cfg.Logger, raft: n.raft, group: n.group,
+		contact: n.transport.Contact, changed: &n.leaderChanged,
+	}
+	n.leadership = &leadership{parts: &leaderParts{
+		clock: n.clock, timing: n.timing, log: n.cfg.Logger, raft: n.raft, calls: calls, group: n.group, peers: n.peers,
+		disk: n.disk, state: n.state, own: n.own, lease: n.lease, counts: &n.leases, stamp: n.stamp, note: note,
+		lastLeader: n.transport.Contact, campaigned: n.election.campaigned, upToDate: n.folder.FreshDisk.Recover,
+		changed: &n.leaderChanged,
+	}}
+	n.admin = &administration{
+		timing: n.timing, raft: n.raft, calls: calls, group: n.group, peers: n.peers, state: n.state, leadership: n.leadership,
+	}
+	n.server = newServer(&service{
+		clock: n.clock, timing: n.timing, build: n.cfg.Build, group: n.group, disk: n.disk, transport: n.transport,
+		state: n.state, lease: n.lease, leadership: n.leadership, router: router, admin: n.admin,
+	})
+	requests := &leaseRequests{
+		clock: n.clock, timing: n.timing, log: n.cfg.Logger, build: n.cfg.Build, raft: n.raft, group: n.group, peers: n.peers,
+		disk: n.disk, state: n.state, own: n.own, lease: n.lease, told: &n.told, counts: &n.leases, changed: &n.leaderChanged,
+	}
+	n.watchdog = &watchdog{
+		clock: n.clock, timing: n.timing, log: n.cfg.Logger, raft: n.raft, disk: n.disk, refusals: refused,
+		followed: n.leadership.followed, giveUp: n.failStop.giveUp,
+	}
+
+	n.wg.Go(func() { _ = n.server.Serve(n.mux.GRPC()) })
+	n.wg.Go(func() { n.leadership.notices.drain(leads, done) })
+	n.wg.Go(func() { n.leadership.run(n.ctx) })
+	n.wg.Go(func() { n.election.observe(done) })
+	n.wg.Go(func() { n.election.campaignEarly(done) })
+	n.wg.Go(func() { requests.run(n.ctx, &n.wg) })
+	n.wg.Go(func() { n.tenures.release(func(c *fsmpb.Command) { n.proposer.proposeAsync(c) }, done) })
+	n.wg.Go(func() { n.watchdog.run(done) })
+}
+
+// stamp fills in when and by whom a command was proposed.
+func (n *Node) stamp(c *fsmpb.Command, now time.Time) {
+	c.AtMs, c.AtCp56, c.Node = now.UnixMilli(), n.cfg.TimeTag(now), n.cfg.ID
+}
+
+// fallSilent ends the lease, every tenure, and all messages.
+func (n *Node) fallSilent() {
+	n.lease.Drop()
+	n.tenures.drop()
+	n.transport.Mute()
+}
 
 // Close gives up every tenure, stops the node and returns after all its goroutines have ended. It may be called twice.
 func (n *Node) Close() error {
@@ -221,7 +261,7 @@ func (n *Node) Close() error {
 }
 
 func (n *Node) close() error {
-	n.keeper.drop()
+	n.lease.Drop()
 	n.tenures.drop()
 	n.proposer.stop()
 	n.cancel()
@@ -230,68 +270,11 @@ func (n *Node) close() error {
 	n.server.Stop()
 	n.proposer.wait()
 	n.wg.Wait()
-	n.transport.mute()
+	n.transport.Mute()
 	errRaft := n.raft.Shutdown().Error()
-	n.peers.close()
-	n.board.close()
+	n.peers.Close()
+	n.mux.Close()
 	n.tenures.close()
-	n.machine.grown.fire()
-	return errors.Join(errRaft, n.transport.Close(), n.stores.close())
-}
-
-// ID implements [replica.Replica].
-func (n *Node) ID() string { return n.cfg.ID }
-
-// View implements [replica.Replica].
-func (n *Node) View(read func(s *fsm.State)) { n.machine.view(read) }
-
-// Applied implements [replica.Replica].
-func (n *Node) Applied() (index uint64, grown <-chan struct{}) {
-	grown = n.machine.grown.wait()
-	return n.machine.applied.Load(), grown
-}
-
-// WaitApplied implements [replica.Replica].
-func (n *Node) WaitApplied(ctx context.Context, index uint64) error {
-	for {
-		applied, grown := n.Applied()
-		if applied >= index {
-			return nil
-		}
-		select {
-		case <-grown:
-		case <-ctx.Done():
-			return fmt.Errorf("waiting for entry %d to be applied, at %d: %w", index, applied, ctx.Err())
-		case <-n.done:
-			return fmt.Errorf("waiting for entry %d to be applied, at %d: %w", index, applied, replica.ErrClosed)
-		}
-	}
-}
-
-// leaderID is the leader that Raft knows of.
-func (n *Node) leaderID() string {
-	_, id := n.raft.LeaderWithID()
-	return string(id)
-}
-
-var errLeaderUnknown = fmt.Errorf("%w known", replica.ErrNoLeader)
-
-// openRoute is a way to the leader.
-func (n *Node) openRoute() (*route, error) {
-	leader := n.leaderID()
-	if leader == "" {
-		return nil, errLeaderUnknown
-	}
-	if leader == n.cfg.ID {
-		return localRoute(n.ctx, n.newPipeline(), leader), nil
-	}
-	client, err := n.peers.bulk(leader)
-	if err != nil {
-		return nil, err
-	}
-	return remoteRoute(n.ctx, client, leader)
-}
-
-func released(r fsm.Resource, node string) *fsmpb.Command {
-	return &fsmpb.Command{Op: &fsmpb.Command_Released{Released: &fsmpb.Released{Resource: r.ID, Epoch: r.Epoch, Node: node}}}
+	n.state.grown.fire()
+	return errors.Join(errRaft, n.transport.Close(), n.folder.Close())
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fepha/fepha/cluster/internal/clustertest"
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
 	"github.com/fepha/fepha/replica"
@@ -16,8 +17,8 @@ import (
 func TestGroup(t *testing.T) {
 	s := newStation(t, nil)
 	leader := s.leader()
-	if leader.self.Role != replica.RoleFEP {
-		until(t, "the witness hands on leadership", func() bool { return s.leader().self.Role == replica.RoleFEP })
+	if leader.group.self.Role != replica.RoleFEP {
+		until(t, "the witness hands on leadership", func() bool { return s.leader().group.self.Role == replica.RoleFEP })
 	}
 	one, two := s.owned("fep1", fsm.RTUResource(1)), s.owned("fep2", fsm.RTUResource(2))
 	defer one.Close()
@@ -27,7 +28,7 @@ func TestGroup(t *testing.T) {
 	}
 	var last uint64
 	for _, id := range []string{"fep1", "fep2", "wit"} {
-		r := s.propose(id, pin(fsm.RTUResource(1), "fep1"))
+		r := s.propose(id, clustertest.Pin(fsm.RTUResource(1), "fep1"))
 		if r.GetCode() > fsmpb.Result_DUPLICATE {
 			t.Errorf("%s: %v", id, r)
 		}

@@ -13,6 +13,7 @@ import (
 	"github.com/hashicorp/raft"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/fepha/fepha/cluster/internal/clustertest"
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
 	"github.com/fepha/fepha/replica"
@@ -47,7 +48,7 @@ func (l *leaders) open() (*route, error) {
 		return nil, errLeaderUnknown
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	in, out := make(chan []byte, maxFlying), make(chan answer)
+	in, out := make(chan []byte, maxInFlight), make(chan answer)
 	go func() {
 		defer close(out)
 		for data := range in {
@@ -99,9 +100,8 @@ func (l *leaders) commit(ctx context.Context, data []byte) answer {
 	return a
 }
 
-func newTestProposer(t *testing.T, l *leaders) *Node {
-	n := &Node{cfg: Config{ID: "fep1", TimeTag: testTag}, clock: newClock()}
-	n.proposer = newProposer(n.clock, l.open, l.leader, &l.changed, time.Second, nil)
+func newTestProposer(t *testing.T, l *leaders) *proposer {
+	p := newProposer(newClock(), func(*fsmpb.Command, time.Time) {}, l.open, l.leader, &l.changed, time.Second, nil)
 	t.Cleanup(func() {
 		l.mu.Lock()
 		if l.hold != nil {
@@ -109,10 +109,10 @@ func newTestProposer(t *testing.T, l *leaders) *Node {
 			l.hold = nil
 		}
 		l.mu.Unlock()
-		n.proposer.stop()
-		n.proposer.wait()
+		p.stop()
+		p.wait()
 	})
-	return n
+	return p
 }
 
 // flat is every command committed, in order.
@@ -129,7 +129,7 @@ func TestProposalsKeepTheirOrder(t *testing.T) {
 	n := newTestProposer(t, l)
 	var ps []replica.Proposal
 	for i := range 3000 {
-		ps = append(ps, n.ProposeAsync(pin(fmt.Sprint(i), "")))
+		ps = append(ps, n.proposeAsync(clustertest.Pin(fmt.Sprint(i), "")))
 		if rand.IntN(100) == 0 {
 			time.Sleep(time.Millisecond)
 		}
@@ -151,10 +151,8 @@ func TestProposalsKeepTheirOrder(t *testing.T) {
 		}
 		seen[name] = true
 	}
-	var m Metrics
-	n.proposer.read(&m)
-	if m.CommandsProposed != 3000 || m.EntriesRetried == 0 || m.ProposalsWaiting != 0 {
-		t.Errorf("%+v", m)
+	if stats, waiting := n.read(); stats.commands != 3000 || stats.retried == 0 || waiting != 0 {
+		t.Errorf("%d commands, %d entries sent again, %d waiting", stats.commands, stats.retried, waiting)
 	}
 }
 
@@ -164,7 +162,7 @@ func TestProposalsAreBatched(t *testing.T) {
 	n := newTestProposer(t, l)
 	var ps []replica.Proposal
 	for i := range 2000 {
-		ps = append(ps, n.ProposeAsync(pin(fmt.Sprint(i), "")))
+		ps = append(ps, n.proposeAsync(clustertest.Pin(fmt.Sprint(i), "")))
 	}
 	l.mu.Lock()
 	close(l.hold)
@@ -192,10 +190,10 @@ func TestProposalsWaitForALeader(t *testing.T) {
 	n := newTestProposer(t, l)
 	ctx, cancel := context.WithTimeout(t.Context(), 50*ms)
 	defer cancel()
-	if _, err := n.Propose(ctx, pin("never", "")); !errors.Is(err, replica.ErrNoLeader) || !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := n.propose(ctx, clustertest.Pin("never", "")); !errors.Is(err, replica.ErrNoLeader) || !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("%v, expected %v and the context's", err, replica.ErrNoLeader)
 	}
-	p := n.ProposeAsync(pin("then", ""))
+	p := n.proposeAsync(clustertest.Pin("then", ""))
 	l.elect("fep2")
 	if _, err := p.Result(); err != nil {
 		t.Error(err)
@@ -210,10 +208,10 @@ func TestProposalsMoveToTheNextLeader(t *testing.T) {
 	n := newTestProposer(t, l)
 	ctx, cancel := context.WithTimeout(t.Context(), 50*ms)
 	defer cancel()
-	if _, err := n.Propose(ctx, pin("a", "")); !errors.Is(err, replica.ErrUnknownOutcome) {
+	if _, err := n.propose(ctx, clustertest.Pin("a", "")); !errors.Is(err, replica.ErrUnknownOutcome) {
 		t.Errorf("%v, expected %v", err, replica.ErrUnknownOutcome)
 	}
-	p := n.ProposeAsync(pin("b", ""))
+	p := n.proposeAsync(clustertest.Pin("b", ""))
 	l.mu.Lock()
 	l.hold = nil // the old leader never answers
 	l.mu.Unlock()
@@ -226,14 +224,14 @@ func TestProposalsMoveToTheNextLeader(t *testing.T) {
 func TestProposalsAreBounded(t *testing.T) {
 	l := &leaders{}
 	n := newTestProposer(t, l)
-	large := pin(string(make([]byte, MaxCommand)), "")
-	if _, err := n.ProposeAsync(large).Result(); !errors.Is(err, replica.ErrTooLarge) {
+	large := clustertest.Pin(string(make([]byte, MaxCommand)), "")
+	if _, err := n.proposeAsync(large).Result(); !errors.Is(err, replica.ErrTooLarge) {
 		t.Errorf("%v, expected %v", err, replica.ErrTooLarge)
 	}
-	big := pin(string(make([]byte, MaxCommand-100)), "")
+	big := clustertest.Pin(string(make([]byte, MaxCommand-100)), "")
 	var refused error
 	for range maxWaitingBytes/MaxCommand + 1 {
-		if p := n.ProposeAsync(proto.Clone(big).(*fsmpb.Command)); refused == nil {
+		if p := n.proposeAsync(proto.Clone(big).(*fsmpb.Command)); refused == nil {
 			select {
 			case <-p.Done():
 				_, refused = p.Result()
@@ -249,10 +247,10 @@ func TestProposalsAreBounded(t *testing.T) {
 func TestProposalsOfAClosedNode(t *testing.T) {
 	l := &leaders{}
 	n := newTestProposer(t, l)
-	waits := n.ProposeAsync(pin("a", ""))
-	n.proposer.stop()
-	n.proposer.wait()
-	for _, p := range []replica.Proposal{waits, n.ProposeAsync(pin("b", ""))} {
+	waits := n.proposeAsync(clustertest.Pin("a", ""))
+	n.stop()
+	n.wait()
+	for _, p := range []replica.Proposal{waits, n.proposeAsync(clustertest.Pin("b", ""))} {
 		if _, err := p.Result(); !errors.Is(err, replica.ErrClosed) {
 			t.Errorf("%v, expected %v", err, replica.ErrClosed)
 		}

@@ -1,15 +1,21 @@
 package cluster
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"sync"
 	"time"
 
 	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
 
+	"github.com/fepha/fepha/fsm/fsmpb"
 	"github.com/fepha/fepha/replica"
 )
+
+// MaxCommand is the size, in octets of its encoding, that a command may have.
+const MaxCommand = 1 << 20
 
 // Bounds of what a node has proposed and not seen applied.
 const (
@@ -17,30 +23,57 @@ const (
 	maxWaitingBytes = 32 << 20 // octets
 	maxBatch        = 512      // proposals in one entry
 	maxBatchBytes   = 64 << 10 // octets in one entry, unless one proposal alone is larger
-	maxFlying       = 8        // entries handed to the leader and not answered
-	eagerFlying     = 2        // so many leave at once; beyond that an entry is sent when it's full, so that a busy disk gets larger ones
+	maxInFlight     = 8        // entries handed to the leader and not answered
+	eagerInFlight   = 2        // so many leave at once; beyond that an entry is sent when it's full, so that a busy disk gets larger ones
 )
 
 // proposer carries a node's proposals to the leader, wherever that is: in entries, in order, again if need be.
 type proposer struct {
-	clock     clock
-	open      func() (*route, error)   // a way to the current leader; an error if there's none
-	leader    func() string            // its id; "" if there's none
-	changed   *broadcast               // another leader, or none
-	late      time.Duration            // an entry that isn't answered in this time is proposed again
-	committed func(took time.Duration) // see Config.OnCommit
+	clock     func() time.Duration
+	stamp     func(c *fsmpb.Command, now time.Time) // fills in when and by whom a command was proposed
+	open      func() (*route, error)                // a way to the current leader; an error if there's none
+	leader    func() string                         // its id; "" if there's none
+	changed   *broadcast                            // another leader, or none
+	late      time.Duration                         // an entry that isn't answered in this time is proposed again
+	committed func(took time.Duration)              // see Config.OnCommit
 	done      chan struct{}
 	wg        sync.WaitGroup
 	wake      chan struct{}
 
-	mu      sync.Mutex
-	closed  bool
-	waiting []*proposal // not in an entry yet
-	bytes   int         // of all that's waiting or flying
-	count   int
-	flying  []*batch // in the order of sending
+	mu       sync.Mutex
+	closed   bool
+	waiting  []*proposal // not in an entry yet
+	bytes    int         // of all that's waiting or in flight
+	count    int
+	inFlight []*batch // in the order of sending
 
-	commands, entries, retried uint64 // since the start
+	counts proposerCounts
+}
+
+// proposal is a command on its way.
+type proposal struct {
+	data []byte // the command, encoded
+	done chan struct{}
+
+	result replica.Result // set before done is closed
+	err    error
+
+	sent      bool // it was handed to a leader; guarded by proposer.mu, as is the next
+	abandoned bool // no one waits for it: it isn't sent if it wasn't yet
+}
+
+// Done implements [replica.Proposal].
+func (p *proposal) Done() <-chan struct{} { return p.done }
+
+// Result implements [replica.Proposal].
+func (p *proposal) Result() (replica.Result, error) {
+	<-p.done
+	return p.result, p.err
+}
+
+func (p *proposal) finish(r replica.Result, err error) {
+	p.result, p.err = r, err
+	close(p.done)
 }
 
 // batch is one entry.
@@ -61,23 +94,50 @@ type route struct {
 	leader  string
 	send    func(entry []byte) error // blocks while the leader is busy
 	answers <-chan answer
-	stop    func() // has send fail from now on; at any time
+	stop    func() // makes send fail from now on; at any time
 	finish  func() // after the last send: answers is closed soon after
 }
 
-func newProposer(clock clock, open func() (*route, error), leader func() string, changed *broadcast, late time.Duration, committed func(took time.Duration)) *proposer {
+func newProposer(clock func() time.Duration, stamp func(*fsmpb.Command, time.Time), open func() (*route, error), leader func() string, changed *broadcast, late time.Duration, committed func(took time.Duration)) *proposer {
 	p := &proposer{
-		clock: clock, open: open, leader: leader, changed: changed, late: late, committed: committed,
+		clock: clock, stamp: stamp, open: open, leader: leader, changed: changed, late: late, committed: committed,
 		done: make(chan struct{}), wake: make(chan struct{}, 1),
 	}
 	p.wg.Go(p.run)
 	return p
 }
 
+// propose is [replica.Replica.Propose].
+func (p *proposer) propose(ctx context.Context, command *fsmpb.Command) (replica.Result, error) {
+	q := p.proposeAsync(command)
+	select {
+	case <-q.done:
+		return q.Result()
+	case <-ctx.Done():
+		return p.abandon(q, ctx.Err())
+	}
+}
+
+// proposeAsync is [replica.Replica.ProposeAsync].
+func (p *proposer) proposeAsync(command *fsmpb.Command) *proposal {
+	p.stamp(command, time.Now())
+	q := &proposal{done: make(chan struct{})}
+	data, err := proto.Marshal(command)
+	switch {
+	case err != nil:
+		q.finish(replica.Result{}, fmt.Errorf("proposing: encoding the command: %w", err))
+	case len(data) > MaxCommand:
+		q.finish(replica.Result{}, fmt.Errorf("proposing: %w: %d octets, at most %d", replica.ErrTooLarge, len(data), MaxCommand))
+	default:
+		q.data = data
+		p.add(q)
+	}
+	return q
+}
+
 func (p *proposer) add(q *proposal) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	q.proposer = p
 	switch {
 	case p.closed:
 		q.finish(replica.Result{}, fmt.Errorf("proposing: %w", replica.ErrClosed))
@@ -89,15 +149,24 @@ func (p *proposer) add(q *proposal) {
 	p.waiting = append(p.waiting, q)
 	p.count++
 	p.bytes += len(q.data)
-	p.commands++
-	p.nudge()
+	p.counts.commands++
+	nudge(p.wake)
 }
 
-func (p *proposer) nudge() {
+// abandon is for a caller that no longer waits.
+func (p *proposer) abandon(q *proposal, why error) (replica.Result, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	select {
-	case p.wake <- struct{}{}:
+	case <-q.done:
+		return q.result, q.err
 	default:
 	}
+	q.abandoned = true
+	if q.sent {
+		return replica.Result{}, fmt.Errorf("proposing: %w: %w", replica.ErrUnknownOutcome, why)
+	}
+	return replica.Result{}, fmt.Errorf("proposing: %w: %w", replica.ErrNoLeader, why)
 }
 
 // leaderRetry is how long to wait for news of a leader before looking again.
@@ -116,7 +185,7 @@ func (p *proposer) run() {
 			}
 			continue
 		}
-		if !p.ride(r) {
+		if !p.use(r) {
 			return
 		}
 		select {
@@ -127,8 +196,8 @@ func (p *proposer) run() {
 	}
 }
 
-// ride uses one route until it ends; false if the proposer is closed.
-func (p *proposer) ride(r *route) bool {
+// use sends over one route until it ends; false if the proposer is closed.
+func (p *proposer) use(r *route) bool {
 	broken := make(chan struct{})
 	p.wg.Go(func() {
 		ok := true
@@ -143,8 +212,8 @@ func (p *proposer) ride(r *route) bool {
 	defer r.finish()
 
 	p.mu.Lock()
-	again := slices.Clone(p.flying)
-	p.retried += uint64(len(again))
+	again := slices.Clone(p.inFlight)
+	p.counts.retried += uint64(len(again))
 	for _, b := range again {
 		b.sent = p.clock()
 	}
@@ -181,7 +250,7 @@ func (p *proposer) ride(r *route) bool {
 	}
 }
 
-// next takes the next entry to be sent, nil if there's none or enough are flying.
+// next takes the next entry to be sent, nil if there's none or enough are inFlight.
 func (p *proposer) next() *batch {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -191,7 +260,7 @@ func (p *proposer) next() *batch {
 		}
 		return q.abandoned
 	})
-	if len(p.waiting) == 0 || len(p.flying) >= maxFlying {
+	if len(p.waiting) == 0 || len(p.inFlight) >= maxInFlight {
 		return nil
 	}
 	n, size := 0, 0
@@ -203,7 +272,7 @@ func (p *proposer) next() *batch {
 		size += len(q.data)
 	}
 	full := n < len(p.waiting) || n == maxBatch
-	if len(p.flying) >= eagerFlying && !full {
+	if len(p.inFlight) >= eagerInFlight && !full {
 		return nil
 	}
 	b := &batch{proposals: slices.Clone(p.waiting[:n]), entry: make([]byte, 0, size+n*4), sent: p.clock()}
@@ -213,8 +282,8 @@ func (p *proposer) next() *batch {
 		b.entry = protowire.AppendTag(b.entry, entryCommands, protowire.BytesType)
 		b.entry = protowire.AppendBytes(b.entry, q.data)
 	}
-	p.flying = append(p.flying, b)
-	p.entries++
+	p.inFlight = append(p.inFlight, b)
+	p.counts.entries++
 	return b
 }
 
@@ -225,11 +294,11 @@ const entryCommands = 1
 func (p *proposer) answered(a answer) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if len(p.flying) == 0 || len(a.results) != len(p.flying[0].proposals) {
+	if len(p.inFlight) == 0 || len(a.results) != len(p.inFlight[0].proposals) {
 		return false
 	}
-	b := p.flying[0]
-	p.flying = slices.Delete(p.flying, 0, 1)
+	b := p.inFlight[0]
+	p.inFlight = slices.Delete(p.inFlight, 0, 1)
 	if p.committed != nil {
 		p.committed(p.clock() - b.sent)
 	}
@@ -237,7 +306,7 @@ func (p *proposer) answered(a answer) bool {
 		p.forget(q)
 		q.finish(replica.Result{Result: a.results[i], Index: a.index}, nil)
 	}
-	p.nudge()
+	nudge(p.wake)
 	return true
 }
 
@@ -249,7 +318,7 @@ func (p *proposer) forget(q *proposal) {
 func (p *proposer) overdue() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return len(p.flying) > 0 && p.clock()-p.flying[0].sent > p.late
+	return len(p.inFlight) > 0 && p.clock()-p.inFlight[0].sent > p.late
 }
 
 // stop ends the sending. Answers are taken until the routes end by themselves, or with Raft and the connections.
@@ -267,18 +336,21 @@ func (p *proposer) wait() {
 	p.wg.Wait()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for _, b := range p.flying {
+	for _, b := range p.inFlight {
 		p.waiting = append(p.waiting, b.proposals...)
 	}
 	for _, q := range p.waiting {
 		q.finish(replica.Result{}, fmt.Errorf("proposing: %w", replica.ErrClosed))
 	}
-	p.waiting, p.flying, p.count, p.bytes = nil, nil, 0, 0
+	p.waiting, p.inFlight, p.count, p.bytes = nil, nil, 0, 0
 }
 
-func (p *proposer) read(m *Metrics) {
+// proposerCounts count since the start.
+type proposerCounts struct{ commands, entries, retried uint64 }
+
+// read gives the counts, and how many proposals have no result yet.
+func (p *proposer) read() (counts proposerCounts, waiting int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	m.ProposalsWaiting = p.count
-	m.CommandsProposed, m.EntriesProposed, m.EntriesRetried = p.commands, p.entries, p.retried
+	return p.counts, p.count
 }

@@ -10,24 +10,50 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/fepha/fepha/cluster/clusterpb"
+	"github.com/fepha/fepha/cluster/internal/raftio"
 	"github.com/fepha/fepha/fsm/fsmpb"
+	"github.com/fepha/fepha/replica"
 )
 
 // enqueueTimeout is how long an entry may wait for Raft's main loop to take it. It says nothing of its commit.
 const enqueueTimeout = time.Second
 
+// router finds ways to the leader.
+type router struct {
+	ctx   context.Context
+	raft  *raft.Raft
+	group *group
+	peers *raftio.Peers
+	note  func(err error) // what became of each entry that this node's Raft was given
+}
+
+var errLeaderUnknown = fmt.Errorf("%w known", replica.ErrNoLeader)
+
+// open is a way to the leader.
+func (r *router) open() (*route, error) {
+	leader := r.group.leader()
+	switch leader {
+	case "":
+		return nil, errLeaderUnknown
+	case r.group.self.ID:
+		return localRoute(r.ctx, r.pipeline(), leader), nil
+	}
+	client, err := r.peers.Bulk(leader)
+	if err != nil {
+		return nil, err
+	}
+	return remoteRoute(r.ctx, client, leader)
+}
+
 // pipeline hands entries to this node's Raft, several under way at once, and their outcomes back in order.
 type pipeline struct {
 	raft    *raft.Raft
-	note    func(err error) // what became of each entry
+	note    func(err error)
 	futures chan raft.ApplyFuture
 }
 
-func (n *Node) newPipeline() *pipeline {
-	return &pipeline{
-		raft: n.raft, futures: make(chan raft.ApplyFuture, maxFlying),
-		note: func(err error) { n.refusals.note(n.clock(), err) },
-	}
+func (r *router) pipeline() *pipeline {
+	return &pipeline{raft: r.raft, futures: make(chan raft.ApplyFuture, maxInFlight), note: r.note}
 }
 
 // send blocks while Raft's main loop is busy, or enough entries are under way. An entry that isn't taken has an outcome
@@ -137,9 +163,9 @@ func receive(stream grpc.BidiStreamingClient[clusterpb.ProposeRequest, clusterpb
 	return a
 }
 
-// Propose is the leader's end of a remoteRoute.
-func (s *service) Propose(stream grpc.BidiStreamingServer[clusterpb.ProposeRequest, clusterpb.ProposeResponse]) error {
-	p := s.node.newPipeline()
+// serve is the leader's end of a remoteRoute.
+func (r *router) serve(stream grpc.BidiStreamingServer[clusterpb.ProposeRequest, clusterpb.ProposeResponse]) error {
+	p := r.pipeline()
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)

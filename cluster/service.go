@@ -8,45 +8,69 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/fepha/fepha/cluster/clusterpb"
+	"github.com/fepha/fepha/cluster/internal/lease"
+	"github.com/fepha/fepha/cluster/internal/raftio"
 	"github.com/fepha/fepha/replica"
 )
 
 // service answers the other nodes.
 type service struct {
 	clusterpb.UnimplementedPeerServer
-	node *Node
+
+	clock      func() time.Duration
+	timing     timing
+	build      string
+	group      *group
+	disk       *raftio.DiskWatch
+	transport  *raftio.Transport
+	state      *stateMachine
+	lease      *lease.Local
+	leadership *leadership
+	router     *router
+	admin      *administration
 }
 
-func newServer(n *Node) *grpc.Server {
-	s := grpc.NewServer(
+func newServer(s *service) *grpc.Server {
+	server := grpc.NewServer(
 		grpc.WaitForHandlers(true),
-		grpc.MaxRecvMsgSize(maxMessage), grpc.MaxSendMsgSize(maxMessage),
+		grpc.MaxRecvMsgSize(raftio.MaxMessage), grpc.MaxSendMsgSize(raftio.MaxMessage),
 		grpc.MaxConcurrentStreams(256),
 	)
-	clusterpb.RegisterPeerServer(s, &service{node: n})
-	return s
+	clusterpb.RegisterPeerServer(server, s)
+	return server
 }
 
 // Lease is the leader's answer to a node that asks for a lease or says that it's alive.
 func (s *service) Lease(ctx context.Context, req *clusterpb.LeaseRequest) (*clusterpb.LeaseResponse, error) {
-	received := s.node.clock()
-	if r := s.node.reign.Load(); r != nil && !s.node.transport.muted.Load() {
-		return r.lease(ctx, req, received), nil
+	received := s.clock()
+	if t := s.leadership.current(); t != nil && !s.transport.Muted() {
+		resp := t.answer(ctx, req, received)
+		resp.Peers = peerTableOf(t, s.build)
+		return resp, nil
 	}
-	return &clusterpb.LeaseResponse{Term: s.node.raft.CurrentTerm(), Refused: fmt.Sprintf("%v: %s is", replica.ErrNotLeader, s.node.cfg.ID)}, nil
+	return &clusterpb.LeaseResponse{Term: s.transport.Term(), Refused: fmt.Sprintf("%v: %s is", replica.ErrNotLeader, s.group.self.ID)}, nil
 }
 
-// Probe vouches for a leader's term.
+// Probe supports a leader's term.
 func (s *service) Probe(_ context.Context, req *clusterpb.ProbeRequest) (*clusterpb.ProbeResponse, error) {
-	n := s.node
-	ok := time.Duration(req.Lease) == n.timing.wait && !n.disk.stalled() && n.keeper.vouch(req.Term)
-	return &clusterpb.ProbeResponse{Term: n.raft.CurrentTerm(), Vouched: ok, Applied: n.machine.applied.Load()}, nil
+	ok := time.Duration(req.Lease) == s.timing.wait && !s.disk.Stalled() && s.lease.Support(req.Term)
+	return &clusterpb.ProbeResponse{Term: s.transport.Term(), Supported: ok, Applied: s.state.applied.Load()}, nil
 }
 
 // Elapsed is a voter's proof for a new leader.
 func (s *service) Elapsed(_ context.Context, req *clusterpb.ElapsedRequest) (*clusterpb.ElapsedResponse, error) {
-	p, ok := s.node.keeper.elapsed(req.Term)
+	p, ok := s.lease.Elapsed(req.Term)
 	return &clusterpb.ElapsedResponse{
-		Known: ok && time.Duration(req.Lease) == s.node.timing.wait, Elapsed: int64(p.others), Own: int64(p.own),
+		Known: ok && time.Duration(req.Lease) == s.timing.wait, Elapsed: int64(p.Others), Own: int64(p.Own),
 	}, nil
+}
+
+// Propose commits the entries of another node.
+func (s *service) Propose(stream grpc.BidiStreamingServer[clusterpb.ProposeRequest, clusterpb.ProposeResponse]) error {
+	return s.router.serve(stream)
+}
+
+// Admin does at the leader what another node was asked for.
+func (s *service) Admin(ctx context.Context, req *clusterpb.AdminRequest) (*clusterpb.AdminResponse, error) {
+	return s.admin.serve(ctx, req), nil
 }

@@ -3,16 +3,16 @@ package cluster
 import (
 	"errors"
 	"fmt"
-	"log/slog"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/hashicorp/raft"
 
+	"github.com/fepha/fepha/cluster/internal/clustertest"
+	"github.com/fepha/fepha/cluster/internal/raftio"
 	"github.com/fepha/fepha/fsm"
 )
 
@@ -27,7 +27,7 @@ func used(t *testing.T, kind string) (dir string, cfg Config, digest string) {
 	}
 	var last uint64
 	for i := range 50 {
-		last = s.propose("fep1", pin(rtu1, []string{"fep1", ""}[i%2])).Index
+		last = s.propose("fep1", clustertest.Pin(rtu1, []string{"fep1", ""}[i%2])).Index
 	}
 	until(t, "it's applied", func() bool { at, _ := s.nodes["fep1"].Applied(); return at >= last })
 	s.nodes["fep1"].View(func(st *fsm.State) { digest = st.Digest() })
@@ -42,26 +42,24 @@ func replay(cfg Config) (digest string, err error) {
 	if err != nil {
 		return "", err
 	}
-	s, err := openStores(cfg.DataDir, cfg.LogStore, cfg.Logger)
+	f, err := raftio.OpenFolder(cfg.folder(nil))
 	if err != nil {
 		return "", err
 	}
-	defer func() { err = errors.Join(err, s.close()) }()
-	if err := s.settle(cfg); err != nil {
-		return "", err
-	}
-	stable := &checkedStable{s.stable, newDiskWatch(newClock(), time.Hour), func(error) {}}
-	if _, err := stable.GetUint64([]byte("CurrentTerm")); err != nil {
+	defer func() { err = errors.Join(err, f.Close()) }()
+	fail := func(error) {}
+	if _, err := f.SealedStable(nil, fail).GetUint64([]byte("CurrentTerm")); err != nil {
 		return "", fmt.Errorf("%w: %w", ErrDataDir, err)
 	}
-	m := newMachine(func() {}, func(uint64) {})
-	list, err := s.snapshots.List()
+	log := f.SealedLog(nil, fail)
+	m := newStateMachine()
+	list, err := f.Snapshots.List()
 	if err != nil {
 		return "", err
 	}
 	next := uint64(1)
 	if len(list) > 0 {
-		_, r, err := s.snapshots.Open(list[0].ID)
+		_, r, err := f.Snapshots.Open(list[0].ID)
 		if err != nil {
 			return "", err
 		}
@@ -70,13 +68,13 @@ func replay(cfg Config) (digest string, err error) {
 		}
 		next = list[0].Index + 1
 	}
-	last, err := s.log.LastIndex()
+	last, err := log.LastIndex()
 	if err != nil {
 		return "", err
 	}
 	for ; next <= last; next++ {
 		var l raft.Log
-		if err := readLog(s.log, next, &l); err != nil {
+		if err := log.GetLog(next, &l); err != nil {
 			return "", err
 		}
 		m.ApplyBatch([]*raft.Log{&l})
@@ -122,7 +120,7 @@ func TestDamage(t *testing.T) {
 				}
 			}
 			t.Logf("refused: %v", refused)
-			if kind == LogStoreBolt && refused[boltFile] == 0 || refused["state.bin"] == 0 {
+			if kind == LogStoreBolt && refused["raft.db"] == 0 || refused["state.bin"] == 0 {
 				t.Error("no damage was ever noticed in the log or in the snapshot")
 			}
 		})
@@ -181,14 +179,18 @@ func TestDataDirIsRefused(t *testing.T) {
 			t.Errorf("%s: %v, expected %v and %q", name, err, ErrDataDir, c.says)
 		}
 	}
-	s, err := openStores(cfg.DataDir, cfg.LogStore, slog.New(slog.DiscardHandler))
+	full, err := cfg.withDefaults()
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := raftio.OpenFolder(full.folder(nil))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if _, err := replay(cfg); !errors.Is(err, ErrDataDir) || !strings.Contains(err.Error(), "locked") {
 		t.Errorf("in use: %v", err)
 	}
-	if err := s.close(); err != nil {
+	if err := f.Close(); err != nil {
 		t.Fatal(err)
 	}
 	file := filepath.Join(t.TempDir(), "file")
@@ -198,62 +200,5 @@ func TestDataDirIsRefused(t *testing.T) {
 	cfg.DataDir = file
 	if _, err := replay(cfg); !errors.Is(err, ErrDataDir) {
 		t.Errorf("a file: %v", err)
-	}
-}
-
-// TestShorterLease: after a start with a shorter lease a node answers for the longer ones that it had vouched for.
-func TestShorterLease(t *testing.T) {
-	cfg := Config{ID: "fep1", Members: threeMembers, DataDir: t.TempDir(), Station: testStation(threeMembers), TimeTag: testTag, Lease: 500 * ms}
-	for _, c := range []struct{ lease, excess time.Duration }{
-		{500 * ms, 0}, {200 * ms, 300 * ms}, {200 * ms, 0}, {900 * ms, 0},
-	} {
-		cfg.Lease = c.lease
-		full, err := cfg.withDefaults()
-		if err != nil {
-			t.Fatal(err)
-		}
-		s, err := openStores(full.DataDir, full.LogStore, full.Logger)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := s.settle(full); err != nil || s.excess != c.excess {
-			t.Errorf("lease %v: excess %v, %v; expected %v", c.lease, s.excess, err, c.excess)
-		}
-		if err := s.close(); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
-// TestCheckedStable: a damaged term or vote is never taken for one.
-func TestCheckedStable(t *testing.T) {
-	inner := raft.NewInmemStore()
-	var told error
-	c := &checkedStable{inner, newDiskWatch(newClock(), time.Hour), func(err error) { told = err }}
-	if _, err := c.GetUint64([]byte("term")); err == nil || err.Error() != "not found" {
-		t.Errorf("%v, expected what Raft takes for a key that was never set", err)
-	}
-	if err := c.SetUint64([]byte("term"), 7); err != nil {
-		t.Fatal(err)
-	}
-	if v, err := c.GetUint64([]byte("term")); v != 7 || err != nil {
-		t.Errorf("%d, %v", v, err)
-	}
-	sealed, _ := inner.Get([]byte("term"))
-	if err := inner.Set([]byte("vote"), sealed); err != nil { // whole, but of another key
-		t.Fatal(err)
-	}
-	if _, err := c.Get([]byte("vote")); !errors.Is(err, errDamaged) || told == nil {
-		t.Errorf("%v, told %v", err, told)
-	}
-	for i := range sealed {
-		flipped := append([]byte(nil), sealed...)
-		flipped[i] ^= 4
-		if err := inner.Set([]byte("term"), flipped); err != nil {
-			t.Fatal(err)
-		}
-		if v, err := c.GetUint64([]byte("term")); !errors.Is(err, errDamaged) {
-			t.Errorf("octet %d: %d, %v", i, v, err)
-		}
 	}
 }

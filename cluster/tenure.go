@@ -7,7 +7,9 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/fepha/fepha/cluster/internal/lease"
 	"github.com/fepha/fepha/fsm"
+	"github.com/fepha/fepha/fsm/fsmpb"
 	"github.com/fepha/fepha/replica"
 )
 
@@ -16,7 +18,7 @@ type tenure struct {
 	resource string
 	epoch    uint64
 
-	node       *tenures
+	of         *tenures
 	generation uint64                // of the lease under which it began
 	why        atomic.Pointer[ended] // nil while it lasts
 	done       chan struct{}
@@ -30,23 +32,6 @@ type tenure struct {
 // ended says why a tenure is over.
 type ended struct{ err error }
 
-// WaitTenure implements [replica.Owner].
-func (n *Node) WaitTenure(ctx context.Context, resource string) (replica.Tenure, error) {
-	for {
-		changed := n.tenures.changed.wait()
-		if t, ok := n.tenures.begin(resource); ok {
-			return t, nil
-		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return nil, fmt.Errorf("waiting for the tenure of %s: %w", resource, ctx.Err())
-		case <-n.done:
-			return nil, fmt.Errorf("waiting for the tenure of %s: %w", resource, replica.ErrClosed)
-		}
-	}
-}
-
 // Epoch implements [replica.Tenure].
 func (t *tenure) Epoch() uint64 { return t.epoch }
 
@@ -55,19 +40,9 @@ func (t *tenure) Valid() bool {
 	if t.why.Load() != nil {
 		return false
 	}
-	l := t.node.lease.Load()
-	return l.generation == t.generation && t.node.clock() < l.until
+	l := t.of.lease.Load()
+	return l.Generation == t.generation && t.of.clock() < l.Until
 }
-
-// CheckLease implements [replica.Owner].
-func (n *Node) CheckLease() error {
-	if n.tenures.leased() {
-		return nil
-	}
-	return fmt.Errorf("node %s: %w", n.cfg.ID, replica.ErrLeaseExpired)
-}
-
-func (s *tenures) leased() bool { return s.clock() < s.lease.Load().until }
 
 // Check implements [replica.Tenure].
 func (t *tenure) Check() error {
@@ -113,7 +88,7 @@ func (t *tenure) OnEnd(closeNow func()) (cancel func()) {
 func (t *tenure) Close() {
 	t.end(fmt.Errorf("%s, epoch %d: %w: given up", t.resource, t.epoch, replica.ErrEpochEnded))
 	t.notify()
-	t.node.forget(t)
+	t.of.forget(t)
 }
 
 // end makes Valid false for good. notify follows, on a goroutine of its own.
@@ -135,42 +110,59 @@ func (t *tenure) notify() {
 	}
 }
 
-// leaseView is the lease as those who check tenures see it.
-type leaseView struct {
-	until      time.Duration // valid before this instant
-	generation uint64        // grows when a lease begins after none was valid
-}
-
 // tenures are this node's lease and what it runs under it. A watchdog goroutine ends tenures: it waits for the lease's
 // end or for a change of owners, and never for anyone who sends.
 type tenures struct {
-	clock   clock
+	clock   func() time.Duration
 	self    string
-	machine *machine
-	lease   atomic.Pointer[leaseView]
+	state   *stateMachine
+	lease   atomic.Pointer[lease.View]
 	changed broadcast // a lease began, owners changed, or a tenure was closed
 	wake    chan struct{}
 	done    chan struct{}
 	wg      sync.WaitGroup
 
-	mu     sync.Mutex // taken after machine.mu
+	mu     sync.Mutex // taken after stateMachine.mu
 	open   map[string]map[*tenure]bool
 	ending []*tenure // over, and to be notified
 	closed bool
 }
 
-func newTenures(clock clock, self string) *tenures {
+func newTenures(clock func() time.Duration, self string, state *stateMachine) *tenures {
 	s := &tenures{
-		clock: clock, self: self,
+		clock: clock, self: self, state: state,
 		wake: make(chan struct{}, 1), done: make(chan struct{}),
 		open: map[string]map[*tenure]bool{},
 	}
-	s.lease.Store(&leaseView{})
+	s.lease.Store(&lease.View{})
+	s.wg.Go(s.watch)
 	return s
 }
 
-// start is called once machine is set.
-func (s *tenures) start() { s.wg.Go(s.watch) }
+// checkLease is nil while this node's lease is valid.
+func (s *tenures) checkLease() error {
+	if s.clock() < s.lease.Load().Until {
+		return nil
+	}
+	return fmt.Errorf("node %s: %w", s.self, replica.ErrLeaseExpired)
+}
+
+// await waits until this node has the tenure of a resource. Errors are ctx's, or ErrClosed.
+func (s *tenures) await(ctx context.Context, resource string, closed <-chan struct{}) (*tenure, error) {
+	for {
+		changed := s.changed.wait()
+		if t, ok := s.begin(resource); ok {
+			return t, nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return nil, fmt.Errorf("waiting for the tenure of %s: %w", resource, ctx.Err())
+		case <-closed:
+			return nil, fmt.Errorf("waiting for the tenure of %s: %w", resource, replica.ErrClosed)
+		}
+	}
+}
 
 func (s *tenures) owned(state *fsm.State, resource string) (fsm.Resource, bool) {
 	r, ok := state.Resource(resource)
@@ -179,10 +171,10 @@ func (s *tenures) owned(state *fsm.State, resource string) (fsm.Resource, bool) 
 
 // begin makes a tenure. It's in the book before the state can change again, so no change passes it by.
 func (s *tenures) begin(resource string) (t *tenure, ok bool) {
-	s.machine.view(func(state *fsm.State) {
+	s.state.view(func(state *fsm.State) {
 		r, owned := s.owned(state, resource)
 		l := s.lease.Load()
-		if !owned || s.clock() >= l.until {
+		if !owned || s.clock() >= l.Until {
 			return
 		}
 		s.mu.Lock()
@@ -190,7 +182,7 @@ func (s *tenures) begin(resource string) (t *tenure, ok bool) {
 		if s.closed {
 			return
 		}
-		t, ok = &tenure{resource: resource, epoch: r.Epoch, node: s, generation: l.generation, done: make(chan struct{})}, true
+		t, ok = &tenure{resource: resource, epoch: r.Epoch, of: s, generation: l.Generation, done: make(chan struct{})}, true
 		if s.open[resource] == nil {
 			s.open[resource] = map[*tenure]bool{}
 		}
@@ -200,9 +192,9 @@ func (s *tenures) begin(resource string) (t *tenure, ok bool) {
 }
 
 // renewed publishes the lease.
-func (s *tenures) renewed(l leaseView) {
+func (s *tenures) renewed(l lease.View) {
 	before := s.lease.Swap(&l)
-	if before.generation != l.generation {
+	if before.Generation != l.Generation {
 		s.changed.fire()
 	}
 	s.nudge()
@@ -211,16 +203,16 @@ func (s *tenures) renewed(l leaseView) {
 // lapses counts the leases that have ended without being renewed.
 func (s *tenures) lapses() uint64 {
 	l := s.lease.Load()
-	if l.generation > 0 && s.clock() < l.until {
-		return l.generation - 1
+	if l.Generation > 0 && s.clock() < l.Until {
+		return l.Generation - 1
 	}
-	return l.generation
+	return l.Generation
 }
 
 // ownersChanged ends the tenures that the state no longer bears out. It's called as the state changes: when anything
 // that depends on the change is answered, Valid is false already.
 func (s *tenures) ownersChanged() {
-	s.machine.view(func(state *fsm.State) {
+	s.state.view(func(state *fsm.State) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		for resource, open := range s.open {
@@ -273,10 +265,28 @@ func (s *tenures) free(resource string) bool {
 	return len(s.open[resource]) == 0
 }
 
-func (s *tenures) nudge() {
-	select {
-	case s.wake <- struct{}{}:
-	default:
+func (s *tenures) nudge() { nudge(s.wake) }
+
+// release proposes for this node that a planned move goes on, as soon as nothing runs under any tenure of the resource any
+// more. It returns when done is closed.
+func (s *tenures) release(propose func(*fsmpb.Command), done <-chan struct{}) {
+	told := map[string]uint64{} // epoch in which it was said
+	for {
+		changed := s.changed.wait()
+		s.state.view(func(state *fsm.State) {
+			for _, r := range state.Resources() {
+				if r.Owner != s.self || r.Phase != fsm.Releasing || told[r.ID] == r.Epoch || !s.free(r.ID) {
+					continue
+				}
+				told[r.ID] = r.Epoch
+				propose(&fsmpb.Command{Op: &fsmpb.Command_Released{Released: &fsmpb.Released{Resource: r.ID, Epoch: r.Epoch, Node: s.self}}})
+			}
+		})
+		select {
+		case <-changed:
+		case <-done:
+			return
+		}
 	}
 }
 
@@ -285,7 +295,7 @@ func (s *tenures) watch() {
 	for {
 		l := s.lease.Load()
 		wait := time.Hour
-		if left := l.until - s.clock(); left > 0 {
+		if left := l.Until - s.clock(); left > 0 {
 			wait = left
 		}
 		s.sweep()
@@ -305,10 +315,10 @@ func (s *tenures) watch() {
 func (s *tenures) sweep() {
 	l := s.lease.Load()
 	s.mu.Lock()
-	valid := s.clock() < l.until
+	valid := s.clock() < l.Until
 	for _, open := range s.open {
 		for t := range open {
-			if !valid || t.generation != l.generation {
+			if !valid || t.generation != l.Generation {
 				s.endLocked(t, t.expired())
 			}
 		}
@@ -323,7 +333,7 @@ func (s *tenures) sweep() {
 
 // drop ends the lease and every tenure at once, and lets none begin any more.
 func (s *tenures) drop() {
-	s.lease.Store(&leaseView{})
+	s.lease.Store(&lease.View{})
 	s.mu.Lock()
 	s.closed = true
 	s.mu.Unlock()

@@ -11,6 +11,8 @@ import (
 
 	"github.com/hashicorp/raft"
 
+	"github.com/fepha/fepha/cluster/internal/clustertest"
+	"github.com/fepha/fepha/cluster/internal/lease"
 	"github.com/fepha/fepha/fsm/fsmpb"
 	"github.com/fepha/fepha/replica"
 )
@@ -23,12 +25,12 @@ type tenant struct {
 }
 
 func newTenant(t *testing.T) *tenant {
-	s := newTenures(newClock(), "fep1")
-	s.machine = newMachine(s.ownersChanged, func(uint64) {})
-	s.start()
+	state := newStateMachine()
+	s := newTenures(newClock(), "fep1", state)
+	state.notify(s.ownersChanged, func(uint64) {})
 	t.Cleanup(s.close)
 	n := &tenant{t: t, s: s}
-	n.apply(placedConfigure(), give(rtu1, 0, "fep1", ""))
+	n.apply(clustertest.Configure(), clustertest.Assign(rtu1, 0, "fep1", ""))
 	return n
 }
 
@@ -38,7 +40,7 @@ func (n *tenant) apply(commands ...*fsmpb.Command) {
 		c.Node = "fep1"
 	}
 	n.index++
-	o := n.s.machine.Apply(&raft.Log{Index: n.index, Data: marshal(n.t, commands...)}).(outcome)
+	o := n.s.state.Apply(&raft.Log{Index: n.index, Data: marshal(n.t, commands...)}).(outcome)
 	for i, r := range o.results {
 		if r.GetCode() != fsmpb.Result_OK {
 			n.t.Fatalf("%v: %v", commands[i], r)
@@ -47,7 +49,7 @@ func (n *tenant) apply(commands ...*fsmpb.Command) {
 }
 
 func (n *tenant) lease(d time.Duration, generation uint64) {
-	n.s.renewed(leaseView{until: n.s.clock() + d, generation: generation})
+	n.s.renewed(lease.View{Until: n.s.clock() + d, Generation: generation})
 }
 
 func (n *tenant) begin() *tenure {
@@ -153,7 +155,7 @@ func TestTenureAfterAPause(t *testing.T) {
 		n.lease(500*ms, 1)
 		tenure := n.begin()
 		defer tenure.Close()
-		n.s.lease.Store(&leaseView{until: n.s.clock() + time.Hour, generation: 2}) // before the watchdog has run
+		n.s.lease.Store(&lease.View{Until: n.s.clock() + time.Hour, Generation: 2}) // before the watchdog has run
 		if err := tenure.Check(); !errors.Is(err, replica.ErrLeaseExpired) {
 			t.Errorf("%v", err)
 		}
@@ -164,11 +166,11 @@ func TestTenureAfterAPause(t *testing.T) {
 
 func TestTenureEndsWithTheEpoch(t *testing.T) {
 	for name, c := range map[string]*fsmpb.Command{
-		"another owner":      give(rtu1, 1, "fep2", ""),
-		"no owner":           give(rtu1, 1, "", ""),
-		"the same, anew":     give(rtu1, 1, "fep1", ""),
-		"a move that begins": moving(rtu1, 1, "fep2"),
-		"the resource gone":  {Op: &fsmpb.Command_Configure{Configure: &fsmpb.Configure{Digest: "two", Nodes: testStation(threeMembers).Nodes}}},
+		"another owner":      clustertest.Assign(rtu1, 1, "fep2", ""),
+		"no owner":           clustertest.Assign(rtu1, 1, "", ""),
+		"the same, anew":     clustertest.Assign(rtu1, 1, "fep1", ""),
+		"a move that begins": clustertest.Move(rtu1, 1, "fep2"),
+		"the resource gone":  {Op: &fsmpb.Command_Configure{Configure: &fsmpb.Configure{Digest: "two", Nodes: clustertest.Three()}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -178,7 +180,7 @@ func TestTenureEndsWithTheEpoch(t *testing.T) {
 				defer tenure.Close()
 				var closed atomic.Bool
 				tenure.OnEnd(func() { closed.Store(true) })
-				n.apply(pin(rtu1, "fep1")) // not an owner's matter
+				n.apply(clustertest.Pin(rtu1, "fep1")) // not an owner's matter
 				if !tenure.Valid() {
 					t.Error("ended by a pin")
 				}
@@ -218,7 +220,7 @@ func TestMove(t *testing.T) {
 	if one == two {
 		t.Fatal("tenures are shared")
 	}
-	s.propose("wit", moving(rtu1, one.epoch, "fep2"))
+	s.propose("wit", clustertest.Move(rtu1, one.epoch, "fep2"))
 	<-one.Done()
 	<-two.Done()
 	one.Close()
@@ -241,7 +243,7 @@ func TestMoveAfterARestart(t *testing.T) {
 	s.lead("fep2")
 	s.move(rtu1, "fep1")
 	tenure := s.owned("fep1", rtu1) // never closed
-	s.propose("fep2", moving(rtu1, tenure.epoch, "fep2"))
+	s.propose("fep2", clustertest.Move(rtu1, tenure.epoch, "fep2"))
 	<-tenure.Done()
 	s.stop("fep1")
 	s.start("fep1")
@@ -268,10 +270,10 @@ func TestWaitTenureEnds(t *testing.T) {
 }
 
 func BenchmarkTenureValid(b *testing.B) {
-	s := newTenures(newClock(), "fep1")
-	s.machine = newMachine(func() {}, func(uint64) {})
-	s.lease.Store(&leaseView{until: time.Hour, generation: 1})
-	t := &tenure{node: s, generation: 1}
+	s := newTenures(newClock(), "fep1", newStateMachine())
+	defer s.close()
+	s.lease.Store(&lease.View{Until: time.Hour, Generation: 1})
+	t := &tenure{of: s, generation: 1}
 	for b.Loop() {
 		if !t.Valid() {
 			b.Fatal("not valid")

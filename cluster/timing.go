@@ -3,6 +3,7 @@ package cluster
 import (
 	"time"
 
+	"github.com/fepha/fepha/cluster/internal/lease"
 	"github.com/fepha/fepha/replica"
 )
 
@@ -34,7 +35,7 @@ type timing struct {
 	stagger time.Duration
 
 	// stall is how long a write to disk may take before this node stops acting on what it can't store: it asks for no
-	// lease, vouches for none, and sends no heartbeats, until the write is done.
+	// lease, supports none, and sends no heartbeats, until the write is done.
 	stall time.Duration
 
 	// stuck is how long a write to disk, or a commit while a quorum answers, may take before the node gives up and ends.
@@ -44,14 +45,11 @@ type timing struct {
 	dial, unacked time.Duration
 }
 
-// renewals is how often a lease is asked for in the time that a successor waits.
-const renewals = 4
-
 func newTiming(wait time.Duration, role replica.Role, host int) timing {
 	t := timing{
 		wait:      wait,
-		lease:     validFor(wait),
-		renew:     wait / renewals,
+		lease:     lease.ValidFor(wait),
+		renew:     lease.RenewEvery(wait),
 		heartbeat: max(wait*3/5, 100*time.Millisecond),
 		commit:    5 * time.Millisecond,
 		stagger:   time.Duration(host-1) * max(wait/40, 5*time.Millisecond),
@@ -59,7 +57,7 @@ func newTiming(wait time.Duration, role replica.Role, host int) timing {
 	}
 	if role == replica.RoleWitness {
 		// Voters refuse while they believe in a leader, so the one that gives up belief last decides who wins: a witness
-		// with longer timeouts won 40 of 40 elections. It believes for a shorter time and doesn't campaign (see witness.go).
+		// with longer timeouts won 40 of 40 elections. It believes for a shorter time and doesn't campaign (see raftio/campaign.go).
 		t.heartbeat = t.heartbeat * 3 / 4
 	}
 	t.election = t.heartbeat
@@ -68,4 +66,11 @@ func newTiming(wait time.Duration, role replica.Role, host int) timing {
 	t.dial = t.heartbeat
 	t.unacked = max(2*wait, time.Second)
 	return t
+}
+
+// newClock reads this process's monotonic clock, as the time since an arbitrary origin. It never goes back and no step of
+// the wall clock moves it.
+func newClock() func() time.Duration {
+	origin := time.Now()
+	return func() time.Duration { return time.Since(origin) }
 }

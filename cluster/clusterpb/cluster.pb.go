@@ -368,8 +368,8 @@ func (x *ProbeRequest) GetLease() int64 {
 
 type ProbeResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Term          uint64                 `protobuf:"varint,1,opt,name=term,proto3" json:"term,omitempty"` // the voter's; it vouched if it's the request's
-	Vouched       bool                   `protobuf:"varint,2,opt,name=vouched,proto3" json:"vouched,omitempty"`
+	Term          uint64                 `protobuf:"varint,1,opt,name=term,proto3" json:"term,omitempty"` // the voter's; it supported the request's if they are the same
+	Supported     bool                   `protobuf:"varint,2,opt,name=supported,proto3" json:"supported,omitempty"`
 	Applied       uint64                 `protobuf:"varint,3,opt,name=applied,proto3" json:"applied,omitempty"` // index of the voter's state
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -412,9 +412,9 @@ func (x *ProbeResponse) GetTerm() uint64 {
 	return 0
 }
 
-func (x *ProbeResponse) GetVouched() bool {
+func (x *ProbeResponse) GetSupported() bool {
 	if x != nil {
-		return x.Vouched
+		return x.Supported
 	}
 	return false
 }
@@ -489,7 +489,7 @@ func (x *ElapsedRequest) GetLease() int64 {
 type ElapsedResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Known         bool                   `protobuf:"varint,1,opt,name=known,proto3" json:"known,omitempty"`     // false: the voter isn't in that term, or its leases are of another length
-	Elapsed       int64                  `protobuf:"varint,2,opt,name=elapsed,proto3" json:"elapsed,omitempty"` // since it last vouched for an earlier term, and by that for another's lease
+	Elapsed       int64                  `protobuf:"varint,2,opt,name=elapsed,proto3" json:"elapsed,omitempty"` // since it last supported an earlier term, and by that another's lease
 	Own           int64                  `protobuf:"varint,3,opt,name=own,proto3" json:"own,omitempty"`         // the same for a lease of its own
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1012,10 +1012,10 @@ const file_cluster_proto_rawDesc = "" +
 	"\fProbeRequest\x12\x16\n" +
 	"\x06leader\x18\x01 \x01(\tR\x06leader\x12\x12\n" +
 	"\x04term\x18\x02 \x01(\x04R\x04term\x12\x14\n" +
-	"\x05lease\x18\x03 \x01(\x03R\x05lease\"W\n" +
+	"\x05lease\x18\x03 \x01(\x03R\x05lease\"[\n" +
 	"\rProbeResponse\x12\x12\n" +
-	"\x04term\x18\x01 \x01(\x04R\x04term\x12\x18\n" +
-	"\avouched\x18\x02 \x01(\bR\avouched\x12\x18\n" +
+	"\x04term\x18\x01 \x01(\x04R\x04term\x12\x1c\n" +
+	"\tsupported\x18\x02 \x01(\bR\tsupported\x12\x18\n" +
 	"\aapplied\x18\x03 \x01(\x04R\aapplied\"R\n" +
 	"\x0eElapsedRequest\x12\x16\n" +
 	"\x06leader\x18\x01 \x01(\tR\x06leader\x12\x12\n" +

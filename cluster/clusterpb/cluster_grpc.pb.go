@@ -39,11 +39,11 @@ type PeerClient interface {
 	Propose(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[ProposeRequest, ProposeResponse], error)
 	// Lease asks the leader for a lease, and tells it that this node is alive.
 	Lease(ctx context.Context, in *LeaseRequest, opts ...grpc.CallOption) (*LeaseResponse, error)
-	// Probe asks a voter to vouch for the leader's term.
+	// Probe asks a voter to support the leader's term.
 	Probe(ctx context.Context, in *ProbeRequest, opts ...grpc.CallOption) (*ProbeResponse, error)
-	// Elapsed asks a voter how long ago it last vouched for a term before the leader's.
+	// Elapsed asks a voter how long ago it last supported a term before the leader's.
 	Elapsed(ctx context.Context, in *ElapsedRequest, opts ...grpc.CallOption) (*ElapsedResponse, error)
-	// Admin has the leader change the group.
+	// Admin asks the leader to change the group.
 	Admin(ctx context.Context, in *AdminRequest, opts ...grpc.CallOption) (*AdminResponse, error)
 }
 
@@ -117,11 +117,11 @@ type PeerServer interface {
 	Propose(grpc.BidiStreamingServer[ProposeRequest, ProposeResponse]) error
 	// Lease asks the leader for a lease, and tells it that this node is alive.
 	Lease(context.Context, *LeaseRequest) (*LeaseResponse, error)
-	// Probe asks a voter to vouch for the leader's term.
+	// Probe asks a voter to support the leader's term.
 	Probe(context.Context, *ProbeRequest) (*ProbeResponse, error)
-	// Elapsed asks a voter how long ago it last vouched for a term before the leader's.
+	// Elapsed asks a voter how long ago it last supported a term before the leader's.
 	Elapsed(context.Context, *ElapsedRequest) (*ElapsedResponse, error)
-	// Admin has the leader change the group.
+	// Admin asks the leader to change the group.
 	Admin(context.Context, *AdminRequest) (*AdminResponse, error)
 	mustEmbedUnimplementedPeerServer()
 }

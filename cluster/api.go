@@ -1,0 +1,146 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+
+	"github.com/hashicorp/raft"
+
+	"github.com/fepha/fepha/cluster/clusterpb"
+	"github.com/fepha/fepha/cluster/internal/raftio"
+	"github.com/fepha/fepha/fsm"
+	"github.com/fepha/fepha/fsm/fsmpb"
+	"github.com/fepha/fepha/replica"
+)
+
+// ID implements [replica.Replica].
+func (n *Node) ID() string { return n.cfg.ID }
+
+// View implements [replica.Replica].
+func (n *Node) View(read func(s *fsm.State)) { n.state.view(read) }
+
+// Applied implements [replica.Replica].
+func (n *Node) Applied() (index uint64, grown <-chan struct{}) {
+	grown = n.state.grown.wait()
+	return n.state.applied.Load(), grown
+}
+
+// WaitApplied implements [replica.Replica].
+func (n *Node) WaitApplied(ctx context.Context, index uint64) error {
+	return n.state.waitApplied(ctx, index, n.ctx.Done())
+}
+
+// Propose implements [replica.Replica].
+func (n *Node) Propose(ctx context.Context, command *fsmpb.Command) (replica.Result, error) {
+	return n.proposer.propose(ctx, command)
+}
+
+// ProposeAsync implements [replica.Replica].
+func (n *Node) ProposeAsync(command *fsmpb.Command) replica.Proposal {
+	return n.proposer.proposeAsync(command)
+}
+
+// WaitTenure implements [replica.Owner]. Once every tenure of a resource is closed, the node says so to the others by
+// itself.
+func (n *Node) WaitTenure(ctx context.Context, resource string) (replica.Tenure, error) {
+	t, err := n.tenures.await(ctx, resource, n.ctx.Done())
+	if err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
+// CheckLease implements [replica.Owner].
+func (n *Node) CheckLease() error { return n.tenures.checkLease() }
+
+// Leader is the id of the leader this node knows of, "" if none.
+func (n *Node) Leader() string { return n.group.leader() }
+
+// IsLeader tells whether this node leads and has applied everything that earlier leaders committed.
+func (n *Node) IsLeader() bool { return n.leadership.ready() }
+
+// LeaderChanged returns a channel that's closed when there's another leader, or none. Ask for it before Leader.
+func (n *Node) LeaderChanged() <-chan struct{} { return n.leaderChanged.wait() }
+
+// Prepare makes the node ready for another configuration, which is to complete its Stage: from the moment on at which the
+// state has it, it's the node's own. Otherwise the node, if it leads, would put its former one in force again. The last
+// one prepared counts; members and lease stay what Start got.
+func (n *Node) Prepare(c *fsmpb.Configure) { n.own.prepare(c) }
+
+// Transfer moves leadership to the node with that id, or to the most up-to-date FEP if to is "". It may be asked of any
+// node. Errors are ErrNoLeader, ErrUnknownNode, or why Raft couldn't.
+func (n *Node) Transfer(ctx context.Context, to string) error {
+	return n.admin.do(ctx, &clusterpb.AdminRequest{Op: &clusterpb.AdminRequest_Transfer_{Transfer: &clusterpb.AdminRequest_Transfer{To: to}}})
+}
+
+// AddPeer makes a node a voter. It must be in the configuration, with that address. It may be asked of any node.
+func (n *Node) AddPeer(ctx context.Context, id, address string) error {
+	return n.admin.do(ctx, &clusterpb.AdminRequest{Op: &clusterpb.AdminRequest_AddVoter_{AddVoter: &clusterpb.AdminRequest_AddVoter{Id: id, Address: address}}})
+}
+
+// RemovePeer takes a node out of the group. It may be asked of any node.
+func (n *Node) RemovePeer(ctx context.Context, id string) error {
+	return n.admin.do(ctx, &clusterpb.AdminRequest{Op: &clusterpb.AdminRequest_Remove_{Remove: &clusterpb.AdminRequest_Remove{Id: id}}})
+}
+
+// Snapshot makes this node write a snapshot now and cut its log. It returns the snapshot's index.
+func (n *Node) Snapshot(ctx context.Context) (index uint64, err error) {
+	f := n.raft.Snapshot()
+	if err := n.admin.calls.await(ctx, f, "taking a snapshot"); err != nil && !errors.Is(err, raft.ErrNothingNewToSnapshot) {
+		return 0, err
+	}
+	list, err := n.folder.Snapshots.List()
+	if err != nil {
+		return 0, fmt.Errorf("taking a snapshot: %w", err)
+	}
+	if len(list) == 0 {
+		return 0, fmt.Errorf("taking a snapshot: %w", raft.ErrNothingNewToSnapshot)
+	}
+	return list[0].Index, nil
+}
+
+// WriteSnapshot writes the replicated state as it is to w, in the form that Restore reads.
+func (n *Node) WriteSnapshot(w io.Writer) (index uint64, err error) { return n.state.writeTo(w) }
+
+// Restore replaces the state of the whole group by a snapshot that WriteSnapshot wrote: events, owners and epochs are
+// then as they were. Only the leader can (ErrNotLeader). All leases are let run out first, since nodes take over the new
+// state one after the other and it may name other owners: so it takes the time of a lease, and links are opened anew.
+func (n *Node) Restore(ctx context.Context, snapshot io.Reader) error {
+	t := n.leadership.current()
+	if t == nil || !t.ready() {
+		return fmt.Errorf("restoring a snapshot: %w: %s is", replica.ErrNotLeader, n.group.leader())
+	}
+	f, size, err := spool(n.cfg.DataDir, snapshot)
+	if err != nil {
+		return fmt.Errorf("restoring a snapshot: %w", err)
+	}
+	defer func() {
+		_ = f.Close()
+		_ = os.Remove(f.Name())
+	}()
+	if err := t.restore(ctx, f, size); err != nil {
+		return fmt.Errorf("restoring a snapshot: %w", err)
+	}
+	return nil
+}
+
+// Recover rewrites the group's membership in the data folder of a stopped node, as the way out of the loss of a
+// majority: start from the survivor with the longest log, list the members that go on, and start it. What only the lost
+// nodes had committed is gone. cfg is the node's own; members are those of the new group.
+func Recover(cfg Config, members []Member) error {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return err
+	}
+	if !slices.ContainsFunc(members, func(m Member) bool { return m.ID == cfg.ID }) {
+		return fmt.Errorf("recovering: %w: node %s isn't among the new members", ErrConfig, cfg.ID)
+	}
+	if err := raftio.Recover(cfg.folder(nil), newStateMachine(), asServers(members)); err != nil {
+		return fmt.Errorf("recovering: %w", err)
+	}
+	return nil
+}

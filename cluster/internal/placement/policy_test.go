@@ -1,0 +1,180 @@
+package placement
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/fepha/fepha/cluster/internal/clustertest"
+	"github.com/fepha/fepha/fsm/fsmpb"
+)
+
+const (
+	rtu1   = clustertest.RTU1
+	uplink = clustertest.Uplink
+)
+
+// reported is an RTU that's a node's, and what else is known.
+func reported(owner string, more ...*fsmpb.Command) []*fsmpb.Command {
+	return append([]*fsmpb.Command{clustertest.Assign(rtu1, 0, owner, "")}, more...)
+}
+
+func client(node string, started bool) *fsmpb.Command {
+	return &fsmpb.Command{Op: &fsmpb.Command_Clients{Clients: &fsmpb.Clients{
+		Resource: uplink, Node: node, Clients: []*fsmpb.Clients_Client{{Address: "10.0.0.1:1", Started: started, Role: "standby"}},
+	}}}
+}
+
+const (
+	down       = fsmpb.LinkState_DOWN
+	connecting = fsmpb.LinkState_CONNECTING
+	standby    = fsmpb.LinkState_STANDBY
+	active     = fsmpb.LinkState_ACTIVE
+)
+
+// TestPlacement asks the policy what it would do about one resource. The leader has known it in its epoch for 10 s,
+// unless age says otherwise; it's now one hour.
+func TestPlacement(t *testing.T) {
+	lost := func(v *Node) { v.Usable, v.Free, v.FreeKnown, v.Alive = false, 0, true, false }
+	for name, c := range map[string]struct {
+		state    []*fsmpb.Command
+		resource string
+		age      time.Duration
+		nodes    map[string]func(*Node)
+		leader   string
+		want     string // without the resource; "" for nothing
+		takes    string
+
+		spoke bool          // the owner has reported links in this epoch
+		down  time.Duration // since when the leader has seen all its links down
+		blind int
+	}{
+		"an RTU starts where it prefers":           {resource: rtu1, want: "assign to fep1 (start)"},
+		"it waits for the node that it prefers":    {resource: rtu1, age: 2 * time.Second, nodes: map[string]func(*Node){"fep1": lost}},
+		"but not for long":                         {resource: rtu1, age: startGrace, nodes: map[string]func(*Node){"fep1": lost}, want: "assign to fep2 (start)"},
+		"what's new may have been someone's":       {resource: rtu1, age: 300 * time.Millisecond},
+		"no FEP, no owner":                         {resource: rtu1, nodes: map[string]func(*Node){"fep1": lost, "fep2": lost}},
+		"given back, it goes where it prefers":     {resource: rtu1, state: []*fsmpb.Command{clustertest.Assign(rtu1, 0, "fep2", ""), clustertest.Assign(rtu1, 1, "", "")}, want: "assign to fep1 (unowned)"},
+		"an owner that lives keeps it":             {resource: rtu1, state: []*fsmpb.Command{clustertest.Assign(rtu1, 0, "fep2", "")}},
+		"a lost owner's goes to the other":         {resource: rtu1, state: []*fsmpb.Command{clustertest.Assign(rtu1, 0, "fep1", "")}, nodes: map[string]func(*Node){"fep1": lost}, want: "assign to fep2 (owner lost)", takes: "fep1"},
+		"not before its lease is over":             {resource: rtu1, state: []*fsmpb.Command{clustertest.Assign(rtu1, 0, "fep1", "")}, nodes: map[string]func(*Node){"fep1": func(v *Node) { lost(v); v.Free = time.Hour + 1 }}},
+		"nor before that's known":                  {resource: rtu1, state: []*fsmpb.Command{clustertest.Assign(rtu1, 0, "fep1", "")}, nodes: map[string]func(*Node){"fep1": func(v *Node) { lost(v); v.FreeKnown = false }}},
+		"nor to one that Lacks it":                 {resource: rtu1, state: []*fsmpb.Command{clustertest.Assign(rtu1, 0, "fep1", "")}, nodes: map[string]func(*Node){"fep1": lost, "fep2": lacking(rtu1)}},
+		"a lost owner stays if there's no other":   {resource: rtu1, state: []*fsmpb.Command{clustertest.Assign(rtu1, 0, "fep1", "")}, nodes: map[string]func(*Node){"fep1": lost, "fep2": lost}},
+		"lost while releasing, its target gets it": {resource: rtu1, state: []*fsmpb.Command{clustertest.Assign(rtu1, 0, "fep1", ""), clustertest.Move(rtu1, 1, "fep2")}, nodes: map[string]func(*Node){"fep1": lost}, want: "assign to fep2 (owner lost)", takes: "fep1"},
+		"while it's releasing, wait":               {resource: rtu1, state: []*fsmpb.Command{clustertest.Assign(rtu1, 0, "fep1", ""), clustertest.Move(rtu1, 1, "fep2")}},
+
+		"pinned elsewhere, it moves":            {resource: rtu1, state: []*fsmpb.Command{clustertest.Assign(rtu1, 0, "fep1", ""), clustertest.Pin(rtu1, "fep2")}, want: "move to fep2 (pinned)"},
+		"pinned to a lost node, it stays":       {resource: rtu1, state: []*fsmpb.Command{clustertest.Assign(rtu1, 0, "fep1", ""), clustertest.Pin(rtu1, "fep2")}, nodes: map[string]func(*Node){"fep2": lost}},
+		"pinned and lost, the other helps out":  {resource: rtu1, state: []*fsmpb.Command{clustertest.Assign(rtu1, 0, "fep1", ""), clustertest.Pin(rtu1, "fep1")}, nodes: map[string]func(*Node){"fep1": lost}, want: "assign to fep2 (owner lost)", takes: "fep1"},
+		"an owner whose configuration Lacks it": {resource: rtu1, state: []*fsmpb.Command{clustertest.Assign(rtu1, 0, "fep1", "")}, nodes: map[string]func(*Node){"fep1": lacking(rtu1)}, want: "move to fep2 (not configured)"},
+		"lacked by both, it stays":              {resource: rtu1, state: []*fsmpb.Command{clustertest.Assign(rtu1, 0, "fep1", "")}, nodes: map[string]func(*Node){"fep1": lacking(rtu1), "fep2": lacking(rtu1)}},
+		"all links down, the other's good":      {resource: rtu1, state: reported("fep1", clustertest.Links("fep2", down, standby)), spoke: true, age: 1, want: "move to fep2 (channels down)"},
+		"one is still being tried":              {resource: rtu1, state: reported("fep1", clustertest.Links("fep1", down, connecting), clustertest.Links("fep2", standby, standby)), spoke: true},
+		"one works":                             {resource: rtu1, state: reported("fep1", clustertest.Links("fep1", down, active), clustertest.Links("fep2", standby, standby)), spoke: true},
+		"nothing reported yet":                  {resource: rtu1, state: reported("fep1", clustertest.Links("fep2", standby, standby)), age: reportWait - 1},
+		"nothing reported in good time":         {resource: rtu1, state: reported("fep1", clustertest.Links("fep2", standby, standby)), age: reportWait, want: "move to fep2 (channels down)"},
+		"nothing known of either":               {resource: rtu1, state: reported("fep1"), age: flapWait, want: "move to fep2 (channels down)"},
+		"down on both, for now":                 {resource: rtu1, state: reported("fep1"), spoke: true, down: flapWait - 1},
+		"down on both, for long":                {resource: rtu1, state: reported("fep1"), spoke: true, down: flapWait, want: "move to fep2 (channels down)"},
+		"down on both, once moved":              {resource: rtu1, state: reported("fep1"), spoke: true, blind: 1, down: 2*flapWait - 1},
+		"down on both, for days":                {resource: rtu1, state: reported("fep1"), spoke: true, blind: 60, down: blindWait, want: "move to fep2 (channels down)"},
+		"but not more often":                    {resource: rtu1, state: reported("fep1"), spoke: true, blind: 60, down: blindWait - 1},
+		"came for its channels, down here too": {resource: rtu1, spoke: true, age: flapWait - 1,
+			state: []*fsmpb.Command{clustertest.Assign(rtu1, 0, "fep1", reasonChannels), clustertest.Links("fep2", standby, standby)}},
+		"and later": {resource: rtu1, spoke: true, age: flapWait, want: "move to fep2 (channels down)",
+			state: []*fsmpb.Command{clustertest.Assign(rtu1, 0, "fep1", reasonChannels), clustertest.Links("fep2", standby, standby)}},
+		"came for its channels, and worked here": {resource: rtu1, spoke: true, age: 1, want: "move to fep2 (channels down)", state: []*fsmpb.Command{
+			clustertest.Assign(rtu1, 0, "fep1", reasonChannels),
+			{Op: &fsmpb.Command_Activated{Activated: &fsmpb.Activated{Resource: rtu1, Epoch: 1, ConnectedMs: 5, FirstDataMs: 9}}},
+			clustertest.Links("fep2", standby, standby),
+		}},
+		"pinned, it doesn't move for its channels": {resource: rtu1, spoke: true, state: reported("fep1", clustertest.Pin(rtu1, "fep1"), clustertest.Links("fep2", standby, standby))},
+
+		"an uplink waits for its client":             {resource: uplink},
+		"one that has connected isn't one":           {resource: uplink, state: []*fsmpb.Command{client("fep2", false)}},
+		"one that has started is promoted":           {resource: uplink, state: []*fsmpb.Command{client("fep2", true)}, want: "assign to fep2 (promoted)"},
+		"of two, the pinned one":                     {resource: uplink, state: []*fsmpb.Command{client("fep1", true), client("fep2", true), clustertest.Pin(uplink, "fep2")}, want: "assign to fep2 (promoted)"},
+		"a lost uplink goes where a client started":  {resource: uplink, state: []*fsmpb.Command{clustertest.Assign(uplink, 0, "fep1", ""), client("fep2", true)}, nodes: map[string]func(*Node){"fep1": lost}, want: "assign to fep2 (owner lost)", takes: "fep1"},
+		"or is free to be claimed":                   {resource: uplink, state: []*fsmpb.Command{clustertest.Assign(uplink, 0, "fep1", "")}, nodes: map[string]func(*Node){"fep1": lost}, want: "release (owner lost)", takes: "fep1"},
+		"the endpoint is where the leader is":        {resource: "fnp", leader: "fep2", want: "assign to fep2 (unowned)", state: []*fsmpb.Command{clustertest.Assign("fnp", 0, "fep1", ""), clustertest.Assign("fnp", 1, "", "")}},
+		"and follows it":                             {resource: "fnp", leader: "fep2", state: []*fsmpb.Command{clustertest.Assign("fnp", 0, "fep1", "")}, want: "move to fep2 (leader)"},
+		"but not to a witness":                       {resource: "fnp", leader: "wit", state: []*fsmpb.Command{clustertest.Assign("fnp", 0, "fep1", "")}},
+		"nor starts there":                           {resource: "fnp", leader: "wit", want: "assign to fep1 (start)"},
+		"what a witness owns, as it should never be": {resource: "fnp", leader: "fep1", state: []*fsmpb.Command{clustertest.Assign("fnp", 0, "fep2", "")}, nodes: map[string]func(*Node){"fep2": func(v *Node) { v.FEP = false }}, want: "assign to fep1 (owner lost)", takes: "fep2"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			v := View{Now: time.Hour, Leader: "fep1", State: clustertest.State(c.state...)}
+			if c.leader != "" {
+				v.Leader = c.leader
+			}
+			for _, m := range clustertest.Three() {
+				fep := m.Role == "fep"
+				n := Node{ID: m.Id, FEP: fep, Usable: fep, Free: 2 * time.Hour, FreeKnown: true, Alive: true, CaughtUp: true}
+				if change := c.nodes[m.Id]; change != nil {
+					change(&n)
+				}
+				v.Nodes = append(v.Nodes, n)
+			}
+			p := New(500 * time.Millisecond)
+			if c.age == 0 {
+				c.age = 10 * time.Second
+			}
+			p.observe(v.State.Resources(), v.Now-c.age)
+			for _, seen := range p.seen {
+				seen.spoke, seen.blind = c.spoke, c.blind
+				seen.down, seen.downSince = c.down > 0, v.Now-c.down
+			}
+			got, takes := "", ""
+			for _, d := range p.Decide(v) {
+				if s := d.String(); strings.Contains(s, " "+c.resource+" ") {
+					got, takes = strings.Replace(s, " "+c.resource+" ", " ", 1), d.Takes
+				}
+			}
+			if got != c.want || takes != c.takes {
+				t.Errorf("%q, taken from %q; expected %q from %q", got, takes, c.want, c.takes)
+			}
+		})
+	}
+}
+
+func lacking(resource string) func(*Node) {
+	return func(v *Node) { v.Lacks = map[string]bool{resource: true} }
+}
+
+func TestPlacementJudgesNodes(t *testing.T) {
+	v := View{Leader: "fep1", State: clustertest.State(), Nodes: []Node{
+		{ID: "fep1", FEP: true, Alive: true, Usable: true}, {ID: "fep2", FEP: true, Alive: true}, {ID: "wit"}, {ID: "stranger", Alive: true},
+	}}
+	var got []string
+	for _, d := range New(500 * time.Millisecond).Decide(v) {
+		if d.Node != nil {
+			got = append(got, d.String())
+		}
+	}
+	want := []string{"node fep1 alive=true lease=true", "node fep2 alive=true lease=false"}
+	if !slices.Equal(got, want) {
+		t.Errorf("%q, expected %q", got, want)
+	}
+}
+
+func TestWitnessTransfersLeadership(t *testing.T) {
+	p := New(500 * time.Millisecond)
+	nodes := []Node{{ID: "fep1", FEP: true, Alive: true}, {ID: "fep2", FEP: true, Alive: true, CaughtUp: true}, {ID: "wit", Alive: true, CaughtUp: true}}
+	v := View{Now: time.Second, Leader: "wit", Nodes: nodes}
+	if got := p.TransferTarget(v); got != "fep2" {
+		t.Errorf("to %q, expected fep2, which is caught up", got)
+	}
+	if got := p.TransferTarget(v); got != "" {
+		t.Errorf("again to %q at once", got)
+	}
+	v.Now += time.Second
+	if got := p.TransferTarget(v); got != "fep2" {
+		t.Errorf("to %q a second later", got)
+	}
+	v.Now, v.Leader = v.Now+time.Hour, "fep1"
+	if got := p.TransferTarget(v); got != "" {
+		t.Errorf("a FEP hands on to %q", got)
+	}
+}

@@ -1,0 +1,284 @@
+package raftio
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/raft"
+
+	"github.com/fepha/fepha/replica"
+)
+
+// One TCP port a node carries both kinds of traffic. After the TLS handshake, if there is one, the first octet tells
+// them apart: HTTP/2's connection preface begins with 'P', and our side of a Raft stream with 'R'.
+const (
+	OctetRaft = 'R'
+	octetGRPC = 'P'
+)
+
+// Mux accepts connections on the node's port, sorts them into Raft's and gRPC's, makes outgoing ones, and can close all
+// of them: neither library closes the connections it was given when it's closed itself.
+type Mux struct {
+	MuxConfig
+	listener net.Listener
+	raft     chan net.Conn
+	grpc     chan net.Conn
+	done     chan struct{}
+	wg       sync.WaitGroup
+
+	mu       sync.Mutex
+	conns    map[net.Conn]bool // open ones
+	unsorted []net.Conn        // oldest first
+	closed   bool
+}
+
+// MuxConfig is what a Mux needs to know.
+type MuxConfig struct {
+	Address string // host:port to listen on
+	Network Network
+	TLS     *TLS          // nil: plain TCP
+	Timeout time.Duration // of connecting, the handshake included
+	Log     *slog.Logger  // told of connections that are refused
+}
+
+// NewMux listens.
+func NewMux(c MuxConfig) (*Mux, error) {
+	l, err := c.Network.Listen(c.Address)
+	if err != nil {
+		return nil, fmt.Errorf("listening for the other nodes on %s: %w", c.Address, err)
+	}
+	m := &Mux{
+		MuxConfig: c, listener: l,
+		raft: make(chan net.Conn), grpc: make(chan net.Conn),
+		done: make(chan struct{}), conns: map[net.Conn]bool{},
+	}
+	m.wg.Go(m.accept)
+	return m, nil
+}
+
+func (m *Mux) accept() {
+	for {
+		conn, err := m.listener.Accept()
+		if err != nil {
+			select {
+			case <-m.done:
+				return
+			case <-time.After(5 * time.Millisecond): // such as too many open files
+				m.Log.Warn("accepting a connection failed", "error", err)
+				continue
+			}
+		}
+		tracked, ok := m.track(conn)
+		if !ok {
+			return
+		}
+		m.wg.Go(func() { m.sort(tracked) })
+	}
+}
+
+// maxUnsorted bounds the connections that haven't said what they are. It's far more than a station's nodes need. With one
+// more, the oldest is closed: a node says what it is at once, so strangers keep only each other out.
+const maxUnsorted = 64
+
+func (m *Mux) await(conn net.Conn) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.unsorted = append(m.unsorted, conn)
+	if len(m.unsorted) > maxUnsorted {
+		// Closing takes it out of the book, under the lock.
+		oldest := m.unsorted[0]
+		m.unsorted = m.unsorted[1:]
+		m.wg.Go(func() { _ = oldest.Close() })
+	}
+}
+
+func (m *Mux) sorted(conn net.Conn) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.unsorted = slices.DeleteFunc(m.unsorted, func(c net.Conn) bool { return c == conn })
+}
+
+// sort hands an incoming connection to the side that its first octet names.
+func (m *Mux) sort(conn net.Conn) {
+	m.await(conn)
+	defer m.sorted(conn)
+	_ = conn.SetDeadline(time.Now().Add(4 * m.Timeout))
+	if m.TLS != nil {
+		secured := tls.Server(conn, m.TLS.server())
+		if err := secured.Handshake(); err != nil {
+			m.Log.Warn("refused a connection", "from", conn.RemoteAddr(), "error", err)
+			_ = conn.Close()
+			return
+		}
+		conn = secured
+	}
+	var first [1]byte
+	if _, err := conn.Read(first[:]); err != nil {
+		_ = conn.Close()
+		return
+	}
+	_ = conn.SetDeadline(time.Time{})
+	var to chan net.Conn
+	switch first[0] {
+	case OctetRaft:
+		to = m.raft
+	case octetGRPC:
+		to = m.grpc
+		conn = &prefixed{Conn: conn, prefix: first[:]}
+	default:
+		m.Log.Warn("refused a connection", "from", conn.RemoteAddr(), "error", fmt.Errorf("first octet %#x, expected %q or %q", first[0], OctetRaft, octetGRPC))
+		_ = conn.Close()
+		return
+	}
+	select {
+	case to <- conn:
+	case <-m.done:
+		_ = conn.Close()
+	}
+}
+
+// Dial connects to a node. With TLS, the certificate must bear the node's id.
+func (m *Mux) Dial(ctx context.Context, id, address string) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, m.Timeout)
+	defer cancel()
+	raw, err := m.Network.Dial(ctx, address)
+	if err != nil {
+		return nil, fmt.Errorf("connecting to node %s: %w", id, err)
+	}
+	conn, ok := m.track(raw)
+	if !ok {
+		return nil, fmt.Errorf("connecting to node %s: %w", id, replica.ErrClosed)
+	}
+	if m.TLS == nil {
+		return conn, nil
+	}
+	secured := tls.Client(conn, m.TLS.client(id))
+	if err := secured.HandshakeContext(ctx); err != nil {
+		_ = conn.Close()
+		return nil, fmt.Errorf("connecting to node %s at %s: %w", id, address, err)
+	}
+	return secured, nil
+}
+
+// Close ends everything: no connection is left, incoming or outgoing.
+func (m *Mux) Close() {
+	m.mu.Lock()
+	already := m.closed
+	m.closed = true
+	open := slices.Collect(maps.Keys(m.conns))
+	m.mu.Unlock()
+	if !already {
+		close(m.done)
+		_ = m.listener.Close()
+		for _, conn := range open {
+			_ = conn.Close()
+		}
+	}
+	m.wg.Wait()
+}
+
+// track takes a connection into the book, or closes it if the Mux is closed.
+func (m *Mux) track(conn net.Conn) (net.Conn, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed {
+		_ = conn.Close()
+		return nil, false
+	}
+	t := &trackedConn{Conn: conn, mux: m}
+	m.conns[t] = true
+	return t, true
+}
+
+// trackedConn leaves the book when it's closed.
+type trackedConn struct {
+	net.Conn
+	mux *Mux
+}
+
+func (c *trackedConn) Close() error {
+	c.mux.mu.Lock()
+	delete(c.mux.conns, c)
+	c.mux.mu.Unlock()
+	return c.Conn.Close()
+}
+
+// prefixed gives back the octet that was read to sort a connection.
+type prefixed struct {
+	net.Conn
+	prefix []byte
+}
+
+func (c *prefixed) Read(b []byte) (int, error) {
+	if len(c.prefix) > 0 && len(b) > 0 {
+		n := copy(b, c.prefix)
+		c.prefix = c.prefix[n:]
+		return n, nil
+	}
+	return c.Conn.Read(b)
+}
+
+// GRPC is where gRPC's connections come in.
+func (m *Mux) GRPC() net.Listener { return newSide(m, m.grpc) }
+
+// side is one of the mux's two kinds of connections, as a listener.
+type side struct {
+	mux   *Mux
+	conns <-chan net.Conn
+	once  sync.Once
+	done  chan struct{}
+}
+
+func newSide(mux *Mux, conns <-chan net.Conn) *side {
+	return &side{mux: mux, conns: conns, done: make(chan struct{})}
+}
+
+var errSideClosed = errors.New("listener closed")
+
+func (s *side) Accept() (net.Conn, error) {
+	select {
+	case conn := <-s.conns:
+		return conn, nil
+	case <-s.done:
+		return nil, errSideClosed
+	case <-s.mux.done:
+		return nil, errSideClosed
+	}
+}
+
+func (s *side) Close() error {
+	s.once.Do(func() { close(s.done) })
+	return nil
+}
+
+func (s *side) Addr() net.Addr { return s.mux.listener.Addr() }
+
+// raftSide is Raft's StreamLayer.
+type raftSide struct {
+	*side
+	id func(address raft.ServerAddress) string // of the member with that address
+}
+
+func (r raftSide) Dial(address raft.ServerAddress, timeout time.Duration) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+	defer cancel()
+	conn, err := r.mux.Dial(ctx, r.id(address), string(address))
+	if err != nil {
+		return nil, err
+	}
+	_ = conn.SetWriteDeadline(time.Now().Add(timeout))
+	if _, err := conn.Write([]byte{OctetRaft}); err != nil {
+		_ = conn.Close()
+		return nil, err
+	}
+	_ = conn.SetWriteDeadline(time.Time{})
+	return conn, nil
+}

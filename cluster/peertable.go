@@ -1,0 +1,77 @@
+package cluster
+
+import (
+	"sync"
+	"time"
+
+	"github.com/fepha/fepha/cluster/clusterpb"
+	"github.com/fepha/fepha/replica"
+)
+
+// peerTable is what the leader told this node last of the members.
+type peerTable struct {
+	mu     sync.Mutex
+	leader string
+	at     time.Duration
+	peers  []*clusterpb.LeaseResponse_Peer
+}
+
+func (t *peerTable) set(leader string, at time.Duration, peers []*clusterpb.LeaseResponse_Peer) {
+	if len(peers) == 0 {
+		return // it isn't the leader
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.leader, t.at, t.peers = leader, at, peers
+}
+
+func (t *peerTable) get() (string, time.Duration, []*clusterpb.LeaseResponse_Peer) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.leader, t.at, t.peers
+}
+
+// peerTableOf is what a leader knows of the members, by host; build is its own program's version.
+func peerTableOf(t *leaderTerm, build string) []*clusterpb.LeaseResponse_Peer {
+	voters := map[string]bool{}
+	for _, id := range t.group.voters() {
+		voters[id] = true
+	}
+	now, own := t.clock(), t.own.now()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var table []*clusterpb.LeaseResponse_Peer
+	for _, m := range t.group.members {
+		p := &clusterpb.LeaseResponse_Peer{
+			Id: m.ID, Host: uint32(m.Host), Role: string(m.Role), Address: m.Address,
+			Voter: voters[m.ID], Lease: t.core.Fresh(now, m.ID), LastContact: -1,
+		}
+		said := t.core.Member(m.ID)
+		switch {
+		case m.ID == t.group.self.ID:
+			p.State, p.Alive, p.Build, p.Applied, p.LastContact = "leader", true, build, t.state.applied.Load(), 0
+		case said.Spoke:
+			p.LastContact, p.Applied = int64(now-said.At), said.Applied
+			if p.Alive = t.core.Alive(now, m.ID); p.Alive {
+				p.State = "follower"
+			}
+		}
+		if said.Digest != "" {
+			p.Build, p.ConfigDiffers = said.Build, said.Digest != own.digest
+		}
+		table = append(table, p)
+	}
+	return table
+}
+
+func peersOf(table []*clusterpb.LeaseResponse_Peer) []replica.Peer {
+	peers := make([]replica.Peer, 0, len(table))
+	for _, p := range table {
+		peers = append(peers, replica.Peer{
+			ID: p.Id, Host: int(p.Host), Role: replica.Role(p.Role), Address: p.Address, State: p.State, Voter: p.Voter,
+			Alive: p.Alive, Lease: p.Lease, ConfigDiffers: p.ConfigDiffers, Build: p.Build,
+			AppliedIndex: p.Applied, LastContact: time.Duration(p.LastContact),
+		})
+	}
+	return peers
+}
