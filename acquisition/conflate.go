@@ -16,6 +16,9 @@ type intake struct {
 	known   []known // by place in the table: the newest value taken over
 	pending []value
 	events  bool // whether pending has more than images
+
+	strays  []*fsmpb.Stray // what can't be taken over, at most strayLimit
+	omitted uint64         // what came beyond that
 }
 
 // known is a point's newest value, against which the next one is held.
@@ -39,6 +42,9 @@ func (in *intake) add(a iec104.ASDU, came arrival) {
 		return
 	case a.CommonAddress != in.address:
 		in.troubles.note(unknownCommonAddress, 1, "%d, expected %d", a.CommonAddress, in.address)
+		return
+	case noData(a):
+		in.addNoData(a, came)
 		return
 	case a.Test:
 		in.troubles.note(testData, 1, "%v, %v", a.Type, a.Cause)

@@ -44,6 +44,13 @@ func (s *session) handle(_ *iec104.Client, a iec104.ASDU, index uint64) {
 	t.pipeline.receive(s, a, index)
 }
 
+// malformed gets what the device sends and what can't be parsed.
+func (s *session) malformed(_ *iec104.Client, asdu []byte, index uint64, err error) {
+	if t := s.turn.Load(); t != nil {
+		t.pipeline.receiveMalformed(s, asdu, index, err)
+	}
+}
+
 // guard is asked before each write to the link once it is to be started.
 func (s *session) guard() error {
 	t := s.turn.Load()
@@ -91,6 +98,7 @@ func (w *worker) keep(ctx context.Context, k linkKey) error {
 		Address:    s.address,
 		Dial:       w.env.Dial,
 		Handle:     s.handle,
+		Malformed:  s.malformed,
 		WriteGuard: s.guard,
 		Tap:        w.tap(k),
 	}

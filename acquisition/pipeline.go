@@ -66,6 +66,20 @@ type flight struct {
 
 // receive takes over an ASDU. It's called by the sessions' goroutines.
 func (p *pipeline) receive(s *session, a iec104.ASDU, index uint64) {
+	p.accept(s, index, func(came arrival) {
+		if a.Type.IsMonitor() && a.Type != iec104.M_EI_NA_1 || !a.Known() {
+			p.intake.add(a, came)
+		}
+	})
+}
+
+// receiveMalformed takes note of an ASDU that can't be parsed.
+func (p *pipeline) receiveMalformed(s *session, asdu []byte, index uint64, err error) {
+	p.accept(s, index, func(came arrival) { p.intake.addMalformed(asdu, came, err) })
+}
+
+// accept has take put what an ASDU brings into the intake, and answers for its acknowledgement.
+func (p *pipeline) accept(s *session, index uint64, take func(arrival)) {
 	now := time.Now()
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -76,9 +90,7 @@ func (p *pipeline) receive(s *session, a iec104.ASDU, index uint64) {
 		s.client.Abort(fmt.Errorf("%w: %d ASDUs unacknowledged, expected at most %d", ErrOverrun, n, p.limit))
 		return
 	}
-	if a.Type.IsMonitor() && a.Type != iec104.M_EI_NA_1 || !a.Known() {
-		p.intake.add(a, p.intake.clock.arrival(now))
-	}
+	take(p.intake.clock.arrival(now))
 	p.counts.asdus.Add(1)
 	p.receipts = receipted(p.receipts, receipt{s, index})
 	p.waiting++
@@ -111,7 +123,7 @@ func (p *pipeline) due(now time.Time) (due bool, at time.Time) {
 	switch {
 	case p.waiting == 0:
 		return false, time.Time{}
-	case len(p.intake.pending) == 0:
+	case p.intake.empty():
 		return true, now // only to be acknowledged
 	case len(p.flights) >= maxFlights:
 		return false, time.Time{} // the next one to land makes room
@@ -126,7 +138,7 @@ func (p *pipeline) due(now time.Time) (due bool, at time.Time) {
 func (p *pipeline) propose() {
 	receipts := p.receipts
 	p.receipts, p.waiting = nil, 0
-	if len(p.intake.pending) == 0 {
+	if p.intake.empty() {
 		if len(p.flights) == 0 {
 			acknowledge(receipts)
 			return
@@ -140,10 +152,11 @@ func (p *pipeline) propose() {
 	}
 	p.batch++
 	p.counts.items.Add(uint64(len(p.intake.pending)))
+	strays, omitted := p.intake.takeStrays()
 	p.flights = append(p.flights, flight{
 		receipts: receipts,
 		proposal: p.cluster.ProposeAsync(&fsmpb.Command{Op: &fsmpb.Command_Events{Events: &fsmpb.Events{
-			Rtu: p.rtu, Epoch: p.epoch, Batch: p.batch, Items: p.intake.take(),
+			Rtu: p.rtu, Epoch: p.epoch, Batch: p.batch, Items: p.intake.take(), Strays: strays, StraysOmitted: omitted,
 		}}}),
 	})
 }

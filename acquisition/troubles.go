@@ -13,7 +13,9 @@ import (
 type trouble int
 
 const (
-	unknownType trouble = iota
+	malformed trouble = iota // can't be parsed
+	badCause                 // says by its cause that it's no data
+	unknownType
 	unknownCommonAddress
 	unknownAddress
 	mismatched
@@ -31,6 +33,8 @@ const (
 )
 
 var troubleNames = [troubleKinds]string{
+	malformed:            "malformed ASDU",
+	badCause:             "cause or P/N of no data",
 	unknownType:          "unknown type",
 	unknownCommonAddress: "unknown common address",
 	unknownAddress:       "unknown object address",

@@ -140,6 +140,9 @@ func (l *loader) checkGroups(u *Uplink, key string) {
 		groupNames.check(l.doc, fmt.Sprintf("%s.groups[%d].name", key, i), g.Name)
 		for j, p := range g.Clients {
 			n := network{p, i, fmt.Sprintf("%s.groups[%d].clients[%d]", key, i, j)}
+			if p.Bits() == 0 && u.Controls && u.TLS == nil {
+				l.doc.warn(n.key, p.String()+" lets any address operate switches", "the control centre's networks, or tls for the uplink")
+			}
 			for _, other := range networks {
 				if other.group != i && other.Overlaps(p) {
 					l.doc.fail(n.key, fmt.Sprintf("%s overlaps %s of %s", p, other.Prefix, other.key), "each client in one group")

@@ -193,6 +193,7 @@ func (s *State) configureRTUs(at stamp, cfg *fsmpb.Configure) {
 		}
 		s.endControls(at, u, "RTU removed", func(*Control) bool { return true })
 		s.removeResource(u.resource)
+		s.strays -= u.strays.size
 		delete(s.rtus, u.number)
 		s.image.retain(u.number, func(Kind, uint32) bool { return false })
 	}

@@ -30,9 +30,15 @@ func (s *State) events(at stamp, op *fsmpb.Events) *fsmpb.Result {
 			return about(r, refuse(fsmpb.Result_INVALID, "%s: batch %d, item %d, %s/%d: %s", r.ID, op.Batch, i, Kind(it.GetKind()), it.GetPoint(), why))
 		}
 	}
+	for i, x := range op.Strays {
+		if why := faultOfStray(x); why != "" {
+			return about(r, refuse(fsmpb.Result_INVALID, "%s: batch %d, stray %d: %s", r.ID, op.Batch, i, why))
+		}
+	}
 	for _, it := range op.Items {
 		s.putItem(op.Rtu, it)
 	}
+	s.keepStrays(u, op)
 	r.LastBatch = op.Batch
 	return about(r, done())
 }

@@ -126,6 +126,9 @@ func (d drawn) line() string {
 				rapid.IntRange(1, 100).Draw(t, "point"), rapid.IntRange(0, 2).Draw(t, "value"))
 			line += d.pick("and", "", "", ";transient", ";t38;e500")
 		}
+		for range rapid.IntRange(0, 2).Draw(t, "strays") {
+			line += " stray:too_short=" + d.pick("ASDU", "a", "bcd")
+		}
 		return line
 	case "online":
 		return fmt.Sprintf("%s online %d %s", node, rtu, d.pick("online", "yes", "no"))

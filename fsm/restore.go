@@ -247,7 +247,7 @@ func (in *restorer) takeRTU(p *fsmpb.RTUState) error {
 		}
 		u.links[nl.Node] = links
 	}
-	return nil
+	return in.takeStrays(u, p)
 }
 
 func (in *restorer) takeGroup(p *fsmpb.GroupState) error {

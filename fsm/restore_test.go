@@ -20,7 +20,7 @@ func fullState(t testing.TB) *State {
 		"fep1 links 1 1.1=active 2.3=standby", "fep2 links 1 1.1=connecting", "fep1 online 1 yes",
 		"fep1 claim uplink/occ/main", "fep1 clients uplink/occ/main a=main", "fep1 cursor uplink/occ/main epoch=1 seq=4",
 		"fep2 cursor uplink/scada/both slot=fep2 seq=3",
-		"fep1 events 1 epoch=1 batch=1 di/1=1 ai/1=2.5;q10 counter/1=7 image:ai/2=-1 ai/3=5;t32;transient di/2=2;t38;e1234",
+		"fep1 events 1 epoch=1 batch=1 di/1=1 ai/1=2.5;q10 counter/1=7 image:ai/2=-1 ai/3=5;t32;transient di/2=2;t38;e1234 stray:no_object=abc stray:x=d omitted=3",
 		"occ submit a rtu=1 do/3=1", "fep1 start a epoch=1",
 		"occ submit b rtu=1 do/4=1", "occ submit c rtu=1 do/5=1",
 		"occ submit s rtu=1 do/6=1 phase=select", "fep1 start s epoch=1", "fep1 result s epoch=1 yes",

@@ -158,9 +158,11 @@ func setOp(c *fsmpb.Command, verb string, w *words) {
 			Resource: w.first(), Epoch: w.number("epoch"), ConnectedMs: int64(w.number("connected")), FirstDataMs: int64(w.number("data")),
 		}}
 	case "events":
-		ev := &fsmpb.Events{Rtu: uint32(w.parse(w.first())), Epoch: w.number("epoch"), Batch: w.number("batch")}
+		ev := &fsmpb.Events{Rtu: uint32(w.parse(w.first())), Epoch: w.number("epoch"), Batch: w.number("batch"), StraysOmitted: w.number("omitted")}
 		for _, p := range w.pairs {
-			if strings.Contains(p.key, "/") {
+			if reason, ok := strings.CutPrefix(p.key, "stray:"); ok {
+				ev.Strays = append(ev.Strays, &fsmpb.Stray{TimeMs: c.AtMs, Reason: strings.ReplaceAll(reason, "_", " "), Asdu: []byte(p.value)})
+			} else if strings.Contains(p.key, "/") {
 				ev.Items = append(ev.Items, parseItem(c, w, p))
 			}
 		}

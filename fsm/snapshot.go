@@ -290,7 +290,9 @@ func (r *Resource) proto() *fsmpb.ResourceState {
 }
 
 func (u *rtu) proto() *fsmpb.RTUState {
-	p := &fsmpb.RTUState{Number: u.number, Online: u.online, OnlineSinceMs: u.onlineSinceMs}
+	p := &fsmpb.RTUState{
+		Number: u.number, Online: u.online, OnlineSinceMs: u.onlineSinceMs, Strays: u.strays.total, Kept: u.keptProto(),
+	}
 	for _, node := range slices.Sorted(maps.Keys(u.links)) {
 		nl := &fsmpb.RTUState_NodeLinks{Node: node}
 		for _, l := range u.links[node] {

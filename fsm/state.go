@@ -17,6 +17,7 @@ type State struct {
 	nodes     []*Node // by host; few
 	resources map[string]*Resource
 	rtus      map[uint32]*rtu
+	strays    int      // octets of all RTUs' strays
 	groups    []*group // by resource id; few
 
 	journal    journal

@@ -107,7 +107,8 @@ type rtu struct {
 	onlineSinceMs int64
 	links         map[string][]Link // by node; without the links that are down
 	pending       []*Control        // not done, in order of submission
-	selected      []*Control        // selections that an execute may use, in order of confirmation
+	strays        strays
+	selected      []*Control // selections that an execute may use, in order of confirmation
 }
 
 // up tells whether a node reaches the RTU over a link of this channel, or over this link of it; 0 is any.

@@ -218,6 +218,14 @@ func (x *scripted) show(what []string) string {
 				}
 			}
 			return b.String()
+		case "strays":
+			for _, u := range s.RTUs() {
+				kept, total := s.Strays(u.Number, maxStrays)
+				fmt.Fprintf(&b, "RTU %d: %d strays\n", u.Number, total)
+				for _, x := range kept {
+					fmt.Fprintf(&b, "  %d at %s: %s: %q\n", x.Number, seconds(x.TimeMs), x.Reason, x.ASDU)
+				}
+			}
 		case "controls":
 			for _, c := range s.Controls() {
 				fmt.Fprintf(&b, "%s: %s %s/%d = %g for RTU %d: %s", c.ID, c.Phase, c.Kind, c.Point, c.Value, c.RTU, c.Stage)

@@ -25,6 +25,11 @@ type ClientConfig struct {
 	// answers come by the same goroutine.
 	Handle func(c *Client, a ASDU, index uint64)
 
+	// Malformed gets the octets of each ASDU that can't be parsed, and why, in
+	// turn with Handle and under the same rules. It is to be acknowledged as
+	// any other, see Ack; without Malformed it goes with the one before it.
+	Malformed func(c *Client, asdu []byte, index uint64, err error)
+
 	// WriteGuard is asked right before every write to the socket of a started
 	// link, and before STARTDT act. An error closes the connection, and nothing
 	// is written.
@@ -178,6 +183,14 @@ func (c *Client) handle(a ASDU, index uint64) {
 		c.config.Handle(c, a, index)
 	}
 	c.requests.answer(a)
+}
+
+func (c *Client) malformed(asdu []byte, index uint64, err error) bool {
+	if c.config.Malformed == nil {
+		return false
+	}
+	c.config.Malformed(c, asdu, index, err)
+	return true
 }
 
 func (c *Client) guard() error {

@@ -59,19 +59,33 @@ func (c *conn) dispatch() {
 // handle hands one ASDU to the application, or rejects it as a whole.
 func (c *conn) handle(b []byte, index uint64) {
 	a, err := c.cfg.Profile.Parse(b)
-	if err != nil {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		if c.link.counters.Malformed == 0 {
-			c.log.Warn("ASDU rejected, further ones are only counted", "error", err)
-		}
-		now := c.now()
-		c.link.skip(now, index)
-		c.settle(now)
+	switch {
+	case err == nil:
+		c.owner.handle(a, index)
+	case !c.reject(b, index, err):
 		return
 	}
-	c.owner.handle(a, index)
 	if !c.cfg.ManualAck {
 		c.Ack(index)
 	}
+}
+
+// reject counts an ASDU that can't be parsed. taken says that the application
+// has it and acknowledges it; otherwise it is skipped.
+func (c *conn) reject(b []byte, index uint64, err error) (taken bool) {
+	c.mu.Lock()
+	if c.link.counters.Malformed == 0 {
+		c.log.Warn("ASDU rejected, further ones are only counted", "error", err)
+	}
+	c.link.counters.Malformed++
+	c.mu.Unlock()
+	if c.owner.malformed(b, index, err) {
+		return true
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := c.now()
+	c.link.skip(now, index)
+	c.settle(now)
+	return false
 }

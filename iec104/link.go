@@ -197,7 +197,6 @@ func (l *link) ack(now time.Duration, upTo uint64) {
 // skip marks a received frame as one that the application does not get, so
 // that it is acknowledged together with the one before it.
 func (l *link) skip(now time.Duration, index uint64) {
-	l.counters.Malformed++
 	l.skipped = append(l.skipped, index)
 	l.ack(now, l.taken)
 }

@@ -104,6 +104,8 @@ func (s *Session) Wake() {
 	s.kick()
 }
 
+func (s *Session) malformed([]byte, uint64, error) bool { return false }
+
 func (s *Session) handle(a ASDU, index uint64) {
 	if s.group.Handle != nil {
 		s.group.Handle(s, a, index)

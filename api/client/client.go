@@ -45,6 +45,11 @@ func (c *Client) RTU(ctx context.Context, number uint32) (rtu api.RTUStatus, err
 	return rtu, c.get(ctx, &rtu, "/v1/rtus/%d", number)
 }
 
+// Strays lists an RTU's newest strays, the newest first.
+func (c *Client) Strays(ctx context.Context, number uint32, limit int) (list api.StrayList, err error) {
+	return list, c.get(ctx, &list, "/v1/rtus/%d/strays?limit=%d", number, limit)
+}
+
 // Failover moves an RTU to a FEP, or to the other one if to is empty.
 func (c *Client) Failover(ctx context.Context, rtu uint32, to string) (m api.MoveReply, err error) {
 	return m, c.post(ctx, &m, api.MoveRequest{To: to}, "/v1/rtus/%d/failover", rtu)

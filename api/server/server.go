@@ -167,6 +167,7 @@ func (s *Server) routes() http.Handler {
 	handle("GET /v1/live", s.streamLive)
 	handle("GET /v1/rtus", s.listRTUs)
 	handle("GET /v1/rtus/{number}", s.showRTU)
+	handle("GET /v1/rtus/{number}/strays", s.listStrays)
 	handle("POST /v1/rtus/{number}/failover", s.failoverRTU)
 	handle("POST /v1/rtus/{number}/pin", s.pinRTU)
 	handle("POST /v1/rtus/{number}/unpin", s.unpinRTU)

@@ -61,6 +61,12 @@ func (s *Server) rtuStatus(state *fsm.State, r fsm.RTU, quorum bool) api.RTUStat
 		SinceMs: res.SinceMs, Reason: res.Reason, Pinned: res.Pin, Target: res.Target,
 		Online: r.Online, OnlineMs: r.OnlineSinceMs, Stale: !quorum, Channels: []api.ChannelStatus{},
 	}
+	newest, total := state.Strays(r.Number, 1)
+	out.Strays = total
+	for i := range newest {
+		last := stray(&newest[i])
+		out.LastStray = &last
+	}
 	addresses := s.cfg.Links(r.Number)
 	for c, n := range r.Links {
 		ch := api.ChannelStatus{Channel: c + 1, Links: make([]map[string]string, n)}

@@ -36,6 +36,7 @@ func newRTUCommand() *cobra.Command {
 			}
 			return c.RTU(ctx, n)
 		}, printRTU),
+		newStraysCommand(&f),
 		newMoveCommand(&f, &cobra.Command{
 			Use:   "failover N",
 			Short: "Move an RTU to the other FEP, or to --to",
@@ -150,5 +151,50 @@ func printRTU(w io.Writer, r api.RTUStatus) error {
 			rows = append(rows, row(c.Channel, i+1, l["address"], strings.Join(states, ", ")))
 		}
 	}
-	return table(w, "CHANNEL\tLINK\tADDRESS\tSTATE", rows...)
+	if err := table(w, "CHANNEL\tLINK\tADDRESS\tSTATE", rows...); err != nil || r.LastStray == nil {
+		return err
+	}
+	_, err := fmt.Fprintf(w, "\nDEVICE FAULTS: %s could not be taken over; `fepha rtu strays %d` lists them. The last one, at %s:\n  %s\n  %s\n",
+		count(int(r.Strays), "ASDU"), r.Number, clock(r.LastStray.TimeMs), r.LastStray.Reason, spaced(r.LastStray.ASDU))
+	return err
+}
+
+func newStraysCommand(f *clientFlags) *cobra.Command {
+	var limit int
+	cmd := &cobra.Command{
+		Use:   "strays N",
+		Short: "List the ASDUs of an RTU that could not be taken over, the newest first",
+		Long: `List the ASDUs of an RTU that could not be taken over, with the reason and
+their octets: malformed ones, and data with a cause that no data has. The
+newest 1000 are kept; each was acknowledged to the device only after that.`,
+		Args: args(cobra.ExactArgs(1)),
+	}
+	cmd.Flags().IntVar(&limit, "limit", 50, "how many at the most, 1 to 1000")
+	return clientCommand(f, cmd, func(ctx context.Context, c *client.Client, args []string) (api.StrayList, error) {
+		n, err := rtuArg(args)
+		if err != nil {
+			return api.StrayList{}, err
+		}
+		return c.Strays(ctx, n, limit)
+	}, func(w io.Writer, l api.StrayList) error {
+		for _, x := range l.Strays {
+			if _, err := fmt.Fprintf(w, "%8d  %s  %s\n          %s\n", x.Number, clock(x.TimeMs), x.Reason, spaced(x.ASDU)); err != nil {
+				return err
+			}
+		}
+		_, err := fmt.Fprintf(w, "%s in all\n", count(int(l.Total), "ASDU"))
+		return err
+	})
+}
+
+// spaced puts a space between the octets of hex digits.
+func spaced(digits string) string {
+	var b strings.Builder
+	for i := 0; i < len(digits); i += 2 {
+		if i > 0 {
+			b.WriteByte(' ')
+		}
+		b.WriteString(digits[i:min(i+2, len(digits))])
+	}
+	return b.String()
 }

@@ -463,6 +463,8 @@ type RTUState struct {
 	Online        bool                   `protobuf:"varint,2,opt,name=online,proto3" json:"online,omitempty"`
 	OnlineSinceMs int64                  `protobuf:"varint,3,opt,name=online_since_ms,json=onlineSinceMs,proto3" json:"online_since_ms,omitempty"`
 	Links         []*RTUState_NodeLinks  `protobuf:"bytes,4,rep,name=links,proto3" json:"links,omitempty"`
+	Strays        uint64                 `protobuf:"varint,5,opt,name=strays,proto3" json:"strays,omitempty"` // how many there ever were
+	Kept          []*RTUState_Kept       `protobuf:"bytes,6,rep,name=kept,proto3" json:"kept,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -521,6 +523,20 @@ func (x *RTUState) GetOnlineSinceMs() int64 {
 func (x *RTUState) GetLinks() []*RTUState_NodeLinks {
 	if x != nil {
 		return x.Links
+	}
+	return nil
+}
+
+func (x *RTUState) GetStrays() uint64 {
+	if x != nil {
+		return x.Strays
+	}
+	return 0
+}
+
+func (x *RTUState) GetKept() []*RTUState_Kept {
+	if x != nil {
+		return x.Kept
 	}
 	return nil
 }
@@ -1709,6 +1725,58 @@ func (x *RTUState_NodeLinks) GetLinks() []*Links_Link {
 	return nil
 }
 
+type RTUState_Kept struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Number        uint64                 `protobuf:"varint,1,opt,name=number,proto3" json:"number,omitempty"`
+	Stray         *Stray                 `protobuf:"bytes,2,opt,name=stray,proto3" json:"stray,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RTUState_Kept) Reset() {
+	*x = RTUState_Kept{}
+	mi := &file_snapshot_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RTUState_Kept) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RTUState_Kept) ProtoMessage() {}
+
+func (x *RTUState_Kept) ProtoReflect() protoreflect.Message {
+	mi := &file_snapshot_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RTUState_Kept.ProtoReflect.Descriptor instead.
+func (*RTUState_Kept) Descriptor() ([]byte, []int) {
+	return file_snapshot_proto_rawDescGZIP(), []int{4, 1}
+}
+
+func (x *RTUState_Kept) GetNumber() uint64 {
+	if x != nil {
+		return x.Number
+	}
+	return 0
+}
+
+func (x *RTUState_Kept) GetStray() *Stray {
+	if x != nil {
+		return x.Stray
+	}
+	return nil
+}
+
 type GroupState_NodeClients struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Node          string                 `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
@@ -1719,7 +1787,7 @@ type GroupState_NodeClients struct {
 
 func (x *GroupState_NodeClients) Reset() {
 	*x = GroupState_NodeClients{}
-	mi := &file_snapshot_proto_msgTypes[19]
+	mi := &file_snapshot_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1731,7 +1799,7 @@ func (x *GroupState_NodeClients) String() string {
 func (*GroupState_NodeClients) ProtoMessage() {}
 
 func (x *GroupState_NodeClients) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[19]
+	mi := &file_snapshot_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1774,7 +1842,7 @@ type GroupState_Slot struct {
 
 func (x *GroupState_Slot) Reset() {
 	*x = GroupState_Slot{}
-	mi := &file_snapshot_proto_msgTypes[20]
+	mi := &file_snapshot_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1786,7 +1854,7 @@ func (x *GroupState_Slot) String() string {
 func (*GroupState_Slot) ProtoMessage() {}
 
 func (x *GroupState_Slot) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[20]
+	mi := &file_snapshot_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1850,7 +1918,7 @@ type FnpMailbox_Message struct {
 
 func (x *FnpMailbox_Message) Reset() {
 	*x = FnpMailbox_Message{}
-	mi := &file_snapshot_proto_msgTypes[21]
+	mi := &file_snapshot_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1862,7 +1930,7 @@ func (x *FnpMailbox_Message) String() string {
 func (*FnpMailbox_Message) ProtoMessage() {}
 
 func (x *FnpMailbox_Message) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[21]
+	mi := &file_snapshot_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1923,7 +1991,7 @@ type FnpMailbox_Delivered struct {
 
 func (x *FnpMailbox_Delivered) Reset() {
 	*x = FnpMailbox_Delivered{}
-	mi := &file_snapshot_proto_msgTypes[22]
+	mi := &file_snapshot_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1935,7 +2003,7 @@ func (x *FnpMailbox_Delivered) String() string {
 func (*FnpMailbox_Delivered) ProtoMessage() {}
 
 func (x *FnpMailbox_Delivered) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[22]
+	mi := &file_snapshot_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1977,7 +2045,7 @@ type FnpMailbox_Session struct {
 
 func (x *FnpMailbox_Session) Reset() {
 	*x = FnpMailbox_Session{}
-	mi := &file_snapshot_proto_msgTypes[23]
+	mi := &file_snapshot_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1989,7 +2057,7 @@ func (x *FnpMailbox_Session) String() string {
 func (*FnpMailbox_Session) ProtoMessage() {}
 
 func (x *FnpMailbox_Session) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[23]
+	mi := &file_snapshot_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2044,7 +2112,7 @@ type ConditionState_Report struct {
 
 func (x *ConditionState_Report) Reset() {
 	*x = ConditionState_Report{}
-	mi := &file_snapshot_proto_msgTypes[24]
+	mi := &file_snapshot_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2056,7 +2124,7 @@ func (x *ConditionState_Report) String() string {
 func (*ConditionState_Report) ProtoMessage() {}
 
 func (x *ConditionState_Report) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[24]
+	mi := &file_snapshot_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2103,7 +2171,7 @@ type ConditionsState_Gone struct {
 
 func (x *ConditionsState_Gone) Reset() {
 	*x = ConditionsState_Gone{}
-	mi := &file_snapshot_proto_msgTypes[25]
+	mi := &file_snapshot_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2115,7 +2183,7 @@ func (x *ConditionsState_Gone) String() string {
 func (*ConditionsState_Gone) ProtoMessage() {}
 
 func (x *ConditionsState_Gone) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[25]
+	mi := &file_snapshot_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2160,7 +2228,7 @@ type AccessState_User struct {
 
 func (x *AccessState_User) Reset() {
 	*x = AccessState_User{}
-	mi := &file_snapshot_proto_msgTypes[26]
+	mi := &file_snapshot_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2172,7 +2240,7 @@ func (x *AccessState_User) String() string {
 func (*AccessState_User) ProtoMessage() {}
 
 func (x *AccessState_User) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[26]
+	mi := &file_snapshot_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2251,7 +2319,7 @@ type AccessState_Token struct {
 
 func (x *AccessState_Token) Reset() {
 	*x = AccessState_Token{}
-	mi := &file_snapshot_proto_msgTypes[27]
+	mi := &file_snapshot_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2263,7 +2331,7 @@ func (x *AccessState_Token) String() string {
 func (*AccessState_Token) ProtoMessage() {}
 
 func (x *AccessState_Token) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[27]
+	mi := &file_snapshot_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2334,7 +2402,7 @@ type AccessState_Session struct {
 
 func (x *AccessState_Session) Reset() {
 	*x = AccessState_Session{}
-	mi := &file_snapshot_proto_msgTypes[28]
+	mi := &file_snapshot_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2346,7 +2414,7 @@ func (x *AccessState_Session) String() string {
 func (*AccessState_Session) ProtoMessage() {}
 
 func (x *AccessState_Session) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[28]
+	mi := &file_snapshot_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2410,7 +2478,7 @@ type AccessState_Revoked struct {
 
 func (x *AccessState_Revoked) Reset() {
 	*x = AccessState_Revoked{}
-	mi := &file_snapshot_proto_msgTypes[29]
+	mi := &file_snapshot_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2422,7 +2490,7 @@ func (x *AccessState_Revoked) String() string {
 func (*AccessState_Revoked) ProtoMessage() {}
 
 func (x *AccessState_Revoked) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[29]
+	mi := &file_snapshot_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2524,15 +2592,20 @@ const file_snapshot_proto_rawDesc = "" +
 	"\n" +
 	"last_batch\x18\t \x01(\x04R\tlastBatch\x12/\n" +
 	"\atimings\x18\n" +
-	" \x01(\v2\x15.fepha.fsm.v1.TimingsR\atimings\"\xeb\x01\n" +
+	" \x01(\v2\x15.fepha.fsm.v1.TimingsR\atimings\"\xff\x02\n" +
 	"\bRTUState\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\rR\x06number\x12\x16\n" +
 	"\x06online\x18\x02 \x01(\bR\x06online\x12&\n" +
 	"\x0fonline_since_ms\x18\x03 \x01(\x03R\ronlineSinceMs\x126\n" +
-	"\x05links\x18\x04 \x03(\v2 .fepha.fsm.v1.RTUState.NodeLinksR\x05links\x1aO\n" +
+	"\x05links\x18\x04 \x03(\v2 .fepha.fsm.v1.RTUState.NodeLinksR\x05links\x12\x16\n" +
+	"\x06strays\x18\x05 \x01(\x04R\x06strays\x12/\n" +
+	"\x04kept\x18\x06 \x03(\v2\x1b.fepha.fsm.v1.RTUState.KeptR\x04kept\x1aO\n" +
 	"\tNodeLinks\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12.\n" +
-	"\x05links\x18\x02 \x03(\v2\x18.fepha.fsm.v1.Links.LinkR\x05links\"\xaa\x03\n" +
+	"\x05links\x18\x02 \x03(\v2\x18.fepha.fsm.v1.Links.LinkR\x05links\x1aI\n" +
+	"\x04Kept\x12\x16\n" +
+	"\x06number\x18\x01 \x01(\x04R\x06number\x12)\n" +
+	"\x05stray\x18\x02 \x01(\v2\x13.fepha.fsm.v1.StrayR\x05stray\"\xaa\x03\n" +
 	"\n" +
 	"GroupState\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
@@ -2708,7 +2781,7 @@ func file_snapshot_proto_rawDescGZIP() []byte {
 	return file_snapshot_proto_rawDescData
 }
 
-var file_snapshot_proto_msgTypes = make([]protoimpl.MessageInfo, 30)
+var file_snapshot_proto_msgTypes = make([]protoimpl.MessageInfo, 31)
 var file_snapshot_proto_goTypes = []any{
 	(*SnapshotHead)(nil),           // 0: fepha.fsm.v1.SnapshotHead
 	(*AgeMark)(nil),                // 1: fepha.fsm.v1.AgeMark
@@ -2729,56 +2802,60 @@ var file_snapshot_proto_goTypes = []any{
 	(*Refusal)(nil),                // 16: fepha.fsm.v1.Refusal
 	(*SnapshotTail)(nil),           // 17: fepha.fsm.v1.SnapshotTail
 	(*RTUState_NodeLinks)(nil),     // 18: fepha.fsm.v1.RTUState.NodeLinks
-	(*GroupState_NodeClients)(nil), // 19: fepha.fsm.v1.GroupState.NodeClients
-	(*GroupState_Slot)(nil),        // 20: fepha.fsm.v1.GroupState.Slot
-	(*FnpMailbox_Message)(nil),     // 21: fepha.fsm.v1.FnpMailbox.Message
-	(*FnpMailbox_Delivered)(nil),   // 22: fepha.fsm.v1.FnpMailbox.Delivered
-	(*FnpMailbox_Session)(nil),     // 23: fepha.fsm.v1.FnpMailbox.Session
-	(*ConditionState_Report)(nil),  // 24: fepha.fsm.v1.ConditionState.Report
-	(*ConditionsState_Gone)(nil),   // 25: fepha.fsm.v1.ConditionsState.Gone
-	(*AccessState_User)(nil),       // 26: fepha.fsm.v1.AccessState.User
-	(*AccessState_Token)(nil),      // 27: fepha.fsm.v1.AccessState.Token
-	(*AccessState_Session)(nil),    // 28: fepha.fsm.v1.AccessState.Session
-	(*AccessState_Revoked)(nil),    // 29: fepha.fsm.v1.AccessState.Revoked
-	(*Timings)(nil),                // 30: fepha.fsm.v1.Timings
-	(*ControlSubmit)(nil),          // 31: fepha.fsm.v1.ControlSubmit
-	(*Links_Link)(nil),             // 32: fepha.fsm.v1.Links.Link
-	(*Clients_Client)(nil),         // 33: fepha.fsm.v1.Clients.Client
-	(*ConditionReport)(nil),        // 34: fepha.fsm.v1.ConditionReport
-	(Role)(0),                      // 35: fepha.fsm.v1.Role
+	(*RTUState_Kept)(nil),          // 19: fepha.fsm.v1.RTUState.Kept
+	(*GroupState_NodeClients)(nil), // 20: fepha.fsm.v1.GroupState.NodeClients
+	(*GroupState_Slot)(nil),        // 21: fepha.fsm.v1.GroupState.Slot
+	(*FnpMailbox_Message)(nil),     // 22: fepha.fsm.v1.FnpMailbox.Message
+	(*FnpMailbox_Delivered)(nil),   // 23: fepha.fsm.v1.FnpMailbox.Delivered
+	(*FnpMailbox_Session)(nil),     // 24: fepha.fsm.v1.FnpMailbox.Session
+	(*ConditionState_Report)(nil),  // 25: fepha.fsm.v1.ConditionState.Report
+	(*ConditionsState_Gone)(nil),   // 26: fepha.fsm.v1.ConditionsState.Gone
+	(*AccessState_User)(nil),       // 27: fepha.fsm.v1.AccessState.User
+	(*AccessState_Token)(nil),      // 28: fepha.fsm.v1.AccessState.Token
+	(*AccessState_Session)(nil),    // 29: fepha.fsm.v1.AccessState.Session
+	(*AccessState_Revoked)(nil),    // 30: fepha.fsm.v1.AccessState.Revoked
+	(*Timings)(nil),                // 31: fepha.fsm.v1.Timings
+	(*ControlSubmit)(nil),          // 32: fepha.fsm.v1.ControlSubmit
+	(*Links_Link)(nil),             // 33: fepha.fsm.v1.Links.Link
+	(*Stray)(nil),                  // 34: fepha.fsm.v1.Stray
+	(*Clients_Client)(nil),         // 35: fepha.fsm.v1.Clients.Client
+	(*ConditionReport)(nil),        // 36: fepha.fsm.v1.ConditionReport
+	(Role)(0),                      // 37: fepha.fsm.v1.Role
 }
 var file_snapshot_proto_depIdxs = []int32{
 	2,  // 0: fepha.fsm.v1.SnapshotHead.revisions:type_name -> fepha.fsm.v1.Revisions
 	1,  // 1: fepha.fsm.v1.SnapshotHead.age_marks:type_name -> fepha.fsm.v1.AgeMark
-	30, // 2: fepha.fsm.v1.ResourceState.timings:type_name -> fepha.fsm.v1.Timings
+	31, // 2: fepha.fsm.v1.ResourceState.timings:type_name -> fepha.fsm.v1.Timings
 	18, // 3: fepha.fsm.v1.RTUState.links:type_name -> fepha.fsm.v1.RTUState.NodeLinks
-	20, // 4: fepha.fsm.v1.GroupState.slots:type_name -> fepha.fsm.v1.GroupState.Slot
-	19, // 5: fepha.fsm.v1.GroupState.clients:type_name -> fepha.fsm.v1.GroupState.NodeClients
-	31, // 6: fepha.fsm.v1.ControlState.submit:type_name -> fepha.fsm.v1.ControlSubmit
-	21, // 7: fepha.fsm.v1.FnpMailbox.messages:type_name -> fepha.fsm.v1.FnpMailbox.Message
-	23, // 8: fepha.fsm.v1.FnpMailbox.sessions:type_name -> fepha.fsm.v1.FnpMailbox.Session
-	24, // 9: fepha.fsm.v1.ConditionState.reports:type_name -> fepha.fsm.v1.ConditionState.Report
-	10, // 10: fepha.fsm.v1.ConditionsState.present:type_name -> fepha.fsm.v1.ConditionState
-	25, // 11: fepha.fsm.v1.ConditionsState.gone:type_name -> fepha.fsm.v1.ConditionsState.Gone
-	26, // 12: fepha.fsm.v1.AccessState.users:type_name -> fepha.fsm.v1.AccessState.User
-	27, // 13: fepha.fsm.v1.AccessState.tokens:type_name -> fepha.fsm.v1.AccessState.Token
-	28, // 14: fepha.fsm.v1.AccessState.sessions:type_name -> fepha.fsm.v1.AccessState.Session
-	29, // 15: fepha.fsm.v1.AccessState.revoked:type_name -> fepha.fsm.v1.AccessState.Revoked
-	30, // 16: fepha.fsm.v1.Note.timings:type_name -> fepha.fsm.v1.Timings
-	12, // 17: fepha.fsm.v1.Note.condition:type_name -> fepha.fsm.v1.ConditionNote
-	14, // 18: fepha.fsm.v1.AuditEntry.note:type_name -> fepha.fsm.v1.Note
-	32, // 19: fepha.fsm.v1.RTUState.NodeLinks.links:type_name -> fepha.fsm.v1.Links.Link
-	33, // 20: fepha.fsm.v1.GroupState.NodeClients.clients:type_name -> fepha.fsm.v1.Clients.Client
-	22, // 21: fepha.fsm.v1.FnpMailbox.Session.streams:type_name -> fepha.fsm.v1.FnpMailbox.Delivered
-	34, // 22: fepha.fsm.v1.ConditionState.Report.report:type_name -> fepha.fsm.v1.ConditionReport
-	10, // 23: fepha.fsm.v1.ConditionsState.Gone.condition:type_name -> fepha.fsm.v1.ConditionState
-	35, // 24: fepha.fsm.v1.AccessState.User.role:type_name -> fepha.fsm.v1.Role
-	35, // 25: fepha.fsm.v1.AccessState.Token.role:type_name -> fepha.fsm.v1.Role
-	26, // [26:26] is the sub-list for method output_type
-	26, // [26:26] is the sub-list for method input_type
-	26, // [26:26] is the sub-list for extension type_name
-	26, // [26:26] is the sub-list for extension extendee
-	0,  // [0:26] is the sub-list for field type_name
+	19, // 4: fepha.fsm.v1.RTUState.kept:type_name -> fepha.fsm.v1.RTUState.Kept
+	21, // 5: fepha.fsm.v1.GroupState.slots:type_name -> fepha.fsm.v1.GroupState.Slot
+	20, // 6: fepha.fsm.v1.GroupState.clients:type_name -> fepha.fsm.v1.GroupState.NodeClients
+	32, // 7: fepha.fsm.v1.ControlState.submit:type_name -> fepha.fsm.v1.ControlSubmit
+	22, // 8: fepha.fsm.v1.FnpMailbox.messages:type_name -> fepha.fsm.v1.FnpMailbox.Message
+	24, // 9: fepha.fsm.v1.FnpMailbox.sessions:type_name -> fepha.fsm.v1.FnpMailbox.Session
+	25, // 10: fepha.fsm.v1.ConditionState.reports:type_name -> fepha.fsm.v1.ConditionState.Report
+	10, // 11: fepha.fsm.v1.ConditionsState.present:type_name -> fepha.fsm.v1.ConditionState
+	26, // 12: fepha.fsm.v1.ConditionsState.gone:type_name -> fepha.fsm.v1.ConditionsState.Gone
+	27, // 13: fepha.fsm.v1.AccessState.users:type_name -> fepha.fsm.v1.AccessState.User
+	28, // 14: fepha.fsm.v1.AccessState.tokens:type_name -> fepha.fsm.v1.AccessState.Token
+	29, // 15: fepha.fsm.v1.AccessState.sessions:type_name -> fepha.fsm.v1.AccessState.Session
+	30, // 16: fepha.fsm.v1.AccessState.revoked:type_name -> fepha.fsm.v1.AccessState.Revoked
+	31, // 17: fepha.fsm.v1.Note.timings:type_name -> fepha.fsm.v1.Timings
+	12, // 18: fepha.fsm.v1.Note.condition:type_name -> fepha.fsm.v1.ConditionNote
+	14, // 19: fepha.fsm.v1.AuditEntry.note:type_name -> fepha.fsm.v1.Note
+	33, // 20: fepha.fsm.v1.RTUState.NodeLinks.links:type_name -> fepha.fsm.v1.Links.Link
+	34, // 21: fepha.fsm.v1.RTUState.Kept.stray:type_name -> fepha.fsm.v1.Stray
+	35, // 22: fepha.fsm.v1.GroupState.NodeClients.clients:type_name -> fepha.fsm.v1.Clients.Client
+	23, // 23: fepha.fsm.v1.FnpMailbox.Session.streams:type_name -> fepha.fsm.v1.FnpMailbox.Delivered
+	36, // 24: fepha.fsm.v1.ConditionState.Report.report:type_name -> fepha.fsm.v1.ConditionReport
+	10, // 25: fepha.fsm.v1.ConditionsState.Gone.condition:type_name -> fepha.fsm.v1.ConditionState
+	37, // 26: fepha.fsm.v1.AccessState.User.role:type_name -> fepha.fsm.v1.Role
+	37, // 27: fepha.fsm.v1.AccessState.Token.role:type_name -> fepha.fsm.v1.Role
+	28, // [28:28] is the sub-list for method output_type
+	28, // [28:28] is the sub-list for method input_type
+	28, // [28:28] is the sub-list for extension type_name
+	28, // [28:28] is the sub-list for extension extendee
+	0,  // [0:28] is the sub-list for field type_name
 }
 
 func init() { file_snapshot_proto_init() }
@@ -2793,7 +2870,7 @@ func file_snapshot_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_snapshot_proto_rawDesc), len(file_snapshot_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   30,
+			NumMessages:   31,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
