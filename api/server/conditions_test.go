@@ -10,6 +10,7 @@ import (
 	"github.com/fepha/fepha/api"
 	"github.com/fepha/fepha/condition"
 	"github.com/fepha/fepha/fsm/fsmpb"
+	"github.com/fepha/fepha/replica"
 )
 
 func (n *fakeNode) report(t *testing.T, node, resource string, k *condition.Kind, count uint64, values ...any) {
@@ -115,9 +116,7 @@ func TestConditionsThatAreNotKnownAnyMore(t *testing.T) {
 	}
 
 	own = holding
-	s.node.mu.Lock()
-	s.node.info.Quorum, s.node.info.Leader = false, ""
-	s.node.mu.Unlock()
+	s.node.EditInfo(func(i *replica.Info) { i.Quorum, i.Leader = false, "" })
 	list, _ = s.Conditions(t.Context())
 	if got := conditionIDs(list.Conditions); list.Quorum || got != "node.fep1.disk node.fep1.redis node.fep2.disk station.quorum_lost" {
 		t.Errorf("%v %s", list.Quorum, got)

@@ -18,7 +18,7 @@ import (
 // each, and then says ok or why not. "" keeps silent.
 func (n *fakeNode) device(answer func(*fsmpb.ControlSubmit) (ok bool, reason string)) *sync.WaitGroup {
 	var wg sync.WaitGroup
-	n.onApply = func(c *fsmpb.Command) {
+	n.station.OnCommit(func(_ *fsm.State, c *fsmpb.Command) {
 		submit := c.GetControlSubmit()
 		if submit == nil {
 			return
@@ -34,7 +34,7 @@ func (n *fakeNode) device(answer func(*fsmpb.ControlSubmit) (ok bool, reason str
 				Id: submit.Id, Epoch: 1, Ok: ok, Reason: reason, Terminated: true, Cause: 10,
 			}}})
 		})
-	}
+	})
 	return &wg
 }
 

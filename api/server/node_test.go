@@ -10,7 +10,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"go.uber.org/goleak"
 
@@ -19,22 +18,18 @@ import (
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
 	"github.com/fepha/fepha/replica"
+	"github.com/fepha/fepha/replica/replicatest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// fakeNode is a station in memory: whatever is proposed is committed at once,
-// unless a test says otherwise.
+// fakeNode is fep1 of a station in memory, with what administers the group.
 type fakeNode struct {
-	replica.Replica
+	*replicatest.Node
+	station *replicatest.Station
 	mu      sync.Mutex
-	state   *fsm.State
-	index   uint64
-	grown   chan struct{}
-	info    replica.Info
-	lost    bool                 // there is no leader
-	asked   []string             // administrative requests, in words
-	onApply func(*fsmpb.Command) // called after a command was applied
+	asked   []string // administrative requests, in words
+	lost    bool     // there is no leader
 }
 
 var stationConfig = &fsmpb.Configure{
@@ -53,23 +48,13 @@ var stationConfig = &fsmpb.Configure{
 // newNode makes a station as it is in the middle of its work: each RTU on its
 // FEP, a control centre on fep1, some points and events.
 func newNode(t testing.TB) *fakeNode {
-	n := &fakeNode{state: fsm.New(), grown: make(chan struct{})}
-	n.info = replica.Info{ID: "fep1", State: "leader", Leader: "fep1", Term: 3, Quorum: true, Lease: true, LeaseLeft: 400 * time.Millisecond}
-	for _, c := range stationConfig.Nodes {
-		p := replica.Peer{ID: c.Id, Host: int(c.Host), Role: replica.Role(c.Role), Address: fmt.Sprintf("10.0.0.%d:7300", c.Host), State: "follower", Voter: true, Alive: true, Lease: c.Role == "fep"}
-		if c.Id == "fep1" {
-			p.State = "leader"
-		}
-		n.info.Peers = append(n.info.Peers, p)
-	}
+	c := replicatest.New(t, stationConfig)
+	c.Elect("fep1", 3)
+	n := &fakeNode{Node: c.Node("fep1"), station: c}
 	must := func(op any) {
 		t.Helper()
 		var c fsmpb.Command
 		switch op := op.(type) {
-		case *fsmpb.Configure:
-			c.Op = &fsmpb.Command_Configure{Configure: op}
-		case *fsmpb.NodeState:
-			c.Op = &fsmpb.Command_NodeState{NodeState: op}
 		case *fsmpb.Assign:
 			c.Op = &fsmpb.Command_Assign{Assign: op}
 		case *fsmpb.Links:
@@ -81,17 +66,16 @@ func newNode(t testing.TB) *fakeNode {
 		case *fsmpb.Events:
 			c.Op = &fsmpb.Command_Events{Events: op}
 		}
-		if r := n.apply("fep1", &c); r.Code != fsmpb.Result_OK && r.Code != fsmpb.Result_DUPLICATE {
-			t.Fatalf("%v: %v %s", op, r.Code, r.Message)
-		}
-	}
-	must(stationConfig)
-	for _, id := range []string{"fep1", "fep2", "wit"} {
-		must(&fsmpb.NodeState{Node: id, Alive: true, Lease: id != "wit"})
+		n.station.Do(t, "fep1", &c)
 	}
 	must(&fsmpb.Assign{Resource: "rtu/1", Owner: "fep1", Reason: "start"})
 	must(&fsmpb.Assign{Resource: "rtu/2", Owner: "fep2", Reason: "start"})
 	must(&fsmpb.Assign{Resource: "uplink/occ/main", Owner: "fep1", Reason: "claimed"})
+	for _, r := range []string{"rtu/1", "uplink/occ/main"} { // fep1 runs their links: a planned move waits for that
+		if _, err := n.WaitTenure(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+	}
 	must(&fsmpb.Online{Rtu: 1, Epoch: 1, Online: true})
 	must(&fsmpb.Links{Rtu: 1, Node: "fep1", Links: []*fsmpb.Links_Link{{Channel: 1, Link: 1, State: fsmpb.LinkState_ACTIVE}, {Channel: 2, Link: 1, State: fsmpb.LinkState_STANDBY}}})
 	must(&fsmpb.Links{Rtu: 1, Node: "fep2", Links: []*fsmpb.Links_Link{{Channel: 1, Link: 1, State: fsmpb.LinkState_CONNECTING}}})
@@ -105,53 +89,16 @@ func newNode(t testing.TB) *fakeNode {
 }
 
 func (n *fakeNode) apply(node string, c *fsmpb.Command) replica.Result {
-	c.Node, c.AtMs = node, time.Now().UnixMilli()
-	n.mu.Lock()
-	n.index++
-	r := replica.Result{Result: n.state.Apply(n.index, &fsmpb.Entry{Commands: []*fsmpb.Command{c}})[0], Index: n.index}
-	close(n.grown)
-	n.grown = make(chan struct{})
-	n.mu.Unlock()
-	if n.onApply != nil {
-		n.onApply(c)
-	}
-	return r
+	return n.station.Apply(node, c)
 }
 
-func (n *fakeNode) Info() replica.Info {
+// lose takes the leader away.
+func (n *fakeNode) lose() {
+	n.station.Refuse(replica.ErrNoLeader)
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	i := n.info
-	i.CommitIndex, i.AppliedIndex = max(i.CommitIndex, n.index), n.index
-	return i
+	n.lost = true
 }
-
-func (n *fakeNode) View(read func(s *fsm.State)) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	read(n.state)
-}
-
-func (n *fakeNode) Applied() (uint64, <-chan struct{}) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.index, n.grown
-}
-
-func (n *fakeNode) Propose(_ context.Context, c *fsmpb.Command) (replica.Result, error) {
-	if n.isLost() {
-		return replica.Result{}, fmt.Errorf("proposing: %w", replica.ErrNoLeader)
-	}
-	return n.apply("fep1", c), nil
-}
-
-func (n *fakeNode) isLost() bool {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.lost
-}
-
-func (n *fakeNode) WaitApplied(context.Context, uint64) error { return nil }
 
 // ask notes an administrative request.
 func (n *fakeNode) ask(format string, args ...any) error {
@@ -177,9 +124,8 @@ func (n *fakeNode) RemovePeer(_ context.Context, id string) error { return n.ask
 func (n *fakeNode) Snapshot(context.Context) (uint64, error)      { return 812, n.ask("snapshot") }
 
 func (n *fakeNode) WriteSnapshot(w io.Writer) (uint64, error) {
-	n.mu.Lock()
-	snapshot := n.state.Snapshot()
-	n.mu.Unlock()
+	var snapshot *fsm.Snapshot
+	n.View(func(s *fsm.State) { snapshot = s.Snapshot() })
 	_, err := snapshot.WriteTo(w)
 	return snapshot.Index(), err
 }
@@ -189,9 +135,7 @@ func (n *fakeNode) Restore(_ context.Context, r io.Reader) error {
 	if err != nil {
 		return fmt.Errorf("restoring: %w", err)
 	}
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.state = state
+	n.station.Restore(state)
 	return nil
 }
 
@@ -288,4 +232,9 @@ func (s served) refuses(t testing.TB, status int, code api.Code, says, method, p
 	if got := resp.Header.Get("Content-Type"); got != "application/json" {
 		t.Errorf("%s %s: Content-Type %q", method, path, got)
 	}
+}
+
+func (n *fakeNode) digest() (d string) {
+	n.View(func(s *fsm.State) { d = fmt.Sprint(s.Digest()) })
+	return d
 }

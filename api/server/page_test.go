@@ -14,6 +14,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"github.com/fepha/fepha/fsm/fsmpb"
+	"github.com/fepha/fepha/replica"
 )
 
 // browser opens a page in a browser without a screen.
@@ -176,19 +177,17 @@ func TestPageShowsTheStation(t *testing.T) {
 	// A pin, and what the station refuses is told.
 	do(t, ctx, "pin", chromedp.Click(pinButton), chromedp.WaitVisible(chromedp.CSS("#ask")), chromedp.Click(chromedp.CSS("#ask-yes")))
 	sees(t, ctx, "#rtu-2", "pinned to fep2")
-	n.mu.Lock()
-	n.lost = true
-	n.mu.Unlock()
+	n.lose()
 	do(t, ctx, "unpin", chromedp.Click(unpinButton), chromedp.WaitVisible(chromedp.CSS("#ask")), chromedp.Click(chromedp.CSS("#ask-yes")))
 	sees(t, ctx, "#outcome", "Not done: proposing: no leader")
 
 	// Without a quorum nothing is shown as good, and nothing can be asked for.
-	n.mu.Lock()
-	n.info.Quorum, n.info.Leader = false, ""
-	for i := range n.info.Peers {
-		n.info.Peers[i].Alive, n.info.Peers[i].Lease = n.info.Peers[i].ID == n.info.ID, false
-	}
-	n.mu.Unlock()
+	n.EditInfo(func(info *replica.Info) {
+		info.Quorum, info.Leader = false, ""
+		for i := range info.Peers {
+			info.Peers[i].Alive, info.Peers[i].Lease = info.Peers[i].ID == info.ID, false
+		}
+	})
 	sees(t, ctx, "#banner", "No quorum")
 	if n := get(t, ctx, "good marks", chromedp.Evaluate[int](`document.querySelectorAll("main .card .mark.good, main .card.good").length`)); n != 0 {
 		t.Errorf("%d things are shown as good without a quorum", n)
@@ -209,7 +208,7 @@ func TestPageShowsTheStation(t *testing.T) {
 // A page whose node is gone goes to another one, and stays where it was.
 func TestPageGoesToAnotherNode(t *testing.T) {
 	ctx := browser(t)
-	second := serve(t, func(c *Config) { c.Node.(*fakeNode).info.ID = "fep2" })
+	second := serve(t, func(c *Config) { c.Node.(*fakeNode).EditInfo(func(i *replica.Info) { i.ID = "fep2" }) })
 	first := serve(t, func(c *Config) { c.APIs["fep2"] = strings.TrimPrefix(second.Base, "http://") })
 	do(t, ctx, "open", chromedp.Navigate(first.Base+"/#/events?kind=owner"))
 	sees(t, ctx, "#eyes", "seen through fep1")

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/fepha/fepha/api"
+	"github.com/fepha/fepha/replica"
 )
 
 func TestChangesOfTheGroup(t *testing.T) {
@@ -50,31 +51,31 @@ func TestSnapshotAndRestore(t *testing.T) {
 	if err := from.Snapshot(t.Context(), &snapshot); err != nil {
 		t.Fatal(err)
 	}
-	before := to.node.state.Digest()
+	before := to.node.digest()
 	if _, err := to.Restore(t.Context(), bytes.NewReader(snapshot.Bytes()[:snapshot.Len()-10])); !isCode(err, api.CodeInvalid) {
 		t.Errorf("one that was cut short: %v", err)
 	}
 	if _, err := to.Restore(t.Context(), strings.NewReader("no snapshot")); !isCode(err, api.CodeInvalid) {
 		t.Errorf("something else: %v", err)
 	}
-	if to.node.state.Digest() != before {
+	if to.node.digest() != before {
 		t.Fatal("a bad snapshot changed the state")
 	}
 	if d, err := to.Restore(t.Context(), &snapshot); err != nil || !d.Done {
 		t.Fatalf("%+v, %v", d, err)
 	}
-	if to.node.state.Digest() != from.node.state.Digest() {
+	if to.node.digest() != from.node.digest() {
 		t.Error("another state")
 	}
 }
 
 func TestRestoreIsForTheLeader(t *testing.T) {
 	s := serve(t)
-	s.node.info.Leader = "fep2"
+	s.node.EditInfo(func(i *replica.Info) { i.Leader = "fep2" })
 	if _, err := s.Restore(t.Context(), strings.NewReader("")); !isCode(err, api.CodeConflict) || !strings.Contains(err.Error(), "fep2") {
 		t.Errorf("on a follower: %v", err)
 	}
-	s.node.info.Leader = ""
+	s.node.EditInfo(func(i *replica.Info) { i.Leader = "" })
 	if _, err := s.Restore(t.Context(), strings.NewReader("")); !isCode(err, api.CodeNoLeader) {
 		t.Errorf("without a leader: %v", err)
 	}

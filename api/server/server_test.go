@@ -140,7 +140,7 @@ func TestPins(t *testing.T) {
 
 func TestFailoverNeedsAnotherFEP(t *testing.T) {
 	s := serve(t)
-	s.node.info.Peers[1].Alive = false
+	s.node.EditInfo(func(i *replica.Info) { i.Peers[1].Alive = false })
 	s.refuses(t, 409, api.CodeConflict, "no other FEP", "POST", "/v1/rtus/1/failover", `{}`)
 	s.refuses(t, 409, api.CodeConflict, "not alive", "POST", "/v1/rtus/1/failover", `{"to":"fep2"}`)
 }
@@ -161,7 +161,7 @@ func TestReleaseOfAnUplinkIsAPlannedMove(t *testing.T) {
 
 func TestNoLeader(t *testing.T) {
 	s := serve(t)
-	s.node.lost = true
+	s.node.lose()
 	s.refuses(t, 503, api.CodeNoLeader, replica.ErrNoLeader.Error(), "POST", "/v1/rtus/1/pin", `{}`)
 	s.refuses(t, 503, api.CodeNoLeader, replica.ErrNoLeader.Error(), "POST", "/v1/raft/transfer", `{}`)
 }
@@ -173,11 +173,11 @@ func TestHealth(t *testing.T) {
 			t.Errorf("%s: %d %s", path, resp.StatusCode, text)
 		}
 	}
-	s.node.info.CommitIndex = 100_000
+	s.node.EditInfo(func(i *replica.Info) { i.CommitIndex = 100_000 })
 	if resp, text := s.request(t, "GET", "/readyz", ""); resp.StatusCode != 503 || !strings.Contains(text, "behind") {
 		t.Errorf("behind: %d %s", resp.StatusCode, text)
 	}
-	s.node.info.Quorum = false
+	s.node.EditInfo(func(i *replica.Info) { i.Quorum = false })
 	if resp, text := s.request(t, "GET", "/readyz", ""); resp.StatusCode != 503 || !strings.Contains(text, "no quorum") {
 		t.Errorf("no quorum: %d %s", resp.StatusCode, text)
 	}

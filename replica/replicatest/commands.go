@@ -27,10 +27,13 @@ func (s *Station) Do(t testing.TB, node string, c *fsmpb.Command) replica.Result
 	return r
 }
 
-// SetAlive says that a node is alive and has a lease, or neither, as the leader does.
+// SetAlive says that a node is alive, and a FEP has a lease, or neither, as the leader does.
 func (s *Station) SetAlive(t testing.TB, node string, alive bool) {
 	t.Helper()
-	s.Do(t, node, &fsmpb.Command{Op: &fsmpb.Command_NodeState{NodeState: &fsmpb.NodeState{Node: node, Alive: alive, Lease: alive}}})
+	var n fsm.Node
+	s.View(func(st *fsm.State) { n, _ = st.Node(node) })
+	lease := alive && n.Role == string(replica.RoleFEP)
+	s.Do(t, node, &fsmpb.Command{Op: &fsmpb.Command_NodeState{NodeState: &fsmpb.NodeState{Node: node, Alive: alive, Lease: lease}}})
 }
 
 // Kill takes a node's lease away and says that it's dead.

@@ -115,6 +115,18 @@ func (s *Station) elect(leader string) {
 	s.schedule()
 }
 
+// Restore puts another state in the place of the newest, as a restored snapshot does. Nodes must not lag.
+func (s *Station) Restore(state *fsm.State) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.state = state
+	s.entries = append(s.entries, &fsmpb.Entry{})
+	s.state.Apply(uint64(len(s.entries)), s.entries[len(s.entries)-1])
+	close(s.grown)
+	s.grown = make(chan struct{})
+	s.checkTenures()
+}
+
 // View runs read with the newest state.
 func (s *Station) View(read func(s *fsm.State)) {
 	s.mu.RLock()
