@@ -84,8 +84,10 @@ type UplinkClient struct {
 	Role   string `json:"role"` // main | standby | held
 }
 
-// JournalStatus is the range of events that the journal holds.
+// JournalStatus says what the journal and the audit hold. Their numbers have gaps.
 type JournalStatus struct {
-	First uint64 `json:"first"`
-	Last  uint64 `json:"last"`
+	First   uint64 `json:"first"` // oldest number kept, of an event or an entry of the audit
+	Last    uint64 `json:"last"`  // newest number
+	Events  uint64 `json:"events"`
+	Entries uint64 `json:"entries"` // of the audit
 }

@@ -234,6 +234,9 @@ func (a *audit) count() (n uint64) {
 	return n
 }
 
+// AuditEntries is the number of entries kept.
+func (s *State) AuditEntries() uint64 { return s.audit.count() }
+
 // AuditLast is the number of the newest entry of the audit; 0 before the first.
 func (s *State) AuditLast() uint64 { return s.audit.last }
 

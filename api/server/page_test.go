@@ -237,8 +237,9 @@ func TestPageShowsTheJournal(t *testing.T) {
 	reads(t, ctx, strconv.FormatUint(newest.Last+1, 10), "owned by fep1")
 
 	// To the very first one.
-	do(t, ctx, "scroll", chromedp.Evaluate[chromedp.Void](`document.querySelector(".rows").scrollTop = 1e9`))
+	do(t, ctx, "scroll", chromedp.Evaluate[chromedp.Void](`setInterval(() => { document.querySelector(".rows").scrollTop = 1e9 }, 50)`))
 	reads(t, ctx, "rtu/1: owned by fep1 now", strconv.FormatUint(newest.Last, 10))
+	do(t, ctx, "open again", chromedp.Reload())
 
 	// A filter stands in the address, and what is new goes through it.
 	setField(t, ctx, "#event-kind", "owner")

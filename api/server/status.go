@@ -33,7 +33,7 @@ func (s *Server) readStatus() api.Status {
 		st.RTUs = s.rtuStatuses(state, info.Quorum)
 		st.Uplinks = uplinkStatuses(state, info.Quorum)
 		st.Conditions = s.conditions(state, info)
-		st.Journal = api.JournalStatus{First: state.JournalFirst(), Last: state.JournalLast()}
+		st.Journal = journalStatus(state)
 	})
 	return st
 }
@@ -120,4 +120,8 @@ func uplinkStatus(state *fsm.State, g fsm.Group, quorum bool) api.UplinkStatus {
 		u.Links = append(u.Links, api.UplinkClient{Node: c.Node, Client: c.Address, Role: c.Role})
 	}
 	return u
+}
+
+func journalStatus(state *fsm.State) api.JournalStatus {
+	return api.JournalStatus{First: state.HistoryFirst(), Last: state.JournalLast(), Events: state.JournalEvents(), Entries: state.AuditEntries()}
 }

@@ -177,12 +177,14 @@ func TestGroup(t *testing.T) {
 	}
 }
 
-// events appends events to the journal, by pins.
+// events appends events to the journal.
 func (f *fakeStation) events(t *testing.T, n int) {
 	t.Helper()
+	ev := &fsmpb.Events{Rtu: 1, Epoch: 1, Batch: 1}
 	for i := range n {
-		f.do(t, "fep1", &fsmpb.Command{Op: &fsmpb.Command_Pin{Pin: &fsmpb.Pin{Resource: "rtu/1", Node: []string{"fep1", "fep2"}[i%2], Origin: "x"}}})
+		ev.Items = append(ev.Items, &fsmpb.Item{Kind: fsmpb.Kind_DI, Point: 1, Type: 30, Value: float64(i % 2)})
 	}
+	f.do(t, "fep1", &fsmpb.Command{Op: &fsmpb.Command_Events{Events: ev}})
 }
 
 func (f *fakeStation) cursor(t *testing.T, seq uint64) {

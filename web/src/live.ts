@@ -34,7 +34,7 @@ function all<T>(prefix: string, order: (a: T, b: T) => number) {
 }
 
 export const station = one<Station>('station');
-export const journal = one<{first: number; last: number}>('journal');
+export const journal = one<{first: number; last: number; events: number; entries: number}>('journal');
 export const nodes = all<Node>('nodes/', (a, b) => a.host - b.host);
 export const feps = computed(() => nodes.value.filter((n) => n.role === 'fep'));
 export const rtus = all<RTU>('rtus/', (a, b) => a.number - b.number);

@@ -1,6 +1,6 @@
-// The journal: 200,000 events to scroll through, or what a filter leaves of them.
+// The journal and the audit in their one order, newest first, or what a filter leaves of them.
 
-import {useEffect, useMemo, useReducer, useRef} from 'preact/hooks';
+import {useEffect, useMemo, useReducer} from 'preact/hooks';
 
 import {get} from '../api';
 import {language, t} from '../i18n';
@@ -30,7 +30,7 @@ export function Events() {
   return (
     <section class="events fill">
       <Filter filter={filter} />
-      {filter ? <Found key={filter + language.value} filter={filter} /> : <All key={language.value} />}
+      <Found key={filter + language.value} filter={filter} />
     </section>
   );
 }
@@ -59,57 +59,8 @@ function Filter({filter}: {filter: string}) {
   );
 }
 
-// All has a row for every event that is kept, and reads those in sight.
-function All() {
-  const {first, last} = journal.value ?? {first: 1, last: 0};
-  const pages = useRef(new Map<number, Map<number, Event> | null>()); // by number of the page; null: being read
-  const [, again] = useReducer((n: number) => n + 1, 0);
-  const sight = useRef([0, 0]);
-
-  const read = async (page: number) => {
-    pages.current.set(page, null);
-    try {
-      const {events} = await get<EventPage>(`v1/events?after=${page * pageSize}&limit=${pageSize}`);
-      pages.current.set(page, new Map(events.map((e) => [e.seq, e])));
-      for (const old of [...pages.current.keys()].slice(0, -40)) pages.current.delete(old); // memory stays flat
-    } catch {
-      pages.current.delete(page);
-    }
-    again(0);
-  };
-  const look = (from: number, to: number) => {
-    sight.current = [from, to];
-    for (let p = Math.floor((last - to - 1) / pageSize); p <= Math.floor((last - from - 1) / pageSize); p++) {
-      if (p >= 0 && !pages.current.has(p)) void read(p);
-    }
-  };
-  // The newest page is read again when it has grown.
-  useEffect(() => {
-    const [from, to] = sight.current;
-    const newest = Math.floor((last - 1) / pageSize);
-    const known = pages.current.get(newest);
-    if (known && !known.has(last) && from < pageSize) void read(newest);
-    const before = pages.current.get(newest - 1);
-    if (before && !before.has(newest * pageSize) && from < 2 * pageSize) void read(newest - 1);
-    look(from, to);
-  }, [last]);
-
-  const count = Math.max(0, last - first + 1);
-  return (
-    <>
-      <p class="dim" id="kept">{t('kept', {n: count.toLocaleString(), first, last})}</p>
-      <List count={count} rowHeight={eventRow()} shift={last} label={t('events')} onSight={look} head={<Head />}
-        row={(i) => {
-          const seq = last - i;
-          const page = pages.current.get(Math.floor((seq - 1) / pageSize));
-          const e = page?.get(seq);
-          return e ? <Row e={e} /> : <span class="dim" role="cell">{page ? `${seq} ${t('no_longer_kept')}` : `${seq} …`}</span>;
-        }} />
-    </>
-  );
-}
-
-// Found is what a filter leaves, newest first; more is looked for as one scrolls down, and what is new comes on top.
+// Found is what a filter leaves; more is looked for as one scrolls down, and what is new comes on top. Numbers have gaps: what
+// the journal no longer keeps.
 function Found({filter}: {filter: string}) {
   const [, again] = useReducer((n: number) => n + 1, 0);
   const found = useMemo(() => ({events: [] as Event[], scanned: 0, newest: 0, more: true, busy: false, gone: new AbortController(), error: ''}), [filter]);
@@ -152,9 +103,10 @@ function Found({filter}: {filter: string}) {
   }, [last]);
 
   const n = found.events.length;
+  const kept = journal.value ?? {first: 1, last: 0, events: 0, entries: 0};
   return (
     <>
-      <p class="dim" id="kept">{found.error ? t('cannot_read', {why: found.error}) : found.more ? t('found', {n, scanned: found.scanned || '…'}) : n ? t('found_all', {n}) : t('nothing_found')}</p>
+      <p class="dim" id="kept">{found.error ? t('cannot_read', {why: found.error}) : !filter ? t('kept', {n: (kept.events + kept.entries).toLocaleString(), first: kept.first, last: kept.last}) : found.more ? t('found', {n, scanned: found.scanned || '…'}) : n ? t('found_all', {n}) : t('nothing_found')}</p>
       <List count={n} rowHeight={eventRow()} shift={found.newest} label={t('events')} head={<Head />} row={(i) => found.events[i] && <Row e={found.events[i]} />}
         onSight={(_, to) => { if (to > found.events.length - 50) void older(); }} />
     </>

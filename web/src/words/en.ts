@@ -33,8 +33,8 @@ export const en = {
 
   // events
   time: 'Time', number: 'No.', what: 'What', kind: 'Kind', rtu: 'RTU', point: 'Point', text: 'Text', from: 'From', to: 'To', all: 'all',
-  kept: '{n} events are kept, {first} to {last}', found: '{n} found so far, looked down to {scanned}', found_all: '{n} found', live: 'live', export_csv: 'CSV', export_xlsx: 'Excel',
-  export_limit: 'The first {n} that match are exported.', no_longer_kept: 'no longer kept', filter: 'Filter', clear_filter: 'Clear the filter', kind_note: 'what the station did',
+  kept: '{n} events are kept, of numbers {first} to {last}', found: '{n} found so far, looked down to {scanned}', found_all: '{n} found', live: 'live', export_csv: 'CSV', export_xlsx: 'Excel',
+  export_limit: 'The first {n} that match are exported.', filter: 'Filter', clear_filter: 'Clear the filter', kind_note: 'what the station did',
   kind_di: 'states (DI)', kind_ai: 'analogs (AI)', kind_counter: 'counters', kind_owner: 'changes of owner', kind_control: 'controls', kind_online: 'on and off line', kind_node: 'nodes', kind_condition: 'conditions', kind_config: 'configurations',
 
   // points

@@ -31,8 +31,8 @@ export const zh: Record<keyof typeof en, string> = {
   all_events: '全部事件', picture: '车站示意图：哪台前置机采集哪台设备、服务哪个控制中心',
 
   time: '时间', number: '序号', what: '内容', kind: '类别', rtu: 'RTU', point: '点号', text: '文字', from: '从', to: '到', all: '全部',
-  kept: '保存 {n} 条事件，{first} 至 {last}', found: '已找到 {n} 条，已查到 {scanned}', found_all: '找到 {n} 条', live: '实时', export_csv: 'CSV', export_xlsx: 'Excel',
-  export_limit: '导出前 {n} 条符合条件的事件。', no_longer_kept: '已不再保存', filter: '筛选', clear_filter: '清除筛选', kind_note: '车站自身的动作',
+  kept: '保存 {n} 条事件，编号 {first} 至 {last}', found: '已找到 {n} 条，已查到 {scanned}', found_all: '找到 {n} 条', live: '实时', export_csv: 'CSV', export_xlsx: 'Excel',
+  export_limit: '导出前 {n} 条符合条件的事件。', filter: '筛选', clear_filter: '清除筛选', kind_note: '车站自身的动作',
   kind_di: '遥信 (DI)', kind_ai: '遥测 (AI)', kind_counter: '遥脉', kind_owner: '主备切换', kind_control: '遥控', kind_online: '上线和离线', kind_node: '节点', kind_condition: '状况', kind_config: '配置',
 
   name: '名称', value: '值', unit: '单位', quality: '品质', good: '正常', type: '类型', age: '距今', search: '名称或点号',
