@@ -10,6 +10,9 @@ import (
 	"sync"
 	"time"
 
+	"github.com/fepha/fepha/channeltab/internal/core"
+	"github.com/fepha/fepha/channeltab/internal/udp"
+	"github.com/fepha/fepha/channeltab/internal/wire"
 	"github.com/fepha/fepha/fsm/chantable"
 )
 
@@ -34,7 +37,7 @@ type CentreConfig struct {
 
 // Centre is one node of a centre. Its methods may be called from several goroutines.
 type Centre struct {
-	sockets  *sockets
+	sockets  *udp.Sockets
 	registry Registry
 	log      *slog.Logger
 	ctx      context.Context
@@ -44,7 +47,7 @@ type Centre struct {
 	closed   error
 
 	mu      sync.Mutex // guards all below
-	core    *centreCore
+	core    *core.Centre
 	refused uint64 // datagrams that the system would not send
 	status  CentreStatus
 }
@@ -79,54 +82,54 @@ func OpenCentre(cfg CentreConfig) (*Centre, error) {
 	if c.log == nil {
 		c.log = slog.New(slog.DiscardHandler)
 	}
-	if c.sockets, err = openSockets(listen, cfg.Multicast); err != nil {
+	if c.sockets, err = udp.Open(listen, cfg.Multicast); err != nil {
 		return nil, err
 	}
 	c.ctx, c.stop = context.WithCancel(context.Background())
-	c.core = newCentreCore(time.Now(), setup)
+	c.core = core.NewCentre(time.Now(), setup)
 	c.running.Go(c.run)
-	c.running.Go(func() { read(c.sockets.own, func(from netip.AddrPort, b []byte) { c.receive(from, false, b) }) })
-	if c.sockets.group != nil {
-		c.running.Go(func() { read(c.sockets.group, func(from netip.AddrPort, b []byte) { c.receive(from, true, b) }) })
+	c.running.Go(func() { udp.Read(c.sockets.Own, func(from netip.AddrPort, b []byte) { c.receive(from, false, b) }) })
+	if c.sockets.Group != nil {
+		c.running.Go(func() { udp.Read(c.sockets.Group, func(from netip.AddrPort, b []byte) { c.receive(from, true, b) }) })
 	}
 	return c, nil
 }
 
 // setup checks the configuration; the error wraps ErrConfig.
-func (cfg CentreConfig) setup() (centreSetup, error) {
+func (cfg CentreConfig) setup() (core.CentreSetup, error) {
 	own, ok := cfg.Nodes[cfg.Node]
 	switch {
 	case cfg.ID == 0 || cfg.ID > chantable.MaxID:
-		return centreSetup{}, fmt.Errorf("%w: centre id %d, want 1 to %d", ErrConfig, cfg.ID, chantable.MaxID)
+		return core.CentreSetup{}, fmt.Errorf("%w: centre id %d, want 1 to %d", ErrConfig, cfg.ID, chantable.MaxID)
 	case cfg.Level == 0:
-		return centreSetup{}, fmt.Errorf("%w: level 0 is an ordinary station's, a centre's is 1 to 255", ErrConfig)
+		return core.CentreSetup{}, fmt.Errorf("%w: level 0 is an ordinary station's, a centre's is 1 to 255", ErrConfig)
 	case !ok || own.Port() == 0:
-		return centreSetup{}, fmt.Errorf("%w: no address and port for node %q", ErrConfig, cfg.Node)
+		return core.CentreSetup{}, fmt.Errorf("%w: no address and port for node %q", ErrConfig, cfg.Node)
 	case cfg.Registry == nil:
-		return centreSetup{}, fmt.Errorf("%w: no registry", ErrConfig)
+		return core.CentreSetup{}, fmt.Errorf("%w: no registry", ErrConfig)
 	}
 	if err := chantable.ValidateName(cfg.Name); err != nil {
-		return centreSetup{}, fmt.Errorf("%w: %w", ErrConfig, err)
+		return core.CentreSetup{}, fmt.Errorf("%w: %w", ErrConfig, err)
 	}
-	timing, err := cfg.Timing.withDefaults()
+	timing, err := cfg.Timing.WithDefaults()
 	if err != nil {
-		return centreSetup{}, err
+		return core.CentreSetup{}, err
 	}
-	codec, err := NewCodec(cfg.Keys)
+	codec, err := wire.NewCodec(cfg.Keys)
 	if err != nil {
-		return centreSetup{}, err
+		return core.CentreSetup{}, err
 	}
-	return centreSetup{
-		id: cfg.ID, level: cfg.Level, name: cfg.Name, node: cfg.Node, nodes: maps.Clone(cfg.Nodes),
-		others: slices.Clone(cfg.Others), multicast: cfg.Multicast.Group, timing: timing, codec: codec, rand: newRand(),
-		since: cfg.Registry.Since,
+	return core.CentreSetup{
+		ID: cfg.ID, Level: cfg.Level, Name: cfg.Name, Node: cfg.Node, Nodes: maps.Clone(cfg.Nodes),
+		Others: slices.Clone(cfg.Others), Multicast: cfg.Multicast.Group, Timing: timing, Codec: codec, Rand: newRand(),
+		Since: cfg.Registry.Since,
 	}, nil
 }
 
 // run ticks, and takes in what changes in the registry.
 func (c *Centre) run() {
 	c.follow()
-	tick := time.NewTicker(c.core.timing.Tick)
+	tick := time.NewTicker(c.core.Timing.Tick)
 	defer tick.Stop()
 	for {
 		select {
@@ -136,7 +139,7 @@ func (c *Centre) run() {
 			c.follow()
 		case <-tick.C:
 			c.mu.Lock()
-			c.core.tick(time.Now())
+			c.core.Tick(time.Now())
 			c.work()
 			c.mu.Unlock()
 		}
@@ -148,33 +151,33 @@ func (c *Centre) follow() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := time.Now()
-	c.core.changed(now)
-	c.core.led(now, leader)
+	c.core.Changed(now)
+	c.core.Led(now, leader)
 	c.work()
 }
 
 func (c *Centre) receive(from netip.AddrPort, multicast bool, b []byte) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.core.receive(time.Now(), from, multicast, b)
+	c.core.Receive(time.Now(), from, multicast, b)
 	c.work()
 }
 
 // work carries out what the core wants done. It is called with mu held.
 func (c *Centre) work() {
-	c.refused += c.sockets.send(c.core.out)
-	c.core.out = c.core.out[:0]
-	if p := c.core.proposal; p != nil {
-		c.core.proposal = nil
+	c.refused += c.sockets.Send(c.core.Out)
+	c.core.Out = c.core.Out[:0]
+	if p := c.core.Proposal; p != nil {
+		c.core.Proposal = nil
 		c.running.Go(func() { c.propose(*p) })
 	}
-	if now := c.core.leader.Self; now != c.status.Leader {
+	if now := c.core.Leader.Self; now != c.status.Leader {
 		c.status.Leader = now
-		c.log.Info("FNP centre", "leads", now, "leader", c.core.leader.Node, "term", c.core.leader.Term)
+		c.log.Info("FNP centre", "leads", now, "leader", c.core.Leader.Node, "term", c.core.Leader.Term)
 	}
-	if h := &c.core.higher; h.deferring != c.status.Deferring {
-		c.status.Deferring = h.deferring
-		c.log.Info("FNP centre", "defers", h.deferring, "to", h.address)
+	if h := &c.core.Higher; h.Deferring != c.status.Deferring {
+		c.status.Deferring = h.Deferring
+		c.log.Info("FNP centre", "defers", h.Deferring, "to", h.Address)
 	}
 }
 
@@ -190,7 +193,7 @@ func (c *Centre) propose(p chantable.Command) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.core.proposed(time.Now(), results, err)
+	c.core.Proposed(time.Now(), results, err)
 	if c.ctx.Err() == nil { // else nobody waits for another proposal
 		c.work()
 	}
@@ -217,20 +220,20 @@ func (c *Centre) SetOffline(ctx context.Context, id chantable.ID) error {
 func (c *Centre) Table() []chantable.Entry {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return slices.Collect(c.core.shown().All())
+	return slices.Collect(c.core.Shown().All())
 }
 
 // Status tells how this node stands.
 func (c *Centre) Status() CentreStatus {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	t := c.core.shown()
+	t := c.core.Shown()
 	st := c.status
 	st.To = netip.AddrPort{}
 	if st.Deferring {
-		st.To = c.core.higher.address
+		st.To = c.core.Higher.Address
 	}
-	st.Table, st.Version, st.Stations, st.Served = t.Table(), t.Version(), t.Len(), c.core.stations.recent.Len()
+	st.Table, st.Version, st.Stations, st.Served = t.Table(), t.Version(), t.Len(), c.core.Stations.Recent.Len()
 	for e := range t.All() {
 		if e.Online {
 			st.Online++
@@ -246,7 +249,7 @@ func (c *Centre) Status() CentreStatus {
 func (c *Centre) Stats() Stats {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	st := c.core.stats
+	st := c.core.Stats
 	st.Unsent = c.refused
 	return st
 }
@@ -255,7 +258,7 @@ func (c *Centre) Stats() Stats {
 func (c *Centre) Close() error {
 	c.closing.Do(func() {
 		c.stop()
-		c.closed = c.sockets.close()
+		c.closed = c.sockets.Close()
 		c.running.Wait()
 	})
 	return c.closed

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fepha/fepha/channeltab/channeltabtest"
+	"github.com/fepha/fepha/channeltab/internal/core"
 	"github.com/fepha/fepha/fsm/chantable"
 )
 
@@ -76,7 +78,7 @@ func TestCentreConfig(t *testing.T) {
 	} {
 		cfg := CentreConfig{
 			ID: 900, Level: 1, Node: "a", Nodes: map[string]netip.AddrPort{"a": netip.MustParseAddrPort("127.0.0.1:1")},
-			Keys: testKeys(), Registry: NewMemory().Node("a"),
+			Keys: testKeys(), Registry: channeltabtest.NewMemory().Node("a"),
 		}
 		tt.mutate(&cfg)
 		_, err := OpenCentre(cfg)
@@ -175,10 +177,10 @@ func TestIdentify(t *testing.T) {
 		{"from its file", StationConfig{}, &saved{instance: 7, epoch: 4000, copy: held.copy}, 7, 5000},
 		{"as configured", StationConfig{Instance: 77, Epoch: 2}, held, 77, 2},
 	} {
-		s := stationSetup{rand: newRand()}
-		s.identify(tt.cfg, tt.held, now)
-		if s.instance == 0 || tt.instance != 0 && s.instance != tt.instance || s.epoch != tt.epoch || s.copy == nil {
-			t.Errorf("%s: instance %d epoch %d, want %d, %d", tt.name, s.instance, s.epoch, tt.instance, tt.epoch)
+		s := core.StationSetup{Rand: newRand()}
+		identify(&s, tt.cfg, tt.held, now)
+		if s.Instance == 0 || tt.instance != 0 && s.Instance != tt.instance || s.Epoch != tt.epoch || s.Copy == nil {
+			t.Errorf("%s: instance %d epoch %d, want %d, %d", tt.name, s.Instance, s.Epoch, tt.instance, tt.epoch)
 		}
 	}
 }

@@ -32,10 +32,10 @@ const savedHead = len(copyMagic) + 8 + 8 + 8 + 2
 
 func (s *saved) encode() []byte {
 	b := []byte(copyMagic)
-	b = be64(b, uint64(s.id))
-	b = be64(b, s.instance)
-	b = be64(b, s.epoch)
-	b = be16(b, uint16(s.cn))
+	b = binary.BigEndian.AppendUint64(b, uint64(s.id))
+	b = binary.BigEndian.AppendUint64(b, s.instance)
+	b = binary.BigEndian.AppendUint64(b, s.epoch)
+	b = binary.BigEndian.AppendUint16(b, uint16(s.cn))
 	b, _ = s.copy.AppendBinary(b) // never fails
 	sum := sha256.Sum256(b)
 	return append(b, sum[:]...)

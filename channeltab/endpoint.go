@@ -46,7 +46,7 @@ func NewEndpoint(cfg EndpointConfig) (*Endpoint, error) {
 	if _, err := cfg.Station.setup(); err != nil {
 		return nil, err
 	}
-	if err := cfg.Station.Multicast.validate(cfg.Station.Listen); err != nil {
+	if err := cfg.Station.Multicast.Validate(cfg.Station.Listen); err != nil {
 		return nil, err
 	}
 	e := &Endpoint{cfg: cfg, log: cfg.Station.Log}

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/fepha/fepha/channeltab/internal/core"
+	"github.com/fepha/fepha/channeltab/internal/wire"
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/replica/replicatest"
 )
@@ -111,7 +113,7 @@ func TestEndpointMoves(t *testing.T) {
 	first.SetLease(true)
 	eventually(t, "the former owner to be refused", func() bool {
 		s, ok := first.Station()
-		return ok && s.Status().Outcome == Superseded
+		return ok && s.Status().Outcome == wire.Superseded
 	})
 	if !at(second.address)() {
 		t.Error("the former owner has changed the table")
@@ -139,7 +141,7 @@ func TestStationAsksItsGuard(t *testing.T) {
 	}
 	t.Cleanup(func() { s.Close() })
 	eventually(t, "some datagrams to be held back", func() bool { return s.Stats().Unsent > 3 })
-	if st := s.Status(); st.State != Registering {
+	if st := s.Status(); st.State != core.Registering {
 		t.Errorf("registered past the guard: %+v", st)
 	}
 	close(allowed)

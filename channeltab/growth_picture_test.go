@@ -6,7 +6,6 @@ import (
 	"os"
 	"runtime"
 	"strings"
-	"testing"
 	"time"
 )
 
@@ -65,22 +64,4 @@ func growthPicture(points []growthPoint) string {
 		text += fmt.Sprintf(`<path d="%s" fill="none" stroke="#06c"/><text x="%.1f" y="%.1f" text-anchor="middle">stations</text>`+"\n", path, x0+width/2, top+height+32)
 	}
 	return text + "</svg>\n"
-}
-
-// rewriteSection replaces what stands between two marks of a document.
-func rewriteSection(t *testing.T, file, name, text string) {
-	t.Helper()
-	doc, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	begin, end := "<!-- "+name+" -->\n", "<!-- end of "+name+" -->\n"
-	head, rest, ok := strings.Cut(string(doc), begin)
-	_, tail, ok2 := strings.Cut(rest, end)
-	if !ok || !ok2 {
-		t.Fatalf("%s has no section %q", file, name)
-	}
-	if err := os.WriteFile(file, []byte(head+begin+text+end+tail), 0o644); err != nil {
-		t.Fatal(err)
-	}
 }

@@ -11,6 +11,9 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/fepha/fepha/channeltab/channeltabtest"
+	"github.com/fepha/fepha/internal/docsection"
 )
 
 var growthFlag = flag.Bool("fnp.growth", false, "measure the centre at 100, 1,000 and 10,000 stations and rewrite BENCHMARKS.md and growth.svg; takes 4 minutes")
@@ -44,7 +47,9 @@ func TestGrowth(t *testing.T) {
 	if err := os.WriteFile("growth.svg", []byte(growthPicture(points)), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	rewriteSection(t, "BENCHMARKS.md", "growth", growthTable(points))
+	if err := docsection.Replace("BENCHMARKS.md", "growth", growthTable(points)); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func measureGrowth(t *testing.T, n int) growthPoint {
@@ -74,18 +79,18 @@ func measureGrowth(t *testing.T, n int) growthPoint {
 	}
 	defer func() { in.Close(); _ = cmd.Wait() }()
 
-	crowd, err := OpenCrowd(CrowdConfig{
+	fleet, err := channeltabtest.OpenFleet(channeltabtest.FleetConfig{
 		Stations: n, First: 1, Spread: 10 * time.Second, Centres: []netip.AddrPort{centre}, Multicast: group, Keys: testKeys(),
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer crowd.Close()
+	defer fleet.Close()
 
 	p := growthPoint{stations: n}
 	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
-	if err := crowd.Complete(ctx); err != nil {
+	if err := fleet.Complete(ctx); err != nil {
 		t.Fatal(err)
 	}
 	_, peak := multicast()
@@ -93,20 +98,20 @@ func measureGrowth(t *testing.T, n int) growthPoint {
 	time.Sleep(12 * time.Second) // the round that the start had sped up ends; Registers spread over their period
 
 	octets, _ := multicast()
-	answers, pages := crowd.Received()
+	answers, pages := fleet.Received()
 	cpu, since := cpuOf(t, cmd.Process.Pid), time.Now()
 	time.Sleep(20 * time.Second)
 	took := time.Since(since).Seconds()
 	p.cpu = (cpuOf(t, cmd.Process.Pid) - cpu).Seconds() / took
 	after, _ := multicast()
 	p.kbits = (after - octets) * 8 / 1000 / took
-	answersAfter, pagesAfter := crowd.Received()
+	answersAfter, pagesAfter := fleet.Received()
 	p.registers = float64(answersAfter-answers) / took
 	t.Logf("%d stations, 20 s at rest: %d pages by unicast", n, pagesAfter-pages)
 	p.memory = residentOf(t, cmd.Process.Pid)
 
 	for i := range growthChanges {
-		times, err := crowd.Rename(ctx, i, fmt.Sprintf("renamed %d", i))
+		times, err := fleet.Rename(ctx, i, fmt.Sprintf("renamed %d", i))
 		if err != nil {
 			t.Fatal(err)
 		}

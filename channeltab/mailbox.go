@@ -31,8 +31,8 @@ const retryKeep = 100 * time.Millisecond
 func (r *Replicated) Keep(ctx context.Context, epoch uint64, m Message) error {
 	for {
 		res, err := r.node.Propose(ctx, &fsmpb.Command{Op: &fsmpb.Command_FnpReceive{FnpReceive: &fsmpb.FnpReceive{
-			Epoch: epoch, From: uint64(m.From), Session: m.receipt.session, Stream: uint32(m.Stream), Seq: m.receipt.seq,
-			Base: m.receipt.base, Payload: m.Payload,
+			Epoch: epoch, From: uint64(m.From), Session: m.Receipt.Session, Stream: uint32(m.Stream), Seq: m.Receipt.Seq,
+			Base: m.Receipt.Base, Payload: m.Payload,
 		}}})
 		switch {
 		case errors.Is(err, replica.ErrOverloaded):

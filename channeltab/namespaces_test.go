@@ -52,7 +52,7 @@ func TestNamespaces(t *testing.T) {
 		w.begin(t, 15)
 		s.play(15, func(percent int) { w.rough.Store(percent > 0) })
 		if w.lost.Load() < 100 || w.twice.Load() < 100 || w.overtaken.Load() < 100 {
-			t.Errorf("%d datagrams lost, %d doubled, %d overtaken: hardly any weather", w.lost.Load(), w.twice.Load(), w.overtaken.Load())
+			t.Errorf("%d datagrams lost, %d doubled, %d overtaken: hardly any faults", w.lost.Load(), w.twice.Load(), w.overtaken.Load())
 		}
 	})
 }
@@ -106,9 +106,9 @@ func (s *space) bridge() {
 }
 
 // hub joins the namespaces by a hub in this process.
-func (s *space) hub() *weather {
+func (s *space) hub() *lossyHub {
 	s.t.Helper()
-	w := &weather{}
+	w := &lossyHub{}
 	for i, name := range s.names {
 		device := "eth0"
 		if i == 0 {

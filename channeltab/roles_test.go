@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/fepha/fepha/channeltab/channeltabtest"
 	"github.com/fepha/fepha/fsm/chantable"
 )
 
@@ -49,7 +50,7 @@ func playRole(role string) int {
 // playCentre is three nodes over one table. Every 2 s the leading one is killed, another one takes over, and it is back
 // a second later.
 func playCentre(family int) error {
-	memory := NewMemory()
+	memory := channeltabtest.NewMemory()
 	nodes := map[string]netip.AddrPort{}
 	for host := 1; host <= 3; host++ {
 		nodes[strconv.Itoa(host)] = spaceAddress(family, host, 7400)
@@ -179,7 +180,7 @@ func playStation(family, n int) error {
 // playBench is a centre of one node that is measured from outside. To each line it answers how many octets it has
 // multicast, and how many in its busiest second.
 func playBench(port, group int) error {
-	memory := NewMemory()
+	memory := channeltabtest.NewMemory()
 	c, err := OpenCentre(CentreConfig{
 		ID: 900000, Level: 1, Node: "a", Nodes: map[string]netip.AddrPort{"a": netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), uint16(port))},
 		Multicast: MulticastConfig{Group: netip.AddrPortFrom(netip.MustParseAddr("239.255.74.10"), uint16(group)), Interface: "lo", Hops: 1},

@@ -10,6 +10,9 @@ import (
 	"sync"
 	"time"
 
+	"github.com/fepha/fepha/channeltab/internal/core"
+	"github.com/fepha/fepha/channeltab/internal/udp"
+	"github.com/fepha/fepha/channeltab/internal/wire"
 	"github.com/fepha/fepha/fsm/chantable"
 )
 
@@ -33,7 +36,7 @@ type Status struct {
 // Station takes part in the network: it is registered, keeps its copy of the table, sends and receives. Its methods may
 // be called from several goroutines.
 type Station struct {
-	sockets *sockets
+	sockets *udp.Sockets
 	file    string
 	log     *slog.Logger
 	done    chan struct{}
@@ -43,7 +46,7 @@ type Station struct {
 	saving  sync.Mutex // held while the file is written
 
 	mu      sync.Mutex // guards all below
-	core    *stationCore
+	core    *core.Station
 	timer   *time.Timer
 	waiting map[uint64]chan error // for the outcome of a message, by handle
 	arrived chan struct{}         // closed and replaced when the inbox may have got something
@@ -74,29 +77,29 @@ func OpenStation(cfg StationConfig) (*Station, error) {
 		}
 	}
 	now := time.Now()
-	setup.identify(cfg, held, now)
+	identify(&setup, cfg, held, now)
 	if s.file != "" {
 		// Before anyone hears of this epoch: a station that starts anew must not come with one it had before.
-		if err := store(s.file, setup.saved().encode()); err != nil {
+		if err := store(s.file, savedOf(&setup).encode()); err != nil {
 			return nil, err
 		}
 	}
-	if s.sockets, err = openSockets(cfg.Listen, cfg.Multicast); err != nil {
+	if s.sockets, err = udp.Open(cfg.Listen, cfg.Multicast); err != nil {
 		return nil, err
 	}
-	if !setup.address.IsValid() {
-		bound := s.sockets.own.LocalAddr().(*net.UDPAddr).AddrPort()
-		setup.address = netip.AddrPortFrom(bound.Addr().Unmap().WithZone(""), bound.Port())
+	if !setup.Address.IsValid() {
+		bound := s.sockets.Own.LocalAddr().(*net.UDPAddr).AddrPort()
+		setup.Address = netip.AddrPortFrom(bound.Addr().Unmap().WithZone(""), bound.Port())
 	}
 	if cfg.Guard != nil {
-		s.sockets.guard = cfg.Guard
+		s.sockets.Guard = cfg.Guard
 	}
-	s.core = newStationCore(now, setup)
+	s.core = core.NewStation(now, setup)
 	s.timer = time.NewTimer(0)
 	s.running.Go(s.run)
-	s.running.Go(func() { read(s.sockets.own, func(from netip.AddrPort, b []byte) { s.receive(from, false, b) }) })
-	if s.sockets.group != nil {
-		s.running.Go(func() { read(s.sockets.group, func(from netip.AddrPort, b []byte) { s.receive(from, true, b) }) })
+	s.running.Go(func() { udp.Read(s.sockets.Own, func(from netip.AddrPort, b []byte) { s.receive(from, false, b) }) })
+	if s.sockets.Group != nil {
+		s.running.Go(func() { udp.Read(s.sockets.Group, func(from netip.AddrPort, b []byte) { s.receive(from, true, b) }) })
 	}
 	return s, nil
 }
@@ -104,7 +107,7 @@ func OpenStation(cfg StationConfig) (*Station, error) {
 // run does what falls due, and saves.
 func (s *Station) run() {
 	defer s.timer.Stop()
-	saving := time.NewTicker(s.core.timing.SaveEvery)
+	saving := time.NewTicker(s.core.Timing.SaveEvery)
 	defer saving.Stop()
 	for {
 		select {
@@ -126,29 +129,29 @@ func (s *Station) receive(from netip.AddrPort, multicast bool, b []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := time.Now()
-	s.core.receive(now, from, multicast, b)
+	s.core.Receive(now, from, multicast, b)
 	s.work(now)
 }
 
 // work does what is due in the core and carries out what it wants done. It is called with mu held.
 func (s *Station) work(now time.Time) {
-	s.timer.Reset(max(0, s.core.tick(now).Sub(now)))
-	s.refused += s.sockets.send(s.core.out)
-	s.core.out = s.core.out[:0]
-	for _, d := range s.core.settled {
-		if w, ok := s.waiting[d.handle]; ok {
-			w <- d.err
-			delete(s.waiting, d.handle)
+	s.timer.Reset(max(0, s.core.Tick(now).Sub(now)))
+	s.refused += s.sockets.Send(s.core.Out)
+	s.core.Out = s.core.Out[:0]
+	for _, d := range s.core.Settled {
+		if w, ok := s.waiting[d.Handle]; ok {
+			w <- d.Err
+			delete(s.waiting, d.Handle)
 		}
 	}
-	s.core.settled = s.core.settled[:0]
-	if len(s.core.inbox.messages) > 0 {
+	s.core.Settled = s.core.Settled[:0]
+	if len(s.core.Inbox.Messages) > 0 {
 		close(s.arrived)
 		s.arrived = make(chan struct{})
 	}
-	if r := &s.core.reg; r.state != s.state {
-		s.state = r.state
-		s.log.Info("FNP station", "state", r.state, "outcome", r.outcome, "cn", r.cn, "centre", r.target())
+	if r := &s.core.Reg; r.State != s.state {
+		s.state = r.State
+		s.log.Info("FNP station", "state", r.State, "outcome", r.Outcome, "cn", r.CN, "centre", r.Target())
 		close(s.turned)
 		s.turned = make(chan struct{})
 	}
@@ -158,7 +161,7 @@ func (s *Station) work(now time.Time) {
 // station may change, SendDataByID is the safer one. The error wraps ErrUnknownCN, or is one of SendDataByID.
 func (s *Station) SendData(ctx context.Context, cn chantable.CN, payload []byte, stream Stream) error {
 	s.mu.Lock()
-	e, ok := s.core.table.copy.ByCN(cn)
+	e, ok := s.core.Table.Copy.ByCN(cn)
 	s.mu.Unlock()
 	if !ok {
 		return fmt.Errorf("%w: %d", ErrUnknownCN, cn)
@@ -170,7 +173,7 @@ func (s *Station) SendData(ctx context.Context, cn chantable.CN, payload []byte,
 // means that its application's Receive has it or will have it, or has kept it. The error wraps ErrUnknownID, ErrTooLong or ErrPoolFull,
 // and then nothing was sent; or ErrNotAcknowledged, ErrInDoubt, ErrWrongStation, the context's or ErrClosed.
 func (s *Station) SendDataByID(ctx context.Context, id chantable.ID, payload []byte, stream Stream) error {
-	if stream >= streams {
+	if stream >= wire.Streams {
 		return fmt.Errorf("%w: stream %d", ErrConfig, stream)
 	}
 	settled := make(chan error, 1)
@@ -182,7 +185,7 @@ func (s *Station) SendDataByID(ctx context.Context, id chantable.ID, payload []b
 	default:
 	}
 	now := time.Now()
-	handle, err := s.core.submit(now, id, slices.Clone(payload), stream)
+	handle, err := s.core.Submit(now, id, slices.Clone(payload), stream)
 	if err != nil {
 		s.mu.Unlock()
 		return err
@@ -206,7 +209,7 @@ func (s *Station) SendDataByID(ctx context.Context, id chantable.ID, payload []b
 	default:
 	}
 	delete(s.waiting, handle)
-	s.core.pool.cancel(handle)
+	s.core.Pool.Cancel(handle)
 	s.work(time.Now())
 	return fmt.Errorf("channeltab: message to station %d: %w", id, ctx.Err())
 }
@@ -215,7 +218,7 @@ func (s *Station) SendDataByID(ctx context.Context, id chantable.ID, payload []b
 func (s *Station) Receive(ctx context.Context) (Message, error) {
 	for {
 		s.mu.Lock()
-		m, ok := s.core.inbox.pop()
+		m, ok := s.core.Inbox.Pop()
 		arrived := s.arrived
 		s.mu.Unlock()
 		if ok {
@@ -236,29 +239,29 @@ func (s *Station) Receive(ctx context.Context) (Message, error) {
 func (s *Station) Keep(m Message) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.core.settle(m)
+	s.core.Settle(m)
 	s.work(time.Now())
 }
 
 // Registered waits until the centre has granted the registration. The error is the context's, with the last outcome,
 // or ErrClosed.
-func (s *Station) Registered(ctx context.Context) error { return s.await(ctx, Registered) }
+func (s *Station) Registered(ctx context.Context) error { return s.await(ctx, core.Registered) }
 
 // Leave tells the centre that the station leaves and waits for its answer. After that, or when the context ends, the
 // station can still send and receive, but is no longer registered. The error is the context's or ErrClosed.
 func (s *Station) Leave(ctx context.Context) error {
 	s.mu.Lock()
 	now := time.Now()
-	s.core.leave(now)
+	s.core.Leave(now)
 	s.work(now)
 	s.mu.Unlock()
-	return s.await(ctx, Left)
+	return s.await(ctx, core.Left)
 }
 
 func (s *Station) await(ctx context.Context, want State) error {
 	for {
 		s.mu.Lock()
-		state, outcome, turned := s.state, s.core.reg.outcome, s.turned
+		state, outcome, turned := s.state, s.core.Reg.Outcome, s.turned
 		s.mu.Unlock()
 		if state == want {
 			return nil
@@ -268,7 +271,7 @@ func (s *Station) await(ctx context.Context, want State) error {
 		case <-s.done:
 			return ErrClosed
 		case <-ctx.Done():
-			if state == Refused {
+			if state == core.Refused {
 				return fmt.Errorf("%w: %s: %w", ErrRefused, outcome, ctx.Err())
 			}
 			return fmt.Errorf("channeltab: station is %s: %w", state, ctx.Err())
@@ -281,35 +284,35 @@ func (s *Station) await(ctx context.Context, want State) error {
 func (s *Station) Table() []chantable.Entry {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return slices.Collect(s.core.table.copy.All())
+	return slices.Collect(s.core.Table.Copy.All())
 }
 
 // Lookup returns the copy's entry of a station.
 func (s *Station) Lookup(id chantable.ID) (chantable.Entry, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.core.table.copy.ByID(id)
+	return s.core.Table.Copy.ByID(id)
 }
 
 // LookupCN returns the copy's entry of a channel.
 func (s *Station) LookupCN(cn chantable.CN) (chantable.Entry, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.core.table.copy.ByCN(cn)
+	return s.core.Table.Copy.ByCN(cn)
 }
 
 // Status tells how the station stands.
 func (s *Station) Status() Status {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	r, c := &s.core.reg, s.core.table.copy
+	r, c := &s.core.Reg, s.core.Table.Copy
 	st := Status{
-		State: r.state, Outcome: r.outcome, CN: r.cn, Address: s.core.address, Centre: r.target(), Level: r.level,
+		State: r.State, Outcome: r.Outcome, CN: r.CN, Address: s.core.Address, Centre: r.Target(), Level: r.Level,
 		Table: c.Table(), Version: c.Version(), Complete: c.Complete(), Stations: c.Len(),
 	}
-	st.Hears = s.core.hears(time.Now())
-	for _, p := range s.core.pool.active {
-		st.Waiting += p.pending()
+	st.Hears = s.core.Hears(time.Now())
+	for _, p := range s.core.Pool.Active {
+		st.Waiting += p.Pending()
 	}
 	return st
 }
@@ -318,7 +321,7 @@ func (s *Station) Status() Status {
 func (s *Station) Stats() Stats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	st := s.core.stats
+	st := s.core.Stats
 	st.Unsent = s.refused
 	return st
 }
@@ -328,12 +331,12 @@ func (s *Station) Save() error {
 	s.saving.Lock()
 	defer s.saving.Unlock()
 	s.mu.Lock()
-	changes := s.core.table.changes
+	changes := s.core.Table.Changes
 	if s.file == "" || changes == s.kept {
 		s.mu.Unlock()
 		return nil
 	}
-	c := &saved{id: s.core.id, instance: s.core.instance, epoch: s.core.epoch, cn: s.core.reg.cn, copy: s.core.table.copy}
+	c := &saved{id: s.core.ID, instance: s.core.Instance, epoch: s.core.Epoch, cn: s.core.Reg.CN, copy: s.core.Table.Copy}
 	b := c.encode()
 	s.mu.Unlock()
 	if err := store(s.file, b); err != nil {
@@ -346,14 +349,14 @@ func (s *Station) Save() error {
 }
 
 // Silence closes the sockets: nothing is sent or received from here on. It does not wait, and Close is still due.
-func (s *Station) Silence() { _ = s.sockets.close() }
+func (s *Station) Silence() { _ = s.sockets.Close() }
 
 // Close ends the station without telling the centre, which finds out by its silence; call Leave before for a clean
 // end. It waits for all that the station has started, and saves the copy.
 func (s *Station) Close() error {
 	s.closing.Do(func() {
 		close(s.done)
-		s.closed = s.sockets.close()
+		s.closed = s.sockets.Close()
 		s.running.Wait()
 		if err := s.Save(); err != nil {
 			s.closed = err

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/fepha/fepha/channeltab/internal/core"
+	"github.com/fepha/fepha/channeltab/internal/wire"
 	"github.com/fepha/fepha/fsm/chantable"
 )
 
@@ -47,60 +49,60 @@ type StationConfig struct {
 }
 
 // setup checks the configuration; the error wraps ErrConfig.
-func (cfg StationConfig) setup() (stationSetup, error) {
+func (cfg StationConfig) setup() (core.StationSetup, error) {
 	claim := chantable.Claim{ID: cfg.ID, Name: cfg.Name, Instance: 1, Address: cfg.Advertise}
 	if !cfg.Advertise.IsValid() {
 		claim.Address = netip.MustParseAddrPort("192.0.2.1:1") // any; the real one is not known yet
 	}
 	if err := claim.Validate(); err != nil {
-		return stationSetup{}, fmt.Errorf("%w: %w", ErrConfig, err)
+		return core.StationSetup{}, fmt.Errorf("%w: %w", ErrConfig, err)
 	}
 	for _, a := range cfg.Centres {
 		if err := chantable.ValidateAddress(a); err != nil {
-			return stationSetup{}, fmt.Errorf("%w: centre: %w", ErrConfig, err)
+			return core.StationSetup{}, fmt.Errorf("%w: centre: %w", ErrConfig, err)
 		}
 	}
 	if len(cfg.Centres) == 0 && !cfg.Multicast.Group.IsValid() {
-		return stationSetup{}, fmt.Errorf("%w: neither a centre nor a multicast group", ErrConfig)
+		return core.StationSetup{}, fmt.Errorf("%w: neither a centre nor a multicast group", ErrConfig)
 	}
-	timing, err := cfg.Timing.withDefaults()
+	timing, err := cfg.Timing.WithDefaults()
 	if err != nil {
-		return stationSetup{}, err
+		return core.StationSetup{}, err
 	}
-	codec, err := NewCodec(cfg.Keys)
+	codec, err := wire.NewCodec(cfg.Keys)
 	if err != nil {
-		return stationSetup{}, err
+		return core.StationSetup{}, err
 	}
-	return stationSetup{
-		id: cfg.ID, level: cfg.Level, name: cfg.Name, address: cfg.Advertise, listens: cfg.Multicast.Group.IsValid(),
-		centres: slices.Clone(cfg.Centres), timing: timing, codec: codec, rand: newRand(), kept: cfg.Kept,
+	return core.StationSetup{
+		ID: cfg.ID, Level: cfg.Level, Name: cfg.Name, Address: cfg.Advertise, Listens: cfg.Multicast.Group.IsValid(),
+		Centres: slices.Clone(cfg.Centres), Timing: timing, Codec: codec, Rand: newRand(), Kept: cfg.Kept,
 	}, nil
 }
 
-// identify settles who this is: what is configured, else what the file has, else something new.
-func (s *stationSetup) identify(cfg StationConfig, held *saved, now time.Time) {
-	s.copy = chantable.NewCopy()
-	s.instance = s.rand.Uint64() | 1
-	s.epoch = uint64(now.UnixMilli())
+// identify settles who a station is: what is configured, else what the file has, else something new.
+func identify(s *core.StationSetup, cfg StationConfig, held *saved, now time.Time) {
+	s.Copy = chantable.NewCopy()
+	s.Instance = s.Rand.Uint64() | 1
+	s.Epoch = uint64(now.UnixMilli())
 	if held != nil {
-		s.instance, s.epoch, s.cn, s.copy = held.instance, max(s.epoch, held.epoch+1), held.cn, held.copy
+		s.Instance, s.Epoch, s.CN, s.Copy = held.instance, max(s.Epoch, held.epoch+1), held.cn, held.copy
 	} else if cfg.Begin.Table != 0 {
-		s.copy.Follow(cfg.Begin.Table)
-		s.copy.Take(cfg.Begin)
-		if e, ok := s.copy.ByID(s.id); ok {
-			s.cn = e.CN
+		s.Copy.Follow(cfg.Begin.Table)
+		s.Copy.Take(cfg.Begin)
+		if e, ok := s.Copy.ByID(s.ID); ok {
+			s.CN = e.CN
 		}
 	}
 	if cfg.Instance != 0 {
-		s.instance = cfg.Instance
+		s.Instance = cfg.Instance
 	}
 	if cfg.Epoch != 0 {
-		s.epoch = cfg.Epoch
+		s.Epoch = cfg.Epoch
 	}
 }
 
-func (s *stationSetup) saved() *saved {
-	return &saved{id: s.id, instance: s.instance, epoch: s.epoch, cn: s.cn, copy: s.copy}
+func savedOf(s *core.StationSetup) *saved {
+	return &saved{id: s.ID, instance: s.Instance, epoch: s.Epoch, cn: s.CN, copy: s.Copy}
 }
 
 // newRand returns a generator seeded by the system: sessions and contacts must never come again.

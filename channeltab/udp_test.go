@@ -13,8 +13,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/fepha/fepha/fsm/chantable"
 	"go.uber.org/goleak"
+
+	"github.com/fepha/fepha/channeltab/channeltabtest"
+	"github.com/fepha/fepha/channeltab/internal/core"
+	"github.com/fepha/fepha/channeltab/internal/wire"
+	"github.com/fepha/fepha/fsm/chantable"
 )
 
 func TestMain(m *testing.M) {
@@ -43,7 +47,7 @@ func freePort(t *testing.T, host string) netip.AddrPort {
 
 // network is a real centre of three nodes on loopback.
 type realCentre struct {
-	memory *Memory
+	memory *channeltabtest.Memory
 	nodes  map[string]netip.AddrPort
 	all    []netip.AddrPort
 	by     map[string]*Centre
@@ -53,7 +57,7 @@ type realCentre struct {
 
 func openRealCentre(t *testing.T, host string, group netip.Addr) *realCentre {
 	t.Helper()
-	n := &realCentre{memory: NewMemory(), nodes: map[string]netip.AddrPort{}, by: map[string]*Centre{}, host: host}
+	n := &realCentre{memory: channeltabtest.NewMemory(), nodes: map[string]netip.AddrPort{}, by: map[string]*Centre{}, host: host}
 	for _, id := range []string{"fep1", "fep2", "wit"} {
 		n.nodes[id] = freePort(t, host)
 		n.all = append(n.all, n.nodes[id])
@@ -154,7 +158,7 @@ func TestUDP(t *testing.T) {
 					received <- m
 				}
 			}()
-			for _, size := range []int{0, 1, maxFragment, maxFragment + 1, MaxMessage} {
+			for _, size := range []int{0, 1, wire.MaxFragment, wire.MaxFragment + 1, MaxMessage} {
 				payload := bytes.Repeat([]byte{byte(size)}, size)
 				if err := a.SendDataByID(ctx, 2, payload, InOrder); err != nil {
 					t.Fatalf("%d octets: %v", size, err)
@@ -205,7 +209,7 @@ func TestUDP(t *testing.T) {
 				node.Close()
 			}
 			d := n.station(t, 1, func(c *StationConfig) { c.CopyFile = file })
-			if st := d.Status(); st.CN != cn || st.Stations != 3 || st.State != Registering {
+			if st := d.Status(); st.CN != cn || st.Stations != 3 || st.State != core.Registering {
 				t.Errorf("restarted from its file: %+v, want channel %d and 3 stations", st, cn)
 			}
 		})
@@ -261,4 +265,10 @@ func TestUDPClosedAndCancelled(t *testing.T) {
 			t.Errorf("the node's table has %v", got)
 		}
 	}
+}
+
+func testKeys() Keys { return Keys{{ID: 7, Secret: [KeySize]byte{1, 2, 3}}} }
+
+func stationAddress(id byte) netip.AddrPort {
+	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, id}), 7401)
 }

@@ -20,10 +20,10 @@ import (
 type devices struct {
 	mu   sync.Mutex
 	sent map[string]int // by id of control: how often a device was told
-	temper
+	quirk
 }
 
-type temper struct {
+type quirk struct {
 	refuse bool
 	silent bool
 	away   bool // nothing is taken on
@@ -58,7 +58,7 @@ func (d *devices) look(c station, n *replicatest.Node) {
 	})
 	for _, p := range pending {
 		d.mu.Lock()
-		how := d.temper
+		how := d.quirk
 		d.mu.Unlock()
 		if how.away || p.Stage != fsm.Submitted {
 			continue
@@ -82,10 +82,10 @@ func (d *devices) look(c station, n *replicatest.Node) {
 	}
 }
 
-func (d *devices) set(t temper) {
+func (d *devices) set(t quirk) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.temper = t
+	d.quirk = t
 }
 
 // total is how many commands were sent to devices, each once.
@@ -152,7 +152,7 @@ func TestRequests(t *testing.T) {
 		name           string
 		request        map[string]any
 		in             time.Duration // to the deadline, 0: none is given
-		temper         temper
+		quirk         quirk
 		result, reason string
 		sent           int
 	}{
@@ -161,10 +161,10 @@ func TestRequests(t *testing.T) {
 		{name: "selected first", request: requestOf("x", "select", "1"), result: "ok", sent: 2},
 		{name: "not selected", request: requestOf("x", "select", "false"), result: "ok", sent: 1},
 		{name: "with a deadline", request: requestOf("x"), in: 30 * time.Second, result: "ok", sent: 1},
-		{name: "refused by the device", request: requestOf("x"), temper: temper{refuse: true}, result: "failed", reason: "refused by the device", sent: 1},
-		{name: "selection refused", request: requestOf("x", "select", "1"), temper: temper{refuse: true}, result: "failed", reason: "refused by the device", sent: 1},
-		{name: "no answer", request: requestOf("x"), in: 1500 * time.Millisecond, temper: temper{silent: true}, result: "failed", reason: "unknown outcome: deadline", sent: 1},
-		{name: "nobody takes it on", request: requestOf("x"), in: 1500 * time.Millisecond, temper: temper{away: true}, result: "refused", reason: "deadline"},
+		{name: "refused by the device", request: requestOf("x"), quirk: quirk{refuse: true}, result: "failed", reason: "refused by the device", sent: 1},
+		{name: "selection refused", request: requestOf("x", "select", "1"), quirk: quirk{refuse: true}, result: "failed", reason: "refused by the device", sent: 1},
+		{name: "no answer", request: requestOf("x"), in: 1500 * time.Millisecond, quirk: quirk{silent: true}, result: "failed", reason: "unknown outcome: deadline", sent: 1},
+		{name: "nobody takes it on", request: requestOf("x"), in: 1500 * time.Millisecond, quirk: quirk{away: true}, result: "refused", reason: "deadline"},
 		{name: "late", request: requestOf("x"), in: -time.Second, result: "refused", reason: "the deadline passed"},
 		{name: "too far ahead", request: requestOf("x"), in: 2 * time.Minute, result: "refused", reason: "the deadline is 1m"},
 		{name: "no id", request: requestOf("", "other", "1"), result: "refused", reason: "id: expected 1 to 128 octets"},
@@ -186,7 +186,7 @@ func TestRequests(t *testing.T) {
 			s := startMini(t)
 			k := furnished(t)
 			d := device(t, k, "fep1")
-			d.set(c.temper)
+			d.set(c.quirk)
 			r := run(t, Config{Node: k.Node("fep1"), Mode: PerNode, Address: s.addr, Describe: describeAll})
 			look := s.client()
 			if c.in != 0 {
@@ -237,7 +237,7 @@ func TestOneControlOfAPointAtATime(t *testing.T) {
 	s := startMini(t)
 	c := furnished(t)
 	d := device(t, c, "fep1")
-	d.set(temper{silent: true})
+	d.set(quirk{silent: true})
 	run(t, Config{Node: c.Node("fep1"), Mode: PerNode, Address: s.addr, Describe: describeAll})
 	look := s.client()
 	until := fmt.Sprint(time.Now().Add(5 * time.Second).UnixMilli())
@@ -255,7 +255,7 @@ func TestOneControlOfAPointAtATime(t *testing.T) {
 		}
 	}
 
-	d.set(temper{})
+	d.set(quirk{})
 	c.Do(t, "fep1", &fsmpb.Command{Op: &fsmpb.Command_ControlSubmit{ControlSubmit: &fsmpb.ControlSubmit{
 		Id: "theirs", Origin: "uplink", Rtu: 1, Kind: fsmpb.Kind_DO, Point: 3, Type: 45, Value: 1, Phase: fsmpb.ControlSubmit_SELECT,
 		DeadlineMs: time.Now().Add(20 * time.Second).UnixMilli(),

@@ -56,7 +56,7 @@ func TestRestartWhileUnderWay(t *testing.T) {
 	onBoth(t, func(t *testing.T, s *server) {
 		c := furnished(t)
 		d := device(t, c, "fep1")
-		d.set(temper{away: true})
+		d.set(quirk{away: true})
 		cfg := Config{Node: c.Node("fep1"), Mode: Shared, Address: s.addr, Describe: describeAll}
 		r := run(t, cfg)
 		look := s.client()
@@ -66,7 +66,7 @@ func TestRestartWhileUnderWay(t *testing.T) {
 		if a := answers(t, look, "x"); a != nil {
 			t.Errorf("answer %v", a)
 		}
-		d.set(temper{})
+		d.set(quirk{})
 		eventually(t, "the device is done", func() bool { return c.Control("redis-"+entry).Stage == fsm.Done })
 		run(t, cfg)
 		if a := awaitAnswer(t, look, "x"); a["result"] != "ok" {
@@ -84,7 +84,7 @@ func TestRequestThatBothFollow(t *testing.T) {
 		t.Parallel()
 		c := furnished(t)
 		d := device(t, c, "fep1")
-		d.set(temper{away: true})
+		d.set(quirk{away: true})
 		look := s.client()
 		first := run(t, Config{Node: c.Node("fep1"), Mode: Shared, Address: s.addr, Describe: describeAll})
 		entry := ask(t, look, requestOf("x", "deadline", fmt.Sprint(time.Now().Add(50*time.Second).UnixMilli())))
@@ -94,7 +94,7 @@ func TestRequestThatBothFollow(t *testing.T) {
 		}).Err())
 		second := run(t, Config{Node: c.Node("fep2"), Mode: Shared, Address: s.addr, Describe: describeAll})
 		eventually(t, "so has the second", func() bool { return second.Stats().Requests.Taken == 1 })
-		d.set(temper{})
+		d.set(quirk{})
 		awaitAnswer(t, look, "x")
 		time.Sleep(100 * time.Millisecond)
 		if n := len(answers(t, look, "x")); n != 1 || d.total(t) != 1 {
@@ -110,13 +110,13 @@ func TestAnswerThatCantBeGiven(t *testing.T) {
 	s := startRedis(t, "--maxmemory-policy", "noeviction")
 	c := furnished(t)
 	d := device(t, c, "fep1")
-	d.set(temper{away: true})
+	d.set(quirk{away: true})
 	run(t, Config{Node: c.Node("fep1"), Mode: Shared, Address: s.addr, Describe: describeAll})
 	look := s.client()
 	entry := ask(t, look, requestOf("x", "deadline", fmt.Sprint(time.Now().Add(50*time.Second).UnixMilli())))
 	eventually(t, "it is submitted", func() bool { return c.Control("redis-"+entry).Stage == fsm.Submitted })
 	must(t, look.ConfigSet(ctx, "maxmemory", "1").Err())
-	d.set(temper{})
+	d.set(quirk{})
 	eventually(t, "the device is done", func() bool { return c.Control("redis-"+entry).Stage == fsm.Done })
 	time.Sleep(5 * retryFirst)
 	must(t, look.ConfigSet(ctx, "maxmemory", "0").Err())

@@ -14,6 +14,7 @@ import (
 	"github.com/fepha/fepha/api"
 	"github.com/fepha/fepha/api/client"
 	"github.com/fepha/fepha/channeltab"
+	"github.com/fepha/fepha/channeltab/channeltabtest"
 	"github.com/fepha/fepha/cmd/internal/rig"
 	"github.com/fepha/fepha/fsm/chantable"
 )
@@ -33,7 +34,7 @@ func newFNPCommand() *cobra.Command {
 		Use:   "fnp",
 		Short: "Measure a station as the centre of an FNP network, and kill its leader",
 		Long: `Measure a station as the centre of an FNP network: three processes with their
-data on disk, and a crowd of stations behind one socket, with the timing of a
+data on disk, and a fleet of stations behind one socket, with the timing of a
 plant, spread over the three nodes. When all are registered and at rest, stations
 are renamed, one after the other, and it is measured how long each change takes to
 be in every copy. Then the leader, which owns the pair's endpoint, is killed: how
@@ -108,17 +109,17 @@ func (f *fnpFlags) measure(ctx context.Context, s *rig.Station, r *fnpReport) er
 	if err != nil {
 		return err
 	}
-	crowd, err := openCrowd(s, r.Stations)
+	fleet, err := openFleet(s, r.Stations)
 	if err != nil {
 		return err
 	}
-	defer crowd.Close()
+	defer fleet.Close()
 	meter := newMeter(s)
 	defer meter.stop()
 	begun := time.Now()
 	limited, cancel := context.WithTimeout(ctx, 3*time.Minute)
 	defer cancel()
-	if err := crowd.Complete(limited); err != nil {
+	if err := fleet.Complete(limited); err != nil {
 		return err
 	}
 	r.RegisteredMs = ms(time.Since(begun))
@@ -127,12 +128,12 @@ func (f *fnpFlags) measure(ctx context.Context, s *rig.Station, r *fnpReport) er
 	}
 
 	octets := meter.octets()
-	answers, _ := crowd.Received()
+	answers, _ := fleet.Received()
 	atRest, err := watch(ctx, s, f.rest)
 	if err != nil {
 		return err
 	}
-	after, _ := crowd.Received()
+	after, _ := fleet.Received()
 	r.AnswersPerS = float64(after-answers) / f.rest.Seconds()
 	r.RestKbits = float64(meter.octets()-octets) * 8 / 1000 / f.rest.Seconds()
 	for id, u := range atRest {
@@ -140,7 +141,7 @@ func (f *fnpFlags) measure(ctx context.Context, s *rig.Station, r *fnpReport) er
 		r.Nodes[id] = fnpUsage{CPU: u.cpu, IdleCPU: was.cpu, MemoryMB: megabytes(u.Resident), IdleMB: megabytes(was.Resident)}
 	}
 	for i := range min(f.changes, r.Stations) {
-		times, err := crowd.Rename(limited, i, fmt.Sprintf("renamed %d", i))
+		times, err := fleet.Rename(limited, i, fmt.Sprintf("renamed %d", i))
 		if err != nil {
 			return err
 		}
@@ -148,11 +149,11 @@ func (f *fnpFlags) measure(ctx context.Context, s *rig.Station, r *fnpReport) er
 		r.ChangeMaxMs = max(r.ChangeMaxMs, ms(times[len(times)-1]))
 	}
 	r.PeakKbits = meter.peak()
-	return f.kill(ctx, s, crowd, r)
+	return f.kill(ctx, s, fleet, r)
 }
 
 // kill kills the leader, which owns the endpoint too.
-func (f *fnpFlags) kill(ctx context.Context, s *rig.Station, crowd *channeltab.Crowd, r *fnpReport) error {
+func (f *fnpFlags) kill(ctx context.Context, s *rig.Station, fleet *channeltabtest.Fleet, r *fnpReport) error {
 	limited, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	_, err := s.WaitFor(limited, "a FEP to lead and own the endpoint", func(st api.Status) bool {
@@ -165,7 +166,7 @@ func (f *fnpFlags) kill(ctx context.Context, s *rig.Station, crowd *channeltab.C
 	}
 	address := netip.MustParseAddrPort(s.FNPEndpoints()[map[string]int{"fep1": 1, "fep2": 0}[r.Leader]])
 	killed := time.Now()
-	wait := crowd.Await(killed, func(e chantable.Entry) bool { return e.ID == rig.FNPEndpoint && e.Address == address })
+	wait := fleet.Await(killed, func(e chantable.Entry) bool { return e.ID == rig.FNPEndpoint && e.Address == address })
 	if err := s.Kill(r.Leader); err != nil {
 		return err
 	}
@@ -191,19 +192,19 @@ func (f *fnpFlags) kill(ctx context.Context, s *rig.Station, crowd *channeltab.C
 	return nil
 }
 
-func openCrowd(s *rig.Station, stations int) (*channeltab.Crowd, error) {
+func openFleet(s *rig.Station, stations int) (*channeltabtest.Fleet, error) {
 	keys, err := channeltab.ReadKeys(s.FNPKeyFile())
 	if err != nil {
 		return nil, err
 	}
-	cfg := channeltab.CrowdConfig{
+	cfg := channeltabtest.FleetConfig{
 		Stations: stations, First: 1_000_000, Spread: 10 * time.Second, Keys: keys,
 		Multicast: channeltab.MulticastConfig{Group: netip.MustParseAddrPort(s.FNPGroup()), Interface: "lo"},
 	}
 	for _, c := range s.FNPCentres() {
 		cfg.Centres = append(cfg.Centres, netip.MustParseAddrPort(c))
 	}
-	return channeltab.OpenCrowd(cfg)
+	return channeltabtest.OpenFleet(cfg)
 }
 
 // meter watches how many octets the centre multicasts.

@@ -73,7 +73,7 @@ What is allowed but likely not meant is a warning, with the same words. Nodes
 run with it; with --strict the exit code is 1.`,
 		Example: `  fepha config check /etc/fepha/station.yaml
   fepha config check --strict /etc/fepha/station.yaml`,
-		Args:    args(cobra.MaximumNArgs(1)),
+		Args: args(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			station, err := loadStation(f.file(args))
 			if err != nil {

@@ -14,6 +14,7 @@ import (
 	"github.com/fepha/fepha/api"
 	"github.com/fepha/fepha/api/client"
 	"github.com/fepha/fepha/channeltab"
+	"github.com/fepha/fepha/channeltab/channeltabtest"
 	"github.com/fepha/fepha/cmd/internal/rig"
 	"github.com/fepha/fepha/fsm/chantable"
 )
@@ -40,7 +41,7 @@ func TestFNPHigherCentre(t *testing.T) {
 	}
 	address := netip.MustParseAddrPort(u.LocalAddr().String())
 	u.Close()
-	memory := channeltab.NewMemory()
+	memory := channeltabtest.NewMemory()
 	higher, err := channeltab.OpenCentre(channeltab.CentreConfig{
 		ID: 800, Name: "higher", Level: 9, Node: "x", Nodes: map[string]netip.AddrPort{"x": address}, Multicast: cfg.Multicast, Keys: cfg.Keys, Registry: memory.Node("x"),
 	})
