@@ -45,6 +45,9 @@ type RTU struct {
 	Retry         time.Duration // wait between attempts and between channels; more than 0
 	StandbyProbe  Probe
 
+	// NoTermination says that the devices confirm controls and never terminate them: the confirmation is the end.
+	NoTermination bool
+
 	// Periods; 0: only after the start.
 	Interrogation        time.Duration
 	CounterInterrogation time.Duration

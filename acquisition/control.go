@@ -120,6 +120,7 @@ func (u *turn) send(ctx context.Context, sessions []*session, c fsm.Control) *fs
 	if err != nil {
 		return refuse("not sent: %v", err)
 	}
+	cmd.AwaitTermination = cmd.AwaitTermination && !u.w.rtu.NoTermination
 	var result *fsmpb.ControlResult
 	for _, s := range sessions {
 		if result, ok = u.operate(ctx, s, c, cmd); ok {
@@ -154,7 +155,9 @@ func (u *turn) operate(ctx context.Context, s *session, c fsm.Control, cmd iec10
 		case fsm.Cancel:
 			r.Cause = uint32(iec104.DeactivationCon)
 		default:
-			r.Cause = uint32(iec104.ActivationTermination)
+			if cmd.AwaitTermination {
+				r.Cause = uint32(iec104.ActivationTermination)
+			}
 		}
 	case errors.As(err, &negative):
 		cause := negative.ASDU.Cause
@@ -163,8 +166,8 @@ func (u *turn) operate(ctx context.Context, s *session, c fsm.Control, cmd iec10
 	case errors.Is(err, iec104.ErrNotSent):
 		r = &fsmpb.ControlResult{Reason: err.Error()}
 	case confirmed.Load() && s.client.Err() == nil:
-		// Some devices confirm and never terminate.
-		r = &fsmpb.ControlResult{Ok: true, Cause: uint32(iec104.ActivationCon), Reason: "confirmed, not terminated"}
+		// A device that never terminates has said that it began, and not that it's done: see RTU.NoTermination.
+		r = &fsmpb.ControlResult{Cause: uint32(iec104.ActivationCon), Reason: "outcome unknown: confirmed, not terminated"}
 	case s.client.Err() != nil:
 		r = &fsmpb.ControlResult{Reason: "outcome unknown: link lost"}
 	default:

@@ -43,7 +43,9 @@ func TestControls(t *testing.T) {
 	for _, c := range []struct {
 		what      string
 		temper    temper
+		rtu       func(*RTU)
 		change    func(*fsmpb.ControlSubmit)
+		within    time.Duration // 0: the deadline
 		ok        bool
 		confirmed bool
 		cause     uint8
@@ -52,7 +54,9 @@ func TestControls(t *testing.T) {
 	}{
 		{what: "direct", ok: true, confirmed: true, cause: term, sent: 1},
 		{what: "refused", temper: temper{refuses: true}, cause: con, reason: "refused by the device", sent: 1},
-		{what: "never terminated", temper: temper{noTermination: true}, ok: true, confirmed: true, cause: con, reason: "not terminated", sent: 1},
+		{what: "never terminated", temper: temper{noTermination: true}, confirmed: true, cause: con, reason: "outcome unknown: confirmed, not terminated", sent: 1},
+		{what: "known never to terminate", temper: temper{noTermination: true}, rtu: func(r *RTU) { r.NoTermination = true }, ok: true, confirmed: true, cause: con, sent: 1, within: time.Second},
+		{what: "taken never to terminate", rtu: func(r *RTU) { r.NoTermination = true }, ok: true, confirmed: true, cause: con, sent: 1, within: time.Second},
 		{what: "no answer", temper: temper{silent: true}, reason: "outcome unknown: no answer", sent: 1},
 		{what: "object unknown to the device", temper: temper{unknownObjects: true}, cause: uint8(iec104.UnknownObjectAddress), reason: "unknown object address", sent: 1},
 		{what: "no such DO", change: func(c *fsmpb.ControlSubmit) { c.Point = 5000 }, reason: "RTU 1 has no do 5000"},
@@ -60,12 +64,20 @@ func TestControls(t *testing.T) {
 	} {
 		t.Run(c.what, func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
-				b := newBench(t, testRTU(1, channel("a:1")))
+				rtu := testRTU(1, channel("a:1"))
+				if c.rtu != nil {
+					c.rtu(&rtu)
+				}
+				b := newBench(t, rtu)
 				d := newDevice(t, b.net, c.temper, "a:1")
 				b.start("fep1")
 				b.until(time.Second, "active", func() bool { return b.state("fep1", 1, 1) == fsm.LinkActive })
+				began := time.Now()
 				b.submit("c", c.change)
 				r := b.finished("c")
+				if took := time.Since(began); c.within > 0 && took > c.within {
+					t.Errorf("done after %v, expected %v at most", took, c.within)
+				}
 				if r.OK != c.ok || r.Cause != c.cause || (r.ConfirmedMs != 0) != c.confirmed || !strings.Contains(r.Reason, c.reason) {
 					t.Errorf("%+v, expected ok %v, cause %d, confirmed %v, %q", r, c.ok, c.cause, c.confirmed, c.reason)
 				}

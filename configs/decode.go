@@ -175,6 +175,7 @@ func (l *loader) rtu(o *object) RTU {
 		Prefer:               o.text("prefer", ""),
 		Retry:                o.duration("retry", 5*time.Second, 100*time.Millisecond, 10*time.Minute),
 		StandbyProbe:         enum(o, "standby_probe", ProbeConnect, ProbeConnect, ProbeHold, ProbeOff),
+		Termination:          enum(o, "termination", TerminationDevice, TerminationDevice, TerminationNone),
 		Interrogation:        o.period("interrogation", 15*time.Minute),
 		CounterInterrogation: o.period("counter_interrogation", time.Hour),
 		ClockSync:            o.period("clock_sync", time.Hour),

@@ -148,6 +148,7 @@ type RTU struct {
 	Channels      []Channel     `yaml:"channels"`   // in the order in which they're tried; channel n is Channels[n-1]
 	Retry         time.Duration `yaml:"retry"`      // between attempts and between channels; default 5 s
 	StandbyProbe  StandbyProbe  `yaml:"standby_probe"`
+	Termination   Termination   `yaml:"termination"`
 	// Interrogation, CounterInterrogation and ClockSync are periods; 0 (`off`) is none after the start. Defaults: 15 min,
 	// 1 h, 1 h.
 	Interrogation        time.Duration `yaml:"interrogation"`
@@ -163,6 +164,14 @@ const (
 	ProbeConnect StandbyProbe = "connect" // connects and closes; default
 	ProbeHold    StandbyProbe = "hold"    // stays connected, not started
 	ProbeOff     StandbyProbe = "off"
+)
+
+// Termination is what ends a control that the device has confirmed.
+type Termination string
+
+const (
+	TerminationDevice Termination = "device" // its ACTTERM; default
+	TerminationNone   Termination = "none"   // nothing: it never sends one, and the confirmation is the end
 )
 
 // LinkMode is how the links of one channel are used.

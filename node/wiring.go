@@ -79,7 +79,7 @@ func acquisitionRTUs(s *configs.Station) (rtus []acquisition.RTU) {
 func acquisitionRTU(r *configs.RTU) acquisition.RTU {
 	rtu := acquisition.RTU{
 		Number: r.Number, CommonAddress: iec104.CommonAddress(r.CommonAddress),
-		Retry: r.Retry, StandbyProbe: probes[r.StandbyProbe],
+		Retry: r.Retry, StandbyProbe: probes[r.StandbyProbe], NoTermination: r.Termination == configs.TerminationNone,
 		Interrogation: r.Interrogation, CounterInterrogation: r.CounterInterrogation, ClockSync: r.ClockSync,
 		Protocol: protocol(r.IEC104),
 	}

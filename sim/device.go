@@ -36,6 +36,8 @@ type DeviceConfig struct {
 	Tap           func(link int, s *iec104.Session, dir iec104.Direction, at time.Time, frame []byte)
 	Log           *slog.Logger
 
+	Quirks []Quirk // what it does otherwise than a good one
+
 	// Source gives each started link its data; nil: the device's own queue, and
 	// what Change and Play put there is sent.
 	Source func(*iec104.Session) iec104.Source

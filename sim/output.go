@@ -87,6 +87,10 @@ func (d *Device) operate(c *iec104.Call) {
 	d.mu.Unlock()
 	switch {
 	case m.Silent:
+	case d.has(NeverConfirms):
+		d.returned(c)
+	case d.has(NeverTerminates):
+		_ = c.Confirm() // on a link that is lost meanwhile nobody waits for it
 	case m == Manner{}:
 		answer(c, m, nil)
 	default:

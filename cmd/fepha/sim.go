@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -36,6 +37,7 @@ type simRTUFlags struct {
 	speed  float64
 	loop   bool
 	trace  bool
+	quirks []string
 }
 
 func newSimRTUCommand() *cobra.Command {
@@ -52,7 +54,10 @@ Commands on standard input, one a line:
   count      print the counts
 
 A capture plays the monitored ASDUs of a recorded session as the device sent
-them, with their spacing.`,
+them, with their spacing.
+
+A quirk makes it a device as they are found in the field:
+` + sim.DescribeQuirks(),
 		Example: `  fepha sim rtu --listen 127.0.0.1:24041,127.0.0.1:24042 --rate 200
   fepha sim rtu --listen 127.0.0.1:24041 --pcap session.pcap --speed 10`,
 		Args: args(cobra.NoArgs),
@@ -71,11 +76,16 @@ them, with their spacing.`,
 	fl.Float64Var(&f.speed, "speed", 1, "speed of the capture, 10 is ten times as fast")
 	fl.BoolVar(&f.loop, "loop", false, "play the capture over and over")
 	fl.BoolVar(&f.trace, "trace", false, "print every frame in words")
+	fl.StringSliceVar(&f.quirks, "quirk", nil, "what the device does otherwise than a good one, see above")
 	return cmd
 }
 
 func runSimRTU(ctx context.Context, f simRTUFlags, in io.Reader, out io.Writer) error {
 	cfg := sim.DeviceConfig{Listen: f.listen, CommonAddress: iec104.CommonAddress(f.ca), Location: time.Local}
+	var err error
+	if cfg.Quirks, err = sim.ParseQuirks(f.quirks); err != nil {
+		return usagef("--quirk: %v", err)
+	}
 	var recording *sim.Recording
 	if f.pcap != "" {
 		recs, err := sim.LoadCapture(f.pcap)
@@ -117,6 +127,10 @@ func runSimRTU(ctx context.Context, f simRTUFlags, in io.Reader, out io.Writer) 
 	lines := scanLines(in)
 	work, cancel := context.WithCancel(ctx)
 	defer cancel()
+	var pestering sync.WaitGroup
+	defer pestering.Wait()
+	defer cancel()
+	pestering.Go(func() { device.Pester(work, time.Second) })
 	done := make(chan error, 1)
 	go func() {
 		if recording != nil {
