@@ -24,10 +24,12 @@ var (
 	errUnanswered = errors.New("failed")
 )
 
-// selection is a point that the device has confirmed as selected for this link.
+// selection is a point that the device has confirmed as selected for this link. It is remembered for a while after its end, so
+// that an execute that comes too late isn't taken for a direct command (conformance rows 50 and 52).
 type selection struct {
 	submit *fsmpb.ControlSubmit
-	ends   time.Time
+	ends   time.Time // a time-out after the present one if over
+	over   bool      // taken back, or executed otherwise than selected
 }
 
 // command answers a command to the process: at once if it is wrong by itself, else when the state has refused it, as it
@@ -103,20 +105,26 @@ func (l *link) control(call *iec104.Call, e *entry, now time.Time) (*fsmpb.Contr
 	if a.Type.Untimed() == iec104.C_BO_NA_1 { // has no qualifier, and no selection
 		c.Qualifier = 0
 	}
-	selects := a.Cause == iec104.Activation && o.Select()
-	if selects {
+	if a.Cause == iec104.Activation && o.Select() {
 		c.Phase, c.DeadlineMs = fsmpb.ControlSubmit_SELECT, now.Add(u.cfg.SelectTimeout).UnixMilli()
-	} else if sel, ok := l.takeSelection(o.Address); ok {
-		// Whatever comes ends the selection: it's used, taken back, or not what was selected.
-		c.Phase, c.SelectId = fsmpb.ControlSubmit_EXECUTE, sel.submit.Id
-		if a.Cause == iec104.Deactivation {
-			c.Phase, c.Value, c.Qualifier = fsmpb.ControlSubmit_CANCEL, sel.submit.Value, sel.submit.Qualifier
-		} else if !now.Before(sel.ends) || sel.submit.Value != c.Value || sel.submit.Qualifier != c.Qualifier || sel.submit.Type != c.Type {
-			l.deselect(sel)
-			return nil, errNoSelect
-		}
-	} else if a.Cause == iec104.Deactivation {
+		return c, nil
+	}
+	asSelected := func(s *fsmpb.ControlSubmit) bool {
+		return a.Cause == iec104.Activation && s.Value == c.Value && s.Qualifier == c.Qualifier && s.Type == c.Type
+	}
+	switch sel, known := l.takeSelection(o.Address, now, asSelected); {
+	case !known && a.Cause == iec104.Activation:
+		return c, nil
+	case !known || sel.over:
 		return nil, errNoSelect
+	case a.Cause == iec104.Deactivation:
+		c.Phase, c.SelectId = fsmpb.ControlSubmit_CANCEL, sel.submit.Id
+		c.Value, c.Qualifier = sel.submit.Value, sel.submit.Qualifier
+	case !now.Before(sel.ends) || !asSelected(sel.submit):
+		l.deselect(sel)
+		return nil, errNoSelect
+	default:
+		c.Phase, c.SelectId = fsmpb.ControlSubmit_EXECUTE, sel.submit.Id
 	}
 	return c, nil
 }
@@ -170,7 +178,7 @@ func (l *link) refuse(c *iec104.Call, why error) error {
 
 // keepSelection remembers a selection that the device has confirmed. False: the link stopped meanwhile, so it's undone.
 func (l *link) keepSelection(f *feed, address iec104.InformationObjectAddress, c *fsmpb.ControlSubmit) bool {
-	sel := selection{c, time.UnixMilli(c.DeadlineMs)}
+	sel := selection{submit: c, ends: time.UnixMilli(c.DeadlineMs)}
 	l.mu.Lock()
 	stopped := l.feed != f
 	if !stopped {
@@ -186,12 +194,24 @@ func (l *link) keepSelection(f *feed, address iec104.InformationObjectAddress, c
 	return !stopped
 }
 
-func (l *link) takeSelection(address iec104.InformationObjectAddress) (selection, bool) {
+// takeSelection returns a point's selection, and whether there is or was one lately. Whatever comes ends it: it's used, taken
+// back, or not what was selected.
+func (l *link) takeSelection(address iec104.InformationObjectAddress, now time.Time, used func(*fsmpb.ControlSubmit) bool) (sel selection, known bool) {
+	timeout := l.g.u.cfg.SelectTimeout
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	sel, ok := l.selections[address]
-	delete(l.selections, address)
-	return sel, ok
+	sel, known = l.selections[address]
+	switch {
+	case !known || sel.over && now.Before(sel.ends):
+	case sel.over || !now.Before(sel.ends.Add(timeout)):
+		delete(l.selections, address)
+		known = false
+	case now.Before(sel.ends) && used(sel.submit):
+		delete(l.selections, address)
+	default:
+		l.selections[address] = selection{submit: sel.submit, ends: now.Add(timeout), over: true}
+	}
+	return sel, known
 }
 
 // cancelSelections ends all selections of a link that has stopped: they stay with their link (101, clause 6.8).
@@ -201,7 +221,9 @@ func (l *link) cancelSelections() {
 	l.selections = nil
 	l.mu.Unlock()
 	for _, sel := range all {
-		l.deselect(sel)
+		if !sel.over {
+			l.deselect(sel)
+		}
 	}
 }
 

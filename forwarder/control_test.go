@@ -254,12 +254,18 @@ func TestRow50ExecuteThatDiffersOrIsLate(t *testing.T) {
 		{"late", iec104.Object{Address: 402, Value: 2}, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			_, d, cl, _ := controls(t, Uplink{SelectTimeout: 200 * time.Millisecond})
+			timeout, attempts := time.Minute, 2 // the second attempt is no direct command either
+			if tt.wait {
+				timeout, attempts = 200*time.Millisecond, 1
+			}
+			_, d, cl, _ := controls(t, Uplink{SelectTimeout: timeout})
 			cl.raw(t, 1, h, selectBit(iec104.Object{Address: 402, Value: 2}))
 			if tt.wait {
-				time.Sleep(250 * time.Millisecond) // the time itself is what's tested
+				time.Sleep(timeout + 50*time.Millisecond) // the time itself is what's tested
 			}
-			wantAnswers(t, cl.raw(t, 1, h, tt.execute), []iec104.Object{tt.execute}, iec104.Header{Cause: con, Negative: true})
+			for range attempts {
+				wantAnswers(t, cl.raw(t, 1, h, tt.execute), []iec104.Object{tt.execute}, iec104.Header{Cause: con, Negative: true})
+			}
 			if got := d.operated(); len(got) != 0 {
 				t.Errorf("operated %v", got)
 			}
@@ -290,15 +296,22 @@ func TestRow51SelectionStaysWithItsLink(t *testing.T) {
 }
 
 func TestRow52DeactivateASelection(t *testing.T) {
-	_, d, cl, _ := controls(t, Uplink{})
+	const timeout = 2 * time.Second
+	_, d, cl, _ := controls(t, Uplink{SelectTimeout: timeout})
 	h := iec104.Header{Type: iec104.C_SC_NA_1, Cause: act}
 	o := iec104.Object{Address: 401, Value: 1}
 	cancel := iec104.Header{Type: iec104.C_SC_NA_1, Cause: iec104.Deactivation}
 	wantAnswers(t, cl.raw(t, 1, cancel, o), []iec104.Object{o}, iec104.Header{Cause: iec104.DeactivationCon, Negative: true})
 	cl.raw(t, 1, h, selectBit(o))
 	wantAnswers(t, cl.raw(t, 1, cancel, selectBit(o)), []iec104.Object{selectBit(o)}, iec104.Header{Cause: iec104.DeactivationCon})
+	began := time.Now()
+	wantAnswers(t, cl.raw(t, 1, h, o), []iec104.Object{o}, iec104.Header{Cause: con, Negative: true})
 	if got, want := d.phases(), []fsm.ControlPhase{fsm.Select, fsm.Cancel}; !slices.Equal(got, want) {
 		t.Errorf("the device got %v, want %v", got, want)
+	}
+	eventually(t, "a direct command is one again", func() bool { return !cl.raw(t, 1, h, o)[0].Negative })
+	if took := time.Since(began); took < timeout/2 {
+		t.Errorf("operated %v after the selection was taken back", took)
 	}
 }
 
