@@ -21,8 +21,8 @@ type Config struct {
 	Location *time.Location // of time tags; nil: UTC
 	Log      *slog.Logger   // nil: silent
 
-	// Tap, if set, sees every frame of every client. It must not keep frame.
-	Tap func(uplink, group string, client netip.AddrPort, dir iec104.Direction, at time.Time, frame []byte)
+	// Tap, if set, is asked for each client who sees its frames.
+	Tap func(uplink, group string, client netip.AddrPort) iec104.Tap
 }
 
 // Uplink is a 104s service for a control centre.

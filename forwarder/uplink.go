@@ -46,9 +46,7 @@ func newUplink(c Config, cfg Uplink, t *table, o *operator) (*uplink, error) {
 	u.station = newStation(u)
 	server := iec104.ServerConfig{Config: u.config, TLS: cfg.TLS, Limits: cfg.Limits, Log: u.log}
 	if c.Tap != nil {
-		server.Tap = func(s *iec104.Session, dir iec104.Direction, at time.Time, frame []byte) {
-			c.Tap(cfg.Name, s.Group(), s.RemoteAddr(), dir, at, frame)
-		}
+		server.Tap = func(s *iec104.Session) iec104.Tap { return c.Tap(cfg.Name, s.Group(), s.RemoteAddr()) }
 	}
 	for _, gc := range cfg.Groups {
 		g := newGroup(u, gc.Name)

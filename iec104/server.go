@@ -23,8 +23,8 @@ type ServerConfig struct {
 	TLS    *tls.Config // nil: plain TCP. ClientAuth and ClientCAs ask for certificates (IEC 62351-3)
 	Limits Limits
 
-	// Tap sees the frames of all sessions; those of one session one at a time.
-	Tap func(s *Session, dir Direction, at time.Time, frame []byte)
+	// Tap is asked once for each session, right before its first exchange, who sees its frames; nil: nobody.
+	Tap func(s *Session) Tap
 	// Refused is told of each connection that was closed before any exchange.
 	// It may be called from several goroutines at once and must not wait.
 	Refused func(addr netip.AddrPort, err error)
@@ -200,7 +200,7 @@ func (srv *Server) admit(tcp net.Conn) (*Session, error) {
 	s.group = candidates[i]
 	s.log = srv.cfg.Log.With("group", s.group.Name, "client", addr)
 	if srv.cfg.Tap != nil {
-		s.tap = func(dir Direction, at time.Time, frame []byte) { srv.cfg.Tap(s, dir, at, frame) }
+		s.tap = srv.cfg.Tap(s)
 	}
 	srv.mu.Lock()
 	srv.lastID++

@@ -137,7 +137,9 @@ func TestTapAndCountersSeeAllFrames(t *testing.T) {
 		q := NewQueue(10)
 		srv, n := serve(t, ServerConfig{
 			Groups: []Group{queued(q)},
-			Tap:    func(_ *Session, dir Direction, _ time.Time, frame []byte) { note(&atServer, dir, frame) },
+			Tap: func(*Session) Tap {
+				return func(dir Direction, _ time.Time, frame []byte) { note(&atServer, dir, frame) }
+			},
 		})
 		c := start(t, n, ClientConfig{Tap: func(dir Direction, _ time.Time, frame []byte) { note(&atClient, dir, frame) }})
 		push(t, q, 1, 3)

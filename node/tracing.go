@@ -12,7 +12,7 @@ import (
 	"github.com/fepha/fepha/iec104"
 )
 
-// rtuTap has a tracer see the frames of the RTUs' links.
+// rtuTap makes a tracer see the frames of the RTUs' links.
 func rtuTap(c *current, t *server.Tracer) func(acquisition.LinkID) iec104.Tap {
 	return func(id acquisition.LinkID) iec104.Tap {
 		r, ok := c.station().RTU(id.RTU)
@@ -20,27 +20,26 @@ func rtuTap(c *current, t *server.Tracer) func(acquisition.LinkID) iec104.Tap {
 			return nil
 		}
 		resource, explain := fsm.RTUResource(id.RTU), explainer(r.IEC104)
-		link := fmt.Sprintf("%d:%d %v", id.Channel, id.Link, r.Channels[id.Channel-1].Links[id.Link-1].Address)
-		return func(dir iec104.Direction, at time.Time, frame []byte) {
-			t.Show(resource, server.Frame{At: at, Link: link, Sent: dir == iec104.Sent, Octets: frame, Explain: explain})
-		}
+		address := r.Channels[id.Channel-1].Links[id.Link-1].Address
+		name := fmt.Sprintf("%d:%d %v", id.Channel, id.Link, address)
+		remote, _ := netip.ParseAddrPort(fmt.Sprint(address)) // not known of a host's name
+		return tap(t.Open(resource, server.Link{Name: name, Remote: remote, Explain: explain}))
 	}
 }
 
-// uplinkTap has a tracer see the frames of the uplinks' clients.
-func uplinkTap(c *current, t *server.Tracer) func(uplink, group string, client netip.AddrPort, dir iec104.Direction, at time.Time, frame []byte) {
-	return func(uplink, group string, client netip.AddrPort, dir iec104.Direction, at time.Time, frame []byte) {
-		if !t.Watched() {
-			return // the names below would have to be made for nothing
-		}
+// uplinkTap makes a tracer see the frames of the uplinks' clients.
+func uplinkTap(c *current, t *server.Tracer) func(uplink, group string, client netip.AddrPort) iec104.Tap {
+	return func(uplink, group string, client netip.AddrPort) iec104.Tap {
 		u, ok := c.station().Uplink(uplink)
 		if !ok {
-			return
+			return nil
 		}
-		t.Show(fsm.UplinkResource(uplink, group), server.Frame{
-			At: at, Link: client.String(), Sent: dir == iec104.Sent, Octets: frame, Explain: explainer(u.IEC104),
-		})
+		return tap(t.Open(fsm.UplinkResource(uplink, group), server.Link{Name: client.String(), Remote: client, Explain: explainer(u.IEC104)}))
 	}
+}
+
+func tap(show func(at time.Time, sent bool, octets []byte)) iec104.Tap {
+	return func(dir iec104.Direction, at time.Time, frame []byte) { show(at, dir == iec104.Sent, frame) }
 }
 
 // explainer puts frames in words that have the sizes of a configuration.

@@ -28,48 +28,31 @@ func TestTapsFeedTheTracer(t *testing.T) {
 	if fromRTU(acquisition.LinkID{RTU: 99, Channel: 1, Link: 1}) != nil {
 		t.Error("a tap for an RTU that is not there")
 	}
-	tap := fromRTU(acquisition.LinkID{RTU: 1, Channel: 2, Link: 1})
-	address := netip.MustParseAddrPort("127.0.0.1:50122")
+	rtu := fromRTU(acquisition.LinkID{RTU: 1, Channel: 2, Link: 1})
+	uplink := fromUplink("occ", "occ", netip.MustParseAddrPort("127.0.0.1:50122"))
 	startAct := []byte{0x68, 4, 7, 0, 0, 0}
 	show := func() {
-		tap(iec104.Sent, time.Now(), startAct)
-		fromUplink("occ", "occ", address, iec104.Received, time.Now(), startAct)
+		rtu(iec104.Sent, time.Now(), startAct)
+		uplink(iec104.Received, time.Now(), startAct)
 	}
-	if n := testing.AllocsPerRun(10, show); n != 0 {
-		t.Errorf("%v allocations while nobody watches", n)
-	}
-
 	for _, tc := range []struct {
-		watch func(*client.Client, context.Context, func(api.TraceLine) error) error
-		want  api.TraceLine
+		resource string
+		want     api.TraceLine
 	}{
-		{func(c *client.Client, ctx context.Context, each func(api.TraceLine) error) error {
-			return c.TraceRTU(ctx, 1, each)
-		},
-			api.TraceLine{Link: "2:1 127.0.0.1:24042", Direction: "sent", Text: "U STARTDT act", Octets: "680407000000"}},
-		{func(c *client.Client, ctx context.Context, each func(api.TraceLine) error) error {
-			return c.TraceUplink(ctx, "occ", "occ", each)
-		}, api.TraceLine{Link: "127.0.0.1:50122", Direction: "received", Text: "U STARTDT act", Octets: "680407000000"}},
+		{"rtu/1", api.TraceLine{Link: "2:1 127.0.0.1:24042", Direction: "sent", Text: "U STARTDT act", Octets: "680407000000"}},
+		{"uplink/occ/occ", api.TraceLine{Link: "127.0.0.1:50122", Direction: "received", Text: "U STARTDT act", Octets: "680407000000"}},
 	} {
 		c := &client.Client{Base: serveStation(t, s, "fep1", tracer)}
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()
-		go func() {
-			for ctx.Err() == nil && !tracer.Watched() {
-				time.Sleep(time.Millisecond)
-			}
-			show()
-		}()
+		show()
 		var got api.TraceLine
-		_ = tc.watch(c, ctx, func(l api.TraceLine) error {
+		_ = c.Trace(ctx, tc.resource, 1, func(l api.TraceLine) error {
 			got = l
 			return errors.New("enough")
 		})
 		if got.TimeMs = 0; got != tc.want {
 			t.Errorf("%+v, want %+v", got, tc.want)
-		}
-		for ctx.Err() == nil && tracer.Watched() {
-			time.Sleep(time.Millisecond)
 		}
 	}
 }

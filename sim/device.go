@@ -137,12 +137,13 @@ func NewDevice(cfg DeviceConfig) (*Device, error) {
 	return d, nil
 }
 
-func (d *Device) tap() func(*iec104.Session, iec104.Direction, time.Time, []byte) {
+func (d *Device) tap() func(*iec104.Session) iec104.Tap {
 	if d.cfg.Tap == nil {
 		return nil
 	}
-	return func(s *iec104.Session, dir iec104.Direction, at time.Time, frame []byte) {
-		d.cfg.Tap(d.linkOf(s), s, dir, at, frame)
+	return func(s *iec104.Session) iec104.Tap {
+		link := d.linkOf(s)
+		return func(dir iec104.Direction, at time.Time, frame []byte) { d.cfg.Tap(link, s, dir, at, frame) }
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -18,15 +19,31 @@ func (c *Client) FollowEvents(ctx context.Context, after uint64, each func(api.E
 	return follow(ctx, c, fmt.Sprintf("/v1/events/stream?after=%d", after), each)
 }
 
-// TraceRTU calls each for every frame between the node and an RTU, as it comes,
-// until ctx ends, the connection is lost or each returns an error.
-func (c *Client) TraceRTU(ctx context.Context, number uint32, each func(api.TraceLine) error) error {
-	return follow(ctx, c, fmt.Sprintf("/v1/trace/rtu/%d", number), each)
+// Trace calls each for the last frames that the node keeps of each link of a resource, such as rtu/1 or uplink/occ/main, and
+// then for every frame as it comes, until ctx ends, the connection is lost or each returns an error.
+func (c *Client) Trace(ctx context.Context, resource string, last int, each func(api.TraceLine) error) error {
+	return follow(ctx, c, fmt.Sprintf("%s?last=%d", tracePath(resource), last), each)
 }
 
-// TraceUplink is TraceRTU for the clients of an uplink's group.
-func (c *Client) TraceUplink(ctx context.Context, name, group string, each func(api.TraceLine) error) error {
-	return follow(ctx, c, "/v1/trace/uplink/"+url.PathEscape(name)+"/"+url.PathEscape(group), each)
+// Capture writes the frames that the node keeps of a resource's links to w, as pcapng.
+func (c *Client) Capture(ctx context.Context, resource string, w io.Writer) error {
+	resp, err := c.do(ctx, http.MethodGet, tracePath(resource)+"/capture", "", nil)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if _, err := io.Copy(w, resp.Body); err != nil {
+		return fmt.Errorf("frames of %s: %w", c.Base, err)
+	}
+	return nil
+}
+
+func tracePath(resource string) string {
+	parts := strings.Split(resource, "/")
+	for i := range parts {
+		parts[i] = url.PathEscape(parts[i])
+	}
+	return "/v1/trace/" + strings.Join(parts, "/")
 }
 
 // follow reads server-sent events.

@@ -101,9 +101,9 @@ func TestTracesGoOn(t *testing.T) {
 	inVirtualTime(t, func(t *testing.T, s served) {
 		go func() {
 			time.Sleep(time.Hour)
-			s.cfg.Tracer.Show("rtu/1", Frame{At: time.Now()})
+			s.cfg.Tracer.Open("rtu/1", Link{})(time.Now(), true, startAct)
 		}()
-		if err := s.TraceRTU(t.Context(), 1, func(api.TraceLine) error { return errEnough }); !errors.Is(err, errEnough) {
+		if err := s.Trace(t.Context(), "rtu/1", 0, func(api.TraceLine) error { return errEnough }); !errors.Is(err, errEnough) {
 			t.Error(err)
 		}
 	})
@@ -166,7 +166,7 @@ func TestCloseDoesNotWaitForStreamsAndDevices(t *testing.T) {
 	inVirtualTime(t, func(t *testing.T, s served) {
 		var wg sync.WaitGroup
 		wg.Go(func() { _ = s.FollowEvents(t.Context(), 0, func(api.Event) error { return nil }) })
-		wg.Go(func() { _ = s.TraceRTU(t.Context(), 1, func(api.TraceLine) error { return nil }) })
+		wg.Go(func() { _ = s.Trace(t.Context(), "rtu/1", 0, func(api.TraceLine) error { return nil }) })
 		wg.Go(func() {
 			if _, err := s.Control(t.Context(), api.ControlRequest{RTU: 1, Kind: "do", Point: 2, State: "on", TimeoutMs: 60_000}); err == nil {
 				t.Error("a control that nobody answered has an end")

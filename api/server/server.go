@@ -202,7 +202,9 @@ func (s *Server) routes() http.Handler {
 	handle("POST /v1/raft/add", s.addPeer)
 	handle("POST /v1/raft/remove", s.removePeer)
 	handle("GET /v1/trace/rtu/{number}", s.traceRTU)
+	handle("GET /v1/trace/rtu/{number}/capture", s.captureRTU)
 	handle("GET /v1/trace/uplink/{name}/{group}", s.traceUplink)
+	handle("GET /v1/trace/uplink/{name}/{group}/capture", s.captureUplink)
 	handle("GET /metrics", func(w http.ResponseWriter, r *http.Request) error {
 		s.metrics.ServeHTTP(w, r)
 		return nil

@@ -3,6 +3,12 @@ package server
 import (
 	"errors"
 	"fmt"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -11,20 +17,36 @@ import (
 
 var errEnough = errors.New("enough")
 
+var startAct = []byte{0x68, 4, 7, 0, 0, 0}
+
+// watchers is how many watch a resource.
+func (t *Tracer) watchers(resource string) int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if all := t.resource(resource).watchers.Load(); all != nil {
+		return len(*all)
+	}
+	return 0
+}
+
 func TestTrace(t *testing.T) {
 	s := serve(t)
+	tracer := s.cfg.Tracer
 	at := time.UnixMilli(1700000000123)
 	explain := func(b []byte) string { return fmt.Sprintf("%d octets", len(b)) }
+	first := tracer.Open("rtu/1", Link{Name: "1/1", Explain: explain})
+	second := tracer.Open("rtu/1", Link{Name: "1/2"})
+	first(at.Add(-time.Second), false, []byte{7}) // nobody has asked for it
 	go func() {
-		within(t, "somebody who watches", s.cfg.Tracer.Watched)
-		s.cfg.Tracer.Show("rtu/2", Frame{At: at, Link: "other"})
-		octets := []byte{0x68, 4, 7, 0, 0, 0}
-		s.cfg.Tracer.Show("rtu/1", Frame{At: at, Link: "1/1", Sent: true, Octets: octets, Explain: explain})
+		within(t, "somebody who watches", func() bool { return tracer.watchers("rtu/1") > 0 })
+		tracer.Open("rtu/2", Link{Name: "other"})(at, true, startAct)
+		octets := slices.Clone(startAct)
+		first(at, true, octets)
 		clear(octets) // they may be used during the call only
-		s.cfg.Tracer.Show("rtu/1", Frame{At: at, Link: "1/2", Octets: []byte{1}})
+		second(at.Add(time.Millisecond), false, []byte{1})
 	}()
 	var lines []api.TraceLine
-	err := s.TraceRTU(t.Context(), 1, func(l api.TraceLine) error {
+	err := s.Trace(t.Context(), "rtu/1", 0, func(l api.TraceLine) error {
 		if lines = append(lines, l); len(lines) == 2 {
 			return errEnough
 		}
@@ -32,19 +54,116 @@ func TestTrace(t *testing.T) {
 	})
 	want := []api.TraceLine{
 		{TimeMs: 1700000000123, Link: "1/1", Direction: "sent", Text: "6 octets", Octets: "680407000000"},
-		{TimeMs: 1700000000123, Link: "1/2", Direction: "received", Octets: "01"},
+		{TimeMs: 1700000000124, Link: "1/2", Direction: "received", Octets: "01"},
 	}
-	if !errors.Is(err, errEnough) || len(lines) != 2 || lines[0] != want[0] || lines[1] != want[1] {
+	if !errors.Is(err, errEnough) || !slices.Equal(lines, want) {
 		t.Errorf("%v: %+v, want %+v", err, lines, want)
 	}
-	within(t, "the end of watching", func() bool { return !s.cfg.Tracer.Watched() })
+	within(t, "the end of watching", func() bool { return tracer.watchers("rtu/1") == 0 })
 	s.refuses(t, 404, api.CodeNotFound, "rtu/99", "GET", "/v1/trace/rtu/99", "")
 	s.refuses(t, 404, api.CodeNotFound, "uplink/occ/none", "GET", "/v1/trace/uplink/occ/none", "")
+	s.refuses(t, 400, api.CodeInvalid, "last", "GET", "/v1/trace/rtu/1?last=100000", "")
+}
+
+// What was before the fault is told first, and nothing of it twice.
+func TestTraceBeginsWithWhatIsKept(t *testing.T) {
+	s := serve(t)
+	at := time.UnixMilli(1700000000000)
+	show := s.cfg.Tracer.Open("rtu/1", Link{Name: "1/1"})
+	for i := range 5 {
+		show(at.Add(time.Duration(i)*time.Millisecond), false, []byte{byte(i)})
+	}
+	var got []string
+	err := s.Trace(t.Context(), "rtu/1", 3, func(l api.TraceLine) error {
+		if got = append(got, l.Octets); len(got) == 3 {
+			show(at.Add(time.Second), false, []byte{9})
+		}
+		if len(got) == 4 {
+			return errEnough
+		}
+		return nil
+	})
+	if want := []string{"02", "03", "04", "09"}; !errors.Is(err, errEnough) || !slices.Equal(got, want) {
+		t.Errorf("%v: %v, want %v", err, got, want)
+	}
 }
 
 func TestTraceOnANodeWithoutLinks(t *testing.T) {
 	s := serve(t, func(c *Config) { c.Tracer = nil })
 	s.refuses(t, 404, api.CodeNotFound, "no links", "GET", "/v1/trace/rtu/1", "")
+}
+
+// The newest frames of a link are kept, the newest links of a resource, and not more than that.
+func TestFramesAreKept(t *testing.T) {
+	tracer := new(Tracer)
+	at := time.Unix(0, 0)
+	show := tracer.Open("rtu/1", Link{Name: "1:1"})
+	for i := range 5*keptFrames + 7 {
+		show(at.Add(time.Duration(i)), i%2 == 0, []byte{byte(i), byte(i >> 8)})
+	}
+	last := tracer.Last("rtu/1", keptFrames)
+	if len(last) != keptFrames {
+		t.Fatalf("%d frames, want %d", len(last), keptFrames)
+	}
+	for i, f := range last {
+		n := 4*keptFrames + 7 + i
+		if f.Octets[0] != byte(n) || f.Octets[1] != byte(n>>8) || f.Sent != (n%2 == 0) || !f.At.Equal(at.Add(time.Duration(n))) || f.Name != "1:1" {
+			t.Fatalf("frame %d is %+v", n, f)
+		}
+	}
+	large := make([]byte, 300)
+	for range 2 * keptFrames {
+		show(at, true, large)
+	}
+	kept := tracer.resources["rtu/1"].links[0]
+	if n := cap(kept.now.octets) + cap(kept.before.octets); n > 3*keptOctets {
+		t.Errorf("a link of large frames keeps %d octets", n)
+	}
+	for i := range 3 * keptLinks {
+		tracer.Open("rtu/1", Link{Name: fmt.Sprint("client ", i)})(at, true, startAct)
+	}
+	if n := len(tracer.resources["rtu/1"].links); n != keptLinks {
+		t.Errorf("%d links are kept, want %d", n, keptLinks)
+	}
+	if last := tracer.Last("rtu/1", 1); len(last) != keptLinks {
+		t.Errorf("the last frame of each link: %d", len(last))
+	}
+}
+
+// What is kept can be opened with Wireshark: tshark decodes it.
+func TestCapture(t *testing.T) {
+	tshark, err := exec.LookPath("tshark")
+	if err != nil {
+		if os.Getenv("FEPHA_REQUIRE_TOOLS") != "" {
+			t.Fatal("tshark is needed")
+		}
+		t.Skip("no tshark")
+	}
+	s := serve(t)
+	at := time.UnixMilli(1700000000123)
+	for _, address := range []string{"192.168.1.1:2404", "[fd00::1]:2404"} {
+		show := s.cfg.Tracer.Open("rtu/1", Link{Name: address, Remote: netip.MustParseAddrPort(address)})
+		show(at, true, startAct)
+		show(at.Add(time.Millisecond), false, []byte{0x68, 4, 0x0b, 0, 0, 0})
+		show(at.Add(2*time.Millisecond), true, []byte{0x68, 0x0e, 0, 0, 0, 0, 0x64, 1, 6, 0, 1, 0, 0, 0, 0, 0x14})
+	}
+	resp, file := s.request(t, "GET", "/v1/trace/rtu/1/capture", "")
+	if resp.StatusCode != 200 {
+		t.Fatalf("%d %s", resp.StatusCode, file)
+	}
+	name := filepath.Join(t.TempDir(), "frames.pcapng")
+	if err := os.WriteFile(name, []byte(file), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.Command(tshark, "-r", name, "-T", "fields", "-e", "frame.time_epoch", "-e", "iec60870_104.utype", "-e", "iec60870_asdu.typeid").Output()
+	if err != nil {
+		t.Fatalf("tshark: %v", err)
+	}
+	for _, want := range []string{"1700000000.123000000\t0x00000001\t", "1700000000.124000000\t0x00000002\t", "1700000000.125000000\t\t100"} {
+		if n := strings.Count(string(out), want); n != 2 {
+			t.Errorf("tshark finds %q %d times, want it over IPv4 and IPv6:\n%s", want, n, out)
+		}
+	}
 }
 
 // Who watches too slowly misses frames, and is told how many and where.
@@ -54,9 +173,10 @@ func TestSlowWatcherMissesFrames(t *testing.T) {
 	defer cancel()
 	other, cancelOther := tracer.watch("rtu/1")
 	defer cancelOther()
+	link := tracer.Open("rtu/1", Link{})
 	show := func(n int) {
 		for range n {
-			tracer.Show("rtu/1", Frame{})
+			link(time.Now(), true, nil)
 		}
 	}
 	show(traceQueue + 7)
@@ -82,19 +202,24 @@ func TestSlowWatcherMissesFrames(t *testing.T) {
 	}
 }
 
-// While nobody watches, a frame costs nothing that would be noticed.
-func TestShowingToNobodyDoesNotAllocate(t *testing.T) {
+// Keeping a frame costs no allocation once a link has run for a while.
+func TestKeepingDoesNotAllocate(t *testing.T) {
 	tracer := new(Tracer)
-	octets := make([]byte, 200)
-	for _, watched := range []string{"", "rtu/2"} {
-		if watched != "" {
-			_, cancel := tracer.watch(watched)
-			defer cancel()
-		}
-		if n := testing.AllocsPerRun(100, func() { tracer.Show("rtu/1", Frame{Octets: octets}) }); n != 0 {
-			t.Errorf("watched %q: %v allocations", watched, n)
-		}
+	_, cancel := tracer.watch("rtu/2")
+	defer cancel()
+	show, octets := tracer.Open("rtu/1", Link{Name: "1:1"}), make([]byte, 200)
+	for range 3 * keptFrames {
+		show(time.Now(), true, octets)
 	}
-	var none *Tracer
-	none.Show("rtu/1", Frame{Octets: octets})
+	if n := testing.AllocsPerRun(3*keptFrames, func() { show(time.Now(), true, octets) }); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+func BenchmarkKeeping(b *testing.B) {
+	show, octets := new(Tracer).Open("rtu/1", Link{Name: "1:1"}), make([]byte, 30)
+	at := time.Now()
+	for b.Loop() {
+		show(at, true, octets)
+	}
 }

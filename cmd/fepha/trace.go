@@ -1,11 +1,13 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"sync"
 	"time"
@@ -14,12 +16,15 @@ import (
 
 	"github.com/fepha/fepha/api"
 	"github.com/fepha/fepha/api/client"
+	"github.com/fepha/fepha/fsm"
 )
 
 type traceFlags struct {
 	clientFlags
 	node  string
 	count int
+	last  int
+	pcap  string
 }
 
 func newTraceCommand() *cobra.Command {
@@ -29,12 +34,17 @@ func newTraceCommand() *cobra.Command {
 		Short: "Show the frames on the wire, in words",
 		Long: `Show the frames on the wire, in words, as they go: on all FEPs, or on --node.
 What a FEP that doesn't own the RTU or the uplink does is seen too. With --json,
-a frame a line. It runs until interrupted.`,
+a frame a line. It runs until interrupted.
+
+Each FEP keeps the last 2,000 frames of each link, so --last shows what was before
+the fault, and --pcap writes them to a file that Wireshark opens.`,
 	}
 	f.register(cmd)
 	fl := cmd.PersistentFlags()
 	fl.StringVar(&f.node, "node", "", "id of one FEP, to see only its links")
 	fl.IntVar(&f.count, "count", 0, "end after this many frames; 0: never")
+	fl.IntVar(&f.last, "last", 0, "begin with this many frames of each link that were before")
+	fl.StringVar(&f.pcap, "pcap", "", "write the frames that --node keeps to this file (pcapng), and end")
 	cmd.AddCommand(&cobra.Command{
 		Use:     "rtu N",
 		Short:   "Show the frames between the station and an RTU",
@@ -52,9 +62,7 @@ a frame a line. It runs until interrupted.`,
 			if _, err := c.RTU(cmd.Context(), n); err != nil {
 				return clientError(err)
 			}
-			return f.run(cmd, c, func(ctx context.Context, c *client.Client, each func(api.TraceLine) error) error {
-				return c.TraceRTU(ctx, n, each)
-			})
+			return f.run(cmd, c, fsm.RTUResource(n))
 		},
 	}, &cobra.Command{
 		Use:     "uplink NAME[/GROUP]",
@@ -73,9 +81,7 @@ a frame a line. It runs until interrupted.`,
 			if err != nil {
 				return clientError(err)
 			}
-			return f.run(cmd, c, func(ctx context.Context, c *client.Client, each func(api.TraceLine) error) error {
-				return c.TraceUplink(ctx, name, group, each)
-			})
+			return f.run(cmd, c, fsm.UplinkResource(name, group))
 		},
 	})
 	return cmd
@@ -88,10 +94,13 @@ type tracedFrame struct {
 }
 
 // run traces on each node at once, until the user or all nodes have had enough.
-func (f *traceFlags) run(cmd *cobra.Command, c *client.Client, trace func(context.Context, *client.Client, func(api.TraceLine) error) error) error {
+func (f *traceFlags) run(cmd *cobra.Command, c *client.Client, resource string) error {
 	nodes, err := f.nodes(cmd.Context(), c)
 	if err != nil {
 		return clientError(err)
+	}
+	if f.pcap != "" {
+		return f.capture(cmd, c, resource, nodes)
 	}
 	ctx, cancel := context.WithCancel(cmd.Context())
 	defer cancel()
@@ -99,7 +108,7 @@ func (f *traceFlags) run(cmd *cobra.Command, c *client.Client, trace func(contex
 	var wg sync.WaitGroup
 	for _, n := range nodes {
 		wg.Go(func() {
-			err := trace(ctx, peer(c, n.API), func(l api.TraceLine) error { return out.print(tracedFrame{n.ID, l}) })
+			err := peer(c, n.API).Trace(ctx, resource, f.last, func(l api.TraceLine) error { return out.print(tracedFrame{n.ID, l}) })
 			if ctx.Err() == nil && !errors.Is(err, errEnough) {
 				fmt.Fprintf(cmd.ErrOrStderr(), "fepha: %s: %v\n", n.ID, err)
 				return
@@ -112,6 +121,22 @@ func (f *traceFlags) run(cmd *cobra.Command, c *client.Client, trace func(contex
 		return nil // interrupted, or enough
 	}
 	return errors.New("no node shows its frames any more")
+}
+
+// capture writes the frames that a node keeps to a file. Of two nodes each has its own clock, so one has to be named.
+func (f *traceFlags) capture(cmd *cobra.Command, c *client.Client, resource string, nodes []api.NodeStatus) error {
+	if len(nodes) > 1 {
+		return usagef("--pcap: expected --node, one of %s and %s", nodes[0].ID, nodes[1].ID)
+	}
+	var file bytes.Buffer
+	if err := peer(c, nodes[0].API).Capture(cmd.Context(), resource, &file); err != nil {
+		return clientError(err)
+	}
+	if err := os.WriteFile(f.pcap, file.Bytes(), 0o600); err != nil {
+		return err
+	}
+	fmt.Fprintf(cmd.OutOrStdout(), "%s: the frames of %s on %s\n", f.pcap, resource, nodes[0].ID)
+	return nil
 }
 
 // nodes are those whose links are looked at.

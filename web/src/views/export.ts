@@ -23,13 +23,16 @@ async function matching(filter: string): Promise<Event[]> {
 const columns = ['seq', 'time', 'rtu', 'kind', 'point', 'value', 'quality', 'text'] as const;
 const cells = (e: Event) => [e.seq, instant(e.time_ms), e.rtu ?? '', e.note ? e.note.kind : e.kind, e.point ?? '', e.note ? '' : e.value, e.note ? '' : e.quality, e.text];
 
-function save(content: Blob, ending: string) {
+// save makes the browser keep a file.
+export function save(content: Blob, name: string) {
   const link = document.createElement('a');
   link.href = URL.createObjectURL(content);
-  link.download = `events-${station.value?.station ?? 0}.${ending}`;
+  link.download = name;
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }
+
+const nameOf = (ending: string) => `events-${station.value?.station ?? 0}.${ending}`;
 
 async function exported(filter: string, write: (events: Event[]) => Promise<void>) {
   try {
@@ -50,11 +53,11 @@ const quoted = (v: string | number) => {
 
 export const exportCSV = (filter: string) => exported(filter, async (events) => {
   const rows = [columns.join(','), ...events.map((e) => cells(e).map(quoted).join(','))];
-  save(new Blob(['\ufeff', rows.join('\r\n'), '\r\n'], {type: 'text/csv;charset=utf-8'}), 'csv');
+  save(new Blob(['\ufeff', rows.join('\r\n'), '\r\n'], {type: 'text/csv;charset=utf-8'}), nameOf('csv'));
 });
 
 export const exportXLSX = (filter: string) => exported(filter, async (events) => {
   const {default: write} = await import('write-excel-file/browser');
   const rows = [columns.map((c) => ({value: c, fontWeight: 'bold' as const})), ...events.map((e) => cells(e).map((value) => (value === '' ? null : {value})))];
-  save(await write(rows).toBlob(), 'xlsx');
+  save(await write(rows).toBlob(), nameOf('xlsx'));
 });

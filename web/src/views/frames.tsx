@@ -2,14 +2,16 @@
 
 import {useEffect, useMemo, useReducer, useRef, useState} from 'preact/hooks';
 
-import {listen} from '../api';
+import {ask, listen} from '../api';
 import {t} from '../i18n';
 import {nodes, rtus, station, uplinks} from '../live';
+import {tell} from '../parts/ask';
 import {List} from '../parts/list';
 import {Empty} from '../parts/marks';
 import {choose, chosen, address} from '../route';
 import {clock} from '../time';
 import type {TraceLine} from '../types';
+import {save} from './export';
 
 const keep = 20_000;
 
@@ -53,7 +55,7 @@ function Trace({of}: {of: string}) {
     const read = async () => {
       while (!gone.signal.aborted) {
         try {
-          await listen<TraceLine>(`v1/trace/${of}`, (l) => {
+          await listen<TraceLine>(`v1/trace/${of}?last=${lines.current.length ? 0 : 2000}`, (l) => {
             if (held.current) return;
             lines.current.push(l);
             if (lines.current.length > keep) lines.current.splice(0, lines.current.length - keep);
@@ -89,6 +91,7 @@ function Trace({of}: {of: string}) {
         <label>{t('text')} <input type="search" value={text} onInput={(e) => choose({text: e.currentTarget.value})} /></label>
         <button type="button" aria-pressed={paused} onClick={() => setPaused(!paused)}>{t(paused ? 'resume' : 'pause')}</button>
         <button type="button" onClick={() => { lines.current = []; again(0); }}>{t('clear')}</button>
+        <button type="button" onClick={() => download(of)}>pcapng</button>
         <span class="dim" id="frames-seen">{error ? t('cannot_read', {why: error}) : t('frames_seen', {n: n.toLocaleString()})}</span>
       </form>
       <List count={n} rowHeight={26} shift={n} label={t('frames')} head={
@@ -114,6 +117,15 @@ function Trace({of}: {of: string}) {
       )}
     </>
   );
+}
+
+// download saves the frames that the node keeps, for Wireshark.
+async function download(of: string) {
+  try {
+    save(await (await ask(`v1/trace/${of}/capture`)).blob(), `${of.replaceAll('/', '-')}.pcapng`);
+  } catch (e) {
+    tell(false, t('failed', {why: (e as Error).message}));
+  }
 }
 
 // Fields of a frame with the station's usual sizes: what the octets are for is told by a name as well as a colour.
