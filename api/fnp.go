@@ -11,6 +11,7 @@ type FNPStatus struct {
 
 // FNPCentre is the centre as the node that answers sees it.
 type FNPCentre struct {
+	Listening bool              `json:"listening"` // the address of the node that answers is there
 	ID        uint64            `json:"id"`
 	Name      string            `json:"name"`
 	Level     uint8             `json:"level"`

@@ -14,6 +14,7 @@ import (
 	"github.com/fepha/fepha/channeltab/internal/udp"
 	"github.com/fepha/fepha/channeltab/internal/wire"
 	"github.com/fepha/fepha/fsm/chantable"
+	"github.com/fepha/fepha/internal/listen"
 )
 
 // CentreConfig is what one node of a centre is told.
@@ -37,16 +38,18 @@ type CentreConfig struct {
 
 // Centre is one node of a centre. Its methods may be called from several goroutines.
 type Centre struct {
-	sockets  *udp.Sockets
-	registry Registry
-	log      *slog.Logger
-	ctx      context.Context
-	stop     context.CancelFunc
-	running  sync.WaitGroup
-	closing  sync.Once
-	closed   error
+	listen    netip.AddrPort
+	multicast MulticastConfig
+	registry  Registry
+	log       *slog.Logger
+	ctx       context.Context
+	stop      context.CancelFunc
+	running   sync.WaitGroup
+	closing   sync.Once
+	closed    error
 
-	mu      sync.Mutex // guards all below
+	mu      sync.Mutex   // guards all below
+	sockets *udp.Sockets // nil until the address is there
 	core    *core.Centre
 	refused uint64 // datagrams that the system would not send
 	status  CentreStatus
@@ -54,6 +57,7 @@ type Centre struct {
 
 // CentreStatus is how a node of the centre stands.
 type CentreStatus struct {
+	Listening bool           // this node's address is there
 	Leader    bool           // this node grants and judges
 	Deferring bool           // known to the leader alone: a centre of a higher level serves the network
 	To        netip.AddrPort // with Deferring: where it answers
@@ -68,31 +72,70 @@ type CentreStatus struct {
 // proposeTimeout bounds how long a proposal is waited for; whoever was to be answered asks again sooner.
 const proposeTimeout = 5 * time.Second
 
-// OpenCentre starts a node of a centre.
-func OpenCentre(cfg CentreConfig) (*Centre, error) {
+// NewCentre checks the configuration; the error wraps ErrConfig. Run runs it.
+func NewCentre(cfg CentreConfig) (*Centre, error) {
 	setup, err := cfg.setup()
 	if err != nil {
 		return nil, err
 	}
-	listen := cfg.Listen
-	if !listen.IsValid() {
-		listen = cfg.Nodes[cfg.Node]
+	c := &Centre{registry: cfg.Registry, log: cfg.Log, listen: cfg.Listen, multicast: cfg.Multicast}
+	if !c.listen.IsValid() {
+		c.listen = cfg.Nodes[cfg.Node]
 	}
-	c := &Centre{registry: cfg.Registry, log: cfg.Log}
+	if err := c.multicast.Validate(c.listen); err != nil {
+		return nil, err
+	}
 	if c.log == nil {
 		c.log = slog.New(slog.DiscardHandler)
 	}
-	if c.sockets, err = udp.Open(listen, cfg.Multicast); err != nil {
-		return nil, err
-	}
 	c.ctx, c.stop = context.WithCancel(context.Background())
 	c.core = core.NewCentre(time.Now(), setup)
-	c.running.Go(c.run)
-	c.running.Go(func() { udp.Read(c.sockets.Own, func(from netip.AddrPort, b []byte) { c.receive(from, false, b) }) })
-	if c.sockets.Group != nil {
-		c.running.Go(func() { udp.Read(c.sockets.Group, func(from netip.AddrPort, b []byte) { c.receive(from, true, b) }) })
-	}
 	return c, nil
+}
+
+// Run runs the node of the centre until ctx ends, and returns nil then. An address that isn't there yet is tried again:
+// until then this node hears no station, so it judges none either.
+func (c *Centre) Run(ctx context.Context) error {
+	defer context.AfterFunc(ctx, c.stop)()
+	c.running.Go(c.run)
+	var s *udp.Sockets
+	err := listen.Retry(c.ctx, c.log, "FNP centre", c.listen.String(), func() (err error) {
+		s, err = udp.Open(c.listen, c.multicast)
+		return err
+	})
+	if err == nil {
+		c.attach(s)
+		c.log.Info("FNP centre listens", "address", c.listen)
+	}
+	<-c.ctx.Done()
+	return c.Close()
+}
+
+// OpenCentre is NewCentre with a Run that Close ends. That the address isn't there is an error here.
+func OpenCentre(cfg CentreConfig) (*Centre, error) {
+	c, err := NewCentre(cfg)
+	if err != nil {
+		return nil, err
+	}
+	s, err := udp.Open(c.listen, c.multicast)
+	if err != nil {
+		return nil, err
+	}
+	c.attach(s)
+	c.running.Go(c.run)
+	return c, nil
+}
+
+// attach makes the node hear and be heard.
+func (c *Centre) attach(s *udp.Sockets) {
+	c.mu.Lock()
+	c.sockets = s
+	c.mu.Unlock()
+	c.running.Go(func() { udp.Read(s.Own, func(from netip.AddrPort, b []byte) { c.receive(from, false, b) }) })
+	if s.Group != nil {
+		c.running.Go(func() { udp.Read(s.Group, func(from netip.AddrPort, b []byte) { c.receive(from, true, b) }) })
+	}
+	c.follow()
 }
 
 // setup checks the configuration; the error wraps ErrConfig.
@@ -150,6 +193,7 @@ func (c *Centre) follow() {
 	leader := c.registry.Leader() // before the table is read: what this leader relies on has then been applied
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	leader.Self = leader.Self && c.sockets != nil
 	now := time.Now()
 	c.core.Changed(now)
 	c.core.Led(now, leader)
@@ -165,7 +209,9 @@ func (c *Centre) receive(from netip.AddrPort, multicast bool, b []byte) {
 
 // work carries out what the core wants done. It is called with mu held.
 func (c *Centre) work() {
-	c.refused += c.sockets.Send(c.core.Out)
+	if c.sockets != nil {
+		c.refused += c.sockets.Send(c.core.Out)
+	}
 	c.core.Out = c.core.Out[:0]
 	if p := c.core.Proposal; p != nil {
 		c.core.Proposal = nil
@@ -233,6 +279,7 @@ func (c *Centre) Status() CentreStatus {
 	if st.Deferring {
 		st.To = c.core.Higher.Address
 	}
+	st.Listening = c.sockets != nil
 	st.Table, st.Version, st.Stations, st.Served = t.Table(), t.Version(), t.Len(), c.core.Stations.Recent.Len()
 	for e := range t.All() {
 		if e.Online {
@@ -254,11 +301,16 @@ func (c *Centre) Stats() Stats {
 	return st
 }
 
-// Close ends this node's part. It waits for all that the centre has started.
+// Close ends what OpenCentre has begun. It waits for all that the centre has started.
 func (c *Centre) Close() error {
 	c.closing.Do(func() {
 		c.stop()
-		c.closed = c.sockets.Close()
+		c.mu.Lock()
+		s := c.sockets
+		c.mu.Unlock()
+		if s != nil {
+			c.closed = s.Close()
+		}
 		c.running.Wait()
 	})
 	return c.closed

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/fepha/fepha/fsm"
+	"github.com/fepha/fepha/internal/listen"
 	"github.com/fepha/fepha/replica"
 )
 
@@ -38,7 +39,7 @@ type Endpoint struct {
 	station *Station // nil while this node does not run it
 }
 
-// reopenAfter is how long the endpoint waits before it tries again to open its sockets.
+// reopenAfter is how long the endpoint waits after a message that could not be kept before it starts again.
 const reopenAfter = time.Second
 
 // NewEndpoint checks the configuration; the error wraps ErrConfig. Run runs it.
@@ -64,7 +65,7 @@ func (e *Endpoint) Run(ctx context.Context) error {
 			return err
 		}
 		if err := e.serve(ctx, t); err != nil {
-			e.log.Error("FNP endpoint can't run", "error", err)
+			e.log.Error("FNP endpoint can't go on", "error", err)
 			select {
 			case <-time.After(reopenAfter):
 			case <-t.Done():
@@ -81,14 +82,19 @@ func (e *Endpoint) serve(ctx context.Context, t replica.Tenure) error {
 	cfg := e.cfg.Station
 	cfg.Epoch, cfg.Guard, cfg.Begin = t.Epoch(), t.Valid, e.cfg.Registry.Since(0, 0)
 	cfg.Kept = e.cfg.Mailbox.Kept
-	s, err := OpenStation(cfg)
-	if err != nil {
-		return err
-	}
-	defer s.Close()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	defer t.OnEnd(func() { s.Silence(); cancel() })()
+	defer t.OnEnd(cancel)()
+	var s *Station
+	err := listen.Retry(ctx, e.log, "FNP endpoint", cfg.Listen.String(), func() (err error) {
+		s, err = OpenStation(cfg)
+		return err
+	})
+	if err != nil {
+		return nil // the tenure or the node has ended
+	}
+	defer s.Close()
+	defer t.OnEnd(s.Silence)()
 	e.log.Info("FNP endpoint runs here", "address", cfg.Listen, "epoch", cfg.Epoch)
 	e.set(s)
 	defer e.set(nil)

@@ -12,71 +12,63 @@ import (
 
 	"github.com/fepha/fepha/api"
 	"github.com/fepha/fepha/channeltab"
-	"github.com/fepha/fepha/cluster"
 	"github.com/fepha/fepha/configs"
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/chantable"
 	"github.com/fepha/fepha/replica"
 )
 
-// nodeFNP is a node's part in FNP: a node of the centre and, on a FEP, the pair's endpoint. It is what the API asks.
-type nodeFNP struct {
+// fnp is a node's part in FNP: a node of the centre and, on a FEP, the pair's endpoint. It is what the API asks.
+type fnp struct {
 	config   *configs.FNP
-	node     *cluster.Node
+	node     *member
+	table    *channeltab.Replicated
 	centre   *channeltab.Centre
 	endpoint *channeltab.Endpoint // nil: none here
 }
 
-// fnpKeys reads the keys that the configuration names. An error is the user's.
+// fnpKeys reads the keys that the configuration names.
 func fnpKeys(file configs.File) (channeltab.Keys, error) {
 	if file.IsZero() {
 		return channeltab.OpenKeys(), nil
 	}
 	keys, err := channeltab.ReadKeys(file.Path)
 	if err != nil {
-		return nil, &ConfigError{fmt.Errorf("fnp.key_file: %w", err)}
+		return nil, fmt.Errorf("key_file: %w", err)
 	}
 	return keys, nil
 }
 
-// runFNP starts a node's part in FNP; nil if the station has none.
-func runFNP(parts *parts, station *configs.Station, node *cluster.Node, keys channeltab.Keys, log *slog.Logger) (*nodeFNP, error) {
-	f := station.FNP
-	if f == nil {
-		return nil, nil
+// newFNP makes a node's part in FNP, of a station that has one.
+func newFNP(station *configs.Station, node *member, log *slog.Logger) (*fnp, error) {
+	c := station.FNP
+	keys, err := fnpKeys(c.KeyFile)
+	if err != nil {
+		return nil, err
 	}
-	table := channeltab.NewReplicated(node)
-	part := &nodeFNP{config: f, node: node}
-	if e := f.Endpoint; e != nil && e.Listen[node.ID()].IsValid() {
-		endpoint, err := channeltab.NewEndpoint(channeltab.EndpointConfig{
-			Station: endpointStation(station, node.ID(), keys, log), Tenures: channeltab.TenuresOf(node), Registry: table, Mailbox: table,
+	f := &fnp{config: c, node: node, table: channeltab.NewReplicated(node)}
+	if e := c.Endpoint; e != nil && e.Listen[node.ID()].IsValid() {
+		f.endpoint, err = channeltab.NewEndpoint(channeltab.EndpointConfig{
+			Station: endpointStation(station, node.ID(), keys, log), Tenures: channeltab.TenuresOf(node), Registry: f.table, Mailbox: f.table,
 		})
 		if err != nil {
-			return nil, fnpError(err)
+			return nil, err
 		}
-		part.endpoint = endpoint
 	}
-	centre, err := channeltab.OpenCentre(channeltab.CentreConfig{
-		ID: chantable.ID(f.ID), Name: f.Name, Level: uint8(f.Level), Node: node.ID(), Nodes: f.Listen, Multicast: multicast(f.Multicast),
-		Others: f.Others, Keys: keys, Registry: table, Log: log,
+	f.centre, err = channeltab.NewCentre(channeltab.CentreConfig{
+		ID: chantable.ID(c.ID), Name: c.Name, Level: uint8(c.Level), Node: node.ID(), Nodes: c.Listen, Multicast: multicast(c.Multicast),
+		Others: c.Others, Keys: keys, Registry: f.table, Log: log,
 	})
-	if err != nil {
-		return nil, fnpError(err)
-	}
-	part.centre = centre
-	parts.run("FNP table", table.Run, centre.Close)
-	if part.endpoint != nil {
-		parts.run("FNP endpoint", part.endpoint.Run, nil)
-	}
-	log.Info("FNP centre node started", "address", f.Listen[node.ID()], "centre", f.ID, "level", f.Level)
-	return part, nil
+	return f, err
 }
 
-func fnpError(err error) error {
-	if errors.Is(err, channeltab.ErrConfig) {
-		return &ConfigError{fmt.Errorf("fnp: %w", err)}
+// start runs it.
+func (f *fnp) start(parts *parts) {
+	parts.run("FNP table", f.table.Run, nil)
+	parts.run("FNP centre", f.centre.Run, nil)
+	if f.endpoint != nil {
+		parts.run("FNP endpoint", f.endpoint.Run, nil)
 	}
-	return fmt.Errorf("fnp: %w", err)
 }
 
 func multicast(group *netip.AddrPort) channeltab.MulticastConfig {
@@ -117,11 +109,11 @@ func endpointInstance(s *configs.Station) uint64 {
 }
 
 // Status implements api.FNP.
-func (f *nodeFNP) Status() api.FNPStatus {
+func (f *fnp) Status() api.FNPStatus {
 	c := f.centre.Status()
 	st := api.FNPStatus{Centre: api.FNPCentre{
 		ID: uint64(f.config.ID), Name: f.config.Name, Level: uint8(f.config.Level), Addresses: texts(f.config.Listen),
-		Defers: c.Deferring, Table: fmt.Sprintf("%x", c.Table), Version: c.Version,
+		Listening: c.Listening, Defers: c.Deferring, Table: fmt.Sprintf("%x", c.Table), Version: c.Version,
 		Stations: c.Stations, Online: c.Online, Contested: c.Contested, Served: c.Served, Counters: fnpCounts(f.centre.Stats(), false),
 	}}
 	if f.config.Multicast != nil {
@@ -155,7 +147,7 @@ func texts(addresses map[string]netip.AddrPort) map[string]string {
 }
 
 // station is the endpoint's, if it runs here.
-func (f *nodeFNP) station() (*channeltab.Station, bool) {
+func (f *fnp) station() (*channeltab.Station, bool) {
 	if f.endpoint == nil {
 		return nil, false
 	}
@@ -163,18 +155,18 @@ func (f *nodeFNP) station() (*channeltab.Station, bool) {
 }
 
 // Table implements api.FNP.
-func (f *nodeFNP) Table() (table, version uint64, stations []chantable.Entry) {
+func (f *fnp) Table() (table, version uint64, stations []chantable.Entry) {
 	st := f.centre.Status()
 	return st.Table, st.Version, f.centre.Table()
 }
 
 // SetOffline implements api.FNP.
-func (f *nodeFNP) SetOffline(ctx context.Context, id chantable.ID) error {
+func (f *fnp) SetOffline(ctx context.Context, id chantable.ID) error {
 	return FNPError(f.centre.SetOffline(ctx, id))
 }
 
 // Send implements api.FNP.
-func (f *nodeFNP) Send(ctx context.Context, m api.FNPMessage) (api.FNPSent, error) {
+func (f *fnp) Send(ctx context.Context, m api.FNPMessage) (api.FNPSent, error) {
 	if f.config.Endpoint == nil {
 		return api.FNPSent{}, &api.Error{Status: http.StatusNotFound, Code: api.CodeNotFound, Message: "this pair has no FNP endpoint: see fnp.endpoint in station.yaml"}
 	}
@@ -206,7 +198,7 @@ func (f *nodeFNP) Send(ctx context.Context, m api.FNPMessage) (api.FNPSent, erro
 }
 
 // Received implements api.FNP.
-func (f *nodeFNP) Received(after uint64, limit int) []api.FNPReceived {
+func (f *fnp) Received(after uint64, limit int) []api.FNPReceived {
 	out := []api.FNPReceived{}
 	f.node.View(func(s *fsm.State) {
 		for _, m := range s.FNPMessages(after, limit) {

@@ -41,9 +41,12 @@ var (
 )
 
 // clusterCollector reads the group at each scrape.
-type clusterCollector struct {
-	info    func() replica.Info
-	metrics func() cluster.Metrics
+type clusterCollector struct{ group group }
+
+// group is what cluster.Node tells of itself.
+type group interface {
+	Info() replica.Info
+	Metrics() cluster.Metrics
 }
 
 // Describe implements prometheus.Collector. It tells nothing, like the other collectors of a node.
@@ -51,7 +54,7 @@ func (clusterCollector) Describe(chan<- *prometheus.Desc) {}
 
 // Collect implements prometheus.Collector.
 func (c clusterCollector) Collect(ch chan<- prometheus.Metric) {
-	info, m := c.info(), c.metrics()
+	info, m := c.group.Info(), c.group.Metrics()
 	count := func(d *prometheus.Desc, n uint64) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(n))
 	}

@@ -49,6 +49,7 @@ var (
 	fnpOnline    = desc("fnp_stations_online", "Stations in the channel table that are online.")
 	fnpContested = desc("fnp_stations_contested", "Ids in the channel table that two stations claim.")
 	fnpVersion   = desc("fnp_table_version", "Version of the channel table.")
+	fnpListening = desc("fnp_centre_listening", "1 while this node's FNP address is there, else 0: it hears no station.")
 	fnpDefers    = desc("fnp_centre_defers", "1 while this node leads the centre and defers to one of a higher level, else 0.")
 	fnpRuns      = desc("fnp_endpoint_runs", "1 while the pair's endpoint runs on this node, else 0.")
 	fnpDropped   = desc("fnp_dropped_total", "Datagrams that were dropped: of the centre since the node's start, of the endpoint since it runs here.", "part", "reason")
@@ -64,10 +65,10 @@ var (
 )
 
 // Describe implements prometheus.Collector. It tells nothing, since the metrics depend on the station.
-func (*nodeFNP) Describe(chan<- *prometheus.Desc) {}
+func (*fnp) Describe(chan<- *prometheus.Desc) {}
 
 // Collect implements prometheus.Collector.
-func (f *nodeFNP) Collect(ch chan<- prometheus.Metric) {
+func (f *fnp) Collect(ch chan<- prometheus.Metric) {
 	gauge := func(d *prometheus.Desc, v int) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, float64(v))
 	}
@@ -87,6 +88,7 @@ func (f *nodeFNP) Collect(ch chan<- prometheus.Metric) {
 	gauge(fnpOnline, st.Online)
 	gauge(fnpContested, st.Contested)
 	gauge(fnpVersion, int(st.Version))
+	gauge(fnpListening, truth(st.Listening))
 	gauge(fnpDefers, truth(st.Deferring))
 	count("centre", f.centre.Stats(), false)
 	s, runs := f.station()

@@ -43,10 +43,7 @@ func TestFEPMetrics(t *testing.T) {
 // The group's counters are told once, with help.
 func TestClusterMetrics(t *testing.T) {
 	registry, latency := prometheus.NewPedanticRegistry(), newCommitLatency()
-	registry.MustRegister(latency, clusterCollector{
-		func() replica.Info { return replica.Info{Quorum: true, Lease: true, LeaseLeft: 400 * time.Millisecond} },
-		func() cluster.Metrics { return cluster.Metrics{Term: 3, Leader: true, CommandsProposed: 17} },
-	})
+	registry.MustRegister(latency, clusterCollector{aGroup{}})
 	if p50, p99 := latency.percentiles(); p50 != 0 || p99 != 0 {
 		t.Errorf("before the first entry: %v, %v", p50, p99)
 	}
@@ -65,6 +62,15 @@ func TestClusterMetrics(t *testing.T) {
 			t.Errorf("%s: %v, want %v", name, v, want)
 		}
 	}
+}
+
+type aGroup struct{}
+
+func (aGroup) Info() replica.Info {
+	return replica.Info{Quorum: true, Lease: true, LeaseLeft: 400 * time.Millisecond}
+}
+func (aGroup) Metrics() cluster.Metrics {
+	return cluster.Metrics{Term: 3, Leader: true, CommandsProposed: 17}
 }
 
 // gathered are the values of all metrics, by name and labels; of a histogram, how many it has counted.

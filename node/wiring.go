@@ -62,7 +62,7 @@ var linkModes = map[configs.LinkMode]acquisition.LinkMode{
 	configs.LinksAllActive: acquisition.AllActive,
 }
 
-func acquisitionConfig(c *current, node *cluster.Node, tracer *server.Tracer, log *slog.Logger) acquisition.Config {
+func acquisitionConfig(c *current, node *member, tracer *server.Tracer, log *slog.Logger) acquisition.Config {
 	return acquisition.Config{
 		Cluster: node, Node: node.ID(), RTUs: acquisitionRTUs(c.station()), Location: c.station().Location,
 		Tap: rtuTap(c, tracer), Log: log,
@@ -105,7 +105,7 @@ func acquisitionRTU(r *configs.RTU) acquisition.RTU {
 	return rtu
 }
 
-func forwarderConfig(c *current, s *configs.Station, node *cluster.Node, tracer *server.Tracer, log *slog.Logger) (cfg forwarder.Config, err error) {
+func forwarderConfig(c *current, s *configs.Station, node *member, tracer *server.Tracer, log *slog.Logger) (cfg forwarder.Config, err error) {
 	cfg = forwarder.Config{Node: node, Location: s.Location, Tap: uplinkTap(c, tracer), Log: log}
 	cfg.Uplinks, err = forwarderUplinks(c, s, node.ID())
 	return cfg, err
@@ -154,7 +154,7 @@ func controlCategory(describe func(fsm.PointKey) (server.PointInfo, bool), p con
 	return info.Category
 }
 
-func apiConfig(c *current, node *cluster.Node, log *slog.Logger) server.Config {
+func apiConfig(c *current, node *member, log *slog.Logger) server.Config {
 	s := c.station()
 	cfg := server.Config{
 		Node: node, Station: s.ID, Name: s.Name, APIs: make(map[string]string), Links: c.links,
@@ -172,7 +172,7 @@ func apiConfig(c *current, node *cluster.Node, log *slog.Logger) server.Config {
 }
 
 // rtdbConfig is that of the node's view in Redis.
-func rtdbConfig(c *current, node *cluster.Node, log *slog.Logger) (rtdb.Config, error) {
+func rtdbConfig(c *current, node *member, log *slog.Logger) (rtdb.Config, error) {
 	r := c.station().Redis
 	cfg := rtdb.Config{
 		Node: node, Mode: rtdb.Mode(r.Mode), Address: r.Address,

@@ -10,6 +10,7 @@ import (
 	"github.com/alicebob/miniredis/v2"
 
 	"github.com/fepha/fepha/fsm"
+	"github.com/fepha/fepha/internal/listen"
 )
 
 // How often things are tried.
@@ -21,16 +22,18 @@ const (
 
 // Publisher keeps the view of one node up, and takes requests. It is a [prometheus.Collector] of its [Stats].
 type Publisher struct {
-	cfg    Config
-	server *miniredis.Miniredis // of mode embedded, or nil
+	cfg       Config
+	server    *miniredis.Miniredis // of mode embedded, or nil
+	listening bool                 // it did so at once
 	connector
 	view   *view
 	outage outage
 	counts counters
 }
 
-// New checks the configuration. In mode embedded the server listens from here on until Run returns. Errors are
-// [ErrConfig] and what the listener says. It does not connect: a server that isn't there is no error.
+// New checks the configuration; its errors are [ErrConfig]. In mode embedded the server listens from here on until Run
+// returns, or, if its address isn't there yet, from when it is. New does not connect: a server that isn't there is no
+// error.
 func New(cfg Config) (*Publisher, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
@@ -44,10 +47,15 @@ func New(cfg Config) (*Publisher, error) {
 	}
 	address := cfg.Address
 	if cfg.Mode == Embedded {
-		if err := p.listen(); err != nil {
-			return nil, err
+		if address == "" {
+			address = "127.0.0.1:0"
 		}
-		address = p.server.Addr()
+		if err := p.makeServer(); err != nil {
+			return nil, fmt.Errorf("%w: mode embedded: %w", ErrConfig, err)
+		}
+		if p.server.StartAddr(address) == nil {
+			p.listening, address = true, p.server.Addr()
+		}
 	}
 	p.connector = newConnector(&p.cfg, address)
 	p.cfg.Log = cfg.Log.With("redis", p.at)
@@ -56,15 +64,11 @@ func New(cfg Config) (*Publisher, error) {
 	return p, nil
 }
 
-// listen starts the embedded server.
-func (p *Publisher) listen() error {
+// makeServer makes the embedded server, which doesn't listen yet.
+func (p *Publisher) makeServer() error {
 	password, err := readPassword(p.cfg.PasswordFile)
 	if err != nil {
-		return fmt.Errorf("%w: mode embedded: %w", ErrConfig, err)
-	}
-	at := p.cfg.Address
-	if at == "" {
-		at = "127.0.0.1:0"
+		return err
 	}
 	p.server = miniredis.NewMiniRedis()
 	if password != "" {
@@ -74,10 +78,15 @@ func (p *Publisher) listen() error {
 		}
 		p.server.RequireUserAuth(user, password)
 	}
-	if err := p.server.StartAddr(at); err != nil {
-		return fmt.Errorf("rtdb: embedded server on %s: %w", at, err)
-	}
 	return nil
+}
+
+// serve has the embedded server listen, should it not do so yet; an error is ctx's.
+func (p *Publisher) serve(ctx context.Context) error {
+	if p.listening {
+		return nil
+	}
+	return listen.Retry(ctx, p.cfg.Log, "embedded Redis", p.address, func() error { return p.server.StartAddr(p.address) })
 }
 
 // Addr is the server's host:port: in mode embedded where it listens. It is empty if Sentinel finds the server, and in
@@ -92,6 +101,9 @@ func (p *Publisher) Run(ctx context.Context) error {
 	}
 	if p.server != nil {
 		defer p.server.Close()
+		if p.serve(ctx) != nil {
+			return nil
+		}
 	}
 	if !p.catchUp(ctx) {
 		return nil

@@ -108,8 +108,21 @@ func TestEmbeddedWithPassword(t *testing.T) {
 		t.Error("answers without password")
 	}
 	c.shows(t, lookAt(t, address, "secret"))
-	if _, err := New(Config{Node: c.Node("fep1"), Mode: Embedded, Address: address}); err == nil {
-		t.Error("two servers on one address")
+}
+
+// An address that isn't there yet, here since another server has it, is no reason to end: it is tried again, and said once.
+func TestEmbeddedListensLater(t *testing.T) {
+	c := furnished(t)
+	cfg := Config{Node: c.Node("fep1"), Mode: Embedded, Address: fmt.Sprintf("127.0.0.1:%d", freePort(t))}
+	first := run(t, cfg)
+	first.complete(t)
+	second := run(t, cfg)
+	eventually(t, "the second server to say that it can't listen", func() bool { return second.log.count("can't listen") == 1 })
+	first.stop()
+	second.complete(t)
+	c.shows(t, lookAt(t, second.Addr(), ""))
+	if second.log.count("can't listen") != 1 || second.log.count("listening at last") != 1 {
+		t.Errorf("log:\n%s", second.log)
 	}
 }
 

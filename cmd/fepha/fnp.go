@@ -125,6 +125,9 @@ func printFNP(w io.Writer, st api.FNPStatus) error {
 	if c.Defers {
 		fmt.Fprintf(w, ", and defers to the centre at %s", c.DefersTo)
 	}
+	if !c.Listening {
+		fmt.Fprintf(w, "\nthis node hears no station: its address %s isn't there yet", dash(c.Addresses[st.Node]))
+	}
 	fmt.Fprintf(w, "\ntable %s version %d: %d stations, %d online, %d contested\n", c.Table, c.Version, c.Stations, c.Online, c.Contested)
 	fmt.Fprintf(w, "multicast %s\n", dash(c.Multicast))
 	if e := st.Endpoint; e != nil {

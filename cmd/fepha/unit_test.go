@@ -42,14 +42,18 @@ func loopbackStation(t *testing.T) (config string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	var taken []net.Listener // all at once, so that no port comes twice
 	text = regexp.MustCompile(`127\.0\.0\.1:[0-9]+`).ReplaceAllFunc(text, func([]byte) []byte {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer l.Close()
+		taken = append(taken, l)
 		return []byte(l.Addr().String())
 	})
+	for _, l := range taken {
+		_ = l.Close()
+	}
 	if err := os.WriteFile(config, text, 0o644); err != nil {
 		t.Fatal(err)
 	}

@@ -86,6 +86,7 @@ type CentreSetup struct {
 	Since     func(table, version uint64) chantable.Page
 }
 
+// NewCentre makes the core of a node, which has to be told of the table (Changed) before anything else.
 func NewCentre(now time.Time, s CentreSetup) *Centre {
 	c := &Centre{
 		id: s.ID, session: s.Rand.Uint64() | 1, level: s.Level, name: s.Name, nodes: s.Nodes,
@@ -107,7 +108,6 @@ func NewCentre(now time.Time, s CentreSetup) *Centre {
 	if c.self.Addr().Is6() || s.Multicast.Addr().Is6() {
 		c.overhead = 48
 	}
-	c.Changed(now)
 	return c
 }
 

@@ -217,6 +217,7 @@ func (n *simNode) apply(index int) {
 func (n *simNode) begin() {
 	n.setup.Rand = n.g.w.newRand()
 	n.core = NewCentre(n.g.w.now, n.setup)
+	n.core.Changed(n.g.w.now)
 	n.core.Led(n.g.w.now, n.g.seenBy(n))
 	core := n.core
 	var tick func()

@@ -58,6 +58,7 @@ func newFleet(t testing.TB, n int, timing Timing, seed uint64) *fleet {
 		Multicast: netip.MustParseAddrPort("239.1.2.3:7400"), Timing: timing, Codec: codec, Rand: rand.New(rand.NewPCG(seed, 3)),
 		Since: c.table.Since,
 	})
+	c.centre.Changed(c.now)
 	c.centre.Led(c.now, Leader{Node: "node1", Self: true, Term: 1})
 	var tick func()
 	tick = func() {

@@ -1,0 +1,215 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/fepha/fepha/acquisition"
+	"github.com/fepha/fepha/api/server"
+	"github.com/fepha/fepha/cluster"
+	"github.com/fepha/fepha/condition/reporter"
+	"github.com/fepha/fepha/configs"
+	"github.com/fepha/fepha/forwarder"
+	"github.com/fepha/fepha/internal/listen"
+	"github.com/fepha/fepha/node/rollout"
+	"github.com/fepha/fepha/node/watch"
+	"github.com/fepha/fepha/rtdb"
+)
+
+// assembly is a node of which nothing runs yet. Whatever can be wrong with its
+// configuration is found while it is put together: a node that has joined the
+// group is given RTUs at once, and must not end then. An address that isn't
+// there yet, but for the one between nodes, is tried again.
+type assembly struct {
+	config  Config
+	station *configs.Station
+	self    configs.Node
+	log     *slog.Logger
+
+	member  *member
+	cluster cluster.Config
+	latency *commitLatency
+	runner  *runner
+	rollout *rollout.Configurator
+	redis   *rtdb.Publisher // of a FEP, else nil
+	fnp     *fnp            // nil: the station has none
+	api     *server.Server
+
+	conditions *reporter.Reporter
+	group      *watch.Group
+}
+
+// member is the group's node as the parts know it, which are made before it.
+type member struct {
+	*cluster.Node // nil until it is started
+	id            string
+}
+
+// ID implements replica.Replica.
+func (m *member) ID() string { return m.id }
+
+// assemble puts a node together from the bottom up. What is wrong with the
+// configuration is a ConfigError.
+func assemble(c Config) (*assembly, error) {
+	prepared, station, self, err := load(c)
+	if err != nil {
+		return nil, err
+	}
+	a := &assembly{
+		config: c, station: station, self: self, log: c.Log,
+		member: &member{id: c.ID}, cluster: clusterConfig(station, c), latency: newCommitLatency(),
+	}
+	if n := station.Warnings.Total; n > 0 {
+		a.log.Warn("the configuration has warnings: `fepha config check` lists them", "warnings", n, "first", station.Warnings.List[0].Error())
+	}
+	if prepared != nil {
+		// One that can't be used, say after an upgrade, is no reason not to start: if it's in force, the group sees that
+		// this node runs another one.
+		if a.cluster.Prepared, err = prepared.Declaration(c.File); err != nil {
+			a.log.Error("a configuration that was staged can't be used", "digest", prepared.Digest, "error", err)
+			prepared = nil
+		}
+	}
+	a.cluster.Logger, a.cluster.OnCommit, a.cluster.OnStuck = a.log, a.latency.observe, a.stuck
+	a.runner = &runner{current: newCurrent(station, a.log), replica: a.member}
+	a.rollout = rollout.New(rollout.Config{File: c.File, DataDir: c.DataDir, Staged: prepared, Replica: a.member, Runner: a.runner, Log: a.log})
+	a.conditions = reporter.New(reporter.Config{Replica: a.member, Leads: func() bool { return a.member.IsLeader() }, Log: a.log})
+	a.group = &watch.Group{
+		Node: a.member, Config: a.runner.current.station, Tables: a.runner.current.tables, Build: c.Build, Reporter: a.conditions,
+	}
+	if err := a.assembleParts(); err != nil {
+		return nil, &ConfigError{err}
+	}
+	return a, nil
+}
+
+// assembleParts makes what talks to devices, control centres, stations and people.
+func (a *assembly) assembleParts() (err error) {
+	tracer := new(server.Tracer)
+	cfg := apiConfig(a.runner.current, a.member, a.log)
+	cfg.Tracer, cfg.Configurator, cfg.Build, cfg.CommitLatency = tracer, a.rollout, a.config.Build, a.latency.percentiles
+	cfg.Collectors = []prometheus.Collector{clusterCollector{a.member}, a.latency}
+	cfg.Holding, cfg.Settled = a.conditions.Holding, a.group.Settled
+	if a.self.Role == configs.RoleFEP {
+		if err := a.assembleFEP(tracer); err != nil {
+			return err
+		}
+		cfg.Collectors = append(cfg.Collectors, fepCollector{acquisition: a.runner.acquisition.Counters, forwarder: a.runner.forwarder.Stats}, a.redis)
+	}
+	if a.station.FNP != nil {
+		if a.fnp, err = newFNP(a.station, a.member, a.log); err != nil {
+			return fmt.Errorf("fnp: %w", err)
+		}
+		cfg.FNP = a.fnp
+		cfg.Collectors = append(cfg.Collectors, a.fnp)
+	}
+	if err := cfg.Security.Check(); err != nil {
+		return err
+	}
+	a.api = server.New(cfg)
+	return nil
+}
+
+// assembleFEP makes what only a FEP has.
+func (a *assembly) assembleFEP(tracer *server.Tracer) (err error) {
+	r := a.runner
+	if r.acquisition, err = acquisition.New(acquisitionConfig(r.current, a.member, tracer, a.log)); err != nil {
+		return err
+	}
+	forward, err := forwarderConfig(r.current, a.station, a.member, tracer, a.log)
+	if err != nil {
+		return err
+	}
+	if r.forwarder, err = forwarder.New(forward); err != nil {
+		return err
+	}
+	view, err := rtdbConfig(r.current, a.member, a.log)
+	if err != nil {
+		return err
+	}
+	a.redis, err = rtdb.New(view)
+	return err
+}
+
+// stuck ends the process. A disk that hangs may never let a thread go, so
+// nothing is waited for: the links are closed, and the supervisor starts the
+// process anew.
+func (a *assembly) stuck(err error) {
+	a.log.Error("node stuck: ending at once", "error", err)
+	exit(1)
+}
+
+// run joins the group, starts the parts from the bottom up, and ends them from
+// the top down when ctx ends or one of them fails.
+func (a *assembly) run(ctx context.Context) (err error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	if a.member.Node, err = cluster.Start(a.cluster); errors.Is(err, cluster.ErrConfig) {
+		return &ConfigError{err}
+	} else if err != nil {
+		return err
+	}
+	parts, supervisor := newParts(cancel), newSupervisor(a.log)
+	defer func() {
+		supervisor.stopping()
+		parts.stop()
+		if err := a.member.Close(); err != nil {
+			a.log.Error("closing the node", "error", err)
+		}
+		a.log.Info("node ended")
+	}()
+	a.start(parts)
+	boundMemory(a.station, a.self.Role)
+	a.log.Info("node started", "station", a.station.ID, "role", a.self.Role, "address", a.self.Address, "api", a.self.API, "version", a.config.Build)
+	supervisor.ready()
+	parts.run("signs of life", func(ctx context.Context) error {
+		return supervisor.feed(ctx, func() (string, error) { return progress(a.member.Node) })
+	}, nil)
+
+	<-ctx.Done()
+	switch cause := context.Cause(ctx); {
+	case errors.Is(cause, context.Canceled):
+	case errors.Is(cause, server.ErrSecurity), errors.Is(cause, server.ErrInsecure):
+		return &ConfigError{cause}
+	default:
+		return cause
+	}
+	return nil
+}
+
+// start runs the parts.
+func (a *assembly) start(parts *parts) {
+	parts.run("conditions", a.conditions.Run, nil)
+	parts.run("watch over the group", a.group.Run, nil)
+	if a.self.Role == configs.RoleFEP {
+		parts.run("acquisition", a.runner.acquisition.Run, nil)
+		parts.run("forwarder", a.runner.forwarder.Run, nil)
+		parts.run("redis view", a.redis.Run, nil)
+		if address := a.redis.Addr(); address != "" {
+			a.log.Info("redis view", "mode", a.station.Redis.Mode, "address", address)
+		}
+	}
+	if a.fnp != nil {
+		a.fnp.start(parts)
+	}
+	parts.run("configuration", a.rollout.Run, nil)
+	parts.run("api", a.serve, a.api.Close)
+}
+
+// serve answers on the API's address, from when it is there.
+func (a *assembly) serve(ctx context.Context) error {
+	var l net.Listener
+	err := listen.Retry(ctx, a.log, "api", a.self.API.String(), func() (err error) {
+		l, err = net.Listen("tcp", a.self.API.String())
+		return err
+	})
+	if err != nil {
+		return nil // ctx has ended
+	}
+	return a.api.Serve(l)
+}
