@@ -33,7 +33,7 @@ func BenchmarkTakeover(b *testing.B) {
 			s := newStation(b, links)
 			feps := []string{"fep1", "fep2"}
 			for _, id := range feps {
-				m, err := New(Config{Cluster: s.Node(id), Node: id, RTUs: list, Dial: n.dial, Log: slog.New(slog.DiscardHandler)})
+				m, err := New(Config{Replica: s.Node(id), RTUs: list, Dial: n.dial, Log: slog.New(slog.DiscardHandler)})
 				if err != nil {
 					b.Fatal(err)
 				}

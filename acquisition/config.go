@@ -10,14 +10,13 @@ import (
 
 	"github.com/fepha/fepha/fsm/fsmpb"
 	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/replica"
 )
 
 // Config is what a [Manager] works with.
 type Config struct {
-	Cluster Cluster
-	Node    string // this node's id
-
-	RTUs []RTU // by number; the same on every node
+	Replica replica.Owner
+	RTUs    []RTU // by number; the same on every node
 
 	// Location is the station's time zone, in which devices' time tags are read and written. nil: UTC.
 	Location *time.Location

@@ -54,7 +54,7 @@ func (u *turn) takeControls(now time.Duration, s *seen) {
 // execute takes on the controls that were submitted and aren't taken on yet.
 func (u *turn) execute() {
 	var pending []fsm.Control
-	u.w.env.Cluster.View(func(s *fsm.State) { pending = s.PendingControls(u.w.rtu.Number) })
+	u.w.env.Replica.View(func(s *fsm.State) { pending = s.PendingControls(u.w.rtu.Number) })
 	taken := make(map[string]bool, len(pending))
 	for _, c := range pending {
 		if c.Stage != fsm.Submitted && !u.controls.taken[c.ID] {
@@ -76,8 +76,8 @@ func (u *turn) execute() {
 func (u *turn) control(sessions []*session, c fsm.Control) {
 	ctx, cancel := context.WithDeadline(u.ctx, time.UnixMilli(c.DeadlineMs).Add(-lastWord))
 	defer cancel()
-	r, err := u.w.env.Cluster.Propose(ctx, &fsmpb.Command{Op: &fsmpb.Command_ControlStart{ControlStart: &fsmpb.ControlStart{
-		Id: c.ID, Epoch: u.tenure.Epoch(), Node: u.w.env.Node,
+	r, err := u.w.env.Replica.Propose(ctx, &fsmpb.Command{Op: &fsmpb.Command_ControlStart{ControlStart: &fsmpb.ControlStart{
+		Id: c.ID, Epoch: u.tenure.Epoch(), Node: u.w.env.Replica.ID(),
 	}}})
 	if err != nil || r.Code != fsmpb.Result_OK && r.Code != fsmpb.Result_DUPLICATE {
 		return // not ours to send, or not known to be; it ends by its deadline or by the next owner
@@ -94,7 +94,7 @@ func (u *turn) control(sessions []*session, c fsm.Control) {
 // answer proposes what the device answered. It bears the epoch, so it may come late.
 func (u *turn) answer(c fsm.Control, r *fsmpb.ControlResult) {
 	r.Id, r.Epoch = c.ID, u.tenure.Epoch()
-	u.w.env.Cluster.ProposeAsync(&fsmpb.Command{Op: &fsmpb.Command_ControlResult{ControlResult: r}})
+	u.w.env.Replica.ProposeAsync(&fsmpb.Command{Op: &fsmpb.Command_ControlResult{ControlResult: r}})
 }
 
 // send sends a control to the device and waits for its answer.

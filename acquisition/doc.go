@@ -2,7 +2,7 @@
 // looks after the channels of those that it doesn't, and executes controls on the devices.
 //
 // What always holds:
-//   - A link is started only in a [Tenure], and every write to a started link is checked against it.
+//   - A link is started only in a [replica.Tenure], and every write to a started link is checked against it.
 //   - A device's ASDU is acknowledged only after what it brought is committed.
 //   - Values leave here only as commands that bear the RTU's epoch, and an epoch is used by one tenure of one process
 //     only, so a batch number never stands for two contents.

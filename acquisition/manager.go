@@ -45,8 +45,8 @@ func New(config Config) (*Manager, error) {
 	if config.Log == nil {
 		config.Log = slog.Default()
 	}
-	if config.Cluster == nil || config.Node == "" {
-		return nil, fmt.Errorf("%w: cluster %v, node %q: expected both", ErrConfig, config.Cluster, config.Node)
+	if config.Replica == nil {
+		return nil, fmt.Errorf("%w: no replica", ErrConfig)
 	}
 	rtus := config.RTUs
 	config.RTUs = nil
@@ -58,7 +58,7 @@ func New(config Config) (*Manager, error) {
 }
 
 // Run works until ctx ends, and returns after every connection is closed and every goroutine has ended. It is called
-// once. The error is that of the cluster node if it was closed before ctx ended, else nil.
+// once. The error is that of the replica if it was closed before ctx ended, else nil.
 func (m *Manager) Run(ctx context.Context) error {
 	r := &running{}
 	r.ctx, r.cancel = context.WithCancelCause(ctx)

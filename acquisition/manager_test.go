@@ -113,7 +113,7 @@ func newBench(t *testing.T, rtus ...RTU) *bench {
 // run starts the acquisition of a node.
 func (b *bench) run(node string) *fep {
 	b.Helper()
-	m, err := New(Config{Cluster: b.Node(node), Node: node, RTUs: b.rtus, Dial: b.net.dial, Tap: b.tap, Log: slog.New(slog.NewTextHandler(io.MultiWriter(b.Output(), &b.logs), &slog.HandlerOptions{Level: slog.LevelWarn}))})
+	m, err := New(Config{Replica: b.Node(node), RTUs: b.rtus, Dial: b.net.dial, Tap: b.tap, Log: slog.New(slog.NewTextHandler(io.MultiWriter(b.Output(), &b.logs), &slog.HandlerOptions{Level: slog.LevelWarn}))})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -296,7 +296,7 @@ func (b *bench) points() (n int) {
 func TestEndsWithTheNode(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		b := newBench(t, testRTU(1, channel("a:1")))
-		m, err := New(Config{Cluster: b.Node("fep1"), Node: "fep1", RTUs: b.rtus, Dial: b.net.dial, Log: slog.New(slog.DiscardHandler)})
+		m, err := New(Config{Replica: b.Node("fep1"), RTUs: b.rtus, Dial: b.net.dial, Log: slog.New(slog.DiscardHandler)})
 		if err != nil {
 			t.Fatal(err)
 		}

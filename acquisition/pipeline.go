@@ -8,6 +8,7 @@ import (
 
 	"github.com/fepha/fepha/fsm/fsmpb"
 	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/replica"
 )
 
 const (
@@ -30,7 +31,7 @@ const (
 //
 // What waits here is bounded by the windows of the devices, and by limit if one ignores its window.
 type pipeline struct {
-	cluster Cluster
+	replica replica.Replica
 	rtu     uint32
 	epoch   uint64
 	half    int // half of w: as many ASDUs with images only wait at most
@@ -60,7 +61,7 @@ type receipt struct {
 
 // flight is a batch under way.
 type flight struct {
-	proposal Proposal
+	proposal replica.Proposal
 	receipts []receipt
 }
 
@@ -155,7 +156,7 @@ func (p *pipeline) propose() {
 	strays, omitted := p.intake.takeStrays()
 	p.flights = append(p.flights, flight{
 		receipts: receipts,
-		proposal: p.cluster.ProposeAsync(&fsmpb.Command{Op: &fsmpb.Command_Events{Events: &fsmpb.Events{
+		proposal: p.replica.ProposeAsync(&fsmpb.Command{Op: &fsmpb.Command_Events{Events: &fsmpb.Events{
 			Rtu: p.rtu, Epoch: p.epoch, Batch: p.batch, Items: p.intake.take(), Strays: strays, StraysOmitted: omitted,
 		}}}),
 	})
@@ -215,7 +216,7 @@ func (p *pipeline) land() {
 	p.flights[0] = flight{}
 	p.flights = p.flights[1:]
 	r, err := f.proposal.Result()
-	// DUPLICATE is this very batch, proposed again by the cluster after an answer was lost: no other proposer has used
+	// DUPLICATE is this very batch, proposed again by the node after an answer was lost: no other proposer has used
 	// this epoch.
 	switch {
 	case err != nil:

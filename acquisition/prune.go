@@ -31,14 +31,14 @@ func (u *turn) prune() {
 		if len(gone) == 0 {
 			return
 		}
-		result, err := w.env.Cluster.Propose(u.ctx, &fsmpb.Command{Op: &fsmpb.Command_Forget{Forget: &fsmpb.Forget{
+		result, err := w.env.Replica.Propose(u.ctx, &fsmpb.Command{Op: &fsmpb.Command_Forget{Forget: &fsmpb.Forget{
 			Rtu: w.rtu.Number, Epoch: u.tenure.Epoch(), Points: gone,
 		}}})
 		if err != nil || result.Code != fsmpb.Result_OK {
 			return // the turn is over, or nothing of it is there: the next one looks again
 		}
 		w.log.Info("points that are no longer configured were removed", "points", len(gone), "first", gone[0].Point)
-		if w.env.Cluster.WaitApplied(u.ctx, result.Index) != nil {
+		if w.env.Replica.WaitApplied(u.ctx, result.Index) != nil {
 			return
 		}
 	}
@@ -51,7 +51,7 @@ func (w *worker) unknown() (gone []*fsmpb.Forget_Point) {
 	for i := range w.table.monitored {
 		known = append(known, key(w.table.monitored[i].Kind, w.table.monitored[i].Number))
 	}
-	w.env.Cluster.View(func(s *fsm.State) {
+	w.env.Replica.View(func(s *fsm.State) {
 		for _, v := range s.Config().GetVirtual() {
 			if v.Rtu == w.rtu.Number {
 				known = append(known, key(fsmpb.Kind_DI, v.Point))

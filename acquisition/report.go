@@ -6,6 +6,7 @@ import (
 
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
+	"github.com/fepha/fepha/replica"
 )
 
 const (
@@ -37,13 +38,13 @@ func (s *seen) equal(o *seen) bool {
 
 // reports is what the loop has told the state, and when it'll look again.
 type reports struct {
-	links    []fsm.Link    // as proposed last
-	proposal Proposal      // under way
-	told     bool          // at least once
-	again    time.Duration // not again what was told, before
-	pause    time.Duration // nothing at all before
-	online   time.Duration // when Online was proposed last, if ever
-	offSince time.Duration // since when there is no active link on any node
+	links    []fsm.Link       // as proposed last
+	proposal replica.Proposal // under way
+	told     bool             // at least once
+	again    time.Duration    // not again what was told, before
+	pause    time.Duration    // nothing at all before
+	online   time.Duration    // when Online was proposed last, if ever
+	offSince time.Duration    // since when there is no active link on any node
 	off      bool
 	peers    []fsm.Link // active links of other nodes when it looked last
 	reign    uint64     // seen.reign then
@@ -116,8 +117,8 @@ func (w *worker) reportLinks(now time.Duration, s *seen) {
 		list[i] = &fsmpb.Links_Link{Channel: l.Channel, Link: l.Link, State: fsmpb.LinkState(l.State)}
 	}
 	r.links, r.told = links, true
-	r.proposal = w.env.Cluster.ProposeAsync(&fsmpb.Command{Op: &fsmpb.Command_Links{Links: &fsmpb.Links{
-		Rtu: w.rtu.Number, Node: w.env.Node, Links: list,
+	r.proposal = w.env.Replica.ProposeAsync(&fsmpb.Command{Op: &fsmpb.Command_Links{Links: &fsmpb.Links{
+		Rtu: w.rtu.Number, Node: w.env.Replica.ID(), Links: list,
 	}}})
 }
 
@@ -183,7 +184,7 @@ func (w *worker) reportOnline(now time.Duration, s *seen) {
 		return
 	}
 	r.online = now
-	w.env.Cluster.ProposeAsync(&fsmpb.Command{Op: &fsmpb.Command_Online{Online: &fsmpb.Online{
+	w.env.Replica.ProposeAsync(&fsmpb.Command{Op: &fsmpb.Command_Online{Online: &fsmpb.Online{
 		Rtu: w.rtu.Number, Epoch: t.tenure.Epoch(), Online: online,
 	}}})
 }
@@ -193,7 +194,7 @@ func (w *worker) activated(first time.Duration) {
 	t := w.turn
 	r, _ := w.owned()
 	since := func(at time.Duration) int64 { return max(1, r.Timings.LeasedMs+(at-t.beganAt).Milliseconds()) }
-	w.env.Cluster.ProposeAsync(&fsmpb.Command{Op: &fsmpb.Command_Activated{Activated: &fsmpb.Activated{
+	w.env.Replica.ProposeAsync(&fsmpb.Command{Op: &fsmpb.Command_Activated{Activated: &fsmpb.Activated{
 		Resource: w.resource(), Epoch: t.tenure.Epoch(), ConnectedMs: since(t.startedAt), FirstDataMs: since(first),
 	}}})
 }

@@ -24,7 +24,7 @@ func (w *worker) tenures() error {
 		return w.quiet(err)
 	}
 	for {
-		t, err := w.env.Cluster.WaitTenure(w.ctx, w.resource())
+		t, err := w.env.Replica.WaitTenure(w.ctx, w.resource())
 		if err != nil {
 			return w.quiet(err)
 		}
@@ -66,7 +66,7 @@ func (w *worker) resource() string { return fsm.RTUResource(w.rtu.Number) }
 func (w *worker) mark() (epoch uint64, err error) {
 	select {
 	case index := <-w.marked:
-		if err := w.env.Cluster.WaitApplied(w.ctx, index); err != nil {
+		if err := w.env.Replica.WaitApplied(w.ctx, index); err != nil {
 			return 0, err
 		}
 	case <-w.ctx.Done():
@@ -78,21 +78,21 @@ func (w *worker) mark() (epoch uint64, err error) {
 
 // owned returns the RTU as a resource.
 func (w *worker) owned() (r fsm.Resource, ok bool) {
-	w.env.Cluster.View(func(s *fsm.State) { r, ok = s.Resource(w.resource()) })
+	w.env.Replica.View(func(s *fsm.State) { r, ok = s.Resource(w.resource()) })
 	return r, ok
 }
 
 // renew ends an epoch of this node by a new one of this node.
 func (w *worker) renew(epoch uint64) error {
 	r, _ := w.owned()
-	result, err := w.env.Cluster.Propose(w.ctx, &fsmpb.Command{Op: &fsmpb.Command_Assign{Assign: &fsmpb.Assign{
-		Resource: w.resource(), ExpectEpoch: epoch, Owner: w.env.Node, Reason: "resumed",
+	result, err := w.env.Replica.Propose(w.ctx, &fsmpb.Command{Op: &fsmpb.Command_Assign{Assign: &fsmpb.Assign{
+		Resource: w.resource(), ExpectEpoch: epoch, Owner: w.env.Replica.ID(), Reason: "resumed",
 		Timings: &fsmpb.Timings{DetectedMs: r.Timings.DetectedMs, ElectedMs: r.Timings.ElectedMs, LeasedMs: r.Timings.LeasedMs},
 	}}})
 	if err != nil {
 		return err
 	}
-	if err := w.env.Cluster.WaitApplied(w.ctx, result.Index); err != nil {
+	if err := w.env.Replica.WaitApplied(w.ctx, result.Index); err != nil {
 		return err
 	}
 	if result.Code == fsmpb.Result_OK {

@@ -5,12 +5,14 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/fepha/fepha/replica"
 )
 
 // turn is what a worker does in one tenure: the sessions that it has started, their values, and the controls.
 type turn struct {
 	w        *worker
-	tenure   Tenure
+	tenure   replica.Tenure
 	beganAt  time.Duration // by the worker's clock
 	pipeline *pipeline
 
@@ -32,12 +34,12 @@ type turn struct {
 }
 
 // newTurn begins a turn.
-func (w *worker) newTurn(t Tenure) *turn {
+func (w *worker) newTurn(t replica.Tenure) *turn {
 	u := &turn{w: w, tenure: t, beganAt: w.now(), failure: make(chan struct{}), firstData: make(chan time.Duration, 1)}
 	u.ctx, u.cancel = context.WithCancel(w.ctx)
 	u.controls.init()
 	u.pipeline = &pipeline{
-		cluster:   w.env.Cluster,
+		replica:   w.env.Replica,
 		rtu:       w.rtu.Number,
 		epoch:     t.Epoch(),
 		half:      max(1, w.rtu.Protocol.W/2),

@@ -14,7 +14,7 @@ const watchPause = time.Millisecond
 // watch tells each worker what the replicated state says of its RTU, as it changes, until ctx ends.
 func (m *Manager) watch(ctx context.Context) {
 	var last fsm.Revisions
-	for range replica.Follow(ctx, m.env.Cluster, replica.Pace{Least: watchPause}) {
+	for range replica.Follow(ctx, m.env.Replica, replica.Pace{Least: watchPause}) {
 		m.look(&last)
 	}
 }
@@ -23,7 +23,7 @@ func (m *Manager) watch(ctx context.Context) {
 func (m *Manager) look(last *fsm.Revisions) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.env.Cluster.View(func(s *fsm.State) {
+	m.env.Replica.View(func(s *fsm.State) {
 		now := s.Revisions()
 		asked := map[uint32]uint64{}
 		if now.Controls != last.Controls {
@@ -47,10 +47,10 @@ func (m *Manager) look(last *fsm.Revisions) {
 // one was.
 func (w *worker) see(s *fsm.State, controls uint64) {
 	before := w.seen.Load()
-	now := &seen{links: s.Links(w.rtu.Number, w.env.Node), controls: controls}
+	now := &seen{links: s.Links(w.rtu.Number, w.env.Replica.ID()), controls: controls}
 	r, _ := s.Resource(fsm.RTUResource(w.rtu.Number))
 	for _, n := range s.Nodes() {
-		if n.ID == w.env.Node {
+		if n.ID == w.env.Replica.ID() {
 			continue
 		}
 		if n.Alive && n.ID == r.Owner && r.Phase == fsm.Owned {

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/fepha/fepha/replica"
 )
 
 // worker looks after one RTU. Its loop owns the sequencer and everything that says what is under way; all that takes
@@ -71,7 +73,7 @@ func (w *worker) post(e any) { w.events <- e }
 
 // tenureEvent brings a tenure. ended is to be closed once it was given back.
 type tenureEvent struct {
-	tenure Tenure
+	tenure replica.Tenure
 	ended  chan struct{}
 }
 

@@ -10,24 +10,16 @@ import (
 	"github.com/fepha/fepha/replica"
 )
 
-// Node is what the table needs of the node: the state, and who leads.
-type Node interface {
-	replica.Replica
-	Info() replica.Info
-	IsLeader() bool
-	LeaderChanged() <-chan struct{}
-}
-
 // Replicated is the Registry of a node: the table in the group's state.
 type Replicated struct {
-	node    Node
+	node    replica.Member
 	changed chan struct{}
 }
 
 var _ Registry = (*Replicated)(nil)
 
 // NewReplicated returns the table as this node has it. Changed tells nothing until Run runs.
-func NewReplicated(n Node) *Replicated {
+func NewReplicated(n replica.Member) *Replicated {
 	return &Replicated{node: n, changed: make(chan struct{}, 1)}
 }
 

@@ -55,7 +55,10 @@ type Node struct {
 	closing sync.Once
 }
 
-var _ replica.Owner = (*Node)(nil)
+var (
+	_ replica.Owner  = (*Node)(nil)
+	_ replica.Member = (*Node)(nil)
+)
 
 // Start opens the data folder, joins (or on the very first start forms) the group, and returns at once: a leader is
 // there some time later. Errors are ErrConfig, ErrDataDir, or what the listener says.

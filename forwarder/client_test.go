@@ -69,7 +69,7 @@ func (c station) start(t testing.TB, node string, u Uplink) *fep {
 	if u.Groups == nil {
 		u.Groups = []Group{{Name: "a"}}
 	}
-	cfg := Config{Node: n, Uplinks: []Uplink{u}} // what is logged is shown if the test fails
+	cfg := Config{Replica: n, Uplinks: []Uplink{u}} // what is logged is shown if the test fails
 	cfg.Log = slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug})).With("node", node)
 	f, err := New(cfg)
 	if err != nil {

@@ -12,11 +12,12 @@ import (
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
 	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/replica"
 )
 
 // Config is what a forwarder needs to know. It must not be changed after New.
 type Config struct {
-	Node     Node           // of the cluster; see [Cluster]
+	Replica  replica.Owner
 	Uplinks  []Uplink       // those of the station, with this node's listen addresses
 	Location *time.Location // of time tags; nil: UTC
 	Log      *slog.Logger   // nil: silent

@@ -22,7 +22,7 @@ func TestNewRefusesBadConfigurations(t *testing.T) {
 		want string // in the message; "": accepted
 	}{
 		{"good", func(c *Config, u *Uplink) {}, ""},
-		{"no node", func(c *Config, u *Uplink) { c.Node = nil }, "no node"},
+		{"no replica", func(c *Config, u *Uplink) { c.Replica = nil }, "no replica"},
 		{"no name", func(c *Config, u *Uplink) { u.Name = "" }, `uplink ""`},
 		{"name taken", func(c *Config, u *Uplink) { c.Uplinks = append(c.Uplinks, *u) }, `uplink "occ": the name is missing or taken`},
 		{"no mode", func(c *Config, u *Uplink) { u.Mode = "" }, "expected exclusive, main-standby or dual-active"},
@@ -51,7 +51,7 @@ func TestNewRefusesBadConfigurations(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			u := good()
-			c := &Config{Node: new(replicatest.Node)}
+			c := &Config{Replica: new(replicatest.Node)}
 			tt.bend(c, &u)
 			c.Uplinks = append(c.Uplinks, u)
 			_, err := New(*c)
@@ -65,7 +65,7 @@ func TestNewRefusesBadConfigurations(t *testing.T) {
 	}
 	u := good()
 	u.CommonAddress, u.Groups, u.Points[0].IOA = 0, nil, 0
-	_, err := New(Config{Node: new(replicatest.Node), Uplinks: []Uplink{u}})
+	_, err := New(Config{Replica: new(replicatest.Node), Uplinks: []Uplink{u}})
 	for _, want := range []string{"common address", "no group", "ioa 0"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v lacks %q: not everything is reported at once", err, want)

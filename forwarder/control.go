@@ -131,7 +131,7 @@ func (l *link) control(call *iec104.Call, e *entry, now time.Time) (*fsmpb.Contr
 
 // origin is who asks: it's the same for all commands of a connection, and no other's.
 func (l *link) origin() string {
-	return fmt.Sprintf("%s %s %s#%d", l.g.resource, l.g.node().ID(), l.client, l.session.ID())
+	return fmt.Sprintf("%s %s %s#%d", l.g.resource, l.g.replica().ID(), l.client, l.session.ID())
 }
 
 // await passes the device's answers on to the client. The feed goes on once the first one is on its way.

@@ -19,6 +19,4 @@ var (
 	ErrNotDeclared = errors.New("group is not declared")
 	// ErrTenureEnded: this node lost the right to run the live link: its lease, or the group.
 	ErrTenureEnded = errors.New("tenure ended")
-	// ErrStopping: the forwarder is stopping.
-	ErrStopping = errors.New("forwarder is stopping")
 )

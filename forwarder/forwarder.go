@@ -17,6 +17,7 @@ import (
 type Forwarder struct {
 	cfg      Config // without uplinks
 	operator *operator
+	started  startedLinks
 
 	configuring sync.Mutex // held by who changes the uplinks
 
@@ -46,12 +47,12 @@ func New(cfg Config) (*Forwarder, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	if cfg.Node == nil {
-		return nil, fmt.Errorf("%w: no node", ErrConfig)
+	if cfg.Replica == nil {
+		return nil, fmt.Errorf("%w: no replica", ErrConfig)
 	}
 	uplinks := cfg.Uplinks
 	cfg.Uplinks = nil
-	f := &Forwarder{cfg: cfg, operator: newOperator(cfg.Node, time.Now())}
+	f := &Forwarder{cfg: cfg, operator: newOperator(cfg.Replica, time.Now())}
 	if err := f.Configure(uplinks); err != nil {
 		return nil, err
 	}
@@ -112,14 +113,14 @@ func (f *Forwarder) prepare(uplinks []Uplink) (next []*employed, tables []*table
 		}
 		u = u.withDefaults()
 		u.Points = nil // the table has them: a million rows are not to be kept twice
-		up, err := newUplink(f.cfg, u, t, f.operator)
+		up, err := newUplink(f.cfg, u, t, f.operator, &f.started)
 		errs = append(errs, err)
 		next, tables = append(next, &employed{uplink: up}), append(tables, t)
 	}
 	return next, tables, errors.Join(errs...)
 }
 
-// Run serves the uplinks until ctx ends, and returns nil after everything it started has ended. The node must live until
+// Run serves the uplinks until ctx ends, and returns nil after everything it started has ended. The replica must live until
 // then: groups are given up on the way out. It is called once.
 func (f *Forwarder) Run(ctx context.Context) error {
 	var watching sync.WaitGroup
@@ -164,20 +165,17 @@ func (f *Forwarder) served() []*employed {
 func (f *Forwarder) watch(ctx context.Context) {
 	var seen fsm.Revisions
 	var last, version uint64
-	for range replica.Follow(ctx, f.cfg.Node, replica.Pace{}) {
+	for range replica.Follow(ctx, f.cfg.Replica, replica.Pace{}) {
 		var now fsm.Revisions
 		var newLast, newVersion uint64
-		f.cfg.Node.View(func(s *fsm.State) {
+		f.cfg.Replica.View(func(s *fsm.State) {
 			now, newLast, newVersion = s.Revisions(), s.JournalLast(), s.Version()
 		})
-		uplinks := f.served()
 		if newLast != last || newVersion != version {
-			for _, u := range uplinks {
-				u.wake()
-			}
+			f.started.wake()
 		}
 		if now.Config != seen.Config || now.Resources != seen.Resources || now.Clients != seen.Clients || now.Nodes != seen.Nodes {
-			for _, u := range uplinks {
+			for _, u := range f.served() {
 				u.kick()
 			}
 		}

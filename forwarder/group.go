@@ -10,6 +10,7 @@ import (
 
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/replica"
 )
 
 const (
@@ -36,7 +37,7 @@ type group struct {
 	// turn is held by who changes the group's ownership: a start or run, one at a time. Capacity 1.
 	turn chan struct{}
 
-	report Proposal // run's: the list of clients that is under way; nil: none
+	report replica.Proposal // run's: the list of clients that is under way; nil: none
 
 	mu          sync.Mutex // guards what follows; may be held while a link's mu is taken, never the other way round
 	links       map[*iec104.Session]*link
@@ -57,17 +58,17 @@ func newGroup(u *uplink, name string) *group {
 		links: map[*iec104.Session]*link{}, cursor: cursor{window: u.config.K},
 	}
 	if u.cfg.Mode == fsm.DualActive {
-		g.slot = u.node.ID()
+		g.slot = u.replica.ID()
 	}
 	return g
 }
 
-func (g *group) node() Node               { return g.u.node }
+func (g *group) replica() replica.Owner   { return g.u.replica }
 func (g *group) location() *time.Location { return g.u.location }
 func (g *group) now() time.Time           { return time.Now() }
 
 func (g *group) checkLease() error {
-	if err := g.node().CheckLease(); err != nil {
+	if err := g.replica().CheckLease(); err != nil {
 		return fmt.Errorf("%s: %w: %w", g.resource, ErrNoLease, err)
 	}
 	return nil
@@ -93,7 +94,7 @@ func (g *group) link(s *iec104.Session) *link {
 
 // declared is the group's resource in the replicated state.
 func (g *group) declared() (r fsm.Resource, ok bool) {
-	g.node().View(func(s *fsm.State) { r, ok = s.Resource(g.resource) })
+	g.replica().View(func(s *fsm.State) { r, ok = s.Resource(g.resource) })
 	return r, ok
 }
 
@@ -107,15 +108,17 @@ func (g *group) allowConnect(s *iec104.Session) error {
 		switch {
 		case !ok:
 			return g.fail(ErrNotDeclared)
-		case r.Owner != "" && r.Owner != g.node().ID():
+		case r.Owner != "" && r.Owner != g.replica().ID():
 			return fmt.Errorf("%s: %w: %s", g.resource, ErrOwnedElsewhere, r.Owner)
 		}
 		if err := g.challenge(); err != nil {
 			return err
 		}
 	}
+	l := &link{g: g, session: s, client: s.RemoteAddr().String(), since: g.now()}
+	s.SetWriteGuard(l.guard)
 	g.mu.Lock()
-	g.links[s] = &link{g: g, session: s, client: s.RemoteAddr().String(), since: g.now()}
+	g.links[s] = l
 	g.mu.Unlock()
 	g.kick()
 	return nil
@@ -188,7 +191,7 @@ func (g *group) taken() bool {
 }
 
 // admit lets a link start.
-func (g *group) admit(l *link, r role, t Tenure) error {
+func (g *group) admit(l *link, r role, t replica.Tenure) error {
 	if t == nil {
 		if err := g.checkLease(); err != nil {
 			return err
@@ -214,6 +217,7 @@ func (g *group) source(s *iec104.Session) iec104.Source {
 	r := l.role
 	l.mu.Unlock()
 	f.setTable(g.u.table.Load()) // it may have changed since the feed was made
+	g.u.started.add(s)
 	if r == main {
 		f.begin(g.resume())
 	}
@@ -243,7 +247,7 @@ func (g *group) retable() {
 
 // resume is where the group's events go on.
 func (g *group) resume() (after uint64) {
-	g.node().View(func(s *fsm.State) {
+	g.replica().View(func(s *fsm.State) {
 		after = g.cursor.resume(g.now(), s.Cursor(g.resource, g.slot), s.JournalLast())
 	})
 	return after
@@ -252,12 +256,12 @@ func (g *group) resume() (after uint64) {
 func (g *group) newFeed(l *link) *feed {
 	f := &feed{
 		table: g.u.table.Load(), config: g.u.config, address: g.u.cfg.CommonAddress,
-		view: g.node().View, now: g.now, wake: l.session.Wake,
+		view: g.replica().View, now: g.now, wake: l.session.Wake,
 		cursor: &g.cursor, acked: func() { poke(g.acked) },
 		dropped: func(s *fsm.State) uint64 { return s.Dropped(g.resource, g.slot) },
 		role:    l.currentRole, stopped: func(err error) { g.stopped(l, err) }, log: g.log,
 	}
-	g.node().View(func(s *fsm.State) { f.version = s.Version() })
+	g.replica().View(func(s *fsm.State) { f.version = s.Version() })
 	return f
 }
 
@@ -267,6 +271,7 @@ func (g *group) stopped(l *link, err error) {
 	if g.live == l {
 		g.live = nil
 	}
+	g.u.started.remove(l.session)
 	g.ended.add(l.currentFeed().counters())
 	g.mu.Unlock()
 	g.log.Info("link stopped", "client", l.client, "reason", err)
@@ -286,12 +291,4 @@ func (g *group) started(s *iec104.Session) {
 	if l := g.link(s); l != nil {
 		l.started()
 	}
-}
-
-func (g *group) guard(s *iec104.Session) error {
-	l := g.link(s)
-	if l == nil {
-		return g.fail(ErrStopping)
-	}
-	return l.guard()
 }

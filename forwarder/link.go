@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/replica"
 )
 
 // role is what a client's connection is for.
@@ -27,7 +28,7 @@ type link struct {
 	client  string // address and port
 
 	// tenure is asked before each write; nil: the node's lease is. It's apart from mu: a write must not wait for it.
-	tenure atomic.Pointer[Tenure]
+	tenure atomic.Pointer[replica.Tenure]
 
 	mu         sync.Mutex // guards what follows
 	role       role
@@ -48,7 +49,7 @@ func (l *link) guard() error {
 
 // enter gives the link its role. A main link of other than a dual-active group has a tenure, which it closes at its
 // end; until then the tenure's end closes the link.
-func (l *link) enter(r role, t Tenure) {
+func (l *link) enter(r role, t replica.Tenure) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.role, l.since = r, l.g.now()

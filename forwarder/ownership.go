@@ -8,6 +8,7 @@ import (
 
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
+	"github.com/fepha/fepha/replica"
 )
 
 const (
@@ -20,18 +21,18 @@ const (
 )
 
 // claim takes the group for this node, unless it has it already, and waits for the right to run its live link.
-func (g *group) claim(ctx context.Context, l *link) (Tenure, error) {
+func (g *group) claim(ctx context.Context, l *link) (replica.Tenure, error) {
 	r, ok := g.declared()
 	switch {
 	case !ok:
 		return nil, g.fail(ErrNotDeclared)
-	case r.Phase == fsm.Owned && r.Owner == g.node().ID():
+	case r.Phase == fsm.Owned && r.Owner == g.replica().ID():
 		return g.tenure(ctx)
 	case r.Phase != fsm.Unowned: // most likely still so: spare the log
 		return nil, fmt.Errorf("%s: %w: %s", g.resource, ErrOwnedElsewhere, r.Owner)
 	}
-	result, err := g.node().Propose(ctx, &fsmpb.Command{Op: &fsmpb.Command_Claim{Claim: &fsmpb.Claim{
-		Resource: g.resource, Node: g.node().ID(), Client: l.client,
+	result, err := g.replica().Propose(ctx, &fsmpb.Command{Op: &fsmpb.Command_Claim{Claim: &fsmpb.Claim{
+		Resource: g.resource, Node: g.replica().ID(), Client: l.client,
 	}}})
 	if err != nil {
 		g.mu.Lock()
@@ -49,16 +50,16 @@ func (g *group) claim(ctx context.Context, l *link) (Tenure, error) {
 	g.mu.Lock()
 	g.claimed = result.Epoch
 	g.mu.Unlock()
-	if err := g.node().WaitApplied(ctx, result.Index); err != nil {
+	if err := g.replica().WaitApplied(ctx, result.Index); err != nil {
 		return nil, fmt.Errorf("%s: claim: %w", g.resource, err)
 	}
 	return g.tenure(ctx)
 }
 
-func (g *group) tenure(ctx context.Context) (Tenure, error) {
+func (g *group) tenure(ctx context.Context) (replica.Tenure, error) {
 	ctx, cancel := context.WithTimeout(ctx, tenureTimeout)
 	defer cancel()
-	t, err := g.node().WaitTenure(ctx, g.resource)
+	t, err := g.replica().WaitTenure(ctx, g.resource)
 	if err != nil {
 		return nil, fmt.Errorf("%s: waiting for tenure: %w", g.resource, err)
 	}
@@ -99,7 +100,7 @@ func (g *group) look(ctx context.Context, o *owner) time.Duration {
 	live, starting := g.live, g.starting
 	claimed := g.unsure || r.Epoch == g.claimed
 	g.mu.Unlock()
-	mine := r.Owner == g.node().ID()
+	mine := r.Owner == g.replica().ID()
 	switch {
 	case starting != nil:
 		return 0
@@ -122,10 +123,10 @@ func (g *group) successor() (node string) {
 	if g.u.cfg.Mode != fsm.MainStandby {
 		return ""
 	}
-	g.node().View(func(s *fsm.State) {
+	g.replica().View(func(s *fsm.State) {
 		group, _ := s.Group(g.resource)
 		for _, c := range group.Clients {
-			if n, ok := s.Node(c.Node); c.Started && c.Node != g.node().ID() && ok && n.Alive {
+			if n, ok := s.Node(c.Node); c.Started && c.Node != g.replica().ID() && ok && n.Alive {
 				node = c.Node
 			}
 		}
@@ -164,9 +165,9 @@ func (g *group) release(ctx context.Context, r fsm.Resource, to, reason string) 
 	// the cursor, as long as the epoch lasts.
 	g.reportClients()
 	if p, ok := g.cursor.flush(); ok {
-		g.node().ProposeAsync(g.cursorCommand(p, r.Epoch))
+		g.replica().ProposeAsync(g.cursorCommand(p, r.Epoch))
 	}
-	assign := g.node().ProposeAsync(&fsmpb.Command{Op: &fsmpb.Command_Assign{Assign: &fsmpb.Assign{
+	assign := g.replica().ProposeAsync(&fsmpb.Command{Op: &fsmpb.Command_Assign{Assign: &fsmpb.Assign{
 		Resource: g.resource, ExpectEpoch: r.Epoch, Owner: to, Reason: reason,
 	}}})
 	select {
@@ -186,7 +187,7 @@ func (g *group) release(ctx context.Context, r fsm.Resource, to, reason string) 
 	g.mu.Lock()
 	g.unsure = false
 	g.mu.Unlock()
-	if err := g.node().WaitApplied(ctx, result.Index); err != nil {
+	if err := g.replica().WaitApplied(ctx, result.Index); err != nil {
 		return retryDelay
 	}
 	return 0

@@ -70,7 +70,7 @@ func TestMainStandbyOverARealCluster(t *testing.T) {
 	var addresses []string
 	for _, n := range nodes[:2] {
 		listen := freeAddress(t)
-		f, err := New(Config{Node: n, Uplinks: []Uplink{{Name: "occ", Listen: listen, CommonAddress: commonAddress,
+		f, err := New(Config{Replica: n, Uplinks: []Uplink{{Name: "occ", Listen: listen, CommonAddress: commonAddress,
 			Mode: fsm.MainStandby, Groups: []Group{{Name: "a"}}, Points: points, RoleIOA: roleIOA}}})
 		if err != nil {
 			t.Fatal(err)
@@ -155,7 +155,7 @@ func BenchmarkRealCluster(b *testing.B) {
 			nodes := realStation(b, fsmpb.Configure_EXCLUSIVE)
 			owner, epoch := ownerOf(nodes, nodes[0], "rtu/1")
 			listen := freeAddress(b)
-			f, err := New(Config{Node: owner, Uplinks: []Uplink{{
+			f, err := New(Config{Replica: owner, Uplinks: []Uplink{{
 				Name: "occ", Listen: listen, CommonAddress: commonAddress, Mode: fsm.Exclusive, Groups: []Group{{Name: "a"}}, Points: points}}})
 			if err != nil {
 				b.Fatal(err)

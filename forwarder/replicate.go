@@ -8,6 +8,7 @@ import (
 
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
+	"github.com/fepha/fepha/replica"
 )
 
 // reportPace is the least time between two lists of clients: connections that come and go in a storm are not the
@@ -17,7 +18,7 @@ const reportPace = 50 * time.Millisecond
 // flight is a cursor on its way.
 type flight struct {
 	what   proposal
-	answer Proposal
+	answer replica.Proposal
 }
 
 // run keeps the replicated state in step with the group's links until ctx ends: ownership, cursor, clients. Then it
@@ -71,7 +72,7 @@ func (g *group) run(ctx context.Context) {
 		}
 		p, due, ok := g.cursor.next(g.now())
 		if ok {
-			flights = append(flights, flight{p, g.node().ProposeAsync(g.cursorCommand(p, g.epoch()))})
+			flights = append(flights, flight{p, g.replica().ProposeAsync(g.cursorCommand(p, g.epoch()))})
 		} else if !due.IsZero() {
 			cursorIn.Reset(due.Sub(g.now()))
 		}
@@ -83,7 +84,7 @@ func (g *group) leave() {
 	ctx, cancel := context.WithTimeout(context.Background(), tenureTimeout)
 	defer cancel()
 	r, ok := g.declared()
-	if ok && g.u.cfg.Mode != fsm.DualActive && r.Owner == g.node().ID() && r.Phase == fsm.Owned {
+	if ok && g.u.cfg.Mode != fsm.DualActive && r.Owner == g.replica().ID() && r.Phase == fsm.Owned {
 		g.release(ctx, r, g.successor(), "node stops")
 		return
 	}
@@ -152,9 +153,9 @@ func (g *group) reportClients() {
 	slices.SortFunc(clients, func(a, b *fsmpb.Clients_Client) int { return cmp.Compare(a.Address, b.Address) })
 	known := true // as long as the group is not declared
 	underWay := g.report != nil && !isDone(g.report)
-	g.node().View(func(s *fsm.State) {
+	g.replica().View(func(s *fsm.State) {
 		if group, ok := s.Group(g.resource); ok {
-			group.Clients = slices.DeleteFunc(group.Clients, func(c fsm.Client) bool { return c.Node != g.node().ID() })
+			group.Clients = slices.DeleteFunc(group.Clients, func(c fsm.Client) bool { return c.Node != g.replica().ID() })
 			known = slices.EqualFunc(clients, group.Clients, func(a *fsmpb.Clients_Client, b fsm.Client) bool {
 				return a.Address == b.Address && a.Started == b.Started && a.Role == b.Role
 			})
@@ -163,12 +164,12 @@ func (g *group) reportClients() {
 	if known && !underWay {
 		return
 	}
-	g.report = g.node().ProposeAsync(&fsmpb.Command{Op: &fsmpb.Command_Clients{Clients: &fsmpb.Clients{
-		Resource: g.resource, Node: g.node().ID(), Clients: clients,
+	g.report = g.replica().ProposeAsync(&fsmpb.Command{Op: &fsmpb.Command_Clients{Clients: &fsmpb.Clients{
+		Resource: g.resource, Node: g.replica().ID(), Clients: clients,
 	}}})
 }
 
-func isDone(p Proposal) bool {
+func isDone(p replica.Proposal) bool {
 	select {
 	case <-p.Done():
 		return true

@@ -79,7 +79,7 @@ func (l *link) read(f *feed, c *iec104.Call) error {
 	if e.role {
 		o = l.currentRole()
 	} else {
-		l.g.u.node.View(func(s *fsm.State) { o = e.value(s) })
+		l.g.u.replica.View(func(s *fsm.State) { o = e.value(s) })
 	}
 	h := iec104.Header{Type: e.typeID.Untimed(), Cause: iec104.Request, Test: c.ASDU.Test,
 		Originator: c.ASDU.Originator, CommonAddress: c.CommonAddress}
@@ -135,7 +135,7 @@ func (u *uplink) freeze(rqt, frz uint8) error {
 		return errResetCounters
 	}
 	counters := map[fsm.PointKey]iec104.Object{}
-	u.node.View(func(s *fsm.State) {
+	u.replica.View(func(s *fsm.State) {
 		t := u.table.Load()
 		for _, i := range t.counterGroup(rqt) {
 			counters[t.entries[i].key] = t.entries[i].value(s)

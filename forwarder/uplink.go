@@ -12,19 +12,21 @@ import (
 
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/replica"
 )
 
 // uplink is one service on one port.
 type uplink struct {
 	cfg      Uplink
 	config   iec104.Config
-	node     Node
+	replica  replica.Owner
 	location *time.Location
 	log      *slog.Logger
 	table    atomic.Pointer[table]
 	station  *iec104.Station
 	server   *iec104.Server
 	operator *operator
+	started  *startedLinks
 	groups   map[string]*group // by name
 	kicked   chan struct{}     // capacity 1: whether to listen may have changed
 
@@ -35,10 +37,10 @@ type uplink struct {
 	work   sync.WaitGroup  // commands under way
 }
 
-func newUplink(c Config, cfg Uplink, t *table, o *operator) (*uplink, error) {
+func newUplink(c Config, cfg Uplink, t *table, o *operator, started *startedLinks) (*uplink, error) {
 	u := &uplink{
-		cfg: cfg, config: cfg.IEC104, node: c.Node, location: c.Location, log: c.Log.With("uplink", cfg.Name),
-		operator: o, groups: map[string]*group{}, kicked: make(chan struct{}, 1),
+		cfg: cfg, config: cfg.IEC104, replica: c.Replica, location: c.Location, log: c.Log.With("uplink", cfg.Name),
+		operator: o, started: started, groups: map[string]*group{}, kicked: make(chan struct{}, 1),
 	}
 	u.table.Store(t)
 	d := iec104.DefaultConfig()
@@ -54,7 +56,7 @@ func newUplink(c Config, cfg Uplink, t *table, o *operator) (*uplink, error) {
 		server.Groups = append(server.Groups, iec104.Group{
 			Name: gc.Name, Clients: gc.Clients, CommonNames: gc.CommonNames,
 			AllowConnect: g.allowConnect, AllowStart: g.allowStart, Source: g.source, Started: g.started,
-			Handle: u.station.Handle, Closed: g.closed, WriteGuard: g.guard,
+			Handle: u.station.Handle, Closed: g.closed,
 		})
 	}
 	var err error
@@ -121,10 +123,10 @@ func (u *uplink) listen(ctx context.Context, serving *sync.WaitGroup) {
 
 // wantsToListen tells whether a client may come here: in exclusive mode, only while a group is this node's or nobody's.
 func (u *uplink) wantsToListen() (want bool) {
-	u.node.View(func(s *fsm.State) {
+	u.replica.View(func(s *fsm.State) {
 		for _, g := range u.groups {
 			r, ok := s.Resource(g.resource)
-			want = want || ok && (u.cfg.Mode != fsm.Exclusive || r.Phase == fsm.Unowned || r.Owner == u.node.ID())
+			want = want || ok && (u.cfg.Mode != fsm.Exclusive || r.Phase == fsm.Unowned || r.Owner == u.replica.ID())
 		}
 	})
 	return want
@@ -147,12 +149,5 @@ func (u *uplink) setTable(t *table) {
 	u.frozen.set(nil)
 	for _, g := range u.groups {
 		g.retable()
-	}
-}
-
-// wake has the started links look for new events and values.
-func (u *uplink) wake() {
-	for _, g := range u.groups {
-		g.wake()
 	}
 }

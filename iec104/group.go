@@ -16,7 +16,8 @@ type Group struct {
 	Independent bool           // each connection is a group of its own, so several may be started
 
 	// AllowConnect may refuse a connection before any exchange. It may take
-	// its time, e.g. to Challenge another session.
+	// its time, e.g. to Challenge another session. It's where a session gets
+	// its guard, see Session.SetWriteGuard.
 	AllowConnect func(s *Session) error
 
 	// AllowStart is asked when STARTDT act comes, and only after it has
@@ -43,11 +44,6 @@ type Group struct {
 
 	// Closed is the last call for a session that AllowConnect let in.
 	Closed func(s *Session, err error)
-
-	// WriteGuard is asked right before every write to the socket of a started
-	// link, and before STARTDT con. An error closes the connection, and nothing
-	// is written.
-	WriteGuard func(s *Session) error
 }
 
 // group is a Group and its started link.

@@ -54,7 +54,10 @@ func TestWriteGuardIsAskedBeforeEachWriteOfALiveLink(t *testing.T) {
 		var closed []error
 		q := NewQueue(10)
 		g := queued(q)
-		g.WriteGuard = func(*Session) error { mu.Lock(); defer mu.Unlock(); asked++; return deny }
+		g.AllowConnect = func(s *Session) error {
+			s.SetWriteGuard(func() error { mu.Lock(); defer mu.Unlock(); asked++; return deny })
+			return nil
+		}
 		g.Closed = func(_ *Session, err error) { closed = append(closed, err) }
 		_, n := serve(t, ServerConfig{Groups: []Group{g}})
 

@@ -42,6 +42,8 @@ type Session struct {
 	server *Server
 	group  *group
 
+	writeGuard func() error // nil: none. Set before the session begins
+
 	answering map[answerKey]*atomic.Bool // of Station, on the dispatcher
 
 	// Guarded by conn.mu.
@@ -52,6 +54,11 @@ type Session struct {
 
 // ID numbers the sessions of a server from 1, in the order they came.
 func (s *Session) ID() uint64 { return s.id }
+
+// SetWriteGuard makes guard be asked right before every write to the socket of
+// the started link, and before STARTDT con. An error closes the connection, and
+// nothing is written. It is for AllowConnect, and for nothing after it.
+func (s *Session) SetWriteGuard(guard func() error) { s.writeGuard = guard }
 
 // Group is the name of the session's group.
 func (s *Session) Group() string { return s.group.Name }
@@ -113,10 +120,10 @@ func (s *Session) handle(a ASDU, index uint64) {
 }
 
 func (s *Session) guard() error {
-	if s.group.WriteGuard == nil {
+	if s.writeGuard == nil {
 		return nil
 	}
-	return s.group.WriteGuard(s)
+	return s.writeGuard()
 }
 
 func (s *Session) closed(err error) {

@@ -388,7 +388,10 @@ func TestEverythingAtOnce(t *testing.T) {
 	st := (&plant{}).station()
 	g := queued(q)
 	g.Handle, g.Started = st.Handle, st.Started
-	g.WriteGuard = func(*Session) error { return nil }
+	g.AllowConnect = func(s *Session) error {
+		s.SetWriteGuard(func() error { return nil })
+		return nil
+	}
 	srv, address := listen(t, ServerConfig{Groups: []Group{g}})
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 	defer cancel()

@@ -37,8 +37,8 @@ func (r *runner) Check(next *configs.Station) error {
 	if err != nil {
 		return err
 	}
-	_, errRTUs := acquisition.New(acquisition.Config{Cluster: r.replica, Node: r.replica.ID(), RTUs: acquisitionRTUs(next)})
-	_, errUplinks := forwarder.New(forwarder.Config{Node: r.replica, Uplinks: uplinks})
+	_, errRTUs := acquisition.New(acquisition.Config{Replica: r.replica, RTUs: acquisitionRTUs(next)})
+	_, errUplinks := forwarder.New(forwarder.Config{Replica: r.replica, Uplinks: uplinks})
 	return errors.Join(errRTUs, errUplinks)
 }
 

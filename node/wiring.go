@@ -64,7 +64,7 @@ var linkModes = map[configs.LinkMode]acquisition.LinkMode{
 
 func acquisitionConfig(c *current, node *member, tracer *server.Tracer, log *slog.Logger) acquisition.Config {
 	return acquisition.Config{
-		Cluster: node, Node: node.ID(), RTUs: acquisitionRTUs(c.station()), Location: c.station().Location,
+		Replica: node, RTUs: acquisitionRTUs(c.station()), Location: c.station().Location,
 		Tap: rtuTap(c, tracer), Log: log,
 	}
 }
@@ -106,7 +106,7 @@ func acquisitionRTU(r *configs.RTU) acquisition.RTU {
 }
 
 func forwarderConfig(c *current, s *configs.Station, node *member, tracer *server.Tracer, log *slog.Logger) (cfg forwarder.Config, err error) {
-	cfg = forwarder.Config{Node: node, Location: s.Location, Tap: uplinkTap(c, tracer), Log: log}
+	cfg = forwarder.Config{Replica: node, Location: s.Location, Tap: uplinkTap(c, tracer), Log: log}
 	cfg.Uplinks, err = forwarderUplinks(c, s, node.ID())
 	return cfg, err
 }
@@ -175,7 +175,7 @@ func apiConfig(c *current, node *member, log *slog.Logger) server.Config {
 func rtdbConfig(c *current, node *member, log *slog.Logger) (rtdb.Config, error) {
 	r := c.station().Redis
 	cfg := rtdb.Config{
-		Node: node, Mode: rtdb.Mode(r.Mode), Address: r.Address,
+		Replica: node, Mode: rtdb.Mode(r.Mode), Address: r.Address,
 		Username: r.Username, PasswordFile: r.PasswordFile.Path, Log: log,
 		Describe: func(k fsm.PointKey) (rtdb.Control, bool) {
 			info, ok := c.describe(k)

@@ -10,6 +10,22 @@ const (
 	RoleWitness Role = "witness"
 )
 
+// Member is a Replica that tells what it knows of its group.
+type Member interface {
+	Replica
+	Info() Info
+
+	// IsLeader tells whether this node leads, as far as it knows.
+	IsLeader() bool
+
+	// LeaderChanged is closed when another node leads, or none. Ask for the channel first, then look.
+	LeaderChanged() <-chan struct{}
+
+	// CaughtUp tells whether View shows what the group had committed a moment ago. A node that has just started shows an
+	// old state until then.
+	CaughtUp() bool
+}
+
 // Info is a node's view of its group at one instant.
 type Info struct {
 	ID           string

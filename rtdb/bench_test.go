@@ -72,7 +72,7 @@ func BenchmarkFull(b *testing.B) {
 			n := &timedNode{Node: c.Node("fep1")}
 			best := time.Hour
 			for b.Loop() {
-				r := run(b, Config{Node: n, Mode: s.mode, Address: s.start(b)})
+				r := run(b, Config{Replica: n, Mode: s.mode, Address: s.start(b)})
 				within(b, time.Minute, "the view is complete", func() bool { return r.Stats().Complete })
 				best = min(best, r.Stats().FullTook)
 				r.stop()
@@ -91,7 +91,7 @@ func BenchmarkUpdates(b *testing.B) {
 			const points, commit = 100_000, 100
 			c := benchCluster(b, points)
 			n := &timedNode{Node: c.Node("fep1")}
-			r := run(b, Config{Node: n, Mode: s.mode, Address: s.start(b)})
+			r := run(b, Config{Replica: n, Mode: s.mode, Address: s.start(b)})
 			within(b, time.Minute, "the view is complete", func() bool { return r.Stats().Complete })
 			n.longest.Store(0)
 			best, value := time.Hour, 1.0

@@ -7,6 +7,7 @@ import (
 	"net"
 
 	"github.com/fepha/fepha/fsm"
+	"github.com/fepha/fepha/replica"
 )
 
 // Mode is where the view is published.
@@ -34,8 +35,8 @@ type Control struct {
 
 // Config is what a [Publisher] works with.
 type Config struct {
-	Node Node
-	Mode Mode
+	Replica replica.Member
+	Mode    Mode
 
 	Address  string    // host:port. Embedded: where to listen; "" is any free loopback port
 	Sentinel *Sentinel // instead of Address, or nil
@@ -67,8 +68,8 @@ func (c *Config) check() error {
 	default:
 		return fmt.Errorf("%w: mode %q: expected off, embedded, per-node or shared", ErrConfig, c.Mode)
 	}
-	if c.Node == nil {
-		return fail("expected a node")
+	if c.Replica == nil {
+		return fail("expected a replica")
 	}
 	if c.Username != "" && c.PasswordFile == "" {
 		return fail("user %q: expected a password file beside it", c.Username)

@@ -66,7 +66,7 @@ func (in *intake) handle(ctx context.Context, r *request, again, reserved bool) 
 
 // known tells whether the state has a control of this request already, as this node sees it.
 func (in *intake) known(steps []*fsmpb.ControlSubmit) (known bool) {
-	in.p.cfg.Node.View(func(s *fsm.State) {
+	in.p.cfg.Replica.View(func(s *fsm.State) {
 		for _, step := range steps {
 			_, ok := s.Control(step.Id)
 			known = known || ok
@@ -126,6 +126,6 @@ func (in *intake) await(ctx context.Context, submit *fsmpb.ControlSubmit, deadli
 }
 
 func (in *intake) control(id string) (c fsm.Control, ok bool) {
-	in.p.cfg.Node.View(func(s *fsm.State) { c, ok = s.Control(id) })
+	in.p.cfg.Replica.View(func(s *fsm.State) { c, ok = s.Control(id) })
 	return c, ok
 }

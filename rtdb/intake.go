@@ -53,10 +53,10 @@ type intake struct {
 func newIntake(p *Publisher) *intake {
 	prefix := "redis-"
 	if p.cfg.Mode != Shared {
-		prefix += p.cfg.Node.ID() + "-" // entries of two servers may have the same id
+		prefix += p.cfg.Replica.ID() + "-" // entries of two servers may have the same id
 	}
 	return &intake{
-		p: p, operator: replica.NewOperator(p.cfg.Node), prefix: prefix, outage: outage{log: p.cfg.Log, what: "redis: requests in " + requestStream + " can't be read"},
+		p: p, operator: replica.NewOperator(p.cfg.Replica), prefix: prefix, outage: outage{log: p.cfg.Log, what: "redis: requests in " + requestStream + " can't be read"},
 		room: make(chan struct{}, maxUnderWay), working: map[string]bool{}, busy: map[fsm.PointKey]bool{},
 	}
 }
@@ -98,7 +98,7 @@ func (in *intake) session(ctx context.Context, well func()) error {
 	in.client = client
 	in.mu.Unlock()
 
-	reader := reader{client: client, node: in.p.cfg.Node.ID(), own: "0", claims: "0-0"}
+	reader := reader{client: client, node: in.p.cfg.Replica.ID(), own: "0", claims: "0-0"}
 	for ctx.Err() == nil {
 		select {
 		case in.room <- struct{}{}: // for one at least

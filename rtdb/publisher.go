@@ -59,7 +59,7 @@ func New(cfg Config) (*Publisher, error) {
 	}
 	p.connector = newConnector(&p.cfg, address)
 	p.cfg.Log = cfg.Log.With("redis", p.at)
-	p.view = newView(cfg.Node.ID(), cfg.Mode == Shared)
+	p.view = newView(cfg.Replica.ID(), cfg.Mode == Shared)
 	p.outage = outage{log: p.cfg.Log, what: "redis: the view is not kept up"}
 	return p, nil
 }
@@ -133,10 +133,10 @@ func (p *Publisher) catchUp(ctx context.Context) bool {
 }
 
 func (p *Publisher) ready() (member bool) {
-	if !p.cfg.Node.CaughtUp() {
+	if !p.cfg.Replica.CaughtUp() {
 		return false
 	}
-	p.cfg.Node.View(func(s *fsm.State) { _, member = s.Node(p.cfg.Node.ID()) })
+	p.cfg.Replica.View(func(s *fsm.State) { _, member = s.Node(p.cfg.Replica.ID()) })
 	return member
 }
 

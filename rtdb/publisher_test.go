@@ -49,7 +49,7 @@ func TestView(t *testing.T) {
 		}
 		look.HSet(ctx, "yx:foreign", "val", 5)
 		look.Set(ctx, "chan:foreign", 5, 0)
-		r := run(t, Config{Node: c.Node("fep1"), Mode: PerNode, Address: s.addr})
+		r := run(t, Config{Replica: c.Node("fep1"), Mode: PerNode, Address: s.addr})
 		r.complete(t)
 		foreign := look.Del(ctx, "yx:foreign", "chan:foreign").Val()
 		if foreign != 2 {
@@ -86,7 +86,7 @@ func TestEmbedded(t *testing.T) {
 	c := furnished(t)
 	var addrs []string
 	for _, n := range c.feps() {
-		r := run(t, Config{Node: n, Mode: Embedded})
+		r := run(t, Config{Replica: n, Mode: Embedded})
 		r.complete(t)
 		c.shows(t, lookAt(t, r.Addr(), ""))
 		addrs = append(addrs, r.Addr())
@@ -99,7 +99,7 @@ func TestEmbedded(t *testing.T) {
 func TestEmbeddedWithPassword(t *testing.T) {
 	c := furnished(t)
 	address := fmt.Sprintf("127.0.0.1:%d", freePort(t))
-	r := run(t, Config{Node: c.Node("fep1"), Mode: Embedded, Address: address, PasswordFile: passwordFile(t, "secret")})
+	r := run(t, Config{Replica: c.Node("fep1"), Mode: Embedded, Address: address, PasswordFile: passwordFile(t, "secret")})
 	r.complete(t)
 	if r.Addr() != address {
 		t.Errorf("listens on %s, want %s", r.Addr(), address)
@@ -113,7 +113,7 @@ func TestEmbeddedWithPassword(t *testing.T) {
 // An address that isn't there yet, here since another server has it, is no reason to end: it is tried again, and said once.
 func TestEmbeddedListensLater(t *testing.T) {
 	c := furnished(t)
-	cfg := Config{Node: c.Node("fep1"), Mode: Embedded, Address: fmt.Sprintf("127.0.0.1:%d", freePort(t))}
+	cfg := Config{Replica: c.Node("fep1"), Mode: Embedded, Address: fmt.Sprintf("127.0.0.1:%d", freePort(t))}
 	first := run(t, cfg)
 	first.complete(t)
 	second := run(t, cfg)
@@ -148,17 +148,17 @@ func TestConfigIsChecked(t *testing.T) {
 		want string
 	}{
 		{Config{}, `mode "": expected off, embedded, per-node or shared`},
-		{Config{Mode: "cluster", Node: n}, `mode "cluster": expected`},
-		{Config{Mode: PerNode, Address: "a:1"}, "mode per-node: expected a node"},
-		{Config{Mode: PerNode, Node: n}, `mode per-node: address "": expected host:port`},
-		{Config{Mode: Shared, Node: n, Address: "a"}, `mode shared: address "a": expected host:port`},
-		{Config{Mode: Embedded, Node: n, Address: "a"}, `mode embedded: address "a"`},
-		{Config{Mode: Shared, Node: n, Address: "a:1", Sentinel: &Sentinel{"m", []string{"b:1"}}}, "no address beside them"},
-		{Config{Mode: Shared, Node: n, Sentinel: &Sentinel{"", []string{"b:1"}}}, "expected a master's name"},
-		{Config{Mode: Shared, Node: n, Sentinel: &Sentinel{"m", nil}}, "addresses"},
-		{Config{Mode: Embedded, Node: n, Sentinel: &Sentinel{"m", []string{"b:1"}}}, "mode per-node or shared"},
-		{Config{Mode: Shared, Node: n, Address: "a:1", Username: "u"}, `user "u": expected a password file`},
-		{Config{Mode: Embedded, Node: n, PasswordFile: "/nowhere/password"}, "password file: open /nowhere/password"},
+		{Config{Mode: "cluster", Replica: n}, `mode "cluster": expected`},
+		{Config{Mode: PerNode, Address: "a:1"}, "mode per-node: expected a replica"},
+		{Config{Mode: PerNode, Replica: n}, `mode per-node: address "": expected host:port`},
+		{Config{Mode: Shared, Replica: n, Address: "a"}, `mode shared: address "a": expected host:port`},
+		{Config{Mode: Embedded, Replica: n, Address: "a"}, `mode embedded: address "a"`},
+		{Config{Mode: Shared, Replica: n, Address: "a:1", Sentinel: &Sentinel{"m", []string{"b:1"}}}, "no address beside them"},
+		{Config{Mode: Shared, Replica: n, Sentinel: &Sentinel{"", []string{"b:1"}}}, "expected a master's name"},
+		{Config{Mode: Shared, Replica: n, Sentinel: &Sentinel{"m", nil}}, "addresses"},
+		{Config{Mode: Embedded, Replica: n, Sentinel: &Sentinel{"m", []string{"b:1"}}}, "mode per-node or shared"},
+		{Config{Mode: Shared, Replica: n, Address: "a:1", Username: "u"}, `user "u": expected a password file`},
+		{Config{Mode: Embedded, Replica: n, PasswordFile: "/nowhere/password"}, "password file: open /nowhere/password"},
 	} {
 		_, err := New(c.cfg)
 		if !errors.Is(err, ErrConfig) || !strings.Contains(err.Error(), c.want) {
@@ -176,7 +176,7 @@ func TestWaitsUntilTheNodeHasCaughtUp(t *testing.T) {
 	n.Lag(true)
 	c.Values(t, 1, item(fsmpb.Kind_DI, 1, 99))
 	s.mini.HSet("yx:1:1", "val", "99")
-	r := run(t, Config{Node: n, Mode: PerNode, Address: s.addr, Describe: describeAll})
+	r := run(t, Config{Replica: n, Mode: PerNode, Address: s.addr, Describe: describeAll})
 	time.Sleep(3 * catchUpEvery)
 	if got := s.mini.HGet("yx:1:1", "val"); got != "99" || s.mini.TotalConnectionCount() > 0 {
 		t.Errorf("val %s, %d connections before the node has caught up", got, s.mini.TotalConnectionCount())
@@ -195,7 +195,7 @@ func TestTLSAndUser(t *testing.T) {
 	c := furnished(t)
 	file := passwordFile(t, "first")
 	r := run(t, Config{
-		Node: c.Node("fep1"), Mode: PerNode, Address: s.addr, Username: "fepha", PasswordFile: file, TLS: certs.client, Describe: describeAll,
+		Replica: c.Node("fep1"), Mode: PerNode, Address: s.addr, Username: "fepha", PasswordFile: file, TLS: certs.client, Describe: describeAll,
 	})
 	r.complete(t)
 	look := lookAtTLS(t, s.addr, "fepha", "first", certs)
@@ -222,7 +222,7 @@ func TestTLSAndUser(t *testing.T) {
 func TestMetrics(t *testing.T) {
 	s := startMini(t)
 	c := furnished(t)
-	r := run(t, Config{Node: c.Node("fep1"), Mode: PerNode, Address: s.addr})
+	r := run(t, Config{Replica: c.Node("fep1"), Mode: PerNode, Address: s.addr})
 	r.complete(t)
 	registry := prometheus.NewPedanticRegistry()
 	registry.MustRegister(r)
@@ -255,7 +255,7 @@ func TestEndsWhileNobodyAnswers(t *testing.T) {
 	}
 	defer func() { _ = l.Close() }()
 	c := furnished(t)
-	r := run(t, Config{Node: c.Node("fep1"), Mode: PerNode, Address: l.Addr().String(), Describe: describeAll})
+	r := run(t, Config{Replica: c.Node("fep1"), Mode: PerNode, Address: l.Addr().String(), Describe: describeAll})
 	conn, err := l.Accept()
 	if err != nil {
 		t.Fatal(err)

@@ -56,7 +56,7 @@ func TestSentinel(t *testing.T) {
 	c.Assign(t, fsm.RTUResource(2), "fep1")
 	c.Assign(t, fsm.RTUResource(3), "fep1")
 	r := run(t, Config{
-		Node: c.Node("fep1"), Mode: Shared, Sentinel: &Sentinel{Master: "fepha", Addresses: []string{"127.0.0.1:1", sentinel.addr}}, Describe: describeAll,
+		Replica: c.Node("fep1"), Mode: Shared, Sentinel: &Sentinel{Master: "fepha", Addresses: []string{"127.0.0.1:1", sentinel.addr}}, Describe: describeAll,
 	})
 	r.complete(t)
 	c.shows(t, master.client())

@@ -193,7 +193,7 @@ func run(t testing.TB, cfg Config) *running {
 	t.Cleanup(func() {
 		r.stop()
 		if t.Failed() {
-			t.Logf("log of %s:\n%s", cfg.Node.ID(), r.log)
+			t.Logf("log of %s:\n%s", cfg.Replica.ID(), r.log)
 		}
 	})
 	return r

@@ -48,7 +48,7 @@ func (p *Publisher) session(ctx context.Context) error {
 
 	s := &session{p: p, writer: writer{client: client, fenced: p.cfg.Mode == Shared, server: p.server}}
 	p.view.forget()
-	for range replica.Follow(ctx, p.cfg.Node, replica.Pace{Least: pace, Most: beat}) {
+	for range replica.Follow(ctx, p.cfg.Replica, replica.Pace{Least: pace, Most: beat}) {
 		for more := true; more && ctx.Err() == nil; more = p.view.more() || s.sweep.running {
 			if err := s.round(ctx, time.Now()); err != nil {
 				return err
@@ -63,7 +63,7 @@ func (s *session) round(ctx context.Context, now time.Time) error {
 	v, counts := s.p.view, &s.p.counts
 	config := v.config
 	var batch []record
-	s.p.cfg.Node.View(func(state *fsm.State) { batch = v.next(state, batchPoints) })
+	s.p.cfg.Replica.View(func(state *fsm.State) { batch = v.next(state, batchPoints) })
 	if config != v.config {
 		if err := s.begin(ctx, now); err != nil {
 			return err

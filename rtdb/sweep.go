@@ -40,7 +40,7 @@ func (s *session) sweepSome(ctx context.Context) error {
 // gone returns the keys that are to be removed.
 func (s *session) gone(page []string) (gone []key) {
 	v := s.p.view
-	s.p.cfg.Node.View(func(state *fsm.State) {
+	s.p.cfg.Replica.View(func(state *fsm.State) {
 		if state.Config() != v.config {
 			return // there will be another sweep
 		}

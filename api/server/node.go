@@ -12,8 +12,7 @@ import (
 // Node is what the API needs of the node: the state, and what it takes to
 // administer the group.
 type Node interface {
-	replica.Replica
-	Info() replica.Info
+	replica.Member
 
 	Transfer(ctx context.Context, to string) error
 	AddPeer(ctx context.Context, id, address string) error

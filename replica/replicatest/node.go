@@ -31,7 +31,10 @@ type Node struct {
 	edit     func(*replica.Info)
 }
 
-var _ replica.Owner = (*Node)(nil)
+var (
+	_ replica.Owner  = (*Node)(nil)
+	_ replica.Member = (*Node)(nil)
+)
 
 // Start starts the process of a member anew, or for the first time.
 func (s *Station) Start(id string) *Node {
@@ -215,24 +218,24 @@ func (n *Node) CheckLease() error {
 	return nil
 }
 
-// CaughtUp tells what SetCaughtUp has said; true before.
+// CaughtUp implements [replica.Member]: what SetCaughtUp has said, true before.
 func (n *Node) CaughtUp() bool { return n.caught.Load() }
 
-// IsLeader tells whether the node leads.
+// IsLeader implements [replica.Member].
 func (n *Node) IsLeader() bool {
 	n.s.mu.RLock()
 	defer n.s.mu.RUnlock()
 	return n.s.leader == n.id
 }
 
-// LeaderChanged is closed when another node leads, or none.
+// LeaderChanged implements [replica.Member].
 func (n *Node) LeaderChanged() <-chan struct{} {
 	n.s.mu.RLock()
 	defer n.s.mu.RUnlock()
 	return n.s.elected
 }
 
-// Info is the node's view of the group, as EditInfo has changed it.
+// Info implements [replica.Member]: as EditInfo has changed it.
 func (n *Node) Info() replica.Info {
 	n.s.mu.RLock()
 	defer n.s.mu.RUnlock()
