@@ -7,6 +7,7 @@ type Event struct {
 	Audit   uint64 `json:"audit,omitempty"` // number of the entry in the audit
 	TimeMs  int64  `json:"time_ms"`         // ms since 1970-01-01 UTC
 	Text    string `json:"text"`            // all of it, for people
+	TextZH  string `json:"text_zh"`
 	RTU     uint32 `json:"rtu,omitempty"`
 	Kind    string `json:"kind"` // di | ai | counter | note
 	Point   uint32 `json:"point,omitempty"`

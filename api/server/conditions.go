@@ -142,16 +142,3 @@ func addWords(c *api.Condition, w condition.Words) {
 	c.Text += " (" + w.EN + ")"
 	c.TextZH += "（" + w.ZH + "）"
 }
-
-// conditionWords tells of an event that is about a condition.
-func conditionWords(n *fsm.Note) string {
-	c := n.Condition
-	text, _ := condition.Say(c.Kind, c.Values, n.Count)
-	switch c.Change {
-	case fsm.ConditionGone:
-		return c.ID + ": no longer so: " + text.EN
-	case fsm.ConditionAcknowledged:
-		return c.ID + ": acknowledged" + by(n) + ": " + text.EN
-	}
-	return c.ID + ": " + c.Severity.String() + ": " + text.EN
-}

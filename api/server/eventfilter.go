@@ -16,12 +16,13 @@ type eventFilter struct {
 	rtu      *uint32
 	point    *uint32
 	kind     string // di | ai | counter | note, or a note's own kind, such as owner
-	text     string // in lower case: a part of the event's text
+	severity string // alarm | warning: conditions alone
+	text     string // in lower case: a part of the event's text in either language
 	from, to int64  // ms since 1970-01-01 UTC, from inclusive, to exclusive; 0: open
 }
 
 // filterParameters are the query's names that readEventFilter knows.
-var filterParameters = []string{"rtu", "point", "kind", "text", "from", "to"}
+var filterParameters = []string{"rtu", "point", "kind", "severity", "text", "from", "to"}
 
 func readEventFilter(r *http.Request) (f eventFilter, err error) {
 	q := r.URL.Query()
@@ -35,7 +36,10 @@ func readEventFilter(r *http.Request) (f eventFilter, err error) {
 			*into = &v
 		}
 	}
-	f.kind, f.text = q.Get("kind"), strings.ToLower(q.Get("text"))
+	f.kind, f.severity, f.text = q.Get("kind"), q.Get("severity"), strings.ToLower(q.Get("text"))
+	if f.severity != "" && f.severity != api.SeverityAlarm && f.severity != api.SeverityWarning {
+		return f, invalid("severity=%q: expected alarm or warning", f.severity)
+	}
 	if f.kind != "" && f.kind != kindNote && !isPointKind(f.kind) && !isNoteKind(f.kind) {
 		return f, invalid("kind=%q: expected di, ai, counter, note, or a note's kind such as owner", f.kind)
 	}
@@ -81,6 +85,8 @@ func (f *eventFilter) matches(r *fsm.Record) bool {
 		return false
 	case f.point != nil && (key.Point != *f.point || key.Kind == fsm.KindNone):
 		return false
+	case f.severity != "" && (r.Audit == nil || r.Audit.Note.Condition == nil || r.Audit.Note.Condition.Severity.String() != f.severity):
+		return false
 	case f.kind == "":
 		return true
 	case r.Audit == nil:
@@ -121,7 +127,7 @@ func (s *Server) scan(f *eventFilter, from uint64, backwards bool, limit int) (e
 				continue
 			}
 			e := s.record(&chunk[i])
-			if f.text != "" && !strings.Contains(strings.ToLower(e.Text), f.text) {
+			if f.text != "" && !strings.Contains(strings.ToLower(e.Text+"\n"+e.TextZH), f.text) {
 				continue
 			}
 			if events = append(events, e); len(events) == limit {

@@ -68,7 +68,7 @@ func TestEventFilters(t *testing.T) {
 		}
 	}
 	for query, says := range map[string]string{
-		"rtu=x": "number", "kind=dj": "di, ai, counter", "from=now": "2026-", "before=1&after=1": "one of them", "colour=red": "unknown",
+		"rtu=x": "number", "kind=dj": "di, ai, counter", "from=now": "2026-", "before=1&after=1": "one of them", "colour=red": "unknown", "severity=bad": "alarm or warning",
 	} {
 		s.refuses(t, 400, api.CodeInvalid, says, "GET", "/v1/events?"+query, "")
 	}

@@ -18,8 +18,9 @@ func (s *Server) record(r *fsm.Record) api.Event {
 	}
 	e := &r.Event
 	info, _ := s.cfg.Describe(e.Key())
+	en, zh := sayings(func(l language) string { return l.pointWords(e, info.Name) })
 	return api.Event{
-		Seq: e.Seq, TimeMs: e.TimeMs, Text: pointWords(e, info.Name), RTU: e.RTU, Kind: e.Kind.String(), Point: e.Point, Type: e.Type,
+		Seq: e.Seq, TimeMs: e.TimeMs, Text: en, TextZH: zh, RTU: e.RTU, Kind: e.Kind.String(), Point: e.Point, Type: e.Type,
 		Value: api.Value(e.Value), Quality: e.Quality, Time: cp56Hex(e.Time), Transient: e.Transient, ElapsedMs: e.ElapsedMs,
 	}
 }
@@ -27,8 +28,10 @@ func (s *Server) record(r *fsm.Record) api.Event {
 // auditEvent is an entry of the audit in its place among the events.
 func (s *Server) auditEvent(e *fsm.AuditEntry) api.Event {
 	n := &e.Note
+	info, _ := s.cfg.Describe(e.Point)
+	en, zh := sayings(func(l language) string { return l.noteWords(e, info) })
 	out := api.Event{
-		Seq: e.Seq, Audit: e.Number, TimeMs: e.TimeMs, Text: s.noteWords(e), RTU: e.Point.RTU, Kind: kindNote, Point: e.Point.Point,
+		Seq: e.Seq, Audit: e.Number, TimeMs: e.TimeMs, Text: en, TextZH: zh, RTU: e.Point.RTU, Kind: kindNote, Point: e.Point.Point,
 		Type: e.Type, Value: api.Value(e.Value),
 		Note: &api.Note{
 			Kind: n.Kind.String(), Resource: n.Resource, Epoch: n.Epoch, From: n.From, To: n.To, Reason: n.Reason,
@@ -55,8 +58,9 @@ func cp56Hex(t uint64) string {
 	return fmt.Sprintf("%x", b)
 }
 
-// listEvents answers ?after=SEQ&limit=N with the events and the entries of the audit after SEQ, in their one order; ?before=SEQ with those before it, newest
-// first; without either with the newest ones, oldest first. A filter leaves some of them out.
+// listEvents answers ?after=SEQ&limit=N with the events and the entries of the audit after SEQ, in their one order;
+// ?before=SEQ with those before it, newest first; without either with the newest ones, oldest first. A filter leaves some
+// of them out.
 func (s *Server) listEvents(w http.ResponseWriter, r *http.Request) error {
 	if err := checkQuery(r, append([]string{"after", "before", "limit"}, filterParameters...)...); err != nil {
 		return err

@@ -6,101 +6,152 @@ import (
 	"strings"
 
 	"github.com/fepha/fepha/api"
+	"github.com/fepha/fepha/condition"
 	"github.com/fepha/fepha/fsm"
 )
 
 // This file puts events into words, once for the tool and the web page.
 
+// language is one that events are told in.
+type language map[string]string // what is said for an English text or format; nil is English
+
+// f is fmt.Sprintf in the language.
+func (l language) f(format string, args ...any) string { return fmt.Sprintf(l.word(format), args...) }
+
+// word is a text that has no places, if the language has it: a reason may be a person's or a device's own words.
+func (l language) word(text string) string {
+	if said, ok := l[text]; ok {
+		return said
+	}
+	return text
+}
+
+// list translates words that are separated by commas.
+func (l language) list(text string) string {
+	words := strings.Split(text, ", ")
+	for i := range words {
+		words[i] = l.word(words[i])
+	}
+	return strings.Join(words, ", ")
+}
+
+// sayings of an event are it in each language.
+func sayings(in func(language) string) (en, zh string) { return in(nil), in(chinese) }
+
 // pointWords tells of a point's event, such as "1/di/17 breaker: on (not topical)".
-func pointWords(e *fsm.Event, name string) string {
+func (l language) pointWords(e *fsm.Event, name string) string {
 	var b strings.Builder
 	b.WriteString(e.Key().String())
 	if name != "" {
 		b.WriteString(" " + name)
 	}
-	b.WriteString(": " + api.ValueWords(e.Type, api.Value(e.Value), e.Transient))
+	b.WriteString(": " + l.list(api.ValueWords(e.Type, api.Value(e.Value), e.Transient)))
 	if q := api.QualityWords(e.Type, e.Quality); q != "" {
-		fmt.Fprintf(&b, " (%s)", q)
+		fmt.Fprintf(&b, " (%s)", l.list(q))
 	}
 	return b.String()
 }
 
-// noteWords tells of an entry of the audit.
-func (s *Server) noteWords(e *fsm.AuditEntry) string {
+// noteWords tells of an entry of the audit. info is what is known of the point, if it is about one.
+func (l language) noteWords(e *fsm.AuditEntry, info PointInfo) string {
 	n := &e.Note
 	switch n.Kind {
 	case fsm.NoteOwner:
-		if n.To == "" {
-			return fmt.Sprintf("%s: released by %s%s", n.Resource, n.From, because(n))
+		switch {
+		case n.To == "":
+			return l.f("%s: released by %s", n.Resource, n.From) + l.because(n)
+		case n.From == "":
+			return l.f("%s: owned by %s now, was nobody's", n.Resource, n.To) + l.because(n) + l.timingWords(n.Timings)
 		}
-		return fmt.Sprintf("%s: owned by %s now, was %s%s%s", n.Resource, n.To, orNobody(n.From), because(n), timingWords(n.Timings))
+		return l.f("%s: owned by %s now, was %s's", n.Resource, n.To, n.From) + l.because(n) + l.timingWords(n.Timings)
 	case fsm.NoteMoving:
-		return fmt.Sprintf("%s: to move from %s to %s%s%s", n.Resource, n.From, n.To, because(n), by(n))
+		return l.f("%s: to move from %s to %s", n.Resource, n.From, n.To) + l.because(n) + l.by(n)
 	case fsm.NoteActivated:
-		return fmt.Sprintf("%s: %s is at work%s", n.Resource, n.To, timingWords(n.Timings))
+		return l.f("%s: %s is at work", n.Resource, n.To) + l.timingWords(n.Timings)
 	case fsm.NotePin:
 		if n.To == "" {
-			return fmt.Sprintf("%s: no longer pinned to %s%s", n.Resource, n.From, by(n))
+			return l.f("%s: no longer pinned to %s", n.Resource, n.From) + l.by(n)
 		}
-		return fmt.Sprintf("%s: pinned to %s%s", n.Resource, n.To, by(n))
+		return l.f("%s: pinned to %s", n.Resource, n.To) + l.by(n)
 	case fsm.NoteNode:
-		return fmt.Sprintf("node %s: %s", n.Resource, choose(n.OK, "alive", "DEAD"))
+		if n.OK {
+			return l.f("node %s: alive", n.Resource)
+		}
+		return l.f("node %s: DEAD", n.Resource)
 	case fsm.NoteOnline:
-		return fmt.Sprintf("%s: %s", n.Resource, choose(n.OK, "online", "OFFLINE"))
+		if n.OK {
+			return l.f("%s: online", n.Resource)
+		}
+		return l.f("%s: OFFLINE", n.Resource)
 	case fsm.NoteOverflow:
 		if n.OK {
-			return fmt.Sprintf("%s: has caught up, %d events were dropped", n.Resource, n.Count)
+			return l.f("%s: has caught up, %d events were dropped", n.Resource, n.Count)
 		}
-		return fmt.Sprintf("%s: EVENTS DROPPED, %d so far", n.Resource, n.Count)
+		return l.f("%s: EVENTS DROPPED, %d so far", n.Resource, n.Count)
 	case fsm.NoteCondition:
-		return conditionWords(n)
+		return l.conditionWords(n)
 	case fsm.NoteConfig:
-		return "another configuration is in force: " + n.Resource
+		return l.f("another configuration is in force: %s", n.Resource)
 	case fsm.NoteAccess:
-		return fmt.Sprintf("%s: %s%s", n.Resource, n.Reason, by(n))
+		return n.Resource + ": " + l.word(n.Reason) + l.by(n)
 	case fsm.NoteControl:
-		return s.controlWords(e)
+		return l.controlWords(e, info)
 	case fsm.NoteRefused:
-		return refusedWords(n)
+		return l.refusedWords(n)
 	case fsm.NoteAction:
-		return fmt.Sprintf("%s%s%s%s", n.To, about(n), by(n), because(n))
+		return l.word(n.To) + about(n) + l.by(n) + l.because(n)
 	}
 	return n.Kind.String() + " " + n.Resource
 }
 
 // controlWords tells of a step of a control.
-func (s *Server) controlWords(e *fsm.AuditEntry) string {
+func (l language) controlWords(e *fsm.AuditEntry, info PointInfo) string {
 	n, k := &e.Note, e.Point
-	info, _ := s.cfg.Describe(k)
 	value := fmt.Sprintf("%g", e.Value)
 	if state := stateOf(k.Kind, e.Value, info); state != "" {
-		value = state
+		value = l.word(state)
 	}
-	var b strings.Builder
-	fmt.Fprintf(&b, "control %v", k)
+	what := k.String()
 	if info.Name != "" {
-		b.WriteString(" " + info.Name)
+		what += " " + info.Name
 	}
-	fmt.Fprintf(&b, " to %s by %s: %s", value, n.Origin, n.Stage)
+	text := l.f("control %s to %s by %s: %s", what, value, n.Origin, l.word(n.Stage.String()))
 	if n.Stage == fsm.Done {
-		b.WriteString(choose(n.OK, ", ok", ", FAILED"))
+		text += ", " + l.word(choose(n.OK, "ok", "FAILED"))
 	}
 	if n.Reason != "" {
-		b.WriteString(", " + n.Reason)
+		text += ", " + l.word(n.Reason)
 	}
 	if n.To != "" {
-		b.WriteString(", on " + n.To)
+		text += l.f(", on %s", n.To)
 	}
-	return b.String()
+	return text
 }
 
 // refusedWords tells of requests that were refused, such as "REFUSED to 10.0.0.1: login (wrong password), 40 times".
-func refusedWords(n *fsm.Note) string {
-	text := fmt.Sprintf("REFUSED to %s: %s%s%s", cmp.Or(n.Origin, "somebody"), n.To, about(n), because(n))
+func (l language) refusedWords(n *fsm.Note) string {
+	text := l.f("REFUSED to %s: %s", cmp.Or(n.Origin, l.word("somebody")), l.word(n.To)) + about(n) + l.because(n)
 	if n.Count > 1 {
-		text += fmt.Sprintf(", %d times", n.Count)
+		text += l.f(", %d times", n.Count)
 	}
 	return text
+}
+
+// conditionWords tells of a condition that has come or gone, or was acknowledged.
+func (l language) conditionWords(n *fsm.Note) string {
+	c := n.Condition
+	words, _ := condition.Say(c.Kind, c.Values, n.Count)
+	text := words.EN
+	if l != nil {
+		text = words.ZH
+	}
+	switch c.Change {
+	case fsm.ConditionGone:
+		return l.f("%s: no longer so: %s", c.ID, text)
+	case fsm.ConditionAcknowledged:
+		return l.f("%s: acknowledged", c.ID) + l.by(n) + ": " + text
+	}
+	return c.ID + ": " + l.word(c.Severity.String()) + ": " + text
 }
 
 func about(n *fsm.Note) string {
@@ -110,15 +161,14 @@ func about(n *fsm.Note) string {
 	return " " + n.Resource
 }
 
-func because(n *fsm.Note) string {
+func (l language) because(n *fsm.Note) string {
 	if n.Reason == "" {
 		return ""
 	}
-	return " (" + n.Reason + ")"
+	return " (" + l.word(n.Reason) + ")"
 }
 
-func timingWords(t fsm.Timings) string {
-	var b strings.Builder
+func (l language) timingWords(t fsm.Timings) (text string) {
 	for _, part := range []struct {
 		label string
 		ms    int64
@@ -126,17 +176,18 @@ func timingWords(t fsm.Timings) string {
 		{"detected", t.DetectedMs}, {"elected", t.ElectedMs}, {"leased", t.LeasedMs}, {"connected", t.ConnectedMs}, {"first data", t.FirstDataMs},
 	} {
 		if part.ms != 0 {
-			fmt.Fprintf(&b, ", %s after %d ms", part.label, part.ms)
+			text += l.f(", %s after %d ms", l.word(part.label), part.ms)
 		}
 	}
-	return b.String()
+	return text
 }
 
-func orNobody(node string) string {
-	if node == "" {
-		return "nobody's"
+// by names who asked for something, if that is known.
+func (l language) by(n *fsm.Note) string {
+	if n.Origin == "" {
+		return ""
 	}
-	return node + "'s"
+	return l.f(" by %s", n.Origin)
 }
 
 func choose(yes bool, ifYes, ifNo string) string {
@@ -144,12 +195,4 @@ func choose(yes bool, ifYes, ifNo string) string {
 		return ifYes
 	}
 	return ifNo
-}
-
-// by names who asked for something, if that is known.
-func by(n *fsm.Note) string {
-	if n.Origin == "" {
-		return ""
-	}
-	return " by " + n.Origin
 }

@@ -1,6 +1,13 @@
 package server
 
 import (
+	"fmt"
+	"go/ast"
+	"go/parser"
+	gotoken "go/token"
+	"regexp"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/fepha/fepha/fsm"
@@ -63,4 +70,67 @@ func note(n fsm.Note) fsm.Record { return fsm.Record{Audit: &fsm.AuditEntry{Note
 func control(kind fsm.Kind, point uint32, typeID uint8, value float64, n fsm.Note) fsm.Record {
 	n.Kind = fsm.NoteControl
 	return fsm.Record{Audit: &fsm.AuditEntry{Point: fsm.PointKey{RTU: 1, Kind: kind, Point: point}, Type: typeID, Value: value, Note: n}}
+}
+
+// Every format that words.go says has a Chinese one with the same places.
+func TestEveryFormatIsChineseToo(t *testing.T) {
+	file, err := parser.ParseFile(gotoken.NewFileSet(), "words.go", nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	formats := 0
+	ast.Inspect(file, func(n ast.Node) bool {
+		call, ok := n.(*ast.CallExpr)
+		if !ok {
+			return true
+		}
+		if f, ok := call.Fun.(*ast.SelectorExpr); !ok || f.Sel.Name != "f" {
+			return true
+		}
+		format, ok := call.Args[0].(*ast.BasicLit)
+		if !ok {
+			t.Errorf("a format that is no literal: %v", call.Args[0])
+			return true
+		}
+		en, err := strconv.Unquote(format.Value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		formats++
+		args := []any{}
+		for _, a := range call.Args[1:] {
+			_ = a
+			args = append(args, "X")
+		}
+		for i := range args {
+			if regexp.MustCompile(`%[sd]`).FindAllString(en, -1)[i] == "%d" {
+				args[i] = 7
+			}
+		}
+		zh, ok := chinese[en]
+		if said := fmt.Sprintf(zh, args...); !ok || strings.Contains(said, "%!") || strings.Count(said, "X")+strings.Count(said, "7") != len(args) {
+			t.Errorf("%q is %q in Chinese: %s", en, zh, said)
+		}
+		return true
+	})
+	if formats < 20 {
+		t.Errorf("%d formats were found", formats)
+	}
+}
+
+func TestEventsInChinese(t *testing.T) {
+	s := New(Config{Node: newNode(t), Describe: describe})
+	defer s.Close()
+	for _, tc := range []struct {
+		e    fsm.Record
+		want string
+	}{
+		{point(fsm.Event{RTU: 1, Kind: fsm.DI, Point: 17, Type: 31, Value: 1, Quality: 0xc0}), "1/di/17 Incomer 101 breaker: 分 (无效, 非当前)"},
+		{note(fsm.Note{Kind: fsm.NoteOwner, Resource: "rtu/1", From: "fep1", To: "fep2", Reason: "owner lost", Timings: fsm.Timings{DetectedMs: 310}}), "rtu/1：现由 fep2 主用，此前为 fep1 (主用失效)，发现 310 毫秒"},
+		{control(fsm.DO, 2, 46, 2, fsm.Note{Kind: fsm.NoteControl, Origin: "api:alice", Stage: fsm.Executing, To: "fep1"}), "遥控 1/do/2 Incomer 101 breaker 为 合，来自 api:alice：执行中，经 fep1"},
+	} {
+		if got := s.record(&tc.e).TextZH; got != tc.want {
+			t.Errorf("%q, want %q", got, tc.want)
+		}
+	}
 }

@@ -37,3 +37,6 @@ export function word(text: string): string {
   const key = `word_${text.replaceAll(/[- ]/g, '_')}` as Key;
   return catalogues[language.value][key] ?? text;
 }
+
+// said is what the node says in both languages, in the page's.
+export const said = (en: string, zh: string) => (language.value === 'zh' && zh ? zh : en);

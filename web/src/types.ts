@@ -1,7 +1,7 @@
 // What the node answers; see api/README.md of the project. Numbers ending in _ms are ms, instants since 1970-01-01 UTC.
 
 export interface Station {
-  station: number; name: string; time_zone: string; node: string; leader: string; term: number; quorum: boolean;
+  known: boolean; station: number; name: string; time_zone: string; node: string; leader: string; term: number; quorum: boolean;
 }
 
 export interface Node {
@@ -23,18 +23,18 @@ export interface Uplink {
 
 export interface Condition {
   id: string; severity: 'alarm' | 'warning'; resource: string; node: string; since_ms: number; text: string; advice: string;
-  count: number; acknowledged_by: string; docs?: string;
+  text_zh: string; advice_zh: string; count: number; acknowledged_by: string; docs?: string; stale?: boolean;
 }
 
 export type Value = number | 'NaN' | 'Infinity' | '-Infinity';
 
 export interface Note {
-  kind: string; resource?: string; epoch?: number; from?: string; to?: string; reason?: string; origin?: string; ok?: boolean;
+  kind: string; severity?: string; resource?: string; epoch?: number; from?: string; to?: string; reason?: string; origin?: string; ok?: boolean;
   detected_ms?: number; elected_ms?: number; leased_ms?: number; connected_ms?: number; first_data_ms?: number;
 }
 
 export interface Event {
-  seq: number; time_ms: number; text: string; rtu?: number; kind: string; point?: number; type?: number; value: Value; quality: number;
+  seq: number; time_ms: number; text: string; text_zh: string; rtu?: number; kind: string; point?: number; type?: number; value: Value; quality: number;
   note?: Note;
 }
 

@@ -1,7 +1,7 @@
 // What is wrong, on top of every view: the gravest first, with what to do.
 
 import {post} from '../api';
-import {t} from '../i18n';
+import {said, t} from '../i18n';
 import {conditions, known, lostSince, lostWhy, state, station} from '../live';
 import {address} from '../route';
 import {duration, instant, now, since} from '../time';
@@ -23,14 +23,15 @@ export function Banner() {
   if (!known.value) return <div class="banner alarm" role="alert" id="banner"><Mark tone="bad">{t('no_quorum')}</Mark></div>;
   const open = conditions.value.filter((c) => !c.acknowledged_by);
   const worst = open[0] ?? conditions.value[0];
+  if (!worst && !station.value?.known) return <div class="banner unknown" role="status" id="banner"><Mark tone="unknown">{t('looking')}</Mark></div>;
   if (!worst) return <div class="banner good" role="status" id="banner"><Mark tone="good">{t('all_well')}</Mark></div>;
   return (
     <div class={`banner ${worst.severity}`} role={worst.severity === 'alarm' ? 'alert' : 'status'} id="banner">
       <div class="worst">
-        <Mark tone={worst.severity === 'alarm' ? 'bad' : 'warn'}><strong>{worst.text}</strong></Mark>
+        <Mark tone={worst.severity === 'alarm' ? 'bad' : 'warn'}><strong>{said(worst.text, worst.text_zh)}</strong></Mark>
         <span class="dim">{since(worst.since_ms)}</span>
       </div>
-      <div class="advice">{worst.advice}</div>
+      <div class="advice">{said(worst.advice, worst.advice_zh)}</div>
       {conditions.value.length > 1 && <a href={address('conditions')}><Counts /></a>}
     </div>
   );
@@ -58,8 +59,8 @@ async function acknowledge(c: Condition) {
 export function ConditionCard({c}: {c: Condition}) {
   return (
     <article class={`condition ${c.severity}`} id={`condition-${c.id}`}>
-      <h3><Mark tone={c.severity === 'alarm' ? 'bad' : 'warn'}>{t(c.severity === 'alarm' ? 'severity_alarm' : 'severity_warning')}</Mark> {c.text}</h3>
-      <p>{c.advice} {c.docs && <span class="dim">{t('instructions')}: {c.docs}</span>}</p>
+      <h3><Mark tone={c.severity === 'alarm' ? 'bad' : 'warn'}>{t(c.severity === 'alarm' ? 'severity_alarm' : 'severity_warning')}</Mark> {said(c.text, c.text_zh)}</h3>
+      <p>{said(c.advice, c.advice_zh)} {c.docs && <span class="dim">{t('instructions')}: {c.docs}</span>}</p>
       <p class="dim">
         <code>{c.id}</code> · <time>{instant(c.since_ms)}</time> ({since(c.since_ms)}){c.node && ` · ${t('seen_by', {node: c.node})}`}{c.count > 1 && ` · ${t('count', {n: c.count})}`}
         {c.acknowledged_by && ` · ${t('acknowledged_by', {name: c.acknowledged_by})}`}

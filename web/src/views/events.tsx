@@ -3,7 +3,7 @@
 import {useEffect, useMemo, useReducer} from 'preact/hooks';
 
 import {get} from '../api';
-import {language, t} from '../i18n';
+import {language, said, t} from '../i18n';
 import {journal, rtus} from '../live';
 import {List, eventRow} from '../parts/list';
 import {Mark, type Tone} from '../parts/marks';
@@ -12,7 +12,7 @@ import {instant} from '../time';
 import type {Event, EventPage} from '../types';
 import {exportCSV, exportXLSX} from './export';
 
-const kinds = ['di', 'ai', 'counter', 'note', 'owner', 'control', 'online', 'node', 'config'] as const;
+const kinds = ['di', 'ai', 'counter', 'note', 'owner', 'control', 'online', 'node', 'condition', 'config'] as const;
 const filterNames = ['rtu', 'kind', 'point', 'text', 'from', 'to'] as const;
 const pageSize = 200;
 
@@ -120,14 +120,17 @@ export function Row({e}: {e: Event}) {
     <div class="event" role="presentation">
       <span class="number" role="cell">{e.seq}</span>
       <time role="cell">{instant(e.time_ms)}</time>
-      <span role="cell" class="text" dir="auto" title={e.text}><Mark tone={toneOf(e)} /> <bdi>{e.text}</bdi></span>
+      <span role="cell" class="text" dir="auto" title={textOf(e)}><Mark tone={toneOf(e)} /> <bdi>{textOf(e)}</bdi></span>
     </div>
   );
 }
 
+const textOf = (e: Event) => said(e.text, e.text_zh);
+
 // toneOf says what kind of event it is: a bad one of the station's own, or one of a point.
 function toneOf(e: Event): Tone {
   if (e.note) {
+    if (e.note.kind === 'condition') return e.note.severity === 'alarm' ? 'bad' : 'warn';
     const ended = ['node', 'online', 'overflow'].includes(e.note.kind) && !e.note.ok;
     return ended ? 'bad' : 'unknown';
   }

@@ -1,7 +1,7 @@
 // The events that match, as a file.
 
 import {get} from '../api';
-import {t} from '../i18n';
+import {said, t} from '../i18n';
 import {station} from '../live';
 import {tell} from '../parts/ask';
 import {instant} from '../time';
@@ -21,7 +21,7 @@ async function matching(filter: string): Promise<Event[]> {
 }
 
 const columns = ['seq', 'time', 'rtu', 'kind', 'point', 'value', 'quality', 'text'] as const;
-const cells = (e: Event) => [e.seq, instant(e.time_ms), e.rtu ?? '', e.note ? e.note.kind : e.kind, e.point ?? '', e.note ? '' : e.value, e.note ? '' : e.quality, e.text];
+const cells = (e: Event) => [e.seq, instant(e.time_ms), e.rtu ?? '', e.note ? e.note.kind : e.kind, e.point ?? '', e.note ? '' : e.value, e.note ? '' : e.quality, said(e.text, e.text_zh)];
 
 // save makes the browser keep a file.
 export function save(content: Blob, name: string) {

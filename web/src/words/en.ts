@@ -8,6 +8,7 @@ export const en = {
   lost: 'No answer from {node} for {time}: what is shown is old. The other nodes are being tried.',
   lost_why: 'No answer from {node} for {time}: what is shown is old. It says: {why}',
   no_quorum: 'No quorum: this node is in touch with no majority. What is shown may be old, and nothing can be changed until two of the three nodes see each other again.',
+  looking: 'The leader is new: it has not looked at everything yet.',
   all_well: 'Nothing is wrong that the station knows of.',
   alarms: '{n} alarms', warnings: '{n} warnings', one_alarm: '1 alarm', one_warning: '1 warning',
   language: 'Language', theme: 'Light or dark', sound: 'Sound on a new alarm', sound_on: 'Sound is on', sound_off: 'Sound is off',

@@ -9,6 +9,7 @@ export const zh: Record<keyof typeof en, string> = {
   lost: '{node} 已有 {time} 没有应答：显示的内容已过时。正在尝试其他节点。',
   lost_why: '{node} 已有 {time} 没有应答：显示的内容已过时。它的答复：{why}',
   no_quorum: '没有多数派：本节点与多数节点失去联系。显示的内容可能已过时；在三个节点中有两个重新互通之前，不能做任何更改。',
+  looking: '领导者刚刚产生：还没有查看完全部情况。',
   all_well: '车站目前没有已知的异常。',
   alarms: '{n} 个告警', warnings: '{n} 个警告', one_alarm: '1 个告警', one_warning: '1 个警告',
   language: '语言', theme: '浅色或深色', sound: '新告警时发声', sound_on: '声音已开', sound_off: '声音已关',
