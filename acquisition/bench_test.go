@@ -27,7 +27,7 @@ func BenchmarkTakeover(b *testing.B) {
 					r.Points = append(r.Points, Point{Kind: fsmpb.Kind_DI, Number: p, Address: iec104.InformationObjectAddress(p + 1)})
 				}
 				list = append(list, r)
-				newDevice(b, n, temper{}, address)
+				newDevice(b, n, quirks{}, address)
 				links[i+1] = []uint32{1}
 			}
 			s := newStation(b, links)

@@ -13,7 +13,7 @@ type sequencer struct {
 	retry time.Duration
 	probe Probe
 
-	lanes   [][]lane // by channel and link
+	links   [][]linkState // by channel and link
 	owner   bool
 	current int  // channel in use, or to be tried next
 	begun   bool // whether current was tried since it became current
@@ -43,8 +43,8 @@ const (
 	checkLink                 // checked
 )
 
-// lane is what the sequencer knows of a link.
-type lane struct {
+// linkState is what the sequencer knows of a link.
+type linkState struct {
 	conn     conn
 	verdict  verdict
 	useAt    time.Duration // earliest next attempt to use it
@@ -90,11 +90,11 @@ func newSequencer(channels []Channel, retry time.Duration, probe Probe, begin ti
 	s := &sequencer{retry: retry, probe: probe}
 	for _, c := range channels {
 		s.modes = append(s.modes, c.Mode)
-		lanes := make([]lane, len(c.Links))
-		for i := range lanes {
-			lanes[i].useAt, lanes[i].probeAt = begin, begin
+		states := make([]linkState, len(c.Links))
+		for i := range states {
+			states[i].useAt, states[i].probeAt = begin, begin
 		}
-		s.lanes = append(s.lanes, lanes)
+		s.links = append(s.links, states)
 	}
 	return s
 }
@@ -107,21 +107,21 @@ func (s *sequencer) own(now time.Duration, owner bool) {
 	s.owner = owner
 	if owner {
 		// "All channels are down" has to be found out anew, by this owner.
-		for _, lanes := range s.lanes {
-			for i := range lanes {
-				if lanes[i].conn == idle && lanes[i].verdict == failed {
-					lanes[i].verdict = untried
+		for _, states := range s.links {
+			for i := range states {
+				if states[i].conn == idle && states[i].verdict == failed {
+					states[i].verdict = untried
 				}
 			}
 		}
-		s.take(now, s.best(s.current, len(s.lanes)))
+		s.take(now, s.best(s.current, len(s.links)))
 	}
 	s.step(now)
 }
 
 // connected says that dialLink has made the connection.
 func (s *sequencer) connected(now time.Duration, k linkKey) {
-	l := s.lane(k)
+	l := s.link(k)
 	if l.conn == dialing {
 		l.conn = held
 		l.succeeded()
@@ -131,7 +131,7 @@ func (s *sequencer) connected(now time.Duration, k linkKey) {
 
 // started says that STARTDT was confirmed.
 func (s *sequencer) started(now time.Duration, k linkKey) {
-	if l := s.lane(k); l.conn == starting {
+	if l := s.link(k); l.conn == starting {
 		l.conn, l.since = started, now
 	}
 	s.step(now)
@@ -139,7 +139,7 @@ func (s *sequencer) started(now time.Duration, k linkKey) {
 
 // lost says that there is no connection to the link any more, or that none could be made.
 func (s *sequencer) lost(now time.Duration, k linkKey) {
-	l := s.lane(k)
+	l := s.link(k)
 	was := l.conn
 	l.conn = idle
 	if was == closing {
@@ -156,7 +156,7 @@ func (s *sequencer) lost(now time.Duration, k linkKey) {
 
 // checked says how checkLink ended; the connection it made is closed again.
 func (s *sequencer) checked(now time.Duration, k linkKey, ok bool) {
-	l := s.lane(k)
+	l := s.link(k)
 	l.conn = idle
 	if ok {
 		l.succeeded()
@@ -173,9 +173,9 @@ func (s *sequencer) tick(now time.Duration) { s.step(now) }
 
 // deadline is when tick has something to do.
 func (s *sequencer) deadline(now time.Duration) (at time.Duration, ok bool) {
-	for c, lanes := range s.lanes {
-		for i := range lanes {
-			l := &lanes[i]
+	for c, states := range s.links {
+		for i := range states {
+			l := &states[i]
 			if l.conn != idle {
 				continue
 			}
@@ -201,18 +201,18 @@ func (s *sequencer) takeActions() []action {
 	return a
 }
 
-func (s *sequencer) lane(k linkKey) *lane { return &s.lanes[k.channel][k.link] }
+func (s *sequencer) link(k linkKey) *linkState { return &s.links[k.channel][k.link] }
 
-func (l *lane) succeeded() { l.verdict, l.failures = reachable, 0 }
+func (l *linkState) succeeded() { l.verdict, l.failures = reachable, 0 }
 
-func (s *sequencer) fail(now time.Duration, l *lane) {
+func (s *sequencer) fail(now time.Duration, l *linkState) {
 	l.verdict = failed
 	l.failures++
 	l.useAt, l.probeAt = now+s.retry, now+s.backOff(l.failures)
 }
 
 // due is when a connection may be made.
-func (l *lane) due(want use) time.Duration {
+func (l *linkState) due(want use) time.Duration {
 	if want == useData {
 		return l.useAt
 	}
@@ -234,10 +234,10 @@ func (s *sequencer) step(now time.Duration) {
 	if s.owner {
 		s.choose(now)
 	}
-	for c, lanes := range s.lanes {
-		for i := range lanes {
+	for c, states := range s.links {
+		for i := range states {
 			k := linkKey{c, i}
-			l, want := &lanes[i], s.want(now, k)
+			l, want := &states[i], s.want(now, k)
 			switch l.conn {
 			case idle:
 				s.begin(now, k, want)
@@ -261,7 +261,7 @@ func (s *sequencer) step(now time.Duration) {
 
 // begin makes a connection if one is wanted and due.
 func (s *sequencer) begin(now time.Duration, k linkKey, want use) {
-	l := s.lane(k)
+	l := s.link(k)
 	if now < l.due(want) {
 		return
 	}
@@ -283,19 +283,19 @@ func (s *sequencer) begin(now time.Duration, k linkKey, want use) {
 
 // start starts what is connected in the current channel: one link, or all.
 func (s *sequencer) start() {
-	lanes := s.lanes[s.current]
+	states := s.links[s.current]
 	if s.modes[s.current] == OneActive {
-		for i := range lanes {
-			if c := lanes[i].conn; c == starting || c == started || c == closing {
+		for i := range states {
+			if c := states[i].conn; c == starting || c == started || c == closing {
 				return // of two started links of one device neither would be the one that counts
 			}
 		}
 	}
-	for i := range lanes {
-		if lanes[i].conn != held {
+	for i := range states {
+		if states[i].conn != held {
 			continue
 		}
-		lanes[i].conn = starting
+		states[i].conn = starting
 		s.act(startLink, linkKey{s.current, i})
 		if s.modes[s.current] == OneActive {
 			return
@@ -305,24 +305,24 @@ func (s *sequencer) start() {
 
 // choose goes on to another channel when nothing is left of the current one.
 func (s *sequencer) choose(now time.Duration) {
-	for _, l := range s.lanes[s.current] {
+	for _, l := range s.links[s.current] {
 		if l.conn >= dialing || !s.begun && (l.conn == checking || l.useAt <= now) {
 			return
 		}
 	}
-	next, others := s.current+1, len(s.lanes)-1
+	next, others := s.current+1, len(s.links)-1
 	if c := s.best(next, others); others > 0 && s.rank(c) > 0 {
 		s.take(now, c)
 	} else if s.begun {
-		s.take(now+s.retry, next%len(s.lanes))
+		s.take(now+s.retry, next%len(s.links))
 	}
 }
 
 // best is the channel that is most likely to work, of n from a channel on: the first of them if nothing is known.
 func (s *sequencer) best(from, n int) int {
-	best := from % len(s.lanes)
+	best := from % len(s.links)
 	for i := range n {
-		if c := (from + i) % len(s.lanes); s.rank(c) > s.rank(best) {
+		if c := (from + i) % len(s.links); s.rank(c) > s.rank(best) {
 			best = c
 		}
 	}
@@ -331,7 +331,7 @@ func (s *sequencer) best(from, n int) int {
 
 // rank is 2 for a channel that only needs to be started, 1 for one that was reachable when last tried, else 0.
 func (s *sequencer) rank(channel int) (rank int) {
-	for _, l := range s.lanes[channel] {
+	for _, l := range s.links[channel] {
 		switch {
 		case l.conn == held:
 			return 2
@@ -346,7 +346,7 @@ func (s *sequencer) rank(channel int) (rank int) {
 func (s *sequencer) take(from time.Duration, channel int) {
 	s.current = channel
 	s.begun = s.rank(channel) == 2
-	for i := range s.lanes[channel] {
-		s.lanes[channel][i].useAt = from
+	for i := range s.links[channel] {
+		s.links[channel][i].useAt = from
 	}
 }

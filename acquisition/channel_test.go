@@ -190,8 +190,8 @@ func actions(s *sequencer) string {
 
 func describeStates(s *sequencer, now time.Duration) string {
 	var words []string
-	for c, lanes := range s.lanes {
-		for l := range lanes {
+	for c, states := range s.links {
+		for l := range states {
 			words = append(words, fmt.Sprintf("%d:%d %v", c+1, l+1, fsm.LinkState(s.state(now, linkKey{c, l}))))
 		}
 	}
@@ -265,10 +265,10 @@ func (w *world) obey() {
 		}
 	}
 	used := -1
-	for c, lanes := range w.lanes {
+	for c, states := range w.links {
 		n := 0
-		for i := range lanes {
-			if conn := lanes[i].conn; conn == starting || conn == started {
+		for i := range states {
+			if conn := states[i].conn; conn == starting || conn == started {
 				n++
 			}
 		}
@@ -324,7 +324,7 @@ func (w *world) breakLink(t *rapid.T) {
 
 // live heals one link and waits: it must be started in the end, and nothing else be tried all the time.
 func (w *world) live() {
-	good := linkKey{rapid.IntRange(0, len(w.lanes)-1).Draw(w.T, "good channel"), 0}
+	good := linkKey{rapid.IntRange(0, len(w.links)-1).Draw(w.T, "good channel"), 0}
 	for k, v := range w.conns { // all others fail for good
 		if k != good && v != checkLink && !slices.Contains(w.open, k) {
 			delete(w.conns, k)
@@ -341,7 +341,7 @@ func (w *world) live() {
 			w.obey()
 			tries++
 		}
-		if w.lane(good).conn == started {
+		if w.link(good).conn == started {
 			return
 		}
 		due, ok := w.deadline(w.now)

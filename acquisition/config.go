@@ -100,8 +100,8 @@ type Analog struct {
 	Low, High     float64 // engineering range: a value beyond gets quality OV; -Inf and +Inf: none
 }
 
-// settled is the RTU without its points, and with the link parameters that are needed here filled in as iec104 would.
-func (r RTU) settled() RTU {
+// withDefaults is the RTU without its points, and with the link parameters that are needed here filled in as iec104 would.
+func (r RTU) withDefaults() RTU {
 	r.Points = nil
 	c, d := &r.Protocol, iec104.DefaultConfig()
 	if c.K == 0 {

@@ -8,10 +8,10 @@ import (
 // intake turns ASDUs into the values of the next batch. Of a point that only has an image, the newest value replaces
 // one that still waits; events are never replaced, and keep their order.
 type intake struct {
-	table    *table
-	clock    clock
-	address  iec104.CommonAddress
-	troubles *troubles
+	table   *table
+	clock   clock
+	address iec104.CommonAddress
+	faults  *deviceFaults
 
 	known   []known // by place in the table: the newest value taken over
 	pending []value
@@ -30,24 +30,24 @@ type known struct {
 	valid     bool
 }
 
-func newIntake(t *table, c clock, address iec104.CommonAddress, tr *troubles) *intake {
-	return &intake{table: t, clock: c, address: address, troubles: tr, known: make([]known, len(t.monitored))}
+func newIntake(t *table, c clock, address iec104.CommonAddress, tr *deviceFaults) *intake {
+	return &intake{table: t, clock: c, address: address, faults: tr, known: make([]known, len(t.monitored))}
 }
 
 // add takes over what an ASDU of the monitoring direction brings. What can't be used is counted and told.
 func (in *intake) add(a iec104.ASDU, came arrival) {
 	switch {
 	case !a.Known():
-		in.troubles.note(unknownType, 1, "%v, %v", a.Type, a.Cause)
+		in.faults.note(unknownType, 1, "%v, %v", a.Type, a.Cause)
 		return
 	case a.CommonAddress != in.address:
-		in.troubles.note(unknownCommonAddress, 1, "%d, expected %d", a.CommonAddress, in.address)
+		in.faults.note(unknownCommonAddress, 1, "%d, expected %d", a.CommonAddress, in.address)
 		return
 	case noData(a):
 		in.addNoData(a, came)
 		return
 	case a.Test:
-		in.troubles.note(testData, 1, "%v, %v", a.Type, a.Cause)
+		in.faults.note(testData, 1, "%v, %v", a.Type, a.Cause)
 		return
 	}
 	tag := a.Type.TimeTag()
@@ -56,23 +56,23 @@ func (in *intake) add(a iec104.ASDU, came arrival) {
 		o := a.Object(i)
 		place, ok := in.table.find(o.Address, at+1)
 		if !ok {
-			in.troubles.note(unknownAddress, 1, "%d in %v, %v", o.Address, a.Type, a.Cause)
+			in.faults.note(unknownAddress, 1, "%d in %v, %v", o.Address, a.Type, a.Cause)
 			continue
 		}
 		at = place
 		p := &in.table.monitored[place]
 		if !bears(a.Type, p.Kind) {
-			in.troubles.note(mismatched, 1, "%v for %v %d at %d, not taken over", a.Type, p.Kind, p.Number, o.Address)
+			in.faults.note(mismatched, 1, "%v for %v %d at %d, not taken over", a.Type, p.Kind, p.Number, o.Address)
 			continue
 		}
 		if !tells(a.Type, p.Kind) {
-			in.troubles.note(mismatched, 1, "%v for %v %d at %d, taken over as invalid", a.Type, p.Kind, p.Number, o.Address)
+			in.faults.note(mismatched, 1, "%v for %v %d at %d, taken over as invalid", a.Type, p.Kind, p.Number, o.Address)
 		} else if p.Type != 0 && p.Type.Untimed() != a.Type.Untimed() {
-			in.troubles.note(mismatched, 1, "%v for %v %d at %d, expected %v", a.Type, p.Kind, p.Number, o.Address, p.Type)
+			in.faults.note(mismatched, 1, "%v for %v %d at %d, expected %v", a.Type, p.Kind, p.Number, o.Address, p.Type)
 		}
 		octets, ms, ok := in.clock.stamp(tag, o.Time, came)
 		if !ok {
-			in.troubles.note(badTime, 1, "% x of %v %d", o.Time, p.Kind, p.Number)
+			in.faults.note(badTime, 1, "% x of %v %d", o.Time, p.Kind, p.Number)
 		}
 		v := value{time: octets, timeMs: ms, point: int32(place), typ: a.Type, mode: modeOf(p, a.Type, a.Cause)}
 		v.value, v.quality = p.convert(a.Type, &o)

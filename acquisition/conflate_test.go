@@ -15,7 +15,7 @@ import (
 )
 
 func testIntake(points ...Point) *intake {
-	return newIntake(newTable(points), clock{location: time.UTC}, 1, &troubles{log: slog.New(slog.DiscardHandler)})
+	return newIntake(newTable(points), clock{location: time.UTC}, 1, &deviceFaults{log: slog.New(slog.DiscardHandler)})
 }
 
 func asdu(t testing.TB, typ iec104.TypeID, cause iec104.CauseOfTransmission, objects ...iec104.Object) iec104.ASDU {
@@ -111,9 +111,9 @@ func TestIntake(t *testing.T) {
 			t.Errorf("%s: %q, expected %q", c.what, got, c.want)
 		}
 	}
-	for what, want := range map[trouble]uint64{unknownAddress: 2, mismatched: 1, unknownCommonAddress: 1, testData: 1, unknownType: 1} {
-		if got := in.troubles.counts[what].Load(); got != want {
-			t.Errorf("%s: %d counted, expected %d", troubleNames[what], got, want)
+	for what, want := range map[deviceFault]uint64{unknownAddress: 2, mismatched: 1, unknownCommonAddress: 1, testData: 1, unknownType: 1} {
+		if got := in.faults.counts[what].Load(); got != want {
+			t.Errorf("%s: %d counted, expected %d", deviceFaultNames[what], got, want)
 		}
 	}
 

@@ -16,7 +16,7 @@ import (
 // lastWord is how long before a control's deadline the wait for the device ends, so that the result is still told.
 const lastWord = 50 * time.Millisecond
 
-// controls is what a turn remembers of the controls that it executes.
+// controls is what a collector remembers of the controls that it executes.
 type controls struct {
 	// Of the worker's loop.
 	taken    map[string]bool // by id, those that are pending: each is taken on once
@@ -38,76 +38,76 @@ func (c *controls) init() {
 
 // takeControls takes on what was submitted, as soon as there is a link to send it on; for a short while it waits for one,
 // so that a control isn't refused because the RTU has just moved.
-func (u *turn) takeControls(now time.Duration, s *seen) {
-	c, r := &u.controls, &u.w.reports
+func (col *collector) takeControls(now time.Duration, s *seen) {
+	c, r := &col.controls, &col.w.reports
 	if c.looked && c.revision == s.controls {
 		return
 	}
-	if at := max(r.offSince, u.beganAt) + controlsWait; len(u.started) == 0 && now < at {
+	if at := max(r.offSince, col.beganAt) + controlsWait; len(col.started) == 0 && now < at {
 		r.later(at)
 		return
 	}
 	c.looked, c.revision = true, s.controls
-	u.execute()
+	col.execute()
 }
 
 // execute takes on the controls that were submitted and aren't taken on yet.
-func (u *turn) execute() {
+func (col *collector) execute() {
 	var pending []fsm.Control
-	u.w.env.Replica.View(func(s *fsm.State) { pending = s.PendingControls(u.w.rtu.Number) })
+	col.w.env.Replica.View(func(s *fsm.State) { pending = s.PendingControls(col.w.rtu.Number) })
 	taken := make(map[string]bool, len(pending))
 	for _, c := range pending {
-		if c.Stage != fsm.Submitted && !u.controls.taken[c.ID] {
-			continue // of a former turn: never sent again
+		if c.Stage != fsm.Submitted && !col.controls.taken[c.ID] {
+			continue // of a former tenure: never sent again
 		}
 		taken[c.ID] = true
-		if u.controls.taken[c.ID] {
+		if col.controls.taken[c.ID] {
 			continue
 		}
-		u.w.counts.controls.Add(1)
-		sessions := append([]*session(nil), u.started...)
-		u.wg.Go(func() { u.control(sessions, c) })
+		col.w.counts.controls.Add(1)
+		sessions := append([]*session(nil), col.started...)
+		col.wg.Go(func() { col.control(sessions, c) })
 	}
-	u.controls.taken = taken
+	col.controls.taken = taken
 }
 
 // control executes one control on the device: at most once, since it goes on only after its start in this epoch is
-// committed, and only one turn has this epoch.
-func (u *turn) control(sessions []*session, c fsm.Control) {
-	ctx, cancel := context.WithDeadline(u.ctx, time.UnixMilli(c.DeadlineMs).Add(-lastWord))
+// committed, and only one tenure has this epoch.
+func (col *collector) control(sessions []*session, c fsm.Control) {
+	ctx, cancel := context.WithDeadline(col.ctx, time.UnixMilli(c.DeadlineMs).Add(-lastWord))
 	defer cancel()
-	r, err := u.w.env.Replica.Propose(ctx, &fsmpb.Command{Op: &fsmpb.Command_ControlStart{ControlStart: &fsmpb.ControlStart{
-		Id: c.ID, Epoch: u.tenure.Epoch(), Node: u.w.env.Replica.ID(),
+	r, err := col.w.env.Replica.Propose(ctx, &fsmpb.Command{Op: &fsmpb.Command_ControlStart{ControlStart: &fsmpb.ControlStart{
+		Id: c.ID, Epoch: col.tenure.Epoch(), Node: col.w.env.Replica.ID(),
 	}}})
 	if err != nil || r.Code != fsmpb.Result_OK && r.Code != fsmpb.Result_DUPLICATE {
 		return // not ours to send, or not known to be; it ends by its deadline or by the next owner
 	}
-	result := u.send(ctx, sessions, c)
+	result := col.send(ctx, sessions, c)
 	if !result.Ok {
-		u.w.counts.controlsRefused.Add(1)
-		u.w.troubles.note(controlFailed, 1, "%s, %s %d: %s", c.ID, c.Kind, c.Point, result.Reason)
+		col.w.counts.controlsRefused.Add(1)
+		col.w.faults.note(controlFailed, 1, "%s, %s %d: %s", c.ID, c.Kind, c.Point, result.Reason)
 	}
 	result.Terminated = true
-	u.answer(c, result)
+	col.answer(c, result)
 }
 
 // answer proposes what the device answered. It bears the epoch, so it may come late.
-func (u *turn) answer(c fsm.Control, r *fsmpb.ControlResult) {
-	r.Id, r.Epoch = c.ID, u.tenure.Epoch()
-	u.w.env.Replica.ProposeAsync(&fsmpb.Command{Op: &fsmpb.Command_ControlResult{ControlResult: r}})
+func (col *collector) answer(c fsm.Control, r *fsmpb.ControlResult) {
+	r.Id, r.Epoch = c.ID, col.tenure.Epoch()
+	col.w.env.Replica.ProposeAsync(&fsmpb.Command{Op: &fsmpb.Command_ControlResult{ControlResult: r}})
 }
 
 // send sends a control to the device and waits for its answer.
-func (u *turn) send(ctx context.Context, sessions []*session, c fsm.Control) *fsmpb.ControlResult {
+func (col *collector) send(ctx context.Context, sessions []*session, c fsm.Control) *fsmpb.ControlResult {
 	refuse := func(format string, args ...any) *fsmpb.ControlResult {
 		return &fsmpb.ControlResult{Reason: fmt.Sprintf(format, args...)}
 	}
-	point, ok := u.w.table.control(c.Kind.Proto(), c.Point)
+	point, ok := col.w.table.control(c.Kind.Proto(), c.Point)
 	if !ok {
 		return refuse("RTU %d has no %s %d", c.RTU, c.Kind, c.Point)
 	}
 	if c.Phase == fsm.Execute || c.Phase == fsm.Cancel {
-		s := u.controls.selection(c.SelectID)
+		s := col.controls.selection(c.SelectID)
 		if s == nil || s.client.Err() != nil {
 			return refuse("the link on which it was selected is lost")
 		}
@@ -116,14 +116,14 @@ func (u *turn) send(ctx context.Context, sessions []*session, c fsm.Control) *fs
 	if len(sessions) == 0 {
 		return refuse("RTU %d has no started link", c.RTU)
 	}
-	cmd, err := point.command(c, u.w.rtu.CommonAddress, u.w.env.Location, time.Now())
+	cmd, err := point.command(c, col.w.rtu.CommonAddress, col.w.env.Location, time.Now())
 	if err != nil {
 		return refuse("not sent: %v", err)
 	}
-	cmd.AwaitTermination = cmd.AwaitTermination && !u.w.rtu.NoTermination
+	cmd.AwaitTermination = cmd.AwaitTermination && !col.w.rtu.NoTermination
 	var result *fsmpb.ControlResult
 	for _, s := range sessions {
-		if result, ok = u.operate(ctx, s, c, cmd); ok {
+		if result, ok = col.operate(ctx, s, c, cmd); ok {
 			break
 		}
 	}
@@ -132,11 +132,11 @@ func (u *turn) send(ctx context.Context, sessions []*session, c fsm.Control) *fs
 
 // operate sends a command on one link and waits for the answer. answered is false if the device behind it doesn't know
 // the object and so has operated nothing: where a channel leads to several devices, it may be another one's.
-func (u *turn) operate(ctx context.Context, s *session, c fsm.Control, cmd iec104.Command) (r *fsmpb.ControlResult, answered bool) {
+func (col *collector) operate(ctx context.Context, s *session, c fsm.Control, cmd iec104.Command) (r *fsmpb.ControlResult, answered bool) {
 	var confirmed atomic.Bool
 	cmd.Confirmed = func(a iec104.ASDU) {
 		if cmd.AwaitTermination && !confirmed.Swap(true) {
-			u.answer(c, &fsmpb.ControlResult{Ok: true, Cause: uint32(a.Cause)})
+			col.answer(c, &fsmpb.ControlResult{Ok: true, Cause: uint32(a.Cause)})
 		}
 	}
 	var err error
@@ -151,7 +151,7 @@ func (u *turn) operate(ctx context.Context, s *session, c fsm.Control, cmd iec10
 		r = &fsmpb.ControlResult{Ok: true, Cause: uint32(iec104.ActivationCon)}
 		switch c.Phase {
 		case fsm.Select:
-			u.controls.remember(c.ID, s)
+			col.controls.remember(c.ID, s)
 		case fsm.Cancel:
 			r.Cause = uint32(iec104.DeactivationCon)
 		default:
@@ -188,7 +188,7 @@ func (c *controls) remember(id string, s *session) {
 	}
 }
 
-// selection is the session on which a selection was confirmed; nil: not in this turn.
+// selection is the session on which a selection was confirmed; nil: not in this tenure.
 func (c *controls) selection(id string) *session {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -42,7 +42,7 @@ func TestControls(t *testing.T) {
 	)
 	for _, c := range []struct {
 		what      string
-		temper    temper
+		quirks    quirks
 		rtu       func(*RTU)
 		change    func(*fsmpb.ControlSubmit)
 		within    time.Duration // 0: the deadline
@@ -53,12 +53,12 @@ func TestControls(t *testing.T) {
 		sent      int
 	}{
 		{what: "direct", ok: true, confirmed: true, cause: term, sent: 1},
-		{what: "refused", temper: temper{refuses: true}, cause: con, reason: "refused by the device", sent: 1},
-		{what: "never terminated", temper: temper{noTermination: true}, confirmed: true, cause: con, reason: "outcome unknown: confirmed, not terminated", sent: 1},
-		{what: "known never to terminate", temper: temper{noTermination: true}, rtu: func(r *RTU) { r.NoTermination = true }, ok: true, confirmed: true, cause: con, sent: 1, within: time.Second},
+		{what: "refused", quirks: quirks{refuses: true}, cause: con, reason: "refused by the device", sent: 1},
+		{what: "never terminated", quirks: quirks{noTermination: true}, confirmed: true, cause: con, reason: "outcome unknown: confirmed, not terminated", sent: 1},
+		{what: "known never to terminate", quirks: quirks{noTermination: true}, rtu: func(r *RTU) { r.NoTermination = true }, ok: true, confirmed: true, cause: con, sent: 1, within: time.Second},
 		{what: "taken never to terminate", rtu: func(r *RTU) { r.NoTermination = true }, ok: true, confirmed: true, cause: con, sent: 1, within: time.Second},
-		{what: "no answer", temper: temper{silent: true}, reason: "outcome unknown: no answer", sent: 1},
-		{what: "object unknown to the device", temper: temper{unknownObjects: true}, cause: uint8(iec104.UnknownObjectAddress), reason: "unknown object address", sent: 1},
+		{what: "no answer", quirks: quirks{silent: true}, reason: "outcome unknown: no answer", sent: 1},
+		{what: "object unknown to the device", quirks: quirks{unknownObjects: true}, cause: uint8(iec104.UnknownObjectAddress), reason: "unknown object address", sent: 1},
 		{what: "no such DO", change: func(c *fsmpb.ControlSubmit) { c.Point = 5000 }, reason: "RTU 1 has no do 5000"},
 		{what: "impossible value", change: func(c *fsmpb.ControlSubmit) { c.Value = 2 }, reason: "expected 0 or 1"},
 	} {
@@ -69,7 +69,7 @@ func TestControls(t *testing.T) {
 					c.rtu(&rtu)
 				}
 				b := newBench(t, rtu)
-				d := newDevice(t, b.net, c.temper, "a:1")
+				d := newDevice(t, b.net, c.quirks, "a:1")
 				b.start("fep1")
 				b.until(time.Second, "active", func() bool { return b.state("fep1", 1, 1) == fsm.LinkActive })
 				began := time.Now()
@@ -93,7 +93,7 @@ func TestControls(t *testing.T) {
 func TestSelectExecuteCancel(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		b := newBench(t, testRTU(1, channel("a:1")))
-		d := newDevice(t, b.net, temper{}, "a:1")
+		d := newDevice(t, b.net, quirks{}, "a:1")
 		b.start("fep1")
 		b.until(time.Second, "active", func() bool { return b.state("fep1", 1, 1) == fsm.LinkActive })
 
@@ -144,7 +144,7 @@ func TestSelectExecuteCancel(t *testing.T) {
 func TestControlAndTakeover(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		b := newBench(t, hold(testRTU(1, channel("a:1"))))
-		d := newDevice(t, b.net, temper{silent: true}, "a:1")
+		d := newDevice(t, b.net, quirks{silent: true}, "a:1")
 		b.start("fep1", "fep2")
 		b.until(2*time.Second, "active and held", func() bool {
 			return b.state("fep1", 1, 1) == fsm.LinkActive && b.state("fep2", 1, 1) == fsm.LinkStandby
@@ -184,7 +184,7 @@ func TestControlWithoutLink(t *testing.T) {
 func TestControlWaitsForTheLog(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		b := newBench(t, testRTU(1, channel("a:1")))
-		d := newDevice(t, b.net, temper{}, "a:1")
+		d := newDevice(t, b.net, quirks{}, "a:1")
 		b.start("fep1")
 		b.until(time.Second, "active", func() bool { return b.state("fep1", 1, 1) == fsm.LinkActive })
 		time.Sleep(5 * time.Second)
@@ -201,7 +201,7 @@ func TestControlWaitsForTheLog(t *testing.T) {
 func TestControlsSideBySide(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		b := newBench(t, testRTU(1, channel("a:1")))
-		d := newDevice(t, b.net, temper{silent: true}, "a:1")
+		d := newDevice(t, b.net, quirks{silent: true}, "a:1")
 		b.start("fep1")
 		b.until(time.Second, "active", func() bool { return b.state("fep1", 1, 1) == fsm.LinkActive })
 		const n = 20

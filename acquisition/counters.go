@@ -10,7 +10,7 @@ type Counters struct {
 	Failed         uint64 // attempts that made none
 	Started        uint64 // STARTDT confirmed
 	Lost           uint64 // connections that ended against this node's will
-	Interrogations uint64 // that ended well; others are in Troubles
+	Interrogations uint64 // that ended well; others are in Faults
 
 	ASDUs uint64 // received from started links
 	Items uint64 // values proposed
@@ -18,7 +18,7 @@ type Counters struct {
 	Controls        uint64 // taken on
 	ControlsRefused uint64 // that ended with a negative answer
 
-	Troubles map[string]uint64 // by kind; only those that occurred
+	Faults map[string]uint64 // by kind; only those that occurred
 }
 
 // counts are the counters as they are counted.
@@ -31,19 +31,19 @@ func (w *worker) counters() Counters {
 	c := Counters{
 		RTU:             w.rtu.Number,
 		Connected:       w.counts.connected.Load(),
-		Failed:          w.troubles.counts[linkFailed].Load(),
+		Failed:          w.faults.counts[linkFailed].Load(),
 		Started:         w.counts.started.Load(),
-		Lost:            w.troubles.counts[linkLost].Load(),
+		Lost:            w.faults.counts[linkLost].Load(),
 		Interrogations:  w.counts.interrogations.Load(),
 		ASDUs:           w.counts.asdus.Load(),
 		Items:           w.counts.items.Load(),
 		Controls:        w.counts.controls.Load(),
 		ControlsRefused: w.counts.controlsRefused.Load(),
-		Troubles:        map[string]uint64{},
+		Faults:          map[string]uint64{},
 	}
-	for what, name := range troubleNames {
-		if n := w.troubles.counts[what].Load(); n > 0 {
-			c.Troubles[name] = n
+	for what, name := range deviceFaultNames {
+		if n := w.faults.counts[what].Load(); n > 0 {
+			c.Faults[name] = n
 		}
 	}
 	return c

@@ -84,7 +84,7 @@ type device struct {
 	net    *network
 	server *iec104.Server
 	queue  *iec104.Queue
-	temper temper
+	quirks quirks
 
 	wg sync.WaitGroup
 
@@ -99,8 +99,8 @@ type device struct {
 	starts    int
 }
 
-// temper is how a device differs from what it should be.
-type temper struct {
+// quirks is how a device differs from what it should be.
+type quirks struct {
 	neverTerminates bool
 	refuses         bool // each command and interrogation
 	silent          bool // answers no command
@@ -111,9 +111,9 @@ type temper struct {
 }
 
 // newDevice starts a device that listens on these addresses.
-func newDevice(t testing.TB, n *network, temper temper, addresses ...string) *device {
+func newDevice(t testing.TB, n *network, quirks quirks, addresses ...string) *device {
 	t.Helper()
-	d := &device{t: t, net: n, queue: iec104.NewQueue(100_000), temper: temper, listeners: map[string]*listener{},
+	d := &device{t: t, net: n, queue: iec104.NewQueue(100_000), quirks: quirks, listeners: map[string]*listener{},
 		sessions: map[*iec104.Session]bool{}}
 	var err error
 	d.server, err = iec104.NewServer(iec104.ServerConfig{Groups: []iec104.Group{{
@@ -173,7 +173,7 @@ func (d *device) connected(s *iec104.Session) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for old := range d.sessions {
-		if d.temper.oneClient {
+		if d.quirks.oneClient {
 			old.Abort(fmt.Errorf("another client"))
 		}
 	}
@@ -184,7 +184,7 @@ func (d *device) connected(s *iec104.Session) error {
 }
 
 func (d *device) handle(s *iec104.Session, a iec104.ASDU, _ uint64) {
-	time.Sleep(d.temper.slow)
+	time.Sleep(d.quirks.slow)
 	d.mu.Lock()
 	d.asked = append(d.asked, a.Clone())
 	values, counters := d.values, d.counters
@@ -198,7 +198,7 @@ func (d *device) handle(s *iec104.Session, a iec104.ASDU, _ uint64) {
 	if a.Cause == iec104.Deactivation {
 		confirm = iec104.DeactivationCon
 	}
-	if d.temper.refuses {
+	if d.quirks.refuses {
 		answer(confirm, true)
 		return
 	}
@@ -211,19 +211,19 @@ func (d *device) handle(s *iec104.Session, a iec104.ASDU, _ uint64) {
 		for _, v := range values {
 			d.push(v)
 		}
-		if !d.temper.neverTerminates {
+		if !d.quirks.neverTerminates {
 			d.push(a.Mirror(iec104.ActivationTermination, false))
 		}
 	case iec104.C_CS_NA_1:
 		answer(confirm, false)
 	default:
 		switch {
-		case d.temper.silent:
-		case d.temper.unknownObjects:
+		case d.quirks.silent:
+		case d.quirks.unknownObjects:
 			answer(iec104.UnknownObjectAddress, true)
 		default:
 			answer(confirm, false)
-			if !d.temper.noTermination && !a.Object(0).Select() {
+			if !d.quirks.noTermination && !a.Object(0).Select() {
 				answer(iec104.ActivationTermination, false)
 			}
 		}

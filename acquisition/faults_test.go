@@ -19,7 +19,7 @@ func TestFaults(t *testing.T) {
 				rtu.StandbyProbe = Probe(seed % 3)
 				b := newBench(t, rtu)
 				addresses := []string{"a:1", "a:2", "a:3"}
-				d := newDevice(t, b.net, temper{}, addresses...)
+				d := newDevice(t, b.net, quirks{}, addresses...)
 				b.start("fep1", "fep2")
 				stop := b.emit(d, 20*time.Millisecond)
 				r := rand.New(rand.NewPCG(seed, 0))

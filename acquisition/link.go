@@ -14,13 +14,13 @@ import (
 // isn't acknowledged when another FEP takes over comes twice.
 const acknowledgeWithin = 200 * time.Millisecond
 
-// session is one connection to a link: held stopped, or started within a turn.
+// session is one connection to a link: held stopped, or started within a tenure.
 type session struct {
-	key     linkKey
-	address string
-	client  *iec104.Client
-	turn    atomic.Pointer[turn] // nil while it's held
-	again   chan struct{}        // 1 long: the device asks to be interrogated
+	key       linkKey
+	address   string
+	client    *iec104.Client
+	collector atomic.Pointer[collector] // nil while it's held
+	again     chan struct{}             // 1 long: the device asks to be interrogated
 
 	acknowledged uint64 // index of the newest ASDU acknowledged; guarded by the pipeline
 }
@@ -31,7 +31,7 @@ func (s *session) String() string {
 
 // handle gets what the device sends.
 func (s *session) handle(_ *iec104.Client, a iec104.ASDU, index uint64) {
-	t := s.turn.Load()
+	t := s.collector.Load()
 	if t == nil {
 		return
 	}
@@ -46,14 +46,14 @@ func (s *session) handle(_ *iec104.Client, a iec104.ASDU, index uint64) {
 
 // malformed gets what the device sends and what can't be parsed.
 func (s *session) malformed(_ *iec104.Client, asdu []byte, index uint64, err error) {
-	if t := s.turn.Load(); t != nil {
+	if t := s.collector.Load(); t != nil {
 		t.pipeline.receiveMalformed(s, asdu, index, err)
 	}
 }
 
 // guard is asked before each write to the link once it is to be started.
 func (s *session) guard() error {
-	t := s.turn.Load()
+	t := s.collector.Load()
 	if t == nil {
 		return ErrEnded
 	}

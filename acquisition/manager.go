@@ -18,12 +18,12 @@ type Manager struct {
 
 	mu      sync.Mutex
 	rtus    []RTU // to be run; without Points once there's a worker
-	workers map[uint32]*employed
+	workers map[uint32]*supervised
 	run     *running // nil: not in Run
 }
 
-// employed is a worker with the goroutine that runs it.
-type employed struct {
+// supervised is a worker with the goroutine that runs it.
+type supervised struct {
 	*worker
 	cancel context.CancelFunc
 	ended  chan struct{}
@@ -50,7 +50,7 @@ func New(config Config) (*Manager, error) {
 	}
 	rtus := config.RTUs
 	config.RTUs = nil
-	m := &Manager{env: config, workers: map[uint32]*employed{}}
+	m := &Manager{env: config, workers: map[uint32]*supervised{}}
 	if err := m.Configure(rtus); err != nil {
 		return nil, err
 	}
@@ -65,7 +65,7 @@ func (m *Manager) Run(ctx context.Context) error {
 	m.mu.Lock()
 	m.run = r
 	for i, rtu := range m.rtus {
-		m.employ(rtu, i, len(m.rtus))
+		m.startWorker(rtu, i, len(m.rtus))
 	}
 	m.rtus = nil
 	m.mu.Unlock()
@@ -109,7 +109,7 @@ func (m *Manager) Configure(rtus []RTU) error {
 	}
 	for i, rtu := range rtus {
 		if !stay[rtu.Number] && m.run.ctx.Err() == nil {
-			m.employ(rtu, i, len(rtus))
+			m.startWorker(rtu, i, len(rtus))
 		}
 	}
 	return nil
@@ -117,18 +117,18 @@ func (m *Manager) Configure(rtus []RTU) error {
 
 // Concerned tells whether an RTU's links are closed and begun anew when it is to be another, see [Manager.Configure].
 func (r RTU) Concerned(next RTU) bool {
-	return !reflect.DeepEqual(r.settled(), next.settled()) || !newTable(r.Points).equal(newTable(next.Points))
+	return !reflect.DeepEqual(r.withDefaults(), next.withDefaults()) || !newTable(r.Points).equal(newTable(next.Points))
 }
 
 // same tells whether the worker's RTU is configured like this one.
 func (w *worker) same(rtu RTU) bool {
-	return reflect.DeepEqual(rtu.settled(), w.rtu) && w.table.equal(newTable(rtu.Points))
+	return reflect.DeepEqual(rtu.withDefaults(), w.rtu) && w.table.equal(newTable(rtu.Points))
 }
 
-// employ starts a worker for the i-th of n RTUs.
-func (m *Manager) employ(rtu RTU, i, n int) {
+// startWorker starts a worker for the i-th of n RTUs.
+func (m *Manager) startWorker(rtu RTU, i, n int) {
 	ctx, cancel := context.WithCancel(m.run.ctx)
-	e := &employed{newWorker(&m.env, rtu, i, n), cancel, make(chan struct{})}
+	e := &supervised{newWorker(&m.env, rtu, i, n), cancel, make(chan struct{})}
 	m.workers[rtu.Number] = e
 	m.run.wg.Go(func() {
 		defer close(e.ended)

@@ -203,7 +203,7 @@ func single(address iec104.InformationObjectAddress, v float64) iec104.Object {
 func TestCollects(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		b := newBench(t, testRTU(1, channel("a:1")))
-		d := newDevice(t, b.net, temper{}, "a:1")
+		d := newDevice(t, b.net, quirks{}, "a:1")
 		d.values = []iec104.ASDU{
 			asdu(t, iec104.M_SP_NA_1, iec104.InterrogatedStation, single(1, 1), single(2, 0)),
 			asdu(t, iec104.M_ME_NC_1, iec104.InterrogatedStation, single(1001, 3.5)),
@@ -241,7 +241,7 @@ func TestConfigure(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		one, two := testRTU(1, channel("a:1")), testRTU(2, channel("b:1"))
 		b := newBench(t, one, two)
-		d1, d2 := newDevice(t, b.net, temper{}, "a:1"), newDevice(t, b.net, temper{}, "b:1", "b:2")
+		d1, d2 := newDevice(t, b.net, quirks{}, "a:1"), newDevice(t, b.net, quirks{}, "b:1", "b:2")
 		b.start("fep1")
 		b.Assign(t, fsm.RTUResource(2), "fep1")
 		active := func(rtu uint32) bool {

@@ -173,7 +173,7 @@ func (p *pipeline) run(ctx context.Context) {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {
-		landing := p.look(timer)
+		landing := p.proposeDue(timer)
 		select {
 		case <-p.wake:
 		case <-timer.C:
@@ -188,8 +188,8 @@ func (p *pipeline) run(ctx context.Context) {
 	}
 }
 
-// look proposes what is due, sets the timer for what isn't, and returns what the oldest flight will close.
-func (p *pipeline) look(timer *time.Timer) (landing <-chan struct{}) {
+// proposeDue proposes what is due, sets the timer for what isn't, and returns what the oldest flight will close.
+func (p *pipeline) proposeDue(timer *time.Timer) (landing <-chan struct{}) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := time.Now()

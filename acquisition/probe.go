@@ -32,7 +32,7 @@ type probing struct {
 
 // probeUse is what a link that isn't needed is wanted for.
 func (s *sequencer) probeUse(now time.Duration, k linkKey) use {
-	if now < s.lane(k).probing.until {
+	if now < s.link(k).probing.until {
 		return useNone
 	}
 	switch s.probe {
@@ -54,7 +54,7 @@ func (s *sequencer) backOff(failures int) time.Duration {
 }
 
 // probed notes that a probe of a link begins.
-func (s *sequencer) probed(now time.Duration, l *lane) {
+func (s *sequencer) probed(now time.Duration, l *linkState) {
 	p := &l.probing
 	if p.telling && !p.blamed {
 		p.strikes = 0
@@ -64,9 +64,9 @@ func (s *sequencer) probed(now time.Duration, l *lane) {
 
 // active tells whether any link of the RTU is started, here or on the other FEP.
 func (s *sequencer) active() bool {
-	for _, lanes := range s.lanes {
-		for i := range lanes {
-			if lanes[i].conn == started {
+	for _, states := range s.links {
+		for i := range states {
+			if states[i].conn == started {
 				return true
 			}
 		}
@@ -93,9 +93,9 @@ func (s *sequencer) disturbed(now, lived time.Duration) {
 	if lived < s.retry/2 {
 		return
 	}
-	for _, lanes := range s.lanes {
-		for i := range lanes {
-			l := &lanes[i]
+	for _, states := range s.links {
+		for i := range states {
+			l := &states[i]
 			p := &l.probing
 			if !p.done || p.blamed || now-p.at > disturbedWithin {
 				continue
@@ -119,7 +119,7 @@ func (s *sequencer) takeQuieted() int {
 
 // state is what is reported of a link. It changes with what is known of it, not with each attempt.
 func (s *sequencer) state(now time.Duration, k linkKey) fsmpb.LinkState {
-	l := s.lane(k)
+	l := s.link(k)
 	switch l.conn {
 	case started:
 		return fsmpb.LinkState_ACTIVE

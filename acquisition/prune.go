@@ -9,7 +9,7 @@ import (
 )
 
 const (
-	// pruneAfter is how long a turn lasts before the image is looked through: a takeover has more urgent things to do.
+	// pruneAfter is how long a tenure lasts before the image is looked through: a takeover has more urgent things to do.
 	pruneAfter = 5 * time.Second
 
 	// pruneAtOnce bounds a command.
@@ -17,13 +17,13 @@ const (
 )
 
 // prune takes out of the image what the RTU's table no longer has: points that were removed from the configuration.
-func (u *turn) prune() {
-	w := u.w
+func (col *collector) prune() {
+	w := col.w
 	timer := time.NewTimer(pruneAfter)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-	case <-u.ctx.Done():
+	case <-col.ctx.Done():
 		return
 	}
 	for {
@@ -31,14 +31,14 @@ func (u *turn) prune() {
 		if len(gone) == 0 {
 			return
 		}
-		result, err := w.env.Replica.Propose(u.ctx, &fsmpb.Command{Op: &fsmpb.Command_Forget{Forget: &fsmpb.Forget{
-			Rtu: w.rtu.Number, Epoch: u.tenure.Epoch(), Points: gone,
+		result, err := w.env.Replica.Propose(col.ctx, &fsmpb.Command{Op: &fsmpb.Command_Forget{Forget: &fsmpb.Forget{
+			Rtu: w.rtu.Number, Epoch: col.tenure.Epoch(), Points: gone,
 		}}})
 		if err != nil || result.Code != fsmpb.Result_OK {
-			return // the turn is over, or nothing of it is there: the next one looks again
+			return // the tenure is over, or nothing of it is there: the next one looks again
 		}
 		w.log.Info("points that are no longer configured were removed", "points", len(gone), "first", gone[0].Point)
-		if w.env.Replica.WaitApplied(u.ctx, result.Index) != nil {
+		if w.env.Replica.WaitApplied(col.ctx, result.Index) != nil {
 			return
 		}
 	}

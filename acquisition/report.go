@@ -25,31 +25,31 @@ const (
 
 // seen is what the replicated state says of an RTU.
 type seen struct {
-	links    []fsm.Link // of this node, without those that are down
-	peers    []fsm.Link // of the other nodes, those that are active
-	reign    uint64     // epoch in which another node owns the RTU and is alive; 0: none does
-	online   bool
-	controls uint64 // revision of the newest control that was submitted for it
+	links     []fsm.Link // of this node, without those that are down
+	peers     []fsm.Link // of the other nodes, those that are active
+	peerEpoch uint64     // epoch in which another node owns the RTU and is alive; 0: none does
+	online    bool
+	controls  uint64 // revision of the newest control that was submitted for it
 }
 
 func (s *seen) equal(o *seen) bool {
-	return s.reign == o.reign && s.online == o.online && s.controls == o.controls && slices.Equal(s.links, o.links) && slices.Equal(s.peers, o.peers)
+	return s.peerEpoch == o.peerEpoch && s.online == o.online && s.controls == o.controls && slices.Equal(s.links, o.links) && slices.Equal(s.peers, o.peers)
 }
 
 // reports is what the loop has told the state, and when it'll look again.
 type reports struct {
-	links    []fsm.Link       // as proposed last
-	proposal replica.Proposal // under way
-	told     bool             // at least once
-	again    time.Duration    // not again what was told, before
-	pause    time.Duration    // nothing at all before
-	online   time.Duration    // when Online was proposed last, if ever
-	offSince time.Duration    // since when there is no active link on any node
-	off      bool
-	peers    []fsm.Link // active links of other nodes when it looked last
-	reign    uint64     // seen.reign then
-	next     time.Duration
-	due      bool
+	links     []fsm.Link       // as proposed last
+	proposal  replica.Proposal // under way
+	told      bool             // at least once
+	again     time.Duration    // not again what was told, before
+	pause     time.Duration    // nothing at all before
+	online    time.Duration    // when Online was proposed last, if ever
+	offSince  time.Duration    // since when there is no active link on any node
+	off       bool
+	peers     []fsm.Link // active links of other nodes when it looked last
+	peerEpoch uint64     // seen.peerEpoch then
+	next      time.Duration
+	due       bool
 }
 
 // done is closed when the proposal under way has ended.
@@ -81,15 +81,15 @@ func (w *worker) report() {
 	}
 	w.watchPeers(now, s)
 	if n := w.seq.takeQuieted(); n > 0 {
-		w.troubles.note(disturbing, uint64(n), "%d links, for %v", n, quiet)
+		w.faults.note(disturbing, uint64(n), "%d links, for %v", n, quiet)
 	}
-	active := len(s.peers) > 0 || w.turn != nil && len(w.turn.started) > 0
+	active := len(s.peers) > 0 || w.collector != nil && len(w.collector.started) > 0
 	if active == r.off {
 		r.off, r.offSince = !active, now
 	}
-	if w.turn != nil {
+	if w.collector != nil {
 		w.reportOnline(now, s)
-		w.turn.takeControls(now, s)
+		w.collector.takeControls(now, s)
 	}
 }
 
@@ -140,8 +140,8 @@ func (w *worker) reported() {
 // links are the states of the links, without those that are down.
 func (w *worker) links(now time.Duration) []fsm.Link {
 	var links []fsm.Link
-	for c, lanes := range w.seq.lanes {
-		for l := range lanes {
+	for c, states := range w.seq.links {
+		for l := range states {
 			if state := w.seq.state(now, linkKey{c, l}); state != fsmpb.LinkState_DOWN {
 				links = append(links, fsm.Link{Channel: uint32(c + 1), Link: uint32(l + 1), State: fsm.LinkState(state)})
 			}
@@ -155,14 +155,14 @@ func (w *worker) links(now time.Duration) []fsm.Link {
 func (w *worker) watchPeers(now time.Duration, s *seen) {
 	r := &w.reports
 	lost := slices.ContainsFunc(r.peers, func(l fsm.Link) bool { return !slices.Contains(s.peers, l) })
-	w.seq.peer(now, len(s.peers) > 0, lost && w.turn == nil && s.reign != 0 && s.reign == r.reign)
-	r.peers, r.reign = s.peers, s.reign
+	w.seq.peer(now, len(s.peers) > 0, lost && w.collector == nil && s.peerEpoch != 0 && s.peerEpoch == r.peerEpoch)
+	r.peers, r.peerEpoch = s.peers, s.peerEpoch
 }
 
 // reportOnline proposes whether the RTU is on line: off when no node has had an active link for a while, on when a device
 // has answered what it was asked after the start.
 func (w *worker) reportOnline(now time.Duration, s *seen) {
-	r, t := &w.reports, w.turn
+	r, t := &w.reports, w.collector
 	var online bool
 	switch {
 	case s.online && r.off:
@@ -191,7 +191,7 @@ func (w *worker) reportOnline(now time.Duration, s *seen) {
 
 // activated proposes the timings of a takeover, once its first values are committed.
 func (w *worker) activated(first time.Duration) {
-	t := w.turn
+	t := w.collector
 	r, _ := w.owned()
 	since := func(at time.Duration) int64 { return max(1, r.Timings.LeasedMs+(at-t.beganAt).Milliseconds()) }
 	w.env.Replica.ProposeAsync(&fsmpb.Command{Op: &fsmpb.Command_Activated{Activated: &fsmpb.Activated{

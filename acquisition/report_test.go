@@ -10,15 +10,15 @@ import (
 // A probe is blamed for a link that the other FEP lost only if nothing else explains the loss: a node that dies or gives
 // the RTU up loses its links too.
 func TestProbesAreNotBlamedForTakeovers(t *testing.T) {
-	active := &seen{peers: []fsm.Link{{Channel: 1, Link: 1, State: fsm.LinkActive}}, reign: 5}
+	active := &seen{peers: []fsm.Link{{Channel: 1, Link: 1, State: fsm.LinkActive}}, peerEpoch: 5}
 	for _, tc := range []struct {
 		name   string
 		after  *seen
 		blamed bool
 	}{
-		{"lost while it owns the RTU", &seen{reign: 5}, true},
+		{"lost while it owns the RTU", &seen{peerEpoch: 5}, true},
 		{"died", &seen{}, false},
-		{"owned in another epoch", &seen{reign: 6}, false},
+		{"owned in another epoch", &seen{peerEpoch: 6}, false},
 		{"not lost", active, false},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -30,7 +30,7 @@ func TestProbesAreNotBlamedForTakeovers(t *testing.T) {
 				t.Fatalf("no probe: %v", got)
 			}
 			w.watchPeers(1100*time.Millisecond, tc.after)
-			if got := w.seq.lane(linkKey{}).probing.blamed; got != tc.blamed {
+			if got := w.seq.link(linkKey{}).probing.blamed; got != tc.blamed {
 				t.Errorf("blamed %v, want %v", got, tc.blamed)
 			}
 		})

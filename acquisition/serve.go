@@ -18,17 +18,17 @@ const (
 )
 
 // interrogatedEvent tells the worker that a device has answered its first interrogation, or won't.
-type interrogatedEvent struct{ turn *turn }
+type interrogatedEvent struct{ collector *collector }
 
-// serve asks a started device for what it doesn't send by itself, until the link is lost or the turn ends: everything
+// serve asks a started device for what it doesn't send by itself, until the link is lost or the tenure ends: everything
 // after the start, then each on its own period, and all values again when the device says that it has restarted.
-func (u *turn) serve(s *session) {
-	w := u.w
-	tasks := []task{{do: u.interrogate, cycle: w.cycles.interrogation}}
+func (col *collector) serve(s *session) {
+	w := col.w
+	tasks := []task{{do: col.interrogate, cycle: w.cycles.interrogation}}
 	if w.table.counters {
-		tasks = append(tasks, task{do: u.interrogateCounters, cycle: w.cycles.counters})
+		tasks = append(tasks, task{do: col.interrogateCounters, cycle: w.cycles.counters})
 	}
-	tasks = append(tasks, task{do: u.setClock, cycle: w.cycles.clock})
+	tasks = append(tasks, task{do: col.setClock, cycle: w.cycles.clock})
 	for i := range tasks {
 		tasks[i].at, tasks[i].due = w.now(), true
 	}
@@ -41,13 +41,13 @@ func (u *turn) serve(s *session) {
 			if !t.due || t.at > w.now() {
 				continue
 			}
-			t.do(u.ctx, s)
-			if u.ctx.Err() != nil || s.client.Err() != nil {
+			t.do(col.ctx, s)
+			if col.ctx.Err() != nil || s.client.Err() != nil {
 				return
 			}
 			t.at, t.due = t.cycle.next(w.now())
 			if first && t == interrogation {
-				w.post(interrogatedEvent{u})
+				w.post(interrogatedEvent{col})
 			}
 		}
 		if at, ok := earliest(tasks); ok {
@@ -59,7 +59,7 @@ func (u *turn) serve(s *session) {
 			interrogation.at, interrogation.due = w.now(), true
 		case <-s.client.Done():
 			return
-		case <-u.ctx.Done():
+		case <-col.ctx.Done():
 			return
 		}
 	}
@@ -83,19 +83,19 @@ func earliest(tasks []task) (at time.Duration, ok bool) {
 }
 
 // interrogate asks for all values.
-func (u *turn) interrogate(ctx context.Context, s *session) {
+func (col *collector) interrogate(ctx context.Context, s *session) {
 	ctx, cancel := context.WithTimeout(ctx, interrogationTime)
 	defer cancel()
-	err := s.client.Interrogate(ctx, u.w.rtu.CommonAddress, iec104.QOIStation)
-	u.w.interrogated(s, "", err)
+	err := s.client.Interrogate(ctx, col.w.rtu.CommonAddress, iec104.QOIStation)
+	col.w.interrogated(s, "", err)
 }
 
 // interrogateCounters asks for all counters, as they are.
-func (u *turn) interrogateCounters(ctx context.Context, s *session) {
+func (col *collector) interrogateCounters(ctx context.Context, s *session) {
 	ctx, cancel := context.WithTimeout(ctx, interrogationTime)
 	defer cancel()
-	err := s.client.CounterInterrogate(ctx, u.w.rtu.CommonAddress, iec104.RQTGeneral|iec104.FreezeRead)
-	u.w.interrogated(s, "counters: ", err)
+	err := s.client.CounterInterrogate(ctx, col.w.rtu.CommonAddress, iec104.RQTGeneral|iec104.FreezeRead)
+	col.w.interrogated(s, "counters: ", err)
 }
 
 func (w *worker) interrogated(s *session, of string, err error) {
@@ -103,17 +103,17 @@ func (w *worker) interrogated(s *session, of string, err error) {
 	case err == nil:
 		w.counts.interrogations.Add(1)
 	case s.client.Err() == nil:
-		w.troubles.note(badInterrogation, 1, "%v: %s%v", s, of, answer(err))
+		w.faults.note(badInterrogation, 1, "%v: %s%v", s, of, answer(err))
 	}
 }
 
 // setClock gives the device the time.
-func (u *turn) setClock(ctx context.Context, s *session) {
+func (col *collector) setClock(ctx context.Context, s *session) {
 	ctx, cancel := context.WithTimeout(ctx, clockTime)
 	defer cancel()
-	err := s.client.SetClock(ctx, u.w.rtu.CommonAddress, time.Now().In(u.w.env.Location))
+	err := s.client.SetClock(ctx, col.w.rtu.CommonAddress, time.Now().In(col.w.env.Location))
 	if err != nil && s.client.Err() == nil {
-		u.w.troubles.note(badClockSync, 1, "%v: %v", s, answer(err))
+		col.w.faults.note(badClockSync, 1, "%v: %v", s, answer(err))
 	}
 }
 

@@ -18,7 +18,7 @@ func (in *intake) addMalformed(asdu []byte, came arrival, err error) {
 	if len(asdu) > 2 {
 		reason = fmt.Sprintf("%v, %v: %s", iec104.TypeID(asdu[0]), iec104.CauseOfTransmission(asdu[2]&0x3f), reason)
 	}
-	in.troubles.note(malformed, 1, "%s: % x", reason, asdu)
+	in.faults.note(malformed, 1, "%s: % x", reason, asdu)
 	in.stray(asdu, came, reason)
 }
 
@@ -36,7 +36,7 @@ func (in *intake) addNoData(a iec104.ASDU, came arrival) {
 	}
 	reason += ": no cause of data"
 	asdu := a.Append(nil)
-	in.troubles.note(badCause, 1, "%s: % x", reason, asdu)
+	in.faults.note(badCause, 1, "%s: % x", reason, asdu)
 	in.stray(asdu, came, reason)
 }
 

@@ -97,8 +97,8 @@ func TestStraysAreKeptBeforeTheyAreAcknowledged(t *testing.T) {
 		if n := b.points(); n != 0 {
 			t.Errorf("%d points have a value of them", n)
 		}
-		counts := b.feps["fep1"].Counters()[0].Troubles
-		if counts[troubleNames[malformed]] != 6 || counts[troubleNames[badCause]] != 3 {
+		counts := b.feps["fep1"].Counters()[0].Faults
+		if counts[deviceFaultNames[malformed]] != 6 || counts[deviceFaultNames[badCause]] != 3 {
 			t.Errorf("counted %v", counts)
 		}
 		b.logs.mu.Lock()

@@ -61,7 +61,7 @@ func hold(r RTU) RTU { r.StandbyProbe = ProbeHold; return r }
 func TestTakeover(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		b := newBench(t, hold(testRTU(1, channel("a:1"))))
-		d := newDevice(t, b.net, temper{}, "a:1")
+		d := newDevice(t, b.net, quirks{}, "a:1")
 		b.start("fep1", "fep2")
 		b.until(2*time.Second, "active and held", func() bool {
 			return b.state("fep1", 1, 1) == fsm.LinkActive && b.state("fep2", 1, 1) == fsm.LinkStandby
@@ -98,7 +98,7 @@ func TestTakeover(t *testing.T) {
 func TestPlannedMove(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		b := newBench(t, testRTU(1, channel("a:1")))
-		d := newDevice(t, b.net, temper{}, "a:1")
+		d := newDevice(t, b.net, quirks{}, "a:1")
 		d.values = []iec104.ASDU{asdu(t, iec104.M_SP_NA_1, iec104.InterrogatedStation, single(1, 1))}
 		b.start("fep1", "fep2")
 		b.until(5*time.Second, "on line", b.online)
@@ -141,7 +141,7 @@ func (b *bench) online() bool {
 func TestRestartTakesANewEpoch(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		b := newBench(t, testRTU(1, channel("a:1")))
-		d := newDevice(t, b.net, temper{}, "a:1")
+		d := newDevice(t, b.net, quirks{}, "a:1")
 		b.start("fep1")
 		b.until(time.Second, "active", func() bool { return b.state("fep1", 1, 1) == fsm.LinkActive })
 		time.Sleep(5 * time.Second)
@@ -178,7 +178,7 @@ func TestRestartTakesANewEpoch(t *testing.T) {
 func TestLeaseLapses(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		b := newBench(t, testRTU(1, channel("a:1")))
-		d := newDevice(t, b.net, temper{}, "a:1")
+		d := newDevice(t, b.net, quirks{}, "a:1")
 		b.start("fep1")
 		b.until(time.Second, "active", func() bool { return b.state("fep1", 1, 1) == fsm.LinkActive })
 		stop := b.emit(d, 3*time.Millisecond)
@@ -212,7 +212,7 @@ func TestLeaseLapses(t *testing.T) {
 func TestOnline(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		b := newBench(t, testRTU(1, channel("a:1")))
-		d := newDevice(t, b.net, temper{}, "a:1")
+		d := newDevice(t, b.net, quirks{}, "a:1")
 		d.values = []iec104.ASDU{asdu(t, iec104.M_SP_NA_1, iec104.InterrogatedStation, single(1, 1))}
 		b.start("fep1", "fep2")
 		b.until(5*time.Second, "on line", b.online)
@@ -245,7 +245,7 @@ func TestOnline(t *testing.T) {
 func TestWritesNothingAfterTheTenure(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		b := newBench(t, testRTU(1, channel("a:1")))
-		d := newDevice(t, b.net, temper{}, "a:1")
+		d := newDevice(t, b.net, quirks{}, "a:1")
 		b.start("fep1")
 		b.until(time.Second, "active", func() bool { return b.state("fep1", 1, 1) == fsm.LinkActive })
 		b.until(time.Minute, "all acknowledged", func() bool { return d.queue.Len() == 0 })
@@ -267,7 +267,7 @@ func TestWritesNothingAfterTheTenure(t *testing.T) {
 func TestClosesWithTheTenure(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		b := newBench(t, testRTU(1, channel("a:1")))
-		d := newDevice(t, b.net, temper{}, "a:1")
+		d := newDevice(t, b.net, quirks{}, "a:1")
 		b.start("fep1")
 		b.until(time.Second, "active", func() bool { return b.state("fep1", 1, 1) == fsm.LinkActive })
 		b.Node("fep1").SetStuck(true)

@@ -21,17 +21,17 @@ const renewEvery = time.Second
 func (w *worker) tenures() error {
 	used, err := w.mark()
 	if err != nil {
-		return w.quiet(err)
+		return w.unlessEnding(err)
 	}
 	for {
 		t, err := w.env.Replica.WaitTenure(w.ctx, w.resource())
 		if err != nil {
-			return w.quiet(err)
+			return w.unlessEnding(err)
 		}
 		if t.Epoch() <= used {
 			t.Close()
 			if err := w.renew(t.Epoch()); err != nil {
-				return w.quiet(err)
+				return w.unlessEnding(err)
 			}
 			continue
 		}
@@ -45,14 +45,14 @@ func (w *worker) tenures() error {
 		}
 		if t.Check() == nil { // given up: the state has refused values, and may do so again
 			if err := w.sleep(w.rtu.Retry); err != nil {
-				return w.quiet(err)
+				return w.unlessEnding(err)
 			}
 		}
 	}
 }
 
-// quiet is err, unless it only says that the work is to end.
-func (w *worker) quiet(err error) error {
+// unlessEnding is err, unless it only says that the work is to end.
+func (w *worker) unlessEnding(err error) error {
 	if w.ctx.Err() != nil {
 		return nil
 	}

@@ -15,12 +15,12 @@ const watchPause = time.Millisecond
 func (m *Manager) watch(ctx context.Context) {
 	var last fsm.Revisions
 	for range replica.Follow(ctx, m.env.Replica, replica.Pace{Least: watchPause}) {
-		m.look(&last)
+		m.tellWorkers(&last)
 	}
 }
 
-// look tells the workers what has changed since the revisions in last.
-func (m *Manager) look(last *fsm.Revisions) {
+// tellWorkers tells them what has changed since the revisions in last.
+func (m *Manager) tellWorkers(last *fsm.Revisions) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.env.Replica.View(func(s *fsm.State) {
@@ -54,7 +54,7 @@ func (w *worker) see(s *fsm.State, controls uint64) {
 			continue
 		}
 		if n.Alive && n.ID == r.Owner && r.Phase == fsm.Owned {
-			now.reign = r.Epoch
+			now.peerEpoch = r.Epoch
 		}
 		for _, l := range s.Links(w.rtu.Number, n.ID) {
 			if l.State == fsm.LinkActive {

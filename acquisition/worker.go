@@ -21,20 +21,20 @@ type worker struct {
 
 	cycles struct{ interrogation, counters, clock cycle }
 
-	ctx      context.Context
-	wg       sync.WaitGroup // everything but the loop
-	events   chan any
-	troubles *troubles
-	counts   counts
-	marked   chan uint64 // index of the first command that this worker got committed
+	ctx    context.Context
+	wg     sync.WaitGroup // everything but the loop
+	events chan any
+	faults *deviceFaults
+	counts counts
+	marked chan uint64 // index of the first command that this worker got committed
 
 	// Of the loop.
-	seq      *sequencer
-	sessions map[linkKey]*session
-	cancels  map[linkKey]context.CancelFunc
-	turn     *turn         // nil: no tenure
-	ended    chan struct{} // closed when the turn's tenure is given back
-	reports  reports
+	seq       *sequencer
+	sessions  map[linkKey]*session
+	cancels   map[linkKey]context.CancelFunc
+	collector *collector    // nil: no tenure
+	ended     chan struct{} // closed when the collector's tenure is given back
+	reports   reports
 
 	// What the replicated state says, as the manager saw it last; kick tells that it's new.
 	seen atomic.Pointer[seen]
@@ -49,9 +49,9 @@ func newWorker(env *Config, rtu RTU, i, n int) *worker {
 		log:      log,
 		start:    time.Now(),
 		table:    newTable(rtu.Points),
-		rtu:      rtu.settled(),
+		rtu:      rtu.withDefaults(),
 		events:   make(chan any),
-		troubles: &troubles{log: log},
+		faults:   &deviceFaults{log: log},
 		marked:   make(chan uint64, 1),
 		sessions: map[linkKey]*session{},
 		cancels:  map[linkKey]context.CancelFunc{},
@@ -93,19 +93,19 @@ func (w *worker) run(ctx context.Context) error {
 		select {
 		case e := <-w.events:
 			w.on(e)
-		case <-w.turn.over():
-			w.endTurn()
-		case <-w.turn.failed():
-			w.troubles.note(rejected, 1, "%v", w.turn.err)
-			w.endTurn()
-		case at := <-w.turn.first():
+		case <-w.collector.over():
+			w.endCollecting()
+		case <-w.collector.failed():
+			w.faults.note(rejected, 1, "%v", w.collector.err)
+			w.endCollecting()
+		case at := <-w.collector.first():
 			w.activated(at)
 		case <-w.reports.done():
 			w.reported()
 		case <-w.kick:
 		case <-timer.C:
 			w.seq.tick(w.now())
-			w.troubles.tick(time.Now())
+			w.faults.tick(time.Now())
 		case err := <-closed:
 			cancel()
 			w.drain()
@@ -116,8 +116,8 @@ func (w *worker) run(ctx context.Context) error {
 
 // drain ends everything that the worker has begun, and returns when nothing of it is left.
 func (w *worker) drain() {
-	if w.turn != nil {
-		w.endTurn()
+	if w.collector != nil {
+		w.endCollecting()
 	}
 	gone := make(chan struct{})
 	go func() {
@@ -148,7 +148,7 @@ func (w *worker) perform() {
 		case closeLink:
 			w.cancels[a.linkKey]()
 		case startLink:
-			w.turn.start(w.sessions[a.linkKey])
+			w.collector.start(w.sessions[a.linkKey])
 		}
 	}
 }
@@ -158,28 +158,28 @@ func (w *worker) on(e any) {
 	now := w.now()
 	switch e := e.(type) {
 	case tenureEvent:
-		w.turn, w.ended = w.newTurn(e.tenure), e.ended
+		w.collector, w.ended = w.newCollector(e.tenure), e.ended
 		w.seq.own(now, true)
 	case connectedEvent:
 		w.counts.connected.Add(1)
 		w.sessions[e.session.key] = e.session
 		w.seq.connected(now, e.session.key)
 	case startedEvent:
-		if w.turn == nil || e.session.turn.Load() != w.turn {
+		if w.collector == nil || e.session.collector.Load() != w.collector {
 			return
 		}
 		w.counts.started.Add(1)
-		if w.turn.confirmed(e.session) {
-			w.log.Info("collecting", "link", e.session, "epoch", w.turn.tenure.Epoch(), "after", (now - w.turn.beganAt).Round(time.Microsecond))
+		if w.collector.confirmed(e.session) {
+			w.log.Info("collecting", "link", e.session, "epoch", w.collector.tenure.Epoch(), "after", (now - w.collector.beganAt).Round(time.Microsecond))
 		}
 		w.seq.started(now, e.session.key)
 	case interrogatedEvent:
-		e.turn.ready = true
+		e.collector.ready = true
 	case lostEvent:
 		w.lost(e)
 	case checkedEvent:
 		if e.err != nil {
-			w.troubles.note(linkFailed, 1, "%s: %v", w.describe(e.key), e.err)
+			w.faults.note(linkFailed, 1, "%s: %v", w.describe(e.key), e.err)
 		}
 		w.seq.checked(now, e.key, e.err == nil)
 	}
@@ -187,29 +187,29 @@ func (w *worker) on(e any) {
 
 // lost takes note that a link has no connection.
 func (w *worker) lost(e lostEvent) {
-	if w.turn != nil && w.turn.tenure.Check() != nil {
-		w.endTurn() // so it was closed, and has not failed
+	if w.collector != nil && w.collector.tenure.Check() != nil {
+		w.endCollecting() // so it was closed, and has not failed
 	}
-	switch conn := w.seq.lane(e.key).conn; {
+	switch conn := w.seq.link(e.key).conn; {
 	case conn == closing, w.ctx.Err() != nil:
 	case conn == dialing:
-		w.troubles.note(linkFailed, 1, "%s: %v", w.describe(e.key), e.err)
+		w.faults.note(linkFailed, 1, "%s: %v", w.describe(e.key), e.err)
 	default:
-		w.troubles.note(linkLost, 1, "%s: %v", w.describe(e.key), e.err)
+		w.faults.note(linkLost, 1, "%s: %v", w.describe(e.key), e.err)
 	}
 	delete(w.sessions, e.key)
 	delete(w.cancels, e.key)
-	if w.turn != nil {
-		w.turn.lost(e.key)
+	if w.collector != nil {
+		w.collector.lost(e.key)
 	}
 	w.seq.lost(w.now(), e.key)
 }
 
-// endTurn closes what the tenure's end forbids, and gives the tenure back when it is closed.
-func (w *worker) endTurn() {
-	w.log.Info("tenure over", "epoch", w.turn.tenure.Epoch(), "reason", w.turn.tenure.Check())
-	w.turn.end(w.ended)
-	w.turn, w.ended = nil, nil
+// endCollecting closes what the tenure's end forbids, and gives the tenure back when it is closed.
+func (w *worker) endCollecting() {
+	w.log.Info("tenure over", "epoch", w.collector.tenure.Epoch(), "reason", w.collector.tenure.Check())
+	w.collector.end(w.ended)
+	w.collector, w.ended = nil, nil
 	w.seq.own(w.now(), false)
 	w.perform()
 }
@@ -226,7 +226,7 @@ func (w *worker) arm(timer *time.Timer) {
 	if at, ok := w.seq.deadline(now); ok {
 		sooner(at)
 	}
-	if at := w.troubles.deadline(); !at.IsZero() {
+	if at := w.faults.deadline(); !at.IsZero() {
 		sooner(at.Sub(w.start))
 	}
 	if at, ok := w.reports.deadline(); ok {

@@ -29,7 +29,8 @@ var (
 	rtuValues          = desc("acquisition_values_total", "Values of the RTU that were proposed.", "rtu")
 	rtuControls        = desc("acquisition_controls_total", "Controls for the RTU that this node took on.", "rtu")
 	rtuControlsRefused = desc("acquisition_controls_refused_total", "Controls for the RTU that ended with a negative answer.", "rtu")
-	rtuTroubles        = desc("acquisition_troubles_total", "What the RTU did that it should not, by kind.", "rtu", "kind")
+	rtuFaults          = desc("acquisition_device_faults_total", "What the RTU did that it should not, by kind.", "rtu", "kind")
+	rtuTroubles        = desc("acquisition_troubles_total", "The former name of fepha_acquisition_device_faults_total, for one release.", "rtu", "kind")
 
 	uplinkListening = desc("uplink_listening", "1 while this node accepts clients of the uplink, else 0.", "uplink")
 	uplinkAccepted  = desc("uplink_clients_accepted_total", "Clients that were let in.", "uplink")
@@ -67,7 +68,8 @@ func (c fepCollector) Collect(ch chan<- prometheus.Metric) {
 		count(rtuValues, r.Items, rtu)
 		count(rtuControls, r.Controls, rtu)
 		count(rtuControlsRefused, r.ControlsRefused, rtu)
-		for kind, n := range r.Troubles {
+		for kind, n := range r.Faults {
+			count(rtuFaults, n, rtu, kind)
 			count(rtuTroubles, n, rtu, kind)
 		}
 	}

@@ -19,7 +19,7 @@ func TestFEPMetrics(t *testing.T) {
 	registry := prometheus.NewPedanticRegistry()
 	registry.MustRegister(fepCollector{
 		acquisition: func() []acquisition.Counters {
-			return []acquisition.Counters{{RTU: 1, ASDUs: 42, Troubles: map[string]uint64{"bad time": 2}}, {RTU: 2}}
+			return []acquisition.Counters{{RTU: 1, ASDUs: 42, Faults: map[string]uint64{"bad time": 2}}, {RTU: 2}}
 		},
 		forwarder: func() []forwarder.UplinkStats {
 			return []forwarder.UplinkStats{{
@@ -30,7 +30,7 @@ func TestFEPMetrics(t *testing.T) {
 	})
 	got := gathered(t, registry)
 	for name, want := range map[string]float64{
-		"fepha_acquisition_asdus_total 1": 42, "fepha_acquisition_asdus_total 2": 0, "fepha_acquisition_troubles_total bad time 1": 2,
+		"fepha_acquisition_asdus_total 1": 42, "fepha_acquisition_asdus_total 2": 0, "fepha_acquisition_device_faults_total bad time 1": 2, "fepha_acquisition_troubles_total bad time 1": 2,
 		"fepha_uplink_listening occ": 1, "fepha_uplink_clients_accepted_total occ": 3, "fepha_uplink_clients_refused_total no group occ": 5,
 		"fepha_uplink_octets_total sent occ": 1000, "fepha_uplink_events_sent_total main occ": 7, "fepha_uplink_events_sent_total backup occ": 0,
 	} {

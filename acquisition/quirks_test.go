@@ -19,14 +19,14 @@ func TestTempers(t *testing.T) {
 	past := iec104.NewCP56Time2a(time.Date(1999, 12, 31, 23, 59, 59, 0, time.UTC), time.UTC)
 	for _, c := range []struct {
 		what   string
-		temper temper
+		quirks quirks
 		tease  func(b *bench, d *device) // once a second
 		says   string                    // in the log
 	}{
 		{what: "as it should be"},
-		{what: "interrogation never terminated", temper: temper{neverTerminates: true}, says: "interrogation failed"},
-		{what: "interrogation refused", temper: temper{refuses: true}, says: "interrogation failed"},
-		{what: "slow", temper: temper{slow: 3 * time.Second}},
+		{what: "interrogation never terminated", quirks: quirks{neverTerminates: true}, says: "interrogation failed"},
+		{what: "interrogation refused", quirks: quirks{refuses: true}, says: "interrogation failed"},
+		{what: "slow", quirks: quirks{slow: 3 * time.Second}},
 		{what: "unknown types", tease: func(b *bench, d *device) { d.push(unknown(b)) }, says: "unknown type"},
 		{what: "wrong common address", says: "unknown common address",
 			tease: func(b *bench, d *device) {
@@ -57,7 +57,7 @@ func TestTempers(t *testing.T) {
 		t.Run(c.what, func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
 				b := newBench(t, testRTU(1, channel("a:1")))
-				d := newDevice(t, b.net, c.temper, "a:1")
+				d := newDevice(t, b.net, c.quirks, "a:1")
 				b.start("fep1", "fep2")
 				began, n := time.Now(), 0
 				for range 180 {
@@ -189,22 +189,22 @@ func TestIgnoresItsWindow(t *testing.T) {
 func TestProbes(t *testing.T) {
 	for _, c := range []struct {
 		probe  Probe
-		temper temper
+		quirks quirks
 		state  fsm.LinkState
 		quiet  bool // it is left alone in the end
 	}{
-		{ProbeConnect, temper{}, fsm.LinkStandby, false},
-		{ProbeHold, temper{}, fsm.LinkStandby, false},
-		{ProbeOff, temper{}, fsm.LinkDown, false},
-		{ProbeConnect, temper{oneClient: true}, fsm.LinkDown, true},
-		{ProbeHold, temper{oneClient: true}, fsm.LinkDown, true},
+		{ProbeConnect, quirks{}, fsm.LinkStandby, false},
+		{ProbeHold, quirks{}, fsm.LinkStandby, false},
+		{ProbeOff, quirks{}, fsm.LinkDown, false},
+		{ProbeConnect, quirks{oneClient: true}, fsm.LinkDown, true},
+		{ProbeHold, quirks{oneClient: true}, fsm.LinkDown, true},
 	} {
-		t.Run(fmt.Sprint(c.probe, c.temper.oneClient), func(t *testing.T) {
+		t.Run(fmt.Sprint(c.probe, c.quirks.oneClient), func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
 				rtu := testRTU(1, channel("a:1"))
 				rtu.StandbyProbe = c.probe
 				b := newBench(t, rtu)
-				d := newDevice(t, b.net, c.temper, "a:1")
+				d := newDevice(t, b.net, c.quirks, "a:1")
 				b.start("fep1", "fep2")
 				time.Sleep(10 * time.Minute)
 				b.until(time.Second, "as probed", func() bool { return b.state("fep2", 1, 1) == c.state })
@@ -235,7 +235,7 @@ func TestDifferencesBecomeEvents(t *testing.T) {
 		rtu := testRTU(1, channel("a:1"))
 		rtu.Interrogation = time.Minute
 		b := newBench(t, rtu)
-		d := newDevice(t, b.net, temper{}, "a:1")
+		d := newDevice(t, b.net, quirks{}, "a:1")
 		d.values = []iec104.ASDU{asdu(t, iec104.M_SP_NA_1, iec104.InterrogatedStation, single(1, 1), single(2, 1))}
 		b.start("fep1")
 		b.until(time.Second, "two events", func() bool { return len(b.Events()) == 2 })
@@ -263,8 +263,8 @@ func TestDifferencesBecomeEvents(t *testing.T) {
 func TestAllActive(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		b := newBench(t, testRTU(1, Channel{Mode: AllActive, Links: []string{"a:1", "a:2"}}))
-		ignorant := newDevice(t, b.net, temper{unknownObjects: true}, "a:1")
-		knowing := newDevice(t, b.net, temper{}, "a:2")
+		ignorant := newDevice(t, b.net, quirks{unknownObjects: true}, "a:1")
+		knowing := newDevice(t, b.net, quirks{}, "a:2")
 		b.start("fep1")
 		b.until(time.Second, "both active", func() bool {
 			return b.state("fep1", 1, 1) == fsm.LinkActive && b.state("fep1", 1, 2) == fsm.LinkActive
@@ -289,7 +289,7 @@ func TestAllActive(t *testing.T) {
 func TestConflation(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		b := newBench(t, testRTU(1, channel("a:1")))
-		d := newDevice(t, b.net, temper{}, "a:1")
+		d := newDevice(t, b.net, quirks{}, "a:1")
 		b.start("fep1")
 		b.until(time.Second, "active", func() bool { return b.state("fep1", 1, 1) == fsm.LinkActive })
 		time.Sleep(5 * time.Second)

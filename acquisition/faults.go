@@ -9,12 +9,12 @@ import (
 	"time"
 )
 
-// trouble is a way in which a device, or the path to it, isn't as it should be.
-type trouble int
+// deviceFault is a way in which a device, or the path to it, isn't as it should be.
+type deviceFault int
 
 const (
-	malformed trouble = iota // can't be parsed
-	badCause                 // says by its cause that it's no data
+	malformed deviceFault = iota // can't be parsed
+	badCause                     // says by its cause that it's no data
 	unknownType
 	unknownCommonAddress
 	unknownAddress
@@ -29,10 +29,10 @@ const (
 	controlFailed
 	rejected // the state refused what was proposed
 
-	troubleKinds
+	deviceFaultKinds
 )
 
-var troubleNames = [troubleKinds]string{
+var deviceFaultNames = [deviceFaultKinds]string{
 	malformed:            "malformed ASDU",
 	badCause:             "cause or P/N of no data",
 	unknownType:          "unknown type",
@@ -50,26 +50,26 @@ var troubleNames = [troubleKinds]string{
 	rejected:             "values refused by the state",
 }
 
-// troublesEvery is how often one RTU may complain.
-const troublesEvery = time.Minute
+// faultsEvery is how often one RTU may complain.
+const faultsEvery = time.Minute
 
-// troubles counts what is wrong with an RTU and logs it, in one line a minute at most: the first one at once, what
+// deviceFaults counts what is wrong with an RTU and logs it, in one line a minute at most: the first one at once, what
 // comes after it when the minute has passed.
-type troubles struct {
+type deviceFaults struct {
 	log    *slog.Logger
-	counts [troubleKinds]atomic.Uint64
+	counts [deviceFaultKinds]atomic.Uint64
 
 	mu      sync.Mutex
 	told    time.Time
-	waiting [troubleKinds]struct {
+	waiting [deviceFaultKinds]struct {
 		count   uint64
 		example string // the first one since told
 	}
 	any bool // whether something waits
 }
 
-// note counts n cases of a trouble, with an example that names values and bounds.
-func (t *troubles) note(what trouble, n uint64, format string, args ...any) {
+// note counts n cases of a deviceFault, with an example that names values and bounds.
+func (t *deviceFaults) note(what deviceFault, n uint64, format string, args ...any) {
 	t.counts[what].Add(n)
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -83,24 +83,24 @@ func (t *troubles) note(what trouble, n uint64, format string, args ...any) {
 }
 
 // deadline is when tell has something to say; zero: not before the next note.
-func (t *troubles) deadline() time.Time {
+func (t *deviceFaults) deadline() time.Time {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if !t.any {
 		return time.Time{}
 	}
-	return t.told.Add(troublesEvery)
+	return t.told.Add(faultsEvery)
 }
 
 // tick logs what waits if its time has come.
-func (t *troubles) tick(now time.Time) {
+func (t *deviceFaults) tick(now time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.tell(now)
 }
 
-func (t *troubles) tell(now time.Time) {
-	if !t.any || now.Sub(t.told) < troublesEvery {
+func (t *deviceFaults) tell(now time.Time) {
+	if !t.any || now.Sub(t.told) < faultsEvery {
 		return
 	}
 	var words []string
@@ -108,12 +108,12 @@ func (t *troubles) tell(now time.Time) {
 		w := &t.waiting[what]
 		switch {
 		case w.count == 1:
-			words = append(words, fmt.Sprintf("%s: %s", troubleNames[what], w.example))
+			words = append(words, fmt.Sprintf("%s: %s", deviceFaultNames[what], w.example))
 		case w.count > 1:
-			words = append(words, fmt.Sprintf("%s, %d times: %s", troubleNames[what], w.count, w.example))
+			words = append(words, fmt.Sprintf("%s, %d times: %s", deviceFaultNames[what], w.count, w.example))
 		}
 		w.count, w.example = 0, ""
 	}
 	t.any, t.told = false, now
-	t.log.Warn("device trouble", "what", strings.Join(words, "; "))
+	t.log.Warn("device fault", "what", strings.Join(words, "; "))
 }

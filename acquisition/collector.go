@@ -1,0 +1,129 @@
+package acquisition
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/fepha/fepha/replica"
+)
+
+// collector does what a worker does in one tenure: it has the sessions that were started, their values, and the controls.
+type collector struct {
+	w        *worker
+	tenure   replica.Tenure
+	beganAt  time.Duration // by the worker's clock
+	pipeline *pipeline
+
+	ctx    context.Context
+	cancel context.CancelFunc
+	wg     sync.WaitGroup // everything that runs for it
+
+	// Of the worker's loop.
+	sessions  []*session    // starting or started
+	started   []*session    // STARTDT was confirmed
+	startedAt time.Duration // by the worker's clock, when the first one was
+	ready     bool          // a device was interrogated
+
+	failure   chan struct{} // closed when values can't be committed
+	err       error         // why
+	firstData chan time.Duration
+
+	controls controls
+}
+
+// newCollector begins to collect in a tenure.
+func (w *worker) newCollector(t replica.Tenure) *collector {
+	col := &collector{w: w, tenure: t, beganAt: w.now(), failure: make(chan struct{}), firstData: make(chan time.Duration, 1)}
+	col.ctx, col.cancel = context.WithCancel(w.ctx)
+	col.controls.init()
+	col.pipeline = &pipeline{
+		replica:   w.env.Replica,
+		rtu:       w.rtu.Number,
+		epoch:     t.Epoch(),
+		half:      max(1, w.rtu.Protocol.W/2),
+		limit:     uint64(max(leastLimit, 4*w.rtu.Protocol.K)),
+		wake:      make(chan struct{}, 1),
+		intake:    newIntake(w.table, clock{location: w.env.Location}, w.rtu.CommonAddress, w.faults),
+		counts:    &w.counts,
+		committed: func() { col.firstData <- w.now() },
+		failed: func(err error) {
+			col.err = err
+			close(col.failure)
+		},
+	}
+	col.wg.Go(func() { col.pipeline.run(col.ctx) })
+	col.wg.Go(col.prune)
+	return col
+}
+
+// start starts a session that is held, and serves it.
+func (col *collector) start(s *session) {
+	col.sessions = append(col.sessions, s)
+	s.collector.Store(col)
+	col.wg.Go(func() {
+		// The tenure's watchdog closes the socket by itself, whatever hangs here.
+		defer col.tenure.OnEnd(func() { s.client.Abort(ErrEnded) })()
+		col.pipeline.forget()
+		if err := s.client.StartDT(col.ctx); err != nil {
+			s.client.Abort(err)
+		} else {
+			col.w.post(startedEvent{s})
+			col.serve(s)
+		}
+		<-s.client.Done()
+	})
+}
+
+// end closes the sessions and gives the tenure back once they're closed and nothing runs for it any more.
+// done is closed then.
+func (col *collector) end(done chan<- struct{}) {
+	for _, s := range col.sessions {
+		s.client.Abort(ErrEnded)
+	}
+	col.cancel()
+	col.w.wg.Go(func() {
+		col.wg.Wait()
+		col.tenure.Close()
+		close(done)
+	})
+}
+
+// confirmed notes that a session is started, and tells whether it's the first one.
+func (col *collector) confirmed(s *session) (first bool) {
+	if first = col.startedAt == 0; first {
+		col.startedAt = col.w.now()
+	}
+	col.started = append(col.started, s)
+	return first
+}
+
+// lost forgets a session that is gone.
+func (col *collector) lost(k linkKey) {
+	gone := func(s *session) bool { return s.key == k }
+	col.sessions = slices.DeleteFunc(col.sessions, gone)
+	col.started = slices.DeleteFunc(col.started, gone)
+}
+
+// over, failed and first are what the loop waits for; there's nothing to wait for without a tenure.
+func (col *collector) over() <-chan struct{} {
+	if col == nil {
+		return nil
+	}
+	return col.tenure.Done()
+}
+
+func (col *collector) failed() <-chan struct{} {
+	if col == nil {
+		return nil
+	}
+	return col.failure
+}
+
+func (col *collector) first() <-chan time.Duration {
+	if col == nil {
+		return nil
+	}
+	return col.firstData
+}
