@@ -13,6 +13,8 @@ import (
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
+
+	"github.com/fepha/fepha/internal/yamldoc"
 )
 
 // maxYAMLSize bounds station.yaml: 500 RTUs take 250 kB.
@@ -61,7 +63,7 @@ func (d *document) parse(data []byte) *object {
 		d.fail("", "is not UTF-8", "a text file in UTF-8")
 		return root
 	}
-	file, err := parser.ParseBytes(data, 0, parser.AllowDuplicateMapKey())
+	file, err := yamldoc.Parse(data, parser.AllowDuplicateMapKey())
 	if err != nil {
 		var syntax *yaml.SyntaxError
 		if errors.As(err, &syntax) && syntax.Token != nil {

@@ -278,7 +278,7 @@ func (s *State) removeToken(at stamp, op *fsmpb.TokenRemove) *fsmpb.Result {
 	return done()
 }
 
-// noteAccess puts what was done about access into the journal. It is the one place that does.
+// noteAccess puts what was done about access into the audit. It is the one place that does.
 func (s *State) noteAccess(at stamp, what, happened, origin string) {
 	s.note(at, &Note{Kind: NoteAccess, Resource: what, Reason: clip(happened), Origin: clip(origin)})
 }

@@ -199,6 +199,7 @@ func (a *assembly) start(parts *parts) {
 	}
 	parts.run("configuration", a.rollout.Run, nil)
 	parts.run("api", a.serve, a.api.Close)
+	runSocket(parts, a.api, a.config.DataDir, a.log)
 }
 
 // serve answers on the API's address, from when it is there.

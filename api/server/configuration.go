@@ -24,8 +24,6 @@ const (
 	maxBundle = 64 << 20 // octets, packed
 )
 
-var configurers = access{body: maxBundle}
-
 func (s *Server) runningConfig(w http.ResponseWriter, _ *http.Request) error {
 	if s.cfg.Configurator == nil {
 		return notFound("this node can't be asked for its configuration")

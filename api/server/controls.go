@@ -181,9 +181,6 @@ func (s *Server) control(c fsm.Control) api.Control {
 	}
 }
 
-// originOf is who asks, as it stands in the journal.
-func originOf(r *http.Request) string { return clip("api:"+callerOf(r), maxOrigin) }
-
 // clip keeps the first octets of a text, and of no character a part.
 func clip(text string, most int) string {
 	if len(text) <= most {

@@ -115,13 +115,13 @@ func (s *Server) streamEvents(w http.ResponseWriter, r *http.Request) error {
 			return invalid("Last-Event-ID %q: expected an event's number", id)
 		}
 	}
-	out, err := s.openStream(w)
+	out, err := s.openStream(w, r, viewers)
 	if err != nil {
 		return err
 	}
 	defer out.close()
 	spoke := time.Now()
-	for range replica.Follow(r.Context(), s.cfg.Node, replica.Pace{Most: streamSilence}) {
+	for range replica.Follow(r.Context(), s.cfg.Node, replica.Pace{Most: s.askAgain}) {
 		for more := true; more; {
 			var events []api.Event
 			events, after, more = s.scan(&filter, after, false, eventsAtOnce)

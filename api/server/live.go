@@ -132,7 +132,7 @@ func (s *Server) streamLive(w http.ResponseWriter, r *http.Request) error {
 	if err := checkQuery(r, "lang"); err != nil {
 		return err
 	}
-	out, err := s.openStream(w)
+	out, err := s.openStream(w, r, viewers)
 	if err != nil {
 		return err
 	}

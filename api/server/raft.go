@@ -60,7 +60,10 @@ func (s *Server) removePeer(w http.ResponseWriter, r *http.Request) error {
 		if req.ID == "" || req.Address != "" {
 			return invalid("id %q, address %q: expected a node's id alone", req.ID, req.Address)
 		}
-		return s.cfg.Node.RemovePeer(r.Context(), req.ID)
+		if err := s.cfg.Node.RemovePeer(r.Context(), req.ID); err != nil {
+			return err
+		}
+		return s.revokeMember(r, req.ID)
 	})
 }
 

@@ -1,10 +1,9 @@
 package server
 
 import (
-	"context"
 	"crypto/sha256"
-	"crypto/subtle"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -15,6 +14,8 @@ import (
 	"time"
 
 	"github.com/fepha/fepha/api"
+	"github.com/fepha/fepha/fsm"
+	"github.com/fepha/fepha/internal/certid"
 	"github.com/fepha/fepha/internal/reload"
 )
 
@@ -27,24 +28,16 @@ var (
 	ErrSecurity = errors.New("bad API security")
 )
 
-// access says what a route is for.
-type access struct {
-	open bool  // nothing about the station is told there, so anybody may ask
-	body int64 // octets that a request's body may have
-}
-
-var (
-	everybody = access{open: true}
-	members   = access{body: maxBody} // those who have a certificate or a token
-	uploaders = access{body: maxSnapshot}
-)
-
 // guard decides who may do what.
 type guard struct {
 	log      *slog.Logger
-	insecure bool // whoever is on this host may do everything
-	tokens   *reload.Value[[]token]
+	node     Node                                  // its state has users, tokens, sessions and revocations
+	insecure bool                                  // whoever is on this host may do everything
+	tokens   atomic.Pointer[reload.Value[[]token]] // of this node's file; nil: not read yet, or there are none
+	uses     uses
+	guesses  guesses
 	refused  atomic.Uint64
+	refusals refusals
 	told     atomic.Int64 // when a refusal was logged last, s since 1970
 }
 
@@ -54,16 +47,17 @@ func (g *guard) open(l net.Listener, s *Security) (net.Listener, error) {
 		if a, ok := l.Addr().(*net.TCPAddr); !ok || !a.IP.IsLoopback() {
 			return nil, ErrInsecure
 		}
-		g.insecure = true
 		return bounded(l), nil
 	}
 	certificates, err := s.certificates(g.log)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrSecurity, err)
 	}
-	if g.tokens, err = s.tokens(g.log); err != nil {
+	tokens, err := s.tokens(g.log)
+	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrSecurity, err)
 	}
+	g.tokens.Store(tokens)
 	return tls.NewListener(bounded(l), certificates), nil
 }
 
@@ -73,66 +67,126 @@ func (s *Server) authorise(to access, h handler) http.Handler {
 		r.Body = http.MaxBytesReader(w, r.Body, to.body)
 		caller, err := s.guard.admit(to, r)
 		if err != nil {
-			s.guard.note(r, err)
+			s.guard.note(r, caller, err)
 			if e, ok := errors.AsType[*api.Error](err); ok && e.Status == http.StatusUnauthorized {
 				w.Header().Set("WWW-Authenticate", `Bearer realm="fepha"`)
 			}
 			return err
 		}
 		if changes(r) {
-			s.guard.log.Info("API request", "method", r.Method, "path", r.URL.Path, "client", r.RemoteAddr, "by", caller)
+			s.guard.log.Info("API request", "method", r.Method, "path", r.URL.Path, "client", r.RemoteAddr, "by", caller.name)
 		}
-		return h(w, r.WithContext(context.WithValue(r.Context(), callerKey{}, caller)))
+		return h(w, r.WithContext(withCaller(r.Context(), caller)))
 	})
 }
 
-// admit says who calls, or why not.
-func (g *guard) admit(to access, r *http.Request) (caller string, err error) {
+// admit says who calls, or why not. It may be asked again about a request that goes on.
+func (g *guard) admit(to access, r *http.Request) (caller, error) {
+	local, isLocal := localCaller(r)
 	// A page elsewhere whose name was made to point at this host is told apart by the name that the browser asked for.
-	if g.insecure && !isLoopbackName(r.Host) {
-		return "", forbidden("host %q: expected localhost or a loopback address, since the station is insecure", r.Host)
+	if g.insecure && !isLocal && !isLoopbackName(r.Host) {
+		return caller{}, forbidden("host %q: expected localhost or a loopback address, since the station is insecure", r.Host)
 	}
 	if changes(r) {
 		if err := sameOrigin(r); err != nil {
-			return "", err
+			return caller{}, err
 		}
 	}
 	switch {
 	case to.open:
-		return "", nil
+		return caller{}, nil
+	case isLocal:
+		return local, nil
 	case g.insecure:
-		return "local", nil
-	case r.TLS != nil && len(r.TLS.VerifiedChains) > 0:
-		return certificateName(r.TLS.PeerCertificates[0]), nil
+		return caller{name: byLocal, kind: byLocal, role: fsm.Admin}, nil
 	}
-	if name, ok := g.holder(r); ok {
-		return name, nil
+	c, err := g.identify(r)
+	if err == nil {
+		err = c.may(to)
 	}
-	return "", &api.Error{Status: http.StatusUnauthorized, Code: api.CodeUnauthorised, Message: "expected a client certificate of the station's CA, or a valid token"}
+	return c, err
 }
 
-// note counts a refusal, and logs one a second at most.
-func (g *guard) note(r *http.Request, reason error) {
+// identify says who a request is from, by the first of its credentials that is good.
+func (g *guard) identify(r *http.Request) (caller, error) {
+	now := time.Now()
+	if c, ok := g.byToken(r, now); ok {
+		return c, nil
+	}
+	if c, ok := g.bySession(r, now); ok {
+		return c, nil
+	}
+	why := ""
+	if r.TLS != nil && len(r.TLS.VerifiedChains) > 0 {
+		c, err := g.byCertificate(r.TLS.PeerCertificates[0], now)
+		if err == nil {
+			return c, nil
+		}
+		why = ": " + err.Error()
+	}
+	return caller{}, &api.Error{
+		Status: http.StatusUnauthorized, Code: api.CodeUnauthorised,
+		Message: "expected a login, a client certificate of the station's CA, or a valid token" + why,
+	}
+}
+
+// byCertificate says who shows a certificate. That the CA has signed it was found when the connection was made.
+func (g *guard) byCertificate(cert *x509.Certificate, now time.Time) (c caller, err error) {
+	if now.After(cert.NotAfter) {
+		return c, fmt.Errorf("the certificate of %s has expired", certid.Name(cert))
+	}
+	node := certid.NodeOf(cert)
+	member := false
+	var revoked bool
+	var by fsm.Revoked
+	g.node.View(func(s *fsm.State) {
+		by, revoked = s.CertificateRevoked(certid.Serial(cert), cert.Subject.CommonName, certid.IssuedAt(cert).UnixMilli())
+		_, member = s.Node(node)
+	})
+	if revoked {
+		return c, fmt.Errorf("the certificate of %s was revoked on %s", certid.Name(cert), time.UnixMilli(by.AtMs).UTC().Format(time.DateTime+" UTC"))
+	}
+	c.name, c.kind = certid.Name(cert), byCertificate
+	switch role := certid.RoleOf(cert); {
+	case node != "" && member:
+		c.kind = byNode
+	case role != "":
+		c.role, err = fsm.ParseRole(role)
+	case certid.Marked(cert):
+		return c, fmt.Errorf("%s is no node of this station", c.name)
+	default:
+		c.role = unsaidRole
+	}
+	return c, err
+}
+
+// byToken says whose bearer token a request has.
+func (g *guard) byToken(r *http.Request, now time.Time) (caller, bool) {
+	scheme, secret, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if !strings.EqualFold(scheme, "Bearer") || secret == "" {
+		return caller{}, false
+	}
+	sum := sha256.Sum256([]byte(secret))
+	if t, ok := findToken(g.fileTokens(), sum); ok {
+		return caller{name: t.name, kind: byToken, role: t.role}, true
+	}
+	var t fsm.Token
+	var ok bool
+	g.node.View(func(s *fsm.State) { t, ok = s.Token(sum) }) // by its hash, so how long it takes says nothing of the token
+	if !ok || t.Expired(now.UnixMilli()) {
+		return caller{}, false
+	}
+	g.uses.mark(sum, t.UsedMs, now.UnixMilli(), tokenUseMs)
+	return caller{name: t.Name, kind: byToken, role: t.Role}, true
+}
+
+// note counts a refusal, has it stand in the audit, and logs one a second at most.
+func (g *guard) note(r *http.Request, c caller, reason error) {
 	g.refused.Add(1)
+	g.refusals.add(r, c, reason)
 	if now := time.Now().Unix(); g.told.Swap(now) != now {
 		g.log.Warn("API request refused", "method", r.Method, "path", r.URL.Path, "client", r.RemoteAddr, "reason", reason)
 	}
-}
-
-// holder is the name that a request's bearer token has. Every token is compared,
-// in constant time, so that the time says nothing.
-func (g *guard) holder(r *http.Request) (name string, ok bool) {
-	scheme, secret, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	if !strings.EqualFold(scheme, "Bearer") || secret == "" {
-		return "", false
-	}
-	sum := sha256.Sum256([]byte(secret))
-	for _, t := range g.tokens.Get() {
-		if subtle.ConstantTimeCompare(sum[:], t.sum[:]) == 1 {
-			name, ok = t.name, true
-		}
-	}
-	return name, ok
 }
 
 // changes tells whether a request may change something.
@@ -157,15 +211,6 @@ func isLoopbackName(hostport string) bool {
 	}
 	ip := net.ParseIP(host)
 	return strings.EqualFold(host, "localhost") || ip != nil && ip.IsLoopback()
-}
-
-// callerKey is under which a request's context has who calls.
-type callerKey struct{}
-
-// callerOf is who calls: the name of a certificate or token.
-func callerOf(r *http.Request) string {
-	name, _ := r.Context().Value(callerKey{}).(string)
-	return name
 }
 
 // setHeaders has browsers take an answer for what it is and nothing else: no

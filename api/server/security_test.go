@@ -145,7 +145,7 @@ func tokensFile(tokens ...string) []byte {
 	return []byte(b.String())
 }
 
-func serveSecured(t *testing.T) secured {
+func serveSecured(t *testing.T, edit ...func(*Config)) secured {
 	t.Helper()
 	ca, dir, logs := newAuthority(t), t.TempDir(), new(logBuffer)
 	security := ca.write(t, dir, ca.issue(t, "fep1"))
@@ -153,6 +153,9 @@ func serveSecured(t *testing.T) secured {
 	writeFile(t, security.Tokens, tokensFile(aliceToken, bobToken))
 	s := serve(t, func(c *Config) {
 		c.Security, c.Log = security, slog.New(slog.NewTextHandler(logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
+		for _, e := range edit {
+			e(c)
+		}
 	})
 	s.Base = strings.Replace(s.Base, "http:", "https:", 1)
 	out := secured{served: s, ca: ca, security: security, logs: logs}
@@ -243,8 +246,8 @@ func TestClientCertificates(t *testing.T) {
 	}
 }
 
-// Files that change are in force at once; those that can't be read leave the
-// former ones in force.
+// Files that change are in force at once. Certificates that can't be read leave the former ones in force; tokens that can't be read,
+// or are gone, let nobody in: whoever takes the file away means that.
 func TestCredentialsAreReadAgain(t *testing.T) {
 	s := serveSecured(t)
 	status := func(token string) int {
@@ -256,11 +259,23 @@ func TestCredentialsAreReadAgain(t *testing.T) {
 	if a, b := status(aliceToken), status(bobToken); a != 401 || b != 200 {
 		t.Errorf("after alice's token was revoked: %d, %d", a, b)
 	}
-	writeFile(t, s.security.Tokens, []byte("- {name: bob"))
-	if b := status(bobToken); b != 200 {
-		t.Errorf("with a file that can't be read: %d", b)
+	for what, content := range map[string]string{"half a file": "- {name: bob", "what the library panics on": "! 000000000000000000000", "nothing": ""} {
+		writeFile(t, s.security.Tokens, []byte(content))
+		if b := status(bobToken); b != 401 {
+			t.Errorf("with %s: %d", what, b)
+		}
+		writeFile(t, s.security.Tokens, tokensFile(bobToken))
+		if b := status(bobToken); b != 200 {
+			t.Errorf("after %s: %d", what, b)
+		}
 	}
-	if logs := s.logs.String(); !strings.Contains(logs, "stays in force") {
+	if err := os.Remove(s.security.Tokens); err != nil {
+		t.Fatal(err)
+	}
+	if b := status(bobToken); b != 401 {
+		t.Errorf("without the file: %d", b)
+	}
+	if logs := s.logs.String(); !strings.Contains(logs, "it lets nobody in until it can") {
 		t.Errorf("logs:\n%s", logs)
 	}
 	renewed := s.ca.issue(t, "fep1")
@@ -288,8 +303,10 @@ func TestBadSecurityIsRefused(t *testing.T) {
 		{"no key", func(s *Security) { s.Key += "x" }, "node-key.pemx"},
 		{"a key that does not fit", func(s *Security) { s.Cert = s.CA }, "ca.pem"},
 		{"no tokens", func(s *Security) { s.Tokens += "x" }, "tokens.yamlx"},
-		{"no list", tokens("bob: " + sum), "list of {name, sha256}"},
-		{"unknown key", tokens("- {name: bob, sha256: " + sum + ", role: admin}"), "list of {name, sha256}"},
+		{"no list", tokens("bob: " + sum), "list of {name, sha256, role}"},
+		{"unknown key", tokens("- {name: bob, sha256: " + sum + ", rights: admin}"), "list of {name, sha256, role}"},
+		{"no such role", tokens("- {name: bob, sha256: " + sum + ", role: root}"), `token 1, "bob": role "root": expected viewer`},
+		{"what the library panics on", tokens("! 000000000000000000000"), "list of {name, sha256, role}"},
 		{"no name", tokens("- {sha256: " + sum + "}"), "token 1: no name"},
 		{"twice", tokens("- {name: bob, sha256: " + sum + "}\n- {name: bob, sha256: " + sum + "}"), `token 2: "bob" is there twice`},
 		{"the token itself", tokens("- {name: bob, sha256: " + bobToken + "}"), "64 hexadecimal digits"},

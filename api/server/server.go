@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -49,6 +50,10 @@ type Config struct {
 	Collectors []prometheus.Collector // of metrics beside those of the state
 	Build      string                 // version of the program
 	Log        *slog.Logger           // nil: silent
+
+	// Of tests; 0: as in service.
+	askAgain     time.Duration // after which a stream asks whether its caller still may
+	passwordCost int           // of bcrypt
 }
 
 // Limits of what a client may take.
@@ -72,11 +77,13 @@ const (
 type Server struct {
 	cfg      Config
 	operator *replica.Operator
-	http     *http.Server
+	http     *http.Server // on the api address
+	local    *http.Server // on the data folder's socket
 	guard    guard
 	metrics  http.Handler
 	streams  chan struct{} // holds something for each that is open
 	parts    *liveParts
+	askAgain time.Duration // after which a stream asks whether its caller still may
 	stop     context.CancelFunc
 	ctx      context.Context // ends when the server closes, so that streams end too
 
@@ -106,12 +113,22 @@ func New(cfg Config) *Server {
 	if cfg.Links == nil {
 		cfg.Links = func(uint32) [][]string { return nil }
 	}
-	s := &Server{cfg: cfg, operator: replica.NewOperator(cfg.Node), streams: make(chan struct{}, maxStreams)}
-	s.guard.log = cfg.Log
+	s := &Server{
+		cfg: cfg, operator: replica.NewOperator(cfg.Node), streams: make(chan struct{}, maxStreams),
+		askAgain: cmp.Or(cfg.askAgain, streamSilence),
+	}
+	s.guard.log, s.guard.node, s.guard.insecure = cfg.Log, cfg.Node, cfg.Security == nil
+	s.guard.guesses.init(cmp.Or(cfg.passwordCost, passwordCost))
 	s.metrics = s.newMetrics()
 	s.parts = newLiveParts(s.readParts)
 	s.ctx, s.stop = context.WithCancel(context.Background())
-	s.http = &http.Server{
+	s.http, s.local = s.newHTTP(), s.newHTTP()
+	s.local.ConnContext = withLocal
+	return s
+}
+
+func (s *Server) newHTTP() *http.Server {
+	return &http.Server{
 		Handler:           s.routes(),
 		ReadHeaderTimeout: headerTimeout,
 		ReadTimeout:       bodyTimeout,
@@ -119,9 +136,8 @@ func New(cfg Config) *Server {
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    64 << 10,
 		BaseContext:       func(net.Listener) context.Context { return s.ctx },
-		ErrorLog:          slog.NewLogLogger(cfg.Log.Handler(), slog.LevelDebug),
+		ErrorLog:          slog.NewLogLogger(s.cfg.Log.Handler(), slog.LevelDebug),
 	}
-	return s
 }
 
 // Serve answers on l until Close, and returns nil then. It refuses with
@@ -137,6 +153,7 @@ func (s *Server) Serve(l net.Listener) error {
 	ctx, cancel := context.WithCancel(s.ctx)
 	defer cancel()
 	operating.Go(func() { s.operator.Run(ctx) })
+	operating.Go(func() { s.guard.tell(ctx) })
 	if err := s.http.Serve(secured); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("api on %v: %w", l.Addr(), err)
 	}
@@ -149,72 +166,18 @@ func (s *Server) Close() error {
 	s.stop()
 	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 	defer cancel()
-	err := s.http.Shutdown(ctx)
-	if err != nil {
-		err = s.http.Close()
-	}
+	err := errors.Join(shut(ctx, s.http), shut(ctx, s.local))
 	s.handling.Lock()
 	defer s.handling.Unlock()
 	return err
 }
 
-// routes are all that the API has. GETs change nothing; what changes something
-// is a POST, and guard.admit counts on that.
-func (s *Server) routes() http.Handler {
-	mux := http.NewServeMux()
-	handle := func(pattern string, h handler) { mux.Handle(pattern, s.authorise(members, h)) }
-	handle("GET /v1/status", s.status)
-	handle("GET /v1/live", s.streamLive)
-	handle("GET /v1/rtus", s.listRTUs)
-	handle("GET /v1/rtus/{number}", s.showRTU)
-	handle("GET /v1/rtus/{number}/strays", s.listStrays)
-	handle("POST /v1/rtus/{number}/failover", s.failoverRTU)
-	handle("POST /v1/rtus/{number}/pin", s.pinRTU)
-	handle("POST /v1/rtus/{number}/unpin", s.unpinRTU)
-	handle("GET /v1/uplinks", s.listUplinks)
-	handle("GET /v1/uplinks/{name}/{group}", s.showUplink)
-	handle("POST /v1/uplinks/{name}/{group}/release", s.releaseUplink)
-	handle("GET /v1/points", s.listPoints)
-	handle("GET /v1/points/{rtu}/{kind}/{point}", s.showPoint)
-	handle("GET /v1/conditions", s.listConditions)
-	handle("GET /v1/conditions/history", s.listGoneConditions)
-	handle("POST /v1/conditions/{id}/ack", s.ackCondition)
-	handle("GET /v1/events", s.listEvents)
-	handle("GET /v1/events/stream", s.streamEvents)
-	handle("GET /v1/controls", s.listControls)
-	handle("GET /v1/controls/{id}", s.showControl)
-	handle("POST /v1/controls", s.submitControl)
-	handle("GET /v1/fnp", s.fnpStatus)
-	handle("GET /v1/fnp/table", s.listFNP)
-	handle("GET /v1/fnp/table/{id}", s.showFNP)
-	handle("POST /v1/fnp/table/{id}/leave", s.leaveFNP)
-	handle("POST /v1/fnp/send", s.sendFNP)
-	handle("GET /v1/fnp/messages", s.listFNPMessages)
-	handle("GET /v1/config", s.runningConfig)
-	mux.Handle("POST /v1/config", s.authorise(configurers, s.applyConfig))
-	mux.Handle("POST /v1/config/stage", s.authorise(configurers, s.stageConfig))
-	handle("GET /v1/raft", s.raftStatus)
-	handle("GET /v1/raft/peers", s.raftPeers)
-	handle("GET /v1/raft/snapshot", s.downloadSnapshot)
-	handle("POST /v1/raft/snapshot", s.takeSnapshot)
-	mux.Handle("POST /v1/raft/restore", s.authorise(uploaders, s.restoreSnapshot))
-	handle("POST /v1/raft/transfer", s.transferLeadership)
-	handle("POST /v1/raft/add", s.addPeer)
-	handle("POST /v1/raft/remove", s.removePeer)
-	handle("GET /v1/trace/rtu/{number}", s.traceRTU)
-	handle("GET /v1/trace/rtu/{number}/capture", s.captureRTU)
-	handle("GET /v1/trace/uplink/{name}/{group}", s.traceUplink)
-	handle("GET /v1/trace/uplink/{name}/{group}/capture", s.captureUplink)
-	handle("GET /metrics", func(w http.ResponseWriter, r *http.Request) error {
-		s.metrics.ServeHTTP(w, r)
+// shut ends a server: its requests too, if they haven't ended with ctx.
+func shut(ctx context.Context, h *http.Server) error {
+	if h.Shutdown(ctx) == nil {
 		return nil
-	})
-	mux.Handle("GET /livez", s.authorise(everybody, s.live))
-	mux.Handle("GET /readyz", s.authorise(everybody, s.ready))
-	for _, file := range pageFiles() {
-		mux.Handle("GET "+file.Route, s.authorise(everybody, s.servePage(file)))
 	}
-	return s.elsewhere(mux)
+	return h.Close()
 }
 
 // A handler answers a request or says why not; see writeError.

@@ -15,17 +15,24 @@ type stream struct {
 	w   http.ResponseWriter
 	rc  *http.ResponseController
 	end func()
+
+	mayStill func() error // whether its caller may go on
+	askAgain time.Duration
+	asked    time.Time
 }
 
 // openStream begins a stream, which must be closed.
-func (s *Server) openStream(w http.ResponseWriter) (*stream, error) {
+func (s *Server) openStream(w http.ResponseWriter, r *http.Request, to access) (*stream, error) {
 	select {
 	case s.streams <- struct{}{}:
 	default:
 		return nil, &api.Error{Status: http.StatusServiceUnavailable, Code: api.CodeOverloaded, Message: fmt.Sprintf("%d streams are open already: try again later", maxStreams)}
 	}
 	w.Header().Set("Content-Type", "text/event-stream")
-	return &stream{w, http.NewResponseController(w), func() { <-s.streams }}, nil
+	return &stream{
+		w: w, rc: http.NewResponseController(w), end: func() { <-s.streams },
+		mayStill: func() error { _, err := s.guard.admit(to, r); return err }, askAgain: s.askAgain, asked: time.Now(),
+	}, nil
 }
 
 func (out *stream) close() { out.end() }
@@ -34,6 +41,9 @@ func (out *stream) close() { out.end() }
 func (out *stream) send(id uint64, v any) error {
 	data, err := json.Marshal(v)
 	if err != nil {
+		return err
+	}
+	if err := out.ask(); err != nil {
 		return err
 	}
 	if err := out.rc.SetWriteDeadline(time.Now().Add(streamTimeout)); err != nil {
@@ -48,6 +58,15 @@ func (out *stream) send(id uint64, v any) error {
 	return err
 }
 
+// ask asks now and then whether the caller still may: a session ends, a token or a certificate is revoked.
+func (out *stream) ask() error {
+	if time.Since(out.asked) < out.askAgain {
+		return nil
+	}
+	out.asked = time.Now()
+	return out.mayStill()
+}
+
 // comment shows that the stream is alive.
 func (out *stream) comment() error {
 	if _, err := fmt.Fprint(out.w, ":\n\n"); err != nil {
@@ -58,6 +77,9 @@ func (out *stream) comment() error {
 
 // flush sends what was written.
 func (out *stream) flush() error {
+	if err := out.ask(); err != nil {
+		return err
+	}
 	if err := out.rc.SetWriteDeadline(time.Now().Add(streamTimeout)); err != nil {
 		return err
 	}

@@ -62,7 +62,7 @@ func (s *Server) trace(w http.ResponseWriter, r *http.Request, resource string) 
 	if err != nil {
 		return err
 	}
-	out, err := s.openStream(w)
+	out, err := s.openStream(w, r, engineers)
 	if err != nil {
 		return err
 	}
@@ -79,7 +79,7 @@ func (s *Server) trace(w http.ResponseWriter, r *http.Request, resource string) 
 	if err := out.flush(); err != nil {
 		return nil
 	}
-	silence := time.NewTicker(streamSilence)
+	silence := time.NewTicker(s.askAgain)
 	defer silence.Stop()
 	for {
 		select {

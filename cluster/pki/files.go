@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/fepha/fepha/internal/atomicfile"
+	"github.com/fepha/fepha/internal/certid"
 )
 
 // The files of a station's certificates. The CA's key is needed to make and renew certificates only: keep its folder
@@ -36,7 +37,7 @@ type Made struct {
 
 // Init makes a station's certificates in dir: the CA, and for each node a folder with its certificate and key and a copy
 // of the CA's certificate, to be copied to that node. What's there is kept, but for certificates that are renewed: those
-// of which less than a third of their time is left, or that are for other hosts, or all of them if renew says so. A node
+// of which less than a third of their time is left, or that are for other hosts, or have no mark of a node, or all of them if renew says so. A node
 // takes up a renewed certificate without a restart.
 func Init(dir, station string, nodes []Node, renew bool, now time.Time) ([]Made, error) {
 	ca, made, err := openCA(dir, station, now)
@@ -110,7 +111,7 @@ func initNode(dir string, ca *CA, n Node, renew bool, now time.Time) (Made, erro
 // stillGood tells whether a node's certificate is this CA's, for the node as it is, and has a third of its time left.
 func (ca *CA) stillGood(old tls.Certificate, n Node, now time.Time) bool {
 	c := old.Leaf
-	if c.CheckSignatureFrom(ca.cert) != nil || c.Subject.CommonName != n.ID || now.After(c.NotAfter.Add(-NodeValidity/3)) {
+	if c.CheckSignatureFrom(ca.cert) != nil || c.Subject.CommonName != n.ID || !certid.Marked(c) || now.After(c.NotAfter.Add(-NodeValidity/3)) {
 		return false
 	}
 	for _, h := range n.Hosts {

@@ -12,7 +12,12 @@ import (
 	"fmt"
 	"math/big"
 	"net"
+	"net/url"
+	"strings"
 	"time"
+	"unicode"
+
+	"github.com/fepha/fepha/internal/certid"
 )
 
 var (
@@ -90,18 +95,18 @@ func ReadCA(p Pair) (*CA, error) {
 
 // Node makes a node's certificate. Hosts are the names and IP addresses under which its API is reached.
 func (ca *CA) Node(id string, hosts []string, now time.Time) (Pair, error) {
-	return ca.issue(id, hosts, now, x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth)
+	return ca.issue(id, certid.Node(id), hosts, now, x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth)
 }
 
-// Client makes a certificate for a person or a program that talks to the API. Its name must be no node's id, so nodes
-// don't take it for one of them.
-func (ca *CA) Client(name string, now time.Time) (Pair, error) {
-	return ca.issue(name, nil, now, x509.ExtKeyUsageClientAuth)
+// Client makes a certificate for a person or a program that talks to the API: viewer, operator, engineer or admin. Nodes
+// don't take it for one of theirs, whatever its name.
+func (ca *CA) Client(name, role string, now time.Time) (Pair, error) {
+	return ca.issue(name, certid.Role(role), nil, now, x509.ExtKeyUsageClientAuth)
 }
 
-func (ca *CA) issue(name string, hosts []string, now time.Time, usage ...x509.ExtKeyUsage) (Pair, error) {
-	if name == "" || len(name) > 64 {
-		return Pair{}, fmt.Errorf("making a certificate: %w: %q, expected 1 to 64 characters", ErrName, name)
+func (ca *CA) issue(name string, mark *url.URL, hosts []string, now time.Time, usage ...x509.ExtKeyUsage) (Pair, error) {
+	if name == "" || len(name) > 64 || strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		return Pair{}, fmt.Errorf("making a certificate: %w: %q, expected 1 to 64 octets that can be printed", ErrName, name)
 	}
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -114,6 +119,7 @@ func (ca *CA) issue(name string, hosts []string, now time.Time, usage ...x509.Ex
 		KeyUsage:    x509.KeyUsageDigitalSignature,
 		ExtKeyUsage: usage,
 		DNSNames:    []string{name},
+		URIs:        []*url.URL{mark, certid.Issued(now)},
 	}
 	for _, h := range hosts {
 		if ip := net.ParseIP(h); ip != nil {

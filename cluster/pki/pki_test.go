@@ -6,8 +6,11 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/fepha/fepha/internal/certid"
 )
 
 var (
@@ -136,13 +139,21 @@ func TestClient(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	pair, err := ca.Client("operator", now)
+	pair, err := ca.Client("fep2", "operator", now)
 	if err != nil {
 		t.Fatal(err)
 	}
 	cert, err := readCert(pair.Cert)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if id, role := certid.NodeOf(cert), certid.RoleOf(cert); id != "" || role != "operator" || !certid.IssuedAt(cert).Equal(now.Truncate(time.Second)) {
+		t.Errorf("a person's certificate is of node %q, role %q, issued at %v", id, role, certid.IssuedAt(cert))
+	}
+	for _, name := range []string{"", strings.Repeat("x", 65), "a\x1b[2J", "a\nb"} {
+		if _, err := ca.Client(name, "viewer", now); !errors.Is(err, ErrName) {
+			t.Errorf("name %q: %v", name, err)
+		}
 	}
 	roots := x509.NewCertPool()
 	roots.AddCert(ca.cert)

@@ -31,7 +31,7 @@ type clientFlags struct {
 
 func (f *clientFlags) register(cmd *cobra.Command) {
 	fl := cmd.PersistentFlags()
-	fl.StringVar(&f.addr, "addr", envOr("FEPHA_ADDR", "http://127.0.0.1:7310"), "URL of a node's API; default from FEPHA_ADDR")
+	fl.StringVar(&f.addr, "addr", envOr("FEPHA_ADDR", "http://127.0.0.1:7310"), "URL of a node's API, or on its host unix:DATA-DIR/admin.sock; default from FEPHA_ADDR")
 	// The token's default is not shown in the help, so it is read in client().
 	fl.StringVar(&f.token, "token", "", "API token; better given in FEPHA_TOKEN, where other users can't see it")
 	fl.StringVar(&f.ca, "ca", os.Getenv("FEPHA_CA"), "PEM file of the station's CA; default from FEPHA_CA")
@@ -49,6 +49,9 @@ func envOr(name, otherwise string) string {
 
 // client makes a client of the node that the flags name.
 func (f *clientFlags) client() (*client.Client, error) {
+	if path, ok := strings.CutPrefix(f.addr, "unix:"); ok {
+		return localClient(strings.TrimPrefix(path, "//")), nil
+	}
 	base := f.addr
 	if !strings.Contains(base, "://") {
 		scheme := "http"
@@ -76,6 +79,17 @@ func (f *clientFlags) client() (*client.Client, error) {
 		token = "" // a station on this host asks for none
 	}
 	return &client.Client{Base: u.Scheme + "://" + u.Host, Token: token, HTTP: &http.Client{Transport: transport}}, nil
+}
+
+// localClient talks to a node of this host through the socket in its data folder.
+func localClient(path string) *client.Client {
+	transport := &http.Transport{DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+		if address == "localhost:80" { // else it's another node, to which this one has pointed
+			network, address = "unix", path
+		}
+		return new(net.Dialer).DialContext(ctx, network, address)
+	}}
+	return &client.Client{Base: "http://localhost", HTTP: &http.Client{Transport: transport}}
 }
 
 // tls is who is believed, and what is shown. No CA: those of the system.

@@ -19,6 +19,8 @@ func commands() []*cobra.Command {
 		newFNPCommand(),
 		newConfigCommand(),
 		newTLSCommand(),
+		newUserCommand(),
+		newTokenCommand(),
 		newSimCommand(),
 		newVersionCommand(),
 	}

@@ -15,7 +15,7 @@ import (
 
 func newTLSCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "tls", Short: "Make the certificates of the nodes, and let people in"}
-	cmd.AddCommand(newTLSInitCommand(), newTLSClientCommand(), newTLSTokenCommand())
+	cmd.AddCommand(newTLSInitCommand(), newTLSClientCommand(), newTLSTokenCommand(), newTLSRevokeCommand())
 	return cmd
 }
 
@@ -31,7 +31,7 @@ that node, to where its station.yaml names them. ca-key.pem makes and renews
 certificates: keep it where no node is.
 
 What is there is kept, but for certificates of which less than a third of their
-time is left. A node takes up a renewed certificate without a restart.`,
+time is left, and those made before a node's had a mark of its own. A node takes up a renewed certificate without a restart.`,
 		Example: "  fepha tls init --config station.yaml --dir tls",
 		Args:    args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {

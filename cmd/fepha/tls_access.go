@@ -18,6 +18,7 @@ import (
 
 	"github.com/fepha/fepha/api/server"
 	"github.com/fepha/fepha/cluster/pki"
+	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/internal/atomicfile"
 )
 
@@ -25,48 +26,57 @@ import (
 // programs that have a certificate of its CA, or a token.
 
 func newTLSClientCommand() *cobra.Command {
-	var dir string
+	var dir, role string
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "client NAME",
 		Short: "Make a certificate for a person or a program that uses the API",
 		Long: `Make a certificate for a person or a program that uses the API, with the CA that
 'fepha tls init' made. The files go into clients/NAME in its folder: hand them to
-NAME, and keep no copy. What NAME does is logged under that name.
+NAME, and keep no copy. What NAME does is logged under that name. Revoke it with
+'fepha tls revoke NAME'.
 
 For a browser: openssl pkcs12 -export -in client.pem -inkey client-key.pem -out me.p12`,
-		Example: `  fepha tls client alice --dir tls
+		Example: `  fepha tls client alice --role operator --dir tls
   fepha status --addr https://10.91.2.66:7310 --ca ca.pem --cert client.pem --key client-key.pem`,
 		Args: args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if dir == "" {
 				return usagef("--dir is needed: see '%s --help'", cmd.CommandPath())
 			}
-			made, err := makeClient(dir, args[0], time.Now())
+			made, err := makeClient(dir, args[0], role, time.Now())
 			if err != nil {
 				return err
 			}
 			if asJSON {
 				return writeJSON(cmd.OutOrStdout(), made)
 			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "made %s, good until %s: hand it to %s\n", made.Dir, made.Expires.Format(time.DateOnly), args[0])
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "made %s for role %s, good until %s: hand it to %s\n", made.Dir, made.Role, made.Expires.Format(time.DateOnly), args[0])
 			return err
 		},
 	}
 	cmd.Flags().StringVar(&dir, "dir", "", "folder of the certificates that 'fepha tls init' made (needed)")
+	cmd.Flags().StringVar(&role, "role", defaultRole, "what NAME may: viewer, operator, engineer or admin")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
 }
 
 // madeClient is what `tls client --json` prints.
 type madeClient struct {
+	Role    string    `json:"role"`
 	Dir     string    `json:"dir"` // with ca.pem, client.pem and client-key.pem
 	Expires time.Time `json:"expires"`
 }
 
-func makeClient(dir, name string, now time.Time) (made madeClient, err error) {
+// defaultRole is that of certificates and of rows of tokens.yaml that say none.
+const defaultRole = "engineer"
+
+func makeClient(dir, name, role string, now time.Time) (made madeClient, err error) {
 	if name == "" || strings.ContainsAny(name, "/\\") || strings.HasPrefix(name, ".") {
 		return made, usagef("name %q: expected one that a folder can have", name)
+	}
+	if _, err := fsm.ParseRole(role); err != nil {
+		return made, usagef("--role: %w", err)
 	}
 	if _, err := os.Stat(filepath.Join(dir, name, pki.CertFile)); err == nil {
 		return made, usagef("%s is a node: expected another name, since nodes know each other by theirs", name)
@@ -75,7 +85,7 @@ func makeClient(dir, name string, now time.Time) (made madeClient, err error) {
 	if err != nil {
 		return made, err
 	}
-	pair, err := ca.Client(name, now)
+	pair, err := ca.Client(name, role, now)
 	if err != nil {
 		return made, err
 	}
@@ -83,7 +93,7 @@ func makeClient(dir, name string, now time.Time) (made madeClient, err error) {
 	if err != nil {
 		return made, err
 	}
-	made = madeClient{Dir: filepath.Join(dir, "clients", name), Expires: cert.Leaf.NotAfter}
+	made = madeClient{Role: role, Dir: filepath.Join(dir, "clients", name), Expires: cert.Leaf.NotAfter}
 	if err := os.MkdirAll(made.Dir, 0o700); err != nil {
 		return made, err
 	}
@@ -122,7 +132,7 @@ func writeNew(path string, data []byte) error {
 }
 
 func newTLSTokenCommand() *cobra.Command {
-	var path string
+	var path, role string
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "token NAME",
@@ -130,15 +140,16 @@ func newTLSTokenCommand() *cobra.Command {
 		Long: `Make a token for a person or a program that uses the API, and add its hash to the
 file that station.yaml names under security: tokens. The token is printed once
 and kept nowhere: hand it to NAME. Copy the file to every node; a node takes it up
-without a restart. To revoke a token, take its entry out.`,
-		Example: `  fepha tls token alice --tokens tokens.yaml
+without a restart. To revoke a token, take its entry out. Such a token works
+without a quorum; for others 'fepha token create' is simpler.`,
+		Example: `  fepha tls token alice --role operator --tokens tokens.yaml
   FEPHA_TOKEN=... fepha status --addr https://10.91.2.66:7310 --ca ca.pem`,
 		Args: args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if path == "" {
 				return usagef("--tokens is needed: see '%s --help'", cmd.CommandPath())
 			}
-			token, err := makeToken(path, args[0])
+			token, err := makeToken(path, args[0], role)
 			if err != nil {
 				return err
 			}
@@ -149,13 +160,20 @@ without a restart. To revoke a token, take its entry out.`,
 			return err
 		},
 	}
+	cmd.Flags().StringVar(&role, "role", defaultRole, "what NAME may: viewer, operator, engineer or admin")
 	cmd.Flags().StringVar(&path, "tokens", "", "file of the tokens' hashes; made if missing (needed)")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
 }
 
 // makeToken adds a token to a file and returns it.
-func makeToken(path, name string) (token string, err error) {
+func makeToken(path, name, role string) (token string, err error) {
+	if _, err := fsm.ParseRole(role); err != nil {
+		return "", usagef("--role: %w", err)
+	}
+	if err := fsm.CheckCaller(name); err != nil {
+		return "", usagef("%w", err)
+	}
 	before, err := os.ReadFile(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return "", err
@@ -171,7 +189,8 @@ func makeToken(path, name string) (token string, err error) {
 	entry, err := yaml.Marshal([]struct {
 		Name   string `yaml:"name"`
 		SHA256 string `yaml:"sha256"`
-	}{{name, fmt.Sprintf("%x", sha256.Sum256([]byte(token)))}})
+		Role   string `yaml:"role"`
+	}{{name, fmt.Sprintf("%x", sha256.Sum256([]byte(token))), role}})
 	if err != nil {
 		return "", err
 	}

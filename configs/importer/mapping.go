@@ -1,7 +1,6 @@
 package importer
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/goccy/go-yaml"
+
+	"github.com/fepha/fepha/internal/yamldoc"
 )
 
 // Mapping tells how the tables of a site's database become tables of a station: no two sites name theirs alike.
@@ -37,7 +38,7 @@ func ReadMapping(path string) (*Mapping, error) {
 		return nil, fmt.Errorf("mapping: %w: %w", ErrSource, err)
 	}
 	var m Mapping
-	if err := yaml.NewDecoder(bytes.NewReader(data), yaml.DisallowUnknownField()).Decode(&m); err != nil && !errors.Is(err, io.EOF) {
+	if err := yamldoc.Unmarshal(data, &m, yaml.DisallowUnknownField()); err != nil && !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("%s: %w: %s", path, ErrSource, yaml.FormatError(err, false, false))
 	}
 	if len(m.Tables) == 0 {

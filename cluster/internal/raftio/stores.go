@@ -49,7 +49,7 @@ type stores struct {
 
 // openStores opens or makes the files of a data folder. One process at a time can.
 func openStores(dir, kind string, log *slog.Logger) (_ *stores, err error) {
-	if err := os.MkdirAll(dir, 0o750); err != nil {
+	if err := os.MkdirAll(dir, 0o700); err != nil { // the state has hashes of passwords
 		return nil, fmt.Errorf("%w: %w", ErrDataDir, err)
 	}
 	if err := checkKind(dir, kind); err != nil {
