@@ -36,6 +36,7 @@
 //	proposer.go      carries commands to the leader, in order, again if need be
 //	tenure.go        the right to run live links, and its end at the very instant
 //	declarations.go  the configuration that this node has, and one that it's prepared for
+//	revocation.go    who may not connect any more
 //	statemachine.go  the replicated state under its lock
 //	group.go         who belongs to the group, where they are, who votes, who leads
 //	config.go        what Start needs to know; errors

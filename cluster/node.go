@@ -89,11 +89,11 @@ func start(cfg Config, out outside) (_ *Node, err error) {
 		}
 	}()
 
+	n.state = newStateMachine()
 	if err = n.openOutside(out); err != nil {
 		return nil, err
 	}
 	undo = append(undo, n.closeOutside)
-	n.state = newStateMachine()
 	n.own = newDeclarations(n.state, cfg.Station, cfg.Prepared)
 	n.tenures = newTenures(n.clock, cfg.ID, n.state)
 	undo = append(undo, n.tenures.close)
@@ -114,7 +114,7 @@ func start(cfg Config, out outside) (_ *Node, err error) {
 func (n *Node) openOutside(out outside) (err error) {
 	var tls *raftio.TLS
 	if n.cfg.Security != nil {
-		if tls, err = raftio.NewTLS(certs.Files(*n.cfg.Security), n.cfg.ID, n.group.ids, n.cfg.Logger); err != nil {
+		if tls, err = raftio.NewTLS(certs.Files(*n.cfg.Security), n.cfg.ID, n.group.ids, (&revocation{n.state}).check, n.cfg.Logger); err != nil {
 			return fmt.Errorf("%w: %w", ErrConfig, err)
 		}
 	}
@@ -242,6 +242,9 @@ func (n *Node) run(leads <-chan bool) {
 	n.wg.Go(func() { requests.run(n.ctx, &n.wg) })
 	n.wg.Go(func() { n.tenures.release(func(c *fsmpb.Command) { n.proposer.proposeAsync(c) }, done) })
 	n.wg.Go(func() { n.watchdog.run(done) })
+	if n.cfg.Security != nil {
+		n.wg.Go(func() { (&revocation{n.state}).run(n.mux, done) })
+	}
 }
 
 // stamp fills in when and by whom a command was proposed.

@@ -3,11 +3,16 @@ package cluster
 import (
 	"context"
 	"crypto/tls"
+	"errors"
+	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/fepha/fepha/cluster/pki"
+	"github.com/fepha/fepha/fsm/fsmpb"
+	"github.com/fepha/fepha/replica"
 )
 
 // secured makes certificates for the members in dir/ID, and for a stranger of another CA in dir/other.
@@ -32,6 +37,27 @@ func filesOf(dir, id string) *Security {
 		Cert: filepath.Join(dir, id, pki.CertFile),
 		Key:  filepath.Join(dir, id, pki.KeyFile),
 	}
+}
+
+// personOf makes a certificate for a person of that name, with the station's own CA.
+func personOf(t *testing.T, dir, name string) *Security {
+	t.Helper()
+	cert, errCert := os.ReadFile(filepath.Join(dir, pki.CAFile))
+	key, errKey := os.ReadFile(filepath.Join(dir, pki.CAKeyFile))
+	ca, err := pki.ReadCA(pki.Pair{Cert: cert, Key: key})
+	if err = errors.Join(errCert, errKey, err); err != nil {
+		t.Fatal(err)
+	}
+	pair, err := ca.Client(name, "admin", time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	folder := t.TempDir()
+	f := &Security{CA: filepath.Join(dir, pki.CAFile), Cert: filepath.Join(folder, "client.pem"), Key: filepath.Join(folder, "client-key.pem")}
+	if err := errors.Join(os.WriteFile(f.Cert, pair.Cert, 0o600), os.WriteFile(f.Key, pair.Key, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	return f
 }
 
 // TestTLS forms a group over mutual TLS, and then knocks at a node as those who must stay out.
@@ -68,13 +94,25 @@ func TestTLS(t *testing.T) {
 	if err := knock(filesOf(dir, "fep2"), "fep1"); err != nil {
 		t.Errorf("a node of the station: %v", err)
 	}
+	person := personOf(t, dir, "fep2")
 	for name, files := range map[string]*Security{
-		"without TLS":                 nil,
-		"with a name of no node":      filesOf(dir, "nobody"),
-		"with another CA's signature": filesOf(filepath.Join(dir, "other"), "fep1"),
+		"as a person with a node's name": person,
+		"without TLS":                    nil,
+		"with a name of no node":         filesOf(dir, "nobody"),
+		"with another CA's signature":    filesOf(filepath.Join(dir, "other"), "fep1"),
 	} {
 		if knock(files, "fep1") == nil {
 			t.Errorf("%s: let in", name)
 		}
+	}
+
+	// A certificate that is revoked ends what it has open, on every node, and opens nothing more.
+	s.propose("fep1", &fsmpb.Command{Op: &fsmpb.Command_Revoke{Revoke: &fsmpb.Revoke{Name: "fep2"}}})
+	until(t, "fep2 out of the group that the others form", func() bool {
+		peers := s.leader("fep1", "wit").Info().Peers
+		return slices.ContainsFunc(peers, func(p replica.Peer) bool { return p.ID == "fep2" && !p.Alive })
+	})
+	if knock(filesOf(dir, "fep2"), "fep1") == nil {
+		t.Error("let in with a revoked certificate")
 	}
 }

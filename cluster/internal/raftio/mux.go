@@ -3,6 +3,7 @@ package raftio
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -118,6 +119,7 @@ func (m *Mux) sort(conn net.Conn) {
 			_ = conn.Close()
 			return
 		}
+		m.know(conn, secured)
 		conn = secured
 	}
 	var first [1]byte
@@ -165,7 +167,33 @@ func (m *Mux) Dial(ctx context.Context, id, address string) (net.Conn, error) {
 		_ = conn.Close()
 		return nil, fmt.Errorf("connecting to node %s at %s: %w", id, address, err)
 	}
+	m.know(conn, secured)
 	return secured, nil
+}
+
+// know notes whose certificate the other end of a connection has shown.
+func (m *Mux) know(conn net.Conn, secured *tls.Conn) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	conn.(*trackedConn).peer = secured.ConnectionState().PeerCertificates[0]
+}
+
+// Recheck closes the connections with those whose certificates are refused by now.
+func (m *Mux) Recheck(refused func(*x509.Certificate) error) {
+	m.mu.Lock()
+	var end []*trackedConn
+	for conn := range m.conns {
+		if t := conn.(*trackedConn); t.peer != nil {
+			end = append(end, t)
+		}
+	}
+	m.mu.Unlock()
+	for _, t := range end {
+		if err := refused(t.peer); err != nil {
+			m.Log.Warn("closed a connection", "with", t.RemoteAddr(), "error", err)
+			_ = t.Close()
+		}
+	}
 }
 
 // Close ends everything: no connection is left, incoming or outgoing.
@@ -201,7 +229,8 @@ func (m *Mux) track(conn net.Conn) (net.Conn, bool) {
 // trackedConn leaves the book when it's closed.
 type trackedConn struct {
 	net.Conn
-	mux *Mux
+	mux  *Mux
+	peer *x509.Certificate // after the handshake, and under the Mux's lock; nil: without TLS
 }
 
 func (c *trackedConn) Close() error {

@@ -2,6 +2,7 @@ package raftio
 
 import (
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"log/slog"
 	"net"
@@ -14,6 +15,8 @@ import (
 	"github.com/fepha/fepha/cluster/pki"
 	"github.com/fepha/fepha/internal/certs"
 )
+
+func nobodyRevoked(*x509.Certificate) error { return nil }
 
 func threeIDs() []string { return []string{"fep1", "fep2", "wit"} }
 
@@ -46,7 +49,7 @@ func TestDialChecksTheName(t *testing.T) {
 	dir := secured(t)
 	mux := func(id string) *Mux {
 		t.Helper()
-		secured, err := NewTLS(filesOf(dir, id), id, threeIDs, slog.New(slog.DiscardHandler))
+		secured, err := NewTLS(filesOf(dir, id), id, threeIDs, nobodyRevoked, slog.New(slog.DiscardHandler))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -87,11 +90,37 @@ func TestTLSRefuses(t *testing.T) {
 		"no CA":                      {missing, "fep1"},
 		"no CA named":                {unnamed, "fep1"},
 		"an empty CA":                {empty, "fep1"},
+		"a person's certificate":     {personOf(t, dir, "fep1"), "fep1"},
 	} {
-		if _, err := NewTLS(c.files, c.id, nil, slog.New(slog.DiscardHandler)); err == nil {
+		if _, err := NewTLS(c.files, c.id, nil, nil, slog.New(slog.DiscardHandler)); err == nil {
 			t.Errorf("%s: taken", name)
 		}
 	}
+}
+
+// personOf makes a certificate for a person of that name, with the station's own CA.
+func personOf(t *testing.T, dir, name string) certs.Files {
+	t.Helper()
+	read := func(name string) []byte {
+		b, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	ca, err := pki.ReadCA(pki.Pair{Cert: read(pki.CAFile), Key: read(pki.CAKeyFile)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	pair, err := ca.Client(name, "admin", time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := certs.Files{CA: filepath.Join(dir, pki.CAFile), Cert: filepath.Join(t.TempDir(), "client.pem"), Key: filepath.Join(t.TempDir(), "client-key.pem")}
+	if err := errors.Join(os.WriteFile(f.Cert, pair.Cert, 0o600), os.WriteFile(f.Key, pair.Key, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	return f
 }
 
 // TestRenewal: both sides of the next connection use a renewed certificate.
@@ -99,7 +128,7 @@ func TestRenewal(t *testing.T) {
 	dir := secured(t)
 	of := func(id string) *TLS {
 		t.Helper()
-		s, err := NewTLS(filesOf(dir, id), id, func() []string { return []string{"fep1", "fep2"} }, slog.New(slog.DiscardHandler))
+		s, err := NewTLS(filesOf(dir, id), id, func() []string { return []string{"fep1", "fep2"} }, nobodyRevoked, slog.New(slog.DiscardHandler))
 		if err != nil {
 			t.Fatal(err)
 		}
