@@ -1,6 +1,7 @@
 package acquisition
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -10,7 +11,7 @@ import (
 )
 
 // command is a control as the device is to get it.
-func (p *Point) command(c fsm.Control, address iec104.CommonAddress, location *time.Location, now time.Time) (iec104.Command, error) {
+func (p *Point) command(c fsm.Control, how Operation, address iec104.CommonAddress, location *time.Location, now time.Time) (iec104.Command, error) {
 	typ, asked := p.Type, iec104.TypeID(c.Type)
 	if typ == 0 {
 		typ = asked
@@ -33,7 +34,7 @@ func (p *Point) command(c fsm.Control, address iec104.CommonAddress, location *t
 	if err != nil {
 		return iec104.Command{}, err
 	}
-	o := iec104.Object{Address: p.Address, Value: value, Qualifier: uint8(c.Qualifier) &^ iec104.SelectBit}
+	o := iec104.Object{Address: p.Address, Value: value, Qualifier: cmp.Or(c.Qualifier, how.Qualifier) &^ iec104.SelectBit}
 	if c.Phase == fsm.Select || c.Phase == fsm.Cancel {
 		o.Qualifier |= iec104.SelectBit
 	}
@@ -44,7 +45,8 @@ func (p *Point) command(c fsm.Control, address iec104.CommonAddress, location *t
 		CommonAddress:    address,
 		Type:             typ,
 		Object:           o,
-		AwaitTermination: c.Phase == fsm.Direct || c.Phase == fsm.Execute,
+		SelectFirst:      c.Phase == fsm.Direct && how.Select == SelectDevice,
+		AwaitTermination: executes(c.Phase),
 	}, nil
 }
 

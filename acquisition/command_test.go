@@ -44,7 +44,7 @@ func TestCommand(t *testing.T) {
 	} {
 		c.control.Kind = fsm.Kind(c.point.Kind)
 		now := time.Date(2024, 5, 6, 7, 8, 9, 0, shanghai)
-		cmd, err := c.point.command(c.control, 3, shanghai, now)
+		cmd, err := c.point.command(c.control, Operation{}, 3, shanghai, now)
 		if c.refused != "" {
 			if err == nil || !strings.Contains(err.Error(), c.refused) {
 				t.Errorf("%s: %v, expected a refusal with %q", c.what, err, c.refused)
@@ -66,9 +66,16 @@ func TestCommand(t *testing.T) {
 		fsm.Direct: {0x0c, true}, fsm.Execute: {0x0c, true}, fsm.Select: {0x8c, false}, fsm.Cancel: {0x8c, false},
 	} {
 		p := do(sc, false)
-		cmd, err := p.command(fsm.Control{Kind: fsm.DO, Type: uint8(sc), Value: 1, Qualifier: 0x0c, Phase: phase}, 1, time.UTC, time.Now())
+		cmd, err := p.command(fsm.Control{Kind: fsm.DO, Type: uint8(sc), Value: 1, Qualifier: 0x0c, Phase: phase}, Operation{Qualifier: 4, Select: SelectDevice}, 1, time.UTC, time.Now())
 		if err != nil || cmd.Object.Qualifier != want.qualifier || cmd.AwaitTermination != want.await {
 			t.Errorf("%v: qualifier %#x, await %v, %v", phase, cmd.Object.Qualifier, cmd.AwaitTermination, err)
+		}
+		if cmd.SelectFirst != (phase == fsm.Direct) {
+			t.Errorf("%v: selects first: %v", phase, cmd.SelectFirst)
+		}
+		cmd, _ = p.command(fsm.Control{Kind: fsm.DO, Type: uint8(sc), Value: 1, Phase: phase}, Operation{Qualifier: 4}, 1, time.UTC, time.Now())
+		if cmd.Object.Qualifier&^iec104.SelectBit != 4 || cmd.SelectFirst {
+			t.Errorf("%v: qualifier %#x without one asked for, expected that of the table", phase, cmd.Object.Qualifier)
 		}
 	}
 }

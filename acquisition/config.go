@@ -49,6 +49,12 @@ type RTU struct {
 	// NoTermination says that the devices confirm controls and never terminate them: the confirmation is the end.
 	NoTermination bool
 
+	// ConfirmByState says that the devices may answer no command to a DO: it's done when the DI that shows its state has it.
+	ConfirmByState bool
+
+	// Controls are how controls are operated; those that aren't in it as they are asked for.
+	Controls map[ControlKey]Operation
+
 	// Periods; 0: only after the start.
 	Interrogation        time.Duration
 	CounterInterrogation time.Duration
@@ -91,6 +97,31 @@ type Point struct {
 	Event   bool          // AI and counter: a spontaneous value goes into the journal; DI always does
 	Analog  *Analog       // nil: as the device sends it
 }
+
+// ControlKey is a DO or AO of an RTU.
+type ControlKey struct {
+	Kind   fsmpb.Kind
+	Number uint32
+}
+
+// Operation is how a control is operated.
+type Operation struct {
+	Select    SelectMode
+	Qualifier uint8 // QU or QL, its bits as in the octet, for what is asked without one
+
+	// State is the number of the DI that shows the state of a DO, if Shown.
+	State uint32
+	Shown bool
+}
+
+// SelectMode is whether a control is selected before it's operated.
+type SelectMode uint8
+
+const (
+	SelectAsked    SelectMode = iota // as it's asked for
+	SelectDevice                     // a direct command is selected and executed at the device
+	SelectRequired                   // a direct command is refused
+)
 
 // Analog is how an AI, counter or AO is converted.
 type Analog struct {

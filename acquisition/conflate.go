@@ -17,6 +17,8 @@ type intake struct {
 	pending []value
 	events  bool // whether pending has more than images
 
+	watches []*watch
+
 	strays  []*fsmpb.Stray // what can't be taken over, at most strayLimit
 	omitted uint64         // what came beyond that
 }
@@ -77,6 +79,11 @@ func (in *intake) add(a iec104.ASDU, came arrival) {
 		v := value{time: octets, timeMs: ms, point: int32(place), typ: a.Type, mode: modeOf(p, a.Type, a.Cause)}
 		v.value, v.quality = p.convert(a.Type, &o)
 		v.transient, v.elapsed = transient(a.Type, &o), o.Elapsed
+		for _, w := range in.watches {
+			if w.place == place {
+				w.seen(&v)
+			}
+		}
 		in.put(p, v)
 	}
 }

@@ -106,6 +106,10 @@ func (col *collector) send(ctx context.Context, sessions []*session, c fsm.Contr
 	if !ok {
 		return refuse("RTU %d has no %s %d", c.RTU, c.Kind, c.Point)
 	}
+	how := col.w.rtu.Controls[ControlKey{c.Kind.Proto(), c.Point}]
+	if c.Phase == fsm.Direct && how.Select == SelectRequired {
+		return refuse("%s %d of RTU %d has to be selected first: its row says select: required", c.Kind, c.Point, c.RTU)
+	}
 	if c.Phase == fsm.Execute || c.Phase == fsm.Cancel {
 		s := col.controls.selection(c.SelectID)
 		if s == nil || s.client.Err() != nil {
@@ -116,19 +120,28 @@ func (col *collector) send(ctx context.Context, sessions []*session, c fsm.Contr
 	if len(sessions) == 0 {
 		return refuse("RTU %d has no started link", c.RTU)
 	}
-	cmd, err := point.command(c, col.w.rtu.CommonAddress, col.w.env.Location, time.Now())
+	cmd, err := point.command(c, how, col.w.rtu.CommonAddress, col.w.env.Location, time.Now())
 	if err != nil {
 		return refuse("not sent: %v", err)
 	}
 	cmd.AwaitTermination = cmd.AwaitTermination && !col.w.rtu.NoTermination
+	operate := col.operate
+	if shown, ok := col.w.table.monitoredPoint(fsmpb.Kind_DI, how.State); ok && how.Shown && col.w.rtu.ConfirmByState && executes(c.Phase) {
+		operate = func(ctx context.Context, s *session, c fsm.Control, cmd iec104.Command) (*fsmpb.ControlResult, bool) {
+			return col.operateByState(ctx, s, c, cmd, shown)
+		}
+	}
 	var result *fsmpb.ControlResult
 	for _, s := range sessions {
-		if result, ok = col.operate(ctx, s, c, cmd); ok {
+		if result, ok = operate(ctx, s, c, cmd); ok {
 			break
 		}
 	}
 	return result
 }
+
+// executes tells whether a phase operates, rather than selects or takes back.
+func executes(p fsm.ControlPhase) bool { return p == fsm.Direct || p == fsm.Execute }
 
 // operate sends a command on one link and waits for the answer. answered is false if the device behind it doesn't know
 // the object and so has operated nothing: where a channel leads to several devices, it may be another one's.

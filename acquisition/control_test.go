@@ -2,6 +2,7 @@ package acquisition
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -38,8 +39,15 @@ func phase(p fsmpb.ControlSubmit_Phase, of string) func(*fsmpb.ControlSubmit) {
 
 func TestControls(t *testing.T) {
 	const (
-		con, term = uint8(iec104.ActivationCon), uint8(iec104.ActivationTermination)
+		con, term, returned = uint8(iec104.ActivationCon), uint8(iec104.ActivationTermination), uint8(iec104.RemoteReturn)
 	)
+	how := func(o Operation) func(*RTU) {
+		return func(r *RTU) { r.Controls = map[ControlKey]Operation{{fsmpb.Kind_DO, 1}: o} }
+	}
+	byState := func(r *RTU) {
+		r.ConfirmByState = true
+		how(Operation{State: 1, Shown: true})(r)
+	}
 	for _, c := range []struct {
 		what      string
 		quirks    quirks
@@ -57,6 +65,15 @@ func TestControls(t *testing.T) {
 		{what: "never terminated", quirks: quirks{noTermination: true}, confirmed: true, cause: con, reason: "outcome unknown: confirmed, not terminated", sent: 1},
 		{what: "known never to terminate", quirks: quirks{noTermination: true}, rtu: func(r *RTU) { r.NoTermination = true }, ok: true, confirmed: true, cause: con, sent: 1, within: time.Second},
 		{what: "taken never to terminate", rtu: func(r *RTU) { r.NoTermination = true }, ok: true, confirmed: true, cause: con, sent: 1, within: time.Second},
+		{what: "selected at the device", rtu: how(Operation{Select: SelectDevice}), ok: true, confirmed: true, cause: term, sent: 2, within: time.Second},
+		{what: "selection refused", quirks: quirks{refuses: true}, rtu: how(Operation{Select: SelectDevice}), cause: con, reason: "refused by the device", sent: 1},
+		{what: "selection unanswered", quirks: quirks{silent: true}, rtu: how(Operation{Select: SelectDevice}), reason: "not sent", sent: 1},
+		{what: "not selected where it has to be", rtu: how(Operation{Select: SelectRequired}), reason: "has to be selected first"},
+		{what: "confirmed by its state", quirks: quirks{silent: true, returns: true}, rtu: byState, ok: true, confirmed: true, cause: returned, sent: 1, within: time.Second},
+		{what: "confirmed by its state and the device", quirks: quirks{noTermination: true, returns: true}, rtu: byState, ok: true, confirmed: true, cause: returned, sent: 1, within: time.Second},
+		{what: "to be confirmed by its state, and refused", quirks: quirks{refuses: true}, rtu: byState, cause: con, reason: "refused by the device", sent: 1, within: time.Second},
+		{what: "to be confirmed by its state, and nothing comes", quirks: quirks{silent: true}, rtu: byState, reason: "the device said nothing, and di 1 has not become on", sent: 1},
+		{what: "to be confirmed by its state, and terminated", rtu: byState, confirmed: true, cause: term, reason: "the device says that it's done, and di 1 has not become on", sent: 1},
 		{what: "no answer", quirks: quirks{silent: true}, reason: "outcome unknown: no answer", sent: 1},
 		{what: "object unknown to the device", quirks: quirks{unknownObjects: true}, cause: uint8(iec104.UnknownObjectAddress), reason: "unknown object address", sent: 1},
 		{what: "no such DO", change: func(c *fsmpb.ControlSubmit) { c.Point = 5000 }, reason: "RTU 1 has no do 5000"},
@@ -81,12 +98,38 @@ func TestControls(t *testing.T) {
 				if r.OK != c.ok || r.Cause != c.cause || (r.ConfirmedMs != 0) != c.confirmed || !strings.Contains(r.Reason, c.reason) {
 					t.Errorf("%+v, expected ok %v, cause %d, confirmed %v, %q", r, c.ok, c.cause, c.confirmed, c.reason)
 				}
+				if c.quirks.returns {
+					b.inOrder("c")
+				}
 				time.Sleep(20 * time.Second)
 				if n := d.got(iec104.C_SC_NA_1, iec104.Activation); n != c.sent {
 					t.Errorf("sent %d times, expected %d", n, c.sent)
 				}
 			})
 		})
+	}
+}
+
+// inOrder checks that a control's confirmation, the state that it has brought about, and its end stand in this order in the log.
+func (b *bench) inOrder(id string) {
+	b.Helper()
+	var order []string
+	for _, c := range b.Committed() {
+		switch op := c.Op.(type) {
+		case *fsmpb.Command_ControlResult:
+			if op.ControlResult.Id == id {
+				order = append(order, fmt.Sprintf("result, final %v", op.ControlResult.Terminated))
+			}
+		case *fsmpb.Command_Events:
+			for _, it := range op.Events.Items {
+				if it.Kind == fsmpb.Kind_DI && it.Point == 1 && it.Mode == fsmpb.Item_EVENT {
+					order = append(order, "state")
+				}
+			}
+		}
+	}
+	if len(order) < 3 || order[0] != "result, final false" || order[len(order)-1] != "result, final true" || !slices.Contains(order, "state") {
+		b.Errorf("order %q, expected confirmation, state and end", order)
 	}
 }
 

@@ -105,6 +105,7 @@ type quirks struct {
 	refuses         bool // each command and interrogation
 	silent          bool // answers no command
 	noTermination   bool // of commands
+	returns         bool // the new state of the single point 3000 below, cause 11, after whatever it answers
 	unknownObjects  bool // of commands
 	oneClient       bool // drops the client that it has when another connects
 	slow            time.Duration
@@ -217,6 +218,10 @@ func (d *device) handle(s *iec104.Session, a iec104.ASDU, _ uint64) {
 	case iec104.C_CS_NA_1:
 		answer(confirm, false)
 	default:
+		if d.quirks.returns {
+			o := a.Object(0)
+			d.send(iec104.M_SP_TB_1, iec104.RemoteReturn, iec104.Object{Address: o.Address - 3000, Value: o.Value, Time: iec104.NewCP56Time2a(time.Now(), time.UTC)})
+		}
 		switch {
 		case d.quirks.silent:
 		case d.quirks.unknownObjects:

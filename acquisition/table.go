@@ -46,6 +46,12 @@ func (t *table) find(address iec104.InformationObjectAddress, hint int) (int, bo
 	})
 }
 
+// monitoredPoint returns the place of the monitored point with this number. It looks at all of them.
+func (t *table) monitoredPoint(kind fsmpb.Kind, number uint32) (place int, ok bool) {
+	place = slices.IndexFunc(t.monitored, func(p Point) bool { return p.Kind == kind && p.Number == number })
+	return place, place >= 0
+}
+
 // control returns the DO or AO with this number.
 func (t *table) control(kind fsmpb.Kind, number uint32) (Point, bool) {
 	i, ok := slices.BinarySearchFunc(t.controls, number, func(p Point, n uint32) int {

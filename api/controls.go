@@ -1,5 +1,11 @@
 package api
 
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+)
+
 // ControlRequest asks for a control. It is sent to the device once at most.
 type ControlRequest struct {
 	RTU   uint32 `json:"rtu"`
@@ -7,11 +13,13 @@ type ControlRequest struct {
 	Point uint32 `json:"point"`
 	// Of State and Value, one. State is for a DO: on or off (of a regulating step, higher and lower). Value is of an AO in
 	// engineering units, of a DO as the device has it: off is 0 in a single command, and 1 in the others.
-	State     string   `json:"state,omitempty"`
-	Value     *float64 `json:"value,omitempty"`
-	Select    bool     `json:"select"`     // select before operate
-	Qualifier uint8    `json:"qualifier"`  // QU of a DO, QL of an AO (IEC 60870-5-101, 7.2.6.26 and 7.2.6.39)
-	TimeoutMs int64    `json:"timeout_ms"` // for the device's answer; 0 is 10 s, at most 60 s
+	State  string   `json:"state,omitempty"`
+	Value  *float64 `json:"value,omitempty"`
+	Select bool     `json:"select"` // select before operate
+	// Qualifier is QU of a DO, 0 to 31, short, long or persistent, or QL of an AO, 0 to 127 (IEC 60870-5-101, 7.2.6.26 and
+	// 7.2.6.39); 0: that of the RTU's table, if it has one.
+	Qualifier Qualifier `json:"qualifier,omitempty"`
+	TimeoutMs int64     `json:"timeout_ms"` // for the device's answer; 0 is 10 s, at most 60 s
 }
 
 // Control is a control and what became of it.
@@ -25,8 +33,8 @@ type Control struct {
 	Type      uint8  `json:"type"` // TypeID
 	Value     Value  `json:"value"`
 	State     string `json:"state,omitempty"` // of a DO: what the value means, on or off
-	Qualifier uint8  `json:"qualifier"`
-	Phase     string `json:"phase"` // direct | select | execute | cancel
+	Qualifier uint8  `json:"qualifier"`       // QU or QL as it was asked for
+	Phase     string `json:"phase"`           // direct | select | execute | cancel
 	SelectID  string `json:"select_id,omitempty"`
 	Category  string `json:"category"`
 
@@ -43,6 +51,24 @@ type Control struct {
 	ConfirmedMs int64 `json:"confirmed_ms"`
 	DoneMs      int64 `json:"done_ms"`
 	DeadlineMs  int64 `json:"deadline_ms"`
+}
+
+// Qualifier is a number or a word. In JSON a number may stand as one, or as a string.
+type Qualifier string
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (q *Qualifier) UnmarshalJSON(b []byte) error {
+	var n uint8
+	if json.Unmarshal(b, &n) == nil {
+		*q = Qualifier(strconv.Itoa(int(n)))
+		return nil
+	}
+	var s string
+	if err := json.Unmarshal(b, &s); err != nil {
+		return fmt.Errorf("qualifier %.40s: expected a number or a word", b)
+	}
+	*q = Qualifier(s)
+	return nil
 }
 
 // The states of a DO.

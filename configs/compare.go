@@ -31,7 +31,10 @@ func Compare(from, to *Station) []Change {
 			c.How, c.Detail = "removed", count(len(r.Points), "point")
 		} else if next.Digest() != r.Digest() {
 			keys := settings(r, *next)
-			c.How, c.Settings, c.Detail = "changed", keys != "", join(keys, diff(r.Points, next.Points, comparePoints, samePoint))
+			c.How, c.Settings, c.Detail = "changed", keys != "", join(keys, diff(r.Points, next.Points, comparePoints, func(a, b Point) bool {
+				k := ControlKey{a.Kind, a.Number}
+				return samePoint(a, b) && sameJSON(r.Controls[k], next.Controls[k])
+			}))
 		} else {
 			continue
 		}

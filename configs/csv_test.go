@@ -16,7 +16,8 @@ import (
 // readRTU reads a table of an RTU by itself.
 func readRTU(data string) ([]Point, *Errors) {
 	l := newLoader("station.yaml", nil)
-	return l.rtuTable("rtu.csv", []byte(data), 1<<24-1), l.errs
+	points, _ := l.rtuTable("rtu.csv", []byte(data), 1<<24-1)
+	return points, l.errs
 }
 
 func toUTF16(text string, order binary.AppendByteOrder) string {

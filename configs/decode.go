@@ -176,6 +176,7 @@ func (l *loader) rtu(o *object) RTU {
 		Retry:                o.duration("retry", 5*time.Second, 100*time.Millisecond, 10*time.Minute),
 		StandbyProbe:         enum(o, "standby_probe", ProbeConnect, ProbeConnect, ProbeHold, ProbeOff),
 		Termination:          enum(o, "termination", TerminationDevice, TerminationDevice, TerminationNone),
+		Confirm:              enum(o, "confirm", ConfirmDevice, ConfirmDevice, ConfirmState),
 		Interrogation:        o.period("interrogation", 15*time.Minute),
 		CounterInterrogation: o.period("counter_interrogation", time.Hour),
 		ClockSync:            o.period("clock_sync", time.Hour),

@@ -47,6 +47,9 @@ func (r *RTU) Digest() string {
 		}
 		d.number(bit(a.Percent))
 		d.text(a.Unit)
+		if c, said := r.Controls[ControlKey{p.Kind, p.Number}]; said {
+			d.json(c)
+		}
 	}
 	return d.sum()
 }

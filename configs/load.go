@@ -64,7 +64,7 @@ type loader struct {
 
 	// What repeats is kept once.
 	analogs map[Analog]*Analog
-	shared  map[sharedTable][]Point
+	shared  map[sharedTable]rtuPoints
 
 	// For references from uplinks' tables.
 	points      map[uint32][]Point    // by RTU; nil: the table can't be read
@@ -78,6 +78,12 @@ type sharedTable struct {
 	maxIOA uint32
 }
 
+// rtuPoints is what a table says.
+type rtuPoints struct {
+	points   []Point
+	controls map[ControlKey]Control
+}
+
 func newLoader(file string, read func(string) ([]byte, error)) *loader {
 	errs, warnings := &Errors{}, &Errors{what: "warnings"}
 	return &loader{
@@ -86,7 +92,7 @@ func newLoader(file string, read func(string) ([]byte, error)) *loader {
 		paths:       []string{file},
 		files:       []string{filepath.Base(file)},
 		analogs:     map[Analog]*Analog{},
-		shared:      map[sharedTable][]Point{},
+		shared:      map[sharedTable]rtuPoints{},
 		points:      map[uint32][]Point{},
 		virtual:     map[virtualKey]string{},
 		virtualRTUs: map[uint32]bool{},
@@ -125,16 +131,17 @@ func (l *loader) tables(s *Station) {
 		r := &s.RTUs[i]
 		// Devices of one make share a table: it's read once, and its errors are told once.
 		key := sharedTable{r.Table.Path, r.IEC104.maxIOA()}
-		points, shared := l.shared[key]
+		read, shared := l.shared[key]
 		if !shared {
 			if data, ok := l.table(fmt.Sprintf("rtus[%d].points", i), r.Table); ok {
-				points = l.rtuTable(r.Table.Path, data, key.maxIOA)
+				read.points, read.controls = l.rtuTable(r.Table.Path, data, key.maxIOA)
 			}
-			l.shared[key] = points
+			l.shared[key] = read
 		}
-		r.Points = points
+		r.Points, r.Controls = read.points, read.controls
+		l.checkConfirmed(r, fmt.Sprintf("rtus[%d]", i))
 		if _, twice := l.points[r.Number]; !twice {
-			l.points[r.Number] = points
+			l.points[r.Number] = read.points
 		}
 	}
 	if data, ok := l.table("virtual_points", s.VirtualTable); ok {

@@ -16,14 +16,14 @@ func TestLoadRefusesTables(t *testing.T) {
 		want    string
 	}{
 		{"empty file", []string{"rtu2.csv|" + rtuHeader + "di,1,1,,Charger,,,,,,\n", ""},
-			`rtu2.csv: is empty: expected a header with the columns kind, point, ioa, type, name, deadband, scale, offset, unit, invert, category, event (optional), low (optional), high (optional)`},
+			`rtu2.csv: is empty: expected a header with the columns kind, point, ioa, type, name, deadband, scale, offset, unit, invert, category, event (optional), low (optional), high (optional), select (optional), qualifier (optional), state (optional)`},
 		{"missing columns", []string{"rtu2.csv|ioa,", "", "rtu2.csv|,scale", ""},
-			`rtu2.csv:1:1: has no column ioa, scale: expected the columns kind, point, ioa, type, name, deadband, scale, offset, unit, invert, category, event (optional), low (optional), high (optional)`},
+			`rtu2.csv:1:1: has no column ioa, scale: expected the columns kind, point, ioa, type, name, deadband, scale, offset, unit, invert, category, event (optional), low (optional), high (optional), select (optional), qualifier (optional), state (optional)`},
 		{"unknown column", []string{"rtu2.csv|scale", "skale"},
-			`rtu2.csv:1:1: has no column scale: expected the columns kind, point, ioa, type, name, deadband, scale, offset, unit, invert, category, event (optional), low (optional), high (optional)` + "\n" +
-				`rtu2.csv:1:35: unknown column "skale": expected one of kind, point, ioa, type, name, deadband, scale, offset, unit, invert, category, event (optional), low (optional), high (optional)`},
+			`rtu2.csv:1:1: has no column scale: expected the columns kind, point, ioa, type, name, deadband, scale, offset, unit, invert, category, event (optional), low (optional), high (optional), select (optional), qualifier (optional), state (optional)` + "\n" +
+				`rtu2.csv:1:35: unknown column "skale": expected one of kind, point, ioa, type, name, deadband, scale, offset, unit, invert, category, event (optional), low (optional), high (optional), select (optional), qualifier (optional), state (optional)`},
 		{"column twice", []string{"rtu2.csv|unit", "scale"},
-			`rtu2.csv:1:1: has no column unit: expected the columns kind, point, ioa, type, name, deadband, scale, offset, unit, invert, category, event (optional), low (optional), high (optional)` + "\n" +
+			`rtu2.csv:1:1: has no column unit: expected the columns kind, point, ioa, type, name, deadband, scale, offset, unit, invert, category, event (optional), low (optional), high (optional), select (optional), qualifier (optional), state (optional)` + "\n" +
 				`rtu2.csv:1:48: scale: is given twice: expected each column once`},
 		{"too many fields", []string{"rtu2.csv|Charger,,,,,,", "Charger,,,,,,,,x"},
 			`rtu2.csv:2:24: "x" is beyond the last column: expected 11 columns`},
@@ -77,6 +77,22 @@ func TestLoadRefusesTables(t *testing.T) {
 				`rtu2.csv:2:21: offset: "3" has no meaning for kind di: expected nothing`},
 		{"range", []string{"rtu2.csv|category\n", "category,low,high\nai,7,7,,,,,,,,,5,5\n"},
 			`rtu2.csv:2:16: low: 5 is out of range: expected less than high, which is 5`},
+		{"select", []string{"rtu1.csv|category\n", "category,select\n", "rtu1.csv|,,,DO\n", ",,,DO,always\n"},
+			`rtu1.csv:4:29: select: "always" is unknown: expected device, required or nothing`},
+		{"select of a monitored point", []string{"rtu2.csv|category\n", "category,select\n", "rtu2.csv|Charger,,,,,,", "Charger,,,,,,,device"},
+			`rtu2.csv:2:23: select: "device" has no meaning for kind di: expected nothing`},
+		{"qualifier", []string{"rtu1.csv|category\n", "category,qualifier\nao,1,202,50,,,,,,,,short\n", "rtu1.csv|,,,DO\n", ",,,DO,32\n"},
+			`rtu1.csv:2:20: qualifier: "short" is unknown: expected QL, 0 to 127` + "\n" +
+				`rtu1.csv:5:29: qualifier: "32" is unknown: expected short, long, persistent, or QU, 0 to 31`},
+		{"select and qualifier of a bitstring", []string{"rtu1.csv|category\n", "category,select,qualifier\nao,1,202,51,,,,,,,,device,3\n"},
+			`rtu1.csv:2:20: select: C_BO_NA_1 can't be selected: expected nothing` + "\n" +
+				`rtu1.csv:2:27: qualifier: C_BO_NA_1 has no qualifier: expected nothing`},
+		{"state that isn't there", []string{"rtu1.csv|category\n", "category,state\n", "rtu1.csv|,,,DO\n", ",,,DO,7\n"},
+			`rtu1.csv:4:29: state: di point 7 is unknown: expected a di point of this table`},
+		{"state of a step", []string{"rtu1.csv|category\n", "category,state\n", "rtu1.csv|45,Breaker,,,,,,DO\n", "47,Breaker,,,,,,DO,1\n"},
+			`rtu1.csv:4:29: state: no state shows that C_RC_NA_1 has gone a step: expected nothing`},
+		{"states that confirm, and none", []string{"common_address: 1\n", "common_address: 1\n    confirm: state\n"},
+			`station.yaml:11:14: rtus[0].confirm: state: do point 1 of rtu1.csv has no state: expected the number of the di that shows it, in column state`},
 		{"columns of text in characters", []string{"rtu2.csv|Charger,", "充电机,x"},
 			`rtu2.csv:2:13: deadband: "x" has no meaning for kind di: expected nothing`},
 
@@ -143,7 +159,7 @@ func TestLoadRefusesStations(t *testing.T) {
 			`station.yaml:27:1: fmp: unknown key: expected one of station, cluster, security, redis, journal, rtus, uplinks, virtual_points, fnp`},
 		{"unknown key in a list", []string{"    common_address: 1\n", "    common_adress: 1\n"},
 			`station.yaml:9:5: rtus[0].common_address: is missing: expected a value` + "\n" +
-				`station.yaml:10:5: rtus[0].common_adress: unknown key: expected one of number, points, prefer, retry, standby_probe, termination, interrogation, counter_interrogation, clock_sync, iec104, name, common_address, channels`},
+				`station.yaml:10:5: rtus[0].common_adress: unknown key: expected one of number, points, prefer, retry, standby_probe, termination, confirm, interrogation, counter_interrogation, clock_sync, iec104, name, common_address, channels`},
 		{"key twice", []string{"fnp:", "station: {id: 4}\nfnp:"},
 			`station.yaml:27:1: station: is given twice: expected each key once`},
 		{"anchor", []string{"common_address: 2", "common_address: &ca 2"},

@@ -28,6 +28,9 @@ const (
 	rtuEvent
 	rtuLow
 	rtuHigh
+	rtuSelect
+	rtuQualifier
+	rtuState
 )
 
 // A table that lacks a column by accident would change what its points mean, so only later additions are optional.
@@ -36,6 +39,7 @@ var rtuColumns = []column{
 	rtuDeadband: {name: "deadband"}, rtuScale: {name: "scale"}, rtuOffset: {name: "offset"}, rtuUnit: {name: "unit"},
 	rtuInvert: {name: "invert"}, rtuCategory: {name: "category"},
 	rtuEvent: {name: "event", optional: true}, rtuLow: {name: "low", optional: true}, rtuHigh: {name: "high", optional: true},
+	rtuSelect: {name: "select", optional: true}, rtuQualifier: {name: "qualifier", optional: true}, rtuState: {name: "state", optional: true},
 }
 
 // rtuMeaning is for which kinds a column has a meaning, where it isn't all of them.
@@ -48,6 +52,10 @@ var rtuMeaning = map[int][]fsm.Kind{
 	rtuInvert:   {fsm.DI, fsm.DO},
 	rtuCategory: {fsm.DO, fsm.AO},
 	rtuEvent:    {fsm.DI, fsm.AI, fsm.Counter},
+
+	rtuSelect:    {fsm.DO, fsm.AO},
+	rtuQualifier: {fsm.DO, fsm.AO},
+	rtuState:     {fsm.DO},
 }
 
 // pointKey is a point within an RTU.
@@ -59,9 +67,10 @@ type pointKey struct {
 // String names the point in messages.
 func (k pointKey) String() string { return fmt.Sprintf("%s point %d", k.kind, k.number) }
 
-// rtuTable reads an RTU's points; nil where the table can't be read.
-func (l *loader) rtuTable(file string, data []byte, maxIOA uint32) []Point {
-	points := []Point{}
+// rtuTable reads an RTU's points, nil where the table can't be read, and how its controls are operated.
+func (l *loader) rtuTable(file string, data []byte, maxIOA uint32) ([]Point, map[ControlKey]Control) {
+	points, controls := []Point{}, map[ControlKey]Control{}
+	var states []shows
 	ioas, numbers := map[uint32]int32{}, map[pointKey]int32{}
 	t := table{file: file, columns: rtuColumns, errs: l.errs, warnings: l.warnings}
 	readable := t.read(data, func(r *row) {
@@ -84,15 +93,23 @@ func (l *loader) rtuTable(file string, data []byte, maxIOA uint32) []Point {
 		p.Invert = r.means(rtuInvert, kind) && r.bool(rtuInvert)
 		p.Event = r.means(rtuEvent, kind) && (r.bool(rtuEvent) || kind == fsm.DI)
 		p.Analog = l.analog(r, kind)
+		if c, said := r.control(&p); said {
+			controls[ControlKey{kind, p.Number}] = c
+			if c.State != nil {
+				states = append(states, shows{*c.State, r.about(t.place[rtuState], "state",
+					fmt.Sprintf("%v is unknown", pointKey{fsm.DI, *c.State}), "a di point of this table")})
+			}
+		}
 		points = append(points, p)
 	})
 	if !readable {
-		return nil
+		return nil, nil
 	}
 	slices.SortFunc(points, func(a, b Point) int {
 		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Number, b.Number))
 	})
-	return slices.Clone(points) // of the right size: there may be a million
+	l.checkStates(points, states)
+	return slices.Clone(points), controls // of the right size: there may be a million
 }
 
 // kind reads a point's kind.

@@ -139,16 +139,19 @@ type Journal struct {
 
 // RTU is a field device, or a group of them behind one session.
 type RTU struct {
-	Number        uint32        `yaml:"number"` // 1 to 65535
-	Name          string        `yaml:"name"`   // default "RTU <number>"
-	CommonAddress uint16        `yaml:"common_address"`
-	Table         File          `yaml:"points" json:"-"`
-	Points        []Point       `yaml:"-" json:"-"` // by kind and number
-	Prefer        string        `yaml:"prefer"`     // a FEP's id: where it starts; default the FEP with host 1
-	Channels      []Channel     `yaml:"channels"`   // in the order in which they're tried; channel n is Channels[n-1]
-	Retry         time.Duration `yaml:"retry"`      // between attempts and between channels; default 5 s
-	StandbyProbe  StandbyProbe  `yaml:"standby_probe"`
-	Termination   Termination   `yaml:"termination"`
+	Number        uint32  `yaml:"number"` // 1 to 65535
+	Name          string  `yaml:"name"`   // default "RTU <number>"
+	CommonAddress uint16  `yaml:"common_address"`
+	Table         File    `yaml:"points" json:"-"`
+	Points        []Point `yaml:"-" json:"-"` // by kind and number
+	// Controls say how controls are operated, of those whose rows say anything.
+	Controls     map[ControlKey]Control `yaml:"-" json:"-"`
+	Prefer       string                 `yaml:"prefer"`   // a FEP's id: where it starts; default the FEP with host 1
+	Channels     []Channel              `yaml:"channels"` // in the order in which they're tried; channel n is Channels[n-1]
+	Retry        time.Duration          `yaml:"retry"`    // between attempts and between channels; default 5 s
+	StandbyProbe StandbyProbe           `yaml:"standby_probe"`
+	Termination  Termination            `yaml:"termination"`
+	Confirm      Confirm                `yaml:"confirm"`
 	// Interrogation, CounterInterrogation and ClockSync are periods; 0 (`off`) is none after the start. Defaults: 15 min,
 	// 1 h, 1 h.
 	Interrogation        time.Duration `yaml:"interrogation"`
@@ -172,6 +175,14 @@ type Termination string
 const (
 	TerminationDevice Termination = "device" // its ACTTERM; default
 	TerminationNone   Termination = "none"   // nothing: it never sends one, and the confirmation is the end
+)
+
+// Confirm is what confirms that a DO was operated.
+type Confirm string
+
+const (
+	ConfirmDevice Confirm = "device" // its ACTCON and ACTTERM; default
+	ConfirmState  Confirm = "state"  // the new state of the DI that shows it (column state): the device may answer nothing
 )
 
 // LinkMode is how the links of one channel are used.

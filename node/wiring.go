@@ -80,6 +80,7 @@ func acquisitionRTU(r *configs.RTU) acquisition.RTU {
 	rtu := acquisition.RTU{
 		Number: r.Number, CommonAddress: iec104.CommonAddress(r.CommonAddress),
 		Retry: r.Retry, StandbyProbe: probes[r.StandbyProbe], NoTermination: r.Termination == configs.TerminationNone,
+		ConfirmByState: r.Confirm == configs.ConfirmState, Controls: operations(r.Controls),
 		Interrogation: r.Interrogation, CounterInterrogation: r.CounterInterrogation, ClockSync: r.ClockSync,
 		Protocol: protocol(r.IEC104),
 	}
@@ -103,6 +104,24 @@ func acquisitionRTU(r *configs.RTU) acquisition.RTU {
 		rtu.Points = append(rtu.Points, point)
 	}
 	return rtu
+}
+
+func operations(controls map[configs.ControlKey]configs.Control) map[acquisition.ControlKey]acquisition.Operation {
+	all := make(map[acquisition.ControlKey]acquisition.Operation, len(controls))
+	for k, c := range controls {
+		o := acquisition.Operation{Select: selectModes[c.Select], Qualifier: c.Qualifier}
+		if c.State != nil {
+			o.State, o.Shown = *c.State, true
+		}
+		all[acquisition.ControlKey{Kind: k.Kind.Proto(), Number: k.Number}] = o
+	}
+	return all
+}
+
+var selectModes = map[configs.SelectMode]acquisition.SelectMode{
+	configs.SelectAsked:    acquisition.SelectAsked,
+	configs.SelectDevice:   acquisition.SelectDevice,
+	configs.SelectRequired: acquisition.SelectRequired,
 }
 
 func forwarderConfig(c *current, s *configs.Station, node *member, tracer *server.Tracer, log *slog.Logger) (cfg forwarder.Config, err error) {

@@ -152,13 +152,15 @@ func TestRequests(t *testing.T) {
 		name           string
 		request        map[string]any
 		in             time.Duration // to the deadline, 0: none is given
-		quirk         quirk
+		quirk          quirk
 		result, reason string
 		sent           int
 	}{
 		{name: "direct", request: requestOf("x"), result: "ok", sent: 1},
 		{name: "analog", request: requestOf("x", "kind", "ao", "val", "-3.25"), result: "ok", sent: 1},
 		{name: "selected first", request: requestOf("x", "select", "1"), result: "ok", sent: 2},
+		{name: "with a qualifier", request: requestOf("x", "qualifier", "short"), result: "ok", sent: 1},
+		{name: "odd qualifier", request: requestOf("x", "qualifier", "brief"), result: "refused", reason: `qualifier "brief": expected short, long, persistent`},
 		{name: "not selected", request: requestOf("x", "select", "false"), result: "ok", sent: 1},
 		{name: "with a deadline", request: requestOf("x"), in: 30 * time.Second, result: "ok", sent: 1},
 		{name: "refused by the device", request: requestOf("x"), quirk: quirk{refuse: true}, result: "failed", reason: "refused by the device", sent: 1},

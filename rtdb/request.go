@@ -30,7 +30,8 @@ type request struct {
 	id       string // the requester's own; in the answer it stands as it came
 	point    fsm.PointKey
 	value    float64
-	selects  bool // select before operate
+	selects  bool  // select before operate
+	octet    uint8 // QU or QL, at its place
 	deadline time.Time
 }
 
@@ -74,6 +75,9 @@ func readRequest(m redis.XMessage) (request, error) {
 			return r, fmt.Errorf("select %.40q: expected 0 or 1", s)
 		}
 	}
+	if r.octet, err = fsm.ParseQualifier(r.point.Kind, text("qualifier")); err != nil {
+		return r, err
+	}
 	r.deadline, err = readDeadline(text("deadline"), m.ID)
 	return r, err
 }
@@ -100,7 +104,7 @@ func readDeadline(text, entry string) (time.Time, error) {
 func (r *request) submit(prefix string, c Control) *fsmpb.ControlSubmit {
 	return &fsmpb.ControlSubmit{
 		Id: prefix + r.entry, Origin: "redis:" + r.id, Rtu: r.point.RTU, Kind: r.point.Kind.Proto(), Point: r.point.Point,
-		Type: uint32(c.Type), Value: r.value, DeadlineMs: r.deadline.UnixMilli(), Category: c.Category,
+		Type: uint32(c.Type), Value: r.value, Qualifier: uint32(r.octet), DeadlineMs: r.deadline.UnixMilli(), Category: c.Category,
 		Alone: true,
 	}
 }

@@ -106,8 +106,10 @@ func (s *Server) readControl(req api.ControlRequest) (c *fsmpb.ControlSubmit, ti
 		return nil, 0, invalid("kind %q: expected do or ao", req.Kind)
 	case req.TimeoutMs < 0 || timeout > api.ControlTimeout:
 		return nil, 0, invalid("timeout_ms %d: expected 1 to %d", req.TimeoutMs, api.ControlTimeout.Milliseconds())
-	case req.Qualifier > 127:
-		return nil, 0, invalid("qualifier %d: expected 0 to 127", req.Qualifier)
+	}
+	qualifier, err := fsm.ParseQualifier(kind, string(req.Qualifier))
+	if err != nil {
+		return nil, 0, invalid("%v", err)
 	}
 	k := fsm.PointKey{RTU: req.RTU, Kind: kind, Point: req.Point}
 	info, ok := s.cfg.Describe(k)
@@ -117,7 +119,7 @@ func (s *Server) readControl(req api.ControlRequest) (c *fsmpb.ControlSubmit, ti
 	value, err := requestedValue(&req, kind, info)
 	return &fsmpb.ControlSubmit{
 		Rtu: req.RTU, Kind: kind.Proto(), Point: req.Point, Type: uint32(info.Type), Value: value,
-		Qualifier: uint32(req.Qualifier), Category: info.Category,
+		Qualifier: uint32(qualifier), Category: info.Category,
 	}, timeout, err
 }
 
@@ -175,7 +177,7 @@ func (s *Server) control(c fsm.Control) api.Control {
 	info, _ := s.cfg.Describe(fsm.PointKey{RTU: c.RTU, Kind: c.Kind, Point: c.Point})
 	return api.Control{
 		ID: c.ID, Origin: c.Origin, RTU: c.RTU, Kind: c.Kind.String(), Point: c.Point, Name: info.Name, Type: c.Type,
-		Value: api.Value(c.Value), State: stateOf(c.Kind, c.Value, info), Qualifier: c.Qualifier, Phase: c.Phase.String(), SelectID: c.SelectID, Category: c.Category,
+		Value: api.Value(c.Value), State: stateOf(c.Kind, c.Value, info), Qualifier: fsm.QualifierNumber(c.Kind, c.Qualifier), Phase: c.Phase.String(), SelectID: c.SelectID, Category: c.Category,
 		Stage: c.Stage.String(), OK: c.OK, Reason: c.Reason, Cause: c.Cause, Node: c.Node, Epoch: c.Epoch,
 		SubmittedMs: c.SubmittedMs, StartedMs: c.StartedMs, ConfirmedMs: c.ConfirmedMs, DoneMs: c.DoneMs, DeadlineMs: c.DeadlineMs,
 	}

@@ -117,6 +117,25 @@ func TestControls(t *testing.T) {
 	s.refuses(t, 404, api.CodeNotFound, "forgotten", "GET", "/v1/controls/none", "")
 }
 
+// A qualifier is the number that people know, whatever its place in the octet.
+func TestQualifiers(t *testing.T) {
+	s := serve(t)
+	for text, want := range map[string]struct{ number, octet uint8 }{
+		``: {0, 0}, `,"qualifier":"long"`: {2, 8}, `,"qualifier":2`: {2, 8}, `,"qualifier":"31"`: {31, 124},
+	} {
+		_, answer := s.request(t, "POST", "/v1/controls", `{"rtu":1,"kind":"do","point":2,"state":"on","timeout_ms":1`+text+`}`)
+		var c api.Control
+		if err := json.Unmarshal([]byte(answer), &c); err != nil || c.Qualifier != want.number {
+			t.Errorf("%s: %s", text, answer)
+		}
+		s.node.View(func(state *fsm.State) {
+			if got, _ := state.Control(c.ID); got.Qualifier != want.octet {
+				t.Errorf("%s: %#x in the octet, expected %#x", text, got.Qualifier, want.octet)
+			}
+		})
+	}
+}
+
 // A control that nobody answers ends with its deadline, and is not sent later.
 func TestControlWithoutAnswer(t *testing.T) {
 	s := serve(t)
@@ -145,7 +164,9 @@ func TestControlsThatAreRefused(t *testing.T) {
 		{`{"rtu":1,"kind":"do","point":3,"value":1}`, 404, api.CodeNotFound, "1/do/3"},
 		{`{"rtu":1,"kind":"do","point":2,"value":1,"timeout_ms":60001}`, 400, api.CodeInvalid, "60000"},
 		{`{"rtu":1,"kind":"do","point":2,"value":1,"timeout_ms":-1}`, 400, api.CodeInvalid, "timeout_ms"},
-		{`{"rtu":1,"kind":"do","point":2,"value":1,"qualifier":128}`, 400, api.CodeInvalid, "qualifier"},
+		{`{"rtu":1,"kind":"do","point":2,"value":1,"qualifier":32}`, 400, api.CodeInvalid, "short, long, persistent, or QU, 0 to 31"},
+		{`{"rtu":1,"kind":"do","point":2,"value":1,"qualifier":"brief"}`, 400, api.CodeInvalid, "brief"},
+		{`{"rtu":1,"kind":"do","point":2,"value":1,"qualifier":[1]}`, 400, api.CodeInvalid, "qualifier"},
 		{`{"rtu":1,"kind":"do","point":2,"value":"on"}`, 400, api.CodeInvalid, "value"},
 		{`{"rtu":1,"kind":"do","point":2}`, 400, api.CodeInvalid, "either state or value"},
 		{`{"rtu":1,"kind":"do","point":2,"value":1,"state":"on"}`, 400, api.CodeInvalid, "either state or value"},

@@ -37,7 +37,7 @@ unknown, and the exit code is 1.`,
 	}
 	fl := cmd.Flags()
 	fl.BoolVar(&req.Select, "select", false, "select before operate")
-	fl.Uint8Var(&req.Qualifier, "qualifier", 0, "QU of a do, QL of an ao (IEC 60870-5-101): 0 to 127")
+	fl.StringVar((*string)(&req.Qualifier), "qualifier", "", "of a do: short, long, persistent, or QU, 0 to 31; of an ao: QL, 0 to 127")
 	fl.DurationVar(&timeout, "timeout", 10*time.Second, "for the device's answer, at most 60s")
 	var done api.Control
 	clientCommand(f, cmd, func(ctx context.Context, c *client.Client, args []string) (_ api.Control, err error) {
