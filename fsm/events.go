@@ -36,7 +36,7 @@ func (s *State) events(at stamp, op *fsmpb.Events) *fsmpb.Result {
 		}
 	}
 	for _, it := range op.Items {
-		s.putItem(op.Rtu, it)
+		s.putItem(u, it)
 	}
 	s.keepStrays(u, op)
 	r.LastBatch = op.Batch
@@ -55,49 +55,65 @@ func (s *State) faultOf(rtu uint32, it *fsmpb.Item) string {
 		return "expected a quality of one octet"
 	case it.ElapsedMs > math.MaxUint16:
 		return "expected an elapsed time of at most 65535 ms"
-	case it.Mode < 0 || it.Mode > fsmpb.Item_IMAGE:
-		return "expected mode EVENT, COMPARE or IMAGE"
+	case it.Mode < 0 || it.Mode > fsmpb.Item_OVERTAKEN:
+		return "expected mode EVENT, COMPARE, IMAGE, INTERROGATED or OVERTAKEN"
 	case s.virtual.isVirtual(PointKey{rtu, Kind(k), it.Point}):
 		return "it is a virtual point, which the station itself produces"
 	}
 	return ""
 }
 
-// putItem stores one value. A compared value that is what the image holds leaves it untouched, time tag included: the
-// tag tells when the value was taken on, and readers of changes have nothing to do.
-func (s *State) putItem(rtu uint32, it *fsmpb.Item) {
-	kind, quality := Kind(it.Kind), uint8(it.Quality)
-	ri := s.image.rtu(rtu)
-	pos, known := ri.find(kind, it.Point)
-	if !known {
-		pos = s.image.add(ri, kind, it.Point)
-	}
-	if it.Mode == fsmpb.Item_COMPARE && known {
-		if rec := ri.at(pos); rec.transient == it.Transient && sameInformation(kind, rec.typeID, rec.value, rec.quality, uint8(it.Type), it.Value, quality) {
-			return
-		}
-	}
-	rec := s.image.write(rtu, ri, pos)
-	rec.value, rec.quality, rec.typeID, rec.transient = it.Value, quality, uint8(it.Type), it.Transient
-	rec.time, rec.timeMs = it.Time, it.TimeMs
-	if it.Mode != fsmpb.Item_IMAGE {
-		rec.seq = s.append(Event{
-			RTU: rtu, Point: it.Point, Kind: kind, Type: rec.typeID, Quality: quality,
-			Transient: it.Transient, ElapsedMs: uint16(it.ElapsedMs), Value: it.Value, Time: it.Time, TimeMs: it.TimeMs,
-		})
+// putItem stores one value.
+func (s *State) putItem(u *rtu, it *fsmpb.Item) {
+	switch it.Mode {
+	case fsmpb.Item_INTERROGATED:
+		s.putInterrogated(u, it)
+	case fsmpb.Item_OVERTAKEN:
+		s.putOvertaken(u, it)
+	case fsmpb.Item_COMPARE:
+		s.putCompared(u, it)
+	case fsmpb.Item_IMAGE:
+		s.image.put(PointKey{u.number, Kind(it.Kind), it.Point}).set(it)
+	default:
+		s.putEvent(u, it)
 	}
 }
 
-// sameInformation tells whether a value of one type says what another says. Devices send the same point as one type when it
-// changes and as another when they are interrogated; 1 is on of a single point, but off of a double one.
-func sameInformation(kind Kind, typeA uint8, a float64, qualityA uint8, typeB uint8, b float64, qualityB uint8) bool {
-	if kind == DI {
-		a, b = comparableState(typeA, a), comparableState(typeB, b)
-		if protectionEvent(typeA) != protectionEvent(typeB) { // the elapsed time, of which EI tells, is in only one of them
-			qualityA, qualityB = qualityA&^qualityElapsed, qualityB&^qualityElapsed
+// putEvent stores a value in the image and in the journal.
+func (s *State) putEvent(u *rtu, it *fsmpb.Item) {
+	rec := s.image.put(PointKey{u.number, Kind(it.Kind), it.Point})
+	rec.set(it)
+	rec.seq = s.append(eventOf(u.number, it))
+	delete(u.untold, pointID{rec.kind, rec.point})
+}
+
+// putCompared stores a value as an event, but for one that is what was told last. What the image holds stays untouched, time
+// tag included: the tag tells when the value was taken on, and readers of changes have nothing to do.
+func (s *State) putCompared(u *rtu, it *fsmpb.Item) {
+	ri, id := s.image.rtu(u.number), pointID{Kind(it.Kind), it.Point}
+	if pos, known := ri.find(id.kind, id.point); known {
+		if told, kept := u.toldLast(id, ri.at(pos)); told.same(id.kind, informationOf(it)) {
+			if kept {
+				s.image.write(u.number, ri, pos).set(it)
+				delete(u.untold, id)
+			}
+			return
 		}
 	}
-	return qualityA == qualityB && math.Float64bits(a) == math.Float64bits(b)
+	s.putEvent(u, it)
+}
+
+// set takes over a value; the record's seq stays.
+func (r *pointRecord) set(it *fsmpb.Item) {
+	r.value, r.quality, r.typeID, r.transient = it.Value, uint8(it.Quality), uint8(it.Type), it.Transient
+	r.time, r.timeMs = it.Time, it.TimeMs
+}
+
+func eventOf(rtu uint32, it *fsmpb.Item) Event {
+	return Event{
+		RTU: rtu, Point: it.Point, Kind: Kind(it.Kind), Type: uint8(it.Type), Quality: uint8(it.Quality),
+		Transient: it.Transient, ElapsedMs: uint16(it.ElapsedMs), Value: it.Value, Time: it.Time, TimeMs: it.TimeMs,
+	}
 }
 
 // comparableState is the state of a single point as that of a double one (IEC 60870-5-101, 7.2.6.1, 7.2.6.2, 7.2.6.10).
@@ -137,13 +153,14 @@ func (s *State) setOnline(at stamp, op *fsmpb.Online) *fsmpb.Result {
 	s.rev.Online++
 	s.note(at, &Note{Kind: NoteOnline, Resource: r.ID, Epoch: r.Epoch, To: r.Owner, OK: op.Online})
 	if !op.Online {
-		s.spoil(at, u.number)
+		s.spoil(at, u)
 	}
 	return about(r, done())
 }
 
 // spoil marks all points of an RTU as not topical, but for the virtual ones.
-func (s *State) spoil(at stamp, number uint32) {
+func (s *State) spoil(at stamp, u *rtu) {
+	number := u.number
 	ri := s.image.rtus[number]
 	if ri == nil {
 		return
@@ -156,11 +173,12 @@ func (s *State) spoil(at stamp, number uint32) {
 		}
 		rec = s.image.write(number, ri, pos)
 		rec.quality |= bit
-		rec.time, rec.timeMs = at.cp56, at.ms
+		rec.time, rec.timeMs = at.cp56|substitutedTime, at.ms
 		if rec.kind == DI {
+			delete(u.untold, pointID{DI, rec.point})
 			rec.seq = s.append(Event{
 				RTU: number, Point: rec.point, Kind: DI, Type: rec.typeID, Quality: rec.quality,
-				Value: rec.value, Time: at.cp56, TimeMs: at.ms,
+				Value: rec.value, Time: rec.time, TimeMs: rec.timeMs,
 			})
 		}
 	}

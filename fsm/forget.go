@@ -27,6 +27,9 @@ func (s *State) forget(at stamp, op *fsmpb.Forget) *fsmpb.Result {
 	if len(gone) == 0 {
 		return about(r, already())
 	}
+	for k := range gone {
+		delete(u.untold, pointID{k.Kind, k.Point})
+	}
 	s.image.retain(op.Rtu, func(kind Kind, point uint32) bool { return !gone[PointKey{op.Rtu, kind, point}] })
 	// For readers it's another configuration: only after one do they look for what is no longer there.
 	s.config = proto.CloneOf(s.config)

@@ -58,6 +58,9 @@ const (
 	QualityInvalid    = 0x80 // IV of all of them and of BCR
 )
 
+// substitutedTime is RES1 of a CP56Time2a (7.2.6.18), first octet in the lowest byte: the time isn't the device's.
+const substitutedTime = 0x40 << 16
+
 // qualityElapsed is EI of QDP (7.2.6.4): the elapsed time is invalid.
 const qualityElapsed = 0x08
 

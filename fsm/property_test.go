@@ -57,7 +57,7 @@ func (d drawn) line() string {
 	node, epoch := d.as(resource)
 	to := d.pick("to", "fep1", "fep2", "fep1", "fep2", "fep1", "fep2", "wit", "")
 	switch d.pick("verb", "events", "control", "control", "events", "submit", "control", "cursor", "events", "links", "control", "released",
-		"move", "online", "node", "clients", "claim", "pin", "activated", "submit", "events", "links", "cursor", "assign", "configure", "stage", "forget", "receive", "receive", "report", "report", "gone", "ack", "access", "audit") {
+		"move", "online", "node", "clients", "claim", "pin", "activated", "submit", "events", "links", "cursor", "assign", "configure", "stage", "forget", "backlog-end", "receive", "receive", "report", "report", "gone", "ack", "access", "audit") {
 	case "access":
 		return d.access()
 	case "audit":
@@ -95,6 +95,10 @@ func (d drawn) line() string {
 		r, _ := d.s.Resource(RTUResource(rtu))
 		node, epoch = d.as(r.ID)
 		return fmt.Sprintf("%s forget %d epoch=%d di/%d ai/%d", node, rtu, epoch, rapid.IntRange(1, 100).Draw(t, "di"), rapid.IntRange(1, 100).Draw(t, "ai"))
+	case "backlog-end":
+		r, _ := d.s.Resource(RTUResource(rtu))
+		node, epoch = d.as(r.ID)
+		return fmt.Sprintf("%s backlog-end %d epoch=%d", node, rtu, epoch)
 	case "configure":
 		return d.pick("configuration", testStation, strings.Replace(testStation, "retain=1000", "retain=40", 1),
 			strings.Replace(testStation, "rtu=2/fep2/1", "", 1), strings.Replace(testStation, "retain=1000", "retain=40 retain_for=20", 1), strings.Replace(testStation, "group=scada/both/dual-active", "", 1),
@@ -122,7 +126,7 @@ func (d drawn) line() string {
 		node, epoch = d.as(r.ID)
 		line := fmt.Sprintf("%s events %d epoch=%d batch=%d", node, rtu, epoch, d.mostly("batch", r.LastBatch+1))
 		for range rapid.IntRange(0, 12).Draw(t, "items") {
-			line += fmt.Sprintf(" %s%s/%d=%d", d.pick("mode", "event:", "compare:", "image:"), d.pick("kind", "di", "di", "ai", "counter"),
+			line += fmt.Sprintf(" %s%s/%d=%d", d.pick("mode", "event:", "compare:", "image:", "interrogated:", "overtaken:"), d.pick("kind", "di", "di", "ai", "counter"),
 				rapid.IntRange(1, 100).Draw(t, "point"), rapid.IntRange(0, 2).Draw(t, "value"))
 			line += d.pick("and", "", "", ";transient", ";t38;e500")
 		}

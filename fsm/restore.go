@@ -247,6 +247,13 @@ func (in *restorer) takeRTU(p *fsmpb.RTUState) error {
 		}
 		u.links[nl.Node] = links
 	}
+	for _, x := range p.Untold {
+		id := pointID{Kind(x.Kind), x.Point}
+		if _, twice := u.untold[id]; twice || !id.kind.monitored() || x.Type > math.MaxUint8 || x.Quality > math.MaxUint8 {
+			return fmt.Errorf("RTU %d: %v %d, of which not all is told: type %d, quality %d", p.Number, id.kind, id.point, x.Type, x.Quality)
+		}
+		u.keepTold(id, information{x.Value, uint8(x.Type), uint8(x.Quality), x.Transient, x.TimeMs})
+	}
 	return in.takeStrays(u, p)
 }
 

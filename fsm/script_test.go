@@ -21,8 +21,9 @@ import (
 //	NODE claim RESOURCE [client=ADDRESS]
 //	NODE pin RESOURCE [to=ID]
 //	NODE activated RESOURCE epoch=N [connected=MS] [data=MS]
-//	NODE events RTU epoch=N batch=N [event:|compare:|image:]KIND/POINT=VALUE[;qHEX][;tTYPE][;eMS][;transient]...
+//	NODE events RTU epoch=N batch=N [event:|compare:|image:|interrogated:|overtaken:]KIND/POINT=VALUE[;qHEX][;tTYPE][;eMS][;transient]...
 //	NODE online RTU yes|no [epoch=N]
+//	NODE backlog-end RTU epoch=N
 //	NODE forget RTU epoch=N KIND/POINT...
 //	NODE links RTU CHANNEL.LINK=STATE...
 //	NODE node ID alive|dead [lease]
@@ -133,6 +134,8 @@ func setOp(c *fsmpb.Command, verb string, w *words) {
 		c.Op = &fsmpb.Command_Configure{Configure: parseConfig(w)}
 	case "stage":
 		c.Op = &fsmpb.Command_ConfigStage{ConfigStage: &fsmpb.ConfigStage{Expect: w.number("expect")}}
+	case "backlog-end":
+		c.Op = &fsmpb.Command_BacklogEnd{BacklogEnd: &fsmpb.BacklogEnd{Rtu: uint32(w.parse(w.first())), Epoch: w.number("epoch")}}
 	case "forget":
 		op := &fsmpb.Forget{Rtu: uint32(w.parse(w.first())), Epoch: w.number("epoch")}
 		for _, p := range w.plain[1:] {

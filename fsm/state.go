@@ -111,6 +111,8 @@ func (s *State) dispatch(at stamp, c *fsmpb.Command) *fsmpb.Result {
 		return s.events(at, op.Events)
 	case *fsmpb.Command_Online:
 		return s.setOnline(at, op.Online)
+	case *fsmpb.Command_BacklogEnd:
+		return s.endBacklog(at, op.BacklogEnd)
 	case *fsmpb.Command_Forget:
 		return s.forget(at, op.Forget)
 

@@ -108,7 +108,8 @@ type rtu struct {
 	links         map[string][]Link // by node; without the links that are down
 	pending       []*Control        // not done, in order of submission
 	strays        strays
-	selected      []*Control // selections that an execute may use, in order of confirmation
+	untold        map[pointID]information // by point: what the journal told last, where an interrogation has changed the image since
+	selected      []*Control              // selections that an execute may use, in order of confirmation
 }
 
 // up tells whether a node reaches the RTU over a link of this channel, or over this link of it; 0 is any.

@@ -311,6 +311,10 @@ const (
 	Item_EVENT   Item_Mode = 0 // into the journal and the image
 	Item_COMPARE Item_Mode = 1 // into the journal only if the image differs in value or quality, or does not know the point
 	Item_IMAGE   Item_Mode = 2 // into the image only
+	// The answer to an interrogation, which may overtake events that the device still has: into the image, and into the
+	// journal with BacklogEnd if it differs from what the journal told last. What merely becomes known or topical is no event.
+	Item_INTERROGATED Item_Mode = 3
+	Item_OVERTAKEN    Item_Mode = 4 // an event older than what was interrogated since: into the journal only
 )
 
 // Enum value maps for Item_Mode.
@@ -319,11 +323,15 @@ var (
 		0: "EVENT",
 		1: "COMPARE",
 		2: "IMAGE",
+		3: "INTERROGATED",
+		4: "OVERTAKEN",
 	}
 	Item_Mode_value = map[string]int32{
-		"EVENT":   0,
-		"COMPARE": 1,
-		"IMAGE":   2,
+		"EVENT":        0,
+		"COMPARE":      1,
+		"IMAGE":        2,
+		"INTERROGATED": 3,
+		"OVERTAKEN":    4,
 	}
 )
 
@@ -403,7 +411,7 @@ func (x ControlSubmit_Phase) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ControlSubmit_Phase.Descriptor instead.
 func (ControlSubmit_Phase) EnumDescriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{21, 0}
+	return file_fsm_proto_rawDescGZIP(), []int{22, 0}
 }
 
 type ConditionReport_Severity int32
@@ -452,7 +460,7 @@ func (x ConditionReport_Severity) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ConditionReport_Severity.Descriptor instead.
 func (ConditionReport_Severity) EnumDescriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{28, 0}
+	return file_fsm_proto_rawDescGZIP(), []int{29, 0}
 }
 
 // Scope says whose word counts.
@@ -502,7 +510,7 @@ func (x ConditionReport_Scope) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ConditionReport_Scope.Descriptor instead.
 func (ConditionReport_Scope) EnumDescriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{28, 1}
+	return file_fsm_proto_rawDescGZIP(), []int{29, 1}
 }
 
 // Entry is one Raft log entry. Its commands are applied in order, each on its own: one that is refused does not
@@ -574,6 +582,7 @@ type Command struct {
 	//	*Command_Events
 	//	*Command_Online
 	//	*Command_Forget
+	//	*Command_BacklogEnd
 	//	*Command_Links
 	//	*Command_NodeState
 	//	*Command_Clients
@@ -753,6 +762,15 @@ func (x *Command) GetForget() *Forget {
 	if x != nil {
 		if x, ok := x.Op.(*Command_Forget); ok {
 			return x.Forget
+		}
+	}
+	return nil
+}
+
+func (x *Command) GetBacklogEnd() *BacklogEnd {
+	if x != nil {
+		if x, ok := x.Op.(*Command_BacklogEnd); ok {
+			return x.BacklogEnd
 		}
 	}
 	return nil
@@ -1004,6 +1022,10 @@ type Command_Forget struct {
 	Forget *Forget `protobuf:"bytes,22,opt,name=forget,proto3,oneof"`
 }
 
+type Command_BacklogEnd struct {
+	BacklogEnd *BacklogEnd `protobuf:"bytes,23,opt,name=backlog_end,json=backlogEnd,proto3,oneof"`
+}
+
 type Command_Links struct {
 	Links *Links `protobuf:"bytes,30,opt,name=links,proto3,oneof"`
 }
@@ -1113,6 +1135,8 @@ func (*Command_Events) isCommand_Op() {}
 func (*Command_Online) isCommand_Op() {}
 
 func (*Command_Forget) isCommand_Op() {}
+
+func (*Command_BacklogEnd) isCommand_Op() {}
 
 func (*Command_Links) isCommand_Op() {}
 
@@ -2216,6 +2240,59 @@ func (x *Online) GetOnline() bool {
 	return false
 }
 
+// BacklogEnd says that a device has no more events from before it was interrogated. The owner proposes it.
+type BacklogEnd struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Rtu           uint32                 `protobuf:"varint,1,opt,name=rtu,proto3" json:"rtu,omitempty"`
+	Epoch         uint64                 `protobuf:"varint,2,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BacklogEnd) Reset() {
+	*x = BacklogEnd{}
+	mi := &file_fsm_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BacklogEnd) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BacklogEnd) ProtoMessage() {}
+
+func (x *BacklogEnd) ProtoReflect() protoreflect.Message {
+	mi := &file_fsm_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BacklogEnd.ProtoReflect.Descriptor instead.
+func (*BacklogEnd) Descriptor() ([]byte, []int) {
+	return file_fsm_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *BacklogEnd) GetRtu() uint32 {
+	if x != nil {
+		return x.Rtu
+	}
+	return 0
+}
+
+func (x *BacklogEnd) GetEpoch() uint64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
 // Forget takes points out of the image that an RTU's table no longer has. Its owner proposes it.
 type Forget struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -2228,7 +2305,7 @@ type Forget struct {
 
 func (x *Forget) Reset() {
 	*x = Forget{}
-	mi := &file_fsm_proto_msgTypes[16]
+	mi := &file_fsm_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2240,7 +2317,7 @@ func (x *Forget) String() string {
 func (*Forget) ProtoMessage() {}
 
 func (x *Forget) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[16]
+	mi := &file_fsm_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2253,7 +2330,7 @@ func (x *Forget) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Forget.ProtoReflect.Descriptor instead.
 func (*Forget) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{16}
+	return file_fsm_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Forget) GetRtu() uint32 {
@@ -2289,7 +2366,7 @@ type Links struct {
 
 func (x *Links) Reset() {
 	*x = Links{}
-	mi := &file_fsm_proto_msgTypes[17]
+	mi := &file_fsm_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2301,7 +2378,7 @@ func (x *Links) String() string {
 func (*Links) ProtoMessage() {}
 
 func (x *Links) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[17]
+	mi := &file_fsm_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2314,7 +2391,7 @@ func (x *Links) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Links.ProtoReflect.Descriptor instead.
 func (*Links) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{17}
+	return file_fsm_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Links) GetRtu() uint32 {
@@ -2350,7 +2427,7 @@ type NodeState struct {
 
 func (x *NodeState) Reset() {
 	*x = NodeState{}
-	mi := &file_fsm_proto_msgTypes[18]
+	mi := &file_fsm_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2362,7 +2439,7 @@ func (x *NodeState) String() string {
 func (*NodeState) ProtoMessage() {}
 
 func (x *NodeState) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[18]
+	mi := &file_fsm_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2375,7 +2452,7 @@ func (x *NodeState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeState.ProtoReflect.Descriptor instead.
 func (*NodeState) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{18}
+	return file_fsm_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *NodeState) GetNode() string {
@@ -2411,7 +2488,7 @@ type Clients struct {
 
 func (x *Clients) Reset() {
 	*x = Clients{}
-	mi := &file_fsm_proto_msgTypes[19]
+	mi := &file_fsm_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2423,7 +2500,7 @@ func (x *Clients) String() string {
 func (*Clients) ProtoMessage() {}
 
 func (x *Clients) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[19]
+	mi := &file_fsm_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2436,7 +2513,7 @@ func (x *Clients) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Clients.ProtoReflect.Descriptor instead.
 func (*Clients) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{19}
+	return file_fsm_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Clients) GetResource() string {
@@ -2473,7 +2550,7 @@ type Cursor struct {
 
 func (x *Cursor) Reset() {
 	*x = Cursor{}
-	mi := &file_fsm_proto_msgTypes[20]
+	mi := &file_fsm_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2485,7 +2562,7 @@ func (x *Cursor) String() string {
 func (*Cursor) ProtoMessage() {}
 
 func (x *Cursor) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[20]
+	mi := &file_fsm_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2498,7 +2575,7 @@ func (x *Cursor) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cursor.ProtoReflect.Descriptor instead.
 func (*Cursor) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{20}
+	return file_fsm_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Cursor) GetResource() string {
@@ -2556,7 +2633,7 @@ type ControlSubmit struct {
 
 func (x *ControlSubmit) Reset() {
 	*x = ControlSubmit{}
-	mi := &file_fsm_proto_msgTypes[21]
+	mi := &file_fsm_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2568,7 +2645,7 @@ func (x *ControlSubmit) String() string {
 func (*ControlSubmit) ProtoMessage() {}
 
 func (x *ControlSubmit) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[21]
+	mi := &file_fsm_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2581,7 +2658,7 @@ func (x *ControlSubmit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ControlSubmit.ProtoReflect.Descriptor instead.
 func (*ControlSubmit) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{21}
+	return file_fsm_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *ControlSubmit) GetId() string {
@@ -2694,7 +2771,7 @@ type ControlStart struct {
 
 func (x *ControlStart) Reset() {
 	*x = ControlStart{}
-	mi := &file_fsm_proto_msgTypes[22]
+	mi := &file_fsm_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2706,7 +2783,7 @@ func (x *ControlStart) String() string {
 func (*ControlStart) ProtoMessage() {}
 
 func (x *ControlStart) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[22]
+	mi := &file_fsm_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2719,7 +2796,7 @@ func (x *ControlStart) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ControlStart.ProtoReflect.Descriptor instead.
 func (*ControlStart) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{22}
+	return file_fsm_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *ControlStart) GetId() string {
@@ -2758,7 +2835,7 @@ type ControlResult struct {
 
 func (x *ControlResult) Reset() {
 	*x = ControlResult{}
-	mi := &file_fsm_proto_msgTypes[23]
+	mi := &file_fsm_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2770,7 +2847,7 @@ func (x *ControlResult) String() string {
 func (*ControlResult) ProtoMessage() {}
 
 func (x *ControlResult) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[23]
+	mi := &file_fsm_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2783,7 +2860,7 @@ func (x *ControlResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ControlResult.ProtoReflect.Descriptor instead.
 func (*ControlResult) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{23}
+	return file_fsm_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *ControlResult) GetId() string {
@@ -2839,7 +2916,7 @@ type ControlExpire struct {
 
 func (x *ControlExpire) Reset() {
 	*x = ControlExpire{}
-	mi := &file_fsm_proto_msgTypes[24]
+	mi := &file_fsm_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2851,7 +2928,7 @@ func (x *ControlExpire) String() string {
 func (*ControlExpire) ProtoMessage() {}
 
 func (x *ControlExpire) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[24]
+	mi := &file_fsm_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2864,7 +2941,7 @@ func (x *ControlExpire) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ControlExpire.ProtoReflect.Descriptor instead.
 func (*ControlExpire) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{24}
+	return file_fsm_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *ControlExpire) GetId() string {
@@ -2892,7 +2969,7 @@ type Fnp struct {
 
 func (x *Fnp) Reset() {
 	*x = Fnp{}
-	mi := &file_fsm_proto_msgTypes[25]
+	mi := &file_fsm_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2904,7 +2981,7 @@ func (x *Fnp) String() string {
 func (*Fnp) ProtoMessage() {}
 
 func (x *Fnp) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[25]
+	mi := &file_fsm_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2917,7 +2994,7 @@ func (x *Fnp) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Fnp.ProtoReflect.Descriptor instead.
 func (*Fnp) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{25}
+	return file_fsm_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Fnp) GetChanges() []byte {
@@ -2944,7 +3021,7 @@ type FnpReceive struct {
 
 func (x *FnpReceive) Reset() {
 	*x = FnpReceive{}
-	mi := &file_fsm_proto_msgTypes[26]
+	mi := &file_fsm_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2956,7 +3033,7 @@ func (x *FnpReceive) String() string {
 func (*FnpReceive) ProtoMessage() {}
 
 func (x *FnpReceive) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[26]
+	mi := &file_fsm_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2969,7 +3046,7 @@ func (x *FnpReceive) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FnpReceive.ProtoReflect.Descriptor instead.
 func (*FnpReceive) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{26}
+	return file_fsm_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *FnpReceive) GetEpoch() uint64 {
@@ -3033,7 +3110,7 @@ type FnpResult struct {
 
 func (x *FnpResult) Reset() {
 	*x = FnpResult{}
-	mi := &file_fsm_proto_msgTypes[27]
+	mi := &file_fsm_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3045,7 +3122,7 @@ func (x *FnpResult) String() string {
 func (*FnpResult) ProtoMessage() {}
 
 func (x *FnpResult) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[27]
+	mi := &file_fsm_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3058,7 +3135,7 @@ func (x *FnpResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FnpResult.ProtoReflect.Descriptor instead.
 func (*FnpResult) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{27}
+	return file_fsm_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *FnpResult) GetOutcome() uint32 {
@@ -3099,7 +3176,7 @@ type ConditionReport struct {
 
 func (x *ConditionReport) Reset() {
 	*x = ConditionReport{}
-	mi := &file_fsm_proto_msgTypes[28]
+	mi := &file_fsm_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3111,7 +3188,7 @@ func (x *ConditionReport) String() string {
 func (*ConditionReport) ProtoMessage() {}
 
 func (x *ConditionReport) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[28]
+	mi := &file_fsm_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3124,7 +3201,7 @@ func (x *ConditionReport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConditionReport.ProtoReflect.Descriptor instead.
 func (*ConditionReport) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{28}
+	return file_fsm_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *ConditionReport) GetKind() string {
@@ -3187,7 +3264,7 @@ type ConditionGone struct {
 
 func (x *ConditionGone) Reset() {
 	*x = ConditionGone{}
-	mi := &file_fsm_proto_msgTypes[29]
+	mi := &file_fsm_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3199,7 +3276,7 @@ func (x *ConditionGone) String() string {
 func (*ConditionGone) ProtoMessage() {}
 
 func (x *ConditionGone) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[29]
+	mi := &file_fsm_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3212,7 +3289,7 @@ func (x *ConditionGone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConditionGone.ProtoReflect.Descriptor instead.
 func (*ConditionGone) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{29}
+	return file_fsm_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *ConditionGone) GetId() string {
@@ -3240,7 +3317,7 @@ type ConditionAck struct {
 
 func (x *ConditionAck) Reset() {
 	*x = ConditionAck{}
-	mi := &file_fsm_proto_msgTypes[30]
+	mi := &file_fsm_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3252,7 +3329,7 @@ func (x *ConditionAck) String() string {
 func (*ConditionAck) ProtoMessage() {}
 
 func (x *ConditionAck) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[30]
+	mi := &file_fsm_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3265,7 +3342,7 @@ func (x *ConditionAck) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConditionAck.ProtoReflect.Descriptor instead.
 func (*ConditionAck) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{30}
+	return file_fsm_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *ConditionAck) GetId() string {
@@ -3298,7 +3375,7 @@ type UserPut struct {
 
 func (x *UserPut) Reset() {
 	*x = UserPut{}
-	mi := &file_fsm_proto_msgTypes[31]
+	mi := &file_fsm_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3310,7 +3387,7 @@ func (x *UserPut) String() string {
 func (*UserPut) ProtoMessage() {}
 
 func (x *UserPut) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[31]
+	mi := &file_fsm_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3323,7 +3400,7 @@ func (x *UserPut) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UserPut.ProtoReflect.Descriptor instead.
 func (*UserPut) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{31}
+	return file_fsm_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *UserPut) GetName() string {
@@ -3385,7 +3462,7 @@ type UserRemove struct {
 
 func (x *UserRemove) Reset() {
 	*x = UserRemove{}
-	mi := &file_fsm_proto_msgTypes[32]
+	mi := &file_fsm_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3397,7 +3474,7 @@ func (x *UserRemove) String() string {
 func (*UserRemove) ProtoMessage() {}
 
 func (x *UserRemove) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[32]
+	mi := &file_fsm_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3410,7 +3487,7 @@ func (x *UserRemove) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UserRemove.ProtoReflect.Descriptor instead.
 func (*UserRemove) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{32}
+	return file_fsm_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *UserRemove) GetName() string {
@@ -3441,7 +3518,7 @@ type TokenPut struct {
 
 func (x *TokenPut) Reset() {
 	*x = TokenPut{}
-	mi := &file_fsm_proto_msgTypes[33]
+	mi := &file_fsm_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3453,7 +3530,7 @@ func (x *TokenPut) String() string {
 func (*TokenPut) ProtoMessage() {}
 
 func (x *TokenPut) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[33]
+	mi := &file_fsm_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3466,7 +3543,7 @@ func (x *TokenPut) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokenPut.ProtoReflect.Descriptor instead.
 func (*TokenPut) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{33}
+	return file_fsm_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *TokenPut) GetName() string {
@@ -3514,7 +3591,7 @@ type TokenRemove struct {
 
 func (x *TokenRemove) Reset() {
 	*x = TokenRemove{}
-	mi := &file_fsm_proto_msgTypes[34]
+	mi := &file_fsm_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3526,7 +3603,7 @@ func (x *TokenRemove) String() string {
 func (*TokenRemove) ProtoMessage() {}
 
 func (x *TokenRemove) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[34]
+	mi := &file_fsm_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3539,7 +3616,7 @@ func (x *TokenRemove) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokenRemove.ProtoReflect.Descriptor instead.
 func (*TokenRemove) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{34}
+	return file_fsm_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *TokenRemove) GetName() string {
@@ -3569,7 +3646,7 @@ type SessionOpen struct {
 
 func (x *SessionOpen) Reset() {
 	*x = SessionOpen{}
-	mi := &file_fsm_proto_msgTypes[35]
+	mi := &file_fsm_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3581,7 +3658,7 @@ func (x *SessionOpen) String() string {
 func (*SessionOpen) ProtoMessage() {}
 
 func (x *SessionOpen) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[35]
+	mi := &file_fsm_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3594,7 +3671,7 @@ func (x *SessionOpen) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionOpen.ProtoReflect.Descriptor instead.
 func (*SessionOpen) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{35}
+	return file_fsm_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *SessionOpen) GetId() []byte {
@@ -3634,7 +3711,7 @@ type SessionClose struct {
 
 func (x *SessionClose) Reset() {
 	*x = SessionClose{}
-	mi := &file_fsm_proto_msgTypes[36]
+	mi := &file_fsm_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3646,7 +3723,7 @@ func (x *SessionClose) String() string {
 func (*SessionClose) ProtoMessage() {}
 
 func (x *SessionClose) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[36]
+	mi := &file_fsm_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3659,7 +3736,7 @@ func (x *SessionClose) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionClose.ProtoReflect.Descriptor instead.
 func (*SessionClose) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{36}
+	return file_fsm_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *SessionClose) GetId() []byte {
@@ -3679,7 +3756,7 @@ type AccessUsed struct {
 
 func (x *AccessUsed) Reset() {
 	*x = AccessUsed{}
-	mi := &file_fsm_proto_msgTypes[37]
+	mi := &file_fsm_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3691,7 +3768,7 @@ func (x *AccessUsed) String() string {
 func (*AccessUsed) ProtoMessage() {}
 
 func (x *AccessUsed) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[37]
+	mi := &file_fsm_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3704,7 +3781,7 @@ func (x *AccessUsed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccessUsed.ProtoReflect.Descriptor instead.
 func (*AccessUsed) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{37}
+	return file_fsm_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *AccessUsed) GetUses() []*AccessUsed_Use {
@@ -3728,7 +3805,7 @@ type Revoke struct {
 
 func (x *Revoke) Reset() {
 	*x = Revoke{}
-	mi := &file_fsm_proto_msgTypes[38]
+	mi := &file_fsm_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3740,7 +3817,7 @@ func (x *Revoke) String() string {
 func (*Revoke) ProtoMessage() {}
 
 func (x *Revoke) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[38]
+	mi := &file_fsm_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3753,7 +3830,7 @@ func (x *Revoke) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Revoke.ProtoReflect.Descriptor instead.
 func (*Revoke) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{38}
+	return file_fsm_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *Revoke) GetSerial() string {
@@ -3800,7 +3877,7 @@ type Audit struct {
 
 func (x *Audit) Reset() {
 	*x = Audit{}
-	mi := &file_fsm_proto_msgTypes[39]
+	mi := &file_fsm_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3812,7 +3889,7 @@ func (x *Audit) String() string {
 func (*Audit) ProtoMessage() {}
 
 func (x *Audit) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[39]
+	mi := &file_fsm_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3825,7 +3902,7 @@ func (x *Audit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Audit.ProtoReflect.Descriptor instead.
 func (*Audit) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{39}
+	return file_fsm_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *Audit) GetAction() string {
@@ -3881,7 +3958,7 @@ type Configure_Node struct {
 
 func (x *Configure_Node) Reset() {
 	*x = Configure_Node{}
-	mi := &file_fsm_proto_msgTypes[40]
+	mi := &file_fsm_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3893,7 +3970,7 @@ func (x *Configure_Node) String() string {
 func (*Configure_Node) ProtoMessage() {}
 
 func (x *Configure_Node) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[40]
+	mi := &file_fsm_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3942,7 +4019,7 @@ type Configure_RTU struct {
 
 func (x *Configure_RTU) Reset() {
 	*x = Configure_RTU{}
-	mi := &file_fsm_proto_msgTypes[41]
+	mi := &file_fsm_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3954,7 +4031,7 @@ func (x *Configure_RTU) String() string {
 func (*Configure_RTU) ProtoMessage() {}
 
 func (x *Configure_RTU) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[41]
+	mi := &file_fsm_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4009,7 +4086,7 @@ type Configure_Group struct {
 
 func (x *Configure_Group) Reset() {
 	*x = Configure_Group{}
-	mi := &file_fsm_proto_msgTypes[42]
+	mi := &file_fsm_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4021,7 +4098,7 @@ func (x *Configure_Group) String() string {
 func (*Configure_Group) ProtoMessage() {}
 
 func (x *Configure_Group) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[42]
+	mi := &file_fsm_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4070,7 +4147,7 @@ type Configure_Virtual struct {
 
 func (x *Configure_Virtual) Reset() {
 	*x = Configure_Virtual{}
-	mi := &file_fsm_proto_msgTypes[43]
+	mi := &file_fsm_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4082,7 +4159,7 @@ func (x *Configure_Virtual) String() string {
 func (*Configure_Virtual) ProtoMessage() {}
 
 func (x *Configure_Virtual) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[43]
+	mi := &file_fsm_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4136,7 +4213,7 @@ type Forget_Point struct {
 
 func (x *Forget_Point) Reset() {
 	*x = Forget_Point{}
-	mi := &file_fsm_proto_msgTypes[44]
+	mi := &file_fsm_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4148,7 +4225,7 @@ func (x *Forget_Point) String() string {
 func (*Forget_Point) ProtoMessage() {}
 
 func (x *Forget_Point) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[44]
+	mi := &file_fsm_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4161,7 +4238,7 @@ func (x *Forget_Point) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Forget_Point.ProtoReflect.Descriptor instead.
 func (*Forget_Point) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{16, 0}
+	return file_fsm_proto_rawDescGZIP(), []int{17, 0}
 }
 
 func (x *Forget_Point) GetKind() Kind {
@@ -4189,7 +4266,7 @@ type Links_Link struct {
 
 func (x *Links_Link) Reset() {
 	*x = Links_Link{}
-	mi := &file_fsm_proto_msgTypes[45]
+	mi := &file_fsm_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4201,7 +4278,7 @@ func (x *Links_Link) String() string {
 func (*Links_Link) ProtoMessage() {}
 
 func (x *Links_Link) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[45]
+	mi := &file_fsm_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4214,7 +4291,7 @@ func (x *Links_Link) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Links_Link.ProtoReflect.Descriptor instead.
 func (*Links_Link) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{17, 0}
+	return file_fsm_proto_rawDescGZIP(), []int{18, 0}
 }
 
 func (x *Links_Link) GetChannel() uint32 {
@@ -4249,7 +4326,7 @@ type Clients_Client struct {
 
 func (x *Clients_Client) Reset() {
 	*x = Clients_Client{}
-	mi := &file_fsm_proto_msgTypes[46]
+	mi := &file_fsm_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4261,7 +4338,7 @@ func (x *Clients_Client) String() string {
 func (*Clients_Client) ProtoMessage() {}
 
 func (x *Clients_Client) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[46]
+	mi := &file_fsm_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4274,7 +4351,7 @@ func (x *Clients_Client) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Clients_Client.ProtoReflect.Descriptor instead.
 func (*Clients_Client) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{19, 0}
+	return file_fsm_proto_rawDescGZIP(), []int{20, 0}
 }
 
 func (x *Clients_Client) GetAddress() string {
@@ -4308,7 +4385,7 @@ type AccessUsed_Use struct {
 
 func (x *AccessUsed_Use) Reset() {
 	*x = AccessUsed_Use{}
-	mi := &file_fsm_proto_msgTypes[47]
+	mi := &file_fsm_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4320,7 +4397,7 @@ func (x *AccessUsed_Use) String() string {
 func (*AccessUsed_Use) ProtoMessage() {}
 
 func (x *AccessUsed_Use) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[47]
+	mi := &file_fsm_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4333,7 +4410,7 @@ func (x *AccessUsed_Use) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccessUsed_Use.ProtoReflect.Descriptor instead.
 func (*AccessUsed_Use) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{37, 0}
+	return file_fsm_proto_rawDescGZIP(), []int{38, 0}
 }
 
 func (x *AccessUsed_Use) GetId() []byte {
@@ -4356,7 +4433,7 @@ const file_fsm_proto_rawDesc = "" +
 	"\n" +
 	"\tfsm.proto\x12\ffepha.fsm.v1\":\n" +
 	"\x05Entry\x121\n" +
-	"\bcommands\x18\x01 \x03(\v2\x15.fepha.fsm.v1.CommandR\bcommands\"\x94\x0f\n" +
+	"\bcommands\x18\x01 \x03(\v2\x15.fepha.fsm.v1.CommandR\bcommands\"\xd1\x0f\n" +
 	"\aCommand\x12\x13\n" +
 	"\x05at_ms\x18\x01 \x01(\x03R\x04atMs\x12\x17\n" +
 	"\aat_cp56\x18\x02 \x01(\x06R\x06atCp56\x12\x12\n" +
@@ -4372,7 +4449,9 @@ const file_fsm_proto_rawDesc = "" +
 	"\tactivated\x18\x10 \x01(\v2\x17.fepha.fsm.v1.ActivatedH\x00R\tactivated\x12.\n" +
 	"\x06events\x18\x14 \x01(\v2\x14.fepha.fsm.v1.EventsH\x00R\x06events\x12.\n" +
 	"\x06online\x18\x15 \x01(\v2\x14.fepha.fsm.v1.OnlineH\x00R\x06online\x12.\n" +
-	"\x06forget\x18\x16 \x01(\v2\x14.fepha.fsm.v1.ForgetH\x00R\x06forget\x12+\n" +
+	"\x06forget\x18\x16 \x01(\v2\x14.fepha.fsm.v1.ForgetH\x00R\x06forget\x12;\n" +
+	"\vbacklog_end\x18\x17 \x01(\v2\x18.fepha.fsm.v1.BacklogEndH\x00R\n" +
+	"backlogEnd\x12+\n" +
 	"\x05links\x18\x1e \x01(\v2\x13.fepha.fsm.v1.LinksH\x00R\x05links\x128\n" +
 	"\n" +
 	"node_state\x18\x1f \x01(\v2\x17.fepha.fsm.v1.NodeStateH\x00R\tnodeState\x121\n" +
@@ -4487,7 +4566,7 @@ const file_fsm_proto_rawDesc = "" +
 	"\bresource\x18\x01 \x01(\tR\bresource\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x12!\n" +
 	"\fconnected_ms\x18\x03 \x01(\x03R\vconnectedMs\x12\"\n" +
-	"\rfirst_data_ms\x18\x04 \x01(\x03R\vfirstDataMs\"\xca\x02\n" +
+	"\rfirst_data_ms\x18\x04 \x01(\x03R\vfirstDataMs\"\xeb\x02\n" +
 	"\x04Item\x12&\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x12.fepha.fsm.v1.KindR\x04kind\x12\x14\n" +
 	"\x05point\x18\x02 \x01(\rR\x05point\x12\x12\n" +
@@ -4500,11 +4579,13 @@ const file_fsm_proto_rawDesc = "" +
 	"\ttransient\x18\t \x01(\bR\ttransient\x12\x1d\n" +
 	"\n" +
 	"elapsed_ms\x18\n" +
-	" \x01(\rR\telapsedMs\")\n" +
+	" \x01(\rR\telapsedMs\"J\n" +
 	"\x04Mode\x12\t\n" +
 	"\x05EVENT\x10\x00\x12\v\n" +
 	"\aCOMPARE\x10\x01\x12\t\n" +
-	"\x05IMAGE\x10\x02\"\xc4\x01\n" +
+	"\x05IMAGE\x10\x02\x12\x10\n" +
+	"\fINTERROGATED\x10\x03\x12\r\n" +
+	"\tOVERTAKEN\x10\x04\"\xc4\x01\n" +
 	"\x06Events\x12\x10\n" +
 	"\x03rtu\x18\x01 \x01(\rR\x03rtu\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x12\x14\n" +
@@ -4519,7 +4600,11 @@ const file_fsm_proto_rawDesc = "" +
 	"\x06Online\x12\x10\n" +
 	"\x03rtu\x18\x01 \x01(\rR\x03rtu\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x12\x16\n" +
-	"\x06online\x18\x03 \x01(\bR\x06online\"\xab\x01\n" +
+	"\x06online\x18\x03 \x01(\bR\x06online\"4\n" +
+	"\n" +
+	"BacklogEnd\x12\x10\n" +
+	"\x03rtu\x18\x01 \x01(\rR\x03rtu\x12\x14\n" +
+	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\"\xab\x01\n" +
 	"\x06Forget\x12\x10\n" +
 	"\x03rtu\x18\x01 \x01(\rR\x03rtu\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x122\n" +
@@ -4715,7 +4800,7 @@ func file_fsm_proto_rawDescGZIP() []byte {
 }
 
 var file_fsm_proto_enumTypes = make([]protoimpl.EnumInfo, 9)
-var file_fsm_proto_msgTypes = make([]protoimpl.MessageInfo, 48)
+var file_fsm_proto_msgTypes = make([]protoimpl.MessageInfo, 49)
 var file_fsm_proto_goTypes = []any{
 	(Kind)(0),                     // 0: fepha.fsm.v1.Kind
 	(LinkState)(0),                // 1: fepha.fsm.v1.LinkState
@@ -4742,38 +4827,39 @@ var file_fsm_proto_goTypes = []any{
 	(*Events)(nil),                // 22: fepha.fsm.v1.Events
 	(*Stray)(nil),                 // 23: fepha.fsm.v1.Stray
 	(*Online)(nil),                // 24: fepha.fsm.v1.Online
-	(*Forget)(nil),                // 25: fepha.fsm.v1.Forget
-	(*Links)(nil),                 // 26: fepha.fsm.v1.Links
-	(*NodeState)(nil),             // 27: fepha.fsm.v1.NodeState
-	(*Clients)(nil),               // 28: fepha.fsm.v1.Clients
-	(*Cursor)(nil),                // 29: fepha.fsm.v1.Cursor
-	(*ControlSubmit)(nil),         // 30: fepha.fsm.v1.ControlSubmit
-	(*ControlStart)(nil),          // 31: fepha.fsm.v1.ControlStart
-	(*ControlResult)(nil),         // 32: fepha.fsm.v1.ControlResult
-	(*ControlExpire)(nil),         // 33: fepha.fsm.v1.ControlExpire
-	(*Fnp)(nil),                   // 34: fepha.fsm.v1.Fnp
-	(*FnpReceive)(nil),            // 35: fepha.fsm.v1.FnpReceive
-	(*FnpResult)(nil),             // 36: fepha.fsm.v1.FnpResult
-	(*ConditionReport)(nil),       // 37: fepha.fsm.v1.ConditionReport
-	(*ConditionGone)(nil),         // 38: fepha.fsm.v1.ConditionGone
-	(*ConditionAck)(nil),          // 39: fepha.fsm.v1.ConditionAck
-	(*UserPut)(nil),               // 40: fepha.fsm.v1.UserPut
-	(*UserRemove)(nil),            // 41: fepha.fsm.v1.UserRemove
-	(*TokenPut)(nil),              // 42: fepha.fsm.v1.TokenPut
-	(*TokenRemove)(nil),           // 43: fepha.fsm.v1.TokenRemove
-	(*SessionOpen)(nil),           // 44: fepha.fsm.v1.SessionOpen
-	(*SessionClose)(nil),          // 45: fepha.fsm.v1.SessionClose
-	(*AccessUsed)(nil),            // 46: fepha.fsm.v1.AccessUsed
-	(*Revoke)(nil),                // 47: fepha.fsm.v1.Revoke
-	(*Audit)(nil),                 // 48: fepha.fsm.v1.Audit
-	(*Configure_Node)(nil),        // 49: fepha.fsm.v1.Configure.Node
-	(*Configure_RTU)(nil),         // 50: fepha.fsm.v1.Configure.RTU
-	(*Configure_Group)(nil),       // 51: fepha.fsm.v1.Configure.Group
-	(*Configure_Virtual)(nil),     // 52: fepha.fsm.v1.Configure.Virtual
-	(*Forget_Point)(nil),          // 53: fepha.fsm.v1.Forget.Point
-	(*Links_Link)(nil),            // 54: fepha.fsm.v1.Links.Link
-	(*Clients_Client)(nil),        // 55: fepha.fsm.v1.Clients.Client
-	(*AccessUsed_Use)(nil),        // 56: fepha.fsm.v1.AccessUsed.Use
+	(*BacklogEnd)(nil),            // 25: fepha.fsm.v1.BacklogEnd
+	(*Forget)(nil),                // 26: fepha.fsm.v1.Forget
+	(*Links)(nil),                 // 27: fepha.fsm.v1.Links
+	(*NodeState)(nil),             // 28: fepha.fsm.v1.NodeState
+	(*Clients)(nil),               // 29: fepha.fsm.v1.Clients
+	(*Cursor)(nil),                // 30: fepha.fsm.v1.Cursor
+	(*ControlSubmit)(nil),         // 31: fepha.fsm.v1.ControlSubmit
+	(*ControlStart)(nil),          // 32: fepha.fsm.v1.ControlStart
+	(*ControlResult)(nil),         // 33: fepha.fsm.v1.ControlResult
+	(*ControlExpire)(nil),         // 34: fepha.fsm.v1.ControlExpire
+	(*Fnp)(nil),                   // 35: fepha.fsm.v1.Fnp
+	(*FnpReceive)(nil),            // 36: fepha.fsm.v1.FnpReceive
+	(*FnpResult)(nil),             // 37: fepha.fsm.v1.FnpResult
+	(*ConditionReport)(nil),       // 38: fepha.fsm.v1.ConditionReport
+	(*ConditionGone)(nil),         // 39: fepha.fsm.v1.ConditionGone
+	(*ConditionAck)(nil),          // 40: fepha.fsm.v1.ConditionAck
+	(*UserPut)(nil),               // 41: fepha.fsm.v1.UserPut
+	(*UserRemove)(nil),            // 42: fepha.fsm.v1.UserRemove
+	(*TokenPut)(nil),              // 43: fepha.fsm.v1.TokenPut
+	(*TokenRemove)(nil),           // 44: fepha.fsm.v1.TokenRemove
+	(*SessionOpen)(nil),           // 45: fepha.fsm.v1.SessionOpen
+	(*SessionClose)(nil),          // 46: fepha.fsm.v1.SessionClose
+	(*AccessUsed)(nil),            // 47: fepha.fsm.v1.AccessUsed
+	(*Revoke)(nil),                // 48: fepha.fsm.v1.Revoke
+	(*Audit)(nil),                 // 49: fepha.fsm.v1.Audit
+	(*Configure_Node)(nil),        // 50: fepha.fsm.v1.Configure.Node
+	(*Configure_RTU)(nil),         // 51: fepha.fsm.v1.Configure.RTU
+	(*Configure_Group)(nil),       // 52: fepha.fsm.v1.Configure.Group
+	(*Configure_Virtual)(nil),     // 53: fepha.fsm.v1.Configure.Virtual
+	(*Forget_Point)(nil),          // 54: fepha.fsm.v1.Forget.Point
+	(*Links_Link)(nil),            // 55: fepha.fsm.v1.Links.Link
+	(*Clients_Client)(nil),        // 56: fepha.fsm.v1.Clients.Client
+	(*AccessUsed_Use)(nil),        // 57: fepha.fsm.v1.AccessUsed.Use
 }
 var file_fsm_proto_depIdxs = []int32{
 	10, // 0: fepha.fsm.v1.Entry.commands:type_name -> fepha.fsm.v1.Command
@@ -4787,58 +4873,59 @@ var file_fsm_proto_depIdxs = []int32{
 	20, // 8: fepha.fsm.v1.Command.activated:type_name -> fepha.fsm.v1.Activated
 	22, // 9: fepha.fsm.v1.Command.events:type_name -> fepha.fsm.v1.Events
 	24, // 10: fepha.fsm.v1.Command.online:type_name -> fepha.fsm.v1.Online
-	25, // 11: fepha.fsm.v1.Command.forget:type_name -> fepha.fsm.v1.Forget
-	26, // 12: fepha.fsm.v1.Command.links:type_name -> fepha.fsm.v1.Links
-	27, // 13: fepha.fsm.v1.Command.node_state:type_name -> fepha.fsm.v1.NodeState
-	28, // 14: fepha.fsm.v1.Command.clients:type_name -> fepha.fsm.v1.Clients
-	29, // 15: fepha.fsm.v1.Command.cursor:type_name -> fepha.fsm.v1.Cursor
-	30, // 16: fepha.fsm.v1.Command.control_submit:type_name -> fepha.fsm.v1.ControlSubmit
-	31, // 17: fepha.fsm.v1.Command.control_start:type_name -> fepha.fsm.v1.ControlStart
-	32, // 18: fepha.fsm.v1.Command.control_result:type_name -> fepha.fsm.v1.ControlResult
-	33, // 19: fepha.fsm.v1.Command.control_expire:type_name -> fepha.fsm.v1.ControlExpire
-	34, // 20: fepha.fsm.v1.Command.fnp:type_name -> fepha.fsm.v1.Fnp
-	35, // 21: fepha.fsm.v1.Command.fnp_receive:type_name -> fepha.fsm.v1.FnpReceive
-	37, // 22: fepha.fsm.v1.Command.condition_report:type_name -> fepha.fsm.v1.ConditionReport
-	38, // 23: fepha.fsm.v1.Command.condition_gone:type_name -> fepha.fsm.v1.ConditionGone
-	39, // 24: fepha.fsm.v1.Command.condition_ack:type_name -> fepha.fsm.v1.ConditionAck
-	40, // 25: fepha.fsm.v1.Command.user_put:type_name -> fepha.fsm.v1.UserPut
-	41, // 26: fepha.fsm.v1.Command.user_remove:type_name -> fepha.fsm.v1.UserRemove
-	42, // 27: fepha.fsm.v1.Command.token_put:type_name -> fepha.fsm.v1.TokenPut
-	43, // 28: fepha.fsm.v1.Command.token_remove:type_name -> fepha.fsm.v1.TokenRemove
-	44, // 29: fepha.fsm.v1.Command.session_open:type_name -> fepha.fsm.v1.SessionOpen
-	45, // 30: fepha.fsm.v1.Command.session_close:type_name -> fepha.fsm.v1.SessionClose
-	46, // 31: fepha.fsm.v1.Command.access_used:type_name -> fepha.fsm.v1.AccessUsed
-	47, // 32: fepha.fsm.v1.Command.revoke:type_name -> fepha.fsm.v1.Revoke
-	48, // 33: fepha.fsm.v1.Command.audit:type_name -> fepha.fsm.v1.Audit
-	3,  // 34: fepha.fsm.v1.Result.code:type_name -> fepha.fsm.v1.Result.Code
-	36, // 35: fepha.fsm.v1.Result.fnp:type_name -> fepha.fsm.v1.FnpResult
-	49, // 36: fepha.fsm.v1.Configure.nodes:type_name -> fepha.fsm.v1.Configure.Node
-	50, // 37: fepha.fsm.v1.Configure.rtus:type_name -> fepha.fsm.v1.Configure.RTU
-	51, // 38: fepha.fsm.v1.Configure.groups:type_name -> fepha.fsm.v1.Configure.Group
-	52, // 39: fepha.fsm.v1.Configure.virtual:type_name -> fepha.fsm.v1.Configure.Virtual
-	14, // 40: fepha.fsm.v1.Assign.timings:type_name -> fepha.fsm.v1.Timings
-	0,  // 41: fepha.fsm.v1.Item.kind:type_name -> fepha.fsm.v1.Kind
-	5,  // 42: fepha.fsm.v1.Item.mode:type_name -> fepha.fsm.v1.Item.Mode
-	21, // 43: fepha.fsm.v1.Events.items:type_name -> fepha.fsm.v1.Item
-	23, // 44: fepha.fsm.v1.Events.strays:type_name -> fepha.fsm.v1.Stray
-	53, // 45: fepha.fsm.v1.Forget.points:type_name -> fepha.fsm.v1.Forget.Point
-	54, // 46: fepha.fsm.v1.Links.links:type_name -> fepha.fsm.v1.Links.Link
-	55, // 47: fepha.fsm.v1.Clients.clients:type_name -> fepha.fsm.v1.Clients.Client
-	0,  // 48: fepha.fsm.v1.ControlSubmit.kind:type_name -> fepha.fsm.v1.Kind
-	6,  // 49: fepha.fsm.v1.ControlSubmit.phase:type_name -> fepha.fsm.v1.ControlSubmit.Phase
-	7,  // 50: fepha.fsm.v1.ConditionReport.severity:type_name -> fepha.fsm.v1.ConditionReport.Severity
-	8,  // 51: fepha.fsm.v1.ConditionReport.scope:type_name -> fepha.fsm.v1.ConditionReport.Scope
-	2,  // 52: fepha.fsm.v1.UserPut.role:type_name -> fepha.fsm.v1.Role
-	2,  // 53: fepha.fsm.v1.TokenPut.role:type_name -> fepha.fsm.v1.Role
-	56, // 54: fepha.fsm.v1.AccessUsed.uses:type_name -> fepha.fsm.v1.AccessUsed.Use
-	4,  // 55: fepha.fsm.v1.Configure.Group.mode:type_name -> fepha.fsm.v1.Configure.Mode
-	0,  // 56: fepha.fsm.v1.Forget.Point.kind:type_name -> fepha.fsm.v1.Kind
-	1,  // 57: fepha.fsm.v1.Links.Link.state:type_name -> fepha.fsm.v1.LinkState
-	58, // [58:58] is the sub-list for method output_type
-	58, // [58:58] is the sub-list for method input_type
-	58, // [58:58] is the sub-list for extension type_name
-	58, // [58:58] is the sub-list for extension extendee
-	0,  // [0:58] is the sub-list for field type_name
+	26, // 11: fepha.fsm.v1.Command.forget:type_name -> fepha.fsm.v1.Forget
+	25, // 12: fepha.fsm.v1.Command.backlog_end:type_name -> fepha.fsm.v1.BacklogEnd
+	27, // 13: fepha.fsm.v1.Command.links:type_name -> fepha.fsm.v1.Links
+	28, // 14: fepha.fsm.v1.Command.node_state:type_name -> fepha.fsm.v1.NodeState
+	29, // 15: fepha.fsm.v1.Command.clients:type_name -> fepha.fsm.v1.Clients
+	30, // 16: fepha.fsm.v1.Command.cursor:type_name -> fepha.fsm.v1.Cursor
+	31, // 17: fepha.fsm.v1.Command.control_submit:type_name -> fepha.fsm.v1.ControlSubmit
+	32, // 18: fepha.fsm.v1.Command.control_start:type_name -> fepha.fsm.v1.ControlStart
+	33, // 19: fepha.fsm.v1.Command.control_result:type_name -> fepha.fsm.v1.ControlResult
+	34, // 20: fepha.fsm.v1.Command.control_expire:type_name -> fepha.fsm.v1.ControlExpire
+	35, // 21: fepha.fsm.v1.Command.fnp:type_name -> fepha.fsm.v1.Fnp
+	36, // 22: fepha.fsm.v1.Command.fnp_receive:type_name -> fepha.fsm.v1.FnpReceive
+	38, // 23: fepha.fsm.v1.Command.condition_report:type_name -> fepha.fsm.v1.ConditionReport
+	39, // 24: fepha.fsm.v1.Command.condition_gone:type_name -> fepha.fsm.v1.ConditionGone
+	40, // 25: fepha.fsm.v1.Command.condition_ack:type_name -> fepha.fsm.v1.ConditionAck
+	41, // 26: fepha.fsm.v1.Command.user_put:type_name -> fepha.fsm.v1.UserPut
+	42, // 27: fepha.fsm.v1.Command.user_remove:type_name -> fepha.fsm.v1.UserRemove
+	43, // 28: fepha.fsm.v1.Command.token_put:type_name -> fepha.fsm.v1.TokenPut
+	44, // 29: fepha.fsm.v1.Command.token_remove:type_name -> fepha.fsm.v1.TokenRemove
+	45, // 30: fepha.fsm.v1.Command.session_open:type_name -> fepha.fsm.v1.SessionOpen
+	46, // 31: fepha.fsm.v1.Command.session_close:type_name -> fepha.fsm.v1.SessionClose
+	47, // 32: fepha.fsm.v1.Command.access_used:type_name -> fepha.fsm.v1.AccessUsed
+	48, // 33: fepha.fsm.v1.Command.revoke:type_name -> fepha.fsm.v1.Revoke
+	49, // 34: fepha.fsm.v1.Command.audit:type_name -> fepha.fsm.v1.Audit
+	3,  // 35: fepha.fsm.v1.Result.code:type_name -> fepha.fsm.v1.Result.Code
+	37, // 36: fepha.fsm.v1.Result.fnp:type_name -> fepha.fsm.v1.FnpResult
+	50, // 37: fepha.fsm.v1.Configure.nodes:type_name -> fepha.fsm.v1.Configure.Node
+	51, // 38: fepha.fsm.v1.Configure.rtus:type_name -> fepha.fsm.v1.Configure.RTU
+	52, // 39: fepha.fsm.v1.Configure.groups:type_name -> fepha.fsm.v1.Configure.Group
+	53, // 40: fepha.fsm.v1.Configure.virtual:type_name -> fepha.fsm.v1.Configure.Virtual
+	14, // 41: fepha.fsm.v1.Assign.timings:type_name -> fepha.fsm.v1.Timings
+	0,  // 42: fepha.fsm.v1.Item.kind:type_name -> fepha.fsm.v1.Kind
+	5,  // 43: fepha.fsm.v1.Item.mode:type_name -> fepha.fsm.v1.Item.Mode
+	21, // 44: fepha.fsm.v1.Events.items:type_name -> fepha.fsm.v1.Item
+	23, // 45: fepha.fsm.v1.Events.strays:type_name -> fepha.fsm.v1.Stray
+	54, // 46: fepha.fsm.v1.Forget.points:type_name -> fepha.fsm.v1.Forget.Point
+	55, // 47: fepha.fsm.v1.Links.links:type_name -> fepha.fsm.v1.Links.Link
+	56, // 48: fepha.fsm.v1.Clients.clients:type_name -> fepha.fsm.v1.Clients.Client
+	0,  // 49: fepha.fsm.v1.ControlSubmit.kind:type_name -> fepha.fsm.v1.Kind
+	6,  // 50: fepha.fsm.v1.ControlSubmit.phase:type_name -> fepha.fsm.v1.ControlSubmit.Phase
+	7,  // 51: fepha.fsm.v1.ConditionReport.severity:type_name -> fepha.fsm.v1.ConditionReport.Severity
+	8,  // 52: fepha.fsm.v1.ConditionReport.scope:type_name -> fepha.fsm.v1.ConditionReport.Scope
+	2,  // 53: fepha.fsm.v1.UserPut.role:type_name -> fepha.fsm.v1.Role
+	2,  // 54: fepha.fsm.v1.TokenPut.role:type_name -> fepha.fsm.v1.Role
+	57, // 55: fepha.fsm.v1.AccessUsed.uses:type_name -> fepha.fsm.v1.AccessUsed.Use
+	4,  // 56: fepha.fsm.v1.Configure.Group.mode:type_name -> fepha.fsm.v1.Configure.Mode
+	0,  // 57: fepha.fsm.v1.Forget.Point.kind:type_name -> fepha.fsm.v1.Kind
+	1,  // 58: fepha.fsm.v1.Links.Link.state:type_name -> fepha.fsm.v1.LinkState
+	59, // [59:59] is the sub-list for method output_type
+	59, // [59:59] is the sub-list for method input_type
+	59, // [59:59] is the sub-list for extension type_name
+	59, // [59:59] is the sub-list for extension extendee
+	0,  // [0:59] is the sub-list for field type_name
 }
 
 func init() { file_fsm_proto_init() }
@@ -4858,6 +4945,7 @@ func file_fsm_proto_init() {
 		(*Command_Events)(nil),
 		(*Command_Online)(nil),
 		(*Command_Forget)(nil),
+		(*Command_BacklogEnd)(nil),
 		(*Command_Links)(nil),
 		(*Command_NodeState)(nil),
 		(*Command_Clients)(nil),
@@ -4881,14 +4969,14 @@ func file_fsm_proto_init() {
 		(*Command_Revoke)(nil),
 		(*Command_Audit)(nil),
 	}
-	file_fsm_proto_msgTypes[31].OneofWrappers = []any{}
+	file_fsm_proto_msgTypes[32].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_fsm_proto_rawDesc), len(file_fsm_proto_rawDesc)),
 			NumEnums:      9,
-			NumMessages:   48,
+			NumMessages:   49,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

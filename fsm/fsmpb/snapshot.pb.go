@@ -465,6 +465,7 @@ type RTUState struct {
 	Links         []*RTUState_NodeLinks  `protobuf:"bytes,4,rep,name=links,proto3" json:"links,omitempty"`
 	Strays        uint64                 `protobuf:"varint,5,opt,name=strays,proto3" json:"strays,omitempty"` // how many there ever were
 	Kept          []*RTUState_Kept       `protobuf:"bytes,6,rep,name=kept,proto3" json:"kept,omitempty"`
+	Untold        []*RTUState_Untold     `protobuf:"bytes,7,rep,name=untold,proto3" json:"untold,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -537,6 +538,13 @@ func (x *RTUState) GetStrays() uint64 {
 func (x *RTUState) GetKept() []*RTUState_Kept {
 	if x != nil {
 		return x.Kept
+	}
+	return nil
+}
+
+func (x *RTUState) GetUntold() []*RTUState_Untold {
+	if x != nil {
+		return x.Untold
 	}
 	return nil
 }
@@ -1777,6 +1785,99 @@ func (x *RTUState_Kept) GetStray() *Stray {
 	return nil
 }
 
+// Untold is what the journal told last of a point whose image an interrogation has changed since.
+type RTUState_Untold struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Kind          Kind                   `protobuf:"varint,1,opt,name=kind,proto3,enum=fepha.fsm.v1.Kind" json:"kind,omitempty"`
+	Point         uint32                 `protobuf:"varint,2,opt,name=point,proto3" json:"point,omitempty"`
+	Type          uint32                 `protobuf:"varint,3,opt,name=type,proto3" json:"type,omitempty"`
+	Value         float64                `protobuf:"fixed64,4,opt,name=value,proto3" json:"value,omitempty"`
+	Quality       uint32                 `protobuf:"varint,5,opt,name=quality,proto3" json:"quality,omitempty"`
+	Transient     bool                   `protobuf:"varint,6,opt,name=transient,proto3" json:"transient,omitempty"`
+	TimeMs        int64                  `protobuf:"varint,7,opt,name=time_ms,json=timeMs,proto3" json:"time_ms,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RTUState_Untold) Reset() {
+	*x = RTUState_Untold{}
+	mi := &file_snapshot_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RTUState_Untold) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RTUState_Untold) ProtoMessage() {}
+
+func (x *RTUState_Untold) ProtoReflect() protoreflect.Message {
+	mi := &file_snapshot_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RTUState_Untold.ProtoReflect.Descriptor instead.
+func (*RTUState_Untold) Descriptor() ([]byte, []int) {
+	return file_snapshot_proto_rawDescGZIP(), []int{4, 2}
+}
+
+func (x *RTUState_Untold) GetKind() Kind {
+	if x != nil {
+		return x.Kind
+	}
+	return Kind_KIND_NONE
+}
+
+func (x *RTUState_Untold) GetPoint() uint32 {
+	if x != nil {
+		return x.Point
+	}
+	return 0
+}
+
+func (x *RTUState_Untold) GetType() uint32 {
+	if x != nil {
+		return x.Type
+	}
+	return 0
+}
+
+func (x *RTUState_Untold) GetValue() float64 {
+	if x != nil {
+		return x.Value
+	}
+	return 0
+}
+
+func (x *RTUState_Untold) GetQuality() uint32 {
+	if x != nil {
+		return x.Quality
+	}
+	return 0
+}
+
+func (x *RTUState_Untold) GetTransient() bool {
+	if x != nil {
+		return x.Transient
+	}
+	return false
+}
+
+func (x *RTUState_Untold) GetTimeMs() int64 {
+	if x != nil {
+		return x.TimeMs
+	}
+	return 0
+}
+
 type GroupState_NodeClients struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Node          string                 `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
@@ -1787,7 +1888,7 @@ type GroupState_NodeClients struct {
 
 func (x *GroupState_NodeClients) Reset() {
 	*x = GroupState_NodeClients{}
-	mi := &file_snapshot_proto_msgTypes[20]
+	mi := &file_snapshot_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1799,7 +1900,7 @@ func (x *GroupState_NodeClients) String() string {
 func (*GroupState_NodeClients) ProtoMessage() {}
 
 func (x *GroupState_NodeClients) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[20]
+	mi := &file_snapshot_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1842,7 +1943,7 @@ type GroupState_Slot struct {
 
 func (x *GroupState_Slot) Reset() {
 	*x = GroupState_Slot{}
-	mi := &file_snapshot_proto_msgTypes[21]
+	mi := &file_snapshot_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1854,7 +1955,7 @@ func (x *GroupState_Slot) String() string {
 func (*GroupState_Slot) ProtoMessage() {}
 
 func (x *GroupState_Slot) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[21]
+	mi := &file_snapshot_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1918,7 +2019,7 @@ type FnpMailbox_Message struct {
 
 func (x *FnpMailbox_Message) Reset() {
 	*x = FnpMailbox_Message{}
-	mi := &file_snapshot_proto_msgTypes[22]
+	mi := &file_snapshot_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1930,7 +2031,7 @@ func (x *FnpMailbox_Message) String() string {
 func (*FnpMailbox_Message) ProtoMessage() {}
 
 func (x *FnpMailbox_Message) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[22]
+	mi := &file_snapshot_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1991,7 +2092,7 @@ type FnpMailbox_Delivered struct {
 
 func (x *FnpMailbox_Delivered) Reset() {
 	*x = FnpMailbox_Delivered{}
-	mi := &file_snapshot_proto_msgTypes[23]
+	mi := &file_snapshot_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2003,7 +2104,7 @@ func (x *FnpMailbox_Delivered) String() string {
 func (*FnpMailbox_Delivered) ProtoMessage() {}
 
 func (x *FnpMailbox_Delivered) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[23]
+	mi := &file_snapshot_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2045,7 +2146,7 @@ type FnpMailbox_Session struct {
 
 func (x *FnpMailbox_Session) Reset() {
 	*x = FnpMailbox_Session{}
-	mi := &file_snapshot_proto_msgTypes[24]
+	mi := &file_snapshot_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2057,7 +2158,7 @@ func (x *FnpMailbox_Session) String() string {
 func (*FnpMailbox_Session) ProtoMessage() {}
 
 func (x *FnpMailbox_Session) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[24]
+	mi := &file_snapshot_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2112,7 +2213,7 @@ type ConditionState_Report struct {
 
 func (x *ConditionState_Report) Reset() {
 	*x = ConditionState_Report{}
-	mi := &file_snapshot_proto_msgTypes[25]
+	mi := &file_snapshot_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2124,7 +2225,7 @@ func (x *ConditionState_Report) String() string {
 func (*ConditionState_Report) ProtoMessage() {}
 
 func (x *ConditionState_Report) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[25]
+	mi := &file_snapshot_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2171,7 +2272,7 @@ type ConditionsState_Gone struct {
 
 func (x *ConditionsState_Gone) Reset() {
 	*x = ConditionsState_Gone{}
-	mi := &file_snapshot_proto_msgTypes[26]
+	mi := &file_snapshot_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2183,7 +2284,7 @@ func (x *ConditionsState_Gone) String() string {
 func (*ConditionsState_Gone) ProtoMessage() {}
 
 func (x *ConditionsState_Gone) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[26]
+	mi := &file_snapshot_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2228,7 +2329,7 @@ type AccessState_User struct {
 
 func (x *AccessState_User) Reset() {
 	*x = AccessState_User{}
-	mi := &file_snapshot_proto_msgTypes[27]
+	mi := &file_snapshot_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2240,7 +2341,7 @@ func (x *AccessState_User) String() string {
 func (*AccessState_User) ProtoMessage() {}
 
 func (x *AccessState_User) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[27]
+	mi := &file_snapshot_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2319,7 +2420,7 @@ type AccessState_Token struct {
 
 func (x *AccessState_Token) Reset() {
 	*x = AccessState_Token{}
-	mi := &file_snapshot_proto_msgTypes[28]
+	mi := &file_snapshot_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2331,7 +2432,7 @@ func (x *AccessState_Token) String() string {
 func (*AccessState_Token) ProtoMessage() {}
 
 func (x *AccessState_Token) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[28]
+	mi := &file_snapshot_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2402,7 +2503,7 @@ type AccessState_Session struct {
 
 func (x *AccessState_Session) Reset() {
 	*x = AccessState_Session{}
-	mi := &file_snapshot_proto_msgTypes[29]
+	mi := &file_snapshot_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2414,7 +2515,7 @@ func (x *AccessState_Session) String() string {
 func (*AccessState_Session) ProtoMessage() {}
 
 func (x *AccessState_Session) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[29]
+	mi := &file_snapshot_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2478,7 +2579,7 @@ type AccessState_Revoked struct {
 
 func (x *AccessState_Revoked) Reset() {
 	*x = AccessState_Revoked{}
-	mi := &file_snapshot_proto_msgTypes[30]
+	mi := &file_snapshot_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2490,7 +2591,7 @@ func (x *AccessState_Revoked) String() string {
 func (*AccessState_Revoked) ProtoMessage() {}
 
 func (x *AccessState_Revoked) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[30]
+	mi := &file_snapshot_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2592,20 +2693,29 @@ const file_snapshot_proto_rawDesc = "" +
 	"\n" +
 	"last_batch\x18\t \x01(\x04R\tlastBatch\x12/\n" +
 	"\atimings\x18\n" +
-	" \x01(\v2\x15.fepha.fsm.v1.TimingsR\atimings\"\xff\x02\n" +
+	" \x01(\v2\x15.fepha.fsm.v1.TimingsR\atimings\"\xfa\x04\n" +
 	"\bRTUState\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\rR\x06number\x12\x16\n" +
 	"\x06online\x18\x02 \x01(\bR\x06online\x12&\n" +
 	"\x0fonline_since_ms\x18\x03 \x01(\x03R\ronlineSinceMs\x126\n" +
 	"\x05links\x18\x04 \x03(\v2 .fepha.fsm.v1.RTUState.NodeLinksR\x05links\x12\x16\n" +
 	"\x06strays\x18\x05 \x01(\x04R\x06strays\x12/\n" +
-	"\x04kept\x18\x06 \x03(\v2\x1b.fepha.fsm.v1.RTUState.KeptR\x04kept\x1aO\n" +
+	"\x04kept\x18\x06 \x03(\v2\x1b.fepha.fsm.v1.RTUState.KeptR\x04kept\x125\n" +
+	"\x06untold\x18\a \x03(\v2\x1d.fepha.fsm.v1.RTUState.UntoldR\x06untold\x1aO\n" +
 	"\tNodeLinks\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12.\n" +
 	"\x05links\x18\x02 \x03(\v2\x18.fepha.fsm.v1.Links.LinkR\x05links\x1aI\n" +
 	"\x04Kept\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\x04R\x06number\x12)\n" +
-	"\x05stray\x18\x02 \x01(\v2\x13.fepha.fsm.v1.StrayR\x05stray\"\xaa\x03\n" +
+	"\x05stray\x18\x02 \x01(\v2\x13.fepha.fsm.v1.StrayR\x05stray\x1a\xc1\x01\n" +
+	"\x06Untold\x12&\n" +
+	"\x04kind\x18\x01 \x01(\x0e2\x12.fepha.fsm.v1.KindR\x04kind\x12\x14\n" +
+	"\x05point\x18\x02 \x01(\rR\x05point\x12\x12\n" +
+	"\x04type\x18\x03 \x01(\rR\x04type\x12\x14\n" +
+	"\x05value\x18\x04 \x01(\x01R\x05value\x12\x18\n" +
+	"\aquality\x18\x05 \x01(\rR\aquality\x12\x1c\n" +
+	"\ttransient\x18\x06 \x01(\bR\ttransient\x12\x17\n" +
+	"\atime_ms\x18\a \x01(\x03R\x06timeMs\"\xaa\x03\n" +
 	"\n" +
 	"GroupState\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
@@ -2781,7 +2891,7 @@ func file_snapshot_proto_rawDescGZIP() []byte {
 	return file_snapshot_proto_rawDescData
 }
 
-var file_snapshot_proto_msgTypes = make([]protoimpl.MessageInfo, 31)
+var file_snapshot_proto_msgTypes = make([]protoimpl.MessageInfo, 32)
 var file_snapshot_proto_goTypes = []any{
 	(*SnapshotHead)(nil),           // 0: fepha.fsm.v1.SnapshotHead
 	(*AgeMark)(nil),                // 1: fepha.fsm.v1.AgeMark
@@ -2803,59 +2913,63 @@ var file_snapshot_proto_goTypes = []any{
 	(*SnapshotTail)(nil),           // 17: fepha.fsm.v1.SnapshotTail
 	(*RTUState_NodeLinks)(nil),     // 18: fepha.fsm.v1.RTUState.NodeLinks
 	(*RTUState_Kept)(nil),          // 19: fepha.fsm.v1.RTUState.Kept
-	(*GroupState_NodeClients)(nil), // 20: fepha.fsm.v1.GroupState.NodeClients
-	(*GroupState_Slot)(nil),        // 21: fepha.fsm.v1.GroupState.Slot
-	(*FnpMailbox_Message)(nil),     // 22: fepha.fsm.v1.FnpMailbox.Message
-	(*FnpMailbox_Delivered)(nil),   // 23: fepha.fsm.v1.FnpMailbox.Delivered
-	(*FnpMailbox_Session)(nil),     // 24: fepha.fsm.v1.FnpMailbox.Session
-	(*ConditionState_Report)(nil),  // 25: fepha.fsm.v1.ConditionState.Report
-	(*ConditionsState_Gone)(nil),   // 26: fepha.fsm.v1.ConditionsState.Gone
-	(*AccessState_User)(nil),       // 27: fepha.fsm.v1.AccessState.User
-	(*AccessState_Token)(nil),      // 28: fepha.fsm.v1.AccessState.Token
-	(*AccessState_Session)(nil),    // 29: fepha.fsm.v1.AccessState.Session
-	(*AccessState_Revoked)(nil),    // 30: fepha.fsm.v1.AccessState.Revoked
-	(*Timings)(nil),                // 31: fepha.fsm.v1.Timings
-	(*ControlSubmit)(nil),          // 32: fepha.fsm.v1.ControlSubmit
-	(*Links_Link)(nil),             // 33: fepha.fsm.v1.Links.Link
-	(*Stray)(nil),                  // 34: fepha.fsm.v1.Stray
-	(*Clients_Client)(nil),         // 35: fepha.fsm.v1.Clients.Client
-	(*ConditionReport)(nil),        // 36: fepha.fsm.v1.ConditionReport
-	(Role)(0),                      // 37: fepha.fsm.v1.Role
+	(*RTUState_Untold)(nil),        // 20: fepha.fsm.v1.RTUState.Untold
+	(*GroupState_NodeClients)(nil), // 21: fepha.fsm.v1.GroupState.NodeClients
+	(*GroupState_Slot)(nil),        // 22: fepha.fsm.v1.GroupState.Slot
+	(*FnpMailbox_Message)(nil),     // 23: fepha.fsm.v1.FnpMailbox.Message
+	(*FnpMailbox_Delivered)(nil),   // 24: fepha.fsm.v1.FnpMailbox.Delivered
+	(*FnpMailbox_Session)(nil),     // 25: fepha.fsm.v1.FnpMailbox.Session
+	(*ConditionState_Report)(nil),  // 26: fepha.fsm.v1.ConditionState.Report
+	(*ConditionsState_Gone)(nil),   // 27: fepha.fsm.v1.ConditionsState.Gone
+	(*AccessState_User)(nil),       // 28: fepha.fsm.v1.AccessState.User
+	(*AccessState_Token)(nil),      // 29: fepha.fsm.v1.AccessState.Token
+	(*AccessState_Session)(nil),    // 30: fepha.fsm.v1.AccessState.Session
+	(*AccessState_Revoked)(nil),    // 31: fepha.fsm.v1.AccessState.Revoked
+	(*Timings)(nil),                // 32: fepha.fsm.v1.Timings
+	(*ControlSubmit)(nil),          // 33: fepha.fsm.v1.ControlSubmit
+	(*Links_Link)(nil),             // 34: fepha.fsm.v1.Links.Link
+	(*Stray)(nil),                  // 35: fepha.fsm.v1.Stray
+	(Kind)(0),                      // 36: fepha.fsm.v1.Kind
+	(*Clients_Client)(nil),         // 37: fepha.fsm.v1.Clients.Client
+	(*ConditionReport)(nil),        // 38: fepha.fsm.v1.ConditionReport
+	(Role)(0),                      // 39: fepha.fsm.v1.Role
 }
 var file_snapshot_proto_depIdxs = []int32{
 	2,  // 0: fepha.fsm.v1.SnapshotHead.revisions:type_name -> fepha.fsm.v1.Revisions
 	1,  // 1: fepha.fsm.v1.SnapshotHead.age_marks:type_name -> fepha.fsm.v1.AgeMark
-	31, // 2: fepha.fsm.v1.ResourceState.timings:type_name -> fepha.fsm.v1.Timings
+	32, // 2: fepha.fsm.v1.ResourceState.timings:type_name -> fepha.fsm.v1.Timings
 	18, // 3: fepha.fsm.v1.RTUState.links:type_name -> fepha.fsm.v1.RTUState.NodeLinks
 	19, // 4: fepha.fsm.v1.RTUState.kept:type_name -> fepha.fsm.v1.RTUState.Kept
-	21, // 5: fepha.fsm.v1.GroupState.slots:type_name -> fepha.fsm.v1.GroupState.Slot
-	20, // 6: fepha.fsm.v1.GroupState.clients:type_name -> fepha.fsm.v1.GroupState.NodeClients
-	32, // 7: fepha.fsm.v1.ControlState.submit:type_name -> fepha.fsm.v1.ControlSubmit
-	22, // 8: fepha.fsm.v1.FnpMailbox.messages:type_name -> fepha.fsm.v1.FnpMailbox.Message
-	24, // 9: fepha.fsm.v1.FnpMailbox.sessions:type_name -> fepha.fsm.v1.FnpMailbox.Session
-	25, // 10: fepha.fsm.v1.ConditionState.reports:type_name -> fepha.fsm.v1.ConditionState.Report
-	10, // 11: fepha.fsm.v1.ConditionsState.present:type_name -> fepha.fsm.v1.ConditionState
-	26, // 12: fepha.fsm.v1.ConditionsState.gone:type_name -> fepha.fsm.v1.ConditionsState.Gone
-	27, // 13: fepha.fsm.v1.AccessState.users:type_name -> fepha.fsm.v1.AccessState.User
-	28, // 14: fepha.fsm.v1.AccessState.tokens:type_name -> fepha.fsm.v1.AccessState.Token
-	29, // 15: fepha.fsm.v1.AccessState.sessions:type_name -> fepha.fsm.v1.AccessState.Session
-	30, // 16: fepha.fsm.v1.AccessState.revoked:type_name -> fepha.fsm.v1.AccessState.Revoked
-	31, // 17: fepha.fsm.v1.Note.timings:type_name -> fepha.fsm.v1.Timings
-	12, // 18: fepha.fsm.v1.Note.condition:type_name -> fepha.fsm.v1.ConditionNote
-	14, // 19: fepha.fsm.v1.AuditEntry.note:type_name -> fepha.fsm.v1.Note
-	33, // 20: fepha.fsm.v1.RTUState.NodeLinks.links:type_name -> fepha.fsm.v1.Links.Link
-	34, // 21: fepha.fsm.v1.RTUState.Kept.stray:type_name -> fepha.fsm.v1.Stray
-	35, // 22: fepha.fsm.v1.GroupState.NodeClients.clients:type_name -> fepha.fsm.v1.Clients.Client
-	23, // 23: fepha.fsm.v1.FnpMailbox.Session.streams:type_name -> fepha.fsm.v1.FnpMailbox.Delivered
-	36, // 24: fepha.fsm.v1.ConditionState.Report.report:type_name -> fepha.fsm.v1.ConditionReport
-	10, // 25: fepha.fsm.v1.ConditionsState.Gone.condition:type_name -> fepha.fsm.v1.ConditionState
-	37, // 26: fepha.fsm.v1.AccessState.User.role:type_name -> fepha.fsm.v1.Role
-	37, // 27: fepha.fsm.v1.AccessState.Token.role:type_name -> fepha.fsm.v1.Role
-	28, // [28:28] is the sub-list for method output_type
-	28, // [28:28] is the sub-list for method input_type
-	28, // [28:28] is the sub-list for extension type_name
-	28, // [28:28] is the sub-list for extension extendee
-	0,  // [0:28] is the sub-list for field type_name
+	20, // 5: fepha.fsm.v1.RTUState.untold:type_name -> fepha.fsm.v1.RTUState.Untold
+	22, // 6: fepha.fsm.v1.GroupState.slots:type_name -> fepha.fsm.v1.GroupState.Slot
+	21, // 7: fepha.fsm.v1.GroupState.clients:type_name -> fepha.fsm.v1.GroupState.NodeClients
+	33, // 8: fepha.fsm.v1.ControlState.submit:type_name -> fepha.fsm.v1.ControlSubmit
+	23, // 9: fepha.fsm.v1.FnpMailbox.messages:type_name -> fepha.fsm.v1.FnpMailbox.Message
+	25, // 10: fepha.fsm.v1.FnpMailbox.sessions:type_name -> fepha.fsm.v1.FnpMailbox.Session
+	26, // 11: fepha.fsm.v1.ConditionState.reports:type_name -> fepha.fsm.v1.ConditionState.Report
+	10, // 12: fepha.fsm.v1.ConditionsState.present:type_name -> fepha.fsm.v1.ConditionState
+	27, // 13: fepha.fsm.v1.ConditionsState.gone:type_name -> fepha.fsm.v1.ConditionsState.Gone
+	28, // 14: fepha.fsm.v1.AccessState.users:type_name -> fepha.fsm.v1.AccessState.User
+	29, // 15: fepha.fsm.v1.AccessState.tokens:type_name -> fepha.fsm.v1.AccessState.Token
+	30, // 16: fepha.fsm.v1.AccessState.sessions:type_name -> fepha.fsm.v1.AccessState.Session
+	31, // 17: fepha.fsm.v1.AccessState.revoked:type_name -> fepha.fsm.v1.AccessState.Revoked
+	32, // 18: fepha.fsm.v1.Note.timings:type_name -> fepha.fsm.v1.Timings
+	12, // 19: fepha.fsm.v1.Note.condition:type_name -> fepha.fsm.v1.ConditionNote
+	14, // 20: fepha.fsm.v1.AuditEntry.note:type_name -> fepha.fsm.v1.Note
+	34, // 21: fepha.fsm.v1.RTUState.NodeLinks.links:type_name -> fepha.fsm.v1.Links.Link
+	35, // 22: fepha.fsm.v1.RTUState.Kept.stray:type_name -> fepha.fsm.v1.Stray
+	36, // 23: fepha.fsm.v1.RTUState.Untold.kind:type_name -> fepha.fsm.v1.Kind
+	37, // 24: fepha.fsm.v1.GroupState.NodeClients.clients:type_name -> fepha.fsm.v1.Clients.Client
+	24, // 25: fepha.fsm.v1.FnpMailbox.Session.streams:type_name -> fepha.fsm.v1.FnpMailbox.Delivered
+	38, // 26: fepha.fsm.v1.ConditionState.Report.report:type_name -> fepha.fsm.v1.ConditionReport
+	10, // 27: fepha.fsm.v1.ConditionsState.Gone.condition:type_name -> fepha.fsm.v1.ConditionState
+	39, // 28: fepha.fsm.v1.AccessState.User.role:type_name -> fepha.fsm.v1.Role
+	39, // 29: fepha.fsm.v1.AccessState.Token.role:type_name -> fepha.fsm.v1.Role
+	30, // [30:30] is the sub-list for method output_type
+	30, // [30:30] is the sub-list for method input_type
+	30, // [30:30] is the sub-list for extension type_name
+	30, // [30:30] is the sub-list for extension extendee
+	0,  // [0:30] is the sub-list for field type_name
 }
 
 func init() { file_snapshot_proto_init() }
@@ -2870,7 +2984,7 @@ func file_snapshot_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_snapshot_proto_rawDesc), len(file_snapshot_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   31,
+			NumMessages:   32,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
