@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"net/netip"
 	"slices"
 	"sync/atomic"
 
@@ -90,6 +91,15 @@ func (g *group) address(id string) (string, bool) {
 		}
 	}
 	return "", false
+}
+
+// isMemberAt tells whether a member has that IP address. Members whose addresses are names are not known by it.
+func (g *group) isMemberAt(a netip.Addr) bool {
+	return slices.ContainsFunc(g.ids(), func(id string) bool {
+		address, _ := g.address(id)
+		known, err := netip.ParseAddrPort(address)
+		return err == nil && known.Addr().Unmap() == a
+	})
 }
 
 // idAt is the node that listens at an address: it must show that one's certificate.

@@ -130,6 +130,7 @@ func (n *Node) openOutside(out outside) (err error) {
 	}
 	n.mux, err = raftio.NewMux(raftio.MuxConfig{
 		Address: n.group.self.Address, Network: out.network, TLS: tls, Timeout: n.timing.dial, Log: n.cfg.Logger,
+		IsMember: n.group.isMemberAt,
 	})
 	if err != nil {
 		return errors.Join(err, n.folder.Close())

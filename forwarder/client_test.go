@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"math/rand/v2"
 	"net"
@@ -52,6 +53,7 @@ type fep struct {
 	*replicatest.Node
 	*Forwarder
 	address string
+	logged  *lineCounter
 	stop    func()
 }
 
@@ -70,7 +72,8 @@ func (c station) start(t testing.TB, node string, u Uplink) *fep {
 		u.Groups = []Group{{Name: "a"}}
 	}
 	cfg := Config{Replica: n, Uplinks: []Uplink{u}} // what is logged is shown if the test fails
-	cfg.Log = slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug})).With("node", node)
+	logged := new(lineCounter)
+	cfg.Log = slog.New(slog.NewTextHandler(io.MultiWriter(t.Output(), logged), &slog.HandlerOptions{Level: slog.LevelDebug})).With("node", node)
 	f, err := New(cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -81,7 +84,7 @@ func (c station) start(t testing.TB, node string, u Uplink) *fep {
 		defer close(done)
 		_ = f.Run(ctx)
 	}()
-	fe := &fep{Node: n, Forwarder: f, address: u.Listen, stop: sync.OnceFunc(func() {
+	fe := &fep{Node: n, Forwarder: f, address: u.Listen, logged: logged, stop: sync.OnceFunc(func() {
 		cancel()
 		<-done
 	})}

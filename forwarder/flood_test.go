@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -60,5 +61,58 @@ func TestFloodDisturbsNoLiveLink(t *testing.T) {
 				t.Errorf("live link: events %v, error %v", got, live.Err())
 			}
 		})
+	}
+}
+
+// lineCounter counts the lines of a log.
+type lineCounter struct{ lines atomic.Int64 }
+
+func (c *lineCounter) Write(b []byte) (int, error) {
+	c.lines.Add(1) // a handler of slog writes a line at a time
+	return len(b), nil
+}
+
+// Connections alone don't fill the log: those that are refused, those that are let in and go away again, those that
+// start the link and stop it. Each is counted.
+func TestFloodOfConnectionsIsAFewLines(t *testing.T) {
+	c := startStation(t, fsm.Exclusive.Proto(), "a")
+	f := c.start(t, "fep1", Uplink{Mode: fsm.Exclusive, Groups: []Group{{Name: "a", Clients: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}}}})
+	eventually(t, "it listens", func() bool { return f.Stats()[0].Listening })
+	before := f.logged.lines.Load()
+	const refused, admitted = 400, 400
+	stranger := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 2)}}
+	for range refused {
+		conn, err := stranger.Dial("tcp", f.address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = conn.Read(make([]byte, 1)) // until it is closed
+		conn.Close()
+	}
+	for i := range admitted {
+		client, err := iec104.Dial(t.Context(), iec104.ClientConfig{Address: f.address})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if i%4 == 0 {
+			_ = client.StartDT(t.Context())
+		}
+		client.Close()
+	}
+	counted := func() (n uint64) {
+		s := f.Stats()[0].Server
+		for _, more := range s.Refused {
+			n += more
+		}
+		for _, more := range s.Closed {
+			n += more
+		}
+		return n
+	}
+	eventually(t, "each connection counted", func() bool { return counted() == refused+admitted })
+	if lines := f.logged.lines.Load() - before; lines > 250 {
+		t.Errorf("%d connections are %d lines, want 250 at most", refused+admitted, lines)
+	} else {
+		t.Logf("%d connections are %d lines", refused+admitted, lines)
 	}
 }

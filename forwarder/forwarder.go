@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/fepha/fepha/fsm"
+	"github.com/fepha/fepha/internal/loglimit"
 	"github.com/fepha/fepha/replica"
 )
 
@@ -47,6 +48,7 @@ func New(cfg Config) (*Forwarder, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
+	cfg.Log = loglimit.New(cfg.Log, "uplink", "group") // whoever may connect may do so in a flood
 	if cfg.Replica == nil {
 		return nil, fmt.Errorf("%w: no replica", ErrConfig)
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/netip"
 	"os"
 	"slices"
 	"strings"
@@ -98,6 +99,42 @@ func TestFramesPerSecondAreLimited(t *testing.T) {
 		synctest.Wait()
 		if !errors.Is(closed, ErrRate) {
 			t.Errorf("closed for %v, want ErrRate", closed)
+		}
+	})
+}
+
+// A group's clients, however many connections they have, keep no other group's out, nor does anybody whom no group knows.
+func TestGroupsHaveTheirShare(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv, n := serve(t, ServerConfig{Limits: Limits{Connections: 40, PerAddress: 16}, Groups: []Group{
+			{Name: "a", Clients: []netip.Prefix{netip.MustParsePrefix("10.1.0.0/16")}},
+			{Name: "b", Clients: []netip.Prefix{netip.MustParsePrefix("10.2.0.0/16")}},
+		}})
+		open := func(address string) bool {
+			conn, err := n.from(address)(t.Context(), "", "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { conn.Close() })
+			_ = conn.SetReadDeadline(time.Now().Add(time.Millisecond))
+			_, err = conn.Read(make([]byte, 1))
+			return err != io.EOF
+		}
+		a := 0
+		for i := range 100 {
+			if open(fmt.Sprintf("10.1.0.%d:%d", 1+i%25, 1+i)) {
+				a++
+			}
+			open(fmt.Sprintf("192.168.0.%d:%d", 1+i%25, 1+i))
+		}
+		if !open("10.2.0.1:1") {
+			t.Error("a client of group b is refused")
+		}
+		if a != 20 {
+			t.Errorf("group a has %d connections, want its share of 40, 20", a)
+		}
+		if refused := srv.Counters().Refused; refused["limit"] != 80 || refused["group"] != 100 {
+			t.Errorf("refused %v, want 80 for the limit, 100 in no group", refused)
 		}
 	})
 }

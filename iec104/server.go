@@ -41,7 +41,7 @@ type Server struct {
 	mu        sync.Mutex // guards what follows
 	closed    bool
 	listeners map[net.Listener]bool
-	conns     map[net.Conn]netip.Addr // accepted ones, refused or not, until they end
+	conns     map[net.Conn]place // accepted ones, refused or not, until they end
 	sessions  map[*Session]bool
 	lastID    uint64
 	counters  ServerCounters // of the sessions that have ended
@@ -62,7 +62,7 @@ func NewServer(cfg ServerConfig) (*Server, error) {
 	srv := &Server{
 		cfg:       cfg,
 		listeners: make(map[net.Listener]bool),
-		conns:     make(map[net.Conn]netip.Addr),
+		conns:     make(map[net.Conn]place),
 		sessions:  make(map[*Session]bool),
 		counters:  ServerCounters{Refused: make(map[string]uint64), Closed: make(map[string]uint64)},
 	}
@@ -109,10 +109,9 @@ func (srv *Server) Serve(l net.Listener) error {
 			tcp.Close()
 			continue
 		}
-		addr := addrPort(tcp.RemoteAddr()).Addr()
-		err = srv.limit(addr)
+		at, err := srv.place(addrPort(tcp.RemoteAddr()).Addr())
 		if err == nil {
-			srv.conns[tcp] = addr
+			srv.conns[tcp] = at
 			srv.wg.Add(1)
 		}
 		srv.mu.Unlock()
@@ -138,24 +137,6 @@ func shortage(err error) bool {
 	return false
 }
 
-// limit returns an error if no further connection from an address is allowed.
-// srv.mu is held.
-func (srv *Server) limit(addr netip.Addr) error {
-	if n := srv.cfg.Limits.Connections; len(srv.conns) >= n {
-		return fmt.Errorf("%w: %d, the limit of the server", ErrLimit, n)
-	}
-	same := 0
-	for _, a := range srv.conns {
-		if a == addr {
-			same++
-		}
-	}
-	if n := srv.cfg.Limits.PerAddress; same >= n {
-		return fmt.Errorf("%w: %d from %v, the limit of an address", ErrLimit, n, addr)
-	}
-	return nil
-}
-
 // serve runs one connection to its end.
 func (srv *Server) serve(tcp net.Conn) {
 	defer srv.wg.Done()
@@ -173,10 +154,7 @@ func (srv *Server) serve(tcp net.Conn) {
 // admit finds the group of a connection, shakes hands and asks the application.
 func (srv *Server) admit(tcp net.Conn) (*Session, error) {
 	addr := addrPort(tcp.RemoteAddr())
-	candidates := slices.DeleteFunc(slices.Clone(srv.groups), func(g *group) bool { return !g.matches(addr.Addr()) })
-	if len(candidates) == 0 {
-		return nil, fmt.Errorf("%w: address %v", ErrNoGroup, addr.Addr())
-	}
+	candidates := srv.groupsOf(addr.Addr())
 	s := &Session{server: srv}
 	s.init(srv.cfg.Config, tcp, s, false)
 	s.inbox.limit = srv.cfg.Limits.Backlog
@@ -198,6 +176,9 @@ func (srv *Server) admit(tcp net.Conn) (*Session, error) {
 		return nil, fmt.Errorf("%w: certificate %q from %v", ErrNoGroup, s.name, addr.Addr())
 	}
 	s.group = candidates[i]
+	if err := srv.move(tcp, s.group); err != nil {
+		return nil, err
+	}
 	s.log = srv.cfg.Log.With("group", s.group.Name, "client", addr)
 	if srv.cfg.Tap != nil {
 		s.tap = srv.cfg.Tap(s)

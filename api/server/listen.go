@@ -1,54 +1,87 @@
 package server
 
 import (
+	"context"
+	"crypto/tls"
+	"log/slog"
 	"net"
-	"sync"
+	"net/http"
+	"net/netip"
+	"strings"
+
+	"github.com/fepha/fepha/internal/slots"
 )
 
-// maxConnections is how many clients may be connected at once. Whoever floods
-// the API must not take the file descriptors that the devices' links need.
-const maxConnections = 256
+// connections is how many there may be at once, from the station's nodes and
+// once more from all other addresses: so whoever floods the API takes neither
+// the file descriptors that the devices' links need, nor what the nodes need to
+// reach each other. A browser fetches the page over six connections.
+var connections = slots.Limits{Strangers: 64, OfAnAddress: 24, Known: 160, KnownOfAddress: 64}
 
-// boundedListener accepts no more than maxConnections at once; others wait in
-// the system's queue.
-type boundedListener struct {
+// slotted gives each connection of a listener a stranger's slot.
+type slotted struct {
 	net.Listener
-	free   chan struct{}
-	closed chan struct{}
-	once   sync.Once
+	slots *slots.Slots
 }
 
-func bounded(l net.Listener) net.Listener {
-	return &boundedListener{Listener: l, free: make(chan struct{}, maxConnections), closed: make(chan struct{})}
-}
-
-func (l *boundedListener) Accept() (net.Conn, error) {
-	select {
-	case l.free <- struct{}{}:
-	case <-l.closed:
-		return nil, net.ErrClosed
+// newSlots knows nodes by the addresses of their APIs.
+func newSlots(apis map[string]string) *slots.Slots {
+	nodes := map[netip.Addr]bool{}
+	for _, api := range apis {
+		if a, err := netip.ParseAddrPort(api); err == nil {
+			nodes[a.Addr().Unmap()] = true
+		}
 	}
-	c, err := l.Listener.Accept()
+	return slots.New(connections, func(a netip.Addr) bool { return nodes[a] })
+}
+
+func (l *slotted) Accept() (net.Conn, error) {
+	raw, err := l.Listener.Accept()
 	if err != nil {
-		<-l.free
 		return nil, err
 	}
-	return &boundedConn{Conn: c, free: l.free}, nil
+	return &slottedConn{raw, l.slots.Enter(raw, func() { _ = raw.Close() })}, nil
 }
 
-func (l *boundedListener) Close() error {
-	l.once.Do(func() { close(l.closed) })
-	return l.Listener.Close()
-}
-
-type boundedConn struct {
+// slottedConn gives its slot back when it is closed.
+type slottedConn struct {
 	net.Conn
-	free chan struct{}
-	once sync.Once
+	slot *slots.Slot
 }
 
-func (c *boundedConn) Close() error {
-	err := c.Conn.Close()
-	c.once.Do(func() { <-c.free })
-	return err
+func (c *slottedConn) Close() error {
+	c.slot.Leave()
+	return c.Conn.Close()
+}
+
+// slotKey is under which a connection's context has its slot.
+type slotKey struct{}
+
+// withSlot is a server's ConnContext.
+func withSlot(ctx context.Context, c net.Conn) context.Context {
+	if secured, ok := c.(*tls.Conn); ok {
+		c = secured.NetConn()
+	}
+	if c, ok := c.(*slottedConn); ok {
+		ctx = context.WithValue(ctx, slotKey{}, c.slot)
+	}
+	return ctx
+}
+
+// keep lets a connection stay after its request, since who calls has shown who
+// he is. All others end with their answer.
+func keep(w http.ResponseWriter, r *http.Request) {
+	slot, ok := r.Context().Value(slotKey{}).(*slots.Slot)
+	if !ok || slot.Know() { // on the data folder's socket there are no slots
+		w.Header().Del("Connection")
+	}
+}
+
+// errorLog takes what net/http says of connections that fail, which whoever may
+// connect can cause.
+type errorLog struct{ log *slog.Logger }
+
+func (e errorLog) Write(line []byte) (int, error) {
+	e.log.Debug("API connection failed", "error", strings.TrimSpace(string(line)))
+	return len(line), nil
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/fepha/fepha/fsm"
+	"github.com/fepha/fepha/internal/loglimit"
 	"github.com/fepha/fepha/replica"
 )
 
@@ -41,9 +42,11 @@ func counter(name, help string, labels ...string) metric {
 
 // The API itself.
 var (
-	buildInfo  = gauge("build_info", "1, with the version of the program.", "version")
-	apiRefused = counter("api_refused", "Requests to this node's API that were refused to their caller.")
-	apiStreams = gauge("api_streams", "Streams of events and frames that are open.")
+	buildInfo          = gauge("build_info", "1, with the version of the program.", "version")
+	logLeftOut         = counter("log_left_out", "Lines that were left out of this node's log, since whoever may connect can cause them without end.")
+	apiStrangersClosed = counter("api_strangers_closed", "Connections to this node's API that had shown nobody's certificate or token, and were closed for others.")
+	apiRefused         = counter("api_refused", "Requests to this node's API that were refused to their caller.")
+	apiStreams         = gauge("api_streams", "Streams of events and frames that are open.")
 )
 
 // The replicated state. It is the same on all nodes, so alerts need to ask one.
@@ -103,6 +106,8 @@ func (c nodeCollector) Collect(ch chan<- prometheus.Metric) {
 
 func (s *Server) collectNode(set func(m metric, value float64, labels ...string)) {
 	set(buildInfo, 1, s.cfg.Build)
+	set(logLeftOut, float64(loglimit.LeftOut()))
+	set(apiStrangersClosed, float64(s.slots.Closed()))
 	set(apiRefused, float64(s.guard.refused.Load()))
 	set(apiStreams, float64(len(s.streams)))
 	for _, p := range s.cfg.Node.Info().Peers {

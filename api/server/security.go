@@ -38,7 +38,7 @@ type guard struct {
 	guesses  guesses
 	refused  atomic.Uint64
 	refusals refusals
-	told     atomic.Int64 // when a refusal was logged last, s since 1970
+	warnings *slog.Logger // limited: whoever may connect can cause one
 }
 
 // open makes of a listener one that the guard can answer for.
@@ -47,7 +47,7 @@ func (g *guard) open(l net.Listener, s *Security) (net.Listener, error) {
 		if a, ok := l.Addr().(*net.TCPAddr); !ok || !a.IP.IsLoopback() {
 			return nil, ErrInsecure
 		}
-		return bounded(l), nil
+		return l, nil
 	}
 	certificates, err := s.certificates(g.log)
 	if err != nil {
@@ -58,7 +58,7 @@ func (g *guard) open(l net.Listener, s *Security) (net.Listener, error) {
 		return nil, fmt.Errorf("%w: %w", ErrSecurity, err)
 	}
 	g.tokens.Store(tokens)
-	return tls.NewListener(bounded(l), certificates), nil
+	return tls.NewListener(l, certificates), nil
 }
 
 // authorise is the one place that decides who may call h.
@@ -72,6 +72,9 @@ func (s *Server) authorise(to access, h handler) http.Handler {
 				w.Header().Set("WWW-Authenticate", `Bearer realm="fepha"`)
 			}
 			return err
+		}
+		if caller.name != "" {
+			keep(w, r)
 		}
 		if changes(r) {
 			s.guard.log.Info("API request", "method", r.Method, "path", r.URL.Path, "client", r.RemoteAddr, "by", caller.name)
@@ -180,13 +183,11 @@ func (g *guard) byToken(r *http.Request, now time.Time) (caller, bool) {
 	return caller{name: t.Name, kind: byToken, role: t.Role}, true
 }
 
-// note counts a refusal, has it stand in the audit, and logs one a second at most.
+// note counts a refusal, has it stand in the audit, and logs it.
 func (g *guard) note(r *http.Request, c caller, reason error) {
 	g.refused.Add(1)
 	g.refusals.add(r, c, reason)
-	if now := time.Now().Unix(); g.told.Swap(now) != now {
-		g.log.Warn("API request refused", "method", r.Method, "path", r.URL.Path, "client", r.RemoteAddr, "reason", reason)
-	}
+	g.warnings.Warn("API request refused", "method", r.Method, "path", r.URL.Path, "client", r.RemoteAddr, "reason", reason)
 }
 
 // changes tells whether a request may change something.

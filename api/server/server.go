@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log"
 	"log/slog"
 	"net"
 	"net/http"
@@ -16,6 +17,8 @@ import (
 	"github.com/fepha/fepha/api"
 	"github.com/fepha/fepha/condition"
 	"github.com/fepha/fepha/fsm"
+	"github.com/fepha/fepha/internal/loglimit"
+	"github.com/fepha/fepha/internal/slots"
 	"github.com/fepha/fepha/replica"
 )
 
@@ -80,6 +83,7 @@ type Server struct {
 	http     *http.Server // on the api address
 	local    *http.Server // on the data folder's socket
 	guard    guard
+	slots    *slots.Slots // of connections
 	metrics  http.Handler
 	streams  chan struct{} // holds something for each that is open
 	parts    *liveParts
@@ -115,9 +119,10 @@ func New(cfg Config) *Server {
 	}
 	s := &Server{
 		cfg: cfg, operator: replica.NewOperator(cfg.Node), streams: make(chan struct{}, maxStreams),
-		askAgain: cmp.Or(cfg.askAgain, streamSilence),
+		slots: newSlots(cfg.APIs), askAgain: cmp.Or(cfg.askAgain, streamSilence),
 	}
-	s.guard.log, s.guard.node, s.guard.insecure = cfg.Log, cfg.Node, cfg.Security == nil
+	s.guard.log, s.guard.warnings = cfg.Log, loglimit.New(cfg.Log)
+	s.guard.node, s.guard.insecure = cfg.Node, cfg.Security == nil
 	s.guard.guesses.init(cmp.Or(cfg.passwordCost, passwordCost))
 	s.metrics = s.newMetrics()
 	s.parts = newLiveParts(s.readParts)
@@ -136,7 +141,8 @@ func (s *Server) newHTTP() *http.Server {
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    64 << 10,
 		BaseContext:       func(net.Listener) context.Context { return s.ctx },
-		ErrorLog:          slog.NewLogLogger(s.cfg.Log.Handler(), slog.LevelDebug),
+		ConnContext:       withSlot,
+		ErrorLog:          log.New(errorLog{s.guard.warnings}, "", 0),
 	}
 }
 
@@ -144,7 +150,7 @@ func (s *Server) newHTTP() *http.Server {
 // ErrInsecure to serve beyond this host without Security, and with ErrSecurity
 // if what Security names can't be used.
 func (s *Server) Serve(l net.Listener) error {
-	secured, err := s.guard.open(l, s.cfg.Security)
+	secured, err := s.guard.open(&slotted{l, s.slots}, s.cfg.Security)
 	if err != nil {
 		return errors.Join(fmt.Errorf("api on %v: %w", l.Addr(), err), l.Close())
 	}
@@ -189,6 +195,7 @@ func (s *Server) answer(h handler) http.Handler {
 		s.handling.RLock()
 		defer s.handling.RUnlock()
 		setHeaders(w.Header())
+		w.Header().Set("Connection", "close") // but for those whom authorise keeps
 		if err := h(w, r); err != nil {
 			writeError(w, err)
 		}

@@ -9,12 +9,15 @@ import (
 	"log/slog"
 	"maps"
 	"net"
+	"net/netip"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/hashicorp/raft"
 
+	"github.com/fepha/fepha/internal/loglimit"
+	"github.com/fepha/fepha/internal/slots"
 	"github.com/fepha/fepha/replica"
 )
 
@@ -35,10 +38,11 @@ type Mux struct {
 	done     chan struct{}
 	wg       sync.WaitGroup
 
-	mu       sync.Mutex
-	conns    map[net.Conn]bool // open ones
-	unsorted []net.Conn        // oldest first
-	closed   bool
+	slots *slots.Slots // of connections that haven't said what they are
+
+	mu     sync.Mutex
+	conns  map[net.Conn]bool // open ones
+	closed bool
 }
 
 // MuxConfig is what a Mux needs to know.
@@ -47,7 +51,10 @@ type MuxConfig struct {
 	Network Network
 	TLS     *TLS          // nil: plain TCP
 	Timeout time.Duration // of connecting, the handshake included
-	Log     *slog.Logger  // told of connections that are refused
+	Log     *slog.Logger  // told of connections that are refused, within limits
+
+	// IsMember knows the addresses of the group's members, whom strangers from elsewhere don't keep out. Nil: none are known.
+	IsMember func(netip.Addr) bool
 }
 
 // NewMux listens.
@@ -56,8 +63,12 @@ func NewMux(c MuxConfig) (*Mux, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listening for the other nodes on %s: %w", c.Address, err)
 	}
+	c.Log = loglimit.New(c.Log)
+	if c.IsMember == nil {
+		c.IsMember = func(netip.Addr) bool { return false }
+	}
 	m := &Mux{
-		MuxConfig: c, listener: l,
+		MuxConfig: c, listener: l, slots: slots.New(unsorted, c.IsMember),
 		raft: make(chan net.Conn), grpc: make(chan net.Conn),
 		done: make(chan struct{}), conns: map[net.Conn]bool{},
 	}
@@ -85,32 +96,14 @@ func (m *Mux) accept() {
 	}
 }
 
-// maxUnsorted bounds the connections that haven't said what they are. It's far more than a station's nodes need. With one
-// more, the oldest is closed: a node says what it is at once, so strangers keep only each other out.
-const maxUnsorted = 64
-
-func (m *Mux) await(conn net.Conn) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.unsorted = append(m.unsorted, conn)
-	if len(m.unsorted) > maxUnsorted {
-		// Closing takes it out of the book, under the lock.
-		oldest := m.unsorted[0]
-		m.unsorted = m.unsorted[1:]
-		m.wg.Go(func() { _ = oldest.Close() })
-	}
-}
-
-func (m *Mux) sorted(conn net.Conn) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.unsorted = slices.DeleteFunc(m.unsorted, func(c net.Conn) bool { return c == conn })
-}
+// unsorted bounds the connections that haven't said what they are, from addresses of members, and once more from all
+// others. It's far more than a station's nodes need.
+var unsorted = slots.Limits{Strangers: 64, OfAnAddress: 32}
 
 // sort hands an incoming connection to the side that its first octet names.
 func (m *Mux) sort(conn net.Conn) {
-	m.await(conn)
-	defer m.sorted(conn)
+	slot := m.slots.Enter(conn, func() { _ = conn.Close() })
+	defer slot.Leave()
 	_ = conn.SetDeadline(time.Now().Add(4 * m.Timeout))
 	if m.TLS != nil {
 		secured := tls.Server(conn, m.TLS.server())
