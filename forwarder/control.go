@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"net"
 	"time"
 
 	"github.com/fepha/fepha/fsm/fsmpb"
@@ -98,7 +99,7 @@ func checkAge(t iec104.CP56Time2a, now time.Time, age time.Duration, loc *time.L
 func (l *link) control(call *iec104.Call, e *entry, now time.Time) (*fsmpb.ControlSubmit, error) {
 	u, a, o := l.g.u, call.ASDU, call.Object
 	c := &fsmpb.ControlSubmit{
-		Origin: l.origin(), Rtu: e.key.RTU, Kind: e.key.Kind.Proto(), Point: e.key.Point,
+		Origin: l.origin(), Requester: l.requester(), Rtu: e.key.RTU, Kind: e.key.Kind.Proto(), Point: e.key.Point,
 		Type: uint32(a.Type.Untimed()), Value: o.Value, Qualifier: uint32(o.Qualifier &^ iec104.SelectBit),
 		DeadlineMs: now.Add(u.cfg.ControlTimeout).UnixMilli(), Category: u.table.Load().categories[e.address],
 	}
@@ -127,6 +128,15 @@ func (l *link) control(call *iec104.Call, e *entry, now time.Time) (*fsmpb.Contr
 		c.Phase, c.SelectId = fsmpb.ControlSubmit_EXECUTE, sel.submit.Id
 	}
 	return c, nil
+}
+
+// requester is whose quota a command counts to: the client's, on whatever connection, which shares the group's.
+func (l *link) requester() string {
+	host, _, err := net.SplitHostPort(l.client)
+	if err != nil {
+		host = l.client
+	}
+	return l.g.resource + " " + host
 }
 
 // origin is who asks: it's the same for all commands of a connection, and no other's.
@@ -172,7 +182,9 @@ func confirmation(cause iec104.CauseOfTransmission) iec104.CauseOfTransmission {
 
 // refuse answers a command with P/N = 1.
 func (l *link) refuse(c *iec104.Call, why error) error {
-	l.g.log.Warn("command refused", "client", l.client, "type", c.ASDU.Type, "ioa", c.Object.Address, "reason", why)
+	if before, told := l.refusals.tell(l.g.now()); told {
+		l.g.log.Warn("command refused", "client", l.client, "type", c.ASDU.Type, "ioa", c.Object.Address, "reason", why, "untold before", before)
+	}
 	return c.Negative()
 }
 
@@ -232,7 +244,7 @@ func (l *link) deselect(sel selection) {
 	u, s := l.g.u, sel.submit
 	deadline := l.g.now().Add(u.cfg.ControlTimeout)
 	op := u.operator.submit(&fsmpb.ControlSubmit{
-		Origin: s.Origin, Rtu: s.Rtu, Kind: s.Kind, Point: s.Point, Type: s.Type, Value: s.Value, Qualifier: s.Qualifier,
+		Origin: s.Origin, Requester: s.Requester, Rtu: s.Rtu, Kind: s.Kind, Point: s.Point, Type: s.Type, Value: s.Value, Qualifier: s.Qualifier,
 		Phase: fsmpb.ControlSubmit_CANCEL, SelectId: s.Id, DeadlineMs: deadline.UnixMilli(), Category: s.Category,
 	}, nil)
 	u.work.Go(func() {

@@ -37,6 +37,8 @@ type link struct {
 	feed       *feed     // nil: not started
 	disarm     func()    // takes back what was to be done at the tenure's end
 	selections map[iec104.InformationObjectAddress]selection
+
+	refusals complaints // in the log
 }
 
 // guard is asked right before each write to a starting or started link.

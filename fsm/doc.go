@@ -7,7 +7,7 @@
 //
 // What always holds:
 //   - epochs of a resource only grow, and what bears an older one changes nothing;
-//   - events are numbered from 1 without gaps, and a number never means two things;
+//   - events and entries of the audit are numbered from 1 without gaps, and a number never means two things;
 //   - a batch of events is applied once, however often it is proposed;
 //   - a control is started once, and has exactly one final answer.
 //

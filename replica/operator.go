@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,8 +26,9 @@ func (e *RefusedError) Error() string { return "refused: " + e.Result.GetMessage
 // Operator submits controls to the state and tells what becomes of them. However many wait, the state is looked at once
 // for each change of the controls.
 type Operator struct {
-	replica Replica
-	busy    chan struct{} // 1 long: someone waits
+	replica  Replica
+	busy     chan struct{} // 1 long: someone waits
+	refusals *Refusals     // of what is beyond a requester's quota
 
 	mu       sync.Mutex
 	waiting  map[string]*Operation
@@ -35,11 +37,14 @@ type Operator struct {
 
 // NewOperator makes an operator; [Operator.Run] must run for its operations to end.
 func NewOperator(r Replica) *Operator {
-	return &Operator{replica: r, busy: make(chan struct{}, 1), waiting: map[string]*Operation{}}
+	return &Operator{replica: r, busy: make(chan struct{}, 1), refusals: NewRefusals(r), waiting: map[string]*Operation{}}
 }
 
 // Run tells those who wait what has changed, until ctx ends. It does nothing while nobody waits.
 func (o *Operator) Run(ctx context.Context) {
+	var telling sync.WaitGroup
+	defer telling.Wait()
+	telling.Go(func() { o.refusals.Run(ctx) })
 	for {
 		select {
 		case <-o.busy:
@@ -58,7 +63,8 @@ func (o *Operator) Run(ctx context.Context) {
 type Operation struct {
 	o      *Operator
 	id     string
-	answer Proposal // nil: the state has it
+	answer Proposal // nil: the state has it, or it was not asked
+	beyond error    // it was not asked, since the requester's quota is used up
 
 	changed chan struct{} // 1 long: newest is another
 	newest  fsm.Control   // guarded by o.mu; the zero one until something has changed
@@ -70,6 +76,10 @@ func (o *Operator) Submit(ctx context.Context, c *fsmpb.ControlSubmit) (*Operati
 	op := o.begin(c.Id)
 	if op.look() {
 		return op, nil
+	}
+	if err := o.beyondQuota(c); err != nil {
+		op.end()
+		return nil, err
 	}
 	result, err := o.replica.Propose(ctx, submission(c))
 	if err == nil {
@@ -86,8 +96,25 @@ func (o *Operator) Submit(ctx context.Context, c *fsmpb.ControlSubmit) (*Operati
 // [Operation.Wait] tells.
 func (o *Operator) SubmitAsync(c *fsmpb.ControlSubmit) *Operation {
 	op := o.begin(c.Id)
-	op.answer = o.replica.ProposeAsync(submission(c))
+	if op.beyond = o.beyondQuota(c); op.beyond == nil {
+		op.answer = o.replica.ProposeAsync(submission(c))
+	}
 	return op
+}
+
+// beyondQuota refuses what the state would refuse: whoever asks in a loop costs no entry of the log.
+func (o *Operator) beyondQuota(c *fsmpb.ControlSubmit) error {
+	requester := cmp.Or(c.Requester, c.Origin)
+	var why string
+	o.replica.View(func(s *fsm.State) {
+		why = s.ControlQuota(requester, fsm.ControlPhase(c.Phase), time.Now().UnixMilli())
+	})
+	if why == "" {
+		return nil
+	}
+	point := fsm.PointKey{RTU: c.Rtu, Kind: fsm.Kind(c.Kind), Point: c.Point}
+	o.refusals.Add("control", requester, point.String(), why)
+	return &RefusedError{Result{Result: &fsmpb.Result{Code: fsmpb.Result_CONFLICT, Message: why}}}
 }
 
 func submission(c *fsmpb.ControlSubmit) *fsmpb.Command {
@@ -99,6 +126,9 @@ func submission(c *fsmpb.ControlSubmit) *fsmpb.Command {
 // even if the device's is on its way. Errors are ctx's and those of Submit.
 func (op *Operation) Wait(ctx context.Context, deadline time.Time, confirmed func()) (fsm.Control, error) {
 	defer op.end()
+	if op.beyond != nil {
+		return fsm.Control{}, op.beyond
+	}
 	if op.answer != nil {
 		select {
 		case <-op.answer.Done():

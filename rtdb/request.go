@@ -103,7 +103,7 @@ func readDeadline(text, entry string) (time.Time, error) {
 // submit is the control that a request asks for, under an id that follows from the entry alone.
 func (r *request) submit(prefix string, c Control) *fsmpb.ControlSubmit {
 	return &fsmpb.ControlSubmit{
-		Id: prefix + r.entry, Origin: "redis:" + r.id, Rtu: r.point.RTU, Kind: r.point.Kind.Proto(), Point: r.point.Point,
+		Id: prefix + r.entry, Origin: "redis:" + r.id, Requester: "redis", Rtu: r.point.RTU, Kind: r.point.Kind.Proto(), Point: r.point.Point,
 		Type: uint32(c.Type), Value: r.value, Qualifier: uint32(r.octet), DeadlineMs: r.deadline.UnixMilli(), Category: c.Category,
 		Alone: true,
 	}

@@ -74,7 +74,7 @@ func (s *Server) submitControl(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	submit.Origin = originOf(r)
+	submit.Origin, submit.Requester = originOf(r), clip("api "+callerOf(r).name, maxOrigin)
 	if err := takesLong(w, timeout+api.ProposeTimeout+api.ExpireTimeout); err != nil {
 		return err
 	}

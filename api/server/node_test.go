@@ -234,7 +234,10 @@ func (s served) refuses(t testing.TB, status int, code api.Code, says, method, p
 	}
 }
 
-func (n *fakeNode) digest() (d string) {
-	n.View(func(s *fsm.State) { d = fmt.Sprint(s.Digest()) })
-	return d
+// content is what the state holds, but for the audit, which tells of those who ask for it.
+func (n *fakeNode) content() (all string) {
+	n.View(func(s *fsm.State) {
+		all = fmt.Sprint(s.Resources(), s.Version(), s.ReadJournal(0, make([]fsm.Event, s.JournalEvents())))
+	})
+	return all
 }

@@ -51,20 +51,20 @@ func TestSnapshotAndRestore(t *testing.T) {
 	if err := from.Snapshot(t.Context(), &snapshot); err != nil {
 		t.Fatal(err)
 	}
-	before := to.node.digest()
+	before := to.node.content()
 	if _, err := to.Restore(t.Context(), bytes.NewReader(snapshot.Bytes()[:snapshot.Len()-10])); !isCode(err, api.CodeInvalid) {
 		t.Errorf("one that was cut short: %v", err)
 	}
 	if _, err := to.Restore(t.Context(), strings.NewReader("no snapshot")); !isCode(err, api.CodeInvalid) {
 		t.Errorf("something else: %v", err)
 	}
-	if to.node.digest() != before {
+	if to.node.content() != before {
 		t.Fatal("a bad snapshot changed the state")
 	}
 	if d, err := to.Restore(t.Context(), &snapshot); err != nil || !d.Done {
 		t.Fatalf("%+v, %v", d, err)
 	}
-	if to.node.digest() != from.node.digest() {
+	if to.node.content() != from.node.content() {
 		t.Error("another state")
 	}
 }

@@ -14,6 +14,7 @@ func commands() []*cobra.Command {
 		newUplinkCommand(),
 		newPointCommand(),
 		newEventCommand(),
+		newAuditCommand(),
 		newControlCommand(),
 		newTraceCommand(),
 		newFNPCommand(),

@@ -245,9 +245,52 @@ func TestToolAgainstAStation(t *testing.T) {
 			t.Fatalf("event tail --json: %v\n%s", err, out)
 		}
 	}
+	auditIsProven(t, s)
 	fepha(t, exitFailed, "rtu", "show", "99", addr)
 	fepha(t, exitUsage, "rtu", "failover", "1", "--to=wit", addr)
 	fepha(t, exitUsage, "rtu", "failover", "one", addr)
+}
+
+// auditIsProven exports the audit from two nodes, which must be alike, and has the file checked, spoiled and checked again.
+func auditIsProven(t *testing.T, s *rig.Station) {
+	t.Helper()
+	var files []string
+	for _, node := range []string{"fep2", "wit"} {
+		file := filepath.Join(t.TempDir(), node)
+		fepha(t, exitDone, "audit", "export", "--output="+file, "--addr="+s.Node(node).API)
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, string(text))
+	}
+	n := min(len(files[0]), len(files[1])) // one may have been asked a little later
+	if n == 0 || files[0][:n] != files[1][:n] || !strings.Contains(files[0], "to move from") {
+		t.Errorf("two nodes tell of other things:\n%s\n%s", files[0], files[1])
+	}
+	file := filepath.Join(t.TempDir(), "audit")
+	write := func(text string) {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(files[0])
+	if out, _ := fepha(t, exitDone, "audit", "verify", file); !strings.Contains(out, "none was changed, none is missing") {
+		t.Error(out)
+	}
+	write(strings.Replace(files[0], `reason\":\"manual`, `reason\":\"policy`, 1))
+	if _, complaint := fepha(t, exitFailed, "audit", "verify", file); !strings.Contains(complaint, "was changed") {
+		t.Error(complaint)
+	}
+	lines := strings.SplitAfter(files[0], "\n")
+	write(strings.Join(append(lines[:3], lines[4:]...), ""))
+	if _, complaint := fepha(t, exitFailed, "audit", "verify", file); !strings.Contains(complaint, "are missing") {
+		t.Error(complaint)
+	}
+	fepha(t, exitDone, "audit", "verify", "--addr="+s.Node("fep1").API)
+	if out, _ := fepha(t, exitDone, "audit", "list", "--limit=3", "--addr="+s.Node("fep1").API); strings.Count(out, "\n") != 3 {
+		t.Error(out)
+	}
 }
 
 func TestNoLeaderHasItsOwnExitCode(t *testing.T) {

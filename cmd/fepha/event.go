@@ -15,7 +15,7 @@ import (
 
 func newEventCommand() *cobra.Command {
 	var f clientFlags
-	cmd := &cobra.Command{Use: "event", Short: "Show the journal"}
+	cmd := &cobra.Command{Use: "event", Short: "Show events, and the audit in its place among them"}
 	f.register(cmd)
 	cmd.AddCommand(newEventListCommand(&f), newEventTailCommand(&f))
 	return cmd
@@ -73,9 +73,17 @@ func tailEvents(ctx context.Context, f *clientFlags, lines, count int, out io.Wr
 	if err != nil {
 		return clientError(err)
 	}
-	after := page.Last - uint64(min(lines, len(page.Events)))
+	after := page.Last
+	if lines > 0 && len(page.Events) > 0 {
+		after = page.Events[0].Seq - 1
+	}
+	return followed(c.FollowEvents(ctx, after, eventPrinter(f, count, out)))
+}
+
+// eventPrinter prints events, and says errEnough after count of them; 0: never.
+func eventPrinter(f *clientFlags, count int, out io.Writer) func(api.Event) error {
 	n := 0
-	err = c.FollowEvents(ctx, after, func(e api.Event) error {
+	return func(e api.Event) error {
 		if f.json {
 			if err := json.NewEncoder(out).Encode(e); err != nil {
 				return err
@@ -87,7 +95,11 @@ func tailEvents(ctx context.Context, f *clientFlags, lines, count int, out io.Wr
 			return errEnough
 		}
 		return nil
-	})
+	}
+}
+
+// followed is how following ended: an interruption is no error.
+func followed(err error) error {
 	if errors.Is(err, errEnough) || errors.Is(err, context.Canceled) {
 		return nil
 	}
