@@ -139,7 +139,7 @@ func (r RTU) withDefaults() RTU {
 		c.K = d.K
 	}
 	if c.W == 0 {
-		c.W = max(1, min(d.W, 2*c.K/3))
+		c.W = min(d.W, iec104.MaxW(c.K))
 	}
 	if c.T0 == 0 {
 		c.T0 = d.T0

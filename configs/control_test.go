@@ -7,6 +7,15 @@ import (
 	"github.com/fepha/fepha/fsm"
 )
 
+// A state and its control may have one address, at the device and at the centre.
+func TestOneAddressInEachDirection(t *testing.T) {
+	s := mustLoad(t, station(t, "rtu1.csv|do,1,201", "do,1,1", "occ.csv|201,1,do", "1,1,do"), "station.yaml")
+	r, _ := s.RTU(1)
+	if len(r.Points) != 3 || len(s.Uplinks[0].Points) != 4 {
+		t.Errorf("%+v, %+v", r.Points, s.Uplinks[0].Points)
+	}
+}
+
 func TestControlsAreReadAsTheyAreOperated(t *testing.T) {
 	one := uint32(1)
 	s := mustLoad(t, station(t, "common_address: 1\n", "common_address: 1\n    confirm: state\n    termination: none\n",

@@ -6,7 +6,6 @@ import (
 	"reflect"
 	"strings"
 	"testing"
-	"time"
 	"unicode/utf16"
 
 	"github.com/fepha/fepha/fsm"
@@ -112,14 +111,7 @@ func bigTable(n int, wrong bool) string {
 
 func TestHundredThousandRows(t *testing.T) {
 	for _, wrong := range []bool{false, true} {
-		data := bigTable(100_000, wrong)
-		start := time.Now()
-		_, errs := readRTU(data)
-		took := time.Since(start)
-		t.Logf("wrong %t: %v", wrong, took)
-		if took > 2*time.Second && !raceEnabled {
-			t.Errorf("wrong %t: took %v, want at most 2 s", wrong, took)
-		}
+		_, errs := readRTU(bigTable(100_000, wrong))
 		if want := map[bool]int{true: 100_000}[wrong]; errs.Total != want || len(errs.List) != want {
 			t.Errorf("%d errors, %d of them listed; want %d", errs.Total, len(errs.List), want)
 		}

@@ -12,6 +12,7 @@ import (
 	_ "time/tzdata" // a name must mean the same on every node, also on one without a zone database
 
 	"github.com/fepha/fepha/fsm"
+	"github.com/fepha/fepha/iec104"
 )
 
 // names are what nodes, uplinks and groups may be called: they are parts of keys, addresses and file names.
@@ -216,20 +217,20 @@ func (o *object) commonAddress(name string, size int) uint16 {
 // iec104 reads the protocol's parameters: IEC 60870-5-104, 9.6 has their ranges.
 func (o *object) iec104(name string) IEC104 {
 	n, _ := o.object(name)
-	const least, most = 100 * time.Millisecond, 255 * time.Second
+	const least, longest = 100 * time.Millisecond, 255 * time.Second
 	p := IEC104{
 		K:       n.int("k", 12, 1, 32767),
-		W:       n.int("w", 8, 1, 32767),
-		T0:      n.duration("t0", 10*time.Second, least, most),
-		T1:      n.duration("t1", 15*time.Second, least, most),
-		T2:      n.duration("t2", 10*time.Second, least, most),
+		T0:      n.duration("t0", 10*time.Second, least, longest),
+		T1:      n.duration("t1", 15*time.Second, least, longest),
+		T2:      n.duration("t2", 10*time.Second, least, longest),
 		T3:      n.duration("t3", 20*time.Second, least, 48*time.Hour),
 		COTSize: n.int("cot_size", 2, 1, 2),
 		CASize:  n.int("ca_size", 2, 1, 2),
 		IOASize: n.int("ioa_size", 3, 1, 3),
 	}
-	if p.W > max(1, 2*p.K/3) {
-		n.fail("w", fmt.Sprintf("%d is out of range", p.W), fmt.Sprintf("at most two thirds of k: 1 to %d", max(1, 2*p.K/3)))
+	most := iec104.MaxW(p.K)
+	if p.W = n.int("w", min(8, most), 1, 32767); p.W > most {
+		n.fail("w", fmt.Sprintf("%d is out of range", p.W), fmt.Sprintf("at most two thirds of k: 1 to %d", most))
 	}
 	if p.T2 >= p.T1 {
 		n.fail("t2", durationText(p.T2)+" is out of range", "less than t1, which is "+durationText(p.T1))

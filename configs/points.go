@@ -38,7 +38,7 @@ func (c Category) String() string {
 type Point struct {
 	Name     string
 	Number   uint32 // unique within the RTU and kind
-	IOA      uint32 // unique within the RTU
+	IOA      uint32 // unique within the RTU in its direction, monitored or operated
 	Kind     fsm.Kind
 	Type     iec104.TypeID // 0: any type of the kind; never 0 for controls
 	Category Category      // controls only

@@ -71,7 +71,7 @@ func (k pointKey) String() string { return fmt.Sprintf("%s point %d", k.kind, k.
 func (l *loader) rtuTable(file string, data []byte, maxIOA uint32) ([]Point, map[ControlKey]Control) {
 	points, controls := []Point{}, map[ControlKey]Control{}
 	var states []shows
-	ioas, numbers := map[uint32]int32{}, map[pointKey]int32{}
+	ioas, numbers := directions{}, map[pointKey]int32{}
 	t := table{file: file, columns: rtuColumns, errs: l.errs, warnings: l.warnings}
 	readable := t.read(data, func(r *row) {
 		kind, known := r.kind(rtuKind)
@@ -84,7 +84,7 @@ func (l *loader) rtuTable(file string, data []byte, maxIOA uint32) ([]Point, map
 			uniqueIn(r, rtuPoint, numbers, pointKey{kind, p.Number})
 		}
 		if p.IOA, ok = r.uint(rtuIOA, 1, maxIOA); ok {
-			uniqueIn(r, rtuIOA, ioas, p.IOA)
+			ioas.unique(r, rtuIOA, kind, p.IOA)
 		}
 		p.Type = r.pointType(rtuType, kind, !kind.IsControl())
 		if r.means(rtuCategory, kind) {
@@ -110,6 +110,21 @@ func (l *loader) rtuTable(file string, data []byte, maxIOA uint32) ([]Point, map
 	})
 	l.checkStates(points, states)
 	return slices.Clone(points), controls // of the right size: there may be a million
+}
+
+// directions are the object addresses that a table has used: what is monitored and what is operated may share them, since
+// the type of an ASDU says which is meant (IEC 60870-5-101, 7.2.5).
+type directions [2]map[uint32]int32
+
+func (d *directions) unique(r *row, column int, kind fsm.Kind, ioa uint32) {
+	lines := &d[0]
+	if kind.IsControl() {
+		lines = &d[1]
+	}
+	if *lines == nil {
+		*lines = map[uint32]int32{}
+	}
+	uniqueIn(r, column, *lines, ioa)
 }
 
 // kind reads a point's kind.

@@ -37,19 +37,19 @@ func (k stationKey) String() string { return fmt.Sprintf("%s of RTU %d", k.point
 // uplinkTable reads the points of an uplink. Those of RTUs, and the virtual ones, are known by now.
 func (l *loader) uplinkTable(file string, data []byte, u *Uplink) []UplinkPoint {
 	var points []UplinkPoint
-	ioas, seen := map[uint32]int32{}, map[stationKey]int32{}
+	ioas, seen := directions{}, map[stationKey]int32{}
 	t := table{file: file, columns: uplinkColumns, errs: l.errs, warnings: l.warnings}
 	t.read(data, func(r *row) {
 		var p UplinkPoint
 		var ok bool
-		if p.IOA, ok = r.uint(uplinkIOA, 1, u.IEC104.maxIOA()); ok {
-			uniqueIn(r, uplinkIOA, ioas, p.IOA)
-			if p.IOA == u.RoleIOA {
-				r.fail(uplinkIOA, fmt.Sprintf("%d is already used by role_ioa", p.IOA), "a different one")
-			}
-		}
 		if p.Kind, ok = r.kind(uplinkKind); !ok {
 			return // what else is right depends on it
+		}
+		if p.IOA, ok = r.uint(uplinkIOA, 1, u.IEC104.maxIOA()); ok {
+			ioas.unique(r, uplinkIOA, p.Kind, p.IOA)
+			if p.IOA == u.RoleIOA && !p.Kind.IsControl() {
+				r.fail(uplinkIOA, fmt.Sprintf("%d is already used by role_ioa", p.IOA), "a different one")
+			}
 		}
 		p.Type = r.pointType(uplinkType, p.Kind, false)
 		if p.Type == withoutQuality {

@@ -42,6 +42,13 @@ func TestNewRefusesBadConfigurations(t *testing.T) {
 		{"ioa twice", func(c *Config, u *Uplink) {
 			u.Points = append(u.Points, Point{IOA: 1, RTU: 1, Kind: fsm.DI, Point: 2, Type: iec104.M_SP_NA_1})
 		}, "ioa 1: the address is taken"},
+		{"ioa of a state and its control", func(c *Config, u *Uplink) {
+			u.Points = append(u.Points, Point{IOA: 1, RTU: 1, Kind: fsm.DO, Point: 1, Type: iec104.C_SC_NA_1})
+		}, ""},
+		{"ioa of two controls", func(c *Config, u *Uplink) {
+			u.Points = append(u.Points, Point{IOA: 1, RTU: 1, Kind: fsm.DO, Point: 1, Type: iec104.C_SC_NA_1},
+				Point{IOA: 1, RTU: 1, Kind: fsm.AO, Point: 1, Type: iec104.C_SE_NC_1})
+		}, "ioa 1: the address is taken"},
 		{"point twice", func(c *Config, u *Uplink) {
 			u.Points = append(u.Points, Point{IOA: 2, RTU: 1, Kind: fsm.DI, Point: 1, Type: iec104.M_SP_NA_1})
 		}, "ioa 2: point 1/di/1 has an address already"},

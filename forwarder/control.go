@@ -37,8 +37,8 @@ type selection struct {
 // does while another control of the point is under way, or the device has answered.
 func (l *link) command(f *feed, c *iec104.Call) error {
 	u := l.g.u
-	e, ok := u.table.Load().find(c.Object.Address)
-	if !ok || e.role || e.typeID.Untimed() != c.ASDU.Type.Untimed() {
+	e, ok := u.table.Load().find(c.Object.Address, true)
+	if !ok || e.typeID.Untimed() != c.ASDU.Type.Untimed() {
 		return c.Reject(iec104.UnknownObjectAddress)
 	}
 	now := l.g.now()

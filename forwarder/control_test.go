@@ -221,6 +221,29 @@ func TestRow48DirectExecute(t *testing.T) {
 	}
 }
 
+// A state and its control may have one address: the type says which is meant.
+func TestStateAndControlAtOneAddress(t *testing.T) {
+	c, d, cl, _ := controls(t, Uplink{Points: []Point{
+		{IOA: 100, RTU: 1, Kind: fsm.DI, Point: 1, Type: iec104.M_DP_TB_1},
+		{IOA: 100, RTU: 1, Kind: fsm.DO, Point: 9, Type: iec104.C_DC_NA_1},
+	}})
+	on := di(1, 2, 5)
+	on.Type = uint32(iec104.M_DP_TB_1)
+	c.Values(t, 1, on)
+	o := iec104.Object{Address: 100, Value: 2}
+	wantAnswers(t, cl.raw(t, 2, iec104.Header{Type: iec104.C_DC_NA_1, Cause: act}, o), []iec104.Object{o}, iec104.Header{Cause: con}, iec104.Header{Cause: term})
+	if ops := d.operated(); len(ops) != 1 || ops[0].Point != 9 {
+		t.Errorf("operated %+v", ops)
+	}
+	if a, err := cl.Read(t.Context(), commonAddress, 100); err != nil || a.Type != iec104.M_DP_NA_1 || a.Object(0).Value != 2 {
+		t.Errorf("read: %v, %v", a, err)
+	}
+	got := outline(cl.ask(t, 0, iec104.Header{Type: iec104.C_IC_NA_1, Cause: act}, iec104.Object{Qualifier: iec104.QOIStation}))
+	if !slices.Contains(got, "3/20 100=2:00") {
+		t.Errorf("interrogated: %v", got)
+	}
+}
+
 func selectBit(o iec104.Object) iec104.Object {
 	o.Qualifier |= iec104.SelectBit
 	return o

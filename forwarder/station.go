@@ -71,8 +71,8 @@ func (l *link) answered(err error) {
 
 // read answers C_RD with a monitored object as it is in the image.
 func (l *link) read(f *feed, c *iec104.Call) error {
-	e, ok := l.g.u.table.Load().find(c.Object.Address)
-	if !ok || c.ASDU.Len() != 1 || e.key.Kind.IsControl() {
+	e, ok := l.g.u.table.Load().find(c.Object.Address, false)
+	if !ok || c.ASDU.Len() != 1 {
 		return c.Reject(iec104.UnknownObjectAddress)
 	}
 	var o iec104.Object

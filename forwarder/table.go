@@ -19,9 +19,22 @@ type entry struct {
 	role    bool // not of the image: the role of the link that asks
 }
 
+func (e *entry) isControl() bool { return !e.role && e.key.Kind.IsControl() }
+
+// compare orders entries by address, and those that are monitored before controls.
+func (e *entry) compare(address iec104.InformationObjectAddress, control bool) int {
+	direction := func(control bool) int {
+		if control {
+			return 1
+		}
+		return 0
+	}
+	return cmp.Or(cmp.Compare(e.address, address), cmp.Compare(direction(e.isControl()), direction(control)))
+}
+
 // table maps the points of the station to the objects of one uplink and back. It does not change.
 type table struct {
-	entries    []entry // by address
+	entries    []entry // by address, unique in each direction
 	byKey      keyIndex
 	roleEntry  int32                                      // -1: none
 	categories map[iec104.InformationObjectAddress]string // of controls
@@ -83,10 +96,10 @@ func newTable(u Uplink) (*table, error) {
 		}
 		t.entries = append(t.entries, e)
 	}
-	slices.SortStableFunc(t.entries, func(a, b entry) int { return cmp.Compare(a.address, b.address) })
+	slices.SortStableFunc(t.entries, func(a, b entry) int { return a.compare(b.address, b.isControl()) })
 	for i := range t.entries {
 		e := &t.entries[i]
-		if i > 0 && t.entries[i-1].address == e.address {
+		if i > 0 && t.entries[i-1].compare(e.address, e.isControl()) == 0 {
 			bad(e.address, "the address is taken")
 		}
 		if e.role {
@@ -170,11 +183,9 @@ func (t *table) role() *entry {
 	return &t.entries[t.roleEntry]
 }
 
-// find returns the entry with an address.
-func (t *table) find(address iec104.InformationObjectAddress) (*entry, bool) {
-	i, ok := slices.BinarySearchFunc(t.entries, address, func(e entry, a iec104.InformationObjectAddress) int {
-		return cmp.Compare(e.address, a)
-	})
+// find returns the entry with an address, of a control or of what is monitored: the two may share addresses.
+func (t *table) find(address iec104.InformationObjectAddress, control bool) (*entry, bool) {
+	i, ok := slices.BinarySearchFunc(t.entries, address, func(e entry, a iec104.InformationObjectAddress) int { return e.compare(a, control) })
 	if !ok {
 		return nil, false
 	}

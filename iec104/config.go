@@ -13,7 +13,7 @@ type Config struct {
 
 	// K is how many I-frames may be sent without an acknowledgement, W after
 	// how many received ones an acknowledgement is sent at the latest.
-	// 1 to 32767; W is at most two thirds of K.
+	// 1 to 32767; W is at most MaxW(K).
 	K, W int
 
 	T0 time.Duration // time to connect, up to 255 s; a controlled station grants it to a TLS handshake
@@ -42,6 +42,10 @@ func DefaultConfig() Config {
 	}
 }
 
+// MaxW is the largest w that goes with a k: two thirds of it (clause 5.5), and 1
+// with a k of 1, which slow links have.
+func MaxW(k int) int { return max(1, 2*k/3) }
+
 // withDefaults fills the zero fields.
 func (c Config) withDefaults() Config {
 	d := DefaultConfig()
@@ -52,7 +56,7 @@ func (c Config) withDefaults() Config {
 		c.K = d.K
 	}
 	if c.W == 0 {
-		c.W = max(1, min(d.W, 2*c.K/3))
+		c.W = min(d.W, MaxW(c.K))
 	}
 	for _, t := range []struct {
 		v *time.Duration
@@ -69,8 +73,8 @@ func (c Config) withDefaults() Config {
 }
 
 // Validate reports the first parameter that is out of its range, or a pair
-// that can't work: t2 must be less than t1, and w at most two thirds of k,
-// else the peer's window closes before it is acknowledged.
+// that can't work: t2 must be less than t1, and w at most MaxW(k), else the
+// peer's window closes before it is acknowledged.
 func (c Config) Validate() error {
 	c = c.withDefaults()
 	if err := c.Profile.Validate(); err != nil {
@@ -82,8 +86,8 @@ func (c Config) Validate() error {
 		return fmt.Errorf("%w: k is %d, expected 1 to %d", ErrConfig, c.K, most)
 	case c.W < 1 || c.W > most:
 		return fmt.Errorf("%w: w is %d, expected 1 to %d", ErrConfig, c.W, most)
-	case 3*c.W > 2*c.K:
-		return fmt.Errorf("%w: w is %d, expected at most two thirds of k = %d", ErrConfig, c.W, c.K)
+	case c.W > MaxW(c.K):
+		return fmt.Errorf("%w: w is %d, expected at most two thirds of k = %d, and 1 where that is less", ErrConfig, c.W, c.K)
 	}
 	for _, t := range []struct {
 		name string

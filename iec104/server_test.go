@@ -217,7 +217,7 @@ func TestServerConfigIsChecked(t *testing.T) {
 			t.Errorf("%s: %v, want ErrConfig or ErrProfile", name, err)
 		}
 	}
-	for _, cfg := range []Config{{}, DefaultConfig(), {K: 2, W: 1}, {K: 2}, {K: 32767, W: 21844}, {T1: time.Second}, {T3: 48 * time.Hour}} {
+	for _, cfg := range []Config{{}, DefaultConfig(), {K: 1}, {K: 1, W: 1}, {K: 2, W: 1}, {K: 2}, {K: 32767, W: 21844}, {T1: time.Second}, {T3: 48 * time.Hour}} {
 		if err := cfg.Validate(); err != nil {
 			t.Errorf("%+v: %v", cfg, err)
 		}

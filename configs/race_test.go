@@ -1,6 +1,0 @@
-//go:build race
-
-package configs
-
-// raceEnabled tells that times are several times longer.
-const raceEnabled = true
