@@ -45,7 +45,7 @@ func (w *worker) newCollector(t replica.Tenure) *collector {
 		half:      max(1, w.rtu.Protocol.W/2),
 		limit:     uint64(max(leastLimit, 4*w.rtu.Protocol.K)),
 		wake:      make(chan struct{}, 1),
-		intake:    newIntake(w.table, clock{location: w.env.Location}, w.rtu.CommonAddress, w.faults),
+		intake:    newIntake(w.table, clock{location: w.env.Location}, w.rtu.CommonAddress, w.faults, w.findings),
 		counts:    &w.counts,
 		committed: func() { col.firstData <- w.now() },
 		failed: func(err error) {

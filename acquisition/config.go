@@ -8,6 +8,7 @@ import (
 	"net"
 	"time"
 
+	"github.com/fepha/fepha/condition"
 	"github.com/fepha/fepha/fsm/fsmpb"
 	"github.com/fepha/fepha/iec104"
 	"github.com/fepha/fepha/replica"
@@ -20,6 +21,9 @@ type Config struct {
 
 	// Location is the station's time zone, in which devices' time tags are read and written. nil: UTC.
 	Location *time.Location
+
+	// Conditions is told what is wrong with the RTUs that this node owns; nil: nobody is.
+	Conditions condition.Reporter
 
 	// Tap, if not nil, is asked for each connection as it is made and may return what is to see its frames, or nil.
 	Tap func(LinkID) iec104.Tap

@@ -1,6 +1,11 @@
 package acquisition
 
 import (
+	"fmt"
+
+	"github.com/fepha/fepha/acquisition/findings"
+	"github.com/fepha/fepha/condition"
+	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
 	"github.com/fepha/fepha/iec104"
 )
@@ -8,13 +13,16 @@ import (
 // intake turns ASDUs into the values of the next batch. Of a point that only has an image, the newest value replaces
 // one that still waits; events are never replaced, and keep their order.
 type intake struct {
-	table   *table
-	clock   clock
-	address iec104.CommonAddress
-	faults  *deviceFaults
+	table    *table
+	clock    clock
+	address  iec104.CommonAddress
+	faults   *deviceFaults
+	findings *findings.Findings
 
+	round   uint32  // of interrogations, from 0
 	known   []known // by place in the table: the newest value taken over
 	pending []value
+	drift   findings.Drift
 	events  bool // whether pending has more than images
 
 	watches []*watch
@@ -26,14 +34,15 @@ type intake struct {
 // known is a point's newest value, against which the next one is held.
 type known struct {
 	value     float64
-	waits     int32 // place + 1 in pending of an image value; 0: none
+	round     uint32 // in which it came last; see intake.round
+	waits     int32  // place + 1 in pending of an image value; 0: none
 	quality   uint8
 	transient bool
 	valid     bool
 }
 
-func newIntake(t *table, c clock, address iec104.CommonAddress, tr *deviceFaults) *intake {
-	return &intake{table: t, clock: c, address: address, faults: tr, known: make([]known, len(t.monitored))}
+func newIntake(t *table, c clock, address iec104.CommonAddress, tr *deviceFaults, f *findings.Findings) *intake {
+	return &intake{table: t, clock: c, address: address, faults: tr, findings: f, known: make([]known, len(t.monitored)), drift: findings.Drift{Zone: c.location.String()}}
 }
 
 // add takes over what an ASDU of the monitoring direction brings. What can't be used is counted and told.
@@ -41,30 +50,37 @@ func (in *intake) add(a iec104.ASDU, came arrival) {
 	switch {
 	case !a.Known():
 		in.faults.note(unknownType, 1, "%v, %v", a.Type, a.Cause)
+		in.strayed(a, came, misfit{condition.UnknownType, 1, fmt.Sprintf("%v, %v", a.Type, a.Cause)})
 		return
 	case a.CommonAddress != in.address:
 		in.faults.note(unknownCommonAddress, 1, "%d, expected %d", a.CommonAddress, in.address)
+		in.otherStation(a, came)
 		return
 	case noData(a):
 		in.addNoData(a, came)
 		return
 	case a.Test:
 		in.faults.note(testData, 1, "%v, %v", a.Type, a.Cause)
+		in.strayed(a, came, misfit{condition.TestData, 1, fmt.Sprintf("%v, %v", a.Type, a.Cause)})
 		return
 	}
 	tag := a.Type.TimeTag()
 	at := -1
+	var lost misfit
 	for i := range a.Len() {
 		o := a.Object(i)
 		place, ok := in.table.find(o.Address, at+1)
 		if !ok {
 			in.faults.note(unknownAddress, 1, "%d in %v, %v", o.Address, a.Type, a.Cause)
+			lost.add(condition.UnknownAddress, "%d (%v)", o.Address, a.Type)
 			continue
 		}
 		at = place
+		in.known[place].round = in.round
 		p := &in.table.monitored[place]
 		if !bears(a.Type, p.Kind) {
 			in.faults.note(mismatched, 1, "%v for %v %d at %d, not taken over", a.Type, p.Kind, p.Number, o.Address)
+			lost.add(condition.OtherType, "%v for %v/%d at %d", a.Type, fsm.Kind(p.Kind), p.Number, o.Address)
 			continue
 		}
 		if !tells(a.Type, p.Kind) {
@@ -76,6 +92,9 @@ func (in *intake) add(a iec104.ASDU, came arrival) {
 		if !ok {
 			in.faults.note(badTime, 1, "% x of %v %d", o.Time, p.Kind, p.Number)
 		}
+		if ok && tag == iec104.CP56 && a.Cause == iec104.Spontaneous && !o.Time.Invalid() {
+			in.drift.Sample(ms, came.at, in.findings)
+		}
 		v := value{time: octets, timeMs: ms, point: int32(place), typ: a.Type, mode: modeOf(p, a.Type, a.Cause)}
 		v.value, v.quality = p.convert(a.Type, &o)
 		v.transient, v.elapsed = transient(a.Type, &o), o.Elapsed
@@ -85,6 +104,9 @@ func (in *intake) add(a iec104.ASDU, came arrival) {
 			}
 		}
 		in.put(p, v)
+	}
+	if lost.objects > 0 {
+		in.strayed(a, came, lost)
 	}
 }
 

@@ -10,12 +10,15 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/fepha/fepha/acquisition/findings"
+	"github.com/fepha/fepha/condition"
 	"github.com/fepha/fepha/fsm/fsmpb"
 	"github.com/fepha/fepha/iec104"
 )
 
 func testIntake(points ...Point) *intake {
-	return newIntake(newTable(points), clock{location: time.UTC}, 1, &deviceFaults{log: slog.New(slog.DiscardHandler)})
+	return newIntake(newTable(points), clock{location: time.UTC}, 1, &deviceFaults{log: slog.New(slog.DiscardHandler)},
+		findings.New(condition.Nobody, "rtu/1", func() {}))
 }
 
 func asdu(t testing.TB, typ iec104.TypeID, cause iec104.CauseOfTransmission, objects ...iec104.Object) iec104.ASDU {

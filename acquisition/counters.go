@@ -23,6 +23,8 @@ type Counters struct {
 
 // counts are the counters as they are counted.
 type counts struct {
+	answers atomic.Uint64 // ASDUs that came in answer to an interrogation
+
 	connected, started, interrogations, asdus, items, controls, controlsRefused atomic.Uint64
 }
 

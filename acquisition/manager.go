@@ -9,6 +9,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/fepha/fepha/condition"
 )
 
 // Manager runs the acquisition of one node: a worker for each RTU, and a watch that tells them what the replicated state
@@ -41,6 +43,9 @@ type running struct {
 func New(config Config) (*Manager, error) {
 	if config.Location == nil {
 		config.Location = time.UTC
+	}
+	if config.Conditions == nil {
+		config.Conditions = condition.Nobody
 	}
 	if config.Log == nil {
 		config.Log = slog.Default()

@@ -14,6 +14,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/fepha/fepha/condition/conditiontest"
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
 	"github.com/fepha/fepha/iec104"
@@ -31,6 +32,7 @@ type bench struct {
 	feps map[string]*fep
 	rtus []RTU
 	logs lines
+	said conditiontest.Said // of all its nodes
 
 	tapping sync.Mutex
 	tapped  map[LinkID]int // frames
@@ -113,7 +115,7 @@ func newBench(t *testing.T, rtus ...RTU) *bench {
 // run starts the acquisition of a node.
 func (b *bench) run(node string) *fep {
 	b.Helper()
-	m, err := New(Config{Replica: b.Node(node), RTUs: b.rtus, Dial: b.net.dial, Tap: b.tap, Log: slog.New(slog.NewTextHandler(io.MultiWriter(b.Output(), &b.logs), &slog.HandlerOptions{Level: slog.LevelWarn}))})
+	m, err := New(Config{Replica: b.Node(node), RTUs: b.rtus, Dial: b.net.dial, Tap: b.tap, Conditions: &b.said, Log: slog.New(slog.NewTextHandler(io.MultiWriter(b.Output(), &b.logs), &slog.HandlerOptions{Level: slog.LevelWarn}))})
 	if err != nil {
 		b.Fatal(err)
 	}

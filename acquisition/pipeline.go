@@ -70,6 +70,9 @@ func (p *pipeline) receive(s *session, a iec104.ASDU, index uint64) {
 	p.accept(s, index, func(came arrival) {
 		if a.Type.IsMonitor() && a.Type != iec104.M_EI_NA_1 || !a.Known() {
 			p.intake.add(a, came)
+			if c := a.Cause; c >= iec104.InterrogatedStation && c <= iec104.CounterGroup4 {
+				p.counts.answers.Add(1)
+			}
 		}
 	})
 }

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"time"
 
-	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/condition"
 )
 
 const (
@@ -82,38 +82,17 @@ func earliest(tasks []task) (at time.Duration, ok bool) {
 	return at, ok
 }
 
-// interrogate asks for all values.
-func (col *collector) interrogate(ctx context.Context, s *session) {
-	ctx, cancel := context.WithTimeout(ctx, interrogationTime)
-	defer cancel()
-	err := s.client.Interrogate(ctx, col.w.rtu.CommonAddress, iec104.QOIStation)
-	col.w.interrogated(s, "", err)
-}
-
-// interrogateCounters asks for all counters, as they are.
-func (col *collector) interrogateCounters(ctx context.Context, s *session) {
-	ctx, cancel := context.WithTimeout(ctx, interrogationTime)
-	defer cancel()
-	err := s.client.CounterInterrogate(ctx, col.w.rtu.CommonAddress, iec104.RQTGeneral|iec104.FreezeRead)
-	col.w.interrogated(s, "counters: ", err)
-}
-
-func (w *worker) interrogated(s *session, of string, err error) {
-	switch {
-	case err == nil:
-		w.counts.interrogations.Add(1)
-	case s.client.Err() == nil:
-		w.faults.note(badInterrogation, 1, "%v: %s%v", s, of, answer(err))
-	}
-}
-
 // setClock gives the device the time.
 func (col *collector) setClock(ctx context.Context, s *session) {
 	ctx, cancel := context.WithTimeout(ctx, clockTime)
 	defer cancel()
 	err := s.client.SetClock(ctx, col.w.rtu.CommonAddress, time.Now().In(col.w.env.Location))
-	if err != nil && s.client.Err() == nil {
+	switch {
+	case err == nil:
+		col.w.findings.State(condition.ClockRefused, false)
+	case s.client.Err() == nil && col.ctx.Err() == nil:
 		col.w.faults.note(badClockSync, 1, "%v: %v", s, answer(err))
+		col.w.findings.State(condition.ClockRefused, true, refusalWords(err))
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/fepha/fepha/condition"
 	"github.com/fepha/fepha/fsm/fsmpb"
 	"github.com/fepha/fepha/iec104"
 )
@@ -19,6 +20,7 @@ func (in *intake) addMalformed(asdu []byte, came arrival, err error) {
 		reason = fmt.Sprintf("%v, %v: %s", iec104.TypeID(asdu[0]), iec104.CauseOfTransmission(asdu[2]&0x3f), reason)
 	}
 	in.faults.note(malformed, 1, "%s: % x", reason, asdu)
+	in.findings.Saw(condition.Unreadable, 1, reason)
 	in.stray(asdu, came, reason)
 }
 
@@ -37,7 +39,40 @@ func (in *intake) addNoData(a iec104.ASDU, came arrival) {
 	reason += ": no cause of data"
 	asdu := a.Append(nil)
 	in.faults.note(badCause, 1, "%s: % x", reason, asdu)
+	in.findings.Saw(condition.Unreadable, 1, reason)
 	in.stray(asdu, came, reason)
+}
+
+// reasons are why an ASDU strays, in few words.
+var reasons = map[*condition.Kind]string{
+	condition.UnknownType: "type isn't taken", condition.UnknownAddress: "no point has the object's address",
+	condition.OtherType: "type is none of the point", condition.TestData: "marked as a test",
+}
+
+// misfit is why an ASDU is not taken over, or some of its objects: that of the first of them, and how many it concerns.
+type misfit struct {
+	kind    *condition.Kind
+	objects int
+	example string
+}
+
+// add counts one object more.
+func (m *misfit) add(kind *condition.Kind, format string, args ...any) {
+	if m.objects++; m.objects == 1 {
+		m.kind, m.example = kind, fmt.Sprintf(format, args...)
+	}
+}
+
+// strayed keeps an ASDU that was not taken over, or not all of it, and reports why.
+func (in *intake) strayed(a iec104.ASDU, came arrival, why misfit) {
+	in.findings.Saw(why.kind, why.objects, why.example)
+	in.stray(a.Append(nil), came, reasons[why.kind]+": "+why.example)
+}
+
+// otherStation keeps an ASDU with another common address than the RTU's.
+func (in *intake) otherStation(a iec104.ASDU, came arrival) {
+	in.findings.Saw(condition.CommonAddress, 1, a.CommonAddress, in.address)
+	in.stray(a.Append(nil), came, fmt.Sprintf("common address %d, %d is configured", a.CommonAddress, in.address))
 }
 
 func (in *intake) stray(asdu []byte, came arrival, reason string) {

@@ -72,8 +72,5 @@ func (w *worker) see(s *fsm.State, controls uint64) {
 		return
 	}
 	w.seen.Store(now)
-	select {
-	case w.kick <- struct{}{}:
-	default:
-	}
+	w.rouse()
 }

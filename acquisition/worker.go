@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/fepha/fepha/acquisition/findings"
 	"github.com/fepha/fepha/replica"
 )
 
@@ -21,12 +22,14 @@ type worker struct {
 
 	cycles struct{ interrogation, counters, clock cycle }
 
-	ctx    context.Context
-	wg     sync.WaitGroup // everything but the loop
-	events chan any
-	faults *deviceFaults
-	counts counts
-	marked chan uint64 // index of the first command that this worker got committed
+	ctx      context.Context
+	wg       sync.WaitGroup // everything but the loop
+	events   chan any
+	faults   *deviceFaults
+	findings *findings.Findings
+	counts   counts
+	answers  answers
+	marked   chan uint64 // index of the first command that this worker got committed
 
 	// Of the loop.
 	seq       *sequencer
@@ -57,12 +60,21 @@ func newWorker(env *Config, rtu RTU, i, n int) *worker {
 		cancels:  map[linkKey]context.CancelFunc{},
 		kick:     make(chan struct{}, 1),
 	}
+	w.findings = findings.New(env.Conditions, w.resource(), w.rouse)
 	w.cycles.interrogation = staggered(rtu.Interrogation, i, n)
 	w.cycles.counters = staggered(rtu.CounterInterrogation, i, n)
 	w.cycles.clock = staggered(rtu.ClockSync, i, n)
 	begin := staggered(min(rtu.Retry, time.Second), i, n).phase
 	w.seq = newSequencer(rtu.Channels, rtu.Retry, rtu.StandbyProbe, begin)
 	return w
+}
+
+// rouse has the loop look again.
+func (w *worker) rouse() {
+	select {
+	case w.kick <- struct{}{}:
+	default:
+	}
 }
 
 // now is the worker's clock.
@@ -106,6 +118,7 @@ func (w *worker) run(ctx context.Context) error {
 		case <-timer.C:
 			w.seq.tick(w.now())
 			w.faults.tick(time.Now())
+			w.findings.Tick(time.Now())
 		case err := <-closed:
 			cancel()
 			w.drain()
@@ -207,6 +220,7 @@ func (w *worker) lost(e lostEvent) {
 
 // endCollecting closes what the tenure's end forbids, and gives the tenure back when it is closed.
 func (w *worker) endCollecting() {
+	w.answers.forget()
 	w.log.Info("tenure over", "epoch", w.collector.tenure.Epoch(), "reason", w.collector.tenure.Check())
 	w.collector.end(w.ended)
 	w.collector, w.ended = nil, nil
@@ -227,6 +241,9 @@ func (w *worker) arm(timer *time.Timer) {
 		sooner(at)
 	}
 	if at := w.faults.deadline(); !at.IsZero() {
+		sooner(at.Sub(w.start))
+	}
+	if at := w.findings.Deadline(); !at.IsZero() {
 		sooner(at.Sub(w.start))
 	}
 	if at, ok := w.reports.deadline(); ok {

@@ -23,3 +23,27 @@ type PointPage struct {
 	// Next is what ?after= is to be for the next page; "" if this is the last.
 	Next string `json:"next"`
 }
+
+// TablePoint is a monitored point of an RTU's table, and whether the device answers it.
+type TablePoint struct {
+	Point
+	State string `json:"state"` // answered | never answered | no longer answered
+}
+
+// The states of a point of a table.
+const (
+	StateAnswered = "answered"
+	StateNever    = "never answered"
+	StateNoLonger = "no longer answered"
+	StateNotAsked = "not asked yet"
+)
+
+// TableReply is the answer of GET /v1/rtus/{n}/points: an RTU's monitored points as configured.
+type TableReply struct {
+	RTU uint32 `json:"rtu"`
+	// Asked tells whether this node has had the device's answer to an interrogation, as its owner has. Otherwise it can't be
+	// said of a point whether it is no longer answered.
+	Asked  bool         `json:"asked"`
+	Owner  string       `json:"owner"`
+	Points []TablePoint `json:"points"`
+}

@@ -90,6 +90,34 @@ var (
 	})
 )
 
+// Unreadable is what a device sends that is no ASDU, or says by its cause that it is no data.
+var Unreadable = define(Kind{
+	Name: "unreadable", Resource: "rtu/N", Severity: Warning, Scope: Owner,
+	Params: []string{"example"}, Hold: time.Hour,
+	Text: Words{
+		"device sends what can't be read as data, {example}: {count} ASDUs kept as strays",
+		"设备发送了无法作为数据解读的内容，{example}：{count} 个 ASDU 存为无主数据",
+	},
+	Advice: Words{
+		"compare cot_size, ca_size and ioa_size with the device's; `fepha rtu strays` shows the octets",
+		"核对 cot_size、ca_size、ioa_size 与设备设置；报文内容见 `fepha rtu strays`",
+	},
+})
+
+// TestData is what a device sends while it is tested.
+var TestData = define(Kind{
+	Name: "test_data", Resource: "rtu/N", Severity: Warning, Scope: Owner,
+	Params: []string{"example"}, Hold: 10 * time.Minute,
+	Text: Words{
+		"device marks what it sends as a test, {example}: {count} ASDUs kept as strays",
+		"设备将所发数据标记为试验，{example}：{count} 个 ASDU 存为无主数据",
+	},
+	Advice: Words{
+		"end the device's test mode; such data must not act on the process (IEC 60870-5-101, 7.2.3)",
+		"结束设备的试验状态；此类数据不得作用于过程（IEC 60870-5-101，7.2.3）",
+	},
+})
+
 // How an RTU's device and the links to it are.
 var (
 	Offline = define(Kind{

@@ -4,7 +4,7 @@ import "time"
 
 // What is wrong towards the control centres and other readers of the journal.
 var (
-	UplinkCommonAddress = define(Kind{
+	ClientCommonAddress = define(Kind{
 		Name: "client_common_address", Resource: "uplink/NAME/GROUP", Severity: Alarm, Scope: Node,
 		Params: []string{"client", "got", "want"}, Hold: time.Hour,
 		Text: Words{
@@ -62,7 +62,7 @@ var (
 			"恢复主站并令其总召唤；若仍保留，可在 `fepha event list` 中查看",
 		},
 	})
-	UplinkWindow = define(Kind{
+	ClientWindow = define(Kind{
 		Name: "client_window", Resource: "uplink/NAME/GROUP", Severity: Warning, Scope: Node,
 		Params: []string{"k", "seconds", "client", "parameter"}, Hold: time.Hour,
 		Text: Words{

@@ -71,7 +71,7 @@ func (c station) start(t testing.TB, node string, u Uplink) *fep {
 	if u.Groups == nil {
 		u.Groups = []Group{{Name: "a"}}
 	}
-	cfg := Config{Replica: n, Uplinks: []Uplink{u}} // what is logged is shown if the test fails
+	cfg := Config{Replica: n, Uplinks: []Uplink{u}, Conditions: c.said} // what is logged is shown if the test fails
 	logged := new(lineCounter)
 	cfg.Log = slog.New(slog.NewTextHandler(io.MultiWriter(t.Output(), logged), &slog.HandlerOptions{Level: slog.LevelDebug})).With("node", node)
 	f, err := New(cfg)

@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"time"
 
+	"github.com/fepha/fepha/condition"
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
 	"github.com/fepha/fepha/iec104"
@@ -21,6 +22,9 @@ type Config struct {
 	Uplinks  []Uplink       // those of the station, with this node's listen addresses
 	Location *time.Location // of time tags; nil: UTC
 	Log      *slog.Logger   // nil: silent
+
+	// Conditions is told what is wrong with the clients; nil: nobody is.
+	Conditions condition.Reporter
 
 	// Tap, if set, is asked for each client who sees its frames.
 	Tap func(uplink, group string, client netip.AddrPort) iec104.Tap

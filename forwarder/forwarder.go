@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/fepha/fepha/condition"
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/internal/loglimit"
 	"github.com/fepha/fepha/replica"
@@ -49,6 +50,9 @@ func New(cfg Config) (*Forwarder, error) {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	cfg.Log = loglimit.New(cfg.Log, "uplink", "group") // whoever may connect may do so in a flood
+	if cfg.Conditions == nil {
+		cfg.Conditions = condition.Nobody
+	}
 	if cfg.Replica == nil {
 		return nil, fmt.Errorf("%w: no replica", ErrConfig)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/fepha/fepha/fsm"
@@ -36,6 +37,8 @@ type group struct {
 	acked  chan struct{} // capacity 1: run has to look at the cursor
 	// turn is held by who changes the group's ownership: a start or run, one at a time. Capacity 1.
 	turn chan struct{}
+
+	strangers atomic.Uint64 // requests for another common address
 
 	report replica.Proposal // run's: the list of clients that is under way; nil: none
 

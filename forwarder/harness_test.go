@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fepha/fepha/condition/conditiontest"
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
 	"github.com/fepha/fepha/iec104"
@@ -11,7 +12,10 @@ import (
 )
 
 // station is what the forwarders of a test live from.
-type station struct{ *replicatest.Station }
+type station struct {
+	*replicatest.Station
+	said *conditiontest.Said
+}
 
 var configuration = &fsmpb.Configure{
 	Digest: "test", Retain: 100_000,
@@ -25,7 +29,7 @@ func startStation(t testing.TB, mode fsmpb.Configure_Mode, groups ...string) sta
 	for _, g := range groups {
 		cfg.Groups = append(cfg.Groups, &fsmpb.Configure_Group{Uplink: "occ", Group: g, Mode: mode})
 	}
-	c := station{replicatest.New(t, cfg)}
+	c := station{replicatest.New(t, cfg), new(conditiontest.Said)}
 	for _, rtu := range []uint32{1, 2} {
 		c.Assign(t, fsm.RTUResource(rtu), "fep1")
 	}

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/fepha/fepha/condition"
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/iec104"
 	"github.com/fepha/fepha/replica"
@@ -26,9 +27,11 @@ type uplink struct {
 	station  *iec104.Station
 	server   *iec104.Server
 	operator *operator
-	started  *startedLinks
-	groups   map[string]*group // by name
-	kicked   chan struct{}     // capacity 1: whether to listen may have changed
+
+	conditions condition.Reporter
+	started    *startedLinks
+	groups     map[string]*group // by name
+	kicked     chan struct{}     // capacity 1: whether to listen may have changed
 
 	listening atomic.Bool
 
@@ -40,7 +43,7 @@ type uplink struct {
 func newUplink(c Config, cfg Uplink, t *table, o *operator, started *startedLinks) (*uplink, error) {
 	u := &uplink{
 		cfg: cfg, config: cfg.IEC104, replica: c.Replica, location: c.Location, log: c.Log.With("uplink", cfg.Name),
-		operator: o, started: started, groups: map[string]*group{}, kicked: make(chan struct{}, 1),
+		operator: o, conditions: c.Conditions, started: started, groups: map[string]*group{}, kicked: make(chan struct{}, 1),
 	}
 	u.table.Store(t)
 	d := iec104.DefaultConfig()
@@ -56,7 +59,7 @@ func newUplink(c Config, cfg Uplink, t *table, o *operator, started *startedLink
 		server.Groups = append(server.Groups, iec104.Group{
 			Name: gc.Name, Clients: gc.Clients, CommonNames: gc.CommonNames,
 			AllowConnect: g.allowConnect, AllowStart: g.allowStart, Source: g.source, Started: g.started,
-			Handle: u.station.Handle, Closed: g.closed,
+			Handle: g.handle, Closed: g.closed,
 		})
 	}
 	var err error

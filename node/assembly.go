@@ -99,6 +99,7 @@ func (a *assembly) assembleParts() (err error) {
 		if err := a.assembleFEP(tracer); err != nil {
 			return err
 		}
+		cfg.Unanswered = a.runner.unanswered
 		cfg.Collectors = append(cfg.Collectors, fepCollector{acquisition: a.runner.acquisition.Counters, forwarder: a.runner.forwarder.Stats}, a.redis)
 	}
 	if a.station.FNP != nil {
@@ -118,10 +119,10 @@ func (a *assembly) assembleParts() (err error) {
 // assembleFEP makes what only a FEP has.
 func (a *assembly) assembleFEP(tracer *server.Tracer) (err error) {
 	r := a.runner
-	if r.acquisition, err = acquisition.New(acquisitionConfig(r.current, a.member, tracer, a.log)); err != nil {
+	if r.acquisition, err = acquisition.New(acquisitionConfig(r.current, a.member, a.conditions, tracer, a.log)); err != nil {
 		return err
 	}
-	forward, err := forwarderConfig(r.current, a.station, a.member, tracer, a.log)
+	forward, err := forwarderConfig(r.current, a.station, a.member, a.conditions, tracer, a.log)
 	if err != nil {
 		return err
 	}

@@ -58,6 +58,20 @@ func (c *current) tables() []condition.Report { return c.in.Load().tables }
 
 func (c *current) describe(k fsm.PointKey) (server.PointInfo, bool) { return c.in.Load().describe(k) }
 
+// table are the monitored points of an RTU.
+func (c *current) table(rtu uint32) (keys []fsm.PointKey) {
+	r, ok := c.station().RTU(rtu)
+	if !ok {
+		return nil
+	}
+	for i := range r.Points {
+		if p := &r.Points[i]; !p.Kind.IsControl() {
+			keys = append(keys, fsm.PointKey{RTU: rtu, Kind: p.Kind, Point: p.Number})
+		}
+	}
+	return keys
+}
+
 // links are the addresses of each channel's links of an RTU.
 func (c *current) links(rtu uint32) (channels [][]string) {
 	r, ok := c.station().RTU(rtu)

@@ -6,6 +6,7 @@ import (
 	"github.com/fepha/fepha/acquisition"
 	"github.com/fepha/fepha/configs"
 	"github.com/fepha/fepha/forwarder"
+	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/node/rollout"
 	"github.com/fepha/fepha/replica"
 )
@@ -18,6 +19,12 @@ type runner struct {
 	// Of a FEP; nil on the witness.
 	acquisition *acquisition.Manager
 	forwarder   *forwarder.Forwarder
+}
+
+// unanswered is for the API.
+func (r *runner) unanswered(rtu uint32) (never, noLonger []fsm.PointKey, ok bool) {
+	u, ok := r.acquisition.Unanswered(rtu)
+	return u.Never, u.NoLonger, ok
 }
 
 var _ rollout.Runner = (*runner)(nil)

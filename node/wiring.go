@@ -9,6 +9,7 @@ import (
 	"github.com/fepha/fepha/acquisition"
 	"github.com/fepha/fepha/api/server"
 	"github.com/fepha/fepha/cluster"
+	"github.com/fepha/fepha/condition"
 	"github.com/fepha/fepha/configs"
 	"github.com/fepha/fepha/forwarder"
 	"github.com/fepha/fepha/fsm"
@@ -62,10 +63,10 @@ var linkModes = map[configs.LinkMode]acquisition.LinkMode{
 	configs.LinksAllActive: acquisition.AllActive,
 }
 
-func acquisitionConfig(c *current, node *member, tracer *server.Tracer, log *slog.Logger) acquisition.Config {
+func acquisitionConfig(c *current, node *member, conditions condition.Reporter, tracer *server.Tracer, log *slog.Logger) acquisition.Config {
 	return acquisition.Config{
 		Replica: node, RTUs: acquisitionRTUs(c.station()), Location: c.station().Location,
-		Tap: rtuTap(c, tracer), Log: log,
+		Conditions: conditions, Tap: rtuTap(c, tracer), Log: log,
 	}
 }
 
@@ -124,8 +125,8 @@ var selectModes = map[configs.SelectMode]acquisition.SelectMode{
 	configs.SelectRequired: acquisition.SelectRequired,
 }
 
-func forwarderConfig(c *current, s *configs.Station, node *member, tracer *server.Tracer, log *slog.Logger) (cfg forwarder.Config, err error) {
-	cfg = forwarder.Config{Replica: node, Location: s.Location, Tap: uplinkTap(c, tracer), Log: log}
+func forwarderConfig(c *current, s *configs.Station, node *member, conditions condition.Reporter, tracer *server.Tracer, log *slog.Logger) (cfg forwarder.Config, err error) {
+	cfg = forwarder.Config{Replica: node, Location: s.Location, Conditions: conditions, Tap: uplinkTap(c, tracer), Log: log}
 	cfg.Uplinks, err = forwarderUplinks(c, s, node.ID())
 	return cfg, err
 }
@@ -177,7 +178,7 @@ func apiConfig(c *current, node *member, log *slog.Logger) server.Config {
 	s := c.station()
 	cfg := server.Config{
 		Node: node, Station: s.ID, Name: s.Name, APIs: make(map[string]string), Links: c.links,
-		Zone: s.Location, Describe: c.describe, Log: log,
+		Zone: s.Location, Describe: c.describe, Table: c.table, Log: log,
 	}
 	for _, n := range s.Cluster.Nodes {
 		cfg.APIs[n.ID] = n.APIAddress()

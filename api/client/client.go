@@ -45,6 +45,11 @@ func (c *Client) RTU(ctx context.Context, number uint32) (rtu api.RTUStatus, err
 	return rtu, c.get(ctx, &rtu, "/v1/rtus/%d", number)
 }
 
+// Table lists the points of an RTU as configured, and whether the device answers them. Only the RTU's owner knows that of all.
+func (c *Client) Table(ctx context.Context, number uint32) (t api.TableReply, err error) {
+	return t, c.get(ctx, &t, "/v1/rtus/%d/points", number)
+}
+
 // Strays lists an RTU's newest strays, the newest first.
 func (c *Client) Strays(ctx context.Context, number uint32, limit int) (list api.StrayList, err error) {
 	return list, c.get(ctx, &list, "/v1/rtus/%d/strays?limit=%d", number, limit)

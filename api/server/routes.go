@@ -67,6 +67,7 @@ func (s *Server) table() []route {
 		{"GET /v1/live", viewers, s.streamLive},
 		{"GET /v1/rtus", viewers, s.listRTUs},
 		{"GET /v1/rtus/{number}", viewers, s.showRTU},
+		{"GET /v1/rtus/{number}/points", viewers, s.listTable},
 		{"GET /v1/rtus/{number}/strays", viewers, s.listStrays},
 		{"GET /v1/uplinks", viewers, s.listUplinks},
 		{"GET /v1/uplinks/{name}/{group}", viewers, s.showUplink},

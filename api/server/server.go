@@ -43,6 +43,11 @@ type Config struct {
 	// CommitLatency tells how long this node's proposals took lately: half of them at most p50, 99 in 100 at most p99; 0:
 	// there was none. Nil: not known.
 	CommitLatency func() (p50, p99 time.Duration)
+	// Table are the monitored points of an RTU as configured, in the order of the table; nil: not known.
+	Table func(rtu uint32) []fsm.PointKey
+	// Unanswered tells which of them the device doesn't answer; nil: not known.
+	Unanswered Unanswered
+
 	// Holding is what this node knows to be wrong, whether the others have been told or not. Nil: nothing.
 	Holding func() []condition.Holding
 	// Settled tells whether the group has looked for long enough that no condition means that nothing is wrong. Nil: it has.
@@ -107,6 +112,12 @@ func New(cfg Config) *Server {
 	}
 	if cfg.CommitLatency == nil {
 		cfg.CommitLatency = func() (p50, p99 time.Duration) { return 0, 0 }
+	}
+	if cfg.Table == nil {
+		cfg.Table = func(uint32) []fsm.PointKey { return nil }
+	}
+	if cfg.Unanswered == nil {
+		cfg.Unanswered = func(uint32) (never, noLonger []fsm.PointKey, ok bool) { return nil, nil, false }
 	}
 	if cfg.Settled == nil {
 		cfg.Settled = func() bool { return true }

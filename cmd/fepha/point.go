@@ -55,18 +55,26 @@ func newPointListCommand(f *clientFlags) *cobra.Command {
 	}, printPoints)
 }
 
+// valueOf and qualityOf are a point's value as a person says it.
+func valueOf(p api.Point) string {
+	value := api.ValueWords(p.Type, p.Value, p.Transient)
+	if p.Unit != "" {
+		value += " " + p.Unit
+	}
+	return value
+}
+
+func qualityOf(p api.Point) string {
+	if words := api.QualityWords(p.Type, p.Quality); words != "" {
+		return words
+	}
+	return "good"
+}
+
 func printPoints(w io.Writer, page api.PointPage) error {
 	var rows []string
 	for _, p := range page.Points {
-		value := api.ValueWords(p.Type, p.Value, p.Transient)
-		if p.Unit != "" {
-			value += " " + p.Unit
-		}
-		quality := api.QualityWords(p.Type, p.Quality)
-		if quality == "" {
-			quality = "good"
-		}
-		rows = append(rows, row(fmt.Sprintf("%d/%s/%d", p.RTU, p.Kind, p.Point), value, quality, clock(p.TimeMs), p.Name))
+		rows = append(rows, row(fmt.Sprintf("%d/%s/%d", p.RTU, p.Kind, p.Point), valueOf(p), qualityOf(p), clock(p.TimeMs), p.Name))
 	}
 	if err := table(w, "POINT\tVALUE\tQUALITY\tTIME\tNAME", rows...); err != nil || page.Next == "" {
 		return err

@@ -25,17 +25,7 @@ func newRTUCommand() *cobra.Command {
 			Short: "List the RTUs with owner and links",
 			Args:  args(cobra.NoArgs),
 		}, func(ctx context.Context, c *client.Client, _ []string) ([]api.RTUStatus, error) { return c.RTUs(ctx) }, printRTUs),
-		clientCommand(&f, &cobra.Command{
-			Use:   "show N",
-			Short: "Show one RTU with all its links",
-			Args:  args(cobra.ExactArgs(1)),
-		}, func(ctx context.Context, c *client.Client, args []string) (api.RTUStatus, error) {
-			n, err := rtuArg(args)
-			if err != nil {
-				return api.RTUStatus{}, err
-			}
-			return c.RTU(ctx, n)
-		}, printRTU),
+		newShowRTUCommand(&f),
 		newStraysCommand(&f),
 		newMoveCommand(&f, &cobra.Command{
 			Use:   "failover N",

@@ -108,7 +108,7 @@ func (g *Group) tell(now time.Time, found []condition.Report, reported []fsm.Con
 			since = now
 		}
 		seen[id] = since
-		if now.Sub(since) >= patience {
+		if now.Sub(since) >= patience || r.Kind == condition.NodeDead { // the group has been patient with a node already
 			g.Reporter.Set(r)
 			set[id] = r
 		}

@@ -1,13 +1,12 @@
 package watch
 
 import (
-	"maps"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/fepha/fepha/condition"
+	"github.com/fepha/fepha/condition/conditiontest"
 	"github.com/fepha/fepha/configs"
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
@@ -20,18 +19,12 @@ type fakeStation struct {
 	state *fsm.State
 	index uint64
 	cfg   *configs.Station
-	said  map[string]string // conditions that are set, by id: their sentences
+	said  conditiontest.Said
 }
 
 func (f *fakeStation) Info() replica.Info         { return f.info }
 func (f *fakeStation) IsLeader() bool             { return f.info.State == "leader" }
 func (f *fakeStation) View(read func(*fsm.State)) { read(f.state) }
-
-func (f *fakeStation) Set(r condition.Report) {
-	text, _ := condition.Say(r.Kind.Name, r.Values, r.Count)
-	f.said[r.ID()] = text.EN
-}
-func (f *fakeStation) Clear(k *condition.Kind, resource string) { delete(f.said, k.ID(resource)) }
 
 func (f *fakeStation) do(t *testing.T, node string, c *fsmpb.Command) {
 	t.Helper()
@@ -67,7 +60,7 @@ func (f *fakeStation) clients(t *testing.T, node string, roles ...string) {
 
 // wellStation is one in which nothing is wrong.
 func wellStation(t *testing.T) *fakeStation {
-	f := &fakeStation{state: fsm.New(), said: map[string]string{}}
+	f := &fakeStation{state: fsm.New()}
 	f.info = replica.Info{ID: "fep1", State: "leader", Leader: "fep1", Quorum: true, Lease: true, Peers: []replica.Peer{
 		{ID: "fep1", Role: replica.RoleFEP, Voter: true, Alive: true, Lease: true, Build: "1"},
 		{ID: "fep2", Role: replica.RoleFEP, Voter: true, Alive: true, Lease: true, Build: "1"},
@@ -152,7 +145,7 @@ func TestGroup(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f := wellStation(t)
-			g := &Group{Node: f, Config: func() *configs.Station { return f.cfg }, Tables: func() []condition.Report { return Unforwarded(f.cfg) }, Build: "1", Reporter: f}
+			g := &Group{Node: f, Config: func() *configs.Station { return f.cfg }, Tables: func() []condition.Report { return Unforwarded(f.cfg) }, Build: "1", Reporter: &f.said}
 			now := time.Unix(1_700_000_000, 0)
 			f.cursor(t, f.state.JournalLast())
 			pass := func(d time.Duration) {
@@ -164,10 +157,12 @@ func TestGroup(t *testing.T) {
 			f.expect(t, "")
 			c.wrong(t, f)
 			pass(patience)
-			f.expect(t, "")
+			if c.name != "a dead FEP" {
+				f.expect(t, "")
+			}
 			pass(groupPeriod)
 			f.expect(t, c.expect)
-			if text := f.said[strings.Fields(c.expect)[0]]; !strings.Contains(text, c.says) {
+			if text := f.said.Says(strings.Fields(c.expect)[0]); !strings.Contains(text, c.says) {
 				t.Errorf("%q does not say %q", text, c.says)
 			}
 			c.mend(t, f)
@@ -194,11 +189,7 @@ func (f *fakeStation) cursor(t *testing.T, seq uint64) {
 
 func (f *fakeStation) expect(t *testing.T, ids string) {
 	t.Helper()
-	var got []string
-	for _, id := range slices.Sorted(maps.Keys(f.said)) {
-		got = append(got, id)
-	}
-	if strings.Join(got, " ") != ids {
+	if got := f.said.IDs(); got != ids {
 		t.Fatalf("conditions: got %q, want %q", got, ids)
 	}
 }
@@ -212,9 +203,10 @@ func TestFormerLeadersReports(t *testing.T) {
 			Kind: k.Name, Resource: "node/wit", Severity: fsmpb.ConditionReport_ALARM, Scope: fsmpb.ConditionReport_LEADER,
 		}}})
 	}
-	f.said = map[string]string{"node.wit.dead": "", "node.wit.version": ""}
+	f.said.Set(condition.Report{Kind: condition.NodeDead, Resource: "node/wit"})
+	f.said.Set(condition.Report{Kind: condition.OtherBuild, Resource: "node/wit"})
 	f.peer(2).Build = "2"
-	g := &Group{Node: f, Config: func() *configs.Station { return f.cfg }, Tables: func() []condition.Report { return Unforwarded(f.cfg) }, Build: "1", Reporter: f}
+	g := &Group{Node: f, Config: func() *configs.Station { return f.cfg }, Tables: func() []condition.Report { return Unforwarded(f.cfg) }, Build: "1", Reporter: &f.said}
 	g.round(time.Unix(1_700_000_000, 0))
 	f.expect(t, "node.wit.version")
 }
@@ -224,7 +216,7 @@ func TestFollowersAreSilent(t *testing.T) {
 	f := wellStation(t)
 	f.info.State = "follower"
 	f.peer(1).Alive = false
-	g := &Group{Node: f, Config: func() *configs.Station { return f.cfg }, Tables: func() []condition.Report { return Unforwarded(f.cfg) }, Build: "1", Reporter: f}
+	g := &Group{Node: f, Config: func() *configs.Station { return f.cfg }, Tables: func() []condition.Report { return Unforwarded(f.cfg) }, Build: "1", Reporter: &f.said}
 	for i := range 10 {
 		g.round(time.Unix(1_700_000_000+int64(i), 0))
 	}

@@ -17,7 +17,8 @@ import (
 type RTU struct {
 	Number        uint32
 	Name          string
-	CommonAddress iec104.CommonAddress
+	CommonAddress iec104.CommonAddress // as configured
+	Answers       iec104.CommonAddress // the one that the device answers with; 0: CommonAddress
 	Points        []sim.DevicePoint
 	Prefer        string                                     // "": fep1
 	Categories    map[iec104.InformationObjectAddress]string // of outputs; DO or AO

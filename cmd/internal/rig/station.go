@@ -1,6 +1,7 @@
 package rig
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -147,7 +148,7 @@ func (s *Station) set() (err error) {
 		}
 		d, err := sim.NewDevice(sim.DeviceConfig{
 			Listen: listen, Open: s.place.open(), Judge: o.Judge,
-			CommonAddress: r.CommonAddress, Points: r.Points, Source: r.Source,
+			CommonAddress: cmp.Or(r.Answers, r.CommonAddress), Points: r.Points, Source: r.Source,
 			Config: iec104.Config{K: o.K, W: o.window()},
 		})
 		if err != nil {

@@ -1,0 +1,232 @@
+package acquisition
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/fepha/fepha/acquisition/findings"
+	"github.com/fepha/fepha/condition"
+	"github.com/fepha/fepha/fsm"
+	"github.com/fepha/fepha/fsm/fsmpb"
+	"github.com/fepha/fepha/iec104"
+)
+
+// interrogated takes note of how a device has answered an interrogation. answers is how many ASDUs came in answer.
+func (col *collector) interrogated(s *session, what findings.Asked, answers uint64, err error) {
+	w := col.w
+	switch {
+	case err == nil:
+		w.counts.interrogations.Add(1)
+		w.findings.Interrogation(what, nil, "")
+		if what == findings.ForValues {
+			w.findings.Answered()
+		}
+		col.missing(what)
+	case s.client.Err() != nil || col.ctx.Err() != nil: // it is the link's end, or the tenure's
+	default:
+		w.faults.note(badInterrogation, 1, "%v: %s: %v", s, what, answer(err))
+		w.findings.Interrogation(what, unansweredKind(err, answers), refusalWords(err))
+	}
+}
+
+func unansweredKind(err error, answers uint64) *condition.Kind {
+	switch {
+	case isRefusal(err):
+		return condition.InterrogationRefused
+	case answers > 0:
+		return condition.InterrogationIncomplete
+	}
+	return condition.InterrogationUnanswered
+}
+
+func isRefusal(err error) bool {
+	_, refused := errors.AsType[*iec104.NegativeError](err)
+	return refused
+}
+
+// refusalWords is why a device refuses, as it says.
+func refusalWords(err error) string {
+	if n, ok := errors.AsType[*iec104.NegativeError](err); ok {
+		return n.ASDU.Cause.String()
+	}
+	return answer(err).Error()
+}
+
+// missing finds the points that the device has not answered: it was asked for all, and says that it has ended.
+func (col *collector) missing(what findings.Asked) {
+	w := col.w
+	if w.distinctDevices() {
+		return // each of them answers for its own points, and may be away
+	}
+	unanswered := col.pipeline.unanswered(what)
+	var never, noLonger []fsm.PointKey
+	w.env.Replica.View(func(s *fsm.State) {
+		for _, i := range unanswered {
+			p := &w.table.monitored[i]
+			k := fsm.PointKey{RTU: w.rtu.Number, Kind: fsm.Kind(p.Kind), Point: p.Number}
+			if _, known := s.Point(k); known {
+				noLonger = append(noLonger, k)
+			} else {
+				never = append(never, k)
+			}
+		}
+	})
+	w.answers.set(what, never, noLonger)
+	all := w.answers.all()
+	w.findings.State(condition.NeverAnswered, len(all.Never) > 0, len(all.Never), pointRanges(all.Never))
+	w.findings.State(condition.NoLongerAnswered, len(all.NoLonger) > 0, len(all.NoLonger), pointRanges(all.NoLonger))
+}
+
+// distinctDevices tells whether the links of some channel lead to devices of their own.
+func (w *worker) distinctDevices() bool {
+	for _, c := range w.rtu.Channels {
+		if c.Mode == AllActive && len(c.Links) > 1 {
+			return true
+		}
+	}
+	return false
+}
+
+// unanswered returns the places of the points that did not come since the last interrogation of their sort began. Of
+// counters it asks for any since this node has collected; what only protection equipment's events bring is never asked for.
+func (p *pipeline) unanswered(what findings.Asked) (places []int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	in := p.intake
+	for i := range in.known {
+		point := &in.table.monitored[i]
+		counter := point.Kind == fsmpb.Kind_COUNTER
+		switch {
+		case counter != (what == findings.ForCounters), isProtection(point.Type):
+		case counter && in.known[i].round == 0, !counter && in.known[i].round < in.round:
+			places = append(places, i)
+		}
+	}
+	return places
+}
+
+func isProtection(t iec104.TypeID) bool {
+	switch t.Untimed() {
+	case iec104.M_EP_TA_1, iec104.M_EP_TB_1, iec104.M_EP_TC_1, iec104.M_EP_TD_1, iec104.M_EP_TE_1, iec104.M_EP_TF_1:
+		return true
+	}
+	return false
+}
+
+// beginRound is called before an interrogation of all values is asked for.
+func (p *pipeline) beginRound() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.intake.round++
+}
+
+// pointRanges names points as in "di/1-16, ai/3".
+func pointRanges(keys []fsm.PointKey) string {
+	const most = 150 // octets: the state keeps 200 of a value
+	var b strings.Builder
+	for i := 0; i < len(keys); {
+		j := i
+		for j+1 < len(keys) && keys[j+1].Kind == keys[i].Kind && keys[j+1].Point == keys[j].Point+1 {
+			j++
+		}
+		part := fmt.Sprintf("%v/%d", keys[i].Kind, keys[i].Point)
+		if j > i {
+			part += fmt.Sprintf("-%d", keys[j].Point)
+		}
+		if b.Len()+len(part) > most {
+			return b.String() + ", …"
+		}
+		if b.Len() > 0 {
+			b.WriteString(", ")
+		}
+		b.WriteString(part)
+		i = j + 1
+	}
+	return b.String()
+}
+
+// interrogate asks for all values.
+func (col *collector) interrogate(ctx context.Context, s *session) {
+	col.pipeline.beginRound()
+	col.ask(ctx, s, findings.ForValues, func(ctx context.Context) error {
+		return s.client.Interrogate(ctx, col.w.rtu.CommonAddress, iec104.QOIStation)
+	})
+}
+
+// interrogateCounters asks for all counters, as they are.
+func (col *collector) interrogateCounters(ctx context.Context, s *session) {
+	col.ask(ctx, s, findings.ForCounters, func(ctx context.Context) error {
+		return s.client.CounterInterrogate(ctx, col.w.rtu.CommonAddress, iec104.RQTGeneral|iec104.FreezeRead)
+	})
+}
+
+func (col *collector) ask(ctx context.Context, s *session, what findings.Asked, question func(context.Context) error) {
+	ctx, cancel := context.WithTimeout(ctx, interrogationTime)
+	defer cancel()
+	before := col.w.counts.answers.Load()
+	err := question(ctx)
+	col.interrogated(s, what, col.w.counts.answers.Load()-before, err)
+}
+
+// Unanswered are the points of an RTU's table that its device did not answer when it was asked for all.
+type Unanswered struct {
+	Asked    bool           // the device was asked, and has said that it has ended
+	Never    []fsm.PointKey // no value of them has ever come
+	NoLonger []fsm.PointKey // there was one
+}
+
+// answers keeps what a device did not answer, by what it was asked for.
+type answers struct {
+	mu sync.Mutex
+	of map[findings.Asked]Unanswered
+}
+
+func (a *answers) set(what findings.Asked, never, noLonger []fsm.PointKey) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.of == nil {
+		a.of = map[findings.Asked]Unanswered{}
+	}
+	a.of[what] = Unanswered{true, never, noLonger}
+}
+
+// forget is for the end of a tenure: another node may know better by the next one.
+func (a *answers) forget() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.of = nil
+}
+
+// all puts them together, by kind and number.
+func (a *answers) all() (u Unanswered) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, what := range []findings.Asked{findings.ForValues, findings.ForCounters} {
+		of := a.of[what]
+		u.Asked = u.Asked || of.Asked
+		u.Never = append(u.Never, of.Never...)
+		u.NoLonger = append(u.NoLonger, of.NoLonger...)
+	}
+	for _, keys := range [][]fsm.PointKey{u.Never, u.NoLonger} {
+		slices.SortFunc(keys, func(a, b fsm.PointKey) int { return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Point, b.Point)) })
+	}
+	return u
+}
+
+// Unanswered tells what the device of an RTU did not answer when this node, which owns it, asked last. Not ok: this node does
+// not own it, or has not had an answer yet.
+func (m *Manager) Unanswered(rtu uint32) (u Unanswered, ok bool) {
+	m.mu.Lock()
+	w := m.workers[rtu]
+	m.mu.Unlock()
+	if w == nil {
+		return Unanswered{}, false
+	}
+	u = w.answers.all()
+	return u, u.Asked
+}
