@@ -11,3 +11,29 @@ type MoveReply struct {
 	To    string `json:"to"`
 	Epoch uint64 `json:"epoch"` // that the move begins in
 }
+
+// MaintenanceRequest is the body of a change of a node's maintenance.
+type MaintenanceRequest struct {
+	On bool `json:"on"` // true: keep everything away from the node, until it's false
+}
+
+// MaintenanceReply says of which node.
+type MaintenanceReply struct {
+	Node string `json:"node"`
+	On   bool   `json:"on"`
+	Owns int    `json:"owns"` // resources that it has yet to give away
+}
+
+// RebalanceReply says which RTUs go back to the FEP that they prefer, and why others don't.
+type RebalanceReply struct {
+	Moves []RebalanceMove `json:"moves"`
+	Stay  []RebalanceMove `json:"stay"`
+}
+
+// RebalanceMove is one RTU that isn't where it prefers to be.
+type RebalanceMove struct {
+	RTU    uint32 `json:"rtu"`
+	From   string `json:"from"` // "": nobody's
+	To     string `json:"to"`
+	Reason string `json:"reason,omitempty"` // why it stays
+}

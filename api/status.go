@@ -26,8 +26,10 @@ type NodeStatus struct {
 	State         string `json:"state"` // leader | follower | candidate; "" if not heard of
 	Alive         bool   `json:"alive"` // heard of lately; without quorum a node hears of no other
 	Lease         bool   `json:"lease"`
-	SinceMs       int64  `json:"since_ms"` // since when it is alive, or not
-	API           string `json:"api"`      // address of its API, host:port
+	SinceMs       int64  `json:"since_ms"`              // since when it is alive, or not
+	API           string `json:"api"`                   // address of its API, host:port
+	Stopping      bool   `json:"stopping,omitempty"`    // it was asked to end, and hasn't started since
+	Maintenance   bool   `json:"maintenance,omitempty"` // an operator keeps everything away from it
 	ConfigDiffers bool   `json:"config_differs,omitempty"`
 	Build         string `json:"build,omitempty"`
 }

@@ -38,6 +38,28 @@ var (
 			"检查其电源和网络，然后在该机上执行 `systemctl status fepha`",
 		},
 	})
+	Stopped = define(Kind{
+		Name: "stopped", Resource: "node/ID", Severity: Warning, Scope: Leader,
+		Text: Words{
+			"the node was stopped as planned: what it owned went elsewhere first",
+			"该节点已按计划停止：其负责的资源已先移交",
+		},
+		Advice: Words{
+			"start it again when the work there is done: until then no other node may fail",
+			"工作完成后请重新启动；在此之前其他节点不能再出故障",
+		},
+	})
+	Maintenance = define(Kind{
+		Name: "maintenance", Resource: "node/ID", Severity: Warning, Scope: Leader,
+		Text: Words{
+			"the node is under maintenance: it is given nothing, whatever happens to the other FEP",
+			"该节点处于检修状态：无论另一台前置机发生什么，都不会分配给它任何资源",
+		},
+		Advice: Words{
+			"`fepha maintenance end` with its id when the work is done",
+			"工作完成后执行 `fepha maintenance end` 加其节点名",
+		},
+	})
 	Unreachable = define(Kind{
 		Name: "unreachable", Resource: "node/ID", Severity: Warning, Scope: Node,
 		Params: []string{"from"},

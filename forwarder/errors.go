@@ -19,4 +19,6 @@ var (
 	ErrNotDeclared = errors.New("group is not declared")
 	// ErrTenureEnded: this node lost the right to run the live link: its lease, or the group.
 	ErrTenureEnded = errors.New("tenure ended")
+	// ErrAway: this node is about to stop, or under maintenance: the other FEP serves.
+	ErrAway = errors.New("node stops or is under maintenance")
 )

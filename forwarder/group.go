@@ -101,9 +101,22 @@ func (g *group) declared() (r fsm.Resource, ok bool) {
 	return r, ok
 }
 
+// checkService is an error while this node is to serve nobody.
+func (g *group) checkService() (err error) {
+	g.replica().View(func(s *fsm.State) {
+		if n, _ := s.Node(g.replica().ID()); n.Away() {
+			err = g.fail(ErrAway)
+		}
+	})
+	return err
+}
+
 // allowConnect is asked before any exchange. Without a lease the client had better try the other FEP.
 func (g *group) allowConnect(s *iec104.Session) error {
 	if err := g.checkLease(); err != nil {
+		return err
+	}
+	if err := g.checkService(); err != nil {
 		return err
 	}
 	if g.u.cfg.Mode == fsm.Exclusive {
@@ -169,6 +182,9 @@ func (g *group) allowStart(ctx context.Context, s *iec104.Session) error {
 		defer func() { <-g.turn }()
 	case <-ctx.Done():
 		return g.fail(ctx.Err())
+	}
+	if err := g.checkService(); err != nil {
+		return err
 	}
 	if g.u.cfg.Mode == fsm.DualActive {
 		return g.admit(l, main, nil)

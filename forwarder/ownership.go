@@ -80,6 +80,10 @@ type owner struct {
 // look brings the group's ownership and its links together, and returns after how long to look again; 0: when kicked.
 func (g *group) look(ctx context.Context, o *owner) time.Duration {
 	r, ok := g.declared()
+	away := g.checkService()
+	if g.u.cfg.Mode == fsm.DualActive && away != nil {
+		g.abortAll(away)
+	}
 	if !ok || g.u.cfg.Mode == fsm.DualActive {
 		return 0
 	}
@@ -103,6 +107,9 @@ func (g *group) look(ctx context.Context, o *owner) time.Duration {
 	mine := r.Owner == g.replica().ID()
 	switch {
 	case starting != nil:
+		return 0
+	case away != nil && live != nil && !(mine && live.isMain() && g.successor() != ""): // else the leader moves it, which closes the link
+		g.abortAll(away)
 		return 0
 	case mine && r.Phase == fsm.Owned && live == nil:
 		keep := adoptTime - g.now().Sub(o.since)

@@ -119,14 +119,18 @@ func (u *uplink) listen(ctx context.Context, serving *sync.WaitGroup) {
 			_ = open.Close()
 			open = nil
 			u.listening.Store(false)
-			u.log.Info("not listening: the other node has the uplink")
+			u.log.Info("not listening: the uplink is the other node's")
 		}
 	}
 }
 
-// wantsToListen tells whether a client may come here: in exclusive mode, only while a group is this node's or nobody's.
+// wantsToListen tells whether a client may come here: not while the node is away, and in exclusive mode only while a group is
+// this node's or nobody's.
 func (u *uplink) wantsToListen() (want bool) {
 	u.replica.View(func(s *fsm.State) {
+		if n, _ := s.Node(u.replica.ID()); n.Away() {
+			return
+		}
 		for _, g := range u.groups {
 			r, ok := s.Resource(g.resource)
 			want = want || ok && (u.cfg.Mode != fsm.Exclusive || r.Phase == fsm.Unowned || r.Owner == u.replica.ID())

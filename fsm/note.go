@@ -11,28 +11,30 @@ type NoteKind uint8
 
 // The kinds of entries.
 const (
-	NoteOwner     NoteKind = iota + 1 // a resource has another owner or epoch
-	NoteMoving                        // a planned move began
-	NoteActivated                     // the new owner has connected, or sees data: all timings
-	NotePin                           // an operator pinned or unpinned a resource
-	NoteNode                          // a node was judged alive, or not
-	NoteOnline                        // an RTU went on or off line
-	NoteControl                       // a control reached a stage
-	NoteOverflow                      // a group lost events (OK false), or has caught up (OK true)
-	NoteConfig                        // another configuration is in force
-	NoteCondition                     // something is wrong, or isn't any more
-	NoteAccess                        // users, tokens, sessions or certificates: who did what about them
-	NoteRefused                       // requests of one party were refused
-	NoteAction                        // a node did something that has no command of its own
+	NoteOwner       NoteKind = iota + 1 // a resource has another owner or epoch
+	NoteMoving                          // a planned move began
+	NoteActivated                       // the new owner has connected, or sees data: all timings
+	NotePin                             // an operator pinned or unpinned a resource
+	NoteNode                            // a node was judged alive, or not
+	NoteOnline                          // an RTU went on or off line
+	NoteControl                         // a control reached a stage
+	NoteOverflow                        // a group lost events (OK false), or has caught up (OK true)
+	NoteConfig                          // another configuration is in force
+	NoteCondition                       // something is wrong, or isn't any more
+	NoteAccess                          // users, tokens, sessions or certificates: who did what about them
+	NoteRefused                         // requests of one party were refused
+	NoteAction                          // a node did something that has no command of its own
+	NoteStopping                        // a node ends, or was started again (OK true)
+	NoteMaintenance                     // an operator began (OK false) or ended (OK true) a node's maintenance
 
 	noteKinds
 )
 
 var noteKindNames = [noteKinds]string{"none", "owner", "moving", "activated", "pin", "node", "online", "control", "overflow", "config", "condition",
-	"access", "refused", "action"}
+	"access", "refused", "action", "stopping", "maintenance"}
 
 // String gives one word for the kind: owner, moving, activated, pin, node, online, control, overflow, config, condition,
-// access, refused or action.
+// access, refused, action, stopping or maintenance.
 func (k NoteKind) String() string {
 	if k < noteKinds {
 		return noteKindNames[k]
@@ -58,7 +60,7 @@ type Note struct {
 	Control  string // id
 	Origin   string // who asked for it, or acknowledged the condition
 	Stage    Stage
-	OK       bool   // of a control that is done; node is alive; RTU is on line; group has caught up
+	OK       bool   // of a control that is done; node is alive, or in service again; RTU is on line; group has caught up
 	Count    uint64 // events dropped so far, of NoteOverflow; how often it was seen, of NoteCondition; how many requests, of NoteRefused
 
 	Condition *ConditionNote // of NoteCondition

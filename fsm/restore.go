@@ -215,7 +215,7 @@ func (in *restorer) takeNode(p *fsmpb.NodeInfo) error {
 	if n == nil {
 		return fmt.Errorf("node %q is not in the configuration", p.Id)
 	}
-	n.Alive, n.Lease, n.SinceMs = p.Alive, p.Lease, p.SinceMs
+	n.Alive, n.Lease, n.SinceMs, n.Stopping, n.Maintenance = p.Alive, p.Lease, p.SinceMs, p.Stopping, p.Maintenance
 	return nil
 }
 

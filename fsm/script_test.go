@@ -27,6 +27,8 @@ import (
 //	NODE forget RTU epoch=N KIND/POINT...
 //	NODE links RTU CHANNEL.LINK=STATE...
 //	NODE node ID alive|dead [lease]
+//	NODE stopping ID yes|no
+//	NODE maintenance ID yes|no [origin=O]
 //	NODE clients RESOURCE [ADDRESS=main|standby|held]...
 //	NODE cursor RESOURCE seq=N [epoch=N] [slot=ID]
 //	NODE submit ID [origin=O] rtu=N KIND/POINT=VALUE [type=T] [qu=N] [phase=P] [select=ID] [deadline=S] [category=C] [requester=R] [alone]
@@ -182,6 +184,10 @@ func setOp(c *fsmpb.Command, verb string, w *words) {
 		c.Op = &fsmpb.Command_Links{Links: op}
 	case "node":
 		c.Op = &fsmpb.Command_NodeState{NodeState: &fsmpb.NodeState{Node: w.first(), Alive: w.has("alive"), Lease: w.has("lease")}}
+	case "stopping":
+		c.Op = &fsmpb.Command_Stopping{Stopping: &fsmpb.Stopping{Node: w.first(), On: w.has("yes")}}
+	case "maintenance":
+		c.Op = &fsmpb.Command_Maintenance{Maintenance: &fsmpb.Maintenance{Node: w.first(), On: w.has("yes"), Origin: w.text("origin")}}
 	case "clients":
 		op := &fsmpb.Clients{Resource: w.first(), Node: c.Node}
 		for _, p := range w.pairs {

@@ -239,7 +239,7 @@ func (s *State) encodeSmall() []byte {
 	})
 	b = appendMessage(b, frameConfig, s.config)
 	for _, n := range s.nodes {
-		b = appendMessage(b, frameNode, &fsmpb.NodeInfo{Id: n.ID, Alive: n.Alive, Lease: n.Lease, SinceMs: n.SinceMs})
+		b = appendMessage(b, frameNode, &fsmpb.NodeInfo{Id: n.ID, Alive: n.Alive, Lease: n.Lease, SinceMs: n.SinceMs, Stopping: n.Stopping, Maintenance: n.Maintenance})
 	}
 	for _, r := range s.sortedResources() {
 		b = appendMessage(b, frameResource, r.proto())

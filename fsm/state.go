@@ -141,6 +141,10 @@ func (s *State) dispatch(at stamp, c *fsmpb.Command) *fsmpb.Result {
 		return s.setClients(op.Clients)
 	case *fsmpb.Command_Cursor:
 		return s.setCursor(at, op.Cursor)
+	case *fsmpb.Command_Stopping:
+		return s.setStopping(at, op.Stopping)
+	case *fsmpb.Command_Maintenance:
+		return s.setMaintenance(at, op.Maintenance)
 
 	case *fsmpb.Command_ControlSubmit:
 		return s.submitControl(at, op.ControlSubmit)

@@ -25,7 +25,13 @@ type Node struct {
 	Alive   bool   // as the leader judges
 	Lease   bool   // it holds a lease, as the leader judges
 	SinceMs int64  // of the last change of Alive, ms since 1970-01-01 UTC
+
+	Stopping    bool // it was asked to end, and no process of it has started since
+	Maintenance bool // an operator keeps everything away from it
 }
+
+// Away tells whether the node is to own nothing, because it stops or for its maintenance.
+func (n Node) Away() bool { return n.Stopping || n.Maintenance }
 
 // Node returns a member by its id.
 func (s *State) Node(id string) (Node, bool) {
@@ -252,6 +258,40 @@ func (s *State) setNode(at stamp, op *fsmpb.NodeState) *fsmpb.Result {
 	if !n.Alive {
 		s.forgetNode(n.ID)
 	}
+	return done()
+}
+
+// setStopping takes a node's word that it ends, or that it's back.
+func (s *State) setStopping(at stamp, op *fsmpb.Stopping) *fsmpb.Result {
+	n := s.node(op.Node)
+	switch {
+	case n == nil:
+		return refuse(fsmpb.Result_NOT_FOUND, "there is no node %q", op.Node)
+	case at.node != op.Node:
+		return refuse(fsmpb.Result_INVALID, "node %q can't say that %q stops: only that node itself", at.node, op.Node)
+	case n.Stopping == op.On:
+		return already()
+	}
+	n.Stopping = op.On
+	s.rev.Nodes++
+	s.note(at, &Note{Kind: NoteStopping, Resource: n.ID, OK: !op.On})
+	return done()
+}
+
+// setMaintenance keeps everything away from a node, or no longer.
+func (s *State) setMaintenance(at stamp, op *fsmpb.Maintenance) *fsmpb.Result {
+	n := s.node(op.Node)
+	switch {
+	case n == nil:
+		return refuse(fsmpb.Result_NOT_FOUND, "there is no node %q", op.Node)
+	case n.Role != roleFEP:
+		return refuse(fsmpb.Result_INVALID, "node %q is a %s, which owns nothing: nothing is to be kept away from it", n.ID, n.Role)
+	case n.Maintenance == op.On:
+		return already()
+	}
+	n.Maintenance = op.On
+	s.rev.Nodes++
+	s.note(at, &Note{Kind: NoteMaintenance, Resource: n.ID, OK: !op.On, Origin: clip(op.Origin)})
 	return done()
 }
 

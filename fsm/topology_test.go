@@ -43,6 +43,32 @@ func TestTopology(t *testing.T) {
 				mustEqual(t, "clients", len(g.Clients), 0)
 			},
 		},
+		{name: "stopping", do: "fep1 stopping fep1 yes", check: func(t *testing.T, s *State) {
+			n, _ := s.Node("fep1")
+			mustEqual(t, "away", n.Stopping && n.Away() && !n.Maintenance, true)
+		}},
+		{name: "stopping again", after: []string{"fep1 stopping fep1 yes"}, do: "fep1 stopping fep1 yes", code: duplicate},
+		{name: "stopping, said by another", do: "fep2 stopping fep1 yes", code: invalid, say: "only that node itself"},
+		{name: "started again", after: []string{"lead node fep1 alive", "fep1 stopping fep1 yes", "lead node fep1 dead"}, do: "fep1 stopping fep1 no", check: func(t *testing.T, s *State) {
+			n, _ := s.Node("fep1")
+			mustEqual(t, "away", n.Away(), false)
+		}},
+		{name: "stopping, no node", do: "fep3 stopping fep3 yes", code: notFound},
+		{name: "maintenance", do: "fep2 maintenance fep1 yes origin=anna", check: func(t *testing.T, s *State) {
+			n, _ := s.Node("fep1")
+			mustEqual(t, "away", n.Maintenance && n.Away(), true)
+		}},
+		{name: "maintenance outlives a stop and a start", after: []string{"lead node fep1 alive", "fep2 maintenance fep1 yes", "fep1 stopping fep1 yes", "lead node fep1 dead", "lead node fep1 alive"},
+			do: "fep1 stopping fep1 no", check: func(t *testing.T, s *State) {
+				n, _ := s.Node("fep1")
+				mustEqual(t, "away", n.Away(), true)
+			}},
+		{name: "maintenance ended", after: []string{"fep2 maintenance fep1 yes"}, do: "fep2 maintenance fep1 no", check: func(t *testing.T, s *State) {
+			n, _ := s.Node("fep1")
+			mustEqual(t, "away", n.Away(), false)
+		}},
+		{name: "maintenance of a witness", do: "fep2 maintenance wit yes", code: invalid, say: "owns nothing"},
+		{name: "maintenance of no node", do: "fep2 maintenance fep3 yes", code: notFound},
 		{name: "stranger alive", do: "lead node fep3 alive", code: notFound},
 	})
 }

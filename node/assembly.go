@@ -156,8 +156,13 @@ func (a *assembly) run(ctx context.Context) (err error) {
 		return err
 	}
 	parts, supervisor := newParts(cancel), newSupervisor(a.log)
+	service := enterService(a.member, a.log)
 	defer func() {
 		supervisor.stopping()
+		service.end()
+		if asked := errors.Is(context.Cause(ctx), context.Canceled); asked {
+			handOver(a.member, a.log)
+		}
 		parts.stop()
 		if err := a.member.Close(); err != nil {
 			a.log.Error("closing the node", "error", err)

@@ -60,6 +60,17 @@ func (c *Client) Failover(ctx context.Context, rtu uint32, to string) (m api.Mov
 	return m, c.post(ctx, &m, api.MoveRequest{To: to}, "/v1/rtus/%d/failover", rtu)
 }
 
+// Rebalance moves all RTUs to the FEPs that they prefer.
+func (c *Client) Rebalance(ctx context.Context) (r api.RebalanceReply, err error) {
+	return r, c.post(ctx, &r, struct{}{}, "/v1/rtus/rebalance")
+}
+
+// Maintain begins or ends a node's maintenance. It returns when that is committed: what the node owns goes elsewhere
+// afterwards.
+func (c *Client) Maintain(ctx context.Context, node string, on bool) (m api.MaintenanceReply, err error) {
+	return m, c.post(ctx, &m, api.MaintenanceRequest{On: on}, "/v1/nodes/%s/maintenance", node)
+}
+
 // Pin binds an RTU to a FEP, or to its present owner if to is empty.
 func (c *Client) Pin(ctx context.Context, rtu uint32, to string) (m api.MoveReply, err error) {
 	return m, c.post(ctx, &m, api.MoveRequest{To: to}, "/v1/rtus/%d/pin", rtu)

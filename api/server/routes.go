@@ -89,6 +89,7 @@ func (s *Server) table() []route {
 		{"GET /v1/raft/peers", viewers, s.raftPeers},
 		{"GET /metrics", viewers, metrics},
 
+		{"POST /v1/rtus/rebalance", operators, s.rebalance},
 		{"POST /v1/rtus/{number}/failover", operators, s.failoverRTU},
 		{"POST /v1/rtus/{number}/pin", operators, s.pinRTU},
 		{"POST /v1/rtus/{number}/unpin", operators, s.unpinRTU},
@@ -99,6 +100,7 @@ func (s *Server) table() []route {
 		{"POST /v1/fnp/send", operators, s.audited("send over FNP", s.sendFNP)},
 
 		{"POST /v1/config", engineers.withBody(maxBundle), s.audited("apply a configuration", s.applyConfig)},
+		{"POST /v1/nodes/{id}/maintenance", engineers, s.maintainNode},
 		{"POST /v1/raft/snapshot", engineers, s.takeSnapshot},
 		{"GET /v1/raft/snapshot", engineers, s.audited("download the state", s.downloadSnapshot)},
 		{"POST /v1/raft/transfer", engineers, s.audited("transfer leadership", s.transferLeadership)},

@@ -42,6 +42,7 @@ func (s *Server) nodeStatus(state *fsm.State, p replica.Peer) api.NodeStatus {
 	node, _ := state.Node(p.ID)
 	return api.NodeStatus{
 		ID: p.ID, Host: p.Host, Role: string(p.Role), State: p.State, SinceMs: node.SinceMs, API: s.cfg.APIs[p.ID],
+		Stopping: node.Stopping, Maintenance: node.Maintenance,
 		Alive: p.Alive, Lease: p.Lease, ConfigDiffers: p.ConfigDiffers, Build: p.Build,
 	}
 }

@@ -78,6 +78,16 @@ func (l language) noteWords(e *fsm.AuditEntry, info PointInfo) string {
 			return l.f("node %s: alive", n.Resource)
 		}
 		return l.f("node %s: DEAD", n.Resource)
+	case fsm.NoteStopping:
+		if n.OK {
+			return l.f("node %s: started again", n.Resource)
+		}
+		return l.f("node %s: stops, and gives away what it owns first", n.Resource)
+	case fsm.NoteMaintenance:
+		if n.OK {
+			return l.f("node %s: maintenance ended", n.Resource) + l.by(n)
+		}
+		return l.f("node %s: maintenance begun", n.Resource) + l.by(n)
 	case fsm.NoteOnline:
 		if n.OK {
 			return l.f("%s: online", n.Resource)

@@ -10,6 +10,7 @@ func commands() []*cobra.Command {
 		newStatusCommand(),
 		newConditionCommand(),
 		newRaftCommand(),
+		newMaintenanceCommand(),
 		newRTUCommand(),
 		newUplinkCommand(),
 		newPointCommand(),

@@ -31,6 +31,13 @@ func newRTUCommand() *cobra.Command {
 			Use:   "failover N",
 			Short: "Move an RTU to the other FEP, or to --to",
 		}, (*client.Client).Failover, "moving from %s to %s\n"),
+		clientCommand(&f, &cobra.Command{
+			Use:   "rebalance",
+			Short: "Move all RTUs to the FEP that they prefer (prefer in station.yaml)",
+			Args:  args(cobra.NoArgs),
+		}, func(ctx context.Context, c *client.Client, _ []string) (api.RebalanceReply, error) {
+			return c.Rebalance(ctx)
+		}, printRebalance),
 		newMoveCommand(&f, &cobra.Command{
 			Use:   "pin N",
 			Short: "Bind an RTU to its present owner, or to --to: it is not moved to another FEP",
@@ -68,6 +75,20 @@ func newMoveCommand(f *clientFlags, cmd *cobra.Command, call func(*client.Client
 		_, err := fmt.Fprintf(w, told, dash(m.From), m.To)
 		return err
 	})
+}
+
+func printRebalance(w io.Writer, r api.RebalanceReply) error {
+	if len(r.Moves)+len(r.Stay) == 0 {
+		_, err := fmt.Fprintln(w, "every RTU is where it prefers to be")
+		return err
+	}
+	for _, m := range r.Moves {
+		fmt.Fprintf(w, "RTU %d: moving from %s to %s\n", m.RTU, dash(m.From), m.To)
+	}
+	for _, m := range r.Stay {
+		fmt.Fprintf(w, "RTU %d: stays at %s: %s\n", m.RTU, dash(m.From), m.Reason)
+	}
+	return nil
 }
 
 func rtuArg(args []string) (uint32, error) {

@@ -52,7 +52,12 @@ func printStatus(w io.Writer, st api.Status) error {
 	var rows []string
 	for _, n := range st.Nodes {
 		remark := ""
-		if n.ConfigDiffers {
+		switch {
+		case n.Maintenance:
+			remark = "under maintenance"
+		case n.Stopping:
+			remark = "stopped as planned"
+		case n.ConfigDiffers:
 			remark = "configuration differs"
 		}
 		alive, lease := yesNo(n.Alive), yesNo(n.Lease)

@@ -411,7 +411,7 @@ func (x ControlSubmit_Phase) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ControlSubmit_Phase.Descriptor instead.
 func (ControlSubmit_Phase) EnumDescriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{22, 0}
+	return file_fsm_proto_rawDescGZIP(), []int{24, 0}
 }
 
 type ConditionReport_Severity int32
@@ -460,7 +460,7 @@ func (x ConditionReport_Severity) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ConditionReport_Severity.Descriptor instead.
 func (ConditionReport_Severity) EnumDescriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{29, 0}
+	return file_fsm_proto_rawDescGZIP(), []int{31, 0}
 }
 
 // Scope says whose word counts.
@@ -510,7 +510,7 @@ func (x ConditionReport_Scope) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ConditionReport_Scope.Descriptor instead.
 func (ConditionReport_Scope) EnumDescriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{29, 1}
+	return file_fsm_proto_rawDescGZIP(), []int{31, 1}
 }
 
 // Entry is one Raft log entry. Its commands are applied in order, each on its own: one that is refused does not
@@ -587,6 +587,8 @@ type Command struct {
 	//	*Command_NodeState
 	//	*Command_Clients
 	//	*Command_Cursor
+	//	*Command_Stopping
+	//	*Command_Maintenance
 	//	*Command_ControlSubmit
 	//	*Command_ControlStart
 	//	*Command_ControlResult
@@ -807,6 +809,24 @@ func (x *Command) GetCursor() *Cursor {
 	if x != nil {
 		if x, ok := x.Op.(*Command_Cursor); ok {
 			return x.Cursor
+		}
+	}
+	return nil
+}
+
+func (x *Command) GetStopping() *Stopping {
+	if x != nil {
+		if x, ok := x.Op.(*Command_Stopping); ok {
+			return x.Stopping
+		}
+	}
+	return nil
+}
+
+func (x *Command) GetMaintenance() *Maintenance {
+	if x != nil {
+		if x, ok := x.Op.(*Command_Maintenance); ok {
+			return x.Maintenance
 		}
 	}
 	return nil
@@ -1042,6 +1062,14 @@ type Command_Cursor struct {
 	Cursor *Cursor `protobuf:"bytes,33,opt,name=cursor,proto3,oneof"`
 }
 
+type Command_Stopping struct {
+	Stopping *Stopping `protobuf:"bytes,34,opt,name=stopping,proto3,oneof"`
+}
+
+type Command_Maintenance struct {
+	Maintenance *Maintenance `protobuf:"bytes,35,opt,name=maintenance,proto3,oneof"`
+}
+
 type Command_ControlSubmit struct {
 	ControlSubmit *ControlSubmit `protobuf:"bytes,40,opt,name=control_submit,json=controlSubmit,proto3,oneof"`
 }
@@ -1145,6 +1173,10 @@ func (*Command_NodeState) isCommand_Op() {}
 func (*Command_Clients) isCommand_Op() {}
 
 func (*Command_Cursor) isCommand_Op() {}
+
+func (*Command_Stopping) isCommand_Op() {}
+
+func (*Command_Maintenance) isCommand_Op() {}
 
 func (*Command_ControlSubmit) isCommand_Op() {}
 
@@ -2476,6 +2508,121 @@ func (x *NodeState) GetLease() bool {
 	return false
 }
 
+// Stopping is said by a node that is about to end, so that all it owns goes elsewhere first, and with on false by the
+// process that follows.
+type Stopping struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Node          string                 `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
+	On            bool                   `protobuf:"varint,2,opt,name=on,proto3" json:"on,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Stopping) Reset() {
+	*x = Stopping{}
+	mi := &file_fsm_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Stopping) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Stopping) ProtoMessage() {}
+
+func (x *Stopping) ProtoReflect() protoreflect.Message {
+	mi := &file_fsm_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Stopping.ProtoReflect.Descriptor instead.
+func (*Stopping) Descriptor() ([]byte, []int) {
+	return file_fsm_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *Stopping) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
+}
+
+func (x *Stopping) GetOn() bool {
+	if x != nil {
+		return x.On
+	}
+	return false
+}
+
+// Maintenance keeps everything away from a node until an operator ends it.
+type Maintenance struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Node          string                 `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
+	On            bool                   `protobuf:"varint,2,opt,name=on,proto3" json:"on,omitempty"`
+	Origin        string                 `protobuf:"bytes,3,opt,name=origin,proto3" json:"origin,omitempty"` // who asked for it
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Maintenance) Reset() {
+	*x = Maintenance{}
+	mi := &file_fsm_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Maintenance) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Maintenance) ProtoMessage() {}
+
+func (x *Maintenance) ProtoReflect() protoreflect.Message {
+	mi := &file_fsm_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Maintenance.ProtoReflect.Descriptor instead.
+func (*Maintenance) Descriptor() ([]byte, []int) {
+	return file_fsm_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *Maintenance) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
+}
+
+func (x *Maintenance) GetOn() bool {
+	if x != nil {
+		return x.On
+	}
+	return false
+}
+
+func (x *Maintenance) GetOrigin() string {
+	if x != nil {
+		return x.Origin
+	}
+	return ""
+}
+
 // Clients is the full list of a group's client connections on one node.
 type Clients struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -2488,7 +2635,7 @@ type Clients struct {
 
 func (x *Clients) Reset() {
 	*x = Clients{}
-	mi := &file_fsm_proto_msgTypes[20]
+	mi := &file_fsm_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2500,7 +2647,7 @@ func (x *Clients) String() string {
 func (*Clients) ProtoMessage() {}
 
 func (x *Clients) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[20]
+	mi := &file_fsm_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2513,7 +2660,7 @@ func (x *Clients) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Clients.ProtoReflect.Descriptor instead.
 func (*Clients) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{20}
+	return file_fsm_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Clients) GetResource() string {
@@ -2550,7 +2697,7 @@ type Cursor struct {
 
 func (x *Cursor) Reset() {
 	*x = Cursor{}
-	mi := &file_fsm_proto_msgTypes[21]
+	mi := &file_fsm_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2562,7 +2709,7 @@ func (x *Cursor) String() string {
 func (*Cursor) ProtoMessage() {}
 
 func (x *Cursor) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[21]
+	mi := &file_fsm_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2575,7 +2722,7 @@ func (x *Cursor) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cursor.ProtoReflect.Descriptor instead.
 func (*Cursor) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{21}
+	return file_fsm_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Cursor) GetResource() string {
@@ -2633,7 +2780,7 @@ type ControlSubmit struct {
 
 func (x *ControlSubmit) Reset() {
 	*x = ControlSubmit{}
-	mi := &file_fsm_proto_msgTypes[22]
+	mi := &file_fsm_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2645,7 +2792,7 @@ func (x *ControlSubmit) String() string {
 func (*ControlSubmit) ProtoMessage() {}
 
 func (x *ControlSubmit) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[22]
+	mi := &file_fsm_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2658,7 +2805,7 @@ func (x *ControlSubmit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ControlSubmit.ProtoReflect.Descriptor instead.
 func (*ControlSubmit) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{22}
+	return file_fsm_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *ControlSubmit) GetId() string {
@@ -2771,7 +2918,7 @@ type ControlStart struct {
 
 func (x *ControlStart) Reset() {
 	*x = ControlStart{}
-	mi := &file_fsm_proto_msgTypes[23]
+	mi := &file_fsm_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2783,7 +2930,7 @@ func (x *ControlStart) String() string {
 func (*ControlStart) ProtoMessage() {}
 
 func (x *ControlStart) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[23]
+	mi := &file_fsm_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2796,7 +2943,7 @@ func (x *ControlStart) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ControlStart.ProtoReflect.Descriptor instead.
 func (*ControlStart) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{23}
+	return file_fsm_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *ControlStart) GetId() string {
@@ -2835,7 +2982,7 @@ type ControlResult struct {
 
 func (x *ControlResult) Reset() {
 	*x = ControlResult{}
-	mi := &file_fsm_proto_msgTypes[24]
+	mi := &file_fsm_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2847,7 +2994,7 @@ func (x *ControlResult) String() string {
 func (*ControlResult) ProtoMessage() {}
 
 func (x *ControlResult) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[24]
+	mi := &file_fsm_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2860,7 +3007,7 @@ func (x *ControlResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ControlResult.ProtoReflect.Descriptor instead.
 func (*ControlResult) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{24}
+	return file_fsm_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *ControlResult) GetId() string {
@@ -2916,7 +3063,7 @@ type ControlExpire struct {
 
 func (x *ControlExpire) Reset() {
 	*x = ControlExpire{}
-	mi := &file_fsm_proto_msgTypes[25]
+	mi := &file_fsm_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2928,7 +3075,7 @@ func (x *ControlExpire) String() string {
 func (*ControlExpire) ProtoMessage() {}
 
 func (x *ControlExpire) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[25]
+	mi := &file_fsm_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2941,7 +3088,7 @@ func (x *ControlExpire) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ControlExpire.ProtoReflect.Descriptor instead.
 func (*ControlExpire) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{25}
+	return file_fsm_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *ControlExpire) GetId() string {
@@ -2969,7 +3116,7 @@ type Fnp struct {
 
 func (x *Fnp) Reset() {
 	*x = Fnp{}
-	mi := &file_fsm_proto_msgTypes[26]
+	mi := &file_fsm_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2981,7 +3128,7 @@ func (x *Fnp) String() string {
 func (*Fnp) ProtoMessage() {}
 
 func (x *Fnp) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[26]
+	mi := &file_fsm_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2994,7 +3141,7 @@ func (x *Fnp) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Fnp.ProtoReflect.Descriptor instead.
 func (*Fnp) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{26}
+	return file_fsm_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Fnp) GetChanges() []byte {
@@ -3021,7 +3168,7 @@ type FnpReceive struct {
 
 func (x *FnpReceive) Reset() {
 	*x = FnpReceive{}
-	mi := &file_fsm_proto_msgTypes[27]
+	mi := &file_fsm_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3033,7 +3180,7 @@ func (x *FnpReceive) String() string {
 func (*FnpReceive) ProtoMessage() {}
 
 func (x *FnpReceive) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[27]
+	mi := &file_fsm_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3046,7 +3193,7 @@ func (x *FnpReceive) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FnpReceive.ProtoReflect.Descriptor instead.
 func (*FnpReceive) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{27}
+	return file_fsm_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *FnpReceive) GetEpoch() uint64 {
@@ -3110,7 +3257,7 @@ type FnpResult struct {
 
 func (x *FnpResult) Reset() {
 	*x = FnpResult{}
-	mi := &file_fsm_proto_msgTypes[28]
+	mi := &file_fsm_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3122,7 +3269,7 @@ func (x *FnpResult) String() string {
 func (*FnpResult) ProtoMessage() {}
 
 func (x *FnpResult) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[28]
+	mi := &file_fsm_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3135,7 +3282,7 @@ func (x *FnpResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FnpResult.ProtoReflect.Descriptor instead.
 func (*FnpResult) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{28}
+	return file_fsm_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *FnpResult) GetOutcome() uint32 {
@@ -3176,7 +3323,7 @@ type ConditionReport struct {
 
 func (x *ConditionReport) Reset() {
 	*x = ConditionReport{}
-	mi := &file_fsm_proto_msgTypes[29]
+	mi := &file_fsm_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3188,7 +3335,7 @@ func (x *ConditionReport) String() string {
 func (*ConditionReport) ProtoMessage() {}
 
 func (x *ConditionReport) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[29]
+	mi := &file_fsm_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3201,7 +3348,7 @@ func (x *ConditionReport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConditionReport.ProtoReflect.Descriptor instead.
 func (*ConditionReport) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{29}
+	return file_fsm_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *ConditionReport) GetKind() string {
@@ -3264,7 +3411,7 @@ type ConditionGone struct {
 
 func (x *ConditionGone) Reset() {
 	*x = ConditionGone{}
-	mi := &file_fsm_proto_msgTypes[30]
+	mi := &file_fsm_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3276,7 +3423,7 @@ func (x *ConditionGone) String() string {
 func (*ConditionGone) ProtoMessage() {}
 
 func (x *ConditionGone) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[30]
+	mi := &file_fsm_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3289,7 +3436,7 @@ func (x *ConditionGone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConditionGone.ProtoReflect.Descriptor instead.
 func (*ConditionGone) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{30}
+	return file_fsm_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *ConditionGone) GetId() string {
@@ -3317,7 +3464,7 @@ type ConditionAck struct {
 
 func (x *ConditionAck) Reset() {
 	*x = ConditionAck{}
-	mi := &file_fsm_proto_msgTypes[31]
+	mi := &file_fsm_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3329,7 +3476,7 @@ func (x *ConditionAck) String() string {
 func (*ConditionAck) ProtoMessage() {}
 
 func (x *ConditionAck) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[31]
+	mi := &file_fsm_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3342,7 +3489,7 @@ func (x *ConditionAck) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConditionAck.ProtoReflect.Descriptor instead.
 func (*ConditionAck) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{31}
+	return file_fsm_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *ConditionAck) GetId() string {
@@ -3375,7 +3522,7 @@ type UserPut struct {
 
 func (x *UserPut) Reset() {
 	*x = UserPut{}
-	mi := &file_fsm_proto_msgTypes[32]
+	mi := &file_fsm_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3387,7 +3534,7 @@ func (x *UserPut) String() string {
 func (*UserPut) ProtoMessage() {}
 
 func (x *UserPut) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[32]
+	mi := &file_fsm_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3400,7 +3547,7 @@ func (x *UserPut) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UserPut.ProtoReflect.Descriptor instead.
 func (*UserPut) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{32}
+	return file_fsm_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *UserPut) GetName() string {
@@ -3462,7 +3609,7 @@ type UserRemove struct {
 
 func (x *UserRemove) Reset() {
 	*x = UserRemove{}
-	mi := &file_fsm_proto_msgTypes[33]
+	mi := &file_fsm_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3474,7 +3621,7 @@ func (x *UserRemove) String() string {
 func (*UserRemove) ProtoMessage() {}
 
 func (x *UserRemove) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[33]
+	mi := &file_fsm_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3487,7 +3634,7 @@ func (x *UserRemove) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UserRemove.ProtoReflect.Descriptor instead.
 func (*UserRemove) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{33}
+	return file_fsm_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *UserRemove) GetName() string {
@@ -3518,7 +3665,7 @@ type TokenPut struct {
 
 func (x *TokenPut) Reset() {
 	*x = TokenPut{}
-	mi := &file_fsm_proto_msgTypes[34]
+	mi := &file_fsm_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3530,7 +3677,7 @@ func (x *TokenPut) String() string {
 func (*TokenPut) ProtoMessage() {}
 
 func (x *TokenPut) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[34]
+	mi := &file_fsm_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3543,7 +3690,7 @@ func (x *TokenPut) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokenPut.ProtoReflect.Descriptor instead.
 func (*TokenPut) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{34}
+	return file_fsm_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *TokenPut) GetName() string {
@@ -3591,7 +3738,7 @@ type TokenRemove struct {
 
 func (x *TokenRemove) Reset() {
 	*x = TokenRemove{}
-	mi := &file_fsm_proto_msgTypes[35]
+	mi := &file_fsm_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3603,7 +3750,7 @@ func (x *TokenRemove) String() string {
 func (*TokenRemove) ProtoMessage() {}
 
 func (x *TokenRemove) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[35]
+	mi := &file_fsm_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3616,7 +3763,7 @@ func (x *TokenRemove) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokenRemove.ProtoReflect.Descriptor instead.
 func (*TokenRemove) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{35}
+	return file_fsm_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *TokenRemove) GetName() string {
@@ -3646,7 +3793,7 @@ type SessionOpen struct {
 
 func (x *SessionOpen) Reset() {
 	*x = SessionOpen{}
-	mi := &file_fsm_proto_msgTypes[36]
+	mi := &file_fsm_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3658,7 +3805,7 @@ func (x *SessionOpen) String() string {
 func (*SessionOpen) ProtoMessage() {}
 
 func (x *SessionOpen) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[36]
+	mi := &file_fsm_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3671,7 +3818,7 @@ func (x *SessionOpen) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionOpen.ProtoReflect.Descriptor instead.
 func (*SessionOpen) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{36}
+	return file_fsm_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *SessionOpen) GetId() []byte {
@@ -3711,7 +3858,7 @@ type SessionClose struct {
 
 func (x *SessionClose) Reset() {
 	*x = SessionClose{}
-	mi := &file_fsm_proto_msgTypes[37]
+	mi := &file_fsm_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3723,7 +3870,7 @@ func (x *SessionClose) String() string {
 func (*SessionClose) ProtoMessage() {}
 
 func (x *SessionClose) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[37]
+	mi := &file_fsm_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3736,7 +3883,7 @@ func (x *SessionClose) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionClose.ProtoReflect.Descriptor instead.
 func (*SessionClose) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{37}
+	return file_fsm_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *SessionClose) GetId() []byte {
@@ -3756,7 +3903,7 @@ type AccessUsed struct {
 
 func (x *AccessUsed) Reset() {
 	*x = AccessUsed{}
-	mi := &file_fsm_proto_msgTypes[38]
+	mi := &file_fsm_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3768,7 +3915,7 @@ func (x *AccessUsed) String() string {
 func (*AccessUsed) ProtoMessage() {}
 
 func (x *AccessUsed) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[38]
+	mi := &file_fsm_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3781,7 +3928,7 @@ func (x *AccessUsed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccessUsed.ProtoReflect.Descriptor instead.
 func (*AccessUsed) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{38}
+	return file_fsm_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *AccessUsed) GetUses() []*AccessUsed_Use {
@@ -3805,7 +3952,7 @@ type Revoke struct {
 
 func (x *Revoke) Reset() {
 	*x = Revoke{}
-	mi := &file_fsm_proto_msgTypes[39]
+	mi := &file_fsm_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3817,7 +3964,7 @@ func (x *Revoke) String() string {
 func (*Revoke) ProtoMessage() {}
 
 func (x *Revoke) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[39]
+	mi := &file_fsm_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3830,7 +3977,7 @@ func (x *Revoke) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Revoke.ProtoReflect.Descriptor instead.
 func (*Revoke) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{39}
+	return file_fsm_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *Revoke) GetSerial() string {
@@ -3877,7 +4024,7 @@ type Audit struct {
 
 func (x *Audit) Reset() {
 	*x = Audit{}
-	mi := &file_fsm_proto_msgTypes[40]
+	mi := &file_fsm_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3889,7 +4036,7 @@ func (x *Audit) String() string {
 func (*Audit) ProtoMessage() {}
 
 func (x *Audit) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[40]
+	mi := &file_fsm_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3902,7 +4049,7 @@ func (x *Audit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Audit.ProtoReflect.Descriptor instead.
 func (*Audit) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{40}
+	return file_fsm_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *Audit) GetAction() string {
@@ -3958,7 +4105,7 @@ type Configure_Node struct {
 
 func (x *Configure_Node) Reset() {
 	*x = Configure_Node{}
-	mi := &file_fsm_proto_msgTypes[41]
+	mi := &file_fsm_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3970,7 +4117,7 @@ func (x *Configure_Node) String() string {
 func (*Configure_Node) ProtoMessage() {}
 
 func (x *Configure_Node) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[41]
+	mi := &file_fsm_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4019,7 +4166,7 @@ type Configure_RTU struct {
 
 func (x *Configure_RTU) Reset() {
 	*x = Configure_RTU{}
-	mi := &file_fsm_proto_msgTypes[42]
+	mi := &file_fsm_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4031,7 +4178,7 @@ func (x *Configure_RTU) String() string {
 func (*Configure_RTU) ProtoMessage() {}
 
 func (x *Configure_RTU) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[42]
+	mi := &file_fsm_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4086,7 +4233,7 @@ type Configure_Group struct {
 
 func (x *Configure_Group) Reset() {
 	*x = Configure_Group{}
-	mi := &file_fsm_proto_msgTypes[43]
+	mi := &file_fsm_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4098,7 +4245,7 @@ func (x *Configure_Group) String() string {
 func (*Configure_Group) ProtoMessage() {}
 
 func (x *Configure_Group) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[43]
+	mi := &file_fsm_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4147,7 +4294,7 @@ type Configure_Virtual struct {
 
 func (x *Configure_Virtual) Reset() {
 	*x = Configure_Virtual{}
-	mi := &file_fsm_proto_msgTypes[44]
+	mi := &file_fsm_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4159,7 +4306,7 @@ func (x *Configure_Virtual) String() string {
 func (*Configure_Virtual) ProtoMessage() {}
 
 func (x *Configure_Virtual) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[44]
+	mi := &file_fsm_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4213,7 +4360,7 @@ type Forget_Point struct {
 
 func (x *Forget_Point) Reset() {
 	*x = Forget_Point{}
-	mi := &file_fsm_proto_msgTypes[45]
+	mi := &file_fsm_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4225,7 +4372,7 @@ func (x *Forget_Point) String() string {
 func (*Forget_Point) ProtoMessage() {}
 
 func (x *Forget_Point) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[45]
+	mi := &file_fsm_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4266,7 +4413,7 @@ type Links_Link struct {
 
 func (x *Links_Link) Reset() {
 	*x = Links_Link{}
-	mi := &file_fsm_proto_msgTypes[46]
+	mi := &file_fsm_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4278,7 +4425,7 @@ func (x *Links_Link) String() string {
 func (*Links_Link) ProtoMessage() {}
 
 func (x *Links_Link) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[46]
+	mi := &file_fsm_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4326,7 +4473,7 @@ type Clients_Client struct {
 
 func (x *Clients_Client) Reset() {
 	*x = Clients_Client{}
-	mi := &file_fsm_proto_msgTypes[47]
+	mi := &file_fsm_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4338,7 +4485,7 @@ func (x *Clients_Client) String() string {
 func (*Clients_Client) ProtoMessage() {}
 
 func (x *Clients_Client) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[47]
+	mi := &file_fsm_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4351,7 +4498,7 @@ func (x *Clients_Client) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Clients_Client.ProtoReflect.Descriptor instead.
 func (*Clients_Client) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{20, 0}
+	return file_fsm_proto_rawDescGZIP(), []int{22, 0}
 }
 
 func (x *Clients_Client) GetAddress() string {
@@ -4385,7 +4532,7 @@ type AccessUsed_Use struct {
 
 func (x *AccessUsed_Use) Reset() {
 	*x = AccessUsed_Use{}
-	mi := &file_fsm_proto_msgTypes[48]
+	mi := &file_fsm_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4397,7 +4544,7 @@ func (x *AccessUsed_Use) String() string {
 func (*AccessUsed_Use) ProtoMessage() {}
 
 func (x *AccessUsed_Use) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[48]
+	mi := &file_fsm_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4410,7 +4557,7 @@ func (x *AccessUsed_Use) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccessUsed_Use.ProtoReflect.Descriptor instead.
 func (*AccessUsed_Use) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{38, 0}
+	return file_fsm_proto_rawDescGZIP(), []int{40, 0}
 }
 
 func (x *AccessUsed_Use) GetId() []byte {
@@ -4433,7 +4580,7 @@ const file_fsm_proto_rawDesc = "" +
 	"\n" +
 	"\tfsm.proto\x12\ffepha.fsm.v1\":\n" +
 	"\x05Entry\x121\n" +
-	"\bcommands\x18\x01 \x03(\v2\x15.fepha.fsm.v1.CommandR\bcommands\"\xd1\x0f\n" +
+	"\bcommands\x18\x01 \x03(\v2\x15.fepha.fsm.v1.CommandR\bcommands\"\xc6\x10\n" +
 	"\aCommand\x12\x13\n" +
 	"\x05at_ms\x18\x01 \x01(\x03R\x04atMs\x12\x17\n" +
 	"\aat_cp56\x18\x02 \x01(\x06R\x06atCp56\x12\x12\n" +
@@ -4456,7 +4603,9 @@ const file_fsm_proto_rawDesc = "" +
 	"\n" +
 	"node_state\x18\x1f \x01(\v2\x17.fepha.fsm.v1.NodeStateH\x00R\tnodeState\x121\n" +
 	"\aclients\x18  \x01(\v2\x15.fepha.fsm.v1.ClientsH\x00R\aclients\x12.\n" +
-	"\x06cursor\x18! \x01(\v2\x14.fepha.fsm.v1.CursorH\x00R\x06cursor\x12D\n" +
+	"\x06cursor\x18! \x01(\v2\x14.fepha.fsm.v1.CursorH\x00R\x06cursor\x124\n" +
+	"\bstopping\x18\" \x01(\v2\x16.fepha.fsm.v1.StoppingH\x00R\bstopping\x12=\n" +
+	"\vmaintenance\x18# \x01(\v2\x19.fepha.fsm.v1.MaintenanceH\x00R\vmaintenance\x12D\n" +
 	"\x0econtrol_submit\x18( \x01(\v2\x1b.fepha.fsm.v1.ControlSubmitH\x00R\rcontrolSubmit\x12A\n" +
 	"\rcontrol_start\x18) \x01(\v2\x1a.fepha.fsm.v1.ControlStartH\x00R\fcontrolStart\x12D\n" +
 	"\x0econtrol_result\x18* \x01(\v2\x1b.fepha.fsm.v1.ControlResultH\x00R\rcontrolResult\x12D\n" +
@@ -4623,7 +4772,14 @@ const file_fsm_proto_rawDesc = "" +
 	"\tNodeState\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12\x14\n" +
 	"\x05alive\x18\x02 \x01(\bR\x05alive\x12\x14\n" +
-	"\x05lease\x18\x03 \x01(\bR\x05lease\"\xc3\x01\n" +
+	"\x05lease\x18\x03 \x01(\bR\x05lease\".\n" +
+	"\bStopping\x12\x12\n" +
+	"\x04node\x18\x01 \x01(\tR\x04node\x12\x0e\n" +
+	"\x02on\x18\x02 \x01(\bR\x02on\"I\n" +
+	"\vMaintenance\x12\x12\n" +
+	"\x04node\x18\x01 \x01(\tR\x04node\x12\x0e\n" +
+	"\x02on\x18\x02 \x01(\bR\x02on\x12\x16\n" +
+	"\x06origin\x18\x03 \x01(\tR\x06origin\"\xc3\x01\n" +
 	"\aClients\x12\x1a\n" +
 	"\bresource\x18\x01 \x01(\tR\bresource\x12\x12\n" +
 	"\x04node\x18\x02 \x01(\tR\x04node\x126\n" +
@@ -4800,7 +4956,7 @@ func file_fsm_proto_rawDescGZIP() []byte {
 }
 
 var file_fsm_proto_enumTypes = make([]protoimpl.EnumInfo, 9)
-var file_fsm_proto_msgTypes = make([]protoimpl.MessageInfo, 49)
+var file_fsm_proto_msgTypes = make([]protoimpl.MessageInfo, 51)
 var file_fsm_proto_goTypes = []any{
 	(Kind)(0),                     // 0: fepha.fsm.v1.Kind
 	(LinkState)(0),                // 1: fepha.fsm.v1.LinkState
@@ -4831,35 +4987,37 @@ var file_fsm_proto_goTypes = []any{
 	(*Forget)(nil),                // 26: fepha.fsm.v1.Forget
 	(*Links)(nil),                 // 27: fepha.fsm.v1.Links
 	(*NodeState)(nil),             // 28: fepha.fsm.v1.NodeState
-	(*Clients)(nil),               // 29: fepha.fsm.v1.Clients
-	(*Cursor)(nil),                // 30: fepha.fsm.v1.Cursor
-	(*ControlSubmit)(nil),         // 31: fepha.fsm.v1.ControlSubmit
-	(*ControlStart)(nil),          // 32: fepha.fsm.v1.ControlStart
-	(*ControlResult)(nil),         // 33: fepha.fsm.v1.ControlResult
-	(*ControlExpire)(nil),         // 34: fepha.fsm.v1.ControlExpire
-	(*Fnp)(nil),                   // 35: fepha.fsm.v1.Fnp
-	(*FnpReceive)(nil),            // 36: fepha.fsm.v1.FnpReceive
-	(*FnpResult)(nil),             // 37: fepha.fsm.v1.FnpResult
-	(*ConditionReport)(nil),       // 38: fepha.fsm.v1.ConditionReport
-	(*ConditionGone)(nil),         // 39: fepha.fsm.v1.ConditionGone
-	(*ConditionAck)(nil),          // 40: fepha.fsm.v1.ConditionAck
-	(*UserPut)(nil),               // 41: fepha.fsm.v1.UserPut
-	(*UserRemove)(nil),            // 42: fepha.fsm.v1.UserRemove
-	(*TokenPut)(nil),              // 43: fepha.fsm.v1.TokenPut
-	(*TokenRemove)(nil),           // 44: fepha.fsm.v1.TokenRemove
-	(*SessionOpen)(nil),           // 45: fepha.fsm.v1.SessionOpen
-	(*SessionClose)(nil),          // 46: fepha.fsm.v1.SessionClose
-	(*AccessUsed)(nil),            // 47: fepha.fsm.v1.AccessUsed
-	(*Revoke)(nil),                // 48: fepha.fsm.v1.Revoke
-	(*Audit)(nil),                 // 49: fepha.fsm.v1.Audit
-	(*Configure_Node)(nil),        // 50: fepha.fsm.v1.Configure.Node
-	(*Configure_RTU)(nil),         // 51: fepha.fsm.v1.Configure.RTU
-	(*Configure_Group)(nil),       // 52: fepha.fsm.v1.Configure.Group
-	(*Configure_Virtual)(nil),     // 53: fepha.fsm.v1.Configure.Virtual
-	(*Forget_Point)(nil),          // 54: fepha.fsm.v1.Forget.Point
-	(*Links_Link)(nil),            // 55: fepha.fsm.v1.Links.Link
-	(*Clients_Client)(nil),        // 56: fepha.fsm.v1.Clients.Client
-	(*AccessUsed_Use)(nil),        // 57: fepha.fsm.v1.AccessUsed.Use
+	(*Stopping)(nil),              // 29: fepha.fsm.v1.Stopping
+	(*Maintenance)(nil),           // 30: fepha.fsm.v1.Maintenance
+	(*Clients)(nil),               // 31: fepha.fsm.v1.Clients
+	(*Cursor)(nil),                // 32: fepha.fsm.v1.Cursor
+	(*ControlSubmit)(nil),         // 33: fepha.fsm.v1.ControlSubmit
+	(*ControlStart)(nil),          // 34: fepha.fsm.v1.ControlStart
+	(*ControlResult)(nil),         // 35: fepha.fsm.v1.ControlResult
+	(*ControlExpire)(nil),         // 36: fepha.fsm.v1.ControlExpire
+	(*Fnp)(nil),                   // 37: fepha.fsm.v1.Fnp
+	(*FnpReceive)(nil),            // 38: fepha.fsm.v1.FnpReceive
+	(*FnpResult)(nil),             // 39: fepha.fsm.v1.FnpResult
+	(*ConditionReport)(nil),       // 40: fepha.fsm.v1.ConditionReport
+	(*ConditionGone)(nil),         // 41: fepha.fsm.v1.ConditionGone
+	(*ConditionAck)(nil),          // 42: fepha.fsm.v1.ConditionAck
+	(*UserPut)(nil),               // 43: fepha.fsm.v1.UserPut
+	(*UserRemove)(nil),            // 44: fepha.fsm.v1.UserRemove
+	(*TokenPut)(nil),              // 45: fepha.fsm.v1.TokenPut
+	(*TokenRemove)(nil),           // 46: fepha.fsm.v1.TokenRemove
+	(*SessionOpen)(nil),           // 47: fepha.fsm.v1.SessionOpen
+	(*SessionClose)(nil),          // 48: fepha.fsm.v1.SessionClose
+	(*AccessUsed)(nil),            // 49: fepha.fsm.v1.AccessUsed
+	(*Revoke)(nil),                // 50: fepha.fsm.v1.Revoke
+	(*Audit)(nil),                 // 51: fepha.fsm.v1.Audit
+	(*Configure_Node)(nil),        // 52: fepha.fsm.v1.Configure.Node
+	(*Configure_RTU)(nil),         // 53: fepha.fsm.v1.Configure.RTU
+	(*Configure_Group)(nil),       // 54: fepha.fsm.v1.Configure.Group
+	(*Configure_Virtual)(nil),     // 55: fepha.fsm.v1.Configure.Virtual
+	(*Forget_Point)(nil),          // 56: fepha.fsm.v1.Forget.Point
+	(*Links_Link)(nil),            // 57: fepha.fsm.v1.Links.Link
+	(*Clients_Client)(nil),        // 58: fepha.fsm.v1.Clients.Client
+	(*AccessUsed_Use)(nil),        // 59: fepha.fsm.v1.AccessUsed.Use
 }
 var file_fsm_proto_depIdxs = []int32{
 	10, // 0: fepha.fsm.v1.Entry.commands:type_name -> fepha.fsm.v1.Command
@@ -4877,55 +5035,57 @@ var file_fsm_proto_depIdxs = []int32{
 	25, // 12: fepha.fsm.v1.Command.backlog_end:type_name -> fepha.fsm.v1.BacklogEnd
 	27, // 13: fepha.fsm.v1.Command.links:type_name -> fepha.fsm.v1.Links
 	28, // 14: fepha.fsm.v1.Command.node_state:type_name -> fepha.fsm.v1.NodeState
-	29, // 15: fepha.fsm.v1.Command.clients:type_name -> fepha.fsm.v1.Clients
-	30, // 16: fepha.fsm.v1.Command.cursor:type_name -> fepha.fsm.v1.Cursor
-	31, // 17: fepha.fsm.v1.Command.control_submit:type_name -> fepha.fsm.v1.ControlSubmit
-	32, // 18: fepha.fsm.v1.Command.control_start:type_name -> fepha.fsm.v1.ControlStart
-	33, // 19: fepha.fsm.v1.Command.control_result:type_name -> fepha.fsm.v1.ControlResult
-	34, // 20: fepha.fsm.v1.Command.control_expire:type_name -> fepha.fsm.v1.ControlExpire
-	35, // 21: fepha.fsm.v1.Command.fnp:type_name -> fepha.fsm.v1.Fnp
-	36, // 22: fepha.fsm.v1.Command.fnp_receive:type_name -> fepha.fsm.v1.FnpReceive
-	38, // 23: fepha.fsm.v1.Command.condition_report:type_name -> fepha.fsm.v1.ConditionReport
-	39, // 24: fepha.fsm.v1.Command.condition_gone:type_name -> fepha.fsm.v1.ConditionGone
-	40, // 25: fepha.fsm.v1.Command.condition_ack:type_name -> fepha.fsm.v1.ConditionAck
-	41, // 26: fepha.fsm.v1.Command.user_put:type_name -> fepha.fsm.v1.UserPut
-	42, // 27: fepha.fsm.v1.Command.user_remove:type_name -> fepha.fsm.v1.UserRemove
-	43, // 28: fepha.fsm.v1.Command.token_put:type_name -> fepha.fsm.v1.TokenPut
-	44, // 29: fepha.fsm.v1.Command.token_remove:type_name -> fepha.fsm.v1.TokenRemove
-	45, // 30: fepha.fsm.v1.Command.session_open:type_name -> fepha.fsm.v1.SessionOpen
-	46, // 31: fepha.fsm.v1.Command.session_close:type_name -> fepha.fsm.v1.SessionClose
-	47, // 32: fepha.fsm.v1.Command.access_used:type_name -> fepha.fsm.v1.AccessUsed
-	48, // 33: fepha.fsm.v1.Command.revoke:type_name -> fepha.fsm.v1.Revoke
-	49, // 34: fepha.fsm.v1.Command.audit:type_name -> fepha.fsm.v1.Audit
-	3,  // 35: fepha.fsm.v1.Result.code:type_name -> fepha.fsm.v1.Result.Code
-	37, // 36: fepha.fsm.v1.Result.fnp:type_name -> fepha.fsm.v1.FnpResult
-	50, // 37: fepha.fsm.v1.Configure.nodes:type_name -> fepha.fsm.v1.Configure.Node
-	51, // 38: fepha.fsm.v1.Configure.rtus:type_name -> fepha.fsm.v1.Configure.RTU
-	52, // 39: fepha.fsm.v1.Configure.groups:type_name -> fepha.fsm.v1.Configure.Group
-	53, // 40: fepha.fsm.v1.Configure.virtual:type_name -> fepha.fsm.v1.Configure.Virtual
-	14, // 41: fepha.fsm.v1.Assign.timings:type_name -> fepha.fsm.v1.Timings
-	0,  // 42: fepha.fsm.v1.Item.kind:type_name -> fepha.fsm.v1.Kind
-	5,  // 43: fepha.fsm.v1.Item.mode:type_name -> fepha.fsm.v1.Item.Mode
-	21, // 44: fepha.fsm.v1.Events.items:type_name -> fepha.fsm.v1.Item
-	23, // 45: fepha.fsm.v1.Events.strays:type_name -> fepha.fsm.v1.Stray
-	54, // 46: fepha.fsm.v1.Forget.points:type_name -> fepha.fsm.v1.Forget.Point
-	55, // 47: fepha.fsm.v1.Links.links:type_name -> fepha.fsm.v1.Links.Link
-	56, // 48: fepha.fsm.v1.Clients.clients:type_name -> fepha.fsm.v1.Clients.Client
-	0,  // 49: fepha.fsm.v1.ControlSubmit.kind:type_name -> fepha.fsm.v1.Kind
-	6,  // 50: fepha.fsm.v1.ControlSubmit.phase:type_name -> fepha.fsm.v1.ControlSubmit.Phase
-	7,  // 51: fepha.fsm.v1.ConditionReport.severity:type_name -> fepha.fsm.v1.ConditionReport.Severity
-	8,  // 52: fepha.fsm.v1.ConditionReport.scope:type_name -> fepha.fsm.v1.ConditionReport.Scope
-	2,  // 53: fepha.fsm.v1.UserPut.role:type_name -> fepha.fsm.v1.Role
-	2,  // 54: fepha.fsm.v1.TokenPut.role:type_name -> fepha.fsm.v1.Role
-	57, // 55: fepha.fsm.v1.AccessUsed.uses:type_name -> fepha.fsm.v1.AccessUsed.Use
-	4,  // 56: fepha.fsm.v1.Configure.Group.mode:type_name -> fepha.fsm.v1.Configure.Mode
-	0,  // 57: fepha.fsm.v1.Forget.Point.kind:type_name -> fepha.fsm.v1.Kind
-	1,  // 58: fepha.fsm.v1.Links.Link.state:type_name -> fepha.fsm.v1.LinkState
-	59, // [59:59] is the sub-list for method output_type
-	59, // [59:59] is the sub-list for method input_type
-	59, // [59:59] is the sub-list for extension type_name
-	59, // [59:59] is the sub-list for extension extendee
-	0,  // [0:59] is the sub-list for field type_name
+	31, // 15: fepha.fsm.v1.Command.clients:type_name -> fepha.fsm.v1.Clients
+	32, // 16: fepha.fsm.v1.Command.cursor:type_name -> fepha.fsm.v1.Cursor
+	29, // 17: fepha.fsm.v1.Command.stopping:type_name -> fepha.fsm.v1.Stopping
+	30, // 18: fepha.fsm.v1.Command.maintenance:type_name -> fepha.fsm.v1.Maintenance
+	33, // 19: fepha.fsm.v1.Command.control_submit:type_name -> fepha.fsm.v1.ControlSubmit
+	34, // 20: fepha.fsm.v1.Command.control_start:type_name -> fepha.fsm.v1.ControlStart
+	35, // 21: fepha.fsm.v1.Command.control_result:type_name -> fepha.fsm.v1.ControlResult
+	36, // 22: fepha.fsm.v1.Command.control_expire:type_name -> fepha.fsm.v1.ControlExpire
+	37, // 23: fepha.fsm.v1.Command.fnp:type_name -> fepha.fsm.v1.Fnp
+	38, // 24: fepha.fsm.v1.Command.fnp_receive:type_name -> fepha.fsm.v1.FnpReceive
+	40, // 25: fepha.fsm.v1.Command.condition_report:type_name -> fepha.fsm.v1.ConditionReport
+	41, // 26: fepha.fsm.v1.Command.condition_gone:type_name -> fepha.fsm.v1.ConditionGone
+	42, // 27: fepha.fsm.v1.Command.condition_ack:type_name -> fepha.fsm.v1.ConditionAck
+	43, // 28: fepha.fsm.v1.Command.user_put:type_name -> fepha.fsm.v1.UserPut
+	44, // 29: fepha.fsm.v1.Command.user_remove:type_name -> fepha.fsm.v1.UserRemove
+	45, // 30: fepha.fsm.v1.Command.token_put:type_name -> fepha.fsm.v1.TokenPut
+	46, // 31: fepha.fsm.v1.Command.token_remove:type_name -> fepha.fsm.v1.TokenRemove
+	47, // 32: fepha.fsm.v1.Command.session_open:type_name -> fepha.fsm.v1.SessionOpen
+	48, // 33: fepha.fsm.v1.Command.session_close:type_name -> fepha.fsm.v1.SessionClose
+	49, // 34: fepha.fsm.v1.Command.access_used:type_name -> fepha.fsm.v1.AccessUsed
+	50, // 35: fepha.fsm.v1.Command.revoke:type_name -> fepha.fsm.v1.Revoke
+	51, // 36: fepha.fsm.v1.Command.audit:type_name -> fepha.fsm.v1.Audit
+	3,  // 37: fepha.fsm.v1.Result.code:type_name -> fepha.fsm.v1.Result.Code
+	39, // 38: fepha.fsm.v1.Result.fnp:type_name -> fepha.fsm.v1.FnpResult
+	52, // 39: fepha.fsm.v1.Configure.nodes:type_name -> fepha.fsm.v1.Configure.Node
+	53, // 40: fepha.fsm.v1.Configure.rtus:type_name -> fepha.fsm.v1.Configure.RTU
+	54, // 41: fepha.fsm.v1.Configure.groups:type_name -> fepha.fsm.v1.Configure.Group
+	55, // 42: fepha.fsm.v1.Configure.virtual:type_name -> fepha.fsm.v1.Configure.Virtual
+	14, // 43: fepha.fsm.v1.Assign.timings:type_name -> fepha.fsm.v1.Timings
+	0,  // 44: fepha.fsm.v1.Item.kind:type_name -> fepha.fsm.v1.Kind
+	5,  // 45: fepha.fsm.v1.Item.mode:type_name -> fepha.fsm.v1.Item.Mode
+	21, // 46: fepha.fsm.v1.Events.items:type_name -> fepha.fsm.v1.Item
+	23, // 47: fepha.fsm.v1.Events.strays:type_name -> fepha.fsm.v1.Stray
+	56, // 48: fepha.fsm.v1.Forget.points:type_name -> fepha.fsm.v1.Forget.Point
+	57, // 49: fepha.fsm.v1.Links.links:type_name -> fepha.fsm.v1.Links.Link
+	58, // 50: fepha.fsm.v1.Clients.clients:type_name -> fepha.fsm.v1.Clients.Client
+	0,  // 51: fepha.fsm.v1.ControlSubmit.kind:type_name -> fepha.fsm.v1.Kind
+	6,  // 52: fepha.fsm.v1.ControlSubmit.phase:type_name -> fepha.fsm.v1.ControlSubmit.Phase
+	7,  // 53: fepha.fsm.v1.ConditionReport.severity:type_name -> fepha.fsm.v1.ConditionReport.Severity
+	8,  // 54: fepha.fsm.v1.ConditionReport.scope:type_name -> fepha.fsm.v1.ConditionReport.Scope
+	2,  // 55: fepha.fsm.v1.UserPut.role:type_name -> fepha.fsm.v1.Role
+	2,  // 56: fepha.fsm.v1.TokenPut.role:type_name -> fepha.fsm.v1.Role
+	59, // 57: fepha.fsm.v1.AccessUsed.uses:type_name -> fepha.fsm.v1.AccessUsed.Use
+	4,  // 58: fepha.fsm.v1.Configure.Group.mode:type_name -> fepha.fsm.v1.Configure.Mode
+	0,  // 59: fepha.fsm.v1.Forget.Point.kind:type_name -> fepha.fsm.v1.Kind
+	1,  // 60: fepha.fsm.v1.Links.Link.state:type_name -> fepha.fsm.v1.LinkState
+	61, // [61:61] is the sub-list for method output_type
+	61, // [61:61] is the sub-list for method input_type
+	61, // [61:61] is the sub-list for extension type_name
+	61, // [61:61] is the sub-list for extension extendee
+	0,  // [0:61] is the sub-list for field type_name
 }
 
 func init() { file_fsm_proto_init() }
@@ -4950,6 +5110,8 @@ func file_fsm_proto_init() {
 		(*Command_NodeState)(nil),
 		(*Command_Clients)(nil),
 		(*Command_Cursor)(nil),
+		(*Command_Stopping)(nil),
+		(*Command_Maintenance)(nil),
 		(*Command_ControlSubmit)(nil),
 		(*Command_ControlStart)(nil),
 		(*Command_ControlResult)(nil),
@@ -4969,14 +5131,14 @@ func file_fsm_proto_init() {
 		(*Command_Revoke)(nil),
 		(*Command_Audit)(nil),
 	}
-	file_fsm_proto_msgTypes[32].OneofWrappers = []any{}
+	file_fsm_proto_msgTypes[34].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_fsm_proto_rawDesc), len(file_fsm_proto_rawDesc)),
 			NumEnums:      9,
-			NumMessages:   49,
+			NumMessages:   51,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -639,6 +639,8 @@ type NodeInfo struct {
 	Alive         bool                   `protobuf:"varint,2,opt,name=alive,proto3" json:"alive,omitempty"`
 	Lease         bool                   `protobuf:"varint,3,opt,name=lease,proto3" json:"lease,omitempty"`
 	SinceMs       int64                  `protobuf:"varint,4,opt,name=since_ms,json=sinceMs,proto3" json:"since_ms,omitempty"`
+	Stopping      bool                   `protobuf:"varint,5,opt,name=stopping,proto3" json:"stopping,omitempty"`
+	Maintenance   bool                   `protobuf:"varint,6,opt,name=maintenance,proto3" json:"maintenance,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -699,6 +701,20 @@ func (x *NodeInfo) GetSinceMs() int64 {
 		return x.SinceMs
 	}
 	return 0
+}
+
+func (x *NodeInfo) GetStopping() bool {
+	if x != nil {
+		return x.Stopping
+	}
+	return false
+}
+
+func (x *NodeInfo) GetMaintenance() bool {
+	if x != nil {
+		return x.Maintenance
+	}
+	return false
 }
 
 type VirtualState struct {
@@ -2732,12 +2748,14 @@ const file_snapshot_proto_rawDesc = "" +
 	"\x03seq\x18\x02 \x01(\x04R\x03seq\x12\x18\n" +
 	"\adropped\x18\x03 \x01(\x04R\adropped\x12\x1a\n" +
 	"\boverflow\x18\x04 \x01(\bR\boverflow\x12\x17\n" +
-	"\alost_to\x18\x05 \x01(\x04R\x06lostTo\"a\n" +
+	"\alost_to\x18\x05 \x01(\x04R\x06lostTo\"\x9f\x01\n" +
 	"\bNodeInfo\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
 	"\x05alive\x18\x02 \x01(\bR\x05alive\x12\x14\n" +
 	"\x05lease\x18\x03 \x01(\bR\x05lease\x12\x19\n" +
-	"\bsince_ms\x18\x04 \x01(\x03R\asinceMs\"\x9f\x01\n" +
+	"\bsince_ms\x18\x04 \x01(\x03R\asinceMs\x12\x1a\n" +
+	"\bstopping\x18\x05 \x01(\bR\bstopping\x12 \n" +
+	"\vmaintenance\x18\x06 \x01(\bR\vmaintenance\"\x9f\x01\n" +
 	"\fVirtualState\x12\x10\n" +
 	"\x03rtu\x18\x01 \x01(\rR\x03rtu\x12\x14\n" +
 	"\x05point\x18\x02 \x01(\rR\x05point\x12\x13\n" +

@@ -49,8 +49,16 @@ func (j *judgement) nodes(build string) {
 		if p.Voter {
 			voters++
 		}
+		known, _ := j.state.Node(p.ID)
+		if known.Maintenance {
+			j.find(condition.Maintenance, about)
+		}
 		if !p.Alive {
-			j.find(condition.NodeDead, about)
+			if known.Stopping {
+				j.find(condition.Stopped, about)
+			} else {
+				j.find(condition.NodeDead, about)
+			}
 			continue
 		}
 		if p.Voter {

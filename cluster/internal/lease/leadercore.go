@@ -173,6 +173,9 @@ func (c *LeaderCore) view(now time.Duration, state *fsm.State, voters []string, 
 			CaughtUp: self || st.Applied+maxTransferLag >= commit,
 			Lacks:    st.Lacks,
 		}
+		if known, ok := state.Node(m.ID); ok {
+			n.Away = known.Away()
+		}
 		n.Free, n.FreeKnown = c.free(m.ID, voters)
 		if _, asked := c.granted[m.ID]; !asked {
 			n.Free = max(n.Free, c.readyAt+c.renew) // one that lives will have asked by then

@@ -22,6 +22,8 @@ const (
 	reasonConfig   = "not configured" // the former owner's configuration Lacks it
 	reasonPromoted = "promoted"       // an uplink's client had started on this node
 	reasonLeader   = "leader"         // the FNP endpoint is where the leader is
+	reasonStopping = "node stops"     // the former owner was asked to end
+	reasonMaintain = "maintenance"    // the former owner's is to begin
 )
 
 const (
@@ -45,6 +47,7 @@ const (
 //     unowned, and the control centre chooses.
 //   - An RTU that its owner reaches over no channel moves at once to a FEP that reaches it. If no one does it moves after
 //     30 s, and then ever more rarely.
+//   - What a node owns that stops, or is under maintenance, is moved away, and then leadership; it gets nothing meanwhile.
 //   - The witness owns nothing, and hands on leadership to a FEP as soon as one has all that's committed.
 type Policy struct {
 	wait        time.Duration // after which a lease is certainly over
@@ -71,6 +74,7 @@ type Node struct {
 	FreeKnown bool            // false: Free isn't known
 	Alive     bool            // heard of lately
 	CaughtUp  bool            // its state has about all that's committed
+	Away      bool            // it's to own nothing, see fsm.Node.Away
 	Lacks     map[string]bool // resources of the state that its configuration doesn't have
 }
 
@@ -170,7 +174,7 @@ func (p *Policy) place(v View, r fsm.Resource) (Decision, bool) {
 	switch r.Kind {
 	case fsm.ResourceRTU:
 		preferred := p.preferred(v, r)
-		if n, ok := v.node(preferred); ok && n.FEP && !n.mayOwn(r.ID) && r.Epoch == 0 && v.Now < seen.since+startGrace {
+		if n, ok := v.node(preferred); ok && n.FEP && !n.Away && !n.mayOwn(r.ID) && r.Epoch == 0 && v.Now < seen.since+startGrace {
 			return Decision{}, false
 		}
 		to, ok := v.choose(r.ID, preferred)
@@ -209,6 +213,9 @@ func (p *Policy) shift(v View, r fsm.Resource) (Decision, bool) {
 			return move(r, r.Pin, reasonPin), true
 		}
 	}
+	if owner.Away {
+		return p.clear(v, r)
+	}
 	if owner.Lacks[r.ID] {
 		if to, ok := v.choose(r.ID, ""); ok {
 			return move(r, to, reasonConfig), true
@@ -223,6 +230,20 @@ func (p *Policy) shift(v View, r fsm.Resource) (Decision, bool) {
 		}
 	}
 	return Decision{}, false
+}
+
+// clear finds an owner for what a node is to give away. An uplink group goes where a client has started; without one the
+// node closes its link by itself, and the control centre chooses.
+func (p *Policy) clear(v View, r fsm.Resource) (Decision, bool) {
+	reason := reasonMaintain
+	if n, ok := v.State.Node(r.Owner); ok && n.Stopping {
+		reason = reasonStopping
+	}
+	to, ok := v.choose(r.ID, "")
+	if r.Kind == fsm.ResourceUplink {
+		to, ok = v.startedElsewhere(r)
+	}
+	return move(r, to, reason), ok
 }
 
 // shiftRTU is for an RTU that its owner may not reach. The state lists the links that aren't down, and what an owner has
@@ -282,18 +303,33 @@ func (p *Policy) preferred(v View, r fsm.Resource) string {
 	return v.Leader
 }
 
-// TransferTarget is the FEP to which a witness that leads should hand on leadership now; "" for none. It's tried once a second.
+// TransferTarget is the FEP to which this leader should hand on leadership now; "" for none. A witness should as soon as a FEP
+// is there, and a FEP that's away once it owns nothing that another may own. It's tried once a second.
 func (p *Policy) TransferTarget(v View) string {
-	if self, ok := v.node(v.Leader); !ok || self.FEP || p.transferred != 0 && v.Now < p.transferred+time.Second {
+	self, ok := v.node(v.Leader)
+	if !ok || self.FEP && (!self.Away || p.stillOwns(v, self.ID)) || p.transferred != 0 && v.Now < p.transferred+time.Second {
 		return ""
 	}
 	for _, n := range v.Nodes {
-		if n.FEP && n.Alive && n.CaughtUp {
+		if n.FEP && !n.Away && n.Alive && n.CaughtUp {
 			p.transferred = v.Now
 			return n.ID
 		}
 	}
 	return ""
+}
+
+// stillOwns tells whether a node that's away has yet to give something to another.
+func (p *Policy) stillOwns(v View, id string) bool {
+	for _, r := range v.State.Resources() {
+		if r.Owner != id {
+			continue
+		}
+		if _, more := p.clear(v, r); more || r.Phase == fsm.Releasing {
+			return true
+		}
+	}
+	return false
 }
 
 func (v *View) node(id string) (Node, bool) {
@@ -304,7 +340,9 @@ func (v *View) node(id string) (Node, bool) {
 	return v.Nodes[i], true
 }
 
-func (n *Node) mayOwn(resource string) bool { return n.FEP && n.Usable && !n.Lacks[resource] }
+func (n *Node) mayOwn(resource string) bool {
+	return n.FEP && n.Usable && !n.Away && !n.Lacks[resource]
+}
 
 // choose returns first if it may own the resource, else the FEP with the lowest host number that may.
 func (v *View) choose(resource, first string) (string, bool) {

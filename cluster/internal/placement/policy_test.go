@@ -15,6 +15,14 @@ const (
 	uplink = clustertest.Uplink
 )
 
+func stopping(node string) *fsmpb.Command {
+	return &fsmpb.Command{Node: node, Op: &fsmpb.Command_Stopping{Stopping: &fsmpb.Stopping{Node: node, On: true}}}
+}
+
+func maintenance(node string) *fsmpb.Command {
+	return &fsmpb.Command{Op: &fsmpb.Command_Maintenance{Maintenance: &fsmpb.Maintenance{Node: node, On: true}}}
+}
+
 // reported is an RTU that's a node's, and what else is known.
 func reported(owner string, more ...*fsmpb.Command) []*fsmpb.Command {
 	return append([]*fsmpb.Command{clustertest.Assign(rtu1, 0, owner, "")}, more...)
@@ -92,6 +100,19 @@ func TestPlacement(t *testing.T) {
 		}},
 		"pinned, it doesn't move for its channels": {resource: rtu1, spoke: true, state: reported("fep1", clustertest.Pin(rtu1, "fep1"), clustertest.Links("fep2", standby, standby))},
 
+		"its owner stops":                         {resource: rtu1, state: reported("fep1", stopping("fep1")), want: "move to fep2 (node stops)"},
+		"its owner is to be maintained":           {resource: rtu1, state: reported("fep1", maintenance("fep1")), want: "move to fep2 (maintenance)"},
+		"pinned there":                            {resource: rtu1, state: reported("fep1", clustertest.Pin(rtu1, "fep1"), maintenance("fep1")), want: "move to fep2 (maintenance)"},
+		"nobody is there to take it":              {resource: rtu1, state: reported("fep1", maintenance("fep1")), nodes: map[string]func(*Node){"fep2": lost}},
+		"both are away":                           {resource: rtu1, state: reported("fep1", maintenance("fep1"), stopping("fep2"))},
+		"the other is away, whatever the links":   {resource: rtu1, state: reported("fep1", maintenance("fep2"), clustertest.Links("fep2", standby, standby)), spoke: true},
+		"lost, and the other is away":             {resource: rtu1, state: reported("fep1", maintenance("fep2")), nodes: map[string]func(*Node){"fep1": lost}},
+		"it starts at the other without a wait":   {resource: rtu1, age: time.Second, state: []*fsmpb.Command{maintenance("fep1")}, want: "assign to fep2 (start)"},
+		"an uplink goes where a client started":   {resource: uplink, state: []*fsmpb.Command{clustertest.Assign(uplink, 0, "fep1", ""), client("fep2", true), stopping("fep1")}, want: "move to fep2 (node stops)"},
+		"or stays for the node itself to release": {resource: uplink, state: []*fsmpb.Command{clustertest.Assign(uplink, 0, "fep1", ""), stopping("fep1")}},
+		"the endpoint leaves a leader that stops": {resource: "fnp", state: []*fsmpb.Command{clustertest.Assign("fnp", 0, "fep1", ""), stopping("fep1")}, want: "move to fep2 (node stops)"},
+		"and doesn't come back to it":             {resource: "fnp", state: []*fsmpb.Command{clustertest.Assign("fnp", 0, "fep2", ""), stopping("fep1")}},
+
 		"an uplink waits for its client":             {resource: uplink},
 		"one that has connected isn't one":           {resource: uplink, state: []*fsmpb.Command{client("fep2", false)}},
 		"one that has started is promoted":           {resource: uplink, state: []*fsmpb.Command{client("fep2", true)}, want: "assign to fep2 (promoted)"},
@@ -112,6 +133,8 @@ func TestPlacement(t *testing.T) {
 			for _, m := range clustertest.Three() {
 				fep := m.Role == "fep"
 				n := Node{ID: m.Id, FEP: fep, Usable: fep, Free: 2 * time.Hour, FreeKnown: true, Alive: true, CaughtUp: true}
+				known, _ := v.State.Node(m.Id)
+				n.Away = known.Away()
 				if change := c.nodes[m.Id]; change != nil {
 					change(&n)
 				}
@@ -162,7 +185,7 @@ func TestPlacementJudgesNodes(t *testing.T) {
 func TestWitnessTransfersLeadership(t *testing.T) {
 	p := New(500 * time.Millisecond)
 	nodes := []Node{{ID: "fep1", FEP: true, Alive: true}, {ID: "fep2", FEP: true, Alive: true, CaughtUp: true}, {ID: "wit", Alive: true, CaughtUp: true}}
-	v := View{Now: time.Second, Leader: "wit", Nodes: nodes}
+	v := View{Now: time.Second, Leader: "wit", Nodes: nodes, State: clustertest.State()}
 	if got := p.TransferTarget(v); got != "fep2" {
 		t.Errorf("to %q, expected fep2, which is caught up", got)
 	}
@@ -176,5 +199,37 @@ func TestWitnessTransfersLeadership(t *testing.T) {
 	v.Now, v.Leader = v.Now+time.Hour, "fep1"
 	if got := p.TransferTarget(v); got != "" {
 		t.Errorf("a FEP hands on to %q", got)
+	}
+}
+
+// TestAwayLeaderTransfersLeadership: last of all, once nothing is left to give away, and never to a node that's away too.
+func TestAwayLeaderTransfersLeadership(t *testing.T) {
+	nodes := func(away ...string) (all []Node) {
+		for _, n := range []Node{{ID: "fep1", FEP: true}, {ID: "fep2", FEP: true}, {ID: "wit"}} {
+			n.Usable, n.Alive, n.CaughtUp, n.Away = n.FEP, true, true, slices.Contains(away, n.ID)
+			all = append(all, n)
+		}
+		return all
+	}
+	owned := clustertest.Assign(rtu1, 0, "fep1", "")
+	elsewhere := clustertest.Assign(rtu1, 0, "fep2", "")
+	for name, c := range map[string]struct {
+		state []*fsmpb.Command
+		away  []string
+		want  string
+	}{
+		"in service":               {state: []*fsmpb.Command{owned}},
+		"it owns something":        {state: []*fsmpb.Command{owned}, away: []string{"fep1"}},
+		"something is on its way":  {state: []*fsmpb.Command{owned, clustertest.Move(rtu1, 1, "fep2")}, away: []string{"fep1"}},
+		"all is given away":        {state: []*fsmpb.Command{elsewhere}, away: []string{"fep1"}, want: "fep2"},
+		"an uplink without client": {state: []*fsmpb.Command{elsewhere, clustertest.Assign(uplink, 0, "fep1", "")}, away: []string{"fep1"}, want: "fep2"},
+		"the other is away too":    {state: []*fsmpb.Command{elsewhere}, away: []string{"fep1", "fep2"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			v := View{Now: time.Second, Leader: "fep1", Nodes: nodes(c.away...), State: clustertest.State(c.state...)}
+			if got := New(500 * time.Millisecond).TransferTarget(v); got != c.want {
+				t.Errorf("to %q, expected %q", got, c.want)
+			}
+		})
 	}
 }

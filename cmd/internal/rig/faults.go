@@ -106,6 +106,8 @@ func stays(f Fault) Fault {
 func faultsByHand() []Fault {
 	return []Fault{
 		{Name: "manual", About: "the RTU is moved by hand", MovesRTU: true, Inject: moveRTU, Heal: nothing},
+		{Name: "shutdown", About: "SIGTERM of the owner, made the leader before; started again", MovesRTU: true, MovesUplink: true,
+			Inject: shutdown, Heal: of((*Station).Start)},
 		{Name: "transfer", About: "leadership is transferred by hand", leader: true, Inject: transfer, Heal: nothing},
 	}
 }
@@ -113,6 +115,22 @@ func faultsByHand() []Fault {
 func moveRTU(ctx context.Context, s *Station, _ string) error {
 	_, err := s.Client().Failover(ctx, s.opts.RTUs[0].Number, "")
 	return err
+}
+
+// shutdown makes the owner the leader too, and asks it to end.
+func shutdown(ctx context.Context, s *Station, owner string) error {
+	if st, err := s.Client().Status(ctx); err != nil {
+		return err
+	} else if st.Leader != owner {
+		if _, err := s.Client().Transfer(ctx, owner); err != nil {
+			return err
+		}
+	}
+	if _, err := s.WaitFor(ctx, owner+" to lead", func(st api.Status) bool { return st.Leader == owner && Complete(st) }); err != nil {
+		return err
+	}
+	s.Centre.Received.ResetGap()
+	return s.Stop(owner)
 }
 
 func transfer(ctx context.Context, s *Station, leader string) error {
