@@ -30,8 +30,7 @@
 //	grants.go        evidence that a leader gathers in its term, and the leases that it grants on it
 //	termlog.go       entries that count in the leader's term only
 //	overdue.go       controls that nobody has ended in time
-//	transfer.go      Raft's slow operations, with deadlines
-//	election.go      who leads; campaigns without delay
+//	election.go      who leads: campaigns without delay, transfers; Raft's slow operations get deadlines
 //	route.go         one way to a leader, here or elsewhere
 //	proposer.go      carries commands to the leader, in order, again if need be
 //	tenure.go        the right to run live links, and its end at the very instant
