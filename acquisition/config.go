@@ -99,6 +99,7 @@ type Point struct {
 	Type    iec104.TypeID // of a control: what it is sent as; of a monitored point: told where another one comes; 0: any
 	Invert  bool          // DI and DO: 0 and 1 of a single, 1 and 2 of a double point are swapped
 	Event   bool          // AI and counter: a spontaneous value goes into the journal; DI always does
+	Chatter *Chatter      // of DI and AI; nil: it never does
 	Analog  *Analog       // nil: as the device sends it
 }
 

@@ -27,6 +27,9 @@ type intake struct {
 
 	watches []*watch
 
+	chatters []chatter // by place in the table; nil: no point was watched yet
+	holding  []int32   // places of points that chatter
+
 	strays  []*fsmpb.Stray // what can't be taken over, at most strayLimit
 	omitted uint64         // what came beyond that
 }
@@ -103,7 +106,7 @@ func (in *intake) add(a iec104.ASDU, came arrival) {
 				w.seen(&v)
 			}
 		}
-		in.put(p, v)
+		in.put(p, in.rein(p, v, came.at))
 	}
 	if lost.objects > 0 {
 		in.strayed(a, came, lost)
@@ -125,6 +128,7 @@ func (in *intake) put(p *Point, v value) {
 	if v.mode != fsmpb.Item_IMAGE {
 		in.pending = append(in.pending, v)
 		in.events = true
+		k.waits = 0 // a later image must not come before this
 		return
 	}
 	if k.waits != 0 {

@@ -28,6 +28,8 @@ const (
 	disturbing
 	controlFailed
 	rejected // the state refused what was proposed
+	chattering
+	braked
 
 	deviceFaultKinds
 )
@@ -48,6 +50,8 @@ var deviceFaultNames = [deviceFaultKinds]string{
 	disturbing:           "drops its client when probed, so not probed for a while",
 	controlFailed:        "control failed",
 	rejected:             "values refused by the state",
+	chattering:           "chatters",
+	braked:               "sends more than its part",
 }
 
 // faultsEvery is how often one RTU may complain.

@@ -50,6 +50,7 @@ type pipeline struct {
 	since    time.Time // when the oldest of them came
 	flights  []flight  // oldest first
 	batch    uint64    // number of the newest
+	brake    brake
 	ended    bool
 }
 
@@ -125,7 +126,7 @@ func receipted(list []receipt, r receipt) []receipt {
 // due tells whether what waits is to go now, or else when it will be.
 func (p *pipeline) due(now time.Time) (due bool, at time.Time) {
 	switch {
-	case p.waiting == 0:
+	case p.waiting == 0 && p.intake.empty():
 		return false, time.Time{}
 	case p.intake.empty():
 		return true, now // only to be acknowledged
@@ -144,7 +145,7 @@ func (p *pipeline) propose() {
 	p.receipts, p.waiting = nil, 0
 	if p.intake.empty() {
 		if len(p.flights) == 0 {
-			acknowledge(receipts)
+			acknowledge(p.brake.hold(receipts, 0, time.Now()))
 			return
 		}
 		// Acknowledgements are cumulative, so it waits for those before it.
@@ -196,11 +197,15 @@ func (p *pipeline) proposeDue(timer *time.Timer) (landing <-chan struct{}) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := time.Now()
-	due, at := p.due(now)
-	if due {
+	acknowledge(p.brake.due(now))
+	next := sooner(p.intake.release(now), p.brake.release)
+	if due, at := p.due(now); due {
 		p.propose()
-	} else if !at.IsZero() {
-		timer.Reset(at.Sub(now))
+	} else {
+		next = sooner(next, at)
+	}
+	if !next.IsZero() {
+		timer.Reset(next.Sub(now))
 	}
 	if len(p.flights) > 0 {
 		landing = p.flights[0].proposal.Done()
@@ -227,12 +232,30 @@ func (p *pipeline) land() {
 	case r.Code != fsmpb.Result_OK && r.Code != fsmpb.Result_DUPLICATE:
 		p.end(fmt.Errorf("%w: batch of epoch %d: %v %s", ErrRejected, p.epoch, r.Code, r.Message))
 	default:
-		acknowledge(f.receipts)
+		now := time.Now()
+		p.look(now)
+		acknowledge(p.brake.hold(f.receipts, eventsOf(r), now))
 		if p.committed != nil {
 			p.committed()
 			p.committed = nil
 		}
 	}
+}
+
+// sooner is the earlier of two times; zero is never.
+func sooner(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// eventsOf is how many events a batch became.
+func eventsOf(r replica.Result) uint64 {
+	if r.LastSeq == 0 {
+		return 0
+	}
+	return r.LastSeq - r.FirstSeq + 1
 }
 
 // end stops taking over.

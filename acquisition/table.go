@@ -69,7 +69,10 @@ func (t *table) equal(o *table) bool {
 		if (a.Analog == nil) != (b.Analog == nil) || a.Analog != nil && *a.Analog != *b.Analog {
 			return false
 		}
-		a.Analog, b.Analog = nil, nil
+		if (a.Chatter == nil) != (b.Chatter == nil) || a.Chatter != nil && *a.Chatter != *b.Chatter {
+			return false
+		}
+		a.Analog, b.Analog, a.Chatter, b.Chatter = nil, nil, nil, nil
 		return a == b
 	}
 	return slices.EqualFunc(t.monitored, o.monitored, same) && slices.EqualFunc(t.controls, o.controls, same)

@@ -33,7 +33,7 @@ func Compare(from, to *Station) []Change {
 			keys := settings(r, *next)
 			c.How, c.Settings, c.Detail = "changed", keys != "", join(keys, diff(r.Points, next.Points, comparePoints, func(a, b Point) bool {
 				k := ControlKey{a.Kind, a.Number}
-				return samePoint(a, b) && sameJSON(r.Controls[k], next.Controls[k])
+				return samePoint(a, b) && sameJSON(r.Controls[k], next.Controls[k]) && r.ChatterOf(&a) == next.ChatterOf(&b)
 			}))
 		} else {
 			continue
@@ -66,7 +66,14 @@ func Compare(from, to *Station) []Change {
 		list = append(list, Change{Part: "virtual points", How: "changed", Detail: d})
 	}
 	if from.Journal != to.Journal {
-		list = append(list, Change{Part: "journal", How: "changed", Detail: fmt.Sprintf("retain %d → %d", from.Journal.Retain, to.Journal.Retain)})
+		c := Change{Part: "journal", How: "changed"}
+		if from.Journal.Retain != to.Journal.Retain {
+			c.Detail = fmt.Sprintf("retain %d → %d", from.Journal.Retain, to.Journal.Retain)
+		}
+		if from.Journal.RetainFor != to.Journal.RetainFor {
+			c.Detail = join(c.Detail, fmt.Sprintf("retain_for %v → %v", from.Journal.RetainFor, to.Journal.RetainFor))
+		}
+		list = append(list, c)
 	}
 	return list
 }

@@ -21,9 +21,9 @@ const (
 
 var selectNames = [...]string{SelectDevice: "device", SelectRequired: "required"}
 
-// ControlKey is a control within an RTU.
+// ControlKey is a point within an RTU whose row says something that few do: mostly a control.
 type ControlKey struct {
-	Kind   fsm.Kind // DO or AO
+	Kind   fsm.Kind
 	Number uint32
 }
 

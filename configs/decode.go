@@ -46,7 +46,7 @@ func (l *loader) station(root *object) *Station {
 	o, _ := root.object("redis")
 	s.Redis = l.redis(o)
 	o, _ = root.object("journal")
-	s.Journal = Journal{Retain: o.int("retain", 200_000, 1, 10_000_000)}
+	s.Journal = Journal{Retain: o.int("retain", 200_000, 1, 10_000_000), RetainFor: o.periodOf("retain_for", 0, time.Minute, 10*365*24*time.Hour)}
 	o.end()
 	for _, e := range root.list("rtus") {
 		s.RTUs = append(s.RTUs, l.rtu(root.doc.object(e.path, e.node)))
@@ -182,6 +182,7 @@ func (l *loader) rtu(o *object) RTU {
 		CounterInterrogation: o.period("counter_interrogation", time.Hour),
 		ClockSync:            o.period("clock_sync", time.Hour),
 		IEC104:               o.iec104("iec104"),
+		Chatter:              o.chatter("chatter"),
 	}
 	r.Name = o.text("name", fmt.Sprintf("RTU %d", r.Number))
 	r.CommonAddress = o.commonAddress("common_address", r.IEC104.CASize)

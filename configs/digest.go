@@ -50,6 +50,9 @@ func (r *RTU) Digest() string {
 		if c, said := r.Controls[ControlKey{p.Kind, p.Number}]; said {
 			d.json(c)
 		}
+		if c, said := r.Chatters[ControlKey{p.Kind, p.Number}]; said {
+			d.text("chatter " + c.String())
+		}
 	}
 	return d.sum()
 }

@@ -344,13 +344,17 @@ func (o *object) duration(name string, def, least, most time.Duration) time.Dura
 
 // period is a duration of 1 s to 24 h, or 0 for "off".
 func (o *object) period(name string, def time.Duration) time.Duration {
+	return o.periodOf(name, def, time.Second, 24*time.Hour)
+}
+
+func (o *object) periodOf(name string, def, least, most time.Duration) time.Duration {
 	if n := o.fields[name]; n != nil {
 		if text, _ := scalar(n); text == "off" || text == "0s" {
 			o.value(name)
 			return 0
 		}
 	}
-	return o.duration(name, def, time.Second, 24*time.Hour)
+	return o.duration(name, def, least, most)
 }
 
 // durationText writes 15m, where Duration.String writes 15m0s.

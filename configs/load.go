@@ -64,7 +64,7 @@ type loader struct {
 
 	// What repeats is kept once.
 	analogs map[Analog]*Analog
-	shared  map[sharedTable]rtuPoints
+	shared  map[sharedTable]rtuRows
 
 	// For references from uplinks' tables.
 	points      map[uint32][]Point    // by RTU; nil: the table can't be read
@@ -78,12 +78,6 @@ type sharedTable struct {
 	maxIOA uint32
 }
 
-// rtuPoints is what a table says.
-type rtuPoints struct {
-	points   []Point
-	controls map[ControlKey]Control
-}
-
 func newLoader(file string, read func(string) ([]byte, error)) *loader {
 	errs, warnings := &Errors{}, &Errors{what: "warnings"}
 	return &loader{
@@ -92,7 +86,7 @@ func newLoader(file string, read func(string) ([]byte, error)) *loader {
 		paths:       []string{file},
 		files:       []string{filepath.Base(file)},
 		analogs:     map[Analog]*Analog{},
-		shared:      map[sharedTable]rtuPoints{},
+		shared:      map[sharedTable]rtuRows{},
 		points:      map[uint32][]Point{},
 		virtual:     map[virtualKey]string{},
 		virtualRTUs: map[uint32]bool{},
@@ -134,11 +128,11 @@ func (l *loader) tables(s *Station) {
 		read, shared := l.shared[key]
 		if !shared {
 			if data, ok := l.table(fmt.Sprintf("rtus[%d].points", i), r.Table); ok {
-				read.points, read.controls = l.rtuTable(r.Table.Path, data, key.maxIOA)
+				read = l.rtuTable(r.Table.Path, data, key.maxIOA)
 			}
 			l.shared[key] = read
 		}
-		r.Points, r.Controls = read.points, read.controls
+		r.Points, r.Controls, r.Chatters = read.points, read.controls, read.chatters
 		l.checkConfirmed(r, fmt.Sprintf("rtus[%d]", i))
 		if _, twice := l.points[r.Number]; !twice {
 			l.points[r.Number] = read.points

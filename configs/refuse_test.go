@@ -16,14 +16,14 @@ func TestLoadRefusesTables(t *testing.T) {
 		want    string
 	}{
 		{"empty file", []string{"rtu2.csv|" + rtuHeader + "di,1,1,,Charger,,,,,,\n", ""},
-			`rtu2.csv: is empty: expected a header with the columns kind, point, ioa, type, name, deadband, scale, offset, unit, invert, category, event (optional), low (optional), high (optional), select (optional), qualifier (optional), state (optional)`},
+			`rtu2.csv: is empty: expected a header with the columns kind, point, ioa, type, name, deadband, scale, offset, unit, invert, category, event (optional), low (optional), high (optional), select (optional), qualifier (optional), state (optional), chatter (optional)`},
 		{"missing columns", []string{"rtu2.csv|ioa,", "", "rtu2.csv|,scale", ""},
-			`rtu2.csv:1:1: has no column ioa, scale: expected the columns kind, point, ioa, type, name, deadband, scale, offset, unit, invert, category, event (optional), low (optional), high (optional), select (optional), qualifier (optional), state (optional)`},
+			`rtu2.csv:1:1: has no column ioa, scale: expected the columns kind, point, ioa, type, name, deadband, scale, offset, unit, invert, category, event (optional), low (optional), high (optional), select (optional), qualifier (optional), state (optional), chatter (optional)`},
 		{"unknown column", []string{"rtu2.csv|scale", "skale"},
-			`rtu2.csv:1:1: has no column scale: expected the columns kind, point, ioa, type, name, deadband, scale, offset, unit, invert, category, event (optional), low (optional), high (optional), select (optional), qualifier (optional), state (optional)` + "\n" +
-				`rtu2.csv:1:35: unknown column "skale": expected one of kind, point, ioa, type, name, deadband, scale, offset, unit, invert, category, event (optional), low (optional), high (optional), select (optional), qualifier (optional), state (optional)`},
+			`rtu2.csv:1:1: has no column scale: expected the columns kind, point, ioa, type, name, deadband, scale, offset, unit, invert, category, event (optional), low (optional), high (optional), select (optional), qualifier (optional), state (optional), chatter (optional)` + "\n" +
+				`rtu2.csv:1:35: unknown column "skale": expected one of kind, point, ioa, type, name, deadband, scale, offset, unit, invert, category, event (optional), low (optional), high (optional), select (optional), qualifier (optional), state (optional), chatter (optional)`},
 		{"column twice", []string{"rtu2.csv|unit", "scale"},
-			`rtu2.csv:1:1: has no column unit: expected the columns kind, point, ioa, type, name, deadband, scale, offset, unit, invert, category, event (optional), low (optional), high (optional), select (optional), qualifier (optional), state (optional)` + "\n" +
+			`rtu2.csv:1:1: has no column unit: expected the columns kind, point, ioa, type, name, deadband, scale, offset, unit, invert, category, event (optional), low (optional), high (optional), select (optional), qualifier (optional), state (optional), chatter (optional)` + "\n" +
 				`rtu2.csv:1:48: scale: is given twice: expected each column once`},
 		{"too many fields", []string{"rtu2.csv|Charger,,,,,,", "Charger,,,,,,,,x"},
 			`rtu2.csv:2:24: "x" is beyond the last column: expected 11 columns`},
@@ -164,7 +164,7 @@ func TestLoadRefusesStations(t *testing.T) {
 			`station.yaml:27:1: fmp: unknown key: expected one of station, cluster, security, redis, journal, rtus, uplinks, virtual_points, fnp`},
 		{"unknown key in a list", []string{"    common_address: 1\n", "    common_adress: 1\n"},
 			`station.yaml:9:5: rtus[0].common_address: is missing: expected a value` + "\n" +
-				`station.yaml:10:5: rtus[0].common_adress: unknown key: expected one of number, points, prefer, retry, standby_probe, termination, confirm, interrogation, counter_interrogation, clock_sync, iec104, name, common_address, channels`},
+				`station.yaml:10:5: rtus[0].common_adress: unknown key: expected one of number, points, prefer, retry, standby_probe, termination, confirm, interrogation, counter_interrogation, clock_sync, iec104, chatter, name, common_address, channels`},
 		{"key twice", []string{"fnp:", "station: {id: 4}\nfnp:"},
 			`station.yaml:27:1: station: is given twice: expected each key once`},
 		{"anchor", []string{"common_address: 2", "common_address: &ca 2"},
@@ -356,6 +356,10 @@ virtual_points:`},
 				`station.yaml:27:44: redis.tls: has only one of cert and key: expected both or none`},
 		{"redis password", []string{"fnp:", "redis: {mode: shared, address: \"redis:6379\", password: geheim}\nfnp:"},
 			`station.yaml:27:46: redis.password: unknown key: expected one of mode, username, password_file, tls, address, sentinel`},
+		{"retain_for", []string{"fnp:", "journal: {retain_for: 1s}\nfnp:"},
+			`station.yaml:27:23: journal.retain_for: 1s is out of range: expected 1m to 87600h`},
+		{"chatter", []string{"fnp:", "fnp:", "rtu2.csv|category", "category,chatter", "rtu2.csv|Charger,,,,,,", "Charger,,,,,,,20"},
+			`rtu2.csv:2:23: chatter: "20" is no chatter: expected ` + chatterExpected},
 		{"retain", []string{"fnp:", "journal: {retain: 0}\nfnp:"},
 			`station.yaml:27:19: journal.retain: 0 is out of range: expected 1 to 10000000`},
 

@@ -31,6 +31,7 @@ const (
 	rtuSelect
 	rtuQualifier
 	rtuState
+	rtuChatter
 )
 
 // A table that lacks a column by accident would change what its points mean, so only later additions are optional.
@@ -40,6 +41,7 @@ var rtuColumns = []column{
 	rtuInvert: {name: "invert"}, rtuCategory: {name: "category"},
 	rtuEvent: {name: "event", optional: true}, rtuLow: {name: "low", optional: true}, rtuHigh: {name: "high", optional: true},
 	rtuSelect: {name: "select", optional: true}, rtuQualifier: {name: "qualifier", optional: true}, rtuState: {name: "state", optional: true},
+	rtuChatter: {name: "chatter", optional: true},
 }
 
 // rtuMeaning is for which kinds a column has a meaning, where it isn't all of them.
@@ -56,6 +58,14 @@ var rtuMeaning = map[int][]fsm.Kind{
 	rtuSelect:    {fsm.DO, fsm.AO},
 	rtuQualifier: {fsm.DO, fsm.AO},
 	rtuState:     {fsm.DO},
+	rtuChatter:   {fsm.DI, fsm.AI},
+}
+
+// rtuRows is what a table says.
+type rtuRows struct {
+	points   []Point
+	controls map[ControlKey]Control // of those whose rows say anything
+	chatters map[ControlKey]Chatter // of those whose rows say anything
 }
 
 // pointKey is a point within an RTU.
@@ -67,9 +77,9 @@ type pointKey struct {
 // String names the point in messages.
 func (k pointKey) String() string { return fmt.Sprintf("%s point %d", k.kind, k.number) }
 
-// rtuTable reads an RTU's points, nil where the table can't be read, and how its controls are operated.
-func (l *loader) rtuTable(file string, data []byte, maxIOA uint32) ([]Point, map[ControlKey]Control) {
-	points, controls := []Point{}, map[ControlKey]Control{}
+// rtuTable reads an RTU's table; its points are nil where it can't be read.
+func (l *loader) rtuTable(file string, data []byte, maxIOA uint32) rtuRows {
+	points, controls, chatters := []Point{}, map[ControlKey]Control{}, map[ControlKey]Chatter{}
 	var states []shows
 	ioas, numbers := directions{}, map[pointKey]int32{}
 	t := table{file: file, columns: rtuColumns, errs: l.errs, warnings: l.warnings}
@@ -93,6 +103,9 @@ func (l *loader) rtuTable(file string, data []byte, maxIOA uint32) ([]Point, map
 		p.Invert = r.means(rtuInvert, kind) && r.bool(rtuInvert)
 		p.Event = r.means(rtuEvent, kind) && (r.bool(rtuEvent) || kind == fsm.DI)
 		p.Analog = l.analog(r, kind)
+		if c, said := r.chatter(&p); said {
+			chatters[ControlKey{kind, p.Number}] = c
+		}
 		if c, said := r.control(&p); said {
 			controls[ControlKey{kind, p.Number}] = c
 			if c.State != nil {
@@ -103,13 +116,13 @@ func (l *loader) rtuTable(file string, data []byte, maxIOA uint32) ([]Point, map
 		points = append(points, p)
 	})
 	if !readable {
-		return nil, nil
+		return rtuRows{}
 	}
 	slices.SortFunc(points, func(a, b Point) int {
 		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Number, b.Number))
 	})
 	l.checkStates(points, states)
-	return slices.Clone(points), controls // of the right size: there may be a million
+	return rtuRows{slices.Clone(points), controls, chatters} // of the right size: there may be a million
 }
 
 // directions are the object addresses that a table has used: what is monitored and what is operated may share them, since

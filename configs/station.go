@@ -135,6 +135,9 @@ type Sentinel struct {
 // Journal is the replicated sequence of events.
 type Journal struct {
 	Retain int `yaml:"retain"` // events kept for groups that haven't acknowledged them: 1 to 10,000,000; default 200,000
+	// RetainFor is after how long events are dropped although there is room, acknowledged or not: 1 min to 10 years; 0
+	// (`off`, the default) is never.
+	RetainFor time.Duration `yaml:"retain_for,omitzero" json:",omitzero"`
 }
 
 // RTU is a field device, or a group of them behind one session.
@@ -158,6 +161,9 @@ type RTU struct {
 	CounterInterrogation time.Duration `yaml:"counter_interrogation"`
 	ClockSync            time.Duration `yaml:"clock_sync"`
 	IEC104               IEC104        `yaml:"iec104,flow"`
+
+	Chatter  Chatter                `yaml:"chatter,omitzero" json:",omitzero"` // of its points whose rows don't say another; default off
+	Chatters map[ControlKey]Chatter `yaml:"-" json:"-"`                        // of those whose rows do
 }
 
 // StandbyProbe is how the FEP that doesn't own an RTU looks after its channels.

@@ -71,6 +71,25 @@ func (s *State) settleRetention(at stamp) {
 	}
 }
 
+// JournalPart is each RTU's equal part of the journal, in events.
+func (s *State) JournalPart() uint64 {
+	return s.journal.retain / uint64(max(1, len(s.journal.shares.largest)))
+}
+
+// OverPart tells whether an RTU has more than its equal part of a journal that is half full of what some group has not
+// acknowledged: it had better send more slowly.
+func (s *State) OverPart(rtu uint32) bool {
+	if s.journal.shares.of(rtu) < s.JournalPart() {
+		return false
+	}
+	for _, g := range s.groups {
+		if s.journal.after(g.cursor()) >= s.journal.retain/2 {
+			return true
+		}
+	}
+	return false
+}
+
 const (
 	ageMarks  = 64     // how finely age is told: events are kept for the time that is configured and a 64th of it
 	maxAgeing = 60_000 // ms by which one command can make the journal's events older

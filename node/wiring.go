@@ -92,10 +92,15 @@ func acquisitionRTU(r *configs.RTU) acquisition.RTU {
 		}
 		rtu.Channels = append(rtu.Channels, channel)
 	}
+	chatters := map[configs.Chatter]*acquisition.Chatter{{}: nil} // shared: there may be a million points
 	for _, p := range r.Points {
+		chatter := r.ChatterOf(&p)
+		if _, known := chatters[chatter]; !known {
+			chatters[chatter] = &acquisition.Chatter{Events: chatter.Events, Within: chatter.Within}
+		}
 		point := acquisition.Point{
 			Kind: fsmpb.Kind(p.Kind), Number: p.Number, Address: iec104.InformationObjectAddress(p.IOA),
-			Type: p.Type, Invert: p.Invert, Event: p.Event,
+			Type: p.Type, Invert: p.Invert, Event: p.Event, Chatter: chatters[chatter],
 		}
 		if a := p.Analog; a != nil {
 			point.Analog = &acquisition.Analog{

@@ -9,7 +9,7 @@ import (
 func Declaration(s *configs.Station) *fsmpb.Configure {
 	d := &fsmpb.Configure{
 		Digest: s.Digest(),
-		Retain: uint64(s.Journal.Retain),
+		Retain: uint64(s.Journal.Retain), RetainForMs: s.Journal.RetainFor.Milliseconds(),
 		Fnp:    s.FNP != nil,
 	}
 	for _, n := range s.Cluster.Nodes {

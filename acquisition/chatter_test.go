@@ -1,0 +1,132 @@
+package acquisition
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/fepha/fepha/fsm/fsmpb"
+	"github.com/fepha/fepha/iec104"
+)
+
+// chattering is an intake whose first point chatters beyond 3 events in 10 s; the second one never does.
+type chatteringPoint struct {
+	t   *testing.T
+	in  *intake
+	now time.Time
+}
+
+func newChattering(t *testing.T) *chatteringPoint {
+	return &chatteringPoint{t: t, now: time.Unix(1_700_000_000, 0), in: testIntake(
+		Point{Kind: fsmpb.Kind_DI, Number: 1, Address: 100, Chatter: &Chatter{3, 10 * time.Second}},
+		Point{Kind: fsmpb.Kind_DI, Number: 2, Address: 101},
+	)}
+}
+
+// sends has the device send a value with a tag this long after the beginning, and returns what the state is told.
+func (c *chatteringPoint) sends(cause iec104.CauseOfTransmission, address iec104.InformationObjectAddress, value float64, tag time.Duration) string {
+	c.t.Helper()
+	at := iec104.NewCP56Time2a(time.Unix(1_700_000_000, 0).Add(tag).UTC(), time.UTC)
+	typ := iec104.M_SP_TB_1
+	if cause != iec104.Spontaneous {
+		typ = iec104.M_SP_NA_1
+	}
+	c.in.add(asdu(c.t, typ, cause, iec104.Object{Address: address, Value: value, Time: at}), c.in.clock.arrival(c.now))
+	return c.told()
+}
+
+func (c *chatteringPoint) told() string { return strings.Join(words(c.in.take()), "; ") }
+
+func (c *chatteringPoint) expect(what, got, want string) {
+	c.t.Helper()
+	if got != want {
+		c.t.Errorf("%s: %q, want %q", what, got, want)
+	}
+}
+
+func TestChatterIsHeldAndToldTwice(t *testing.T) {
+	c := newChattering(t)
+	for i, want := range []string{"event di 1 = 0 0x0", "event di 1 = 1 0x0", "event di 1 = 0 0x0", "event di 1 = 1 0x10", "image di 1 = 0 0x10", "image di 1 = 1 0x10"} {
+		c.expect("event", c.sends(iec104.Spontaneous, 100, float64(i%2), time.Duration(i)*time.Second), want)
+	}
+	c.expect("another point", c.sends(iec104.Spontaneous, 101, 1, 0), "event di 2 = 1 0x0")
+	c.expect("an interrogation", c.sends(iec104.InterrogatedStation, 100, 0, 0), "image di 1 = 0 0x10")
+
+	// It goes on: too much within the next span.
+	again := c.in.release(c.now)
+	if again != c.now.Add(10*time.Second) {
+		t.Errorf("to look again in %v", again.Sub(c.now))
+	}
+	c.now = again
+	again = c.in.release(c.now)
+	c.expect("while it goes on", c.told(), "")
+
+	// It slows down to one in a span, and is told to have become quiet, with the value that it has then.
+	c.expect("a last one", c.sends(iec104.Spontaneous, 100, 1, time.Minute), "image di 1 = 1 0x10")
+	if early := c.in.release(again.Add(-time.Millisecond)); early != again {
+		t.Errorf("asked early, to look again in %v", early.Sub(again))
+	}
+	if left := c.in.release(again); !left.IsZero() {
+		t.Errorf("to look again at %v", left)
+	}
+	if !c.in.events {
+		t.Error("the end is no event")
+	}
+	c.expect("its end", c.told(), "event di 1 = 1 0x0")
+	c.expect("afterwards", c.sends(iec104.Spontaneous, 100, 0, time.Hour), "event di 1 = 0 0x0")
+	if n := c.in.faults.counts[chattering].Load(); n != 4 {
+		t.Errorf("%d counted, want 3 that were held and the one that began it", n)
+	}
+}
+
+// What a device kept while it was cut off comes at once, with tags far apart, and is no chatter.
+func TestBacklogIsNoChatter(t *testing.T) {
+	c := newChattering(t)
+	for i := range 100 {
+		c.expect("event", c.sends(iec104.Spontaneous, 100, float64(i%2), time.Duration(i)*4*time.Second), []string{"event di 1 = 0 0x0", "event di 1 = 1 0x0"}[i%2])
+	}
+}
+
+// A value that only replaces the one before never comes before an event of its point in the same batch.
+func TestImageAfterEventStaysAfterIt(t *testing.T) {
+	c := newChattering(t)
+	for i := range 6 {
+		at := iec104.NewCP56Time2a(time.Unix(1_700_000_000, 0).UTC(), time.UTC)
+		c.in.add(asdu(t, iec104.M_SP_TB_1, iec104.Spontaneous, iec104.Object{Address: 100, Value: float64(i % 2), Time: at}), c.in.clock.arrival(c.now))
+	}
+	c.in.release(c.now.Add(10 * time.Second))
+	c.in.release(c.now.Add(20 * time.Second))
+	c.expect("all in one batch", c.told(), "event di 1 = 0 0x0; event di 1 = 1 0x0; event di 1 = 0 0x0; event di 1 = 1 0x10; image di 1 = 1 0x10; event di 1 = 1 0x0")
+}
+
+func TestBrake(t *testing.T) {
+	var b brake
+	now := time.Unix(1_700_000_000, 0)
+	s := &session{}
+	if r := b.hold([]receipt{{s, 1}}, 1_000_000, now); len(r) != 1 {
+		t.Fatal("held although there is no need")
+	}
+	b.on = true
+	if r := b.hold([]receipt{{s, 2}}, 500, now); len(r) != 0 || b.release != now.Add(500*time.Millisecond) {
+		t.Fatalf("500 events are acknowledged in %v", b.release.Sub(now))
+	}
+	// What comes meanwhile is acknowledged with it, not before.
+	if r := b.hold([]receipt{{s, 3}}, 0, now.Add(100*time.Millisecond)); len(r) != 0 {
+		t.Fatal("acknowledged out of turn")
+	}
+	if r := b.due(now.Add(499 * time.Millisecond)); r != nil {
+		t.Fatal("too early")
+	}
+	if r := b.due(now.Add(500 * time.Millisecond)); len(r) != 1 || r[0].upTo != 3 {
+		t.Fatalf("%+v", r)
+	}
+	// However much came, an acknowledgement waits for no longer than a device may.
+	if b.hold([]receipt{{s, 4}}, 1_000_000, now.Add(time.Second)); b.release != now.Add(time.Second).Add(maxBrake) {
+		t.Fatalf("held for %v", b.release.Sub(now))
+	}
+	b.due(b.release)
+	b.on = false
+	if r := b.hold([]receipt{{s, 5}}, 100, now.Add(time.Hour)); len(r) != 1 {
+		t.Fatal("held although it's over")
+	}
+}
