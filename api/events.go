@@ -17,7 +17,8 @@ type Event struct {
 	// Transient tells of a step position that the equipment is on its way.
 	Transient bool   `json:"transient,omitempty"`
 	ElapsedMs uint16 `json:"elapsed_ms,omitempty"` // of protection equipment
-	Time      string `json:"time,omitempty"`       // octets of the CP56Time2a in hex, as on the wire
+	Time      string `json:"time,omitempty"`       // the same as RFC 3339
+	TimeFlags string `json:"time_flags,omitempty"` // of the time tag, in words: invalid, summer time, substituted
 	Note      *Note  `json:"note,omitempty"`
 }
 

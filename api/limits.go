@@ -4,6 +4,9 @@ import "time"
 
 // How long a node takes at most for an answer. A client waits a little longer,
 // to be told why it took so long.
+// ZoneHeader of an answer is the station's time zone, an IANA name.
+const ZoneHeader = "Fepha-Time-Zone"
+
 const (
 	ProposeTimeout  = 10 * time.Second  // for the station to decide
 	ControlTimeout  = 60 * time.Second  // the longest deadline of a control

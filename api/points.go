@@ -12,9 +12,10 @@ type Point struct {
 	Type    uint8  `json:"type"`    // TypeID that it came with
 	// Transient tells of a step position that the equipment is on its way.
 	Transient bool   `json:"transient,omitempty"`
-	Time      string `json:"time"`    // octets of the CP56Time2a in hex, as on the wire
-	TimeMs    int64  `json:"time_ms"` // ms since 1970-01-01 UTC
-	Seq       uint64 `json:"seq"`     // its newest event; 0 if it never had one
+	Time      string `json:"time,omitempty"`       // the same as RFC 3339
+	TimeFlags string `json:"time_flags,omitempty"` // of the time tag, in words: invalid, summer time, substituted
+	TimeMs    int64  `json:"time_ms"`              // ms since 1970-01-01 UTC
+	Seq       uint64 `json:"seq"`                  // its newest event; 0 if it never had one
 }
 
 // PointPage is a part of the points.

@@ -128,14 +128,23 @@ func (c *Client) Point(ctx context.Context, rtu uint32, kind string, point uint3
 	return p, c.get(ctx, &p, "/v1/points/%d/%s/%d", rtu, url.PathEscape(kind), point)
 }
 
-// Events reads up to limit events after a number.
-func (c *Client) Events(ctx context.Context, after uint64, limit int) (p api.EventPage, err error) {
-	return p, c.get(ctx, &p, "/v1/events?after=%d&limit=%d", after, limit)
+// Events reads up to limit events after a number, of those that a filter leaves; its names are those of GET /v1/events.
+func (c *Client) Events(ctx context.Context, after uint64, limit int, filter ...url.Values) (p api.EventPage, err error) {
+	return p, c.get(ctx, &p, "/v1/events?after=%d&limit=%d%s", after, limit, filterOf(filter))
 }
 
-// NewestEvents reads the newest events, at most limit.
-func (c *Client) NewestEvents(ctx context.Context, limit int) (p api.EventPage, err error) {
-	return p, c.get(ctx, &p, "/v1/events?limit=%d", limit)
+// NewestEvents reads the newest events, at most limit, of those that a filter leaves.
+func (c *Client) NewestEvents(ctx context.Context, limit int, filter ...url.Values) (p api.EventPage, err error) {
+	return p, c.get(ctx, &p, "/v1/events?limit=%d%s", limit, filterOf(filter))
+}
+
+func filterOf(filter []url.Values) (query string) {
+	for _, f := range filter {
+		if len(f) > 0 {
+			query += "&" + f.Encode()
+		}
+	}
+	return query
 }
 
 // Controls lists the newest controls, at most limit, of one RTU unless it is 0.

@@ -13,10 +13,10 @@ import (
 	"github.com/fepha/fepha/api"
 )
 
-// FollowEvents calls each for every event after a number, as it comes, until
-// ctx ends, the connection is lost or each returns an error.
-func (c *Client) FollowEvents(ctx context.Context, after uint64, each func(api.Event) error) error {
-	return follow(ctx, c, fmt.Sprintf("/v1/events/stream?after=%d", after), each)
+// FollowEvents calls each for every event after a number that a filter leaves, as it comes, until ctx ends, the connection
+// is lost or each returns an error.
+func (c *Client) FollowEvents(ctx context.Context, after uint64, each func(api.Event) error, filter ...url.Values) error {
+	return follow(ctx, c, fmt.Sprintf("/v1/events/stream?after=%d%s", after, filterOf(filter)), each)
 }
 
 // Trace calls each for the last frames that the node keeps of each link of a resource, such as rtu/1 or uplink/occ/main, and

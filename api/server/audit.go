@@ -33,7 +33,7 @@ func (s *Server) listAudit(w http.ResponseWriter, r *http.Request) error {
 			Before: hex.EncodeToString(e.Before[:]), Hash: hex.EncodeToString(e.Hash[:]),
 		})
 	}
-	return reply(w, page)
+	return s.reply(w, page)
 }
 
 // audited has the audit tell who asked for what h does, before it's done: for what has no command of its own, and for what

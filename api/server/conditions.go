@@ -21,7 +21,7 @@ func (s *Server) listConditions(w http.ResponseWriter, r *http.Request) error {
 	var list []api.Condition
 	info := s.cfg.Node.Info()
 	s.cfg.Node.View(func(state *fsm.State) { list = s.conditions(state, info) })
-	return reply(w, api.Conditions{Node: info.ID, Quorum: info.Quorum, Known: info.Quorum && s.cfg.Settled(), Conditions: list})
+	return s.reply(w, api.Conditions{Node: info.ID, Quorum: info.Quorum, Known: info.Quorum && s.cfg.Settled(), Conditions: list})
 }
 
 func (s *Server) listGoneConditions(w http.ResponseWriter, r *http.Request) error {
@@ -41,7 +41,7 @@ func (s *Server) listGoneConditions(w http.ResponseWriter, r *http.Request) erro
 			list = append(list, row)
 		}
 	})
-	return reply(w, api.Conditions{Node: info.ID, Quorum: info.Quorum, Known: info.Quorum && s.cfg.Settled(), Conditions: list})
+	return s.reply(w, api.Conditions{Node: info.ID, Quorum: info.Quorum, Known: info.Quorum && s.cfg.Settled(), Conditions: list})
 }
 
 // ackCondition notes that the caller has taken note of a condition.
@@ -62,7 +62,7 @@ func (s *Server) ackCondition(w http.ResponseWriter, r *http.Request) error {
 			out = describeCondition(&c, c.Foremost())
 		}
 	})
-	return reply(w, out)
+	return s.reply(w, out)
 }
 
 // conditions are all that are known here: those of the state, and those that this node knows by itself and could not have

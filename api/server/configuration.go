@@ -28,7 +28,7 @@ func (s *Server) runningConfig(w http.ResponseWriter, _ *http.Request) error {
 	if s.cfg.Configurator == nil {
 		return notFound("this node can't be asked for its configuration")
 	}
-	return reply(w, s.cfg.Configurator.Running())
+	return s.reply(w, s.cfg.Configurator.Running())
 }
 
 func (s *Server) applyConfig(w http.ResponseWriter, r *http.Request) error {
@@ -46,7 +46,7 @@ func (s *Server) applyConfig(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return reply(w, answer)
+	return s.reply(w, answer)
 }
 
 func (s *Server) stageConfig(w http.ResponseWriter, r *http.Request) error {
@@ -67,7 +67,7 @@ func (s *Server) stageConfig(w http.ResponseWriter, r *http.Request) error {
 	if err := s.cfg.Configurator.Stage(ctx, bundle, stage, index); err != nil {
 		return err
 	}
-	return reply(w, api.Done{Done: true})
+	return s.reply(w, api.Done{Done: true})
 }
 
 func (s *Server) readBundle(w http.ResponseWriter, r *http.Request) ([]byte, error) {

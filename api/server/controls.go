@@ -50,7 +50,7 @@ func (s *Server) listControls(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	slices.Reverse(list)
-	return reply(w, list)
+	return s.reply(w, list)
 }
 
 func (s *Server) showControl(w http.ResponseWriter, r *http.Request) error {
@@ -60,7 +60,7 @@ func (s *Server) showControl(w http.ResponseWriter, r *http.Request) error {
 	if !ok {
 		return notFound("no control %q: it never was, or is forgotten", r.PathValue("id"))
 	}
-	return reply(w, s.control(c))
+	return s.reply(w, s.control(c))
 }
 
 // submitControl answers when the control is done, however it ended. The request
@@ -91,7 +91,7 @@ func (s *Server) submitControl(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return reply(w, s.control(c))
+	return s.reply(w, s.control(c))
 }
 
 // readControl makes of a request what is submitted, but for its id and phase.

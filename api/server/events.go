@@ -1,10 +1,10 @@
 package server
 
 import (
-	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/fepha/fepha/api"
@@ -21,7 +21,7 @@ func (s *Server) record(r *fsm.Record) api.Event {
 	en, zh := sayings(func(l language) string { return l.pointWords(e, info.Name) })
 	return api.Event{
 		Seq: e.Seq, TimeMs: e.TimeMs, Text: en, TextZH: zh, RTU: e.RTU, Kind: e.Kind.String(), Point: e.Point, Type: e.Type,
-		Value: api.Value(e.Value), Quality: e.Quality, Time: cp56Hex(e.Time), Transient: e.Transient, ElapsedMs: e.ElapsedMs,
+		Value: api.Value(e.Value), Quality: e.Quality, TimeFlags: timeFlags(e.Time), Transient: e.Transient, ElapsedMs: e.ElapsedMs,
 	}
 }
 
@@ -49,13 +49,20 @@ func (s *Server) auditEvent(e *fsm.AuditEntry) api.Event {
 	return out
 }
 
-// cp56Hex writes the seven octets of a CP56Time2a, first octet first.
-func cp56Hex(t uint64) string {
-	var b [7]byte
-	for i := range b {
-		b[i] = byte(t >> (8 * i))
+// timeFlags puts the flags of a CP56Time2a in words (IEC 60870-5-101, 7.2.6.18): IV, SU, and RES1, by which a time is known
+// that fepha has made.
+func timeFlags(t uint64) string {
+	minutes, hours := byte(t>>16), byte(t>>24)
+	var words []string
+	for _, f := range []struct {
+		set  bool
+		word string
+	}{{minutes&0x80 != 0, "invalid"}, {hours&0x80 != 0, "summer time"}, {minutes&0x40 != 0, "substituted"}} {
+		if f.set {
+			words = append(words, f.word)
+		}
 	}
-	return fmt.Sprintf("%x", b)
+	return strings.Join(words, ", ")
 }
 
 // listEvents answers ?after=SEQ&limit=N with the events and the entries of the audit after SEQ, in their one order;
@@ -92,7 +99,7 @@ func (s *Server) listEvents(w http.ResponseWriter, r *http.Request) error {
 	if newest {
 		slices.Reverse(page.Events)
 	}
-	return reply(w, page)
+	return s.reply(w, page)
 }
 
 // streamEvents sends the same as server-sent events: what is after ?after= or

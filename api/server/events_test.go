@@ -52,8 +52,8 @@ func TestEventPages(t *testing.T) {
 			t.Fatalf("event %d has number %d", i+1, e.Seq)
 		}
 	}
-	if i := slices.IndexFunc(all, func(e api.Event) bool { return e.Kind == "di" }); all[i].Time != "0b0c0d0e0f0517" {
-		t.Errorf("time %q, want the octets as on the wire", all[i].Time)
+	if i := slices.IndexFunc(all, func(e api.Event) bool { return e.Kind == "di" }); all[i].Time != "2023-11-14T22:13:20.123Z" {
+		t.Errorf("time %q, want it as RFC 3339 in the station's zone", all[i].Time)
 	}
 }
 

@@ -54,7 +54,7 @@ func (s *Server) fnpStatus(w http.ResponseWriter, _ *http.Request) error {
 		e.Owner, e.Epoch, e.Phase, e.SinceMs, e.Reason = r.Owner, r.Epoch, r.Phase.String(), r.SinceMs, r.Reason
 		e.Address, e.API = e.Addresses[r.Owner], s.cfg.APIs[r.Owner]
 	}
-	return reply(w, st)
+	return s.reply(w, st)
 }
 
 // listFNP answers ?after=CN&limit=N with a page of the table.
@@ -80,7 +80,7 @@ func (s *Server) listFNP(w http.ResponseWriter, r *http.Request) error {
 		}
 		page.Stations = append(page.Stations, api.NewFNPEntry(e, now))
 	}
-	return reply(w, page)
+	return s.reply(w, page)
 }
 
 func (s *Server) showFNP(w http.ResponseWriter, r *http.Request) error {
@@ -95,7 +95,7 @@ func (s *Server) showFNP(w http.ResponseWriter, r *http.Request) error {
 	_, _, stations := f.Table()
 	for _, e := range stations {
 		if e.ID == id {
-			return reply(w, api.NewFNPEntry(e, time.Now().UnixMilli()))
+			return s.reply(w, api.NewFNPEntry(e, time.Now().UnixMilli()))
 		}
 	}
 	return notFound("no station %d in the channel table", id)
@@ -168,7 +168,7 @@ func (s *Server) sendFNP(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return reply(w, sent)
+	return s.reply(w, sent)
 }
 
 // listFNPMessages answers ?after=N&limit=N with what the endpoint has got.
@@ -181,5 +181,5 @@ func (s *Server) listFNPMessages(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return reply(w, api.FNPMessages{Node: s.cfg.Node.Info().ID, Messages: f.Received(after, int(limit))})
+	return s.reply(w, api.FNPMessages{Node: s.cfg.Node.Info().ID, Messages: f.Received(after, int(limit))})
 }

@@ -32,7 +32,7 @@ func (s *Server) listTokens(w http.ResponseWriter, r *http.Request) error {
 	for _, t := range s.guard.fileTokens() {
 		list = append(list, api.Token{Name: t.name, Role: t.role.String(), Source: "file"})
 	}
-	return reply(w, list)
+	return s.reply(w, list)
 }
 
 // createToken makes a token and tells its secret, once.
@@ -52,7 +52,7 @@ func (s *Server) createToken(w http.ResponseWriter, r *http.Request) error {
 	}}}); err != nil {
 		return err
 	}
-	return reply(w, api.NewToken{Name: req.Name, Role: role.String(), Secret: secret})
+	return s.reply(w, api.NewToken{Name: req.Name, Role: role.String(), Secret: secret})
 }
 
 func (s *Server) revokeToken(w http.ResponseWriter, r *http.Request) error {
@@ -71,7 +71,7 @@ func (s *Server) listRevoked(w http.ResponseWriter, r *http.Request) error {
 			list = append(list, api.Revocation{Serial: x.Serial, Name: x.Name, Reason: x.Reason, By: x.Origin, AtMs: x.AtMs})
 		}
 	})
-	return reply(w, list)
+	return s.reply(w, list)
 }
 
 // revokeCertificate puts a certificate out of force on all nodes. A serial number may be written as openssl does: in capitals, with

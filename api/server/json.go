@@ -1,24 +1,53 @@
 package server
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"regexp"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/fepha/fepha/api"
 )
 
-// reply writes v as JSON.
-func reply(w http.ResponseWriter, v any) error {
+// reply writes v as JSON, with instants as people read them.
+func (s *Server) reply(w http.ResponseWriter, v any) error {
+	data, err := s.encode(v)
+	if err != nil {
+		return err
+	}
 	w.Header().Set("Content-Type", "application/json")
-	enc := json.NewEncoder(w)
-	enc.SetEscapeHTML(false)
-	_ = enc.Encode(v) // a client that is gone needs no answer
+	_, _ = w.Write(append(data, '\n')) // a client that is gone needs no answer
 	return nil
+}
+
+// instants finds the fields that hold an instant: their names end in _ms, and their numbers are of this century. A string
+// has no such part, since its quotes would have a backslash before them.
+var instants = regexp.MustCompile(`([{,])"(\w+)_ms":(\d{12,14})\b`)
+
+// encode makes JSON of v. Beside each instant, such as "since_ms", stands the same as RFC 3339 in the station's zone,
+// "since".
+func (s *Server) encode(v any) ([]byte, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return nil, err
+	}
+	return instants.ReplaceAllFunc(bytes.TrimSpace(b.Bytes()), func(found []byte) []byte {
+		part := instants.FindSubmatch(found)
+		ms, err := strconv.ParseInt(string(part[3]), 10, 64)
+		if err != nil {
+			return found
+		}
+		at := time.UnixMilli(ms).In(s.cfg.Zone).Format("2006-01-02T15:04:05.000Z07:00")
+		return fmt.Appendf(nil, `%s"%s":"%s","%[2]s_ms":%[4]s`, part[1], part[2], at, part[3])
+	}), nil
 }
 
 // decode reads a JSON object into v, exactly: no unknown field, nothing after

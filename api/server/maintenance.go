@@ -46,7 +46,7 @@ func (s *Server) maintainNode(w http.ResponseWriter, r *http.Request) error {
 			}
 		}
 	})
-	return reply(w, out)
+	return s.reply(w, out)
 }
 
 // mostReasons are told at once.
@@ -142,7 +142,7 @@ func (s *Server) rebalance(w http.ResponseWriter, r *http.Request) error {
 			return fmt.Errorf("%s: %w", m.Resource, err)
 		}
 	}
-	return reply(w, out)
+	return s.reply(w, out)
 }
 
 // whyStay tells why an RTU can't go to the FEP that it prefers; "" if it can.

@@ -59,7 +59,7 @@ func (s *Server) move(w http.ResponseWriter, r *http.Request, res fsm.Resource, 
 	if err := s.propose(r.Context(), move); err != nil {
 		return err
 	}
-	return reply(w, api.MoveReply{From: res.Owner, To: to, Epoch: res.Epoch})
+	return s.reply(w, api.MoveReply{From: res.Owner, To: to, Epoch: res.Epoch})
 }
 
 // pin binds a resource to a node, or unbinds it if node is "".
@@ -68,5 +68,5 @@ func (s *Server) pin(w http.ResponseWriter, r *http.Request, res fsm.Resource, n
 	if err := s.propose(r.Context(), pin); err != nil {
 		return err
 	}
-	return reply(w, api.MoveReply{From: res.Owner, To: node, Epoch: res.Epoch})
+	return s.reply(w, api.MoveReply{From: res.Owner, To: node, Epoch: res.Epoch})
 }

@@ -45,7 +45,7 @@ func (s *Server) listPoints(w http.ResponseWriter, r *http.Request) error {
 	for i, k := range keys {
 		page.Points = append(page.Points, s.point(k, values[i]))
 	}
-	return reply(w, page)
+	return s.reply(w, page)
 }
 
 func readPointFilter(r *http.Request) (f pointFilter, err error) {
@@ -120,14 +120,14 @@ func (s *Server) showPoint(w http.ResponseWriter, r *http.Request) error {
 		}
 		return notFound("no point %v", k)
 	}
-	return reply(w, s.point(k, value))
+	return s.reply(w, s.point(k, value))
 }
 
 func (s *Server) point(k fsm.PointKey, p fsm.Point) api.Point {
 	info, _ := s.cfg.Describe(k)
 	return api.Point{
 		RTU: k.RTU, Kind: k.Kind.String(), Point: k.Point, Name: info.Name, Unit: info.Unit,
-		Value: api.Value(p.Value), Quality: p.Quality, Type: p.Type, Transient: p.Transient, Time: cp56Hex(p.Time), TimeMs: p.TimeMs, Seq: p.Seq,
+		Value: api.Value(p.Value), Quality: p.Quality, Type: p.Type, Transient: p.Transient, TimeFlags: timeFlags(p.Time), TimeMs: p.TimeMs, Seq: p.Seq,
 	}
 }
 

@@ -11,7 +11,7 @@ import (
 func (s *Server) raftStatus(w http.ResponseWriter, _ *http.Request) error {
 	info := s.cfg.Node.Info()
 	p50, p99 := s.cfg.CommitLatency()
-	return reply(w, api.RaftStatus{
+	return s.reply(w, api.RaftStatus{
 		Node: info.ID, State: info.State, Leader: info.Leader, Term: info.Term,
 		CommitIndex: info.CommitIndex, AppliedIndex: info.AppliedIndex, LastIndex: info.LastIndex,
 		Quorum: info.Quorum, Lease: info.Lease, LeaseLeftMs: info.LeaseLeft.Milliseconds(),
@@ -21,7 +21,7 @@ func (s *Server) raftStatus(w http.ResponseWriter, _ *http.Request) error {
 }
 
 func (s *Server) raftPeers(w http.ResponseWriter, _ *http.Request) error {
-	return reply(w, s.peers(s.cfg.Node.Info()))
+	return s.reply(w, s.peers(s.cfg.Node.Info()))
 }
 
 func (s *Server) peers(info replica.Info) []api.RaftPeer {
@@ -76,7 +76,7 @@ func (s *Server) changeGroup(w http.ResponseWriter, r *http.Request, change func
 	if err := change(req); err != nil {
 		return err
 	}
-	return reply(w, api.Done{Done: true})
+	return s.reply(w, api.Done{Done: true})
 }
 
 // takeSnapshot has this node write a snapshot to its disk and cut its log.
@@ -88,7 +88,7 @@ func (s *Server) takeSnapshot(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return reply(w, api.Done{Done: true, Index: index})
+	return s.reply(w, api.Done{Done: true, Index: index})
 }
 
 // downloadSnapshot answers with the replicated state as this node has it, in the
@@ -121,5 +121,5 @@ func (s *Server) restoreSnapshot(w http.ResponseWriter, r *http.Request) error {
 	if err := s.cfg.Node.Restore(r.Context(), r.Body); err != nil {
 		return err
 	}
-	return reply(w, api.Done{Done: true})
+	return s.reply(w, api.Done{Done: true})
 }

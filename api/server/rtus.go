@@ -11,7 +11,7 @@ func (s *Server) listRTUs(w http.ResponseWriter, _ *http.Request) error {
 	var rtus []api.RTUStatus
 	quorum := s.cfg.Node.Info().Quorum
 	s.cfg.Node.View(func(state *fsm.State) { rtus = s.rtuStatuses(state, quorum) })
-	return reply(w, rtus)
+	return s.reply(w, rtus)
 }
 
 func (s *Server) showRTU(w http.ResponseWriter, r *http.Request) error {
@@ -31,7 +31,7 @@ func (s *Server) showRTU(w http.ResponseWriter, r *http.Request) error {
 	if !ok {
 		return notFound("no RTU %d", number)
 	}
-	return reply(w, out)
+	return s.reply(w, out)
 }
 
 func (s *Server) failoverRTU(w http.ResponseWriter, r *http.Request) error {

@@ -207,6 +207,7 @@ func (s *Server) answer(h handler) http.Handler {
 		defer s.handling.RUnlock()
 		setHeaders(w.Header())
 		w.Header().Set("Connection", "close") // but for those whom authorise keeps
+		w.Header().Set(api.ZoneHeader, s.cfg.Zone.String())
 		if err := h(w, r); err != nil {
 			writeError(w, err)
 		}

@@ -62,7 +62,7 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	http.SetCookie(w, sessionCookie(r, secret))
-	return reply(w, caller{name: u.Name, kind: byUser, role: u.Role}.reply())
+	return s.reply(w, caller{name: u.Name, kind: byUser, role: u.Role}.reply())
 }
 
 // sessionCookie is kept by a browser until it is closed, is shown to no script, and is sent by no other site's page.
@@ -115,11 +115,11 @@ func (s *Server) logout(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	http.SetCookie(w, sessionCookie(r, ""))
-	return reply(w, api.Done{Done: true})
+	return s.reply(w, api.Done{Done: true})
 }
 
 func (s *Server) whoami(w http.ResponseWriter, r *http.Request) error {
-	return reply(w, callerOf(r).reply())
+	return s.reply(w, callerOf(r).reply())
 }
 
 // changePassword changes the caller's own password, which ends all of the caller's sessions.
@@ -150,7 +150,7 @@ func (s *Server) changePassword(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	http.SetCookie(w, sessionCookie(r, ""))
-	return reply(w, api.Done{Done: true})
+	return s.reply(w, api.Done{Done: true})
 }
 
 // hostOf is the address without its port.

@@ -9,7 +9,7 @@ import (
 )
 
 func (s *Server) status(w http.ResponseWriter, _ *http.Request) error {
-	return reply(w, s.readStatus())
+	return s.reply(w, s.readStatus())
 }
 
 func (s *Server) readStatus() api.Status {

@@ -37,7 +37,7 @@ func (s *Server) listStrays(w http.ResponseWriter, r *http.Request) error {
 	for i := range strays {
 		list.Strays = append(list.Strays, stray(&strays[i]))
 	}
-	return reply(w, list)
+	return s.reply(w, list)
 }
 
 func stray(x *fsm.Stray) api.Stray {

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"time"
@@ -19,6 +18,8 @@ type stream struct {
 	mayStill func() error // whether its caller may go on
 	askAgain time.Duration
 	asked    time.Time
+
+	encode func(v any) ([]byte, error)
 }
 
 // openStream begins a stream, which must be closed.
@@ -31,7 +32,7 @@ func (s *Server) openStream(w http.ResponseWriter, r *http.Request, to access) (
 	w.Header().Set("Content-Type", "text/event-stream")
 	return &stream{
 		w: w, rc: http.NewResponseController(w), end: func() { <-s.streams },
-		mayStill: func() error { _, err := s.guard.admit(to, r); return err }, askAgain: s.askAgain, asked: time.Now(),
+		mayStill: func() error { _, err := s.guard.admit(to, r); return err }, askAgain: s.askAgain, asked: time.Now(), encode: s.encode,
 	}, nil
 }
 
@@ -39,7 +40,7 @@ func (out *stream) close() { out.end() }
 
 // send writes one event. An id of 0 is none.
 func (out *stream) send(id uint64, v any) error {
-	data, err := json.Marshal(v)
+	data, err := out.encode(v)
 	if err != nil {
 		return err
 	}

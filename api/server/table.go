@@ -54,5 +54,5 @@ func (s *Server) listTable(w http.ResponseWriter, r *http.Request) error {
 	if !known {
 		return notFound("no RTU %d", number)
 	}
-	return reply(w, out)
+	return s.reply(w, out)
 }

@@ -11,7 +11,7 @@ func (s *Server) listUplinks(w http.ResponseWriter, _ *http.Request) error {
 	var uplinks []api.UplinkStatus
 	quorum := s.cfg.Node.Info().Quorum
 	s.cfg.Node.View(func(state *fsm.State) { uplinks = uplinkStatuses(state, quorum) })
-	return reply(w, uplinks)
+	return s.reply(w, uplinks)
 }
 
 func (s *Server) showUplink(w http.ResponseWriter, r *http.Request) error {
@@ -27,7 +27,7 @@ func (s *Server) showUplink(w http.ResponseWriter, r *http.Request) error {
 	if !ok {
 		return notFound("no uplink %s with a group %s", r.PathValue("name"), r.PathValue("group"))
 	}
-	return reply(w, out)
+	return s.reply(w, out)
 }
 
 func uplinkResource(r *http.Request) string {

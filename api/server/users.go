@@ -28,7 +28,7 @@ func (s *Server) listUsers(w http.ResponseWriter, r *http.Request) error {
 			})
 		}
 	})
-	return reply(w, list)
+	return s.reply(w, list)
 }
 
 func (s *Server) addUser(w http.ResponseWriter, r *http.Request) error {
@@ -90,5 +90,5 @@ func (s *Server) done(w http.ResponseWriter, r *http.Request, c *fsmpb.Command) 
 	if err := s.propose(r.Context(), c); err != nil {
 		return err
 	}
-	return reply(w, api.Done{Done: true})
+	return s.reply(w, api.Done{Done: true})
 }

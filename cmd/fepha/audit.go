@@ -36,14 +36,14 @@ func newAuditListCommand(f *clientFlags) *cobra.Command {
 	cmd := &cobra.Command{Use: "list", Short: "List entries: the newest, or those after a number", Args: args(cobra.NoArgs)}
 	cmd.Flags().Uint64Var(&after, "after", 0, "list entries after this number, oldest first")
 	cmd.Flags().IntVar(&limit, "limit", 50, "how many at the most, 1 to 10000")
-	return clientCommand(f, cmd, func(ctx context.Context, c *client.Client, _ []string) (api.AuditPage, error) {
+	return viewCommand(f, cmd, func(ctx context.Context, c *client.Client, _ []string) (api.AuditPage, error) {
 		if cmd.Flags().Changed("after") {
 			return c.Audit(ctx, after, limit)
 		}
 		return c.NewestAudit(ctx, limit)
 	}, func(w io.Writer, p api.AuditPage) error {
 		for _, e := range p.Entries {
-			if _, err := fmt.Fprintf(w, "%8d  %s  %s\n", e.Number, clock(e.TimeMs), e.Text); err != nil {
+			if _, err := fmt.Fprintf(w, "%8d  %s  %s\n", e.Number, clock(w, e.TimeMs), e.Text); err != nil {
 				return err
 			}
 		}
@@ -67,7 +67,7 @@ func newAuditTailCommand(f *clientFlags) *cobra.Command {
 			if err != nil {
 				return clientError(err)
 			}
-			return followed(client.FollowAudit(cmd.Context(), status.Journal.Last, eventPrinter(f, count, cmd.OutOrStdout())))
+			return followed(client.FollowAudit(cmd.Context(), status.Journal.Last, eventPrinter(f, count, f.output(cmd))))
 		},
 	}
 	cmd.Flags().IntVar(&count, "count", 0, "end after this many entries; 0: never")

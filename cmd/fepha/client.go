@@ -12,7 +12,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
-	"text/tabwriter"
+	"sync/atomic"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -27,6 +27,9 @@ type clientFlags struct {
 	addr, token   string
 	ca, cert, key string
 	json          bool
+	utc, local    bool // times in UTC, or in this host's zone, instead of the station's
+
+	zone *atomic.Pointer[time.Location] // the station's, as a node has said with its last answer
 }
 
 func (f *clientFlags) register(cmd *cobra.Command) {
@@ -38,6 +41,8 @@ func (f *clientFlags) register(cmd *cobra.Command) {
 	fl.StringVar(&f.cert, "cert", os.Getenv("FEPHA_CERT"), "PEM file of a client certificate; default from FEPHA_CERT")
 	fl.StringVar(&f.key, "key", os.Getenv("FEPHA_KEY"), "PEM file of its key; default from FEPHA_KEY")
 	fl.BoolVar(&f.json, "json", false, "print JSON")
+	fl.BoolVar(&f.utc, "utc", false, "show times in UTC instead of the station's zone")
+	fl.BoolVar(&f.local, "local", false, "show times in this host's zone instead of the station's")
 }
 
 func envOr(name, otherwise string) string {
@@ -78,7 +83,8 @@ func (f *clientFlags) client() (*client.Client, error) {
 		}
 		token = "" // a station on this host asks for none
 	}
-	return &client.Client{Base: u.Scheme + "://" + u.Host, Token: token, HTTP: &http.Client{Transport: transport}}, nil
+	f.zone = new(atomic.Pointer[time.Location])
+	return &client.Client{Base: u.Scheme + "://" + u.Host, Token: token, HTTP: &http.Client{Transport: zoneReader{transport, f.zone}}}, nil
 }
 
 // localClient talks to a node of this host through the socket in its data folder.
@@ -90,6 +96,35 @@ func localClient(path string) *client.Client {
 		return new(net.Dialer).DialContext(ctx, network, address)
 	}}
 	return &client.Client{Base: "http://localhost", HTTP: &http.Client{Transport: transport}}
+}
+
+// zoneReader takes the station's zone from a node's answers.
+type zoneReader struct {
+	http.RoundTripper
+	zone *atomic.Pointer[time.Location]
+}
+
+func (z zoneReader) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, err := z.RoundTripper.RoundTrip(r)
+	if err != nil {
+		return nil, err
+	}
+	if zone, err := time.LoadLocation(resp.Header.Get(api.ZoneHeader)); err == nil {
+		z.zone.Store(zone)
+	}
+	return resp, nil
+}
+
+// output is where a command prints what it was answered.
+func (f *clientFlags) output(cmd *cobra.Command) io.Writer {
+	zone := f.zone.Load()
+	switch {
+	case f.utc:
+		zone = time.UTC
+	case f.local:
+		zone = time.Local
+	}
+	return newOutput(cmd.OutOrStdout(), zone)
 }
 
 // tls is who is believed, and what is shown. No CA: those of the system.
@@ -127,7 +162,7 @@ func clientCommand[T any](f *clientFlags, cmd *cobra.Command, fetch func(ctx con
 		if f.json {
 			return writeJSON(cmd.OutOrStdout(), v)
 		}
-		return human(cmd.OutOrStdout(), v)
+		return human(f.output(cmd), v)
 	}
 	return cmd
 }
@@ -161,35 +196,6 @@ func writeJSON(w io.Writer, v any) error {
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")
 	return enc.Encode(v)
-}
-
-// table prints rows of tab-separated cells under a header.
-func table(w io.Writer, header string, rows ...string) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, header)
-	for _, r := range rows {
-		fmt.Fprintln(t, r)
-	}
-	return t.Flush()
-}
-
-// row joins cells for table; an empty one is shown as a dash.
-func row(cells ...any) string {
-	text := make([]string, len(cells))
-	for i, c := range cells {
-		if text[i] = fmt.Sprint(c); text[i] == "" {
-			text[i] = "-"
-		}
-	}
-	return strings.Join(text, "\t")
-}
-
-// clock shows an instant, ms since 1970-01-01 UTC, in this host's time zone.
-func clock(ms int64) string {
-	if ms == 0 {
-		return "-"
-	}
-	return time.UnixMilli(ms).Format("2006-01-02 15:04:05.000")
 }
 
 func yesNo(b bool) string {

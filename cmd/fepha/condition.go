@@ -24,7 +24,7 @@ are Chinese where the environment's language is (LC_ALL, LC_MESSAGES or LANG).`,
 	}
 	f.register(cmd)
 	cmd.AddCommand(
-		clientCommand(&f, &cobra.Command{
+		viewCommand(&f, &cobra.Command{
 			Use:   "list",
 			Short: "List what is wrong, the worst first",
 			Args:  args(cobra.NoArgs),
@@ -60,13 +60,13 @@ func newConditionHistoryCommand(f *clientFlags) *cobra.Command {
 		Args:  args(cobra.NoArgs),
 	}
 	cmd.Flags().IntVar(&limit, "limit", 50, "how many at the most, 1 to 500")
-	return clientCommand(f, cmd, func(ctx context.Context, c *client.Client, _ []string) (api.Conditions, error) {
+	return viewCommand(f, cmd, func(ctx context.Context, c *client.Client, _ []string) (api.Conditions, error) {
 		return c.GoneConditions(ctx, limit)
 	}, func(w io.Writer, list api.Conditions) error {
 		var rows []string
 		for _, c := range list.Conditions {
 			text, _ := sentences(c)
-			rows = append(rows, row(c.Severity, clock(c.SinceMs), clock(c.UntilMs), c.ID, c.Node, c.AcknowledgedBy, text))
+			rows = append(rows, row(c.Severity, clock(w, c.SinceMs), clock(w, c.UntilMs), c.ID, c.Node, c.AcknowledgedBy, text))
 		}
 		return table(w, "SEVERITY\tFROM\tTO\tCONDITION\tREPORTED BY\tACKNOWLEDGED BY\tWHAT", rows...)
 	})
@@ -82,10 +82,10 @@ func printConditions(w io.Writer, list []api.Condition, quorum, known bool, most
 		text, advice := sentences(c)
 		acknowledged := ""
 		if c.AcknowledgedBy != "" {
-			acknowledged = fmt.Sprintf(", acknowledged by %s at %s", c.AcknowledgedBy, clock(c.AcknowledgedMs))
+			acknowledged = fmt.Sprintf(", acknowledged by %s at %s", c.AcknowledgedBy, clock(w, c.AcknowledgedMs))
 		}
 		fmt.Fprintf(w, "%-7s  %s, since %s (%s)%s\n         %s\n         -> %s\n",
-			strings.ToUpper(c.Severity), c.ID, clock(c.SinceMs), lasting(c.SinceMs), acknowledged, text, advice)
+			strings.ToUpper(c.Severity), c.ID, clock(w, c.SinceMs), lasting(c.SinceMs), acknowledged, text, advice)
 	}
 	if n := len(list) - most; n > 0 {
 		fmt.Fprintf(w, "and %d more: fepha condition list\n", n)

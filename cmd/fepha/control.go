@@ -93,7 +93,7 @@ func newControlListCommand(f *clientFlags) *cobra.Command {
 	}
 	cmd.Flags().Uint32Var(&rtu, "rtu", 0, "only those of this RTU")
 	cmd.Flags().IntVar(&limit, "limit", 50, "how many at the most, 1 to 10000")
-	return clientCommand(f, cmd, func(ctx context.Context, c *client.Client, _ []string) ([]api.Control, error) {
+	return viewCommand(f, cmd, func(ctx context.Context, c *client.Client, _ []string) ([]api.Control, error) {
 		return c.Controls(ctx, rtu, limit)
 	}, func(w io.Writer, list []api.Control) error {
 		var rows []string
@@ -105,7 +105,7 @@ func newControlListCommand(f *clientFlags) *cobra.Command {
 			case c.Stage == "done":
 				outcome = "failed: " + c.Reason
 			}
-			rows = append(rows, row(clock(c.SubmittedMs), fmt.Sprintf("%d/%s/%d", c.RTU, c.Kind, c.Point), c.Phase, controlValue(c), c.Origin, c.Node, outcome, c.Name))
+			rows = append(rows, row(clock(w, c.SubmittedMs), fmt.Sprintf("%d/%s/%d", c.RTU, c.Kind, c.Point), c.Phase, controlValue(c), c.Origin, c.Node, outcome, c.Name))
 		}
 		return table(w, "TIME\tPOINT\tPHASE\tVALUE\tBY\tNODE\tOUTCOME\tNAME", rows...)
 	})

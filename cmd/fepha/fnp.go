@@ -44,12 +44,12 @@ func newFNPTableCommand(f *clientFlags) *cobra.Command {
 		Short: "Print the channel table",
 		Args:  args(cobra.NoArgs),
 	}
-	return clientCommand(f, cmd, func(ctx context.Context, c *client.Client, _ []string) (api.FNPTable, error) {
+	return viewCommand(f, cmd, func(ctx context.Context, c *client.Client, _ []string) (api.FNPTable, error) {
 		return wholeFNPTable(ctx, c)
 	}, func(w io.Writer, t api.FNPTable) error {
 		rows := make([]string, 0, len(t.Stations))
 		for _, e := range t.Stations {
-			rows = append(rows, fnpRow(e))
+			rows = append(rows, fnpRow(w, e))
 		}
 		return table(w, fnpHeader, rows...)
 	})
@@ -69,7 +69,7 @@ func wholeFNPTable(ctx context.Context, c *client.Client) (api.FNPTable, error) 
 
 const fnpHeader = "CN\tID\tNAME\tLEVEL\tADDRESS\tPORT\tSTATE\tTIME\tREMARKS"
 
-func fnpRow(e api.FNPEntry) string {
+func fnpRow(w io.Writer, e api.FNPEntry) string {
 	state := "offline"
 	if e.Online {
 		state = "online"
@@ -78,14 +78,14 @@ func fnpRow(e api.FNPEntry) string {
 	if e.Contested {
 		remarks = "another station claims this id"
 		if e.Rival != nil {
-			remarks = "claimed by " + fnpRival(e.Rival)
+			remarks = "claimed by " + fnpRival(w, e.Rival)
 		}
 	}
 	return row(e.CN, e.ID, e.Name, e.Level, e.Addr, e.Port, state, time.Duration(e.Time)*time.Second, remarks)
 }
 
-func fnpRival(r *api.FNPRival) string {
-	return fmt.Sprintf("%q at %s too, since %s", r.Name, net.JoinHostPort(r.Addr, strconv.Itoa(int(r.Port))), clock(r.SinceMs))
+func fnpRival(w io.Writer, r *api.FNPRival) string {
+	return fmt.Sprintf("%q at %s too, since %s", r.Name, net.JoinHostPort(r.Addr, strconv.Itoa(int(r.Port))), clock(w, r.SinceMs))
 }
 
 func newFNPShowCommand(f *clientFlags) *cobra.Command {
@@ -94,7 +94,7 @@ func newFNPShowCommand(f *clientFlags) *cobra.Command {
 		Short: "Show the centre, the pair's endpoint and what they count; with ID, a station's entry",
 		Args:  args(cobra.MaximumNArgs(1)),
 	}
-	return clientCommand(f, cmd, func(ctx context.Context, c *client.Client, args []string) (any, error) {
+	return viewCommand(f, cmd, func(ctx context.Context, c *client.Client, args []string) (any, error) {
 		if len(args) == 0 {
 			return c.FNP(ctx)
 		}
@@ -105,7 +105,7 @@ func newFNPShowCommand(f *clientFlags) *cobra.Command {
 		return c.FNPEntry(ctx, id)
 	}, func(w io.Writer, v any) error {
 		if e, ok := v.(api.FNPEntry); ok {
-			return table(w, fnpHeader, fnpRow(e))
+			return table(w, fnpHeader, fnpRow(w, e))
 		}
 		return printFNP(w, v.(api.FNPStatus))
 	})
@@ -131,7 +131,7 @@ func printFNP(w io.Writer, st api.FNPStatus) error {
 	fmt.Fprintf(w, "\ntable %s version %d: %d stations, %d online, %d contested\n", c.Table, c.Version, c.Stations, c.Online, c.Contested)
 	fmt.Fprintf(w, "multicast %s\n", dash(c.Multicast))
 	if e := st.Endpoint; e != nil {
-		fmt.Fprintf(w, "endpoint %d %q: on %s at %s, epoch %d, %s since %s", e.ID, e.Name, dash(e.Owner), dash(e.Address), e.Epoch, e.Phase, clock(e.SinceMs))
+		fmt.Fprintf(w, "endpoint %d %q: on %s at %s, epoch %d, %s since %s", e.ID, e.Name, dash(e.Owner), dash(e.Address), e.Epoch, e.Phase, clock(w, e.SinceMs))
 		if e.State != "" {
 			fmt.Fprintf(w, "\n  %s on channel %d, %d messages wait to be acknowledged\n  %s", e.State, e.CN, e.Waiting, counters(e.Counters))
 		}
@@ -237,10 +237,10 @@ newest 256 messages, at most 1 MiB.`,
 	asked := func(ctx context.Context, c *client.Client, _ []string) (api.FNPMessages, error) {
 		return c.FNPMessages(ctx, after, limit)
 	}
-	return clientCommand(f, cmd, asked, func(w io.Writer, m api.FNPMessages) error {
+	return viewCommand(f, cmd, asked, func(w io.Writer, m api.FNPMessages) error {
 		rows := make([]string, 0, len(m.Messages))
 		for _, r := range m.Messages {
-			rows = append(rows, row(r.Number, clock(r.TimeMs), r.From, len(r.Data), readable(r.Data)))
+			rows = append(rows, row(r.Number, clock(w, r.TimeMs), r.From, len(r.Data), readable(r.Data)))
 		}
 		return table(w, "NUMBER\tTIME\tFROM\tOCTETS\tDATA", rows...)
 	})
@@ -273,5 +273,5 @@ One that is alive is back with its next Register, after 10 s at the latest.`,
 			return api.FNPEntry{}, err
 		}
 		return c.FNPLeave(ctx, id)
-	}, func(w io.Writer, e api.FNPEntry) error { return table(w, fnpHeader, fnpRow(e)) })
+	}, func(w io.Writer, e api.FNPEntry) error { return table(w, fnpHeader, fnpRow(w, e)) })
 }

@@ -302,7 +302,7 @@ func (f *fnpStation) table() {
 	var rows []string
 	for _, entry := range f.station.Table() {
 		e.Stations = append(e.Stations, api.NewFNPEntry(entry, now))
-		rows = append(rows, fnpRow(e.Stations[len(e.Stations)-1]))
+		rows = append(rows, fnpRow(f.out, e.Stations[len(e.Stations)-1]))
 	}
 	if f.json {
 		f.print(e, "")

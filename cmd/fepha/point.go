@@ -17,7 +17,7 @@ func newPointCommand() *cobra.Command {
 	var f clientFlags
 	cmd := &cobra.Command{Use: "point", Short: "Show the newest values of the points"}
 	f.register(cmd)
-	cmd.AddCommand(newPointListCommand(&f), clientCommand(&f, &cobra.Command{
+	cmd.AddCommand(newPointListCommand(&f), viewCommand(&f, &cobra.Command{
 		Use:     "get RTU/KIND/POINT",
 		Short:   "Show one point",
 		Example: "  fepha point get 1/di/17",
@@ -47,7 +47,7 @@ func newPointListCommand(f *clientFlags) *cobra.Command {
 	fl.StringVar(&q.Kind, "kind", "", "only those of this kind: di, ai or counter")
 	fl.IntVar(&q.Limit, "limit", 100, "how many at the most, 1 to 10000")
 	fl.StringVar(&q.After, "after", "", "go on after this point, which a list ended with")
-	return clientCommand(f, cmd, func(ctx context.Context, c *client.Client, _ []string) (api.PointPage, error) {
+	return viewCommand(f, cmd, func(ctx context.Context, c *client.Client, _ []string) (api.PointPage, error) {
 		if cmd.Flags().Changed("rtu") {
 			q.RTU = &rtu
 		}
@@ -74,7 +74,7 @@ func qualityOf(p api.Point) string {
 func printPoints(w io.Writer, page api.PointPage) error {
 	var rows []string
 	for _, p := range page.Points {
-		rows = append(rows, row(fmt.Sprintf("%d/%s/%d", p.RTU, p.Kind, p.Point), valueOf(p), qualityOf(p), clock(p.TimeMs), p.Name))
+		rows = append(rows, row(fmt.Sprintf("%d/%s/%d", p.RTU, p.Kind, p.Point), valueOf(p), qualityOf(p), clock(w, p.TimeMs), p.Name))
 	}
 	if err := table(w, "POINT\tVALUE\tQUALITY\tTIME\tNAME", rows...); err != nil || page.Next == "" {
 		return err

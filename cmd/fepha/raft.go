@@ -19,12 +19,12 @@ func newRaftCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "raft", Short: "Show the Raft group that the nodes form, change it, save and restore its state"}
 	f.register(cmd)
 	cmd.AddCommand(
-		clientCommand(&f, &cobra.Command{
+		viewCommand(&f, &cobra.Command{
 			Use:   "status",
 			Short: "Show leader, term, indices and lease as one node sees them",
 			Args:  args(cobra.NoArgs),
 		}, func(ctx context.Context, c *client.Client, _ []string) (api.RaftStatus, error) { return c.Raft(ctx) }, printRaft),
-		clientCommand(&f, &cobra.Command{
+		viewCommand(&f, &cobra.Command{
 			Use:   "peers",
 			Short: "List the members",
 			Args:  args(cobra.NoArgs),

@@ -20,7 +20,7 @@ func newRTUCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "rtu", Short: "Show the field devices and move them between the FEPs"}
 	f.register(cmd)
 	cmd.AddCommand(
-		clientCommand(&f, &cobra.Command{
+		viewCommand(&f, &cobra.Command{
 			Use:   "list",
 			Short: "List the RTUs with owner and links",
 			Args:  args(cobra.NoArgs),
@@ -166,7 +166,7 @@ func printRTU(w io.Writer, r api.RTUStatus) error {
 		return err
 	}
 	_, err := fmt.Fprintf(w, "\nDEVICE FAULTS: %s could not be taken over; `fepha rtu strays %d` lists them. The last one, at %s:\n  %s\n  %s\n",
-		count(int(r.Strays), "ASDU"), r.Number, clock(r.LastStray.TimeMs), r.LastStray.Reason, spaced(r.LastStray.ASDU))
+		count(int(r.Strays), "ASDU"), r.Number, clock(w, r.LastStray.TimeMs), r.LastStray.Reason, spaced(r.LastStray.ASDU))
 	return err
 }
 
@@ -181,7 +181,7 @@ newest 1000 are kept; each was acknowledged to the device only after that.`,
 		Args: args(cobra.ExactArgs(1)),
 	}
 	cmd.Flags().IntVar(&limit, "limit", 50, "how many at the most, 1 to 1000")
-	return clientCommand(f, cmd, func(ctx context.Context, c *client.Client, args []string) (api.StrayList, error) {
+	return viewCommand(f, cmd, func(ctx context.Context, c *client.Client, args []string) (api.StrayList, error) {
 		n, err := rtuArg(args)
 		if err != nil {
 			return api.StrayList{}, err
@@ -189,7 +189,7 @@ newest 1000 are kept; each was acknowledged to the device only after that.`,
 		return c.Strays(ctx, n, limit)
 	}, func(w io.Writer, l api.StrayList) error {
 		for _, x := range l.Strays {
-			if _, err := fmt.Fprintf(w, "%8d  %s  %s\n          %s\n", x.Number, clock(x.TimeMs), x.Reason, spaced(x.ASDU)); err != nil {
+			if _, err := fmt.Fprintf(w, "%8d  %s  %s\n          %s\n", x.Number, clock(w, x.TimeMs), x.Reason, spaced(x.ASDU)); err != nil {
 				return err
 			}
 		}

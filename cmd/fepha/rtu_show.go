@@ -25,7 +25,7 @@ func newShowRTUCommand(f *clientFlags) *cobra.Command {
 		Args:  args(cobra.ExactArgs(1)),
 	}
 	cmd.Flags().BoolVar(&points, "points", false, "list the points of its table, and which of them the device never or no longer answers")
-	return clientCommand(f, cmd, func(ctx context.Context, c *client.Client, args []string) (shown shownRTU, err error) {
+	return viewCommand(f, cmd, func(ctx context.Context, c *client.Client, args []string) (shown shownRTU, err error) {
 		n, err := rtuArg(args)
 		if err != nil {
 			return shown, err
@@ -78,7 +78,7 @@ func printTable(w io.Writer, t api.TableReply) error {
 		if p.TimeMs != 0 {
 			value, quality = valueOf(p.Point), qualityOf(p.Point)
 		}
-		rows = append(rows, row(fmt.Sprintf("%s/%d", p.Kind, p.Point.Point), p.Name, p.State, value, quality, clock(p.TimeMs)))
+		rows = append(rows, row(fmt.Sprintf("%s/%d", p.Kind, p.Point.Point), p.Name, p.State, value, quality, clock(w, p.TimeMs)))
 	}
 	fmt.Fprintf(w, "RTU %d: %d points, %d answered, %d never answered, %d no longer answered\n", t.RTU, len(t.Points),
 		counts[api.StateAnswered], counts[api.StateNever], counts[api.StateNoLonger])

@@ -14,7 +14,7 @@ import (
 func newStatusCommand() *cobra.Command {
 	var f clientFlags
 	var check bool
-	cmd := clientCommand(&f, &cobra.Command{
+	cmd := viewCommand(&f, &cobra.Command{
 		Use:   "status",
 		Short: "Show the station at a glance: what is wrong first",
 		Long: `Show the station at a glance: what is wrong first.

@@ -54,7 +54,7 @@ later is good again. What has 24 hexadecimal digits or more is a serial number, 
 			if r.Name != "" {
 				what = r.Name + ", made up to then"
 			}
-			rows = append(rows, row(clock(r.AtMs), what, r.By, r.Reason))
+			rows = append(rows, row(clock(w, r.AtMs), what, r.By, r.Reason))
 		}
 		return table(w, "REVOKED\tCERTIFICATE\tBY\tWHY", rows...)
 	})

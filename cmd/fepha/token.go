@@ -51,12 +51,12 @@ func newTokenCreateCommand(f *clientFlags) *cobra.Command {
 }
 
 func newTokenListCommand(f *clientFlags) *cobra.Command {
-	return clientCommand(f, &cobra.Command{Use: "list", Short: "List the tokens: the station's, and those of the node's tokens.yaml", Args: args(cobra.NoArgs)},
+	return viewCommand(f, &cobra.Command{Use: "list", Short: "List the tokens: the station's, and those of the node's tokens.yaml", Args: args(cobra.NoArgs)},
 		func(ctx context.Context, c *client.Client, _ []string) ([]api.Token, error) { return c.Tokens(ctx) },
 		func(w io.Writer, tokens []api.Token) error {
 			var rows []string
 			for _, t := range tokens {
-				rows = append(rows, row(t.Name, t.Role, t.Source, end(t.ExpiresMs, t.Expired), clock(t.UsedMs)))
+				rows = append(rows, row(t.Name, t.Role, t.Source, end(w, t.ExpiresMs, t.Expired), clock(w, t.UsedMs)))
 			}
 			return table(w, "NAME\tROLE\tOF\tENDS\tLAST USED", rows...)
 		})

@@ -10,7 +10,6 @@ import (
 	"os"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -104,7 +103,7 @@ func (f *traceFlags) run(cmd *cobra.Command, c *client.Client, resource string) 
 	}
 	ctx, cancel := context.WithCancel(cmd.Context())
 	defer cancel()
-	out := &traceOutput{w: cmd.OutOrStdout(), json: f.json, left: f.count}
+	out := &traceOutput{w: f.output(cmd), json: f.json, left: f.count}
 	var wg sync.WaitGroup
 	for _, n := range nodes {
 		wg.Go(func() {
@@ -199,6 +198,6 @@ func printFrame(w io.Writer, f tracedFrame) error {
 	if f.Direction == "sent" {
 		arrow = "->"
 	}
-	_, err := fmt.Fprintf(w, "%s  %s %s %s  %s\n", time.UnixMilli(f.TimeMs).Format("15:04:05.000"), f.Node, arrow, f.Link, f.Text)
+	_, err := fmt.Fprintf(w, "%s  %s %s %s  %s\n", clock(w, f.TimeMs), f.Node, arrow, f.Link, f.Text)
 	return err
 }

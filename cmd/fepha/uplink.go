@@ -17,14 +17,14 @@ func newUplinkCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "uplink", Short: "Show the uplinks to control centres, and release them"}
 	f.register(cmd)
 	cmd.AddCommand(
-		clientCommand(&f, &cobra.Command{
+		viewCommand(&f, &cobra.Command{
 			Use:   "list",
 			Short: "List the groups of all uplinks",
 			Args:  args(cobra.NoArgs),
 		}, func(ctx context.Context, c *client.Client, _ []string) ([]api.UplinkStatus, error) {
 			return c.Uplinks(ctx)
 		}, printUplinks),
-		clientCommand(&f, &cobra.Command{
+		viewCommand(&f, &cobra.Command{
 			Use:     "show NAME[/GROUP]",
 			Short:   "Show one group of an uplink with its clients",
 			Example: "  fepha uplink show occ/main",
@@ -108,7 +108,7 @@ func printUplinks(w io.Writer, uplinks []api.UplinkStatus) error {
 }
 
 func printUplink(w io.Writer, u api.UplinkStatus) error {
-	fmt.Fprintf(w, "%s/%s, %s: owner %s in epoch %d since %s, because: %s\n", u.Name, u.Group, u.Mode, dash(u.Owner), u.Epoch, clock(u.SinceMs), dash(u.Reason))
+	fmt.Fprintf(w, "%s/%s, %s: owner %s in epoch %d since %s, because: %s\n", u.Name, u.Group, u.Mode, dash(u.Owner), u.Epoch, clock(w, u.SinceMs), dash(u.Reason))
 	fmt.Fprintf(w, "acknowledged up to event %d, %d waiting, %d dropped\n\n", u.Cursor, u.Backlog, u.Dropped)
 	if u.Stale {
 		fmt.Fprintln(w, "NO QUORUM: this is as it was; whether it still is isn't known")

@@ -92,12 +92,12 @@ func newUserRoleCommand(f *clientFlags) *cobra.Command {
 }
 
 func newUserListCommand(f *clientFlags) *cobra.Command {
-	return clientCommand(f, &cobra.Command{Use: "list", Short: "List the users", Args: args(cobra.NoArgs)},
+	return viewCommand(f, &cobra.Command{Use: "list", Short: "List the users", Args: args(cobra.NoArgs)},
 		func(ctx context.Context, c *client.Client, _ []string) ([]api.User, error) { return c.Users(ctx) },
 		func(w io.Writer, users []api.User) error {
 			var rows []string
 			for _, u := range users {
-				rows = append(rows, row(u.Name, u.Role, end(u.ExpiresMs, u.Expired), clock(u.UsedMs), u.Sessions))
+				rows = append(rows, row(u.Name, u.Role, end(w, u.ExpiresMs, u.Expired), clock(w, u.UsedMs), u.Sessions))
 			}
 			return table(w, "NAME\tROLE\tENDS\tLAST LOGIN\tSESSIONS", rows...)
 		})
@@ -122,14 +122,14 @@ func printTold(w io.Writer, t told) error {
 }
 
 // end shows when something ends.
-func end(ms int64, over bool) string {
+func end(w io.Writer, ms int64, over bool) string {
 	switch {
 	case ms == 0:
 		return "never"
 	case over:
-		return clock(ms) + " (over)"
+		return clock(w, ms) + " (over)"
 	}
-	return clock(ms)
+	return clock(w, ms)
 }
 
 // endOf reads when something is to end, ms since 1970-01-01 UTC; nil: it isn't said.
