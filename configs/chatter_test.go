@@ -25,7 +25,7 @@ func TestChatter(t *testing.T) {
 func TestChatterOfPoints(t *testing.T) {
 	l := newLoader("station.yaml", nil)
 	rows := l.rtuTable("rtu.csv", []byte(strings.TrimSuffix(rtuHeader, "\n")+",event,chatter\n"+
-		"di,1,1,,a,,,,,,,,\ndi,2,2,,b,,,,,,,,3/1s\ndi,3,3,,c,,,,,,,,off\nai,1,4,,d,,,,,,,true,\nai,2,5,,e,,,,,,,,\ncounter,1,6,,f,,,,,,,true,\n"), 1<<24-1)
+		"di,1,1,,a,,,,,,,,\ndi,2,2,,b,,,,,,,,3/1s\ndi,3,3,,c,,,,,,,,off\nai,1,4,,d,,,,,,,true,\nai,2,5,,e,,,,,,,,\ncounter,1,6,,f,,,,,,,true,\n"), 1<<24-1, "")
 	if l.errs.Total > 0 {
 		t.Fatal(l.errs)
 	}

@@ -95,7 +95,7 @@ func (t *table) header(r *row) bool {
 	before := t.errs.Total
 	t.place = slices.Repeat([]int{-1}, len(t.columns))
 	for i, name := range r.fields {
-		name = strings.ToLower(strings.TrimSpace(name))
+		name = Heading(name)
 		c := slices.IndexFunc(t.columns, func(c column) bool { return c.name == name })
 		switch {
 		case c < 0 && name == "" && !slices.ContainsFunc(r.fields[i:], func(f string) bool { return strings.TrimSpace(f) != "" }):
@@ -222,7 +222,7 @@ func (r *row) about(place int, key, problem, expected string) Error {
 // uint reads a whole number. Where it isn't one within bounds, it's reported, and ok is false.
 func (r *row) uint(column int, least, most uint32) (n uint32, ok bool) {
 	text := r.text(column)
-	v, err := strconv.ParseUint(text, 10, 32)
+	v, err := strconv.ParseUint(folded(text), 10, 32)
 	switch {
 	case text == "":
 		r.fail(column, "is missing", fmt.Sprintf("%d to %d", least, most))
@@ -247,9 +247,9 @@ func (r *row) float(column int, def float64) float64 {
 }
 
 func (r *row) parseFloat(column int, text string, def float64) float64 {
-	number := text
-	if r.table.comma != ',' && strings.Count(text, ",") == 1 && !strings.Contains(text, ".") {
-		number = strings.Replace(text, ",", ".", 1)
+	number := folded(text)
+	if r.table.comma != ',' && strings.Count(number, ",") == 1 && !strings.Contains(number, ".") {
+		number = strings.Replace(number, ",", ".", 1)
 	}
 	f, err := strconv.ParseFloat(number, 64)
 	if err != nil || f-f != 0 { // NaN and infinities are numbers for Go alone
@@ -261,7 +261,10 @@ func (r *row) parseFloat(column int, text string, def float64) float64 {
 
 // bool reads true or false, as spreadsheets and people write it; empty is false.
 func (r *row) bool(column int) bool {
-	switch text := strings.ToLower(r.text(column)); text {
+	if b, ok := boolWords[r.text(column)]; ok {
+		return b
+	}
+	switch text := strings.ToLower(folded(r.text(column))); text {
 	case "", "false", "no", "0":
 		return false
 	case "true", "yes", "1":

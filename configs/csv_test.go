@@ -15,7 +15,7 @@ import (
 // readRTU reads a table of an RTU by itself.
 func readRTU(data string) ([]Point, *Errors) {
 	l := newLoader("station.yaml", nil)
-	points := l.rtuTable("rtu.csv", []byte(data), 1<<24-1).points
+	points := l.rtuTable("rtu.csv", []byte(data), 1<<24-1, "").points
 	return points, l.errs
 }
 

@@ -173,6 +173,7 @@ func (l *loader) rtu(o *object) RTU {
 	r := RTU{
 		Number:               uint32(o.int("number", 0, 1, 65535)),
 		Table:                l.path(o, "points"),
+		IOAFormat:            o.ioaFormat("ioa_format"),
 		Prefer:               o.text("prefer", ""),
 		Retry:                o.duration("retry", 5*time.Second, 100*time.Millisecond, 10*time.Minute),
 		StandbyProbe:         enum(o, "standby_probe", ProbeConnect, ProbeConnect, ProbeHold, ProbeOff),
@@ -205,6 +206,13 @@ func (l *loader) rtu(o *object) RTU {
 	}
 	o.end()
 	return r
+}
+
+func (o *object) ioaFormat(name string) AddressFormat {
+	if o.value(name) == nil {
+		return ""
+	}
+	return enum(o, name, "", Format816, Format888, Format168)
 }
 
 func (o *object) commonAddress(name string, size int) uint16 {
@@ -246,14 +254,15 @@ func (p IEC104) maxIOA() uint32 { return 1<<(8*p.IOASize) - 1 }
 func (l *loader) uplink(o *object) Uplink {
 	o.required("name", "common_address", "points", "listen", "groups")
 	u := Uplink{
-		Name:     o.name("name"),
-		Table:    l.path(o, "points"),
-		Mode:     enum(o, "mode", fsm.MainStandby, fsm.Exclusive, fsm.MainStandby, fsm.DualActive),
-		Listen:   o.addresses("listen"),
-		Controls: o.bool("controls", false),
-		SetClock: o.bool("set_clock", false),
-		TLS:      l.tls(o, "tls", true),
-		IEC104:   o.iec104("iec104"),
+		Name:      o.name("name"),
+		Table:     l.path(o, "points"),
+		IOAFormat: o.ioaFormat("ioa_format"),
+		Mode:      enum(o, "mode", fsm.MainStandby, fsm.Exclusive, fsm.MainStandby, fsm.DualActive),
+		Listen:    o.addresses("listen"),
+		Controls:  o.bool("controls", false),
+		SetClock:  o.bool("set_clock", false),
+		TLS:       l.tls(o, "tls", true),
+		IEC104:    o.iec104("iec104"),
 	}
 	u.CommonAddress = o.commonAddress("common_address", u.IEC104.CASize)
 	u.RoleIOA = uint32(o.int("role_ioa", 0, 1, int(u.IEC104.maxIOA())))

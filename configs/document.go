@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -63,6 +64,9 @@ func (d *document) parse(data []byte) *object {
 		d.fail("", "is not UTF-8", "a text file in UTF-8")
 		return root
 	}
+	if d.fullWidthColons(data) {
+		return root
+	}
 	file, err := yamldoc.Parse(data, parser.AllowDuplicateMapKey())
 	if err != nil {
 		var syntax *yaml.SyntaxError
@@ -88,6 +92,21 @@ func (d *document) parse(data []byte) *object {
 	d.at[""] = positionOf(bodies[1])
 	d.fail("", "a second document begins here", "one")
 	return root
+}
+
+// fullWidthColon is a key with the colon of a Chinese input method, which YAML takes for a part of the text.
+var fullWidthColon = regexp.MustCompile(`^[ -]*["']?[A-Za-z_]+["']?[ ]*(：)`)
+
+// fullWidthColons reports keys that aren't ones, and tells whether there are any: what comes of them elsewhere is a riddle.
+func (d *document) fullWidthColons(data []byte) (found bool) {
+	for i, line := range strings.Split(string(data), "\n") {
+		if at := fullWidthColon.FindStringSubmatchIndex(line); at != nil {
+			d.at[""] = position{i + 1, utf8.RuneCountInString(line[:at[2]]) + 1}
+			d.fail("", "has a full-width colon ：", "a plain one and a space after the key")
+			found = true
+		}
+	}
+	return found
 }
 
 // positionOf gives where a person sees a node begin: a block mapping begins with its first key, not with its colon.

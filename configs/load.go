@@ -10,6 +10,7 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
+	"strings"
 )
 
 // Load reads the station.yaml at path and the tables that it names. What's wrong with them comes as *Errors, all of it.
@@ -76,6 +77,7 @@ type loader struct {
 type sharedTable struct {
 	path   string
 	maxIOA uint32
+	format AddressFormat
 }
 
 func newLoader(file string, read func(string) ([]byte, error)) *loader {
@@ -124,11 +126,11 @@ func (l *loader) tables(s *Station) {
 	for i := range s.RTUs {
 		r := &s.RTUs[i]
 		// Devices of one make share a table: it's read once, and its errors are told once.
-		key := sharedTable{r.Table.Path, r.IEC104.maxIOA()}
+		key := sharedTable{r.Table.Path, r.IEC104.maxIOA(), r.IOAFormat}
 		read, shared := l.shared[key]
 		if !shared {
 			if data, ok := l.table(fmt.Sprintf("rtus[%d].points", i), r.Table); ok {
-				read = l.rtuTable(r.Table.Path, data, key.maxIOA)
+				read = l.rtuTable(r.Table.Path, data, key.maxIOA, key.format)
 			}
 			l.shared[key] = read
 		}
@@ -156,6 +158,11 @@ func (l *loader) tables(s *Station) {
 // table reads the file of a table that a key names; nothing where it names none.
 func (l *loader) table(key string, f File) ([]byte, bool) {
 	if f.IsZero() {
+		return nil, false
+	}
+	switch strings.ToLower(filepath.Ext(f.Name)) {
+	case ".xlsx", ".xlsm", ".xls":
+		l.doc.fail(key, quote(f.Name)+" is a workbook", "a table (CSV); `fepha config import "+f.Name+"` fills one from a sheet of its name")
 		return nil, false
 	}
 	data, err := l.read(f.Path)

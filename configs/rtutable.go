@@ -78,7 +78,7 @@ type pointKey struct {
 func (k pointKey) String() string { return fmt.Sprintf("%s point %d", k.kind, k.number) }
 
 // rtuTable reads an RTU's table; its points are nil where it can't be read.
-func (l *loader) rtuTable(file string, data []byte, maxIOA uint32) rtuRows {
+func (l *loader) rtuTable(file string, data []byte, maxIOA uint32, format AddressFormat) rtuRows {
 	points, controls, chatters := []Point{}, map[ControlKey]Control{}, map[ControlKey]Chatter{}
 	var states []shows
 	ioas, numbers := directions{}, map[pointKey]int32{}
@@ -93,7 +93,7 @@ func (l *loader) rtuTable(file string, data []byte, maxIOA uint32) rtuRows {
 		if p.Number, ok = r.uint(rtuPoint, 0, math.MaxUint32); ok {
 			uniqueIn(r, rtuPoint, numbers, pointKey{kind, p.Number})
 		}
-		if p.IOA, ok = r.uint(rtuIOA, 1, maxIOA); ok {
+		if p.IOA, ok = r.address(rtuIOA, maxIOA, format); ok {
 			ioas.unique(r, rtuIOA, kind, p.IOA)
 		}
 		p.Type = r.pointType(rtuType, kind, !kind.IsControl())
@@ -142,7 +142,10 @@ func (d *directions) unique(r *row, column int, kind fsm.Kind, ioa uint32) {
 
 // kind reads a point's kind.
 func (r *row) kind(column int) (fsm.Kind, bool) {
-	text := strings.ToLower(r.text(column))
+	if k, ok := kindWords[folded(r.text(column))]; ok {
+		return k, true
+	}
+	text := strings.ToLower(folded(r.text(column)))
 	k, err := fsm.ParseKind(text)
 	if err != nil {
 		r.fail(column, quote(text)+" is unknown", "one of di, ai, counter, do, ao")
@@ -172,8 +175,8 @@ func (r *row) means(column int, kind fsm.Kind) bool {
 	if slices.Contains(rtuMeaning[column], kind) {
 		return true
 	}
-	switch text := r.text(column); strings.ToLower(text) {
-	case "", "0", "false", "no":
+	switch text := r.text(column); strings.ToLower(folded(text)) {
+	case "", "0", "false", "no", "否":
 	case "1":
 		if column == rtuScale {
 			break

@@ -142,11 +142,12 @@ type Journal struct {
 
 // RTU is a field device, or a group of them behind one session.
 type RTU struct {
-	Number        uint32  `yaml:"number"` // 1 to 65535
-	Name          string  `yaml:"name"`   // default "RTU <number>"
-	CommonAddress uint16  `yaml:"common_address"`
-	Table         File    `yaml:"points" json:"-"`
-	Points        []Point `yaml:"-" json:"-"` // by kind and number
+	Number        uint32        `yaml:"number"` // 1 to 65535
+	Name          string        `yaml:"name"`   // default "RTU <number>"
+	CommonAddress uint16        `yaml:"common_address"`
+	Table         File          `yaml:"points" json:"-"`
+	IOAFormat     AddressFormat `yaml:"ioa_format,omitempty" json:"-"` // of the table
+	Points        []Point       `yaml:"-" json:"-"`                    // by kind and number
 	// Controls say how controls are operated, of those whose rows say anything.
 	Controls     map[ControlKey]Control `yaml:"-" json:"-"`
 	Prefer       string                 `yaml:"prefer"`   // a FEP's id: where it starts; default the FEP with host 1
@@ -229,7 +230,8 @@ type Uplink struct {
 	Name          string                    `yaml:"name"`
 	CommonAddress uint16                    `yaml:"common_address"`
 	Table         File                      `yaml:"points" json:"-"`
-	Points        []UplinkPoint             `yaml:"-" json:"-"` // by IOA; no point twice
+	IOAFormat     AddressFormat             `yaml:"ioa_format,omitempty" json:"-"` // of the table
+	Points        []UplinkPoint             `yaml:"-" json:"-"`                    // by IOA; no point twice
 	Mode          fsm.Mode                  `yaml:"mode"`
 	Listen        map[string]netip.AddrPort `yaml:"listen,flow"` // by node id: one for each FEP; may be a wildcard
 	Groups        []Group                   `yaml:"groups"`

@@ -45,7 +45,7 @@ func (l *loader) uplinkTable(file string, data []byte, u *Uplink) []UplinkPoint 
 		if p.Kind, ok = r.kind(uplinkKind); !ok {
 			return // what else is right depends on it
 		}
-		if p.IOA, ok = r.uint(uplinkIOA, 1, u.IEC104.maxIOA()); ok {
+		if p.IOA, ok = r.address(uplinkIOA, u.IEC104.maxIOA(), u.IOAFormat); ok {
 			ioas.unique(r, uplinkIOA, p.Kind, p.IOA)
 			if p.IOA == u.RoleIOA && !p.Kind.IsControl() {
 				r.fail(uplinkIOA, fmt.Sprintf("%d is already used by role_ioa", p.IOA), "a different one")

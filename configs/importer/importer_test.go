@@ -186,7 +186,7 @@ func TestAMistakeChangesNoFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := filepath.Dir(path)
-	want := filepath.Join(dir, "rtu1.csv") + ":3:6: ioa: 2 is already used in line 2: expected a different one\n" +
+	want := "points.xlsx, sheet rtu1.csv, cell C3: ioa: 2 is already used in line 2: expected a different one\n" +
 		filepath.Join(dir, "occ.csv") + ":2:8: point: di point 1 of RTU 1 is unknown: expected a point of its table"
 	if err := plan.Apply(); err == nil || err.Error() != want {
 		t.Errorf("got\n%v\nwant\n%s", err, want)
@@ -217,6 +217,32 @@ func TestWorkbookRefusals(t *testing.T) {
 		if _, err := Workbook(file, tables); !errors.Is(err, ErrSource) {
 			t.Errorf("%s: %v", file, err)
 		}
+	}
+}
+
+// What the station would be refused for is told at the cell of the workbook, whose headings may be Chinese.
+func TestProblemsAreAtTheirCells(t *testing.T) {
+	path, tables := newStation(t)
+	book := newBook(t, map[string][][]any{"rtu1": {
+		{"种类", "点号", "信息体地址", "类型", "名称"},
+		{"遥信", 1, 1, 30, "断路器\n101"},
+		{},
+		{"遥信", 4, "zzz", 30, "New"},
+		{"遥测", 1, 1, nil, "Voltage"},
+	}})
+	imported, err := Workbook(book, tables)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plan, err := NewPlan(path, imported)
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := filepath.Base(book)
+	want := name + `, sheet rtu1, cell C5: ioa: 1 is already used in line 2: expected a different one` + "\n" +
+		name + `, sheet rtu1, cell C4: ioa: "zzz" is not a whole number: expected 1 to 16777215`
+	if plan.Problems == nil || plan.Problems.Error() != want {
+		t.Errorf("got\n%v\nwant\n%s", plan.Problems, want)
 	}
 }
 

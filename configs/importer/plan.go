@@ -20,8 +20,8 @@ import (
 type Plan struct {
 	Changes []Change
 	Skipped []string // what the source has that goes nowhere
-	// Problems is what would be wrong with the station with the new tables; nil: nothing. Lines are those of the tables as
-	// they would be written.
+	// Problems is what would be wrong with the station with the new tables; nil: nothing. What comes from a workbook is at a
+	// cell of it, as File; other lines are those of the tables as they would be written.
 	Problems *configs.Errors
 }
 
@@ -31,6 +31,7 @@ type Change struct {
 	Added, Changed, Removed []string // rows, for people
 	Unchanged               int
 	data                    []byte // the new file
+	lines, from             []int  // of each row: its line there, and in the source, 0 where it isn't from there
 }
 
 // NewPlan compares an import with the tables of the station whose station.yaml is at path. It changes no file.
@@ -54,7 +55,29 @@ func NewPlan(path string, imported *Import) (*Plan, error) {
 	if err != nil && !errors.As(err, &plan.Problems) {
 		return nil, err
 	}
+	if plan.Problems != nil {
+		for i, t := range imported.Tables {
+			plan.Changes[i].locate(t, plan.Problems)
+		}
+	}
 	return plan, nil
+}
+
+// locate puts cells of the source for the lines that came from it.
+func (c *Change) locate(t Table, problems *configs.Errors) {
+	if t.Cell == nil {
+		return
+	}
+	names := t.Format.Columns()
+	for i := range problems.List {
+		e := &problems.List[i]
+		row, begins := slices.BinarySearch(c.lines, e.Line)
+		column := slices.Index(names, e.Key)
+		if e.File != t.Path || !begins || c.from[row] == 0 || column < 0 {
+			continue
+		}
+		e.File, e.Line, e.Column = t.Cell(c.from[row], column), 0, 0
+	}
 }
 
 // compare finds out what a table's rows become.
@@ -102,15 +125,15 @@ func compare(t Table) (Change, error) {
 		} else {
 			c.Changed = append(c.Changed, key+": "+differences)
 		}
-		after = append(after, fields)
+		after, c.from = append(after, fields), append(c.from, row.Line)
 	}
 	for _, row := range t.Rows {
 		if key := keyOf(row.Fields); !kept[key] {
 			c.Added = append(c.Added, key+": "+describe(names, row.Fields))
-			after = append(after, row.Fields)
+			after, c.from = append(after, row.Fields), append(c.from, row.Line)
 		}
 	}
-	c.data = encode(t.Format, after)
+	c.data, c.lines = encode(t.Format, after)
 	return c, nil
 }
 
@@ -149,8 +172,8 @@ func describe(names, fields []string) string {
 }
 
 // encode writes a table: UTF-8 with the mark by which spreadsheets know it. Optional columns are left out where no row
-// has anything in them.
-func encode(format configs.Format, rows [][]string) []byte {
+// has anything in them. lines are where the rows begin.
+func encode(format configs.Format, rows [][]string) (data []byte, lines []int) {
 	var columns []int
 	for i := range format.Columns() {
 		if format.Required(i) || slices.ContainsFunc(rows, func(fields []string) bool { return fields[i] != "" }) {
@@ -161,14 +184,18 @@ func encode(format configs.Format, rows [][]string) []byte {
 	b.WriteString("\ufeff")
 	w := csv.NewWriter(&b) // a buffer takes everything
 	record := make([]string, len(columns))
+	line := 1
 	for _, fields := range append([][]string{format.Columns()}, rows...) {
+		lines = append(lines, line)
+		line++
 		for i, c := range columns {
 			record[i] = fields[c]
+			line += strings.Count(fields[c], "\n")
 		}
 		w.Write(record)
 	}
 	w.Flush()
-	return b.Bytes()
+	return b.Bytes(), lines[1:]
 }
 
 // Print shows the plan, of each table at most so many rows of a kind.

@@ -19,12 +19,16 @@ const maxRows = 2_000_000
 type Table struct {
 	configs.Table
 	Rows []Row
+
+	// Cell names where a field stands in the source, such as points.xlsx, sheet rtu1, cell C7; nil: there's no such name.
+	Cell func(line, column int) string
 }
 
 // Row is a row of a table, in the order of the format's columns.
 type Row struct {
 	Fields []string
 	Given  []bool // which fields the source has; rows share it
+	Line   int    // in the source, from 1; 0: it has no such number
 }
 
 // Import is what a source says.
@@ -46,6 +50,7 @@ func find(tables []configs.Table, name string) (configs.Table, bool) {
 
 // layout is where a source has a format's columns.
 type layout struct {
+	names []string
 	place []int // -1: it hasn't
 	given []bool
 }
@@ -53,9 +58,9 @@ type layout struct {
 // layOut finds the format's columns in a header. Each of the header's columns must be one, or empty.
 func layOut(format configs.Format, header []string) (layout, error) {
 	names := format.Columns()
-	l := layout{slices.Repeat([]int{-1}, len(names)), make([]bool, len(names))}
+	l := layout{names, slices.Repeat([]int{-1}, len(names)), make([]bool, len(names))}
 	for i, text := range header {
-		name := strings.ToLower(strings.TrimSpace(text))
+		name := configs.Heading(text)
 		if name == "" {
 			continue
 		}
@@ -78,10 +83,10 @@ func layOut(format configs.Format, header []string) (layout, error) {
 
 // row picks the format's columns; empty tells that there's nothing in them.
 func (l layout) row(fields []string) (row Row, empty bool) {
-	row, empty = Row{make([]string, len(l.place)), l.given}, true
+	row, empty = Row{Fields: make([]string, len(l.place)), Given: l.given}, true
 	for c, p := range l.place {
 		if p >= 0 && p < len(fields) {
-			row.Fields[c] = strings.TrimSpace(fields[p])
+			row.Fields[c] = configs.Plain(l.names[c], strings.TrimSpace(fields[p]))
 			empty = empty && row.Fields[c] == ""
 		}
 	}

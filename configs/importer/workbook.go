@@ -2,6 +2,7 @@ package importer
 
 import (
 	"fmt"
+	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -28,7 +29,7 @@ func Workbook(path string, tables []configs.Table) (*Import, error) {
 			imported.Skipped = append(imported.Skipped, fmt.Sprintf("sheet %q: no table of this name in station.yaml", sheet))
 			continue
 		}
-		t, err := readSheet(book, sheet, table)
+		t, err := readSheet(book, path, sheet, table)
 		if err != nil {
 			return nil, fmt.Errorf("%s: sheet %q: %w: %w", path, sheet, ErrSource, err)
 		}
@@ -37,7 +38,7 @@ func Workbook(path string, tables []configs.Table) (*Import, error) {
 	return imported, nil
 }
 
-func readSheet(book *excelize.File, sheet string, table configs.Table) (Table, error) {
+func readSheet(book *excelize.File, path, sheet string, table configs.Table) (Table, error) {
 	// A cell is read twice: as it's stored, since the shown one is rounded, and as it's shown, since that alone tells 0.5 %
 	// from 0.005.
 	stored, err := book.Rows(sheet)
@@ -50,7 +51,9 @@ func readSheet(book *excelize.File, sheet string, table configs.Table) (Table, e
 		return Table{}, err
 	}
 	defer shown.Close()
+	line := 0
 	next := func() ([]string, bool, error) {
+		line++
 		if !stored.Next() || !shown.Next() {
 			return nil, false, stored.Error()
 		}
@@ -80,7 +83,15 @@ func readSheet(book *excelize.File, sheet string, table configs.Table) (Table, e
 	if err != nil {
 		return Table{}, err
 	}
-	t := Table{Table: table}
+	t := Table{Table: table, Cell: func(line, column int) string {
+		cell := fmt.Sprintf("row %d", line)
+		if place := layout.place[column]; place >= 0 {
+			if name, err := excelize.CoordinatesToCellName(place+1, line); err == nil {
+				cell = "cell " + name
+			}
+		}
+		return fmt.Sprintf("%s, sheet %s, %s", filepath.Base(path), sheet, cell)
+	}}
 	for {
 		fields, ok, err := next()
 		if err != nil || !ok {
@@ -90,6 +101,7 @@ func readSheet(book *excelize.File, sheet string, table configs.Table) (Table, e
 		if empty {
 			continue
 		}
+		row.Line = line
 		if t.Rows = append(t.Rows, row); len(t.Rows) > maxRows {
 			return Table{}, fmt.Errorf("has more than %d rows", maxRows)
 		}
