@@ -68,8 +68,8 @@ var (
 			"{from} 无法到达该节点，而其他节点可以",
 		},
 		Advice: Words{
-			"check the network between these two; `fepha raft peers` shows who sees whom",
-			"检查两者之间的网络；`fepha raft peers` 显示互通情况",
+			"check the network between these two: it will be needed when one of them leads",
+			"检查两者之间的网络：其中之一成为主节点时将需要它",
 		},
 	})
 	Crashed = define(Kind{
@@ -144,18 +144,6 @@ var (
 		Advice: Words{
 			"look for what else writes to the disk, and at its health (`smartctl -a`)",
 			"检查还有什么在写该磁盘，以及其健康状况（`smartctl -a`）",
-		},
-	})
-	NodeClock = define(Kind{
-		Name: "clock", Resource: "node/ID", Severity: Warning, Scope: Node,
-		Params: []string{"offset", "from"},
-		Text: Words{
-			"the node's clock is {offset} off that of {from}",
-			"该节点时钟与 {from} 相差 {offset}",
-		},
-		Advice: Words{
-			"synchronise all nodes with the same source: `chronyc tracking`",
-			"让所有节点与同一时钟源同步：`chronyc tracking`",
 		},
 	})
 	ClockUnsynchronised = define(Kind{

@@ -55,10 +55,15 @@ var terms = map[string]Words{
 	Killed:               {"it left no reason behind: killed, or the power failed", "未留下原因：被强制结束或断电"},
 }
 
-// term is a value in both languages.
+// term is a value in both languages: a word of the catalogue, or one with more behind a colon, or whatever it is.
 func term(value string) Words {
 	if w, ok := terms[value]; ok {
 		return w
+	}
+	if key, rest, ok := strings.Cut(value, ": "); ok {
+		if w, ok := terms[key]; ok {
+			return Words{w.EN + ": " + rest, w.ZH + "：" + rest}
+		}
 	}
 	return Words{value, value}
 }

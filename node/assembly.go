@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"slices"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/fepha/fepha/acquisition"
 	"github.com/fepha/fepha/api/server"
 	"github.com/fepha/fepha/cluster"
+	"github.com/fepha/fepha/condition"
 	"github.com/fepha/fepha/condition/reporter"
 	"github.com/fepha/fepha/configs"
 	"github.com/fepha/fepha/forwarder"
@@ -42,6 +44,9 @@ type assembly struct {
 
 	conditions *reporter.Reporter
 	group      *watch.Group
+	machine    *watch.Machine
+	reach      *watch.Reach
+	last       lastRun
 }
 
 // member is the group's node as the parts know it, which are made before it.
@@ -81,6 +86,17 @@ func assemble(c Config) (*assembly, error) {
 	a.conditions = reporter.New(reporter.Config{Replica: a.member, Leads: func() bool { return a.member.IsLeader() }, Log: a.log})
 	a.group = &watch.Group{
 		Node: a.member, Config: a.runner.current.station, Tables: a.runner.current.tables, Build: c.Build, Reporter: a.conditions,
+	}
+	a.last = lastRun{c.DataDir}
+	a.machine = &watch.Machine{
+		Node: c.ID, DataDir: c.DataDir, Reporter: a.conditions, Synced: !onOneMachine(station),
+		Files: func() []watch.File { return watch.FilesOf(a.runner.current.station()) },
+	}
+	a.reach = &watch.Reach{Node: a.member, Reporter: a.conditions, Addresses: map[string]string{}}
+	for _, n := range station.Cluster.Nodes {
+		if n.ID != c.ID {
+			a.reach.Addresses[n.ID] = n.APIAddress()
+		}
 	}
 	if err := a.assembleParts(); err != nil {
 		return nil, &ConfigError{err}
@@ -133,8 +149,11 @@ func (a *assembly) assembleFEP(tracer *server.Tracer) (err error) {
 	if err != nil {
 		return err
 	}
-	a.redis, err = rtdb.New(view)
-	return err
+	if a.redis, err = rtdb.New(view); err != nil {
+		return err
+	}
+	a.machine.Redis = func() (address, reason string) { return a.station.Redis.Address, a.redis.Stats().LastError }
+	return nil
 }
 
 // stuck ends the process. A disk that hangs may never let a thread go, so
@@ -142,6 +161,7 @@ func (a *assembly) assembleFEP(tracer *server.Tracer) (err error) {
 // process anew.
 func (a *assembly) stuck(err error) {
 	a.log.Error("node stuck: ending at once", "error", err)
+	a.last.stuck()
 	exit(1)
 }
 
@@ -155,6 +175,7 @@ func (a *assembly) run(ctx context.Context) (err error) {
 	} else if err != nil {
 		return err
 	}
+	a.tellLastRun()
 	parts, supervisor := newParts(cancel), newSupervisor(a.log)
 	service := enterService(a.member, a.log)
 	defer func() {
@@ -167,6 +188,7 @@ func (a *assembly) run(ctx context.Context) (err error) {
 		if err := a.member.Close(); err != nil {
 			a.log.Error("closing the node", "error", err)
 		}
+		a.last.end(err)
 		a.log.Info("node ended")
 	}()
 	a.start(parts)
@@ -188,10 +210,27 @@ func (a *assembly) run(ctx context.Context) (err error) {
 	return nil
 }
 
+// tellLastRun reports how the run before ended, if it wasn't asked to, and marks that this one goes on.
+func (a *assembly) tellLastRun() {
+	if reason := a.last.reason(); reason != "" {
+		a.conditions.Set(condition.Report{Kind: condition.Crashed, Resource: "node/" + a.config.ID, Values: condition.Values(reason)})
+	}
+	if err := a.last.begin(); err != nil {
+		a.log.Error("the next run won't know how this one ended", "error", err)
+	}
+}
+
+// onOneMachine tells whether all nodes are on this host, and so have one clock.
+func onOneMachine(s *configs.Station) bool {
+	return !slices.ContainsFunc(s.Cluster.Nodes, func(n configs.Node) bool { return !n.Address.Addr().IsLoopback() })
+}
+
 // start runs the parts.
 func (a *assembly) start(parts *parts) {
 	parts.run("conditions", a.conditions.Run, nil)
 	parts.run("watch over the group", a.group.Run, nil)
+	parts.run("watch over the machine", a.machine.Run, nil)
+	parts.run("watch over the ways to the others", a.reach.Run, nil)
 	if a.self.Role == configs.RoleFEP {
 		parts.run("acquisition", a.runner.acquisition.Run, nil)
 		parts.run("forwarder", a.runner.forwarder.Run, nil)

@@ -79,7 +79,9 @@ func TestOtherCommonAddressIsTold(t *testing.T) {
 	if err := s.Start(owner); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.WaitFor(ctx, "the owner's return", func(st api.Status) bool { return !has(st, "node."+owner+".dead") }); err != nil {
+	if _, err := s.WaitFor(ctx, "the owner's return", func(st api.Status) bool {
+		return !has(st, "node."+owner+".dead") && has(st, "node."+owner+".crashed")
+	}); err != nil {
 		t.Fatal(err)
 	}
 	t.Setenv("LC_ALL", "C")

@@ -1,0 +1,154 @@
+package watch
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"math/big"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/fepha/fepha/condition/conditiontest"
+	"github.com/fepha/fepha/configs"
+)
+
+func newMachine(files ...File) (*Machine, *conditiontest.Said) {
+	said := new(conditiontest.Said)
+	return &Machine{Node: "fep1", DataDir: "/data", Reporter: said, Files: func() []File { return files }}, said
+}
+
+func TestDisk(t *testing.T) {
+	m, said := newMachine()
+	for _, c := range []struct {
+		free uint64
+		says string
+	}{
+		{3 << 30, ""}, {2<<30 - 1, "2.0 GiB are free on the disk of /data"}, {100<<20 + 5, "96 MiB are free"}, {2 << 30, ""},
+	} {
+		m.disk(c.free)
+		if text := said.Says("node.fep1.disk"); !strings.Contains(text, c.says) || (text == "") != (c.says == "") {
+			t.Errorf("%d octets: %q, want %q", c.free, text, c.says)
+		}
+	}
+	if free, err := freeSpace(t.TempDir()); err != nil || free == 0 {
+		t.Errorf("%d, %v", free, err)
+	}
+}
+
+func TestRedisIsReportedWhenItStaysAway(t *testing.T) {
+	m, said := newMachine()
+	reason := ""
+	m.Redis = func() (string, string) { return "10.0.0.9:6379", reason }
+	now := time.Unix(1_700_000_000, 0)
+	for i, c := range []struct{ reason, says string }{
+		{"", ""}, {"refused", ""}, {"refused", "Redis at 10.0.0.9:6379 does not answer, so its view is old: refused"}, {"", ""}, {"refused", ""},
+	} {
+		reason = c.reason
+		m.redis(now)
+		now = now.Add(machinePeriod)
+		if text := said.Says("node.fep1.redis"); text != c.says {
+			t.Errorf("%d: %q", i, text)
+		}
+	}
+}
+
+func TestSlowDisk(t *testing.T) {
+	m, said := newMachine()
+	for i, c := range []struct {
+		took time.Duration
+		says string
+	}{
+		{150, ""}, {150, ""}, {50, ""}, {150, ""}, {150, ""}, {170, "the disk takes 170 ms to make a write safe: every event waits for that"}, {50, ""},
+	} {
+		m.took(c.took * time.Millisecond)
+		if text := said.Says("node.fep1.slow_disk"); text != c.says {
+			t.Errorf("%d: %q", i, text)
+		}
+	}
+	m.DataDir = t.TempDir()
+	for range slowWrites {
+		m.fsync() // must not block or fail; how fast it is is the machine's
+	}
+	if st, err := os.Stat(filepath.Join(m.DataDir, probeFile)); err != nil || st.Size() != 4096 {
+		t.Error(st, err)
+	}
+}
+
+// certificate writes one that ends then.
+func certificate(t *testing.T, name string, ends time.Time) File {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: ends.Add(-time.Hour), NotAfter: ends}
+	der, err := x509.CreateCertificate(rand.Reader, c, c, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return File{Path: path}
+}
+
+func TestCertificatesThatEnd(t *testing.T) {
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	day := 24 * time.Hour
+	for _, c := range []struct {
+		left time.Duration
+		says string
+	}{
+		{31 * day, ""}, {29 * day, "certificate node.pem ends on 2026-01-30"}, {6 * day, "ends on 2026-01-07"}, {-day, "ends on 2025-12-31"},
+	} {
+		m, said := newMachine(certificate(t, "ca.pem", now.Add(365*day)), File{Path: "missing.pem"}, certificate(t, "node.pem", now.Add(c.left)))
+		files := m.Files()
+		m.certificates(now, files)
+		if text := said.Says("node.fep1.certificate"); !strings.Contains(text, c.says) || (text == "") != (c.says == "") {
+			t.Errorf("%v left: %q", c.left, text)
+		}
+	}
+}
+
+func TestKeysThatAnybodyCanRead(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "node-key.pem")
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	m, said := newMachine(File{path, true}, File{filepath.Dir(path), false})
+	for _, mode := range []os.FileMode{0o640, 0o644, 0o600} {
+		if err := os.Chmod(path, mode); err != nil {
+			t.Fatal(err)
+		}
+		m.keys(m.Files())
+		if text := said.Says("node.fep1.key_readable"); (text != "") != (mode == 0o644) || text != "" && !strings.Contains(text, path+" (mode 0644)") {
+			t.Errorf("%v: %q", mode, text)
+		}
+	}
+}
+
+func TestFilesOf(t *testing.T) {
+	file := func(path string) configs.File { return configs.File{Name: path, Path: path} }
+	s := &configs.Station{
+		Security: configs.Security{CA: file("ca"), Cert: file("cert"), Key: file("key")},
+		Uplinks:  []configs.Uplink{{TLS: &configs.TLS{Cert: file("ucert"), Key: file("ukey")}}, {}},
+		FNP:      &configs.FNP{KeyFile: file("fnp")},
+	}
+	var names []string
+	for _, f := range FilesOf(s) {
+		name := f.Path
+		if f.Secret {
+			name += "!"
+		}
+		names = append(names, name)
+	}
+	if got := strings.Join(names, " "); got != "ca cert key! ucert ukey! fnp!" {
+		t.Error(got)
+	}
+}
