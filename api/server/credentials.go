@@ -22,6 +22,13 @@ type Security struct {
 	Tokens string
 }
 
+// aeadSuites are those of TLS 1.2 that a client may use; all of TLS 1.3 are
+// such.
+var aeadSuites = []uint16{
+	tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
+	tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384, tls.TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
+}
+
 // certificates asks clients for a certificate, and lets those without one in:
 // they may have a token.
 func (s *Security) certificates(log *slog.Logger) (*tls.Config, error) {
@@ -30,5 +37,5 @@ func (s *Security) certificates(log *slog.Logger) (*tls.Config, error) {
 	if err = errors.Join(files.All(), err); err != nil {
 		return nil, err
 	}
-	return source.Server(&tls.Config{MinVersion: tls.VersionTLS12, ClientAuth: tls.VerifyClientCertIfGiven}), nil
+	return source.Server(&tls.Config{MinVersion: tls.VersionTLS12, CipherSuites: aeadSuites, ClientAuth: tls.VerifyClientCertIfGiven}), nil
 }

@@ -244,6 +244,12 @@ func TestClientCertificates(t *testing.T) {
 	if _, err := old.Status(t.Context()); err == nil {
 		t.Error("TLS 1.1 is let in")
 	}
+	weak := s.as(t)
+	weak.HTTP.Transport.(*http.Transport).TLSClientConfig.MaxVersion = tls.VersionTLS12
+	weak.HTTP.Transport.(*http.Transport).TLSClientConfig.CipherSuites = []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA}
+	if _, err := weak.Status(t.Context()); err == nil || !strings.Contains(err.Error(), "handshake failure") {
+		t.Errorf("TLS 1.2 without an AEAD suite: %v, want a handshake failure", err)
+	}
 }
 
 // Files that change are in force at once. Certificates that can't be read leave the former ones in force; tokens that can't be read,

@@ -183,6 +183,21 @@ func TestReach(t *testing.T) {
 	}
 }
 
+// TestArchivedModules: what nobody keeps any more is not in the binary.
+func TestArchivedModules(t *testing.T) {
+	for _, m := range []string{"github.com/boltdb/bolt", "github.com/coreos/etcd"} {
+		out, err := exec.Command("go", "list", "-m", "-f", "{{with .Replace}}{{.Path}}{{end}}", m).Output()
+		if err != nil || len(bytes.TrimSpace(out)) == 0 {
+			t.Errorf("%s is not replaced by something that is kept: %v", m, err)
+		}
+	}
+	for _, p := range packages(t) {
+		if p.name() == "cmd/fepha" && slices.Contains(p.Deps, "github.com/coreos/pkg/capnslog") {
+			t.Error("the binary needs github.com/coreos/pkg")
+		}
+	}
+}
+
 // isStandard tells packages of the standard library, whose first folder has no dot.
 func isStandard(path string) bool {
 	first, _, _ := strings.Cut(path, "/")

@@ -1,0 +1,10 @@
+//go:build !linux
+
+package fileutil
+
+import (
+	"os"
+	"syscall"
+)
+
+func allocate(*os.File, int64, bool) error { return syscall.EOPNOTSUPP }
