@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"net"
 	"time"
 
 	"github.com/fepha/fepha/fsm/fsmpb"
@@ -132,11 +131,7 @@ func (l *link) control(call *iec104.Call, e *entry, now time.Time) (*fsmpb.Contr
 
 // requester is whose quota a command counts to: the client's, on whatever connection, which shares the group's.
 func (l *link) requester() string {
-	host, _, err := net.SplitHostPort(l.client)
-	if err != nil {
-		host = l.client
-	}
-	return l.g.resource + " " + host
+	return l.g.resource + " " + hostOf(l.client)
 }
 
 // origin is who asks: it's the same for all commands of a connection, and no other's.

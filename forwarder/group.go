@@ -50,6 +50,7 @@ type group struct {
 	claimed     uint64 // the newest epoch that this node claimed, or had a link in
 	unsure      bool   // a claim has failed that may be committed all the same
 	starts      uint64
+	rivals      rivals
 	ended       feedCounters // of links that have stopped
 }
 
@@ -186,6 +187,9 @@ func (g *group) allowStart(ctx context.Context, s *iec104.Session) error {
 	if err := g.checkService(); err != nil {
 		return err
 	}
+	if err := g.keepYoung(l); err != nil {
+		return err
+	}
 	if g.u.cfg.Mode == fsm.DualActive {
 		return g.admit(l, main, nil)
 	}
@@ -227,6 +231,11 @@ func (g *group) admit(l *link, r role, t replica.Tenure) error {
 func (g *group) source(s *iec104.Session) iec104.Source {
 	l := g.link(s)
 	f := g.newFeed(l)
+	defer func() {
+		if l.isMain() {
+			g.serves(l.client)
+		}
+	}()
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.starting, g.live = nil, l

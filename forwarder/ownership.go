@@ -150,6 +150,12 @@ func (g *group) promote(ctx context.Context, l *link) time.Duration {
 		g.log.Info("standby link can't be promoted", "client", l.client, "error", err)
 		return retryDelay
 	}
+	promoted := false
+	defer func() {
+		if promoted {
+			g.serves(l.client)
+		}
+	}()
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	f := l.currentFeed()
@@ -159,6 +165,7 @@ func (g *group) promote(ctx context.Context, l *link) time.Duration {
 	}
 	l.enter(main, t)
 	f.begin(g.resume())
+	promoted = true
 	g.log.Info("link promoted", "client", l.client)
 	g.kick()
 	return 0

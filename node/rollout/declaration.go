@@ -10,7 +10,7 @@ func Declaration(s *configs.Station) *fsmpb.Configure {
 	d := &fsmpb.Configure{
 		Digest: s.Digest(),
 		Retain: uint64(s.Journal.Retain), RetainForMs: s.Journal.RetainFor.Milliseconds(),
-		Fnp:    s.FNP != nil,
+		Fnp: s.FNP != nil,
 	}
 	for _, n := range s.Cluster.Nodes {
 		d.Nodes = append(d.Nodes, &fsmpb.Configure_Node{Id: n.ID, Host: uint32(n.Host), Role: string(n.Role)})
