@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/fepha/fepha/acquisition/findings"
 	"github.com/fepha/fepha/condition"
@@ -150,27 +151,31 @@ func pointRanges(keys []fsm.PointKey) string {
 	return b.String()
 }
 
-// interrogate asks for all values.
-func (col *collector) interrogate(ctx context.Context, s *session) {
+// askAll asks for all values. Events that are older may follow: see backlog.
+func (col *collector) askAll(ctx context.Context, b *backlog) error {
+	b.begin()
 	col.pipeline.beginRound()
-	col.ask(ctx, s, findings.ForValues, func(ctx context.Context) error {
-		return s.client.Interrogate(ctx, col.w.rtu.CommonAddress, iec104.QOIStation)
+	err := col.ask(ctx, b.s, findings.ForValues, func(ctx context.Context) error {
+		return b.s.client.Interrogate(ctx, col.w.rtu.CommonAddress, iec104.QOIStation)
 	})
+	b.asked = time.Now()
+	return err
 }
 
 // interrogateCounters asks for all counters, as they are.
 func (col *collector) interrogateCounters(ctx context.Context, s *session) {
-	col.ask(ctx, s, findings.ForCounters, func(ctx context.Context) error {
+	_ = col.ask(ctx, s, findings.ForCounters, func(ctx context.Context) error {
 		return s.client.CounterInterrogate(ctx, col.w.rtu.CommonAddress, iec104.RQTGeneral|iec104.FreezeRead)
 	})
 }
 
-func (col *collector) ask(ctx context.Context, s *session, what findings.Asked, question func(context.Context) error) {
+func (col *collector) ask(ctx context.Context, s *session, what findings.Asked, question func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, interrogationTime)
 	defer cancel()
 	before := col.w.counts.answers.Load()
 	err := question(ctx)
 	col.interrogated(s, what, col.w.counts.answers.Load()-before, err)
+	return err
 }
 
 // Unanswered are the points of an RTU's table that its device did not answer when it was asked for all.

@@ -30,6 +30,8 @@ type intake struct {
 	chatters []chatter // by place in the table; nil: no point was watched yet
 	holding  []int32   // places of points that chatter
 
+	shown []shown // by place in the table, of the interrogation that is under way; nil: none is
+
 	strays  []*fsmpb.Stray // what can't be taken over, at most strayLimit
 	omitted uint64         // what came beyond that
 }
@@ -99,6 +101,7 @@ func (in *intake) add(a iec104.ASDU, came arrival) {
 			in.drift.Sample(ms, came.at, in.findings)
 		}
 		v := value{time: octets, timeMs: ms, point: int32(place), typ: a.Type, mode: modeOf(p, a.Type, a.Cause)}
+		v.tagged = tag != iec104.NoTime && ok && !o.Time.Invalid()
 		v.value, v.quality = p.convert(a.Type, &o)
 		v.transient, v.elapsed = transient(a.Type, &o), o.Elapsed
 		for _, w := range in.watches {
@@ -106,6 +109,7 @@ func (in *intake) add(a iec104.ASDU, came arrival) {
 				w.seen(&v)
 			}
 		}
+		in.compare(&v, a.Cause, came.ms)
 		in.put(p, in.rein(p, v, came.at))
 	}
 	if lost.objects > 0 {

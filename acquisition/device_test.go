@@ -3,7 +3,9 @@ package acquisition
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -90,9 +92,11 @@ type device struct {
 
 	mu        sync.Mutex
 	listeners map[string]*listener
-	values    []iec104.ASDU // what an interrogation answers
+	state     map[iec104.InformationObjectAddress]float64 // of the single points that have changed
+	values    []iec104.ASDU                               // what an interrogation answers
 	counters  []iec104.ASDU
 	asked     []iec104.ASDU // all that was received
+	clock     time.Duration // by which it's ahead
 	connects  int
 	sessions  map[*iec104.Session]bool
 	most      int // connections at a time
@@ -107,6 +111,8 @@ type quirks struct {
 	noTermination   bool // of commands
 	returns         bool // the new state of the single point 3000 below, cause 11, after whatever it answers
 	unknownObjects  bool // of commands
+	refusals        int  // of interrogations, then it answers
+	answersFirst    bool // an interrogation, with each point's newest state, before the events that it still has to send
 	oneClient       bool // drops the client that it has when another connects
 	slow            time.Duration
 }
@@ -203,9 +209,22 @@ func (d *device) handle(s *iec104.Session, a iec104.ASDU, _ uint64) {
 		answer(confirm, true)
 		return
 	}
+	if a.Type == iec104.C_IC_NA_1 && d.refuse() {
+		answer(confirm, true)
+		return
+	}
 	switch a.Type {
 	case iec104.C_IC_NA_1, iec104.C_CI_NA_1:
 		answer(confirm, false)
+		if a.Type == iec104.C_IC_NA_1 && d.quirks.answersFirst {
+			for _, v := range d.states() {
+				if err := s.Send(v); err != nil {
+					d.t.Logf("device: %v", err)
+				}
+			}
+			answer(iec104.ActivationTermination, false)
+			return
+		}
 		if a.Type == iec104.C_CI_NA_1 {
 			values = counters
 		}
@@ -247,10 +266,44 @@ func (d *device) send(typ iec104.TypeID, cause iec104.CauseOfTransmission, objec
 	d.push(asdu(d.t, typ, cause, objects...))
 }
 
+// refuse tells whether an interrogation is to be refused.
+func (d *device) refuse() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.quirks.refusals--
+	return d.quirks.refusals >= 0
+}
+
+// states are the newest states of the points that have changed, as an interrogation shows them.
+func (d *device) states() []iec104.ASDU {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var objects []iec104.Object
+	for _, address := range slices.Sorted(maps.Keys(d.state)) {
+		objects = append(objects, iec104.Object{Address: address, Value: d.state[address]})
+	}
+	var all []iec104.ASDU
+	for some := range slices.Chunk(objects, 50) {
+		all = append(all, asdu(d.t, iec104.M_SP_NA_1, iec104.InterrogatedStation, some...))
+	}
+	return all
+}
+
+// become changes a single point without reporting it.
+func (d *device) become(address iec104.InformationObjectAddress, v float64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.state == nil {
+		d.state = map[iec104.InformationObjectAddress]float64{}
+	}
+	d.state[address] = v
+}
+
 // change reports a change of a single point, with a time tag.
 func (d *device) change(address iec104.InformationObjectAddress, v float64) {
 	d.t.Helper()
-	d.send(iec104.M_SP_TB_1, iec104.Spontaneous, iec104.Object{Address: address, Value: v, Time: iec104.NewCP56Time2a(time.Now(), time.UTC)})
+	d.become(address, v)
+	d.send(iec104.M_SP_TB_1, iec104.Spontaneous, iec104.Object{Address: address, Value: v, Time: iec104.NewCP56Time2a(time.Now().Add(d.clock), time.UTC)})
 }
 
 // got counts what the device was asked, by type and cause.

@@ -22,6 +22,8 @@ type session struct {
 	collector atomic.Pointer[collector] // nil while it's held
 	again     chan struct{}             // 1 long: the device asks to be interrogated
 
+	event time.Time // when its newest event with a time tag came; guarded by the pipeline
+
 	acknowledged uint64 // index of the newest ASDU acknowledged; guarded by the pipeline
 }
 

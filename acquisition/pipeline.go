@@ -51,6 +51,7 @@ type pipeline struct {
 	flights  []flight  // oldest first
 	batch    uint64    // number of the newest
 	brake    brake
+	backlogs int // of devices that were interrogated and may have older events
 	ended    bool
 }
 
@@ -69,6 +70,9 @@ type flight struct {
 // receive takes over an ASDU. It's called by the sessions' goroutines.
 func (p *pipeline) receive(s *session, a iec104.ASDU, index uint64) {
 	p.accept(s, index, func(came arrival) {
+		if a.Cause == iec104.Spontaneous && a.Type.TimeTag() != iec104.NoTime {
+			s.event = came.at
+		}
 		if a.Type.IsMonitor() && a.Type != iec104.M_EI_NA_1 || !a.Known() {
 			p.intake.add(a, came)
 			if c := a.Cause; c >= iec104.InterrogatedStation && c <= iec104.CounterGroup4 {

@@ -20,11 +20,21 @@ const (
 // interrogatedEvent tells the worker that a device has answered its first interrogation, or won't.
 type interrogatedEvent struct{ collector *collector }
 
+// askAgain is after how long an interrogation is repeated that the device has refused or not answered to its end.
+var askAgain = []time.Duration{5 * time.Second, 10 * time.Second, 30 * time.Second, time.Minute}
+
 // serve asks a started device for what it doesn't send by itself, until the link is lost or the tenure ends: everything
 // after the start, then each on its own period, and all values again when the device says that it has restarted.
-func (col *collector) serve(s *session) {
+func (col *collector) serve(s *session, backlog *backlog) {
 	w := col.w
-	tasks := []task{{do: col.interrogate, cycle: w.cycles.interrogation}}
+	failures := 0 // of the interrogation, in a row
+	tasks := []task{{cycle: w.cycles.interrogation, do: func(ctx context.Context, s *session) {
+		if col.askAll(ctx, backlog) == nil {
+			failures = 0
+		} else {
+			failures++
+		}
+	}}}
 	if w.table.counters {
 		tasks = append(tasks, task{do: col.interrogateCounters, cycle: w.cycles.counters})
 	}
@@ -46,13 +56,27 @@ func (col *collector) serve(s *session) {
 				return
 			}
 			t.at, t.due = t.cycle.next(w.now())
+			if t == interrogation && failures > 0 {
+				again := w.now() + askAgain[min(failures, len(askAgain))-1]
+				if !t.due || again < t.at {
+					t.at, t.due = again, true
+				}
+			}
 			if first && t == interrogation {
 				w.post(interrogatedEvent{col})
 			}
 		}
-		if at, ok := earliest(tasks); ok {
-			timer.Reset(at - w.now())
+		if backlog.open && backlog.wait() <= 0 {
+			backlog.over(col.ctx)
 		}
+		wait := time.Hour
+		if at, ok := earliest(tasks); ok {
+			wait = at - w.now()
+		}
+		if backlog.open {
+			wait = min(wait, backlog.wait())
+		}
+		timer.Reset(wait)
 		select {
 		case <-timer.C:
 		case <-s.again:
@@ -102,4 +126,33 @@ func answer(err error) error {
 		return errors.New("no answer, or not all of it, in time")
 	}
 	return err
+}
+
+// cycle is something to be done once a period, by each RTU at another moment of it, so that not all devices answer at
+// the same time.
+type cycle struct {
+	period time.Duration // 0: never
+	phase  time.Duration // within the period
+}
+
+// staggered is the cycle of the i-th of n RTUs.
+func staggered(period time.Duration, i, n int) cycle {
+	if period <= 0 || n <= 0 {
+		return cycle{}
+	}
+	return cycle{period, time.Duration(float64(period) * float64(i) / float64(n))}
+}
+
+// next is when it is due after it was done at a moment: a half to one and a half periods later, so that what was done
+// out of turn, after a start, isn't done again right away.
+func (c cycle) next(done time.Duration) (at time.Duration, ok bool) {
+	if c.period == 0 {
+		return 0, false
+	}
+	at = done + c.period/2
+	wait := (c.phase - at) % c.period
+	if wait < 0 {
+		wait += c.period
+	}
+	return at + wait, true
 }

@@ -13,7 +13,7 @@ import (
 const (
 	readEvents   = 256                    // that are read from the journal at a time: 16 KiB a started link
 	readsPerNext = 64                     // at most, so that many events of other uplinks don't hold the link's other work
-	analogPace   = 100 * time.Millisecond // between two looks at which analogs changed
+	changePace   = 100 * time.Millisecond // between two looks at what has changed
 	maxAnswers   = 64                     // that wait for the events before them
 )
 
@@ -53,8 +53,8 @@ type feed struct {
 	others     int       // event ASDUs in a row while something else waits
 
 	version   uint64      // of the image, up to which changed analogs are in changed
-	lookAt    time.Time   // when to look for more
-	alarm     *time.Timer // nil, or calls wake at lookAt
+	changesAt time.Time   // when to look for more
+	alarm     *time.Timer // nil, or calls wake at changesAt
 	changed   changeSet
 	analogsGo bool // analogs have the next turn, not the interrogation
 
@@ -115,7 +115,7 @@ func (f *feed) Next() (a iec104.ASDU, index uint64, ok bool) {
 	if f.ended {
 		return iec104.ASDU{}, 0, false
 	}
-	f.lookForAnalogs()
+	f.queueChanges()
 	switch {
 	case f.nextAnswer(&a):
 	case f.others >= max(1, f.config.K-1) && f.nextOther(&a):
@@ -128,7 +128,7 @@ func (f *feed) Next() (a iec104.ASDU, index uint64, ok bool) {
 	case f.nextOther(&a):
 		f.others = 0
 	default:
-		f.lookAgain()
+		f.awaitChanges()
 		return iec104.ASDU{}, 0, false
 	}
 	f.index++
@@ -295,9 +295,9 @@ func (f *feed) otherWaits() bool { return len(f.jobs) > 0 || f.changed.len() > 0
 func (f *feed) nextOther(a *iec104.ASDU) bool {
 	f.analogsGo = !f.analogsGo
 	if f.analogsGo {
-		return f.nextAnalogs(a) || f.nextInterrogated(a)
+		return f.nextChanges(a) || f.nextInterrogated(a)
 	}
-	return f.nextInterrogated(a) || f.nextAnalogs(a)
+	return f.nextInterrogated(a) || f.nextChanges(a)
 }
 
 // reset begins an ASDU in f.builder.

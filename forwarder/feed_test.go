@@ -346,9 +346,9 @@ func TestFeedConflatesAnalogs(t *testing.T) {
 	if got := f.rest(); len(got) != 0 {
 		t.Fatalf("a change was sent %v after the last: %v", f.clock.Sub(time.Unix(1_000_000, 0)), got)
 	}
-	f.clock = f.clock.Add(analogPace)
+	f.clock = f.clock.Add(changePace)
 	if got := f.rest(); len(got) != 1 || got[0].Object(0).Value != 3 {
-		t.Fatalf("got %v after %v, want the newest value", got, analogPace)
+		t.Fatalf("got %v after %v, want the newest value", got, changePace)
 	}
 }
 
@@ -369,7 +369,7 @@ func TestFeedEventsGoBeforeAFloodOfAnalogs(t *testing.T) {
 			items[i] = &fsmpb.Item{Kind: fsmpb.Kind_AI, Point: 10_000 + uint32(i), Type: uint32(iec104.M_ME_NC_1), Value: float64(n + 1), Mode: fsmpb.Item_IMAGE}
 		}
 		c.Values(t, 1, items...)
-		f.clock = f.clock.Add(analogPace)
+		f.clock = f.clock.Add(changePace)
 		f.next() // an analog: there are always more
 		c.Values(t, 1, di(1, 1, uint64(n)))
 		before := 0
@@ -397,7 +397,7 @@ func TestFeedSendsAnAnalogEventOnce(t *testing.T) {
 	if got := f.rest(); len(got) != 1 || got[0].Type != iec104.M_ME_TF_1 {
 		t.Fatalf("got %v, want the event alone", got)
 	}
-	f.clock = f.clock.Add(analogPace)
+	f.clock = f.clock.Add(changePace)
 	c.Values(t, 1, ai(1, 8))
 	if got := f.rest(); len(got) != 1 || got[0].Object(0).Value != 8 {
 		t.Fatalf("got %v, want the change that is no event", got)

@@ -1,0 +1,86 @@
+package forwarder
+
+import (
+	"testing"
+
+	"github.com/fepha/fepha/fsm/fsmpb"
+	"github.com/fepha/fepha/iec104"
+)
+
+// interrogated is what an interrogation has shown of a single point.
+func interrogated(point uint32, value float64, quality uint32) *fsmpb.Item {
+	return &fsmpb.Item{Kind: fsmpb.Kind_DI, Point: point, Type: 1, Value: value, Quality: quality, Time: tag(9), TimeMs: 9, Mode: fsmpb.Item_INTERROGATED}
+}
+
+// A state that merely became known, or topical again, is told as a value without a time, once; a difference waits for its
+// event.
+func TestFeedTellsStatesThatAreNoEvents(t *testing.T) {
+	c := startStation(t, fsmpb.Configure_EXCLUSIVE, "a")
+	f := newTestFeed(t, c, 12, points)
+	f.begin(f.cursor.resume(f.clock, 0, 1<<40))
+	f.rest()
+	sends := func(what string, typeID iec104.TypeID, value float64, quality uint8) {
+		t.Helper()
+		f.clock = f.clock.Add(changePace)
+		got := f.rest()
+		if len(got) != 1 || got[0].Type != typeID || got[0].Cause != iec104.Spontaneous || got[0].Len() != 1 || got[0].Object(0).Value != value || got[0].Object(0).Quality != quality {
+			t.Fatalf("%s: got %v", what, got)
+		}
+		if again := f.rest(); len(again) != 0 {
+			t.Fatalf("%s: then %v", what, again)
+		}
+	}
+	c.Values(t, 1, interrogated(1, 1, 0))
+	sends("it became known", iec104.M_SP_NA_1, 1, 0)
+
+	c.Do(t, "fep1", &fsmpb.Command{Op: &fsmpb.Command_Online{Online: &fsmpb.Online{Rtu: 1, Epoch: 1, Online: true}}})
+	c.Do(t, "fep1", &fsmpb.Command{Op: &fsmpb.Command_Online{Online: &fsmpb.Online{Rtu: 1, Epoch: 1}}})
+	sends("not topical", iec104.M_SP_TB_1, 1, iec104.NT)
+	c.Values(t, 1, interrogated(1, 1, 0))
+	sends("topical again", iec104.M_SP_NA_1, 1, 0)
+
+	held := interrogated(1, 0, iec104.BL)
+	held.Mode = fsmpb.Item_IMAGE
+	c.Values(t, 1, held)
+	f.clock = f.clock.Add(changePace)
+	if got := f.rest(); len(got) != 0 {
+		t.Fatalf("a point that chatters is told: %v", got)
+	}
+	back := interrogated(1, 1, 0)
+	back.Mode = fsmpb.Item_IMAGE
+	c.Values(t, 1, back)
+	sends("as it was", iec104.M_SP_NA_1, 1, 0)
+
+	c.Values(t, 1, interrogated(1, 0, 0))
+	f.clock = f.clock.Add(changePace)
+	if got := f.rest(); len(got) != 0 {
+		t.Fatalf("a difference is told before the backlog has ended: %v", got)
+	}
+	c.Do(t, "fep1", &fsmpb.Command{Op: &fsmpb.Command_BacklogEnd{BacklogEnd: &fsmpb.BacklogEnd{Rtu: 1, Epoch: 1}}})
+	sends("the difference", iec104.M_SP_TB_1, 0, 0)
+}
+
+// A state that became topical does not overtake the event that said it isn't.
+func TestFeedTellsAStateAfterItsEvent(t *testing.T) {
+	c := startStation(t, fsmpb.Configure_EXCLUSIVE, "a")
+	f := newTestFeed(t, c, 1, points) // so that each ASDU waits for the one before
+	c.Values(t, 1, di(1, 1, 1))
+	f.begin(f.cursor.resume(f.clock, 0, 1<<40))
+	for n := range uint64(300) { // that are sent before
+		c.Values(t, 1, di(2, float64(n%2), n))
+	}
+	c.Do(t, "fep1", &fsmpb.Command{Op: &fsmpb.Command_Online{Online: &fsmpb.Online{Rtu: 1, Epoch: 1, Online: true}}})
+	c.Do(t, "fep1", &fsmpb.Command{Op: &fsmpb.Command_Online{Online: &fsmpb.Online{Rtu: 1, Epoch: 1}}})
+	c.Values(t, 1, interrogated(1, 1, 0))
+	var last iec104.Object
+	for _, a := range f.rest() {
+		for i := range a.Len() {
+			if o := a.Object(i); o.Address == 101 {
+				last = o
+			}
+		}
+	}
+	if last.Quality != 0 || last.Value != 1 {
+		t.Errorf("told last: %+v, expected that it's topical", last)
+	}
+}
