@@ -13,6 +13,7 @@ import (
 
 	"github.com/chromedp/chromedp"
 
+	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
 	"github.com/fepha/fepha/replica"
 )
@@ -311,4 +312,44 @@ func TestPageAsksForAToken(t *testing.T) {
 	enter(aliceToken)
 	sees(t, ctx, "header", "Demo station (21)")
 	screenshot(t, ctx, "dark")
+}
+
+// Whoever looks is offered what he may, and nothing that can't work; what he sees ends with his session.
+func TestPageOffersWhatTheRoleMay(t *testing.T) {
+	ctx := browser(t, chromedp.IgnoreCertErrors)
+	s := serveSecured(t)
+	for _, role := range []fsm.Role{fsm.Viewer, fsm.Operator, fsm.Admin} {
+		s.node.user(t, "u-"+role.String(), role)
+	}
+	buttons := func() int {
+		return get(t, ctx, "buttons", chromedp.Evaluate[int](`document.querySelectorAll("main button").length`))
+	}
+	login := func(name string) {
+		t.Helper()
+		do(t, ctx, name, chromedp.WaitVisible(chromedp.CSS("#login")), chromedp.SetValue(chromedp.CSS("#login [name=name]"), name),
+			chromedp.SetValue(chromedp.CSS("#login [name=password]"), name+"'s password"), chromedp.Click(`//dialog[@id="login"]//button[@type="submit"]`))
+		sees(t, ctx, "#who", name)
+	}
+	do(t, ctx, "open", chromedp.Navigate(s.Base+"/"))
+	for _, tc := range []struct {
+		name            string
+		moves, releases bool
+	}{{"u-viewer", false, false}, {"u-operator", true, true}} {
+		login(tc.name)
+		view(t, ctx, "station")
+		sees(t, ctx, "#rtu-1", "110 kV incomer")
+		if n := buttons(); (n > 0) != tc.moves {
+			t.Errorf("%s is offered %d buttons at the station", tc.name, n)
+		}
+		view(t, ctx, "access")
+		sees(t, ctx, "main", tc.name)
+		do(t, ctx, "log out", chromedp.Click(`//section[@class="access"]//button[text()="Log out"]`))
+	}
+	login("u-admin")
+	view(t, ctx, "access")
+	sees(t, ctx, "main", "u-operator")
+	setField(t, ctx, "#new-token [name=name]", "backup")
+	do(t, ctx, "new token", chromedp.Click(chromedp.CSS("#new-token button")))
+	sees(t, ctx, "main", "This token is shown once")
+	screenshot(t, ctx, "access")
 }

@@ -8,6 +8,7 @@ import {choose as speak, language, t} from './i18n';
 import {conditions, known, state, station} from './live';
 import {address, view, views, type View} from './route';
 import {clock, now, offset} from './time';
+import {may, who} from './who';
 import {Ask} from './parts/ask';
 import {Banner, Counts} from './parts/conditions';
 import {Login} from './parts/login';
@@ -67,6 +68,7 @@ export function App() {
         {s && <span class={`eyes ${known.value ? '' : 'stale'}`} id="eyes">{t('seen_through', {node: s.node})}</span>}
         <span class="counts-top"><Counts /></span>
         <time class="clock">{clock(now.value).slice(0, 8)} <span class="dim">{offset(now.value)}</span></time>
+        {who.value && who.value.kind !== 'local' && <a href={address('access')} id="who">{who.value.name}</a>}
         <div class="switches">
           <button type="button" id="language" title={t('language')} lang={language.value === 'zh' ? 'en' : 'zh-CN'} onClick={() => speak(language.value === 'zh' ? 'en' : 'zh')}>{language.value === 'zh' ? 'EN' : '中文'}</button>
           <button type="button" aria-label={t('theme')} title={t('theme')} onClick={() => { theme.value = isDark() ? 'light' : 'dark'; }}>◐</button>
@@ -74,7 +76,7 @@ export function App() {
         </div>
       </header>
       <nav aria-label={t('more')}>
-        {views.map((v) => <a key={v} href={address(v)} aria-current={v === view.value ? 'page' : undefined}>{t(v)}</a>)}
+        {views.filter((v) => v !== 'frames' || may('engineer')).map((v) => <a key={v} href={address(v)} aria-current={v === view.value ? 'page' : undefined}>{t(v)}</a>)}
       </nav>
       <Banner />
       <main id="content" tabIndex={-1} class={known.value ? '' : 'stale'}><Page /></main>

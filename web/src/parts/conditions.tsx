@@ -6,6 +6,7 @@ import {conditions, known, lostSince, lostWhy, state, station} from '../live';
 import {address} from '../route';
 import {duration, instant, now, since} from '../time';
 import type {Condition} from '../types';
+import {may} from '../who';
 import {tell} from './ask';
 import {Mark} from './marks';
 
@@ -65,7 +66,7 @@ export function ConditionCard({c}: {c: Condition}) {
         <code>{c.id}</code> · <time>{instant(c.since_ms)}</time> ({since(c.since_ms)}){c.node && ` · ${t('seen_by', {node: c.node})}`}{c.count > 1 && ` · ${t('count', {n: c.count})}`}
         {c.acknowledged_by && ` · ${t('acknowledged_by', {name: c.acknowledged_by})}`}
       </p>
-      {!c.acknowledged_by && <button type="button" disabled={!known.value} onClick={() => acknowledge(c)}>{t('acknowledge')}</button>}
+      {!c.acknowledged_by && may('operator') && <button type="button" disabled={!known.value} onClick={() => acknowledge(c)}>{t('acknowledge')}</button>}
     </article>
   );
 }

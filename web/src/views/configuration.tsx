@@ -9,6 +9,7 @@ import {known} from '../live';
 import {confirm} from '../parts/ask';
 import {Empty, Field, Mark} from '../parts/marks';
 import {useRead} from '../parts/use';
+import {may} from '../who';
 
 interface Running { node: string; digest: string; in_force: string }
 interface Change { what: string; how: string; detail: string; drops: string[] }
@@ -43,12 +44,12 @@ export function Configuration() {
           <p>{data.digest === data.in_force ? <Mark tone="good">{t('config_same')}</Mark> : <Mark tone="warn">{t('config_other')}</Mark>}</p>
         </>
       )}
-      <form class="filter" onSubmit={(e) => e.preventDefault()}>
+      {may('engineer') && <form class="filter" onSubmit={(e) => e.preventDefault()}>
         <label>{t('upload')} <input type="file" multiple accept=".yaml,.yml,.csv" onChange={(e) => { setFiles([...(e.currentTarget.files ?? [])]); setReply(undefined); setProblems(''); }} /></label>
         <button type="button" disabled={files.length === 0 || !known.value} onClick={() => void send(true)}>{t('check')}</button>
         <button type="button" class="primary" disabled={!reply || reply.applied || !(reply.changes?.length) || !known.value}
           onClick={() => confirm(t('ask_apply'), (reply?.changes ?? []).flatMap((c) => c.drops ?? []).map((d) => t('drops', {what: d})).join('; '), async () => { await send(false); return t('changed'); })}>{t('apply')}</button>
-      </form>
+      </form>}
       {problems && <pre class="problems" role="alert">{problems}</pre>}
       {reply && (
         <>

@@ -10,6 +10,7 @@ import {Empty, Mark} from '../parts/marks';
 import {useRead} from '../parts/use';
 import {address} from '../route';
 import {duration, instant} from '../time';
+import {may} from '../who';
 
 interface Endpoint { id: number; owner: string; api: string; name: string; address: string }
 interface Status { node: string; centre: {leader: string; stations: number; online: number; name: string; counters: Record<string, number> | null}; endpoint: Endpoint | null }
@@ -42,7 +43,7 @@ export function FNP() {
         </tbody>
       </table>
       <h2>{t('messages')}</h2>
-      {status.endpoint && <Send status={status} />}
+      {status.endpoint && may('operator') && <Send status={status} />}
       {(messages?.messages ?? []).length === 0 ? <Empty>{t('nothing')}</Empty> : (
         <table>
           <caption class="hidden">{t('messages')}</caption>

@@ -8,6 +8,7 @@ import {Empty, Field, Mark} from '../parts/marks';
 import {useRead} from '../parts/use';
 import {duration, since} from '../time';
 import type {Raft, RaftPeer} from '../types';
+import {may} from '../who';
 
 export function Nodes() {
   const {data: raft, error} = useRead<Raft>('v1/raft', 1000);
@@ -47,7 +48,7 @@ function Peer({p}: {p: RaftPeer}) {
       <td>{p.applied_index.toLocaleString()}</td>
       <td>{p.address}</td>
       <td>{p.build} {p.config_differs && <Mark tone="warn">{t('config_differs')}</Mark>}</td>
-      <td>{p.role === 'fep' && p.state !== 'leader' && p.alive && (
+      <td>{may('engineer') && p.role === 'fep' && p.state !== 'leader' && p.alive && (
         <button type="button" disabled={!known.value} onClick={() => confirm(t('ask_transfer', {node: p.id}), t('ask_transfer_why'), async () => {
           await post('v1/raft/transfer', {id: p.id});
           return `${t('leader')}: ${p.id}`;

@@ -10,6 +10,7 @@ import {LinkState, Mark} from '../parts/marks';
 import {address} from '../route';
 import {since} from '../time';
 import type {Event, EventPage, Node, RTU, Uplink} from '../types';
+import {may} from '../who';
 import {Row} from './events';
 import {useEffect} from 'preact/hooks';
 import {language} from '../i18n';
@@ -114,15 +115,15 @@ function Device({r}: {r: RTU}) {
         </tbody>
       </table>
       <div class="buttons">
-        {others.map((f) => (
+        {may('operator') && others.map((f) => (
           <button key={f.id} type="button" disabled={!known.value || !f.alive || r.pinned !== ''} onClick={() => move(r, f)}>{t('move_to', {node: f.id})}</button>
         ))}
-        {r.pinned
+        {may('operator') && (r.pinned
           ? <button type="button" disabled={!known.value} onClick={() => unpin(r)}>{t('unpin')}</button>
-          : <button type="button" disabled={!known.value || !r.owner} onClick={() => pin(r)}>{t('pin')}</button>}
+          : <button type="button" disabled={!known.value || !r.owner} onClick={() => pin(r)}>{t('pin')}</button>)}
         <a class="button" href={address('events', {rtu: String(r.number)})}>{t('events')}</a>
         <a class="button" href={address('points', {rtu: String(r.number)})}>{t('points')}</a>
-        <a class="button" href={address('frames', {of: `rtu/${r.number}`})}>{t('frames')}</a>
+        {may('engineer') && <a class="button" href={address('frames', {of: `rtu/${r.number}`})}>{t('frames')}</a>}
       </div>
     </article>
   );
@@ -174,8 +175,8 @@ function Centre({u}: {u: Uplink}) {
       <p class="dim">{t('owner')}: {u.owner || t('nobody')}, {since(u.since_ms)} · {t('backlog', {n: u.backlog.toLocaleString()})}</p>
       {u.dropped > 0 && <p><Mark tone="bad">{t('dropped', {n: u.dropped.toLocaleString()})}</Mark></p>}
       <div class="buttons">
-        <button type="button" disabled={!known.value || !u.owner} onClick={() => release(u)}>{t('release')}</button>
-        <a class="button" href={address('frames', {of: `uplink/${name}`})}>{t('frames')}</a>
+        {may('operator') && <button type="button" disabled={!known.value || !u.owner} onClick={() => release(u)}>{t('release')}</button>}
+        {may('engineer') && <a class="button" href={address('frames', {of: `uplink/${name}`})}>{t('frames')}</a>}
       </div>
     </article>
   );

@@ -69,6 +69,8 @@ export const en = {
   // access
   login: 'Who are you?', user: 'Name', password: 'Password', token: 'Token', log_in: 'Log in', log_out: 'Log out', login_why: 'The station asks for a name and password, or a token (fepha token create).', with_token: 'Use a token', with_password: 'Use name and password',
   logged_in: 'You are {name} ({role}).', users: 'Users', tokens: 'Tokens', role_viewer: 'viewer: reads', role_operator: 'operator: also moves, pins, releases, controls', role_engineer: 'engineer: also configures, traces, changes members', role_admin: 'admin: everything',
+  add: 'Add', remove: 'Remove', ask_remove: 'Remove {name}?', ask_remove_why: 'What this user has open ends at once, on all nodes.', ask_revoke_why: 'Whoever uses this token is refused at once, on all nodes.',
+  token_once: 'This token is shown once; keep it where nobody else can read it:',
   expires: 'Ends', last_use: 'Last use', insecure: 'This station asks nobody who they are: it is reachable from its own machine alone.',
 
   // the node's own words

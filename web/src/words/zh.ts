@@ -60,6 +60,8 @@ export const zh: Record<keyof typeof en, string> = {
 
   login: '请登录', user: '姓名', password: '密码', token: '令牌', log_in: '登录', log_out: '退出', login_why: '车站需要姓名和密码，或令牌（fepha token create）。', with_token: '使用令牌', with_password: '使用姓名和密码',
   logged_in: '您是 {name}（{role}）。', users: '用户', tokens: '令牌', role_viewer: '查看者：只读', role_operator: '操作员：另可切换、固定、释放、遥控', role_engineer: '工程师：另可配置、看报文、增减节点', role_admin: '管理员：全部权限',
+  add: '新增', remove: '删除', ask_remove: '删除 {name}？', ask_remove_why: '该用户打开的会话在所有节点上立即结束。', ask_revoke_why: '使用这个令牌的程序在所有节点上立即被拒绝。',
+  token_once: '令牌只显示这一次，请妥善保存：',
   expires: '到期', last_use: '最近使用', insecure: '本站不核对身份：只能从本机访问。',
 
   word_leader: '领导者', word_follower: '跟随者', word_candidate: '竞选者', word_fep: '前置机', word_witness: '见证节点', word_active: '主用', word_standby: '备用',
