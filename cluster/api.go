@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 
 	"github.com/hashicorp/raft"
@@ -89,6 +88,9 @@ func (n *Node) RemovePeer(ctx context.Context, id string) error {
 
 // Snapshot makes this node write a snapshot now and cut its log. It returns the snapshot's index.
 func (n *Node) Snapshot(ctx context.Context) (index uint64, err error) {
+	if err := n.folder.Room.Check(0); err != nil {
+		return 0, fmt.Errorf("taking a snapshot: %w", err)
+	}
 	f := n.raft.Snapshot()
 	if err := n.admin.calls.await(ctx, f, "taking a snapshot"); err != nil && !errors.Is(err, raft.ErrNothingNewToSnapshot) {
 		return 0, err
@@ -114,14 +116,14 @@ func (n *Node) Restore(ctx context.Context, snapshot io.Reader) error {
 	if t == nil || !t.ready() {
 		return fmt.Errorf("restoring a snapshot: %w: %s is", replica.ErrNotLeader, n.group.leader())
 	}
-	f, size, err := spool(n.cfg.DataDir, snapshot)
+	f, size, done, err := n.folder.Spool(snapshot, func(r io.Reader) error { // Raft can't go back once it has begun
+		_, err := fsm.Restore(r)
+		return err
+	})
 	if err != nil {
 		return fmt.Errorf("restoring a snapshot: %w", err)
 	}
-	defer func() {
-		_ = f.Close()
-		_ = os.Remove(f.Name())
-	}()
+	defer done()
 	if err := t.restore(ctx, f, size); err != nil {
 		return fmt.Errorf("restoring a snapshot: %w", err)
 	}

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fepha/fepha/cluster/internal/raftio"
 	"github.com/fepha/fepha/replica"
 )
 
@@ -60,6 +61,15 @@ func (n *Node) CaughtUp() bool {
 
 // Progress is nil while the node goes on; else it says what hangs. It neither waits nor blocks.
 func (n *Node) Progress() error { return n.watchdog.progress() }
+
+// Disk is how the disk of the data folder is.
+type Disk = raftio.Disk
+
+// Disk looks at it.
+func (n *Node) Disk() Disk { return n.folder.Room.Disk() }
+
+// CheckRoom tells whether the data folder has room for so many octets of what can wait. The error is replica.ErrNoRoom.
+func (n *Node) CheckRoom(octets int64) error { return n.folder.Room.Check(octets) }
 
 // Metrics are counters since the start, and gauges.
 type Metrics struct {

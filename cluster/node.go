@@ -243,6 +243,7 @@ func (n *Node) run(leads <-chan bool) {
 	n.wg.Go(func() { requests.run(n.ctx, &n.wg) })
 	n.wg.Go(func() { n.tenures.release(func(c *fsmpb.Command) { n.proposer.proposeAsync(c) }, done) })
 	n.wg.Go(func() { n.watchdog.run(done) })
+	n.wg.Go(func() { keepRoom(n.folder.Room, done) })
 	if n.cfg.Security != nil {
 		n.wg.Go(func() { (&revocation{n.state}).run(n.mux, done) })
 	}
@@ -259,6 +260,23 @@ func (n *Node) fallSilent() {
 	n.tenures.drop()
 	n.transport.Mute()
 }
+
+// keepRoom looks after the room on the disk of the data folder.
+func keepRoom(room *raftio.Room, done <-chan struct{}) {
+	tick := time.NewTicker(roomPeriod)
+	defer tick.Stop()
+	for {
+		room.Keep()
+		select {
+		case <-tick.C:
+		case <-done:
+			return
+		}
+	}
+}
+
+// roomPeriod is how often that is.
+const roomPeriod = time.Second
 
 // Close gives up every tenure, stops the node and returns after all its goroutines have ended. It may be called twice.
 func (n *Node) Close() error {

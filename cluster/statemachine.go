@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -191,29 +190,4 @@ func (m *stateMachine) Restore(r io.ReadCloser) error {
 	m.restored.Store(int64(time.Since(start)))
 	m.grown.fire()
 	return nil
-}
-
-// spool copies a snapshot of the state to a folder and checks it: Raft can't go back once it has begun.
-func spool(dir string, snapshot io.Reader) (_ *os.File, size int64, err error) {
-	f, err := os.CreateTemp(dir, "restore.*")
-	if err != nil {
-		return nil, 0, err
-	}
-	defer func() {
-		if err != nil {
-			_ = f.Close()
-			_ = os.Remove(f.Name())
-		}
-	}()
-	if size, err = io.Copy(f, snapshot); err != nil {
-		return nil, 0, err
-	}
-	if _, err = f.Seek(0, io.SeekStart); err != nil {
-		return nil, 0, err
-	}
-	if _, err = fsm.Restore(f); err != nil {
-		return nil, 0, err
-	}
-	_, err = f.Seek(0, io.SeekStart)
-	return f, size, err
 }

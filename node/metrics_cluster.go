@@ -28,6 +28,10 @@ var (
 	raftRestoreTime   = desc("raft_restore_seconds", "How long the last restore of a snapshot took.")
 	heartbeatsQueued  = desc("raft_heartbeats_queued_total", "Heartbeats that did not take the fast path.")
 
+	diskFree    = desc("disk_free_bytes", "Octets that are free on the disk of the data folder; below a hundredth of it, what can wait is refused.")
+	diskSize    = desc("disk_size_bytes", "Octets of the disk of the data folder.")
+	diskReserve = desc("disk_reserve_bytes", "Octets that are kept for Raft on that disk; 0: they are in use.")
+
 	leaseValid   = desc("lease_valid", "1 while this node's lease is valid, else 0: it runs no live link.")
 	leaseLeft    = desc("lease_left_seconds", "How long this node's lease lasts without another answer of the leader.")
 	leaseGranted = desc("lease_granted_total", "Answers of a leader that prolonged this node's lease.")
@@ -47,6 +51,7 @@ type clusterCollector struct{ group group }
 type group interface {
 	Info() replica.Info
 	Metrics() cluster.Metrics
+	Disk() cluster.Disk
 }
 
 // Describe implements prometheus.Collector. It tells nothing, like the other collectors of a node.
@@ -74,6 +79,10 @@ func (c clusterCollector) Collect(ch chan<- prometheus.Metric) {
 	count(raftSnapshots, m.SnapshotsTaken)
 	gauge(raftSnapshotPause, m.SnapshotPause.Seconds())
 	gauge(raftRestoreTime, m.RestoreDuration.Seconds())
+	disk := c.group.Disk()
+	gauge(diskFree, float64(disk.Free))
+	gauge(diskSize, float64(disk.Size))
+	gauge(diskReserve, float64(disk.Reserve))
 	gauge(leaseValid, float64(truth(info.Lease)))
 	gauge(leaseLeft, info.LeaseLeft.Seconds())
 	count(leaseGranted, m.LeasesGranted)

@@ -56,7 +56,7 @@ func TestClusterMetrics(t *testing.T) {
 	got := gathered(t, registry)
 	for name, want := range map[string]float64{
 		"fepha_raft_term ": 3, "fepha_raft_leader ": 1, "fepha_raft_quorum ": 1, "fepha_lease_valid ": 1, "fepha_lease_left_seconds ": .4,
-		"fepha_proposals_total ": 17, "fepha_commit_latency_seconds ": 1000,
+		"fepha_proposals_total ": 17, "fepha_disk_free_bytes ": 7, "fepha_commit_latency_seconds ": 1000,
 	} {
 		if v, ok := got[name]; !ok || v != want {
 			t.Errorf("%s: %v, want %v", name, v, want)
@@ -72,6 +72,7 @@ func (aGroup) Info() replica.Info {
 func (aGroup) Metrics() cluster.Metrics {
 	return cluster.Metrics{Term: 3, Leader: true, CommandsProposed: 17}
 }
+func (aGroup) Disk() cluster.Disk { return cluster.Disk{Free: 7} }
 
 // gathered are the values of all metrics, by name and labels; of a histogram, how many it has counted.
 func gathered(t *testing.T, registry *prometheus.Registry) map[string]float64 {

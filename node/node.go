@@ -44,10 +44,16 @@ func Run(ctx context.Context, c Config) error {
 
 // load loads what the node is to run, and what it may have to take on.
 func load(c Config) (*rollout.Staged, *configs.Station, configs.Node, error) {
-	if err := rollout.Complete(c.DataDir, c.File); err != nil {
+	read := configs.Load
+	instead, err := rollout.Complete(c.DataDir, c.File)
+	switch {
+	case err != nil && instead == nil:
 		return nil, nil, configs.Node{}, err
+	case err != nil:
+		c.Log.Error("running the configuration in force from the data folder; the next start writes its files again", "error", err)
+		read = instead.Load
 	}
-	station, err := configs.Load(c.File)
+	station, err := read(c.File)
 	if err != nil {
 		return nil, nil, configs.Node{}, &ConfigError{err}
 	}

@@ -2,6 +2,7 @@ package node
 
 import (
 	"fmt"
+	"log/slog"
 
 	"github.com/fepha/fepha/cluster"
 	"github.com/fepha/fepha/replica"
@@ -11,6 +12,7 @@ import (
 // that does not run; see cluster.Recover. The members are ids of the
 // configuration's nodes.
 func Recover(c Config, members []string) error {
+	c.Log = slog.New(slog.DiscardHandler)
 	_, station, _, err := load(c)
 	if err != nil {
 		return err

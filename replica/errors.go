@@ -17,6 +17,12 @@ var (
 	// ErrOverloaded: more proposals wait on this node than it may hold in memory. Slow down and try again.
 	ErrOverloaded = errors.New("too many proposals waiting")
 
+	// ErrNoRoom: this node's disk has no room left for what can wait.
+	ErrNoRoom = errors.New("too little room on the disk")
+
+	// ErrBusy: another one of the kind is under way, and one at a time may be.
+	ErrBusy = errors.New("another one is under way")
+
 	// ErrTooLarge: the command is larger than one entry may be.
 	ErrTooLarge = errors.New("command too large")
 

@@ -40,6 +40,10 @@ func writeError(w http.ResponseWriter, err error) {
 		e = &api.Error{Status: http.StatusNotFound, Code: api.CodeNotFound, Message: err.Error()}
 	case errors.Is(err, fsm.ErrNotSnapshot), errors.Is(err, fsm.ErrDamaged):
 		e = &api.Error{Status: http.StatusBadRequest, Code: api.CodeInvalid, Message: err.Error()}
+	case errors.Is(err, replica.ErrBusy):
+		e = &api.Error{Status: http.StatusConflict, Code: api.CodeConflict, Message: err.Error()}
+	case errors.Is(err, replica.ErrNoRoom):
+		e = &api.Error{Status: http.StatusInsufficientStorage, Code: api.CodeConflict, Message: err.Error()}
 	case errors.Is(err, replica.ErrOverloaded):
 		e = &api.Error{Status: http.StatusServiceUnavailable, Code: api.CodeOverloaded, Message: err.Error()}
 	default:

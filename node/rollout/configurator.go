@@ -34,6 +34,9 @@ type Replica interface {
 
 	// Prepare tells the group what this node is ready to run, should it be put in force.
 	Prepare(next *fsmpb.Configure)
+
+	// CheckRoom tells whether the data folder has room for so many octets; if not, the error is for people.
+	CheckRoom(octets int64) error
 }
 
 // A Runner runs a node by its configuration.
@@ -138,7 +141,7 @@ func (c *Configurator) take() error {
 	if s == nil {
 		return fmt.Errorf("%s is gone from %s", stagedFile, c.dataDir)
 	}
-	station, err := s.load(c.file)
+	station, err := s.Load(c.file)
 	if err != nil {
 		return err
 	}
@@ -169,6 +172,10 @@ func (c *Configurator) Stage(ctx context.Context, octets []byte, stage, index ui
 	}
 	if c.staged != nil && c.staged.Stage > stage {
 		return api.Conflict(errors.New("another change of the configuration has begun since"))
+	}
+	// It's kept as text, and then it and its files lie there beside the former ones.
+	if err := c.replica.CheckRoom(4 * int64(len(octets))); err != nil {
+		return api.Conflict(err)
 	}
 	next := &Staged{Stage: stage, Base: c.runner.Running().Digest, Digest: station.Digest(), Bundle: octets}
 	if err := next.keep(c.dataDir); err != nil {

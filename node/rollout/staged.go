@@ -69,25 +69,30 @@ func commit(dataDir, config string) error {
 	if err := atomicfile.SyncDir(dataDir); err != nil { // before the first file is written: else a crash might leave half of them
 		return err
 	}
-	return Complete(dataDir, config)
+	_, err = Complete(dataDir, config)
+	return err
 }
 
 // Complete ends what a rollout had begun when the node ended: afterwards the
 // files at config are those that it has to run. It's to be called before they
-// are read.
-func Complete(dataDir, config string) error {
+// are read. If they can't be written now, say since the disk is full, instead is
+// what the node has to run; the next start tries again.
+func Complete(dataDir, config string) (instead *Staged, err error) {
 	s, err := readStaged(dataDir, committedFile)
 	if s == nil {
-		return err
+		return nil, err
+	}
+	if err := atomicfile.Sweep(filepath.Dir(config)); err != nil { // what the crash has left there
+		return s, err
 	}
 	bundle, err := configs.DecodeBundle(s.Bundle)
 	if err == nil {
 		err = bundle.Write(config)
 	}
 	if err != nil {
-		return fmt.Errorf("the configuration that is in force can't be written to %s: %w", config, err)
+		return s, fmt.Errorf("the configuration that is in force can't be written to %s: %w", config, err)
 	}
-	return remove(dataDir, committedFile)
+	return nil, remove(dataDir, committedFile)
 }
 
 func remove(dataDir, name string) error {
@@ -111,8 +116,8 @@ func Pending(dataDir string, station *configs.Station) (*Staged, error) {
 	return s, nil
 }
 
-// load checks the configuration as though it lay at config.
-func (s *Staged) load(config string) (*configs.Station, error) {
+// Load checks the configuration as though it lay at config.
+func (s *Staged) Load(config string) (*configs.Station, error) {
 	_, station, err := loadBundle(s.Bundle, config)
 	return station, err
 }
@@ -129,7 +134,7 @@ func loadBundle(octets []byte, config string) (*configs.Bundle, *configs.Station
 
 // Declaration is what the group has to know of it.
 func (s *Staged) Declaration(config string) (*fsmpb.Configure, error) {
-	station, err := s.load(config)
+	station, err := s.Load(config)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", stagedFile, err)
 	}

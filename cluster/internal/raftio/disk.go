@@ -79,6 +79,7 @@ var errDamaged = errors.New("checksum doesn't match")
 type sealedLog struct {
 	raft.LogStore
 	disk *DiskWatch
+	room *Room
 	fail func(error)
 }
 
@@ -134,7 +135,7 @@ func (c *sealedLog) StoreLogs(logs []*raft.Log) error {
 	}
 	what := fmt.Sprintf("storing log entries %d to %d", logs[0].Index, logs[len(logs)-1].Index)
 	defer c.disk.begin(what)()
-	if err := c.LogStore.StoreLogs(sealed); err != nil {
+	if err := c.room.retryFull(func() error { return c.LogStore.StoreLogs(sealed) }); err != nil {
 		err = fmt.Errorf("%s: %w", what, err)
 		c.fail(err)
 		return err
@@ -151,6 +152,7 @@ func (c *sealedLog) DeleteRange(first, last uint64) error {
 type sealedStable struct {
 	raft.StableStore
 	disk *DiskWatch
+	room *Room
 	fail func(error)
 }
 
@@ -160,7 +162,7 @@ var errNotFound = errors.New("not found")
 // Set stores a value.
 func (c *sealedStable) Set(key, value []byte) error {
 	defer c.disk.begin(fmt.Sprintf("storing %s", key))()
-	if err := c.StableStore.Set(key, seal(key, value)); err != nil {
+	if err := c.room.retryFull(func() error { return c.StableStore.Set(key, seal(key, value)) }); err != nil {
 		err = fmt.Errorf("storing %s: %w", key, err)
 		c.fail(err)
 		return err

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -29,6 +30,8 @@ type Folder struct {
 
 	Excess    time.Duration   // how much longer this node's leases were when it ran last
 	FreshDisk *FreshDiskGuard // nil once a leader has brought this node up to date
+
+	spooling sync.Mutex // held while a stream is taken in
 }
 
 // FolderConfig is what a data folder is checked against.
@@ -62,7 +65,7 @@ func OpenFolder(c FolderConfig) (_ *Folder, err error) {
 }
 
 func (f *Folder) prepare(c FolderConfig) error {
-	if err := atomicfile.Sweep(c.Dir); err != nil {
+	if err := errors.Join(atomicfile.Sweep(c.Dir), f.Snapshots.sweep()); err != nil {
 		return fmt.Errorf("%w: %w", ErrDataDir, err)
 	}
 	path := filepath.Join(c.Dir, nodeFile)
@@ -84,9 +87,12 @@ func (f *Folder) prepare(c FolderConfig) error {
 	if record.Lease > c.Lease {
 		f.Excess = record.Lease - c.Lease
 	}
+	was := record
 	record = nodeRecord{ID: c.ID, Lease: c.Lease, Current: record.Current && begun}
-	if err := writeRecord(path, record); err != nil {
-		return err
+	if record != was { // a start needs no room where nothing is new
+		if err := writeRecord(path, record); err != nil {
+			return err
+		}
 	}
 	if !begun {
 		conf, transport := offline(c)

@@ -40,7 +40,7 @@ func TestShorterLease(t *testing.T) {
 func TestSealedStable(t *testing.T) {
 	inner := raft.NewInmemStore()
 	var told error
-	c := &sealedStable{inner, nil, func(err error) { told = err }}
+	c := &sealedStable{inner, nil, openRoom(t.TempDir(), LogStoreBolt, slog.Default()), func(err error) { told = err }}
 	if _, err := c.GetUint64([]byte("term")); err == nil || err.Error() != "not found" {
 		t.Errorf("%v, expected what Raft takes for a key that was never set", err)
 	}

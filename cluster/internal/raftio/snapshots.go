@@ -2,12 +2,15 @@ package raftio
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"hash/crc32"
 	"os"
 	"path/filepath"
 
 	"github.com/hashicorp/raft"
+
+	"github.com/fepha/fepha/internal/atomicfile"
 )
 
 // Snapshots is Raft's file store with a checksum over what it leaves without one: meta.json, where the index and
@@ -20,6 +23,7 @@ type Snapshots struct {
 const (
 	snapshotMeta = "meta.json"
 	snapshotSum  = "meta.sum"
+	unfinished   = ".tmp" // what Raft's store appends to a name until the snapshot is whole
 )
 
 // Create begins a snapshot.
@@ -46,10 +50,19 @@ func (s *sealedSink) Close() error {
 	if err != nil {
 		return fmt.Errorf("snapshot %s: %w", s.ID(), err)
 	}
-	if err := os.WriteFile(filepath.Join(s.dir, snapshotSum), sumOf(meta), 0o600); err != nil {
+	if err := atomicfile.Write(filepath.Join(s.dir, snapshotSum), sumOf(meta), 0o600); err != nil {
 		return fmt.Errorf("snapshot %s: %w", s.ID(), err)
 	}
 	return nil
+}
+
+// sweep removes what a crash has left of snapshots that were being written, which Raft ignores and keeps.
+func (c *Snapshots) sweep() error {
+	left, err := filepath.Glob(filepath.Join(c.dir, "*"+unfinished))
+	for _, dir := range left {
+		err = errors.Join(err, os.RemoveAll(dir))
+	}
+	return err
 }
 
 func sumOf(meta []byte) []byte { return fmt.Appendf(nil, "%08x\n", crc32.Checksum(meta, castagnoli)) }

@@ -40,6 +40,7 @@ var ErrDataDir = errors.New("data folder unusable")
 // stores are a node's files.
 type stores struct {
 	Snapshots *Snapshots
+	Room      *Room
 
 	log     raft.LogStore
 	stable  raft.StableStore
@@ -55,7 +56,7 @@ func openStores(dir, kind string, log *slog.Logger) (_ *stores, err error) {
 	if err := checkKind(dir, kind); err != nil {
 		return nil, err
 	}
-	s := &stores{}
+	s := &stores{Room: openRoom(dir, kind, log)}
 	defer func() {
 		if err != nil {
 			_ = s.Close()
@@ -173,12 +174,12 @@ func ignore(error) {}
 
 // SealedLog is the log with a checksum over each entry. fail is told of an entry that can't be written or is damaged.
 func (s *stores) SealedLog(disk *DiskWatch, fail func(error)) raft.LogStore {
-	return &sealedLog{s.log, disk, fail}
+	return &sealedLog{s.log, disk, s.Room, fail}
 }
 
 // SealedStable is the store of term and vote with a checksum over each value. fail is as for SealedLog.
 func (s *stores) SealedStable(disk *DiskWatch, fail func(error)) raft.StableStore {
-	return &sealedStable{s.stable, disk, fail}
+	return &sealedStable{s.stable, disk, s.Room, fail}
 }
 
 // FirstIndex is the index of the oldest entry of the log; 0 if there's none.

@@ -198,6 +198,17 @@ func (d *disk) setSlow(on bool) error {
 // filler is the file that takes all room on a full disk.
 const filler = "filler"
 
+// reserve is the file in a data folder that a node falls back on.
+const reserve = "reserve"
+
+// fillAll takes all room, the node's reserve as well, or gives it back.
+func (d *disk) fillAll(on bool) error {
+	if err := os.Remove(filepath.Join(d.dir, reserve)); on && err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return d.fill(on)
+}
+
 // fill takes all room, or gives it back.
 func (d *disk) fill(on bool) error {
 	path := filepath.Join(d.dir, filler)

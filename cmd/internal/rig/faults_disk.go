@@ -18,7 +18,8 @@ func faultsOfDisks() []Fault {
 	return []Fault{
 		stays(ofDisk("slow-disk", fmt.Sprintf("writes to its disk hang for %v of every %v", slowHang, slowPeriod), (*disk).setSlow)),
 		ofDisk("hung-disk", "writes to its disk hang", (*disk).hang),
-		stays(ofDisk("full-disk", "its disk is full", (*disk).fill)),
+		stays(ofDisk("filled-disk", "its disk is full but for what the node keeps in reserve", (*disk).fill)),
+		stays(ofDisk("full-disk", "its disk is full, and the reserve is gone", (*disk).fillAll)),
 		ofFile("torn-file", "SIGKILL, and its database has lost its end", tear),
 		ofFile("flipped-file", "SIGKILL, and bits of its database are flipped", flip),
 	}
