@@ -20,8 +20,9 @@ type configuredNode struct {
 	state *fsm.State
 }
 
-func (n configuredNode) View(read func(*fsm.State)) { read(n.state) }
-func (n configuredNode) Info() replica.Info         { return replica.Info{ID: n.id} }
+func (n configuredNode) View(read func(*fsm.State))                   { read(n.state) }
+func (n configuredNode) Info() replica.Info                           { return replica.Info{ID: n.id} }
+func (n configuredNode) ProposeAsync(*fsmpb.Command) replica.Proposal { return nil } // who traced is in the audit
 
 // serveStation serves the API of such a node, as its configuration wants it,
 // until the test ends. It returns the URL.

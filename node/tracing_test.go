@@ -47,12 +47,12 @@ func TestTapsFeedTheTracer(t *testing.T) {
 		defer cancel()
 		show()
 		var got api.TraceLine
-		_ = c.Trace(ctx, tc.resource, 1, func(l api.TraceLine) error {
+		err := c.Trace(ctx, tc.resource, 1, func(l api.TraceLine) error {
 			got = l
 			return errors.New("enough")
 		})
 		if got.TimeMs = 0; got != tc.want {
-			t.Errorf("%+v, want %+v", got, tc.want)
+			t.Errorf("%+v, want %+v: %v", got, tc.want, err)
 		}
 	}
 }
