@@ -32,7 +32,7 @@ type heldPoint struct {
 	until  time.Time // end of the span
 }
 
-// rein has a value of a point that chatters be no event. It returns what is to be taken over.
+// rein makes a value of a point that chatters no event. It returns what is to be taken over.
 func (in *intake) rein(p *Point, v value, now time.Time) value {
 	if p.Chatter == nil || p.Kind == fsmpb.Kind_COUNTER { // a counter's reading has no BL
 		return v
@@ -68,7 +68,7 @@ func (in *intake) rein(p *Point, v value, now time.Time) value {
 	return v
 }
 
-// release has points that have become quiet tell it by an event, and returns when to look again; zero: not before
+// release makes points that have become quiet tell it by an event, and returns when to look again; zero: not before
 // another one chatters. Quiet is at most half of what begins it, within the same time.
 func (in *intake) release(now time.Time) (again time.Time) {
 	left := in.holding[:0]

@@ -39,8 +39,12 @@ func (c *controls) init() {
 
 // takeControls takes on what was submitted, as soon as there is a link to send it on; for a short while it waits for one,
 // so that a control isn't refused because the RTU has just moved.
-func (col *collector) takeControls(now time.Duration, s *seen) {
-	c, r := &col.controls, &col.w.reports
+func (w *worker) takeControls() {
+	col, s := w.collector, w.seen.Load()
+	if col == nil || s == nil {
+		return
+	}
+	c, r, now := &col.controls, &w.reports, w.now()
 	if c.looked && c.revision == s.controls {
 		return
 	}

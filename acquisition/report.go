@@ -70,7 +70,7 @@ func (r *reports) later(at time.Duration) {
 	}
 }
 
-// report tells the replicated state what it doesn't know yet, and takes on what it asks for.
+// report tells the replicated state what it doesn't know yet.
 func (w *worker) report() {
 	now, r := w.now(), &w.reports
 	r.due = false
@@ -89,7 +89,6 @@ func (w *worker) report() {
 	}
 	if w.collector != nil {
 		w.reportOnline(now, s)
-		w.collector.takeControls(now, s)
 	}
 }
 

@@ -69,7 +69,7 @@ func newWorker(env *Config, rtu RTU, i, n int) *worker {
 	return w
 }
 
-// rouse has the loop look again.
+// rouse makes the loop look again.
 func (w *worker) rouse() {
 	select {
 	case w.kick <- struct{}{}:
@@ -100,6 +100,7 @@ func (w *worker) run(ctx context.Context) error {
 	defer timer.Stop()
 	for {
 		w.report()
+		w.takeControls()
 		w.perform()
 		w.arm(timer)
 		select {

@@ -20,7 +20,7 @@ const (
 // feed decides what goes next on a started link. It is asked only while the window has room, so every value is read
 // from the state at the last moment, and nothing but the client's own acknowledgement holds events back.
 //
-// The order: answers that had to wait for events; events; then, one ASDU in turn, changes of analogs and what was
+// The order: answers that had to wait for events; events; then, one ASDU of each, changes and what was
 // interrogated. While there are events, one ASDU of the latter kinds goes out in each window, so neither starves.
 //
 // It implements iec104.Source. Time comes in by now; there is no goroutine of its own.
@@ -52,11 +52,11 @@ type feed struct {
 	complained time.Time // of them
 	others     int       // event ASDUs in a row while something else waits
 
-	version   uint64      // of the image, up to which changed analogs are in changed
-	changesAt time.Time   // when to look for more
-	alarm     *time.Timer // nil, or calls wake at changesAt
-	changed   changeSet
-	analogsGo bool // analogs have the next turn, not the interrogation
+	version     uint64      // of the image, up to which changed analogs are in changed
+	changesAt   time.Time   // when to look for more
+	alarm       *time.Timer // nil, or calls wake at changesAt
+	changed     changeSet
+	changesNext bool // changes go next, not the interrogation
 
 	jobs    []*job
 	answers []answer
@@ -200,7 +200,7 @@ func (f *feed) nextEvents(a *iec104.ASDU) bool {
 	return true
 }
 
-// stopAt has the events wait at the confirmation of a control until confirm or goOn: what the device returns because of a command
+// stopAt makes the events wait at the confirmation of a control until confirm or goOn: what the device returns because of a command
 // is told after its confirmation (101, clause 6.8), although the two take different ways.
 func (f *feed) stopAt(control string) {
 	f.mu.Lock()
@@ -291,10 +291,10 @@ func (f *feed) passed() {
 // otherWaits tells whether nextOther has something.
 func (f *feed) otherWaits() bool { return len(f.jobs) > 0 || f.changed.len() > 0 }
 
-// nextOther gives analogs and interrogations their turns.
+// nextOther sends changes and interrogations one after the other.
 func (f *feed) nextOther(a *iec104.ASDU) bool {
-	f.analogsGo = !f.analogsGo
-	if f.analogsGo {
+	f.changesNext = !f.changesNext
+	if f.changesNext {
 		return f.nextChanges(a) || f.nextInterrogated(a)
 	}
 	return f.nextInterrogated(a) || f.nextChanges(a)

@@ -24,12 +24,12 @@ type Forwarder struct {
 	configuring sync.Mutex // held by who changes the uplinks
 
 	mu      sync.Mutex // guards what follows
-	uplinks []*employed
+	uplinks []*serving
 	run     *running // nil: not in Run
 }
 
-// employed is an uplink that this node serves.
-type employed struct {
+// serving is an uplink that this node serves.
+type serving struct {
 	*uplink
 	cancel context.CancelFunc
 	ended  chan struct{} // closed when nothing of it is left
@@ -76,9 +76,9 @@ func (f *Forwarder) Configure(uplinks []Uplink) error {
 		return err
 	}
 	f.mu.Lock()
-	var gone []*employed
+	var gone []*serving
 	for _, e := range f.uplinks {
-		i := slices.IndexFunc(next, func(n *employed) bool { return n.cfg.same(e.cfg) })
+		i := slices.IndexFunc(next, func(n *serving) bool { return n.cfg.same(e.cfg) })
 		if i < 0 {
 			gone = append(gone, e)
 			continue
@@ -86,7 +86,7 @@ func (f *Forwarder) Configure(uplinks []Uplink) error {
 		next[i] = e
 		e.setTable(tables[i])
 	}
-	f.uplinks = slices.DeleteFunc(f.uplinks, func(e *employed) bool { return slices.Contains(gone, e) })
+	f.uplinks = slices.DeleteFunc(f.uplinks, func(e *serving) bool { return slices.Contains(gone, e) })
 	run := f.run
 	f.mu.Unlock()
 	if run != nil {
@@ -100,7 +100,7 @@ func (f *Forwarder) Configure(uplinks []Uplink) error {
 	if run = f.run; run != nil { // Run may have begun meanwhile
 		for _, e := range next {
 			if !slices.Contains(f.uplinks, e) {
-				run.employ(e)
+				run.serve(e)
 			}
 		}
 	}
@@ -109,7 +109,7 @@ func (f *Forwarder) Configure(uplinks []Uplink) error {
 }
 
 // prepare checks a list of uplinks and makes those that this node serves, with their tables.
-func (f *Forwarder) prepare(uplinks []Uplink) (next []*employed, tables []*table, err error) {
+func (f *Forwarder) prepare(uplinks []Uplink) (next []*serving, tables []*table, err error) {
 	errs := []error{validate(uplinks)}
 	for _, u := range uplinks {
 		t, err := newTable(u)
@@ -121,7 +121,7 @@ func (f *Forwarder) prepare(uplinks []Uplink) (next []*employed, tables []*table
 		u.Points = nil // the table has them: a million rows are not to be kept twice
 		up, err := newUplink(f.cfg, u, t, f.operator, &f.started)
 		errs = append(errs, err)
-		next, tables = append(next, &employed{uplink: up}), append(tables, t)
+		next, tables = append(next, &serving{uplink: up}), append(tables, t)
 	}
 	return next, tables, errors.Join(errs...)
 }
@@ -136,7 +136,7 @@ func (f *Forwarder) Run(ctx context.Context) error {
 	f.mu.Lock()
 	f.run = &running{ctx: ctx}
 	for _, e := range f.uplinks {
-		f.run.employ(e)
+		f.run.serve(e)
 	}
 	f.mu.Unlock()
 	<-ctx.Done()
@@ -148,8 +148,8 @@ func (f *Forwarder) Run(ctx context.Context) error {
 	return nil
 }
 
-// employ has an uplink run.
-func (r *running) employ(e *employed) {
+// serve runs an uplink.
+func (r *running) serve(e *serving) {
 	var ctx context.Context
 	ctx, e.cancel = context.WithCancel(r.ctx)
 	e.ended = make(chan struct{})
@@ -161,7 +161,7 @@ func (r *running) employ(e *employed) {
 }
 
 // served are the uplinks that this node serves now.
-func (f *Forwarder) served() []*employed {
+func (f *Forwarder) served() []*serving {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return slices.Clone(f.uplinks)

@@ -35,8 +35,8 @@ type group struct {
 
 	kicked chan struct{} // capacity 1: run has to look at the links or the resource
 	acked  chan struct{} // capacity 1: run has to look at the cursor
-	// turn is held by who changes the group's ownership: a start or run, one at a time. Capacity 1.
-	turn chan struct{}
+	// changing is held by who changes the group's ownership: a start or run, one at a time. Capacity 1.
+	changing chan struct{}
 
 	strangers atomic.Uint64 // requests for another common address
 
@@ -58,7 +58,7 @@ func newGroup(u *uplink, name string) *group {
 	g := &group{
 		u: u, name: name, resource: fsm.UplinkResource(u.cfg.Name, name),
 		log:    u.log.With("group", name),
-		kicked: make(chan struct{}, 1), acked: make(chan struct{}, 1), turn: make(chan struct{}, 1),
+		kicked: make(chan struct{}, 1), acked: make(chan struct{}, 1), changing: make(chan struct{}, 1),
 		links: map[*iec104.Session]*link{}, cursor: cursor{window: u.config.K},
 	}
 	if u.cfg.Mode == fsm.DualActive {
@@ -179,8 +179,8 @@ func (g *group) allowStart(ctx context.Context, s *iec104.Session) error {
 	defer cancel()
 	l := g.link(s)
 	select {
-	case g.turn <- struct{}{}:
-		defer func() { <-g.turn }()
+	case g.changing <- struct{}{}:
+		defer func() { <-g.changing }()
 	case <-ctx.Done():
 		return g.fail(ctx.Err())
 	}

@@ -77,8 +77,8 @@ type owner struct {
 	since   time.Time // when it was seen first
 }
 
-// look brings the group's ownership and its links together, and returns after how long to look again; 0: when kicked.
-func (g *group) look(ctx context.Context, o *owner) time.Duration {
+// reconcile brings the group's ownership and its links together, and returns after how long to look again; 0: when kicked.
+func (g *group) reconcile(ctx context.Context, o *owner) time.Duration {
 	r, ok := g.declared()
 	away := g.checkService()
 	if g.u.cfg.Mode == fsm.DualActive && away != nil {
@@ -94,12 +94,12 @@ func (g *group) look(ctx context.Context, o *owner) time.Duration {
 		o.epoch, o.since = r.Epoch, g.now()
 	}
 	select {
-	case g.turn <- struct{}{}:
-		defer func() { <-g.turn }()
+	case g.changing <- struct{}{}:
+		defer func() { <-g.changing }()
 	default: // a start is under way, and kicks if it fails
 		return retryDelay
 	}
-	r, _ = g.declared() // the start that had its turn may have changed it
+	r, _ = g.declared() // the start before may have changed it
 	g.mu.Lock()
 	live, starting := g.live, g.starting
 	claimed := g.unsure || r.Epoch == g.claimed

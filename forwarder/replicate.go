@@ -41,25 +41,25 @@ func (g *group) run(ctx context.Context) {
 		if g.report != nil {
 			clientsDone = g.report.Done()
 		}
-		look := false
+		reconcile := false
 		select {
 		case <-ctx.Done():
 			g.leave()
 			return
 		case <-lookIn.C:
-			look = true
+			reconcile = true
 		case <-g.kicked:
-			look = true
+			reconcile = true
 		case <-clientsDone:
-			g.report, look = nil, true
+			g.report, reconcile = nil, true
 		case <-g.acked:
 		case <-cursorIn.C:
 		case <-cursorDone:
 			g.landed(flights[0])
 			flights = slices.Delete(flights, 0, 1)
 		}
-		if look {
-			wait := g.look(ctx, &o)
+		if reconcile {
+			wait := g.reconcile(ctx, &o)
 			if pause := reportPace - g.now().Sub(reported); g.report == nil && pause > 0 {
 				wait = min(cmp.Or(wait, pause), pause)
 			} else if g.report == nil {
@@ -130,7 +130,7 @@ func (g *group) landed(f flight) {
 	}
 }
 
-// wake has the started link ask its feed again.
+// wake makes the started link ask its feed again.
 func (g *group) wake() {
 	g.mu.Lock()
 	defer g.mu.Unlock()

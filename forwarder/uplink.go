@@ -139,7 +139,7 @@ func (u *uplink) wantsToListen() (want bool) {
 	return want
 }
 
-// kick has the uplink and its groups look at the state again.
+// kick makes the uplink and its groups look at the state again.
 func (u *uplink) kick() {
 	poke(u.kicked)
 	for _, g := range u.groups {
