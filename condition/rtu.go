@@ -235,28 +235,4 @@ var (
 			"在设备上启用对时；若设备自有时钟，请设 clock_sync: 0",
 		},
 	})
-	Window = define(Kind{
-		Name: "window", Resource: "rtu/N", Severity: Warning, Scope: Owner,
-		Params: []string{"k", "seconds", "peer", "parameter"}, Hold: time.Hour,
-		Text: Words{
-			"window of {k} closed for {seconds} s by {peer}: {parameter}",
-			"发送窗口 {k} 被 {peer} 关闭 {seconds} 秒：{parameter}",
-		},
-		Advice: Words{
-			"make the peer's w at most two thirds of k here, and its t2 less than t1 (IEC 60870-5-104, 5.5 and 9.6)",
-			"将对端 w 设为不大于本端 k 的三分之二，其 t2 小于 t1（IEC 60870-5-104，5.5 与 9.6）",
-		},
-	})
-	SharedDevice = define(Kind{
-		Name: "shared_device", Resource: "rtu/N", Severity: Alarm, Scope: Owner,
-		Params: []string{"peer"}, Hold: 10 * time.Minute,
-		Text: Words{
-			"another master keeps taking the device's connection away from {peer}",
-			"另一主站不断抢占设备与 {peer} 的连接",
-		},
-		Advice: Words{
-			"two centres fight over one device: end one of them, or have the device serve both",
-			"两个主站争用同一设备：停用其一，或让设备同时服务两者",
-		},
-	})
 )

@@ -298,12 +298,12 @@ func TestOwnerChanges(t *testing.T) {
 		defer stopTwo()
 		one.Set(stray(7))
 		after(time.Second)
-		window := condition.Report{Kind: condition.Window, Resource: "rtu/1", Values: condition.Values(12, 10, "x", condition.LargeW)}
-		one.Set(window)
-		two.Set(window) // it doesn't own it: nobody listens
+		clock := condition.Report{Kind: condition.DeviceClock, Resource: "rtu/1", Values: condition.Values("+3s")}
+		one.Set(clock)
+		two.Set(clock) // it doesn't own it: nobody listens
 		two.Clear(condition.CommonAddress, "rtu/1")
 		after(time.Second)
-		both := "rtu.1.common_address fep1:7[5 1]; rtu.1.window fep1:0[12 10 x w_larger_than_k]"
+		both := "rtu.1.common_address fep1:7[5 1]; rtu.1.device_clock fep1:0[+3s]"
 		expect(t, st, both)
 
 		st.assign("fep2")
@@ -311,7 +311,7 @@ func TestOwnerChanges(t *testing.T) {
 		expect(t, st, both)
 		two.Set(stray(1))
 		after(time.Second)
-		expect(t, st, "rtu.1.common_address fep2:1[5 1]; rtu.1.window fep1:0[12 10 x w_larger_than_k]")
+		expect(t, st, "rtu.1.common_address fep2:1[5 1]; rtu.1.device_clock fep1:0[+3s]")
 		after(3 * period)
 		expect(t, st, "rtu.1.common_address fep2:1[5 1]")
 
