@@ -12,6 +12,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
+	"unicode"
 
 	"github.com/fepha/fepha/internal/atomicfile"
 )
@@ -19,8 +21,13 @@ import (
 // ErrBundle is wrapped by what's wrong with octets that should be a [Bundle].
 var ErrBundle = errors.New("no bundle of a configuration")
 
-// maxBundleSize bounds what a bundle unpacks to; packed, it's about a tenth.
-const maxBundleSize = maxTableSize
+// Bounds of a bundle. What is packed well is a tenth of what it unpacks to; noughts alone would be a thousandth.
+const (
+	maxBundleSize  = maxTableSize // octets, unpacked
+	maxBundleRatio = 100          // how many times its packed size it may unpack to, beyond the first MiB
+	maxBundleFiles = 4096
+	maxBundleName  = 200 // octets of a file's name
+)
 
 // bundleRoot is the name that station.yaml has in a bundle, whatever it's called elsewhere.
 const bundleRoot = "station.yaml"
@@ -50,8 +57,8 @@ func ReadBundle(path string) (*Bundle, *Station, error) {
 		switch {
 		case i == 0:
 			b.files[bundleRoot] = byPath[path]
-		case !filepath.IsLocal(f.Name) || name == bundleRoot:
-			errs.add(Error{File: path, Problem: "the table " + quote(f.Name) + " can't be sent to other nodes", Expected: "a name below the folder of station.yaml"})
+		case !tableName(name):
+			errs.add(Error{File: path, Problem: "the table " + quote(f.Name) + " can't be sent to other nodes", Expected: "a name below the folder of station.yaml that ends in .csv"})
 		default:
 			b.files[name] = byPath[f.Path]
 		}
@@ -60,6 +67,13 @@ func ReadBundle(path string) (*Bundle, *Station, error) {
 		return nil, nil, errs
 	}
 	return b, s, nil
+}
+
+// tableName tells whether a bundle may have a table of that name: one that lies below the folder of station.yaml, and that no key, token
+// or certificate has.
+func tableName(name string) bool {
+	return filepath.IsLocal(name) && name == filepath.ToSlash(filepath.Clean(name)) && filepath.Ext(name) == ".csv" && len(name) <= maxBundleName &&
+		!strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) || r == '\\' })
 }
 
 // files are station.yaml, whose path isn't known, and the tables.
@@ -80,8 +94,26 @@ func (s *Station) files() []File {
 	return list
 }
 
-// Load is what [Load] would give if the bundle's files lay at path and beside it.
+// Load is what [Load] would give if the bundle's files lay at path and beside it. Beside station.yaml and the tables that it names
+// there may be nothing, or errors wrap ErrBundle: what a bundle has is written into the nodes' folders.
 func (b *Bundle) Load(path string) (*Station, error) {
+	s, err := b.load(path)
+	if err != nil {
+		return nil, err
+	}
+	named := map[string]bool{}
+	for _, f := range s.files() {
+		named[filepath.ToSlash(filepath.Clean(f.Name))] = true
+	}
+	for _, name := range slices.Sorted(maps.Keys(b.files)) {
+		if !named[name] {
+			return nil, fmt.Errorf("%w: it has %q: expected station.yaml and the tables that it names, and nothing else", ErrBundle, name)
+		}
+	}
+	return s, nil
+}
+
+func (b *Bundle) load(path string) (*Station, error) {
 	dir := filepath.Dir(path)
 	return LoadFunc(path, func(file string) ([]byte, error) {
 		name := bundleRoot
@@ -129,7 +161,8 @@ func DecodeBundle(data []byte) (*Bundle, error) {
 		return fail("%w", err)
 	}
 	b := &Bundle{map[string][]byte{}}
-	left := int64(maxBundleSize)
+	most := min(int64(maxBundleSize), maxBundleRatio*int64(len(data))+1<<20)
+	left := most
 	archive := tar.NewReader(zip)
 	for {
 		h, err := archive.Next()
@@ -139,15 +172,20 @@ func DecodeBundle(data []byte) (*Bundle, error) {
 		if err != nil {
 			return fail("%w", err)
 		}
-		if h.Typeflag != tar.TypeReg || !filepath.IsLocal(h.Name) || h.Name != filepath.ToSlash(filepath.Clean(h.Name)) {
-			return fail("%q: expected a file below the folder of station.yaml", h.Name)
+		if h.Typeflag != tar.TypeReg || h.Name != bundleRoot && !tableName(h.Name) {
+			return fail("%.200q: expected station.yaml, or a table (.csv) below its folder", h.Name)
 		}
-		if left -= h.Size; left < 0 {
-			return fail("%q: more than %d MiB unpacked", h.Name, maxBundleSize>>20)
+		if b.files[h.Name] != nil || len(b.files) == maxBundleFiles {
+			return fail("%q: it's there twice, or there are more than %d files", h.Name, maxBundleFiles)
 		}
-		if b.files[h.Name], err = io.ReadAll(archive); err != nil {
+		if left -= h.Size; left < 0 || h.Name == bundleRoot && h.Size > maxYAMLSize {
+			return fail("%q: more than %d octets unpacked from %d", h.Name, most, len(data))
+		}
+		content := make([]byte, h.Size) // which is within bounds, and read without growing
+		if _, err := io.ReadFull(archive, content); err != nil {
 			return fail("%q: %w", h.Name, err)
 		}
+		b.files[h.Name] = content
 	}
 	if b.files[bundleRoot] == nil {
 		return fail("it has no %s", bundleRoot)

@@ -13,7 +13,7 @@ import (
 )
 
 // writeStation writes base, changed by replacing old by new, and its tables into a folder.
-func writeStation(t *testing.T, dir string, tables map[string]string, oldnew ...string) string {
+func writeStation(t testing.TB, dir string, tables map[string]string, oldnew ...string) string {
 	t.Helper()
 	files := maps.Clone(baseTables)
 	maps.Copy(files, tables)
@@ -99,18 +99,54 @@ func TestBundleIsRefused(t *testing.T) {
 		return b.Bytes()
 	}
 	for name, data := range map[string][]byte{
-		"nothing":             nil,
-		"noise":               []byte("station: {}"),
-		"another folder":      pack(tar.Header{Name: "../../etc/passwd"}, "x"),
-		"an absolute name":    pack(tar.Header{Name: "/etc/passwd"}, "x"),
-		"a link":              pack(tar.Header{Name: "station.yaml", Typeflag: tar.TypeSymlink, Linkname: "/etc/passwd"}, ""),
-		"cut short":           pack(tar.Header{Name: "station.yaml", Size: 100}, "x"),
-		"more than it may be": pack(tar.Header{Name: "station.yaml", Size: maxBundleSize + 1}, "x"),
-		"no station.yaml":     pack(tar.Header{Name: "rtu1.csv"}, "x"),
+		"nothing":                    nil,
+		"noise":                      []byte("station: {}"),
+		"another folder":             pack(tar.Header{Name: "../../etc/passwd"}, "x"),
+		"an absolute name":           pack(tar.Header{Name: "/etc/passwd"}, "x"),
+		"a link":                     pack(tar.Header{Name: "station.yaml", Typeflag: tar.TypeSymlink, Linkname: "/etc/passwd"}, ""),
+		"cut short":                  pack(tar.Header{Name: "station.yaml", Size: 100}, "x"),
+		"more than it may be":        pack(tar.Header{Name: "station.yaml", Size: maxBundleSize + 1}, "x"),
+		"no station.yaml":            pack(tar.Header{Name: "rtu1.csv"}, "x"),
+		"a key":                      pack(tar.Header{Name: "tls/node-key.pem"}, "x"),
+		"tokens":                     pack(tar.Header{Name: "tokens.yaml"}, "[]"),
+		"a name that moves a cursor": pack(tar.Header{Name: "\x1b[2J.csv"}, "x"),
+		"a long name":                pack(tar.Header{Name: strings.Repeat("x", maxBundleName) + ".csv"}, "x"),
+		"noughts":                    pack(tar.Header{Name: "rtu1.csv"}, strings.Repeat("\x00", 64<<20)),
 	} {
 		if _, err := DecodeBundle(data); !errors.Is(err, ErrBundle) {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+	named := func(files map[string]string) error {
+		dir := t.TempDir()
+		path := writeStation(t, dir, nil)
+		b, _, err := ReadBundle(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, text := range files {
+			b.files[name] = []byte(text)
+		}
+		octets, err := b.Encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if b, err = DecodeBundle(octets); err == nil {
+			_, err = b.Load(path)
+		}
+		return err
+	}
+	if err := named(nil); err != nil {
+		t.Errorf("what it names: %v", err)
+	}
+	for _, name := range []string{"other.csv", "tokens.yaml", "tls/ca.pem"} {
+		if err := named(map[string]string{name: "x"}); !errors.Is(err, ErrBundle) || !strings.Contains(err.Error(), name) {
+			t.Errorf("with %s beside what it names: %v", name, err)
+		}
+	}
+	keys := writeStation(t, t.TempDir(), map[string]string{"tokens.yaml": baseTables["rtu1.csv"]}, "points: rtu1.csv", "points: tokens.yaml")
+	if _, _, err := ReadBundle(keys); err == nil || !strings.Contains(err.Error(), "ends in .csv") {
+		t.Errorf("a table with the name of a file of tokens: %v", err)
 	}
 	// A table that was not sent is missing, even if there is one on this machine.
 	b, _, err := ReadBundle(writeStation(t, t.TempDir(), nil))

@@ -32,6 +32,11 @@ func (s *Server) runningConfig(w http.ResponseWriter, _ *http.Request) error {
 }
 
 func (s *Server) applyConfig(w http.ResponseWriter, r *http.Request) error {
+	end, err := one(s.applying)
+	if err != nil {
+		return err
+	}
+	defer end()
 	bundle, err := s.readBundle(w, r)
 	if err != nil {
 		return err
@@ -50,6 +55,11 @@ func (s *Server) applyConfig(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Server) stageConfig(w http.ResponseWriter, r *http.Request) error {
+	end, err := one(s.staging)
+	if err != nil {
+		return err
+	}
+	defer end()
 	bundle, err := s.readBundle(w, r)
 	if err != nil {
 		return err
@@ -68,6 +78,16 @@ func (s *Server) stageConfig(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return s.reply(w, api.Done{Done: true})
+}
+
+// one takes the only place, until end is called: a configuration of a large station takes hundreds of MB to check.
+func one(place chan struct{}) (end func(), err error) {
+	select {
+	case place <- struct{}{}:
+		return func() { <-place }, nil
+	default:
+		return nil, &api.Error{Status: http.StatusServiceUnavailable, Code: api.CodeOverloaded, Message: "another configuration is being checked on this node: try again later"}
+	}
 }
 
 func (s *Server) readBundle(w http.ResponseWriter, r *http.Request) ([]byte, error) {

@@ -69,3 +69,39 @@ func TestConfiguration(t *testing.T) {
 	none.refuses(t, http.StatusNotFound, api.CodeNotFound, "configuration", "GET", "/v1/config", "")
 	none.refuses(t, http.StatusNotFound, api.CodeNotFound, "configuration", "POST", "/v1/config", "x")
 }
+
+// blockedConfigurator checks until it is told to end.
+type blockedConfigurator struct {
+	fakeConfigurator
+	began, end chan struct{}
+}
+
+func (f *blockedConfigurator) Apply(context.Context, []byte, bool) (api.ConfigReply, error) {
+	f.began <- struct{}{}
+	<-f.end
+	return api.ConfigReply{}, nil
+}
+
+// One configuration is checked at a time, since a large one takes much memory; others are told so before they are read.
+func TestOneConfigurationAtATime(t *testing.T) {
+	f := &blockedConfigurator{began: make(chan struct{}), end: make(chan struct{})}
+	s := serve(t, func(c *Config) { c.Configurator = f })
+	first := make(chan error)
+	go func() {
+		_, err := s.ApplyConfig(t.Context(), []byte("packed"), false)
+		first <- err
+	}()
+	<-f.began
+	s.refuses(t, 503, api.CodeOverloaded, "another configuration is being checked", "POST", "/v1/config", "packed")
+	if err := s.StageConfig(t.Context(), []byte("other"), 3, 0); err != nil {
+		t.Errorf("what another node asks for waits for its own end: %v", err)
+	}
+	close(f.end)
+	if err := <-first; err != nil {
+		t.Error(err)
+	}
+	go func() { <-f.began }()
+	if _, err := s.ApplyConfig(t.Context(), []byte("packed"), false); err != nil {
+		t.Errorf("afterwards: %v", err)
+	}
+}

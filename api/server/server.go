@@ -92,6 +92,8 @@ type Server struct {
 	metrics  http.Handler
 	streams  chan struct{} // holds something for each that is open
 	parts    *liveParts
+	applying chan struct{} // holds something while a configuration is applied
+	staging  chan struct{} // and while another node has one checked here
 	askAgain time.Duration // after which a stream asks whether its caller still may
 	stop     context.CancelFunc
 	ctx      context.Context // ends when the server closes, so that streams end too
@@ -130,7 +132,8 @@ func New(cfg Config) *Server {
 	}
 	s := &Server{
 		cfg: cfg, operator: replica.NewOperator(cfg.Node), streams: make(chan struct{}, maxStreams),
-		slots: newSlots(cfg.APIs), askAgain: cmp.Or(cfg.askAgain, streamSilence),
+		slots: newSlots(cfg.APIs), applying: make(chan struct{}, 1), staging: make(chan struct{}, 1),
+		askAgain: cmp.Or(cfg.askAgain, streamSilence),
 	}
 	s.guard.log, s.guard.warnings = cfg.Log, loglimit.New(cfg.Log)
 	s.guard.node, s.guard.insecure = cfg.Node, cfg.Security == nil
