@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/internal/panics"
 )
 
 // acknowledgeWithin is how long an acknowledgement of what is committed waits for more of it. t2 allows more, but all that
@@ -105,6 +106,7 @@ func (w *worker) keep(ctx context.Context, k linkKey) error {
 		Tap:        w.tap(k),
 	}
 	cfg.ManualAck = true
+	cfg.Panicked = func(v any, stack []byte) { panics.Note(w.log, "link of an RTU", v, stack) }
 	cfg.T2 = min(cfg.T2, acknowledgeWithin)
 	client, err := iec104.Dial(ctx, cfg)
 	if err != nil {

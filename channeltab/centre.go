@@ -15,6 +15,7 @@ import (
 	"github.com/fepha/fepha/channeltab/internal/wire"
 	"github.com/fepha/fepha/fsm/chantable"
 	"github.com/fepha/fepha/internal/listen"
+	"github.com/fepha/fepha/internal/panics"
 )
 
 // CentreConfig is what one node of a centre is told.
@@ -201,6 +202,7 @@ func (c *Centre) follow() {
 }
 
 func (c *Centre) receive(from netip.AddrPort, multicast bool, b []byte) {
+	defer panics.Keep(c.log, "FNP datagram")
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.core.Receive(time.Now(), from, multicast, b)

@@ -14,6 +14,7 @@ import (
 	"github.com/fepha/fepha/channeltab/internal/udp"
 	"github.com/fepha/fepha/channeltab/internal/wire"
 	"github.com/fepha/fepha/fsm/chantable"
+	"github.com/fepha/fepha/internal/panics"
 )
 
 // Status is how a station stands.
@@ -126,6 +127,7 @@ func (s *Station) run() {
 }
 
 func (s *Station) receive(from netip.AddrPort, multicast bool, b []byte) {
+	defer panics.Keep(s.log, "FNP datagram")
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := time.Now()

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
+	"github.com/fepha/fepha/internal/panics"
 	"github.com/fepha/fepha/replica"
 )
 
@@ -39,7 +41,15 @@ var (
 )
 
 func newStateMachine() *stateMachine {
-	return &stateMachine{changed: func() {}, advanced: func(uint64) {}, state: fsm.New()}
+	m := &stateMachine{changed: func() {}, advanced: func(uint64) {}}
+	m.hold(fsm.New())
+	return m
+}
+
+// hold takes a state on.
+func (m *stateMachine) hold(state *fsm.State) {
+	state.OnPanic(func(v any, stack []byte) { panics.Note(slog.Default(), "log entry", v, stack) })
+	m.state = state
 }
 
 // notify sets whom to tell. It's called before Raft is made.
@@ -180,7 +190,7 @@ func (m *stateMachine) Restore(r io.ReadCloser) error {
 		return fmt.Errorf("restoring a snapshot: %w", err)
 	}
 	m.mu.Lock()
-	m.state = state
+	m.hold(state)
 	m.mu.Unlock()
 	index := max(m.applied.Load(), state.Index())
 	m.owners.Store(index)

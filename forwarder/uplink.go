@@ -13,6 +13,7 @@ import (
 	"github.com/fepha/fepha/condition"
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/internal/panics"
 	"github.com/fepha/fepha/replica"
 )
 
@@ -50,6 +51,7 @@ func newUplink(c Config, cfg Uplink, t *table, o *operator, started *startedLink
 	u.config.Profile, u.config.K = cmp.Or(u.config.Profile, d.Profile), cmp.Or(u.config.K, d.K)
 	u.station = newStation(u)
 	server := iec104.ServerConfig{Config: u.config, TLS: cfg.TLS, Limits: cfg.Limits, Log: u.log}
+	server.Panicked = func(v any, stack []byte) { panics.Note(u.log, "link of an uplink", v, stack) }
 	if c.Tap != nil {
 		server.Tap = func(s *iec104.Session) iec104.Tap { return c.Tap(cfg.Name, s.Group(), s.RemoteAddr()) }
 	}

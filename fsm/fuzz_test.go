@@ -48,3 +48,23 @@ func FuzzApply(f *testing.F) {
 		use(s)
 	})
 }
+
+// A command that panics costs itself alone, is told, and the state goes on.
+func TestPanicOfACommand(t *testing.T) {
+	x := newScripted(t).ok(testStation)
+	told := 0
+	x.s.OnPanic(func(value any, stack []byte) {
+		if value == nil || len(stack) == 0 {
+			t.Errorf("told of %v, %d octets of stack", value, len(stack))
+		}
+		told++
+	})
+	nodes := x.s.nodes
+	x.s.nodes = []*Node{nil} // what no command can bring about, as far as is known
+	r := x.do("lead node fep1 alive")
+	x.s.nodes = nodes
+	if r.Code != invalid || told != 1 {
+		t.Errorf("%s %s, told %d times", r.Code, r.Message, told)
+	}
+	x.ok("lead node fep1 alive")
+}

@@ -2,6 +2,7 @@ package fsm
 
 import (
 	"fmt"
+	"runtime/debug"
 
 	"github.com/fepha/fepha/fsm/chantable"
 	"github.com/fepha/fepha/fsm/fsmpb"
@@ -34,6 +35,8 @@ type State struct {
 	access     access
 
 	rev Revisions
+
+	panicked func(value any, stack []byte) // of who holds the state; in no snapshot
 }
 
 // Revisions counts the changes of each part of the state, so that a reader knows cheaply whether to look again.
@@ -88,10 +91,23 @@ func (s *State) Apply(index uint64, e *fsmpb.Entry) []*fsmpb.Result {
 	return results
 }
 
-func (s *State) apply(c *fsmpb.Command) *fsmpb.Result {
+// OnPanic has a panic of a command told, with its stack. It costs that command alone, which is refused; since the same is so on
+// every node, the station goes on with one state. Without it a command of the log that panics would stop all three nodes, at
+// each start again.
+func (s *State) OnPanic(tell func(value any, stack []byte)) { s.panicked = tell }
+
+func (s *State) apply(c *fsmpb.Command) (res *fsmpb.Result) {
+	defer func() {
+		if v := recover(); v != nil {
+			res = refuse(fsmpb.Result_INVALID, "the command can't be applied by this build: %v", v)
+			if s.panicked != nil {
+				s.panicked(v, debug.Stack())
+			}
+		}
+	}()
 	at := stamp{ms: c.GetAtMs(), cp56: c.GetAtCp56(), node: c.GetNode()}
 	before := s.journal.last
-	res := s.dispatch(at, c)
+	res = s.dispatch(at, c)
 	if res.Code == fsmpb.Result_OK {
 		s.tellRefusals(at)
 	}

@@ -30,6 +30,10 @@ type Config struct {
 	// closes the link: a U-frame with no function bit or several, an I-frame
 	// or S-frame while stopped.
 	Tolerant bool
+
+	// Panicked is told of a panic on a link, which has closed that link alone: the value, and the goroutine's stack. Nil: it
+	// is logged.
+	Panicked func(value any, stack []byte)
 }
 
 // DefaultConfig returns the usual parameters: k = 12, w = 8, t0 = 10 s,

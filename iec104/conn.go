@@ -87,6 +87,12 @@ func (c *conn) run() {
 	c.armed = c.link.deadline()
 	c.timer = time.AfterFunc(c.armed-c.now(), c.tick)
 	c.mu.Unlock()
+	c.finish(fmt.Errorf("iec104: connection lost: %w", c.read()))
+}
+
+// read reads until the connection ends, and returns why.
+func (c *conn) read() error {
+	defer c.caught()
 	buf := make([]byte, readBuffer)
 	for n := 0; ; {
 		m, err := c.net.Read(buf[n:])
@@ -96,8 +102,7 @@ func (c *conn) run() {
 			n = copy(buf, buf[used:n])
 		}
 		if err != nil || c.reason.Load() != nil {
-			c.finish(fmt.Errorf("iec104: connection lost: %w", err))
-			return
+			return err
 		}
 	}
 }
@@ -120,6 +125,7 @@ func (c *conn) receive(b []byte) (used int) {
 
 // tick is called by the timer.
 func (c *conn) tick() {
+	defer c.caught()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closing {
@@ -204,8 +210,14 @@ func (c *conn) finish(reason error) {
 	c.mu.Unlock()
 	c.others.Wait()
 	c.log.Info("link closed", "reason", reason)
-	c.owner.closed(reason)
+	c.tell(func() { c.owner.closed(reason) })
 	close(c.done)
+}
+
+// tell calls into the application, which may panic. mu is not held.
+func (c *conn) tell(call func()) {
+	defer c.caught()
+	call()
 }
 
 // notify wakes those who await a change of state. mu is held.

@@ -35,6 +35,7 @@ func (c *conn) deliver(e event) {
 // not acknowledged, so it will be sent again.
 func (c *conn) dispatch() {
 	defer c.others.Done()
+	defer c.caught()
 	in := &c.inbox
 	for {
 		c.mu.Lock()

@@ -109,7 +109,19 @@ func (c *conn) kick() {
 // send is the sender: it runs until there is nothing to do.
 func (c *conn) send() {
 	defer c.senders.Done()
+	defer c.unsent()
+	defer c.caught()
 	for c.pass() {
+	}
+}
+
+// unsent answers those who wait for what a panic has kept from being sent.
+func (c *conn) unsent() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.outbox.running && c.reason.Load() != nil {
+		c.outbox.running = false
+		c.outbox.fulfil(notSent(c.reason.Load()))
 	}
 }
 
@@ -127,7 +139,7 @@ func (c *conn) pass() (more bool) {
 	if len(out) > 0 && !c.closing {
 		c.settle(c.now())
 		c.mu.Unlock()
-		c.write(out, live)
+		c.tell(func() { c.write(out, live) })
 		c.mu.Lock()
 	}
 	if o.again && !c.closing {
@@ -197,7 +209,7 @@ func (c *conn) fill() {
 			return
 		}
 		c.mu.Unlock()
-		a, m, ok := ask(source, s)
+		a, m, ok := c.ask(source, s)
 		c.mu.Lock()
 		switch {
 		case !ok && s == nil:
@@ -222,7 +234,8 @@ func (o *outbox) stream() *stream {
 
 // ask asks the source for an ASDU, and when it has none, the stream. Either
 // may be nil.
-func ask(source Source, s *stream) (a ASDU, m mark, ok bool) {
+func (c *conn) ask(source Source, s *stream) (a ASDU, m mark, ok bool) {
+	defer c.caught()
 	if source != nil {
 		if a, index, ok := source.Next(); ok {
 			return a, mark{index: index, set: true}, true
@@ -267,13 +280,13 @@ func (c *conn) tellSource() {
 	}
 	c.mu.Unlock()
 	for _, s := range stale {
-		s.stop()
+		c.tell(s.stop)
 	}
 	if source != nil && last.set {
-		source.Acked(last.index)
+		c.tell(func() { source.Acked(last.index) })
 	}
 	if source != nil && stopped {
-		source.Stopped(err)
+		c.tell(func() { source.Stopped(err) })
 	}
 	c.mu.Lock()
 	if source != nil && stopped {

@@ -76,5 +76,5 @@ var reasons = []struct {
 	{ErrStart, "frame"}, {ErrFrameLength, "frame"}, {ErrControlField, "frame"},
 	{ErrStopped, "stopped"}, {ErrRole, "role"}, {ErrSendSequence, "sequence"}, {ErrRecvSequence, "sequence"},
 	{ErrT1, "t1"}, {ErrRate, "rate"}, {ErrBacklog, "backlog"},
-	{ErrClosed, "closed"}, {io.EOF, "peer"},
+	{ErrPanic, "panic"}, {ErrClosed, "closed"}, {io.EOF, "peer"},
 }

@@ -140,15 +140,23 @@ func shortage(err error) bool {
 // serve runs one connection to its end.
 func (srv *Server) serve(tcp net.Conn) {
 	defer srv.wg.Done()
+	defer func() {
+		srv.mu.Lock()
+		defer srv.mu.Unlock()
+		delete(srv.conns, tcp)
+	}()
+	defer func() {
+		if v := recover(); v != nil {
+			tcp.Close()
+			tellPanic(srv.cfg.Config, srv.cfg.Log, v)
+		}
+	}()
 	s, err := srv.admit(tcp)
 	if err != nil {
 		srv.refuse(tcp, err)
-	} else {
-		s.run()
+		return
 	}
-	srv.mu.Lock()
-	defer srv.mu.Unlock()
-	delete(srv.conns, tcp)
+	s.run()
 }
 
 // admit finds the group of a connection, shakes hands and asks the application.

@@ -27,6 +27,7 @@ func (s *Session) stopped() {
 // waiting: a client may take one back and send another while we ask.
 func (s *Session) start() {
 	defer s.others.Done()
+	defer s.caught()
 	for {
 		s.mu.Lock()
 		if s.link.state != Starting || s.closing || s.reason.Load() != nil {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/internal/loglimit"
+	"github.com/fepha/fepha/internal/panics"
 	"github.com/fepha/fepha/replica"
 )
 
@@ -47,6 +48,7 @@ var (
 	apiStrangersClosed = counter("api_strangers_closed", "Connections to this node's API that had shown nobody's certificate or token, and were closed for others.")
 	apiRefused         = counter("api_refused", "Requests to this node's API that were refused to their caller.")
 	apiStreams         = gauge("api_streams", "Streams of events and frames that are open.")
+	caughtPanics       = counter("panics", "Faults of the program that cost one request, link, datagram or log entry alone: please report them.", "of")
 )
 
 // The replicated state. It is the same on all nodes, so alerts need to ask one.
@@ -108,6 +110,9 @@ func (s *Server) collectNode(set func(m metric, value float64, labels ...string)
 	set(buildInfo, 1, s.cfg.Build)
 	set(logLeftOut, float64(loglimit.LeftOut()))
 	set(apiStrangersClosed, float64(s.slots.Closed()))
+	for where, n := range panics.Counts() {
+		set(caughtPanics, float64(n), where)
+	}
 	set(apiRefused, float64(s.guard.refused.Load()))
 	set(apiStreams, float64(len(s.streams)))
 	for _, p := range s.cfg.Node.Info().Peers {

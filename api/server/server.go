@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -18,6 +19,7 @@ import (
 	"github.com/fepha/fepha/condition"
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/internal/loglimit"
+	"github.com/fepha/fepha/internal/panics"
 	"github.com/fepha/fepha/internal/slots"
 	"github.com/fepha/fepha/replica"
 )
@@ -211,10 +213,25 @@ func (s *Server) answer(h handler) http.Handler {
 		setHeaders(w.Header())
 		w.Header().Set("Connection", "close") // but for those whom authorise keeps
 		w.Header().Set(api.ZoneHeader, s.cfg.Zone.String())
-		if err := h(w, r); err != nil {
+		if err := s.kept(h, w, r); err != nil {
 			writeError(w, err)
 		}
 	})
+}
+
+// kept calls h. A panic costs this request alone; one that is meant to cut an answer short is none.
+func (s *Server) kept(h handler, w http.ResponseWriter, r *http.Request) (err error) {
+	defer func() {
+		switch v := recover(); v {
+		case nil:
+		case http.ErrAbortHandler:
+			panic(v)
+		default:
+			panics.Note(s.cfg.Log, "API request", v, debug.Stack())
+			err = &api.Error{Status: http.StatusInternalServerError, Code: api.CodeInternal, Message: "this request has met a fault of the program, which is logged on this node: please report it"}
+		}
+	}()
+	return h(w, r)
 }
 
 // elsewhere answers what has no route with an error in JSON, as everything else

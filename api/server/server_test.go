@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/fepha/fepha/api"
+	"github.com/fepha/fepha/fsm"
+	"github.com/fepha/fepha/internal/panics"
 	"github.com/fepha/fepha/replica"
 )
 
@@ -218,5 +220,23 @@ func TestInstantsAreReadable(t *testing.T) {
 		`"text":"{\"at_ms\":1700000000123}","took_ms":1500}`
 	if err != nil || string(got) != want {
 		t.Errorf("%s, %v; want %s", got, err, want)
+	}
+}
+
+// A panic costs its request alone, which is told, and the node counts it.
+func TestPanicsCostOneRequest(t *testing.T) {
+	s := serve(t, func(c *Config) {
+		c.Describe = func(k fsm.PointKey) (PointInfo, bool) { panic("describing " + k.String()) }
+	})
+	before := panics.Counts()["API request"]
+	s.refuses(t, 500, api.CodeInternal, "fault of the program", "GET", "/v1/points", "")
+	if n := panics.Counts()["API request"]; n != before+1 {
+		t.Errorf("counted %d", n-before)
+	}
+	if resp, text := s.request(t, "GET", "/metrics", ""); resp.StatusCode != 200 || !strings.Contains(text, `fepha_panics_total{of="API request"}`) {
+		t.Errorf("%d: it isn't among the metrics", resp.StatusCode)
+	}
+	if _, err := s.Status(t.Context()); err != nil {
+		t.Errorf("the next request: %v", err)
 	}
 }

@@ -2,6 +2,7 @@ package importer
 
 import (
 	"fmt"
+	"log/slog"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"github.com/xuri/excelize/v2"
 
 	"github.com/fepha/fepha/configs"
+	"github.com/fepha/fepha/internal/panics"
 )
 
 // maxUnzipped bounds what a workbook may grow to: it's a ZIP file.
@@ -16,7 +18,8 @@ const maxUnzipped = 1 << 30
 
 // Workbook reads an .xlsx file with one sheet a table. A sheet is named after its table, with or without .csv, and its
 // first row names the columns. Sheets without a table in the station are skipped.
-func Workbook(path string, tables []configs.Table) (*Import, error) {
+func Workbook(path string, tables []configs.Table) (_ *Import, err error) {
+	defer panics.Err(slog.Default(), "workbook", &err) // the library has panicked on damaged ones
 	book, err := excelize.OpenFile(path, excelize.Options{UnzipSizeLimit: maxUnzipped})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w: %w", path, ErrSource, err)
