@@ -124,11 +124,8 @@ type arrival struct {
 }
 
 func (c *clock) arrival(at time.Time) arrival {
-	return arrival{at: at, tag: iec104.NewCP56Time2a(at, c.location).Uint64() | substituted, ms: at.UnixMilli()}
+	return arrival{at: at, tag: iec104.NewCP56Time2a(at, c.location).WithSubstituted(true).Uint64(), ms: at.UnixMilli()}
 }
-
-// substituted is RES1 of a CP56Time2a as it's packed: the time is not the device's (101, clause 7.2.6.18).
-const substituted = 0x40 << 16
 
 // stamp gives the time of an object. The octets of a CP56 are kept whatever they say; if they name no instant, or the
 // device doesn't vouch for it, the instant is that of the arrival. ok is false if they name none.

@@ -149,14 +149,14 @@ func TestStamp(t *testing.T) {
 		at     time.Time
 		ok     bool
 	}{
-		{"no time: that of arrival", iec104.NoTime, iec104.CP56Time2a{}, iec104.NewCP56Time2a(came, shanghai).Uint64() | substituted, came, true},
+		{"no time: that of arrival", iec104.NoTime, iec104.CP56Time2a{}, iec104.NewCP56Time2a(came, shanghai).WithSubstituted(true).Uint64(), came, true},
 		{"the device's", iec104.CP56, good, good.Uint64(), device, true},
 		{"in the past", iec104.CP56, iec104.NewCP56Time2a(came.AddDate(-3, 0, 0), shanghai), iec104.NewCP56Time2a(came.AddDate(-3, 0, 0), shanghai).Uint64(), came.AddDate(-3, 0, 0), true},
 		{"not vouched for: kept, but not believed", iec104.CP56, good.WithInvalid(true), good.WithInvalid(true).Uint64(), came, true},
 		{"no instant: kept", iec104.CP56, year0, 0, came, false},
 		{"CP24 over the hour", iec104.CP24, iec104.CP56Time2a{0x10, 0x27, 58}, iec104.NewCP56Time2a(time.Date(2024, 2, 29, 12, 58, 10, 0, shanghai), shanghai).Uint64(),
 			time.Date(2024, 2, 29, 12, 58, 10, 0, shanghai), true},
-		{"CP24 that is none", iec104.CP24, iec104.CP56Time2a{0, 0, 61}, iec104.NewCP56Time2a(came, shanghai).WithInvalid(true).Uint64() | substituted, came, false},
+		{"CP24 that is none", iec104.CP24, iec104.CP56Time2a{0, 0, 61}, iec104.NewCP56Time2a(came, shanghai).WithInvalid(true).WithSubstituted(true).Uint64(), came, false},
 	} {
 		clock := clock{location: shanghai}
 		for range 2 { // the second time from memory

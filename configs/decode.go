@@ -263,6 +263,8 @@ func (l *loader) uplink(o *object) Uplink {
 		SetClock:  o.bool("set_clock", false),
 		TLS:       l.tls(o, "tls", true),
 		IEC104:    o.iec104("iec104"),
+
+		SubstitutedTime: o.bool("substituted_time", true),
 	}
 	u.CommonAddress = o.commonAddress("common_address", u.IEC104.CASize)
 	u.RoleIOA = uint32(o.int("role_ioa", 0, 1, int(u.IEC104.maxIOA())))

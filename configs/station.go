@@ -240,6 +240,10 @@ type Uplink struct {
 	SetClock      bool                      `yaml:"set_clock,omitempty"` // whether a clock sync sets the host's clock; default false
 	TLS           *TLS                      `yaml:"tls,omitempty"`       // nil: plain TCP
 	IEC104        IEC104                    `yaml:"iec104,flow"`
+
+	// SubstitutedTime tells whether a time that the FEP has made up is told as such, by RES1 of CP56Time2a (101, clause
+	// 7.2.6.18); default true. Without it no time tag has the bit, for centres that can't take it.
+	SubstitutedTime bool `yaml:"substituted_time"`
 }
 
 // Group is a redundancy group (IEC 60870-5-104 Ed. 2, clause 10): clients that share one queue.

@@ -39,6 +39,7 @@ type Uplink struct {
 	Groups        []Group
 	Points        []Point
 	RoleIOA       uint32 // of the M_SP_TB_1 that tells the link's role, 1 main and 0 standby; 0: not told
+	PlainTime     bool   // no time tag bears the bit for a substituted time (101, clause 7.2.6.18)
 	Controls      bool   // otherwise commands are answered as an unknown type
 
 	IEC104 iec104.Config // zero fields have the standard's defaults; ManualAck is not used

@@ -28,6 +28,9 @@ func (e *entry) value(s *fsm.State) iec104.Object {
 func (e *entry) object(ev *fsm.Event) iec104.Object {
 	to := e.typeID.Untimed()
 	o := iec104.Object{Address: e.address, Time: iec104.UnpackCP56Time2a(ev.Time)}
+	if e.plain {
+		o.Time = o.Time.WithSubstituted(false)
+	}
 	o.Value, o.Quality = carry(ev.Value, ev.Quality, iec104.TypeID(ev.Type).Untimed(), to)
 	switch {
 	case !ev.Transient:

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -220,4 +221,19 @@ func TestEveryValueCanBeEncoded(t *testing.T) {
 			rt.Fatalf("time %x became %x", o.Time, got)
 		}
 	})
+}
+
+// A time that the FEP has made up is told as such, but to a centre that can't take it.
+func TestSubstitutedTime(t *testing.T) {
+	madeUp := iec104.NewCP56Time2a(time.Unix(1_000_000, 0), time.UTC).WithSubstituted(true)
+	for _, plain := range []bool{false, true} {
+		table, err := newTable(Uplink{Name: "occ", PlainTime: plain, Points: points[:1]})
+		if err != nil {
+			t.Fatal(err)
+		}
+		o := table.entries[0].object(&fsm.Event{Type: 30, Value: 1, Time: madeUp.Uint64()})
+		if want := madeUp.WithSubstituted(!plain); o.Time != want {
+			t.Errorf("plain %v: %v, want %v", plain, o.Time, want)
+		}
+	}
 }

@@ -17,6 +17,7 @@ type entry struct {
 	address iec104.InformationObjectAddress
 	typeID  iec104.TypeID
 	role    bool // not of the image: the role of the link that asks
+	plain   bool // its time tag never bears the bit for a substituted time
 }
 
 func (e *entry) isControl() bool { return !e.role && e.key.Kind.IsControl() }
@@ -71,7 +72,7 @@ func newTable(u Uplink) (*table, error) {
 	for _, p := range u.Points {
 		e := entry{
 			key:     fsm.PointKey{RTU: p.RTU, Kind: p.Kind, Point: p.Point},
-			address: iec104.InformationObjectAddress(p.IOA), typeID: p.Type,
+			address: iec104.InformationObjectAddress(p.IOA), typeID: p.Type, plain: u.PlainTime,
 		}
 		types, known := kindTypes[p.Kind]
 		switch {

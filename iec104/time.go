@@ -67,6 +67,15 @@ func (t CP56Time2a) Invalid() bool { return t[2]&0x80 != 0 }
 // where the information arose.
 func (t CP56Time2a) Substituted() bool { return t[2]&0x40 != 0 }
 
+// WithSubstituted returns the tag with the bit that Substituted reports set or cleared.
+func (t CP56Time2a) WithSubstituted(substituted bool) CP56Time2a {
+	t[2] &^= 0x40
+	if substituted {
+		t[2] |= 0x40
+	}
+	return t
+}
+
 // SummerTime reports the SU bit.
 func (t CP56Time2a) SummerTime() bool { return t[3]&0x80 != 0 }
 
