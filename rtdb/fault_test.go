@@ -3,12 +3,14 @@ package rtdb
 import (
 	"context"
 	"os"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/fepha/fepha/fsm/fsmpb"
+	"github.com/redis/go-redis/v9"
 )
 
 // commits applies events, and fails if they are kept waiting as long as Redis is.
@@ -133,7 +135,7 @@ func TestWrongPassword(t *testing.T) {
 	file := passwordFile(t, "wrong-and-secret")
 	r := run(t, Config{Replica: c.Node("fep1"), Mode: PerNode, Address: s.addr, PasswordFile: file, Describe: describeAll})
 	eventually(t, "it is noticed", func() bool { return strings.Contains(r.Stats().LastError, "WRONGPASS") })
-	time.Sleep(4 * retryFirst)
+	within(t, 10*time.Second, "it goes on trying", func() bool { return refusedLogins(t, lookAt(t, s.addr, "right")) > 3 })
 	must(t, os.Remove(file))
 	eventually(t, "the file is missed", func() bool { return strings.Contains(r.Stats().LastError, "password file") })
 	must(t, os.WriteFile(file, []byte("right"), 0o600))
@@ -188,4 +190,15 @@ func TestSlowServer(t *testing.T) {
 	if stats := r.Stats(); stats.Outages != 0 || stats.Written-before > 5000 {
 		t.Errorf("%d records for 10,000 changes of 200 points, %d outages", stats.Written-before, stats.Outages)
 	}
+}
+
+// refusedLogins is how often a server has refused a password.
+func refusedLogins(t *testing.T, look *redis.Client) (n int) {
+	t.Helper()
+	for line := range strings.Lines(look.Info(context.Background(), "errorstats").Val()) {
+		if _, count, ok := strings.Cut(strings.TrimSpace(line), "errorstat_WRONGPASS:count="); ok {
+			n, _ = strconv.Atoi(count)
+		}
+	}
+	return n
 }

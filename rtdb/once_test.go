@@ -96,7 +96,8 @@ func TestRequestThatBothFollow(t *testing.T) {
 		eventually(t, "so has the second", func() bool { return second.Stats().Requests.Taken == 1 })
 		d.set(quirk{})
 		awaitAnswer(t, look, "x")
-		time.Sleep(100 * time.Millisecond)
+		first.stop() // each ends with the answers that it has begun
+		second.stop()
 		if n := len(answers(t, look, "x")); n != 1 || d.total(t) != 1 {
 			t.Errorf("%d answers, %d sent", n, d.total(t))
 		}
@@ -118,7 +119,7 @@ func TestAnswerThatCantBeGiven(t *testing.T) {
 	must(t, look.ConfigSet(ctx, "maxmemory", "1").Err())
 	d.set(quirk{})
 	eventually(t, "the device is done", func() bool { return c.Control("redis-"+entry).Stage == fsm.Done })
-	time.Sleep(5 * retryFirst)
+	eventually(t, "it has tried to answer", func() bool { return strings.Contains(look.Info(ctx, "errorstats").Val(), "errorstat_OOM") })
 	must(t, look.ConfigSet(ctx, "maxmemory", "0").Err())
 	if a := awaitAnswer(t, look, "x"); a["result"] != "ok" || d.total(t) != 1 {
 		t.Errorf("answer %v, %d sent", a, d.total(t))
@@ -155,7 +156,7 @@ func TestRequestWithoutLeader(t *testing.T) {
 	c := furnished(t)
 	d := device(t, c, "fep1")
 	c.SetLeader(false)
-	run(t, Config{Replica: c.Node("fep1"), Mode: PerNode, Address: s.addr, Describe: describeAll})
+	r := run(t, Config{Replica: c.Node("fep1"), Mode: PerNode, Address: s.addr, Describe: describeAll})
 	look := s.client()
 	ask(t, look, requestOf("x", "deadline", fmt.Sprint(time.Now().Add(500*time.Millisecond).UnixMilli())))
 	a := awaitAnswer(t, look, "x")
@@ -163,7 +164,7 @@ func TestRequestWithoutLeader(t *testing.T) {
 		t.Errorf("answer %v, %d sent", a, d.total(t))
 	}
 	ask(t, look, requestOf("y"))
-	time.Sleep(20 * time.Millisecond)
+	eventually(t, "it is taken without a leader", func() bool { return r.Stats().Requests.Taken == 2 })
 	c.SetLeader(true)
 	if a := awaitAnswer(t, look, "y"); a["result"] != "ok" {
 		t.Errorf("answer %v", a)
@@ -216,7 +217,8 @@ func TestRequestsAtMostOnce(t *testing.T) {
 					t.Errorf("%s: answer %v, sent %d times", id, a, sent)
 				}
 			}
-			time.Sleep(100 * time.Millisecond)
+			nodes[0].stop() // each ends with the answers that it has begun
+			nodes[1].stop()
 			for id := range entries {
 				if n := len(answers(t, look, id)); n != 1 {
 					t.Errorf("%s: %d answers", id, n)

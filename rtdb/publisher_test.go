@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -17,6 +18,7 @@ import (
 
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
+	"github.com/fepha/fepha/replica/replicatest"
 )
 
 func newLogger(w io.Writer) *slog.Logger { return slog.New(slog.NewTextHandler(w, nil)) }
@@ -167,6 +169,17 @@ func TestConfigIsChecked(t *testing.T) {
 	}
 }
 
+// askedNode counts how often it is asked whether it has caught up.
+type askedNode struct {
+	*replicatest.Node
+	times atomic.Int64
+}
+
+func (n *askedNode) CaughtUp() bool {
+	n.times.Add(1)
+	return n.Node.CaughtUp()
+}
+
 // A node that has just started has an old state, which must not be put over what is there.
 func TestWaitsUntilTheNodeHasCaughtUp(t *testing.T) {
 	s := startMini(t)
@@ -176,8 +189,9 @@ func TestWaitsUntilTheNodeHasCaughtUp(t *testing.T) {
 	n.Lag(true)
 	c.Values(t, 1, item(fsmpb.Kind_DI, 1, 99))
 	s.mini.HSet("yx:1:1", "val", "99")
-	r := run(t, Config{Replica: n, Mode: PerNode, Address: s.addr, Describe: describeAll})
-	time.Sleep(3 * catchUpEvery)
+	asked := &askedNode{Node: n}
+	r := run(t, Config{Replica: asked, Mode: PerNode, Address: s.addr, Describe: describeAll})
+	eventually(t, "the node is asked again and again", func() bool { return asked.times.Load() > 3 })
 	if got := s.mini.HGet("yx:1:1", "val"); got != "99" || s.mini.TotalConnectionCount() > 0 {
 		t.Errorf("val %s, %d connections before the node has caught up", got, s.mini.TotalConnectionCount())
 	}

@@ -81,8 +81,7 @@ func TestFNPHigherCentre(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.pump.tell("acknowledged", "send %d without any", rig.FNPEndpoint)
-	time.Sleep(25 * time.Second) // of the 30 s of silence
-	until(t, "taken over", func() bool { return !defers() })
+	untilWithin(t, 90*time.Second, "taken over", func() bool { return !defers() }) // after 30 s of silence
 	t.Logf("taken over after %v", time.Since(begun).Round(time.Second))
 	until(t, "all at home again", func() bool { return r.entry(1001).Online && r.entry(rig.FNPEndpoint).Online })
 	r.pump.tell("acknowledged", "send %d at home again", rig.FNPEndpoint)

@@ -119,9 +119,15 @@ func (p *stationProcess) received(data string) {
 // until waits for a condition.
 func until(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
+	untilWithin(t, 30*time.Second, what, ok)
+}
+
+// untilWithin waits for a condition that takes its time.
+func untilWithin(t *testing.T, most time.Duration, what string, ok func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(most); !ok(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("after 30 s: not %s", what)
+			t.Fatalf("after %v: not %s", most, what)
 		}
 	}
 }
