@@ -36,7 +36,7 @@ type StationConfig struct {
 	// Begin is a page of a table from version 0 on, to begin with if CopyFile has nothing; zero: the copy begins empty.
 	Begin chantable.Page
 
-	// Kept has each message acknowledged only when the application says with Station.Keep that it's kept for good, where
+	// With Kept, each message is acknowledged only when the application says with Station.Keep that it's kept for good, where
 	// whoever runs this station next finds it. It tells what is kept already, so that none is delivered again: it's asked
 	// when a sender's session is heard for the first time, and must not block. nil: a message is acknowledged when Receive
 	// has it or will have it.

@@ -126,7 +126,7 @@ func (c *Client) change(ctx context.Context, want LinkState, ask func(*link, tim
 		}
 		now := c.now()
 		ask(c.link, now) // does nothing while another change is under way
-		c.settle(now)
+		c.carryOut(now)
 		return false
 	})
 }

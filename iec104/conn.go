@@ -119,7 +119,7 @@ func (c *conn) receive(b []byte) (used int) {
 	if !c.rate.allow(now, c.link.counters.received()-before) {
 		c.link.close(fmt.Errorf("%w: limit %d", ErrRate, c.rate.limit))
 	}
-	c.settle(now)
+	c.carryOut(now)
 	return used
 }
 
@@ -134,11 +134,11 @@ func (c *conn) tick() {
 	now := c.now()
 	c.armed = never
 	c.link.tick(now)
-	c.settle(now)
+	c.carryOut(now)
 }
 
-// settle acts on what the link wants after it was given something. mu is held.
-func (c *conn) settle(now time.Duration) {
+// carryOut does what the link wants done after it was given something. mu is held.
+func (c *conn) carryOut(now time.Duration) {
 	send := false
 	for _, e := range c.link.events {
 		switch e.kind {
@@ -307,7 +307,7 @@ func (c *conn) Ack(upTo uint64) {
 	defer c.mu.Unlock()
 	now := c.now()
 	c.link.ack(now, upTo)
-	c.settle(now)
+	c.carryOut(now)
 }
 
 // Challenge sends TESTFR act and returns nil once it was confirmed: the peer
@@ -316,7 +316,7 @@ func (c *conn) Challenge(ctx context.Context) error {
 	c.mu.Lock()
 	before, now := c.tests, c.now()
 	c.link.test(now)
-	c.settle(now)
+	c.carryOut(now)
 	c.mu.Unlock()
 	if err := c.await(ctx, func() bool { return c.tests > before }); err != nil {
 		return fmt.Errorf("iec104: TESTFR not confirmed: %w", err)

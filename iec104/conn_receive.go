@@ -87,6 +87,6 @@ func (c *conn) reject(b []byte, index uint64, err error) (taken bool) {
 	defer c.mu.Unlock()
 	now := c.now()
 	c.link.skip(now, index)
-	c.settle(now)
+	c.carryOut(now)
 	return false
 }

@@ -137,7 +137,7 @@ func (c *conn) pass() (more bool) {
 	out, live := c.link.output(o.spare)
 	o.spare = out
 	if len(out) > 0 && !c.closing {
-		c.settle(c.now())
+		c.carryOut(c.now())
 		c.mu.Unlock()
 		c.tell(func() { c.write(out, live) })
 		c.mu.Lock()

@@ -53,7 +53,7 @@ func (s *Session) confirm() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	ok := s.reason.Load() == nil && s.link.confirmStart()
-	s.settle(s.now())
+	s.carryOut(s.now())
 	return ok
 }
 

@@ -81,7 +81,7 @@ func (p *Publisher) makeServer() error {
 	return nil
 }
 
-// serve has the embedded server listen, should it not do so yet; an error is ctx's.
+// serve makes the embedded server listen, if it does not do so yet; an error is ctx's.
 func (p *Publisher) serve(ctx context.Context) error {
 	if p.listening {
 		return nil

@@ -139,7 +139,7 @@ func (s *session) mark(ctx context.Context, now time.Time) error {
 	return nil
 }
 
-// refused takes note of what the server did not let in, and has it tried again after a while.
+// refused takes note of what the server did not let in, which is then tried again after a while.
 func (s *session) refused(r refusals, now time.Time) {
 	v, p := s.p.view, s.p
 	for _, rtu := range r.rtus {

@@ -111,7 +111,7 @@ func (v *view) configure(s *fsm.State) {
 	v.changed, v.scans, v.version = nil, nil, s.Version()
 }
 
-// owners hands out who owns each RTU, and has its points scanned where that is news.
+// owners hands out who owns each RTU, and makes its points be scanned where that is news.
 func (v *view) owners(s *fsm.State) {
 	for _, r := range v.rtus {
 		o, _ := s.Resource(r.resource)

@@ -165,17 +165,17 @@ func (c *Fleet) Await(begun time.Time, is func(chantable.Entry) bool) func(conte
 	}
 }
 
-// act does what is due at a member. It is called with mu held, as look is.
+// act does what is due at a member. It is called with mu held, as note is.
 func (c *Fleet) act(i int) {
 	m := c.members[i]
 	c.next[i] = m.Tick(time.Now())
 	c.sockets.Send(m.Out)
 	m.Out = m.Out[:0]
-	c.look(i)
+	c.note(i)
 }
 
-// look notes when a copy has got the change that is waited for.
-func (c *Fleet) look(i int) {
+// note remembers when a copy has got the change that is waited for.
+func (c *Fleet) note(i int) {
 	a := c.awaited
 	if a == nil || a.version == 0 || a.has[i] || c.members[i].Table.Copy.Floor() < a.version {
 		return
@@ -242,6 +242,6 @@ func (c *Fleet) receive(from netip.AddrPort, multicast bool, b []byte) {
 		if due := m.Table.Due; !due.IsZero() && due.Before(c.next[i]) {
 			c.next[i] = due
 		}
-		c.look(i)
+		c.note(i)
 	}
 }

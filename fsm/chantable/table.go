@@ -142,7 +142,7 @@ func (t *Table) Register(c Claim, at int64) Result {
 		e.Contested, e.Rival = false, Rival{} // another holder has other rivals
 	}
 	e.Address, e.Level, e.Name, e.Instance, e.Epoch = c.Address, c.Level, c.Name, c.Instance, c.Epoch
-	t.change(e.turn(true, at))
+	t.change(e.switched(true, at))
 	return t.result(e.CN, Done)
 }
 
@@ -154,7 +154,7 @@ func (t *Table) Leave(id ID, instance, epoch uint64, at int64) Result {
 	case e.ID == 0, instance != 0 && !e.Leaves(instance, epoch):
 		return t.result(e.CN, Stale)
 	case e.Online:
-		t.change(e.turn(false, at))
+		t.change(e.switched(false, at))
 	}
 	return t.result(e.CN, Done)
 }
@@ -166,7 +166,7 @@ func (t *Table) Expire(cn CN, id ID, changed uint64, heard, at int64) Result {
 	if e.ID == 0 || e.ID != id || e.Changed != changed || !e.Online {
 		return t.result(cn, Stale)
 	}
-	t.change(e.turn(false, min(max(heard, e.Since), max(at, e.Since))))
+	t.change(e.switched(false, min(max(heard, e.Since), max(at, e.Since))))
 	return t.result(cn, Done)
 }
 
@@ -217,7 +217,7 @@ func (t *Table) Adopt(a Entry, at int64) Result {
 		e.Instance, e.Epoch = 0, 0
 	}
 	e.Address, e.Level, e.Name = a.Address, a.Level, a.Name
-	if e = e.turn(a.Online, at); e == t.at(e.CN) {
+	if e = e.switched(a.Online, at); e == t.at(e.CN) {
 		return t.result(e.CN, Done)
 	}
 	t.change(e)
@@ -234,8 +234,8 @@ func (t *Table) Renew(id uint64) Result {
 	return t.result(0, Done)
 }
 
-// turn returns the entry as it is after going online or offline, with its clock accordingly.
-func (e Entry) turn(online bool, at int64) Entry {
+// switched returns the entry as it is after going online or offline, with its clock accordingly.
+func (e Entry) switched(online bool, at int64) Entry {
 	if e.Online == online && e.Since != 0 {
 		return e
 	}

@@ -25,7 +25,7 @@ type Value[T any] struct {
 // state of the files, in the goroutine that asks for the value.
 func New[T any](read func() (T, error), failed func(error), paths ...string) (*Value[T], error) {
 	v := &Value[T]{read: read, failed: failed, paths: paths}
-	v.seen = v.look() // before reading: what changes meanwhile is read again
+	v.seen = v.stat() // before reading: what changes meanwhile is read again
 	var err error
 	v.value, err = read()
 	return v, err
@@ -36,7 +36,7 @@ func New[T any](read func() (T, error), failed func(error), paths ...string) (*V
 func (v *Value[T]) Get() T {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	now := v.look()
+	now := v.stat()
 	if same(now, v.seen) {
 		return v.value
 	}
@@ -50,8 +50,8 @@ func (v *Value[T]) Get() T {
 	return v.value
 }
 
-// look asks what lies at the paths; nil stands for a file that isn't there.
-func (v *Value[T]) look() []fs.FileInfo {
+// stat asks what lies at the paths; nil stands for a file that isn't there.
+func (v *Value[T]) stat() []fs.FileInfo {
 	files := make([]fs.FileInfo, len(v.paths))
 	for i, path := range v.paths {
 		if info, err := os.Stat(path); err == nil {
