@@ -8,3 +8,11 @@
 // every reference (RTU, point, node, uplink, group) leads to something, tables are sorted, and nobody changes it: it
 // may be shared between goroutines.
 package configs
+
+import "embed"
+
+// Examples are whole stations: examples/station.yaml is one on loopback without keys, examples/secured/station.yaml one
+// as it goes into service.
+//
+//go:embed examples
+var Examples embed.FS
