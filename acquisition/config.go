@@ -2,6 +2,7 @@ package acquisition
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -49,6 +50,8 @@ type RTU struct {
 	Channels      []Channel     // in the order in which they are tried
 	Retry         time.Duration // wait between attempts and between channels; more than 0
 	StandbyProbe  Probe
+
+	TLS *TLS // nil: plain TCP
 
 	// NoTermination says that the devices confirm controls and never terminate them: the confirmation is the end.
 	NoTermination bool
@@ -101,6 +104,11 @@ type Point struct {
 	Event   bool          // AI and counter: a spontaneous value goes into the journal; DI always does
 	Chatter *Chatter      // of DI and AI; nil: it never does
 	Analog  *Analog       // nil: as the device sends it
+}
+
+// TLS is how links are secured (IEC 62351-3). Another pointer is another configuration.
+type TLS struct {
+	Client func() *tls.Config // asked for each connection, so that a renewed certificate is in use from the next one on
 }
 
 // ControlKey is a DO or AO of an RTU.

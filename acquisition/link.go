@@ -105,6 +105,9 @@ func (w *worker) keep(ctx context.Context, k linkKey) error {
 		WriteGuard: s.guard,
 		Tap:        w.tap(k),
 	}
+	if w.rtu.TLS != nil {
+		cfg.TLS = w.rtu.TLS.Client()
+	}
 	cfg.ManualAck = true
 	cfg.Panicked = func(v any, stack []byte) { panics.Note(w.log, "link of an RTU", v, stack) }
 	cfg.T2 = min(cfg.T2, acknowledgeWithin)

@@ -182,6 +182,7 @@ func (l *loader) rtu(o *object) RTU {
 		Interrogation:        o.period("interrogation", 15*time.Minute),
 		CounterInterrogation: o.period("counter_interrogation", time.Hour),
 		ClockSync:            o.period("clock_sync", time.Hour),
+		TLS:                  l.tls(o, "tls", false),
 		IEC104:               o.iec104("iec104"),
 		Chatter:              o.chatter("chatter"),
 	}

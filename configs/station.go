@@ -161,6 +161,7 @@ type RTU struct {
 	Interrogation        time.Duration `yaml:"interrogation"`
 	CounterInterrogation time.Duration `yaml:"counter_interrogation"`
 	ClockSync            time.Duration `yaml:"clock_sync"`
+	TLS                  *TLS          `yaml:"tls,omitempty"` // towards the devices (IEC 62351-3); nil: plain TCP
 	IEC104               IEC104        `yaml:"iec104,flow"`
 
 	Chatter  Chatter                `yaml:"chatter,omitzero" json:",omitzero"` // of its points whose rows don't say another; default off

@@ -135,7 +135,11 @@ func (a *assembly) assembleParts() (err error) {
 // assembleFEP makes what only a FEP has.
 func (a *assembly) assembleFEP(tracer *server.Tracer) (err error) {
 	r := a.runner
-	if r.acquisition, err = acquisition.New(acquisitionConfig(r.current, a.member, a.conditions, tracer, a.log)); err != nil {
+	acquire, err := acquisitionConfig(r.current, a.member, a.conditions, tracer, a.log)
+	if err != nil {
+		return err
+	}
+	if r.acquisition, err = acquisition.New(acquire); err != nil {
 		return err
 	}
 	forward, err := forwarderConfig(r.current, a.station, a.member, a.conditions, tracer, a.log)

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/fepha/fepha/acquisition"
 	"github.com/fepha/fepha/api/server"
 	"github.com/fepha/fepha/condition"
 	"github.com/fepha/fepha/configs"
@@ -21,8 +22,9 @@ type current struct {
 	in  atomic.Pointer[inForce]
 	log *slog.Logger
 
-	mu  sync.Mutex
-	tls map[configs.TLS]*tls.Config
+	mu      sync.Mutex
+	tls     map[configs.TLS]*tls.Config
+	devices map[configs.TLS]*acquisition.TLS
 }
 
 // inForce is a configuration with what would take time to make of it.
@@ -35,7 +37,7 @@ type inForce struct {
 }
 
 func newCurrent(s *configs.Station, log *slog.Logger) *current {
-	c := &current{log: log, tls: map[configs.TLS]*tls.Config{}}
+	c := &current{log: log, tls: map[configs.TLS]*tls.Config{}, devices: map[configs.TLS]*acquisition.TLS{}}
 	c.set(s)
 	return c
 }
@@ -86,6 +88,22 @@ func (c *current) links(rtu uint32) (channels [][]string) {
 		channels = append(channels, links)
 	}
 	return channels
+}
+
+// deviceTLS is that of an RTU's links. The same files give the same pointer: another one would be another RTU.
+func (c *current) deviceTLS(t *configs.TLS) (*acquisition.TLS, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if d := c.devices[*t]; d != nil {
+		return d, nil
+	}
+	source, err := certs.Watch(certFiles(t), c.log)
+	if err != nil {
+		return nil, err
+	}
+	base := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: t.ServerName}
+	c.devices[*t] = &acquisition.TLS{Client: func() *tls.Config { return source.Client(base) }}
+	return c.devices[*t], nil
 }
 
 // serverTLS is that of an uplink: it shows the certificates that the files hold

@@ -2,6 +2,7 @@ package node
 
 import (
 	"errors"
+	"reflect"
 
 	"github.com/fepha/fepha/acquisition"
 	"github.com/fepha/fepha/configs"
@@ -40,28 +41,31 @@ func (r *runner) Check(next *configs.Station) error {
 	if r.acquisition == nil {
 		return nil
 	}
-	uplinks, err := forwarderUplinks(r.current, next, r.replica.ID())
-	if err != nil {
+	uplinks, errTLS := forwarderUplinks(r.current, next, r.replica.ID())
+	rtus, err := acquisitionRTUs(r.current, next)
+	if err := errors.Join(err, errTLS); err != nil {
 		return err
 	}
-	_, errRTUs := acquisition.New(acquisition.Config{Replica: r.replica, RTUs: acquisitionRTUs(next)})
+	_, errRTUs := acquisition.New(acquisition.Config{Replica: r.replica, RTUs: rtus})
 	_, errUplinks := forwarder.New(forwarder.Config{Replica: r.replica, Uplinks: uplinks})
 	return errors.Join(errRTUs, errUplinks)
 }
 
 // Run implements rollout.Runner.
 func (r *runner) Run(next *configs.Station) error {
-	uplinks, err := forwarderUplinks(r.current, next, r.replica.ID())
+	uplinks, errUplinks := forwarderUplinks(r.current, next, r.replica.ID())
+	rtus, errRTUs := acquisitionRTUs(r.current, next)
+	err := errors.Join(errUplinks, errRTUs)
 	r.current.set(next)
 	self, _ := next.Node(r.replica.ID())
 	boundMemory(next, self.Role)
 	if err != nil || r.acquisition == nil {
 		return err
 	}
-	return errors.Join(r.acquisition.Configure(acquisitionRTUs(next)), r.forwarder.Configure(uplinks))
+	return errors.Join(r.acquisition.Configure(rtus), r.forwarder.Configure(uplinks))
 }
 
 // Reconnects implements rollout.Runner.
 func (r *runner) Reconnects(from, to *configs.RTU) bool {
-	return acquisitionRTU(from).Concerned(acquisitionRTU(to))
+	return acquisitionRTU(from).Concerned(acquisitionRTU(to)) || !reflect.DeepEqual(from.TLS, to.TLS)
 }

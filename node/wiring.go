@@ -63,20 +63,29 @@ var linkModes = map[configs.LinkMode]acquisition.LinkMode{
 	configs.LinksAllActive: acquisition.AllActive,
 }
 
-func acquisitionConfig(c *current, node *member, conditions condition.Reporter, tracer *server.Tracer, log *slog.Logger) acquisition.Config {
+func acquisitionConfig(c *current, node *member, conditions condition.Reporter, tracer *server.Tracer, log *slog.Logger) (acquisition.Config, error) {
+	rtus, err := acquisitionRTUs(c, c.station())
 	return acquisition.Config{
-		Replica: node, RTUs: acquisitionRTUs(c.station()), Location: c.station().Location,
-		Conditions: conditions, Tap: rtuTap(c, tracer), Log: log,
-	}
+		Replica: node, RTUs: rtus, Location: c.station().Location, Conditions: conditions, Tap: rtuTap(c, tracer), Log: log,
+	}, err
 }
 
-func acquisitionRTUs(s *configs.Station) (rtus []acquisition.RTU) {
+// acquisitionRTUs are the RTUs of a station, which may be another than the current one.
+func acquisitionRTUs(c *current, s *configs.Station) (rtus []acquisition.RTU, err error) {
 	for i := range s.RTUs {
-		rtus = append(rtus, acquisitionRTU(&s.RTUs[i]))
+		r := &s.RTUs[i]
+		rtu := acquisitionRTU(r)
+		if r.TLS != nil {
+			if rtu.TLS, err = c.deviceTLS(r.TLS); err != nil {
+				return nil, fmt.Errorf("RTU %d: %w", r.Number, err)
+			}
+		}
+		rtus = append(rtus, rtu)
 	}
-	return rtus
+	return rtus, nil
 }
 
+// acquisitionRTU is an RTU but for its TLS.
 func acquisitionRTU(r *configs.RTU) acquisition.RTU {
 	rtu := acquisition.RTU{
 		Number: r.Number, CommonAddress: iec104.CommonAddress(r.CommonAddress),
