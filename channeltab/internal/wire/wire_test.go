@@ -3,6 +3,7 @@ package wire
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -286,8 +287,9 @@ func TestReadKeys(t *testing.T) {
 	if _, err := ReadKeys("testdata/none.key"); !errors.Is(err, ErrConfig) {
 		t.Errorf("no file: %v", err)
 	}
-	path := filepath.Join(t.TempDir(), "fnp.key")
+	dir := t.TempDir()
 	for mode, fine := range map[os.FileMode]bool{0o600: true, 0o640: true, 0o400: true, 0o644: false, 0o660: false, 0o602: false} {
+		path := filepath.Join(dir, fmt.Sprintf("fnp-%o.key", mode))
 		if err := os.WriteFile(path, []byte("1:"+zeros), 0o600); err != nil {
 			t.Fatal(err)
 		}
