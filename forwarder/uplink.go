@@ -79,6 +79,7 @@ func (u *uplink) run(ctx context.Context) {
 	var groups, serving sync.WaitGroup
 	for _, g := range u.groups {
 		groups.Go(func() { g.run(inner) })
+		groups.Go(func() { g.watchWindow(inner) })
 	}
 	u.listen(ctx, &serving)
 	_ = u.server.Close()

@@ -159,6 +159,14 @@ func (l *link) room() int {
 	return l.cfg.K - int(l.sent-l.acked)
 }
 
+// windowClosed is how long ago the window was filled, if it still is.
+func (l *link) windowClosed(now time.Duration) time.Duration {
+	if l.state != Started || l.room() > 0 {
+		return 0
+	}
+	return now - l.sentAt[(l.sent-1)%uint64(len(l.sentAt))]
+}
+
 // send sends an ASDU. There must be room for it.
 func (l *link) send(now time.Duration, a ASDU) {
 	if l.room() <= 0 {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 	"sync/atomic"
+	"time"
 )
 
 // LinkState is the state of a link between two stations (104, clause 5.3).
@@ -102,6 +103,14 @@ func (s *Session) Stream(asdus iter.Seq[ASDU]) error {
 	s.outbox.streams = append(s.outbox.streams, &stream{seq: asdus})
 	s.kick()
 	return nil
+}
+
+// WindowClosed tells for how long k I-frames have waited for the client's acknowledgement, so that nothing more may be sent
+// (5.1); 0 while there is room.
+func (s *Session) WindowClosed() time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.link.windowClosed(s.now())
 }
 
 // Wake makes the link ask its Source again. It never waits.
