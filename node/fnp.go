@@ -78,7 +78,7 @@ func multicast(group *netip.AddrPort) channeltab.MulticastConfig {
 	return channeltab.MulticastConfig{Group: *group}
 }
 
-// endpointRetry has the endpoint say soon that it has moved: a new leader may not be ready to hear it the first time.
+// endpointRetry makes the endpoint say soon that it has moved: a new leader may not be ready to hear it the first time.
 const endpointRetry = 100 * time.Millisecond
 
 // endpointStation is the pair's endpoint as it is on a node. Its own node of the centre is asked first, then the others.

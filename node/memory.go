@@ -18,7 +18,7 @@ const (
 	witnessGarbage = 15
 )
 
-// boundMemory has the garbage collector run more often, rather than let a large
+// boundMemory makes the garbage collector run more often, rather than let a large
 // station's heap grow to twice its size. It's no hard limit: a small station
 // never gets near it.
 func boundMemory(s *configs.Station, role configs.Role) {

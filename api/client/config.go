@@ -24,7 +24,7 @@ func (c *Client) ApplyConfig(ctx context.Context, bundle []byte, dryRun bool) (r
 	return r, c.upload(ctx, &r, bundle, fmt.Sprintf("/v1/config?dry_run=%d", n))
 }
 
-// StageConfig has the node check a configuration and keep it for a stage; see [Configurator].
+// StageConfig makes the node check a configuration and keep it for a stage.
 func (c *Client) StageConfig(ctx context.Context, bundle []byte, stage, index uint64) error {
 	var d api.Done
 	return c.upload(ctx, &d, bundle, fmt.Sprintf("/v1/config/stage?stage=%d&index=%d", stage, index))

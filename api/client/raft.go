@@ -36,7 +36,7 @@ func (c *Client) RemovePeer(ctx context.Context, id string) (d api.Done, err err
 	return d, c.post(ctx, &d, api.PeerRequest{ID: id}, "/v1/raft/remove")
 }
 
-// TakeSnapshot has the node write a snapshot and cut its log.
+// TakeSnapshot makes the node write a snapshot and cut its log.
 func (c *Client) TakeSnapshot(ctx context.Context) (d api.Done, err error) {
 	ctx, cancel := context.WithTimeout(ctx, api.SnapshotTimeout)
 	defer cancel()

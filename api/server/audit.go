@@ -36,7 +36,7 @@ func (s *Server) listAudit(w http.ResponseWriter, r *http.Request) error {
 	return s.reply(w, page)
 }
 
-// audited has the audit tell who asked for what h does, before it's done: for what has no command of its own, and for what
+// audited makes the audit tell who asked for what h does, before it's done: for what has no command of its own, and for what
 // shows what not everybody is to see.
 func (s *Server) audited(action string, h handler) handler {
 	return func(w http.ResponseWriter, r *http.Request) error {

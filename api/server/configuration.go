@@ -13,9 +13,9 @@ import (
 type Configurator interface {
 	// Running tells what this node runs.
 	Running() api.ConfigStatus
-	// Apply has all nodes check the bundle and put it in force, together or not at all. A dry run ends after the check.
+	// Apply makes all nodes check the bundle and put it in force, together or not at all. A dry run ends after the check.
 	Apply(ctx context.Context, bundle []byte, dryRun bool) (api.ConfigReply, error)
-	// Stage has this node check a bundle for another node's Apply, and keep it as what this stage of the configuration
+	// Stage makes this node check a bundle for another node's Apply, and keep it as what this stage of the configuration
 	// would put in force. Stage 0 is a check alone. It waits until the entry at index is applied here.
 	Stage(ctx context.Context, bundle []byte, stage, index uint64) error
 }

@@ -22,7 +22,7 @@ type Node interface {
 	Restore(ctx context.Context, r io.Reader) error
 }
 
-// propose has a command committed and waits until this node shows it.
+// propose proposes a command and waits until it is committed and this node shows it.
 func (s *Server) propose(ctx context.Context, c *fsmpb.Command) error {
 	ctx, cancel := context.WithTimeout(ctx, api.ProposeTimeout)
 	defer cancel()

@@ -79,7 +79,7 @@ func (s *Server) changeGroup(w http.ResponseWriter, r *http.Request, change func
 	return s.reply(w, api.Done{Done: true})
 }
 
-// takeSnapshot has this node write a snapshot to its disk and cut its log.
+// takeSnapshot makes this node write a snapshot to its disk and cut its log.
 func (s *Server) takeSnapshot(w http.ResponseWriter, r *http.Request) error {
 	if err := takesLong(w, api.SnapshotTimeout); err != nil {
 		return err

@@ -85,7 +85,7 @@ func (s *Server) removeUser(w http.ResponseWriter, r *http.Request) error {
 	}}})
 }
 
-// done has a command committed, and says no more than that it is.
+// done waits until a command is committed, and answers that alone.
 func (s *Server) done(w http.ResponseWriter, r *http.Request, c *fsmpb.Command) error {
 	if err := s.propose(r.Context(), c); err != nil {
 		return err

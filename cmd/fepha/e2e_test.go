@@ -44,7 +44,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// newStation brings a station up and has it closed, and its logs searched for
+// newStation brings a station up, closes it, and searches its logs for
 // data races, at the end of the test.
 func newStation(t *testing.T, o rig.Options) (*rig.Station, context.Context) {
 	t.Helper()
@@ -251,7 +251,7 @@ func TestToolAgainstAStation(t *testing.T) {
 	fepha(t, exitUsage, "rtu", "failover", "one", addr)
 }
 
-// auditIsProven exports the audit from two nodes, which must be alike, and has the file checked, spoiled and checked again.
+// auditIsProven exports the audit from two nodes, which must be alike, and checks the file, spoils it and checks it again.
 func auditIsProven(t *testing.T, s *rig.Station) {
 	t.Helper()
 	var files []string

@@ -243,7 +243,7 @@ func (r *fnpRig) wrongKey(t *testing.T) {
 	_ = p.end(syscall.SIGKILL)
 }
 
-// movesTo waits until a copy has the endpoint at another address, and returns how long after its owner was given it.
+// movesTo waits until the endpoint is at another address in a copy, and returns how long after its owner was given it.
 func (r *fnpRig) movesTo(from string) time.Duration {
 	r.t.Helper()
 	address := netip.MustParseAddrPort(r.FNPEndpoints()[map[string]int{"fep1": 1, "fep2": 0}[from]])

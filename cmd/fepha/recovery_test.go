@@ -72,7 +72,7 @@ func (w ward) peers(via string) []api.RaftPeer {
 	return peers
 }
 
-// add has a node added that was started with an empty folder.
+// add adds a node that was started with an empty folder.
 func (w ward) add(id, via string) {
 	w.t.Helper()
 	peers := w.peers(via)

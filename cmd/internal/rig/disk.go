@@ -148,7 +148,7 @@ const (
 	fiThaw   = 0xc0045878
 )
 
-// hang has every write and fsync on the disk wait, or lets them go on. A process
+// hang makes every write and fsync on the disk wait, or lets them go on. A process
 // that waits so can't even be killed.
 func (d *disk) hang(on bool) error {
 	dir, err := os.Open(d.dir)
@@ -167,7 +167,7 @@ func (d *disk) hang(on bool) error {
 	return nil
 }
 
-// setSlow has the disk hang for slowHang of every slowPeriod, or ends that.
+// setSlow makes the disk hang for slowHang of every slowPeriod, or ends that.
 func (d *disk) setSlow(on bool) error {
 	if d.slow != nil {
 		d.slow()

@@ -82,7 +82,7 @@ type Station struct {
 	Devices []*sim.Device // one for each of Options.RTUs
 	Centre  *sim.Centre
 
-	// StartCentre has the control centre connect, if it hasn't yet.
+	// StartCentre makes the control centre connect, if it hasn't yet.
 	StartCentre func()
 
 	opts  Options
