@@ -52,6 +52,7 @@ type linkState struct {
 	failures int           // in a row
 	since    time.Duration // when it was started; only while it is
 	probing  probing
+	doubted  bool // whether it's still connected, or reachable, is being asked
 }
 
 // conn is how far the connection to a link is. There is one at most: it is made in idle only.
@@ -168,6 +169,32 @@ func (s *sequencer) checked(now time.Duration, k linkKey, ok bool) {
 	s.step(now)
 }
 
+// doubt says that a connected link is asked whether it's alive, or that it has answered.
+func (s *sequencer) doubt(k linkKey, doubted bool) {
+	if l := s.link(k); l.conn >= held {
+		l.doubted = doubted
+	}
+}
+
+// examine doubts all links that aren't started, since the one that is, here or on the other FEP, is silent: those that are
+// probed now and then are probed at once; it returns those that are held, which are to be challenged.
+func (s *sequencer) examine(now time.Duration) (challenge []linkKey) {
+	for c, states := range s.links {
+		for i := range states {
+			l, k := &states[i], linkKey{c, i}
+			switch {
+			case l.conn == held:
+				l.doubted = true
+				challenge = append(challenge, k)
+			case l.conn == idle && s.probeUse(now, k) != useNone:
+				l.doubted, l.probeAt = true, now
+			}
+		}
+	}
+	s.step(now)
+	return challenge
+}
+
 // tick lets time pass.
 func (s *sequencer) tick(now time.Duration) { s.step(now) }
 
@@ -203,10 +230,10 @@ func (s *sequencer) takeActions() []action {
 
 func (s *sequencer) link(k linkKey) *linkState { return &s.links[k.channel][k.link] }
 
-func (l *linkState) succeeded() { l.verdict, l.failures = reachable, 0 }
+func (l *linkState) succeeded() { l.verdict, l.failures, l.doubted = reachable, 0, false }
 
 func (s *sequencer) fail(now time.Duration, l *linkState) {
-	l.verdict = failed
+	l.verdict, l.doubted = failed, false
 	l.failures++
 	l.useAt, l.probeAt = now+s.retry, now+s.backOff(l.failures)
 }
@@ -329,10 +356,12 @@ func (s *sequencer) best(from, n int) int {
 	return best
 }
 
-// rank is 2 for a channel that only needs to be started, 1 for one that was reachable when last tried, else 0.
+// rank is 2 for a channel that only needs to be started, 1 for one that was reachable when last tried, else 0; links that are
+// doubted don't count.
 func (s *sequencer) rank(channel int) (rank int) {
 	for _, l := range s.links[channel] {
 		switch {
+		case l.doubted:
 		case l.conn == held:
 			return 2
 		case l.conn != closing && l.verdict == reachable:

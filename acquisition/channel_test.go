@@ -172,6 +172,12 @@ func tell(t *testing.T, s *sequencer, now time.Duration, words []string) {
 		s.checked(now, k, false)
 	case "peer-active":
 		s.peer(now, true, false)
+	case "doubt":
+		s.doubt(k, true)
+	case "alive":
+		s.doubt(k, false)
+	case "examine":
+		s.examine(now)
 	case "peer-lost":
 		s.peer(now, false, true)
 	default:
@@ -192,7 +198,11 @@ func describeStates(s *sequencer, now time.Duration) string {
 	var words []string
 	for c, states := range s.links {
 		for l := range states {
-			words = append(words, fmt.Sprintf("%d:%d %v", c+1, l+1, fsm.LinkState(s.state(now, linkKey{c, l}))))
+			word := fmt.Sprintf("%d:%d %v", c+1, l+1, fsm.LinkState(s.state(now, linkKey{c, l})))
+			if states[l].doubted {
+				word += "?"
+			}
+			words = append(words, word)
 		}
 	}
 	return strings.Join(words, ", ")

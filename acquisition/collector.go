@@ -75,6 +75,7 @@ func (col *collector) start(s *session) {
 			s.client.Abort(err)
 		} else {
 			col.w.post(startedEvent{s})
+			col.wg.Go(func() { col.w.checkAlive(col.ctx, s) })
 			col.serve(s, &backlog)
 		}
 		<-s.client.Done()

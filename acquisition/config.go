@@ -50,6 +50,7 @@ type RTU struct {
 	Channels      []Channel     // in the order in which they are tried
 	Retry         time.Duration // wait between attempts and between channels; more than 0
 	StandbyProbe  Probe
+	LinkCheck     time.Duration // how long a started link may be silent before it's asked by TESTFR; 0: as t3 says
 
 	TLS *TLS // nil: plain TCP
 

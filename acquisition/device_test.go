@@ -17,9 +17,58 @@ import (
 type network struct {
 	mu        sync.Mutex
 	listeners map[string]*listener
+	cut       map[string]bool // nodes that reach no device, and aren't told
 }
 
-func newNetwork() *network { return &network{listeners: map[string]*listener{}} }
+func newNetwork() *network {
+	return &network{listeners: map[string]*listener{}, cut: map[string]bool{}}
+}
+
+// setCut cuts a node's cable to the devices, or mends it. What was sent meanwhile is gone.
+func (n *network) setCut(node string, cut bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.cut[node] = cut
+}
+
+func (n *network) isCut(node string) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.cut[node]
+}
+
+// from is dial as a node does it.
+func (n *network) from(node string) func(ctx context.Context, network, address string) (net.Conn, error) {
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		if n.isCut(node) {
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}
+		c, err := n.dial(ctx, network, address)
+		return &cable{c, func() bool { return n.isCut(node) }}, err
+	}
+}
+
+// cable is a connection that may be cut.
+type cable struct {
+	net.Conn
+	cut func() bool
+}
+
+func (c *cable) Write(b []byte) (int, error) {
+	if c.cut() {
+		return len(b), nil
+	}
+	return c.Conn.Write(b)
+}
+
+func (c *cable) Read(b []byte) (int, error) {
+	for {
+		if n, err := c.Conn.Read(b); err != nil || !c.cut() {
+			return n, err
+		}
+	}
+}
 
 // dial is for Config.Dial.
 func (n *network) dial(ctx context.Context, _, address string) (net.Conn, error) {

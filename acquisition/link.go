@@ -2,6 +2,7 @@ package acquisition
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"sync/atomic"
@@ -21,6 +22,8 @@ type session struct {
 	address   string
 	client    *iec104.Client
 	collector atomic.Pointer[collector] // nil while it's held
+	heard     atomic.Int64              // when the last ASDU came, or TESTFR was confirmed, by the worker's clock, ns
+	silent    bool                      // TESTFR was not confirmed in time; the worker's loop's
 	again     chan struct{}             // 1 long: the device asks to be interrogated
 
 	event time.Time // when its newest event with a time tag came; guarded by the pipeline
@@ -38,6 +41,7 @@ func (s *session) handle(_ *iec104.Client, a iec104.ASDU, index uint64) {
 	if t == nil {
 		return
 	}
+	s.heard.Store(int64(t.w.now()))
 	if a.Type == iec104.M_EI_NA_1 {
 		select {
 		case s.again <- struct{}{}:
@@ -151,4 +155,106 @@ func (w *worker) tap(k linkKey) iec104.Tap {
 		return nil
 	}
 	return w.env.Tap(LinkID{w.rtu.Number, k.channel + 1, k.link + 1})
+}
+
+const (
+	// aliveWithin is how long a silent link may take to confirm TESTFR before the RTU goes to another FEP that reaches it.
+	aliveWithin = time.Second
+
+	// doubtAfter is how long it may take before the others are told, so that they find out whether they reach the device:
+	// what they had found out before may have the same cause.
+	doubtAfter = 300 * time.Millisecond
+)
+
+// ErrSilent: a link has not confirmed TESTFR, and the other FEP reaches the device.
+var ErrSilent = errors.New("link is silent, and the other FEP reaches the device")
+
+// doubtEvent says that a session is asked whether it's alive, and what came of that.
+type doubtEvent struct {
+	session *session
+	doubted bool
+	silent  bool
+}
+
+// checkAlive challenges a started session whenever it has been silent for LinkCheck, until it ends. TCP alone would find out
+// after t3 and t1, some 35 s, that a cable was pulled beyond the next switch.
+func (w *worker) checkAlive(ctx context.Context, s *session) {
+	if w.rtu.LinkCheck <= 0 {
+		return
+	}
+	s.heard.Store(int64(w.now()))
+	timer := time.NewTimer(w.rtu.LinkCheck)
+	defer timer.Stop()
+	doubted := false
+	for {
+		select {
+		case <-timer.C:
+		case <-s.client.Done():
+			return
+		case <-ctx.Done():
+			return
+		}
+		if left := w.rtu.LinkCheck - (w.now() - time.Duration(s.heard.Load())); left > 0 {
+			if doubted { // an ASDU came instead of the confirmation
+				doubted = false
+				w.post(doubtEvent{session: s})
+			}
+			timer.Reset(left)
+			continue
+		}
+		confirmed := w.challenge(ctx, s, doubtAfter)
+		if !confirmed && !doubted {
+			w.post(doubtEvent{session: s, doubted: true})
+			doubted = true
+			confirmed = w.challenge(ctx, s, aliveWithin-doubtAfter)
+		}
+		switch {
+		case confirmed && doubted:
+			doubted = false
+			w.post(doubtEvent{session: s})
+		case !confirmed:
+			w.post(doubtEvent{session: s, doubted: true, silent: true})
+		}
+		timer.Reset(min(w.rtu.LinkCheck, aliveWithin))
+	}
+}
+
+// challenge tells whether a session confirms TESTFR within a time.
+func (w *worker) challenge(ctx context.Context, s *session, within time.Duration) bool {
+	ctx, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
+	if s.client.Challenge(ctx) != nil {
+		return false
+	}
+	s.heard.Store(int64(w.now()))
+	return true
+}
+
+// leaveSilent closes a silent link once another FEP is known to reach the device: then the leader moves the RTU there. While
+// both are silent nothing moves.
+func (w *worker) leaveSilent(s *seen) {
+	if w.collector == nil || !s.peerGood {
+		return
+	}
+	for _, session := range w.collector.started {
+		if session.silent {
+			session.client.Abort(ErrSilent)
+		}
+	}
+}
+
+// examine finds out over which other links this FEP reaches the device, since the started one, here or elsewhere, is silent.
+func (w *worker) examine(now time.Duration) {
+	challenge := w.seq.examine(now)
+	w.rouse() // what is doubted is to be told
+	for _, k := range challenge {
+		s := w.sessions[k]
+		w.wg.Go(func() {
+			if w.challenge(w.ctx, s, aliveWithin) {
+				w.post(doubtEvent{session: s})
+			} else {
+				s.client.Abort(ErrSilent)
+			}
+		})
+	}
 }

@@ -28,12 +28,14 @@ type seen struct {
 	links     []fsm.Link // of this node, without those that are down
 	peers     []fsm.Link // of the other nodes, those that are active
 	peerEpoch uint64     // epoch in which another node owns the RTU and is alive; 0: none does
+	peerGood  bool       // the device is known to be reachable from another node
+	doubt     bool       // another node owns the RTU, and is asking whether its links are alive
 	online    bool
 	controls  uint64 // revision of the newest control that was submitted for it
 }
 
 func (s *seen) equal(o *seen) bool {
-	return s.peerEpoch == o.peerEpoch && s.online == o.online && s.controls == o.controls && slices.Equal(s.links, o.links) && slices.Equal(s.peers, o.peers)
+	return s.peerEpoch == o.peerEpoch && s.peerGood == o.peerGood && s.doubt == o.doubt && s.online == o.online && s.controls == o.controls && slices.Equal(s.links, o.links) && slices.Equal(s.peers, o.peers)
 }
 
 // reports is what the loop has told the state, and when it'll look again.
@@ -48,6 +50,7 @@ type reports struct {
 	off       bool
 	peers     []fsm.Link // active links of other nodes when it looked last
 	peerEpoch uint64     // seen.peerEpoch then
+	doubt     bool       // seen.doubt then
 	next      time.Duration
 	due       bool
 }
@@ -80,6 +83,7 @@ func (w *worker) report() {
 		return // nothing is known yet of what the state says
 	}
 	w.watchPeers(now, s)
+	w.leaveSilent(s)
 	if n := w.seq.takeQuieted(); n > 0 {
 		w.faults.note(disturbing, uint64(n), "%d links, for %v", n, quiet)
 	}
@@ -113,7 +117,7 @@ func (w *worker) reportLinks(now time.Duration, s *seen) {
 	}
 	list := make([]*fsmpb.Links_Link, len(links))
 	for i, l := range links {
-		list[i] = &fsmpb.Links_Link{Channel: l.Channel, Link: l.Link, State: fsmpb.LinkState(l.State)}
+		list[i] = &fsmpb.Links_Link{Channel: l.Channel, Link: l.Link, State: fsmpb.LinkState(l.State), Doubted: l.Doubted}
 	}
 	r.links, r.told = links, true
 	r.proposal = w.env.Replica.ProposeAsync(&fsmpb.Command{Op: &fsmpb.Command_Links{Links: &fsmpb.Links{
@@ -142,7 +146,7 @@ func (w *worker) links(now time.Duration) []fsm.Link {
 	for c, states := range w.seq.links {
 		for l := range states {
 			if state := w.seq.state(now, linkKey{c, l}); state != fsmpb.LinkState_DOWN {
-				links = append(links, fsm.Link{Channel: uint32(c + 1), Link: uint32(l + 1), State: fsm.LinkState(state)})
+				links = append(links, fsm.Link{Channel: uint32(c + 1), Link: uint32(l + 1), State: fsm.LinkState(state), Doubted: states[l].doubted})
 			}
 		}
 	}
@@ -156,6 +160,10 @@ func (w *worker) watchPeers(now time.Duration, s *seen) {
 	lost := slices.ContainsFunc(r.peers, func(l fsm.Link) bool { return !slices.Contains(s.peers, l) })
 	w.seq.peer(now, len(s.peers) > 0, lost && w.collector == nil && s.peerEpoch != 0 && s.peerEpoch == r.peerEpoch)
 	r.peers, r.peerEpoch = s.peers, s.peerEpoch
+	if s.doubt && !r.doubt {
+		w.examine(now)
+	}
+	r.doubt = s.doubt
 }
 
 // reportOnline proposes whether the RTU is on line: off when no node has had an active link for a while, on when a device

@@ -57,7 +57,10 @@ func (w *worker) see(s *fsm.State, controls uint64) {
 			now.peerEpoch = r.Epoch
 		}
 		for _, l := range s.Links(w.rtu.Number, n.ID) {
+			now.peerGood = now.peerGood || l.Good()
+			now.doubt = now.doubt || l.State == fsm.LinkActive && l.Doubted && n.ID == r.Owner
 			if l.State == fsm.LinkActive {
+				l.Doubted = false
 				now.peers = append(now.peers, l)
 			}
 		}

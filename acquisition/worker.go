@@ -191,6 +191,14 @@ func (w *worker) on(e any) {
 		e.collector.ready = true
 	case lostEvent:
 		w.lost(e)
+	case doubtEvent:
+		if w.sessions[e.session.key] == e.session {
+			e.session.silent = e.silent
+			w.seq.doubt(e.session.key, e.doubted)
+			if e.doubted && !e.silent {
+				w.examine(now)
+			}
+		}
 	case checkedEvent:
 		if e.err != nil {
 			w.faults.note(linkFailed, 1, "%s: %v", w.describe(e.key), e.err)

@@ -176,6 +176,7 @@ func (l *loader) rtu(o *object) RTU {
 		IOAFormat:            o.ioaFormat("ioa_format"),
 		Prefer:               o.text("prefer", ""),
 		Retry:                o.duration("retry", 5*time.Second, 100*time.Millisecond, 10*time.Minute),
+		LinkCheck:            o.period("link_check", 2*time.Second),
 		StandbyProbe:         enum(o, "standby_probe", ProbeConnect, ProbeConnect, ProbeHold, ProbeOff),
 		Termination:          enum(o, "termination", TerminationDevice, TerminationDevice, TerminationNone),
 		Confirm:              enum(o, "confirm", ConfirmDevice, ConfirmDevice, ConfirmState),

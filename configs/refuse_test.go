@@ -164,7 +164,7 @@ func TestLoadRefusesStations(t *testing.T) {
 			`station.yaml:27:1: fmp: unknown key: expected one of station, cluster, security, redis, journal, rtus, uplinks, virtual_points, fnp`},
 		{"unknown key in a list", []string{"    common_address: 1\n", "    common_adress: 1\n"},
 			`station.yaml:9:5: rtus[0].common_address: is missing: expected a value` + "\n" +
-				`station.yaml:10:5: rtus[0].common_adress: unknown key: expected one of number, points, ioa_format, prefer, retry, standby_probe, termination, confirm, interrogation, counter_interrogation, clock_sync, tls, iec104, chatter, name, common_address, channels`},
+				`station.yaml:10:5: rtus[0].common_adress: unknown key: expected one of number, points, ioa_format, prefer, retry, link_check, standby_probe, termination, confirm, interrogation, counter_interrogation, clock_sync, tls, iec104, chatter, name, common_address, channels`},
 		{"key twice", []string{"fnp:", "station: {id: 4}\nfnp:"},
 			`station.yaml:27:1: station: is given twice: expected each key once`},
 		{"anchor", []string{"common_address: 2", "common_address: &ca 2"},

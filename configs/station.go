@@ -149,13 +149,15 @@ type RTU struct {
 	IOAFormat     AddressFormat `yaml:"ioa_format,omitempty" json:"-"` // of the table
 	Points        []Point       `yaml:"-" json:"-"`                    // by kind and number
 	// Controls say how controls are operated, of those whose rows say anything.
-	Controls     map[ControlKey]Control `yaml:"-" json:"-"`
-	Prefer       string                 `yaml:"prefer"`   // a FEP's id: where it starts; default the FEP with host 1
-	Channels     []Channel              `yaml:"channels"` // in the order in which they're tried; channel n is Channels[n-1]
-	Retry        time.Duration          `yaml:"retry"`    // between attempts and between channels; default 5 s
-	StandbyProbe StandbyProbe           `yaml:"standby_probe"`
-	Termination  Termination            `yaml:"termination"`
-	Confirm      Confirm                `yaml:"confirm"`
+	Controls map[ControlKey]Control `yaml:"-" json:"-"`
+	Prefer   string                 `yaml:"prefer"`   // a FEP's id: where it starts; default the FEP with host 1
+	Channels []Channel              `yaml:"channels"` // in the order in which they're tried; channel n is Channels[n-1]
+	Retry    time.Duration          `yaml:"retry"`    // between attempts and between channels; default 5 s
+	// LinkCheck is how long a started link may be silent before it's challenged by TESTFR; 0 (`off`): as t3 says. Default 2 s.
+	LinkCheck    time.Duration `yaml:"link_check"`
+	StandbyProbe StandbyProbe  `yaml:"standby_probe"`
+	Termination  Termination   `yaml:"termination"`
+	Confirm      Confirm       `yaml:"confirm"`
 	// Interrogation, CounterInterrogation and ClockSync are periods; 0 (`off`) is none after the start. Defaults: 15 min,
 	// 1 h, 1 h.
 	Interrogation        time.Duration `yaml:"interrogation"`

@@ -25,7 +25,7 @@ import (
 //	NODE online RTU yes|no [epoch=N]
 //	NODE backlog-end RTU epoch=N
 //	NODE forget RTU epoch=N KIND/POINT...
-//	NODE links RTU CHANNEL.LINK=STATE...
+//	NODE links RTU CHANNEL.LINK=STATE[?]...        ?: doubted
 //	NODE node ID alive|dead [lease]
 //	NODE stopping ID yes|no
 //	NODE maintenance ID yes|no [origin=O]
@@ -178,8 +178,9 @@ func setOp(c *fsmpb.Command, verb string, w *words) {
 		op := &fsmpb.Links{Rtu: uint32(w.parse(w.first())), Node: c.Node}
 		for _, p := range w.pairs {
 			channel, link, _ := strings.Cut(p.key, ".")
-			state := fsmpb.LinkState_value[strings.ToUpper(p.value)]
-			op.Links = append(op.Links, &fsmpb.Links_Link{Channel: uint32(w.parse(channel)), Link: uint32(w.parse(link)), State: fsmpb.LinkState(state)})
+			value, doubted := strings.CutSuffix(p.value, "?")
+			state := fsmpb.LinkState_value[strings.ToUpper(value)]
+			op.Links = append(op.Links, &fsmpb.Links_Link{Channel: uint32(w.parse(channel)), Link: uint32(w.parse(link)), State: fsmpb.LinkState(state), Doubted: doubted})
 		}
 		c.Op = &fsmpb.Command_Links{Links: op}
 	case "node":

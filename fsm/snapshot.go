@@ -296,7 +296,7 @@ func (u *rtu) proto() *fsmpb.RTUState {
 	for _, node := range slices.Sorted(maps.Keys(u.links)) {
 		nl := &fsmpb.RTUState_NodeLinks{Node: node}
 		for _, l := range u.links[node] {
-			nl.Links = append(nl.Links, &fsmpb.Links_Link{Channel: l.Channel, Link: l.Link, State: fsmpb.LinkState(l.State)})
+			nl.Links = append(nl.Links, &fsmpb.Links_Link{Channel: l.Channel, Link: l.Link, State: fsmpb.LinkState(l.State), Doubted: l.Doubted})
 		}
 		p.Links = append(p.Links, nl)
 	}

@@ -100,7 +100,11 @@ type Link struct {
 	Channel uint32 // from 1
 	Link    uint32 // from 1
 	State   LinkState
+	Doubted bool // whether it's still so is being asked: it was silent, or the other FEP's link is
 }
+
+// Good tells whether the device is known to be reachable over the link.
+func (l Link) Good() bool { return l.State.Up() && !l.Doubted }
 
 // rtu is an RTU with what is known of it, but for its points.
 type rtu struct {
@@ -216,7 +220,7 @@ func readLinks(list []*fsmpb.Links_Link) ([]Link, error) {
 		if l.State < 0 || l.State >= fsmpb.LinkState(linkStates) {
 			return nil, fmt.Errorf("channel %d, link %d: there is no state %d", l.Channel, l.Link, l.State)
 		}
-		links = append(links, Link{l.Channel, l.Link, LinkState(l.State)})
+		links = append(links, Link{Channel: l.Channel, Link: l.Link, State: LinkState(l.State), Doubted: l.Doubted})
 	}
 	slices.SortFunc(links, func(a, b Link) int {
 		return cmp.Or(cmp.Compare(a.Channel, b.Channel), cmp.Compare(a.Link, b.Link))

@@ -8,8 +8,12 @@ import (
 func TestTopology(t *testing.T) {
 	runCases(t, []string{testStation}, []commandCase{
 		{name: "links", do: "fep1 links 1 2.4=standby 1.1=active 2.1=down 2.2=connecting", check: func(t *testing.T, s *State) {
-			mustEqual(t, "links, sorted, without those that are down", fmt.Sprint(s.Links(1, "fep1")), "[{1 1 active} {2 2 connecting} {2 4 standby}]")
+			mustEqual(t, "links, sorted, without those that are down", fmt.Sprint(s.Links(1, "fep1")), "[{1 1 active false} {2 2 connecting false} {2 4 standby false}]")
 			mustEqual(t, "links of the other node", len(s.Links(1, "fep2")), 0)
+		}},
+		{name: "a link that is doubted", after: []string{"fep1 links 1 1.1=active"}, do: "fep1 links 1 1.1=active?", check: func(t *testing.T, s *State) {
+			l := s.Links(1, "fep1")[0]
+			mustEqual(t, "active, doubted", l.State == LinkActive && l.Doubted && !l.Good(), true)
 		}},
 		{name: "links again", after: []string{"fep1 links 1 1.1=active"}, do: "fep1 links 1 2.1=down 1.1=active", code: duplicate},
 		{name: "no links", after: []string{"fep1 links 1 1.1=active"}, do: "fep1 links 1", check: func(t *testing.T, s *State) {

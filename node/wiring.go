@@ -89,7 +89,7 @@ func acquisitionRTUs(c *current, s *configs.Station) (rtus []acquisition.RTU, er
 func acquisitionRTU(r *configs.RTU) acquisition.RTU {
 	rtu := acquisition.RTU{
 		Number: r.Number, CommonAddress: iec104.CommonAddress(r.CommonAddress),
-		Retry: r.Retry, StandbyProbe: probes[r.StandbyProbe], NoTermination: r.Termination == configs.TerminationNone,
+		Retry: r.Retry, StandbyProbe: probes[r.StandbyProbe], LinkCheck: r.LinkCheck, NoTermination: r.Termination == configs.TerminationNone,
 		ConfirmByState: r.Confirm == configs.ConfirmState, Controls: operations(r.Controls),
 		Interrogation: r.Interrogation, CounterInterrogation: r.CounterInterrogation, ClockSync: r.ClockSync,
 		Protocol: protocol(r.IEC104),

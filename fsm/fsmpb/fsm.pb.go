@@ -4407,6 +4407,7 @@ type Links_Link struct {
 	Channel       uint32                 `protobuf:"varint,1,opt,name=channel,proto3" json:"channel,omitempty"` // from 1
 	Link          uint32                 `protobuf:"varint,2,opt,name=link,proto3" json:"link,omitempty"`       // from 1
 	State         LinkState              `protobuf:"varint,3,opt,name=state,proto3,enum=fepha.fsm.v1.LinkState" json:"state,omitempty"`
+	Doubted       bool                   `protobuf:"varint,4,opt,name=doubted,proto3" json:"doubted,omitempty"` // nothing has come over it for a while, or none knows yet whether it's still reachable: it's being asked
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -4460,6 +4461,13 @@ func (x *Links_Link) GetState() LinkState {
 		return x.State
 	}
 	return LinkState_DOWN
+}
+
+func (x *Links_Link) GetDoubted() bool {
+	if x != nil {
+		return x.Doubted
+	}
+	return false
 }
 
 type Clients_Client struct {
@@ -4760,15 +4768,16 @@ const file_fsm_proto_rawDesc = "" +
 	"\x06points\x18\x03 \x03(\v2\x1a.fepha.fsm.v1.Forget.PointR\x06points\x1aE\n" +
 	"\x05Point\x12&\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x12.fepha.fsm.v1.KindR\x04kind\x12\x14\n" +
-	"\x05point\x18\x02 \x01(\rR\x05point\"\xc2\x01\n" +
+	"\x05point\x18\x02 \x01(\rR\x05point\"\xdc\x01\n" +
 	"\x05Links\x12\x10\n" +
 	"\x03rtu\x18\x01 \x01(\rR\x03rtu\x12\x12\n" +
 	"\x04node\x18\x02 \x01(\tR\x04node\x12.\n" +
-	"\x05links\x18\x03 \x03(\v2\x18.fepha.fsm.v1.Links.LinkR\x05links\x1ac\n" +
+	"\x05links\x18\x03 \x03(\v2\x18.fepha.fsm.v1.Links.LinkR\x05links\x1a}\n" +
 	"\x04Link\x12\x18\n" +
 	"\achannel\x18\x01 \x01(\rR\achannel\x12\x12\n" +
 	"\x04link\x18\x02 \x01(\rR\x04link\x12-\n" +
-	"\x05state\x18\x03 \x01(\x0e2\x17.fepha.fsm.v1.LinkStateR\x05state\"K\n" +
+	"\x05state\x18\x03 \x01(\x0e2\x17.fepha.fsm.v1.LinkStateR\x05state\x12\x18\n" +
+	"\adoubted\x18\x04 \x01(\bR\adoubted\"K\n" +
 	"\tNodeState\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12\x14\n" +
 	"\x05alive\x18\x02 \x01(\bR\x05alive\x12\x14\n" +

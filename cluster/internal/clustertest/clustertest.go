@@ -60,6 +60,14 @@ func Links(node string, states ...fsmpb.LinkState) *fsmpb.Command {
 	return &fsmpb.Command{Op: &fsmpb.Command_Links{Links: l}}
 }
 
+// Doubted says of all links of [Links] that they are doubted.
+func Doubted(c *fsmpb.Command) *fsmpb.Command {
+	for _, l := range c.GetLinks().GetLinks() {
+		l.Doubted = true
+	}
+	return c
+}
+
 // State is the state after the station's declaration and further commands, each an entry, proposed by fep1 unless it
 // says otherwise. It panics where one is refused.
 func State(commands ...*fsmpb.Command) *fsm.State {

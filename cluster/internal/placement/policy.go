@@ -247,11 +247,12 @@ func (p *Policy) clear(v View, r fsm.Resource) (Decision, bool) {
 }
 
 // shiftRTU is for an RTU that its owner may not reach. The state lists the links that aren't down, and what an owner has
-// yet to try is connecting: so none listed is all tried and down, once the owner has had the time to say anything.
+// yet to try is connecting: so none listed is all tried and down, once the owner has had the time to say anything. One that
+// isn't active and is doubted counts as down while another FEP is known to reach the device.
 func (p *Policy) shiftRTU(v View, r fsm.Resource) (Decision, bool) {
 	number, _ := fsm.ParseRTUResource(r.ID)
 	t := p.seen[r.ID]
-	if len(v.State.Links(number, r.Owner)) > 0 {
+	if slices.ContainsFunc(v.State.Links(number, r.Owner), func(l fsm.Link) bool { return l.State == fsm.LinkActive || !l.Doubted }) {
 		t.spoke, t.down = true, false
 		if anyUp(v.State.Links(number, r.Owner)) {
 			t.blind = 0
@@ -271,7 +272,7 @@ func (p *Policy) shiftRTU(v View, r fsm.Resource) (Decision, bool) {
 		if n.ID == r.Owner || !n.mayOwn(r.ID) {
 			continue
 		}
-		if anyUp(v.State.Links(number, n.ID)) {
+		if anyGood(v.State.Links(number, n.ID)) {
 			// If it came here for its channels and they never worked here either, the probe there proves little.
 			if v.Now >= t.since+flapWait || r.Reason != reasonChannels || r.Timings.FirstDataMs > 0 {
 				return move(r, n.ID, reasonChannels), true
@@ -289,6 +290,9 @@ func (p *Policy) shiftRTU(v View, r fsm.Resource) (Decision, bool) {
 func anyUp(links []fsm.Link) bool {
 	return slices.ContainsFunc(links, func(l fsm.Link) bool { return l.State.Up() })
 }
+
+// anyGood tells whether the device is known to be reachable over a link.
+func anyGood(links []fsm.Link) bool { return slices.ContainsFunc(links, fsm.Link.Good) }
 
 // preferred is where a resource should be if it can be chosen.
 func (p *Policy) preferred(v View, r fsm.Resource) string {

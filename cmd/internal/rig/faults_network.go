@@ -15,7 +15,7 @@ func faultsOfNetwork() []Fault {
 		ofNetwork("unplug", "its cable is pulled", func(n *Network, node string, on bool) error { return n.Plug(node, !on) }),
 		ofNetwork("split", "packets between it and the other nodes are dropped; devices and control centre reach it", (*Network).Split),
 		ofNetwork("refuse", "a firewall resets its connections to and from the other nodes", (*Network).RefuseNodes),
-		channels(),
+		channels(), fieldDrop(),
 		flapping(),
 		loss(1), loss(5), loss(30),
 		delay(50 * time.Millisecond),
@@ -32,6 +32,12 @@ func ofNetwork(name, about string, set func(n *Network, node string, on bool) er
 
 func channels() Fault {
 	f := ofNetwork("channels", "a firewall resets its connections to the devices", (*Network).Refuse)
+	f.MovesUplink = false
+	return f
+}
+
+func fieldDrop() Fault {
+	f := ofNetwork("field-drop", "packets between it and the devices are dropped: its cable to the field is pulled beyond a switch", (*Network).DropField)
 	f.MovesUplink = false
 	return f
 }

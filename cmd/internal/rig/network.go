@@ -187,6 +187,15 @@ func (n *Network) Refuse(host string, on bool) error {
 	return n.inside["dev"].set("refuse "+host, when(on, "input ip saddr "+hostAddress(host)+" meta l4proto tcp reject with tcp reset")...)
 }
 
+// DropField drops what passes between a node and the devices, or stops doing so: its cable to the field is pulled beyond the
+// next switch. Nobody is told.
+func (n *Network) DropField(node string, on bool) error {
+	own, devices := hostAddress(node), hostAddress("dev")
+	return n.forward.set("field "+node, when(on,
+		"forward ip saddr "+own+" ip daddr "+devices+" drop",
+		"forward ip saddr "+devices+" ip daddr "+own+" drop")...)
+}
+
 // nodeAddresses are those of all nodes but one, as a set of the packet rules.
 func nodeAddresses(but string) string {
 	var list []string

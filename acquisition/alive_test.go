@@ -1,0 +1,63 @@
+package acquisition
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/fepha/fepha/fsm"
+)
+
+// The owner's cable to the field is cut where nobody is told. Its link is silent: it is left within 3.5 s if the other FEP
+// reaches the device, which finds that out anew for it; while both are silent nothing is left.
+func TestSilentLink(t *testing.T) {
+	for name, c := range map[string]struct {
+		probe Probe
+		both  bool
+	}{
+		"connect":       {ProbeConnect, false},
+		"hold":          {ProbeHold, false},
+		"connect, both": {ProbeConnect, true},
+		"hold, both":    {ProbeHold, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				rtu := testRTU(1, channel("a:1"), channel("a:2"))
+				rtu.StandbyProbe, rtu.LinkCheck = c.probe, 2*time.Second
+				b := newBench(t, rtu)
+				newDevice(t, b.net, quirks{}, "a:1", "a:2")
+				b.start("fep1", "fep2")
+				links := func(node string, is func(fsm.Link) bool) (any bool) {
+					b.View(func(s *fsm.State) { any = slices.ContainsFunc(s.Links(1, node), is) })
+					return any
+				}
+				active := func(l fsm.Link) bool { return l.State == fsm.LinkActive }
+				b.until(10*time.Second, "an active link", func() bool { return links("fep1", active) })
+				b.until(30*time.Second, "the other FEP reaches it", func() bool { return links("fep2", fsm.Link.Good) })
+				time.Sleep(30 * time.Second)
+				if !links("fep1", func(l fsm.Link) bool { return l.State == fsm.LinkActive && !l.Doubted }) {
+					t.Fatal("an idle link that answers is left, or doubted")
+				}
+				b.net.setCut("fep1", true)
+				b.net.setCut("fep2", c.both)
+				began := time.Now()
+				if c.both {
+					time.Sleep(10 * time.Second)
+					if !links("fep1", active) {
+						t.Error("left, though the other FEP doesn't reach the device either")
+					}
+					if links("fep2", fsm.Link.Good) {
+						t.Error("the other FEP says that it reaches the device")
+					}
+					b.net.setCut("fep2", false)
+				}
+				limit := 3500 * time.Millisecond
+				if c.both { // the next probe of the other FEP finds out
+					limit = 2 * time.Minute
+				}
+				b.until(limit, "the silent link is left", func() bool { return !links("fep1", active) && links("fep2", fsm.Link.Good) })
+				t.Logf("left after %v", time.Since(began))
+			})
+		})
+	}
+}
