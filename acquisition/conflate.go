@@ -2,6 +2,7 @@ package acquisition
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/fepha/fepha/acquisition/findings"
 	"github.com/fepha/fepha/condition"
@@ -103,6 +104,9 @@ func (in *intake) add(a iec104.ASDU, came arrival) {
 		v := value{time: octets, timeMs: ms, point: int32(place), typ: a.Type, mode: modeOf(p, a.Type, a.Cause)}
 		v.tagged = tag != iec104.NoTime && ok && !o.Time.Invalid()
 		v.value, v.quality = p.convert(a.Type, &o)
+		if math.IsNaN(v.value) {
+			in.faults.note(notNumber, 1, "%v %d at %d, taken over as invalid", p.Kind, p.Number, o.Address)
+		}
 		v.transient, v.elapsed = transient(a.Type, &o), o.Elapsed
 		for _, w := range in.watches {
 			if w.place == place {

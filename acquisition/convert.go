@@ -49,7 +49,7 @@ func modeOf(p *Point, t iec104.TypeID, cause iec104.CauseOfTransmission) fsmpb.I
 // which is added beyond the engineering range, and IV, which is added to what is no value of such a point.
 func (p *Point) convert(t iec104.TypeID, o *iec104.Object) (v float64, quality uint8) {
 	v, quality = o.Value, o.Quality
-	if !tells(t, p.Kind) {
+	if !tells(t, p.Kind) || math.IsNaN(v) {
 		return v, quality | iec104.IV
 	}
 	if p.Kind == fsmpb.Kind_DI {

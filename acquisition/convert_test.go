@@ -66,6 +66,7 @@ func TestConvert(t *testing.T) {
 		{"packed single points are no state", Point{Kind: di}, iec104.M_PS_NA_1, 1, 0, 1, 0x80},
 		{"a bitstring is no number", Point{Kind: ai, Analog: analog(func(a *Analog) { a.Scale = 2 })}, iec104.M_BO_TB_1, 0xdeadbeef, 0, 0xdeadbeef, 0x80},
 		{"not a number", Point{Kind: ai, Analog: analog(func(a *Analog) { a.Low, a.High = 0, 1 })}, iec104.M_ME_NC_1, math.NaN(), 0x80, math.NaN(), 0x80},
+		{"not a number, sent as good", Point{Kind: ai}, iec104.M_ME_NC_1, math.NaN(), 0, math.NaN(), 0x80},
 	} {
 		o := iec104.Object{Value: c.in, Quality: c.quality}
 		v, q := c.point.convert(c.typ, &o)

@@ -20,6 +20,7 @@ const (
 	unknownAddress
 	mismatched
 	badTime
+	notNumber // a NaN
 	testData
 	linkFailed // no connection
 	linkLost   // a connection ended against this node's will
@@ -42,6 +43,7 @@ var deviceFaultNames = [deviceFaultKinds]string{
 	unknownAddress:       "unknown object address",
 	mismatched:           "type unfit for the point",
 	badTime:              "time tag names no instant",
+	notNumber:            "value is not a number",
 	testData:             "test data",
 	linkFailed:           "no connection",
 	linkLost:             "connection lost",
