@@ -149,7 +149,7 @@ func (a *assembly) assembleFEP(tracer *server.Tracer) (err error) {
 	if r.forwarder, err = forwarder.New(forward); err != nil {
 		return err
 	}
-	view, err := rtdbConfig(r.current, a.member, a.log)
+	view, err := rtdbConfig(r.current, a.member, a.config.DataDir, a.log)
 	if err != nil {
 		return err
 	}

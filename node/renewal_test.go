@@ -38,7 +38,7 @@ func TestRenewedCertificates(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	redis, err := rtdbConfig(current, nil, silent)
+	redis, err := rtdbConfig(current, nil, t.TempDir(), silent)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -206,7 +206,7 @@ func apiConfig(c *current, node *member, log *slog.Logger) server.Config {
 }
 
 // rtdbConfig is that of the node's view in Redis.
-func rtdbConfig(c *current, node *member, log *slog.Logger) (rtdb.Config, error) {
+func rtdbConfig(c *current, node *member, dataDir string, log *slog.Logger) (rtdb.Config, error) {
 	r := c.station().Redis
 	cfg := rtdb.Config{
 		Replica: node, Mode: rtdb.Mode(r.Mode), Address: r.Address,
@@ -215,6 +215,13 @@ func rtdbConfig(c *current, node *member, log *slog.Logger) (rtdb.Config, error)
 			info, ok := c.describe(k)
 			return rtdb.Control{Type: info.Type, Category: info.Category}, ok
 		},
+	}
+	if cfg.Mode == rtdb.Embedded && cfg.PasswordFile == "" && !c.station().Security.Insecure {
+		var err error
+		if cfg.PasswordFile, err = ownRedisPassword(dataDir); err != nil {
+			return cfg, fmt.Errorf("redis: %w", err)
+		}
+		log.Info("the embedded Redis has a password of its own, since station.yaml names none", "file", cfg.PasswordFile)
 	}
 	if r.Sentinel != nil {
 		cfg.Sentinel = &rtdb.Sentinel{Master: r.Sentinel.Master, Addresses: r.Sentinel.Addresses}

@@ -33,6 +33,7 @@ type connector struct {
 	cfg     *Config
 	address string // without Sentinel
 	at      string // for people
+	name    string // that connections give themselves; "": none
 }
 
 func newConnector(cfg *Config, address string) connector {
@@ -53,7 +54,7 @@ func (c *connector) client() *redis.Client {
 		})
 	}
 	return redis.NewClient(&redis.Options{
-		Addr: c.address, CredentialsProviderContext: c.credentials, Dialer: c.dial,
+		Addr: c.address, ClientName: c.name, CredentialsProviderContext: c.credentials, Dialer: c.dial,
 		Protocol: 2, DisableIdentity: true, MaxRetries: -1, DialerRetries: 1, DialTimeout: dialTimeout,
 		ReadTimeout: ioTimeout, WriteTimeout: ioTimeout, PoolSize: poolSize, PipelinePoolSize: -1,
 	})

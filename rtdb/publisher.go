@@ -24,6 +24,7 @@ const (
 type Publisher struct {
 	cfg       Config
 	server    *miniredis.Miniredis // of mode embedded, or nil
+	gate      *gate                // of that
 	listening bool                 // it did so at once
 	connector
 	view   *view
@@ -53,11 +54,14 @@ func New(cfg Config) (*Publisher, error) {
 		if err := p.makeServer(); err != nil {
 			return nil, fmt.Errorf("%w: mode embedded: %w", ErrConfig, err)
 		}
-		if p.server.StartAddr(address) == nil {
+		if p.start(address) == nil {
 			p.listening, address = true, p.server.Addr()
 		}
 	}
 	p.connector = newConnector(&p.cfg, address)
+	if p.gate != nil {
+		p.connector.name = p.gate.name
+	}
 	p.cfg.Log = cfg.Log.With("redis", p.at)
 	p.view = newView(cfg.Replica.ID(), cfg.Mode == Shared)
 	p.outage = outage{log: p.cfg.Log, what: "redis: the view is not kept up"}
@@ -71,6 +75,7 @@ func (p *Publisher) makeServer() error {
 		return err
 	}
 	p.server = miniredis.NewMiniRedis()
+	p.gate = newGate(p.server)
 	if password != "" {
 		user := p.cfg.Username
 		if user == "" {
@@ -86,7 +91,16 @@ func (p *Publisher) serve(ctx context.Context) error {
 	if p.listening {
 		return nil
 	}
-	return listen.Retry(ctx, p.cfg.Log, "embedded Redis", p.address, func() error { return p.server.StartAddr(p.address) })
+	return listen.Retry(ctx, p.cfg.Log, "embedded Redis", p.address, func() error { return p.start(p.address) })
+}
+
+// start has the embedded server listen, behind its gate.
+func (p *Publisher) start(address string) error {
+	err := p.server.StartAddr(address)
+	if err == nil {
+		p.server.Server().SetPreHook(p.gate.hook)
+	}
+	return err
 }
 
 // Addr is the server's host:port: in mode embedded where it listens. It is empty if Sentinel finds the server, and in
