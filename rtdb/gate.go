@@ -14,7 +14,7 @@ import (
 type gate struct {
 	server *miniredis.Miniredis
 	name   string   // that this node's own connections give themselves; nobody else knows it
-	own    sync.Map // of *mini.Peer
+	own    sync.Map // *mini.Peer of each connection: whether it is this node's own
 }
 
 // Bounds of what others may put into ctl:req.
@@ -40,6 +40,15 @@ func newGate(m *miniredis.Miniredis) *gate { return &gate{server: m, name: "feph
 // hook sees each command before the server does; it returns true if it has answered it.
 func (g *gate) hook(p *mini.Peer, command string, args ...string) bool {
 	command = strings.ToUpper(command)
+	own, known := g.own.Load(p)
+	if !known {
+		if p.Ctx != nil {
+			return false // no connection, but a command of a script, which only this node runs
+		}
+		own = false
+		g.own.Store(p, false)
+		p.OnDisconnect(func() { g.own.Delete(p) })
+	}
 	size := 0
 	for _, a := range args {
 		size += len(a)
@@ -47,14 +56,12 @@ func (g *gate) hook(p *mini.Peer, command string, args ...string) bool {
 	if command == "CLIENT" && len(args) == 2 && strings.EqualFold(args[0], "SETNAME") {
 		if args[1] == g.name {
 			g.own.Store(p, true)
-			p.OnDisconnect(func() { g.own.Delete(p) })
 		}
 		return false
 	}
-	if _, own := g.own.Load(p); own {
-		return false
-	}
 	switch {
+	case own.(bool):
+		return false
 	case size > maxCommandSize:
 		p.WriteError("ERR too long")
 	case reading[command], command == "CLIENT":

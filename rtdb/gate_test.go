@@ -1,10 +1,15 @@
 package rtdb
 
 import (
+	"bufio"
+	"bytes"
 	"context"
 	"fmt"
+	"io"
+	"net"
 	"strings"
 	"testing"
+	"time"
 )
 
 // Others may read the view of the embedded server and put requests into ctl:req, a bounded number of bounded size, and nothing else.
@@ -41,4 +46,48 @@ func TestGate(t *testing.T) {
 	if err := client.Do(ctx, "XADD", requestStream, "*", "id", "x").Err(); err == nil || !strings.Contains(err.Error(), "too many requests") {
 		t.Errorf("requests without end: %v", err)
 	}
+}
+
+// What a client sends before it is known may be anything: it costs its own connection, and no room for what it only announces.
+func TestFront(t *testing.T) {
+	c := furnished(t)
+	r := run(t, Config{Replica: c.Node("fep1"), Mode: Embedded})
+	r.complete(t)
+	for _, bad := range []string{"*0\r\n", "*-1\r\n", "\r\n", "PING\r\n", "*1\r\n$2000000000\r\n", "*2000000000\r\n", "*1\r\n$-1\r\n", "*1\r\n+PING\r\n", "*1\r\n$1\r\nxxx", "*x\r\n", strings.Repeat("*", 5000)} {
+		conn, err := net.Dial("tcp", r.Addr())
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = conn.Write([]byte(bad))
+		_ = conn.SetReadDeadline(time.Now().Add(20 * time.Second))
+		if answer, _ := io.ReadAll(conn); !strings.HasPrefix(string(answer), "-ERR no command") {
+			t.Errorf("%.20q is answered %q", bad, answer)
+		}
+		_ = conn.Close()
+	}
+	if err := lookAt(t, r.Addr(), "").Ping(context.Background()).Err(); err != nil {
+		t.Errorf("afterwards: %v", err)
+	}
+	// The server behind it answers nobody else.
+	conn, err := net.Dial("tcp", r.server.Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	_, _ = conn.Write([]byte("*1\r\n$4\r\nPING\r\n"))
+	_ = conn.SetReadDeadline(time.Now().Add(20 * time.Second))
+	if answer, _ := io.ReadAll(conn); strings.Contains(string(answer), "PONG") {
+		t.Errorf("answered %q without the key", answer)
+	}
+}
+
+func FuzzCommand(f *testing.F) {
+	f.Add([]byte("*1\r\n$4\r\nPING\r\n"))
+	f.Add([]byte("*0\r\n"))
+	f.Fuzz(func(t *testing.T, octets []byte) {
+		var out bytes.Buffer
+		if err := readCommand(bufio.NewReaderSize(bytes.NewReader(octets), 4096), &out); err == nil && !bytes.HasPrefix(octets, out.Bytes()) {
+			t.Errorf("%q came out as %q", octets, out.Bytes())
+		}
+	})
 }

@@ -2,8 +2,11 @@ package rtdb
 
 import (
 	"context"
+	"crypto/tls"
+	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"sync"
 	"time"
 
@@ -25,6 +28,7 @@ type Publisher struct {
 	cfg       Config
 	server    *miniredis.Miniredis // of mode embedded, or nil
 	gate      *gate                // of that
+	front     *front               // before that, from when it listens
 	listening bool                 // it did so at once
 	connector
 	view   *view
@@ -55,7 +59,7 @@ func New(cfg Config) (*Publisher, error) {
 			return nil, fmt.Errorf("%w: mode embedded: %w", ErrConfig, err)
 		}
 		if p.start(address) == nil {
-			p.listening, address = true, p.server.Addr()
+			p.listening, address = true, p.front.listener.Addr().String()
 		}
 	}
 	p.connector = newConnector(&p.cfg, address)
@@ -96,11 +100,29 @@ func (p *Publisher) serve(ctx context.Context) error {
 
 // start has the embedded server listen, behind its gate.
 func (p *Publisher) start(address string) error {
-	err := p.server.StartAddr(address)
-	if err == nil {
-		p.server.Server().SetPreHook(p.gate.hook)
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return err
 	}
-	return err
+	p.front, err = newFront(l, func(cfg *tls.Config) (string, error) {
+		if err := p.server.StartAddrTLS("127.0.0.1:0", cfg); err != nil {
+			return "", err
+		}
+		p.server.Server().SetPreHook(p.gate.hook)
+		return p.server.Addr(), nil
+	})
+	if err != nil {
+		return errors.Join(err, l.Close())
+	}
+	return nil
+}
+
+// stop ends the embedded server, if it listens.
+func (p *Publisher) stop() {
+	if p.front != nil {
+		p.front.close()
+	}
+	p.server.Close()
 }
 
 // Addr is the server's host:port: in mode embedded where it listens. It is empty if Sentinel finds the server, and in
@@ -114,7 +136,7 @@ func (p *Publisher) Run(ctx context.Context) error {
 		return nil
 	}
 	if p.server != nil {
-		defer p.server.Close()
+		defer p.stop()
 		if p.serve(ctx) != nil {
 			return nil
 		}
