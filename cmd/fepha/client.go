@@ -54,8 +54,9 @@ func envOr(name, otherwise string) string {
 
 // client makes a client of the node that the flags name.
 func (f *clientFlags) client() (*client.Client, error) {
+	f.zone = new(atomic.Pointer[time.Location])
 	if path, ok := strings.CutPrefix(f.addr, "unix:"); ok {
-		return localClient(strings.TrimPrefix(path, "//")), nil
+		return &client.Client{Base: "http://localhost", HTTP: &http.Client{Transport: zoneReader{localTransport(strings.TrimPrefix(path, "//")), f.zone}}}, nil
 	}
 	base := f.addr
 	if !strings.Contains(base, "://") {
@@ -83,19 +84,17 @@ func (f *clientFlags) client() (*client.Client, error) {
 		}
 		token = "" // a station on this host asks for none
 	}
-	f.zone = new(atomic.Pointer[time.Location])
 	return &client.Client{Base: u.Scheme + "://" + u.Host, Token: token, HTTP: &http.Client{Transport: zoneReader{transport, f.zone}}}, nil
 }
 
-// localClient talks to a node of this host through the socket in its data folder.
-func localClient(path string) *client.Client {
-	transport := &http.Transport{DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+// localTransport goes to a node of this host through the socket in its data folder.
+func localTransport(path string) *http.Transport {
+	return &http.Transport{DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
 		if address == "localhost:80" { // else it's another node, to which this one has pointed
 			network, address = "unix", path
 		}
 		return new(net.Dialer).DialContext(ctx, network, address)
 	}}
-	return &client.Client{Base: "http://localhost", HTTP: &http.Client{Transport: transport}}
 }
 
 // zoneReader takes the station's zone from a node's answers.
