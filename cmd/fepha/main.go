@@ -11,6 +11,7 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/fepha/fepha/internal/plain"
 	"github.com/spf13/cobra"
 )
 
@@ -34,7 +35,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	root.SetErr(stderr)
 	err := root.ExecuteContext(ctx)
 	if err != nil && !errors.Is(err, errTold) {
-		fmt.Fprintf(stderr, "fepha: %v\n", err)
+		fmt.Fprintf(stderr, "fepha: %s\n", plain.Text(err.Error()))
 	}
 	return exitCode(err)
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fepha/fepha/internal/plain"
 	"github.com/mattn/go-runewidth"
 	"golang.org/x/term"
 )
@@ -33,12 +34,12 @@ var (
 )
 
 func (o output) Write(b []byte) (int, error) {
-	if !o.coloured {
-		return o.Writer.Write(b)
+	text := []byte(plain.Text(string(b))) // before it's coloured: names come from tables, devices, clients and strangers
+	if o.coloured {
+		text = badWords.ReplaceAll(text, []byte("\x1b[31m$1\x1b[0m"))
+		text = warnWords.ReplaceAll(text, []byte("\x1b[33m$1\x1b[0m"))
+		text = goodWords.ReplaceAll(text, []byte("\x1b[32m$1\x1b[0m"))
 	}
-	text := badWords.ReplaceAll(b, []byte("\x1b[31m$1\x1b[0m"))
-	text = warnWords.ReplaceAll(text, []byte("\x1b[33m$1\x1b[0m"))
-	text = goodWords.ReplaceAll(text, []byte("\x1b[32m$1\x1b[0m"))
 	if _, err := o.Writer.Write(text); err != nil {
 		return 0, err
 	}
