@@ -29,4 +29,6 @@ func Text(s string) string {
 	return b.String()
 }
 
-func odd(r rune) bool { return r != '\n' && r != '\t' && !unicode.IsPrint(r) && !unicode.Is(unicode.Zs, r) }
+func odd(r rune) bool {
+	return r != '\n' && r != '\t' && !unicode.IsPrint(r) && !unicode.Is(unicode.Zs, r)
+}
