@@ -68,7 +68,9 @@ func TestTwoCentresInOneGroup(t *testing.T) {
 			c := startStation(t, mode.Proto(), "a")
 			f := c.start(t, "fep1", Uplink{Mode: mode})
 			hosts := []string{"127.0.0.1", "127.0.0.2"}
+			var asked time.Time // before the newest start; the link is no older than that
 			start := func(i int) (*iec104.Client, error) {
+				asked = time.Now()
 				cl := connectFrom(t, hosts[i%2], f.address)
 				ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 				defer cancel()
@@ -78,7 +80,7 @@ func TestTwoCentresInOneGroup(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			began := time.Now()
+			began := asked
 			for i := 1; i <= rivalTakes; i++ {
 				refused := 0
 				next, err := start(i)
@@ -90,8 +92,7 @@ func TestTwoCentresInOneGroup(t *testing.T) {
 				if held := time.Since(began); held < youngLink || refused == 0 {
 					t.Fatalf("the link changed hands after %v, %d were refused", held, refused)
 				}
-				began = time.Now()
-				live = next
+				began, live = asked, next
 			}
 			eventually(t, "the quarrel is told", func() bool {
 				return c.said.IDs() == condition.TwoCentres.ID(groupA)
