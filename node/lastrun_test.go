@@ -21,7 +21,7 @@ func TestLastRun(t *testing.T) {
 		}
 		switch os.Getenv("FEPHA_TEST_END") {
 		case "panic":
-			go func() { var m map[string]int; m["x"] = 1 }()
+			go func() { map[string]map[string]int{}["none"]["x"] = 1 }()
 			select {} // not to end before the panic does
 		case "abort":
 			_ = syscall.Kill(os.Getpid(), syscall.SIGABRT)
