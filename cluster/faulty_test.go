@@ -12,6 +12,7 @@ type faultyDisk struct {
 
 	mu   sync.Mutex
 	hung chan struct{} // closed when writes go on; nil while they do
+	held int           // writes that hang
 	err  error
 }
 
@@ -24,6 +25,13 @@ func (d *faultyDisk) hang() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.hung = make(chan struct{})
+}
+
+// holds tells whether a write hangs: so does Raft's main loop then.
+func (d *faultyDisk) holds() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.held > 0
 }
 
 func (d *faultyDisk) fail(err error) {
@@ -44,9 +52,15 @@ func (d *faultyDisk) heal() {
 func (d *faultyDisk) StoreLogs(logs []*raft.Log) error {
 	d.mu.Lock()
 	hung, err := d.hung, d.err
+	if hung != nil {
+		d.held++
+	}
 	d.mu.Unlock()
 	if hung != nil {
 		<-hung
+		d.mu.Lock()
+		d.held--
+		d.mu.Unlock()
 	}
 	if err != nil {
 		return err

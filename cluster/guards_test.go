@@ -25,7 +25,7 @@ func TestHeartbeatsDontRaiseTheTerm(t *testing.T) {
 	follower := s.nodes["fep2"]
 	s.disks["fep2"].hang()
 	p := s.nodes["fep1"].ProposeAsync(clustertest.Pin(rtu1, "fep1"))
-	until(t, "the follower's main loop hangs", func() bool { _, took := follower.disk.Longest(); return took > 0 })
+	until(t, "the follower's main loop hangs", s.disks["fep2"].holds)
 
 	wire := s.wire("fep1")
 	beat := func(term uint64) chan raft.AppendEntriesResponse {

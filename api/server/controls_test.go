@@ -119,21 +119,22 @@ func TestControls(t *testing.T) {
 
 // A qualifier is the number that people know, whatever its place in the octet.
 func TestQualifiers(t *testing.T) {
-	s := serve(t)
-	for text, want := range map[string]struct{ number, octet uint8 }{
-		``: {0, 0}, `,"qualifier":"long"`: {2, 8}, `,"qualifier":2`: {2, 8}, `,"qualifier":"31"`: {31, 124},
-	} {
-		_, answer := s.request(t, "POST", "/v1/controls", `{"rtu":1,"kind":"do","point":2,"state":"on","timeout_ms":1`+text+`}`)
-		var c api.Control
-		if err := json.Unmarshal([]byte(answer), &c); err != nil || c.Qualifier != want.number {
-			t.Errorf("%s: %s", text, answer)
-		}
-		s.node.View(func(state *fsm.State) {
-			if got, _ := state.Control(c.ID); got.Qualifier != want.octet {
-				t.Errorf("%s: %#x in the octet, expected %#x", text, got.Qualifier, want.octet)
+	inVirtualTime(t, func(t *testing.T, s served) {
+		for text, want := range map[string]struct{ number, octet uint8 }{
+			``: {0, 0}, `,"qualifier":"long"`: {2, 8}, `,"qualifier":2`: {2, 8}, `,"qualifier":"31"`: {31, 124},
+		} {
+			_, answer := s.request(t, "POST", "/v1/controls", `{"rtu":1,"kind":"do","point":2,"state":"on","timeout_ms":1000`+text+`}`)
+			var c api.Control
+			if err := json.Unmarshal([]byte(answer), &c); err != nil || c.Qualifier != want.number {
+				t.Errorf("%s: %s", text, answer)
 			}
-		})
-	}
+			s.node.View(func(state *fsm.State) {
+				if got, _ := state.Control(c.ID); got.Qualifier != want.octet {
+					t.Errorf("%s: %#x in the octet, expected %#x", text, got.Qualifier, want.octet)
+				}
+			})
+		}
+	})
 }
 
 // A control that nobody answers ends with its deadline, and is not sent later.
