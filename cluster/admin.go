@@ -82,9 +82,10 @@ func (a *administration) change(ctx context.Context, req *clusterpb.AdminRequest
 		}
 		return a.addVoter(ctx, m)
 	case *clusterpb.AdminRequest_Remove_:
-		if !a.group.isVoter(op.Remove.Id) {
+		if _, ok := a.group.member(op.Remove.Id); !ok && !a.group.isVoter(op.Remove.Id) {
 			return fmt.Errorf("removing node %q: %w", op.Remove.Id, replica.ErrUnknownNode)
 		}
+		// One that is out already is no error: who couldn't learn what became of his removal asks again.
 		return a.changeMembers(ctx, "removing node "+op.Remove.Id, func() raft.Future {
 			return a.raft.RemoveServer(raft.ServerID(op.Remove.Id), 0, enqueueTimeout)
 		})

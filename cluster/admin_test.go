@@ -153,8 +153,11 @@ func TestReplace(t *testing.T) {
 	if err := s.nodes["wit"].RemovePeer(t.Context(), "fep2"); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.nodes["wit"].RemovePeer(t.Context(), "fep2"); !isUnknown(err) {
-		t.Errorf("twice: %v", err)
+	if err := s.nodes["wit"].RemovePeer(t.Context(), "fep2"); err != nil {
+		t.Errorf("one that's out already: %v", err)
+	}
+	if err := s.nodes["wit"].RemovePeer(t.Context(), "fep9"); !isUnknown(err) {
+		t.Errorf("one that there isn't: %v", err)
 	}
 	if got := s.nodes["fep1"].group.voters(); len(got) != 2 {
 		t.Errorf("voters %v", got)

@@ -304,6 +304,18 @@ func TestUsesAreTold(t *testing.T) {
 	}
 }
 
+// What anybody may ask for is told in the log no more often than what is refused.
+func TestStrangersDontFillTheLog(t *testing.T) {
+	s := serveSecured(t, cheap)
+	const requests, most = 100, 35 // loglimit's 20 at once and 12 a minute
+	for range requests {
+		s.request(t, "POST", "/v1/login", "{")
+	}
+	if n := strings.Count(s.logs.String(), `msg="API request" `); n == 0 || n > most {
+		t.Errorf("%d lines for %d requests, want 1 to %d", n, requests, most)
+	}
+}
+
 // Who guesses is held up: by address at first, and a name from wherever.
 func TestGuessing(t *testing.T) {
 	s := serveSecured(t, cheap)

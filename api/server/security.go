@@ -38,7 +38,7 @@ type guard struct {
 	guesses  guesses
 	refused  atomic.Uint64
 	refusals refusals
-	warnings *slog.Logger // limited: whoever may connect can cause one
+	warnings *slog.Logger // limited: of lines that whoever may connect can cause
 }
 
 // open makes of a listener one that the guard can answer for.
@@ -77,7 +77,11 @@ func (s *Server) authorise(to access, h handler) http.Handler {
 			keep(w, r)
 		}
 		if changes(r) {
-			s.guard.log.Info("API request", "method", r.Method, "path", r.URL.Path, "client", r.RemoteAddr, "by", caller.name)
+			log := s.guard.log
+			if caller.name == "" {
+				log = s.guard.warnings // a stranger's login
+			}
+			log.Info("API request", "method", r.Method, "path", r.URL.Path, "client", r.RemoteAddr, "by", caller.name)
 		}
 		return h(w, r.WithContext(withCaller(r.Context(), caller)))
 	})
