@@ -113,10 +113,10 @@ func replaceDamaged(ctx context.Context, s *Station, node string) error {
 		return err
 	}
 	n := s.Node(node)
-	ctx, cancel := context.WithTimeout(ctx, verdictTimeout)
+	verdict, cancel := context.WithTimeout(ctx, verdictTimeout)
 	defer cancel()
-	if err := waitUntil(ctx, node+" to refuse its database or to go on", func() bool {
-		st, err := n.status(ctx)
+	if err := waitUntil(verdict, node+" to refuse its database or to go on", func() bool {
+		st, err := n.status(verdict)
 		return !n.proc.running() || err == nil && st.Quorum && st.Leader != ""
 	}); err != nil {
 		return err
@@ -127,26 +127,47 @@ func replaceDamaged(ctx context.Context, s *Station, node string) error {
 	if err := s.endedWell(n); err != nil {
 		return err
 	}
-	leader, err := s.leader(ctx)
-	if err != nil {
+	ctx, cancel = context.WithTimeout(ctx, settleTimeout)
+	defer cancel()
+	if err := s.ask(ctx, "fepha raft remove "+node, func(leader *Node) error {
+		_, err := leader.client.RemovePeer(ctx, node)
+		return err
+	}); err != nil {
 		return err
 	}
-	if _, err := leader.client.RemovePeer(ctx, node); err != nil {
-		return fmt.Errorf("fepha raft remove %s: %w", node, err)
-	}
 	if err := clearDir(s.dataDir(node)); err != nil {
+		return err
+	}
+	if err := s.place.renew(n); err != nil { // the old certificate was revoked with the removal
 		return err
 	}
 	if err := s.Start(node); err != nil {
 		return err
 	}
-	if leader, err = s.leader(ctx); err != nil {
+	return s.ask(ctx, "fepha raft add "+node+" "+n.address, func(leader *Node) error {
+		_, err := leader.client.AddPeer(ctx, node, n.address)
 		return err
+	})
+}
+
+// askRetry is how long is waited until a leader is asked again.
+const askRetry = 100 * time.Millisecond
+
+// ask has the leader do something, and asks again while it can't, as docs/RECOVERY.md says: there may be another one
+// just now, or the node that it concerns isn't up yet.
+func (s *Station) ask(ctx context.Context, what string, do func(leader *Node) error) error {
+	for {
+		leader, err := s.leader(ctx)
+		if err != nil {
+			return err
+		}
+		if err = do(leader); err == nil {
+			return nil
+		}
+		if Pause(ctx, askRetry) != nil {
+			return fmt.Errorf("%s: %w", what, err)
+		}
 	}
-	if _, err := leader.client.AddPeer(ctx, node, n.address); err != nil {
-		return fmt.Errorf("fepha raft add %s %s: %w", node, n.address, err)
-	}
-	return nil
 }
 
 // leader waits for a leader.

@@ -10,6 +10,7 @@ import (
 	"encoding/pem"
 	"math/big"
 	"net"
+	"net/url"
 	"os"
 	"path/filepath"
 	"time"
@@ -53,11 +54,11 @@ func sign(template *x509.Certificate, by *authority) (*x509.Certificate, *ecdsa.
 	return cert, key, err
 }
 
-// issue makes a certificate with a name and, of a node, its address.
-func (a *authority) issue(name, address string) (*x509.Certificate, *ecdsa.PrivateKey, error) {
+// issue makes a certificate with a name and, of a server, its address, and marks of package certid.
+func (a *authority) issue(name, address string, marks ...*url.URL) (*x509.Certificate, *ecdsa.PrivateKey, error) {
 	template := &x509.Certificate{
 		Subject: pkix.Name{CommonName: name}, DNSNames: []string{name},
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageServerAuth},
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageServerAuth}, URIs: marks,
 	}
 	if ip := net.ParseIP(address); ip != nil {
 		template.IPAddresses = []net.IP{ip}
@@ -65,9 +66,9 @@ func (a *authority) issue(name, address string) (*x509.Certificate, *ecdsa.Priva
 	return sign(template, a)
 }
 
-// write puts a node's files into a folder, as station.yaml names them.
-func (a *authority) write(dir, name, address string) error {
-	cert, key, err := a.issue(name, address)
+// write puts a server's files into a folder, as station.yaml names them.
+func (a *authority) write(dir, name, address string, marks ...*url.URL) error {
+	cert, key, err := a.issue(name, address, marks...)
 	if err != nil {
 		return err
 	}

@@ -7,8 +7,10 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"time"
 
 	"github.com/fepha/fepha/api/client"
+	"github.com/fepha/fepha/internal/certid"
 )
 
 // place is where a station stands: all on loopback and without keys, or each
@@ -90,7 +92,7 @@ func (p *place) node(i int, id, dir string) (*Node, error) {
 	}
 	n.address, n.api = hostAddress(id)+":7300", hostAddress(id)+":7310"
 	n.API = "https://" + n.api
-	if err := p.keys.write(n.dir, id, hostAddress(id)); err != nil {
+	if err := p.renew(n); err != nil {
 		return nil, err
 	}
 	shown, err := p.keys.client("rig")
@@ -102,6 +104,15 @@ func (p *place) node(i int, id, dir string) (*Node, error) {
 		DialContext: p.network.spaces[id].Dial, TLSClientConfig: shown,
 	}}}
 	return n, nil
+}
+
+// renew gives a node a new certificate, where there are any.
+func (p *place) renew(n *Node) error {
+	if p.network == nil {
+		return nil
+	}
+	// The mark has whole seconds. One that is a second late is not within that of the removal which revoked the old one.
+	return p.keys.write(n.dir, n.ID, hostAddress(n.ID), certid.Node(n.ID), certid.Issued(time.Now().Add(time.Second)))
 }
 
 // uplinks are the addresses of the uplink on fep1 and fep2.
