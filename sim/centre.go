@@ -34,6 +34,8 @@ type CentreConfig struct {
 	// OnASDU, if set, is given all monitored data, in order of each link, and
 	// nothing is entered in Received: for rates at which a ledger is too slow.
 	OnASDU func(address string, a iec104.ASDU)
+	// Ignore tells of an object whose events are not entered in Received, nor given to OnEvent; nil: none.
+	Ignore func(iec104.InformationObjectAddress) bool
 	// Dial makes the connections; nil: net.Dialer.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
@@ -171,7 +173,7 @@ func (c *Centre) handle(address string, a iec104.ASDU) {
 		c.mu.Lock()
 		c.image[o.Address] = o.Value
 		c.mu.Unlock()
-		if a.Type.TimeTag() != iec104.CP56 {
+		if a.Type.TimeTag() != iec104.CP56 || c.cfg.Ignore != nil && c.cfg.Ignore(o.Address) {
 			continue
 		}
 		k := Key{o.Address, o.Time, o.Value}

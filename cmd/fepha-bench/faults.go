@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -20,6 +21,7 @@ type faultsFlags struct {
 	seed     uint64
 	duration time.Duration
 	names    []string
+	hostile  bool
 	json     bool
 }
 
@@ -38,6 +40,13 @@ centre judge: it fails if an event is lost, if a device hears of two masters, if
 two nodes tell different things of one event, or if the station isn't whole again
 after a while; then logs and data are kept.
 
+With --hostile there are neighbours beside them that wish the station ill: a
+device that babbles and breaks the protocol, an uplink's client that floods it
+with controls and acknowledges nothing, strangers at all ports, a source of
+forged datagrams, and callers of the API without credentials. Nothing may be
+lost for the others, and each node's memory and log stay within a bound. It
+needs what faults of the network need.
+
 Faults of the network need root, ip and nft, and put the station in network
 namespaces; those of a disk need root, mkfs.ext4 and mount, and give each node a
 small disk of its own; those of the clock need the program built anew with a
@@ -45,7 +54,8 @@ clock that can be stepped, which takes some minutes the first time.
 
 The faults:` + about,
 		Example: `  fepha-bench faults --seed 7 --for 2m
-  fepha-bench faults --faults kill,stop --for 30s`,
+  fepha-bench faults --faults kill,stop --for 30s
+  fepha-bench faults --hostile --for 10m`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if !cmd.Flags().Changed("seed") {
@@ -60,6 +70,7 @@ The faults:` + about,
 	fl.Uint64Var(&f.seed, "seed", 0, "seed of the faults; default: another each time")
 	fl.DurationVar(&f.duration, "for", 2*time.Minute, "no new fault after this time")
 	fl.StringSliceVar(&f.names, "faults", nil, "which faults; default: all that this kernel can do")
+	fl.BoolVar(&f.hostile, "hostile", false, "with hostile neighbours")
 	fl.BoolVar(&f.json, "json", false, "print JSON, a line for each fault and one at the end")
 	return cmd
 }
@@ -88,6 +99,8 @@ type faultsReport struct {
 	Repeated   int     `json:"repeated"`
 	Violations int     `json:"violations"`
 	Refused    int     `json:"refused"`
+
+	Hostile *siegeReport `json:"hostile,omitempty"`
 }
 
 func runFaults(ctx context.Context, f faultsFlags, out io.Writer) error {
@@ -95,19 +108,20 @@ func runFaults(ctx context.Context, f faultsFlags, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	var n needs
+	n := needs{network: f.hostile}
 	for _, fault := range faults {
 		n.add(fault)
 	}
 	if !f.json {
-		fmt.Fprintf(out, "seed %d; again: fepha-bench faults --seed %[1]d --for %v --faults %s\n", f.seed, f.duration, names(faults))
+		fmt.Fprintf(out, "seed %d; again: fepha-bench faults --seed %[1]d --for %v --faults %s%s\n", f.seed, f.duration, names(faults),
+			map[bool]string{true: " --hostile"}[f.hostile])
 		for _, reason := range left {
 			fmt.Fprintln(out, "left out:", reason)
 		}
 	}
 	options := f.options
 	f.options = func(o *rig.Options) {
-		o.Seed = f.seed
+		o.Seed, o.Hostile = f.seed, f.hostile
 		if options != nil {
 			options(o)
 		}
@@ -161,15 +175,43 @@ func names(faults []rig.Fault) string {
 }
 
 func (f faultsFlags) run(ctx context.Context, s *rig.Station, faults []rig.Fault, out io.Writer) error {
-	deck := newDeck(f.seed, faults, f.lease)
 	report := faultsReport{Seed: f.seed}
+	var besiegers *siege
+	if f.hostile {
+		var err error
+		if besiegers, err = besiege(s); err != nil {
+			return err
+		}
+	}
+	errs := []error{f.injectAll(ctx, s, faults, &report, out)}
+	report.Events = s.Devices[0].Sent.Len()
+	if besiegers != nil {
+		borne, err := besiegers.raise()
+		report.Hostile = borne
+		errs = append(errs, err)
+	}
+	errs = append(errs, verdict(s, report.Lost, report.Violations))
+	if f.json {
+		errs = append(errs, json.NewEncoder(out).Encode(report))
+	} else {
+		report.print(out)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("seed %d: %w", f.seed, err)
+	}
+	return nil
+}
+
+// injectAll injects one fault after the other, and tells of each, until the time is over or the station isn't whole again.
+func (f faultsFlags) injectAll(ctx context.Context, s *rig.Station, faults []rig.Fault, report *faultsReport, out io.Writer) error {
+	deck := newDeck(f.seed, faults, f.lease)
 	for began := time.Now(); time.Since(began) < f.duration; {
 		fault, at, lasting := deck.draw()
 		i := injection{AtMs: time.Since(began).Milliseconds(), Fault: fault.Name, LastedMs: lasting.Milliseconds()}
 		t, err := s.Endure(ctx, fault, at, lasting)
 		i.Node = t.Owner
 		if err != nil {
-			return fmt.Errorf("seed %d, fault %d, %s of %s for %v, %v after the start: %w", f.seed, report.Faults+1, i.Fault, i.Node, lasting,
+			return fmt.Errorf("fault %d, %s of %s for %v, %v after the start: %w", report.Faults+1, i.Fault, i.Node, lasting,
 				time.Duration(i.AtMs)*time.Millisecond, err)
 		}
 		i.GapMs = float64(t.Gap.Microseconds()) / 1000
@@ -182,28 +224,28 @@ func (f faultsFlags) run(ctx context.Context, s *rig.Station, faults []rig.Fault
 			}
 			continue
 		}
-		fmt.Fprintf(out, "%7.1f s  %-13s %-4s for %4d ms: gap %5.0f ms, %d lost, %d repeated, %d violations\n",
-			float64(i.AtMs)/1000, i.Fault, i.Node, i.LastedMs, i.GapMs, i.Lost, i.Repeated, i.Violations)
-		if i.Refused != "" {
-			fmt.Fprintf(out, "%11s%s\n", "", "refused: "+i.Refused)
-		}
-		if i.Ended != "" {
-			fmt.Fprintf(out, "%11s%s\n", "", i.Node+" ended: "+i.Ended)
-		}
-	}
-	report.Events = s.Devices[0].Sent.Len()
-	if f.json {
-		if err := json.NewEncoder(out).Encode(report); err != nil {
-			return err
-		}
-	} else {
-		fmt.Fprintf(out, "seed %d: %d faults, %d events, longest gap %.0f ms; %d lost, %d repeated, %d violations, %d refused\n",
-			report.Seed, report.Faults, report.Events, report.MaxGapMs, report.Lost, report.Repeated, report.Violations, report.Refused)
-	}
-	if err := verdict(s, report.Lost, report.Violations); err != nil {
-		return fmt.Errorf("seed %d: %w", f.seed, err)
+		i.print(out)
 	}
 	return nil
+}
+
+func (i injection) print(out io.Writer) {
+	fmt.Fprintf(out, "%7.1f s  %-13s %-4s for %4d ms: gap %5.0f ms, %d lost, %d repeated, %d violations\n",
+		float64(i.AtMs)/1000, i.Fault, i.Node, i.LastedMs, i.GapMs, i.Lost, i.Repeated, i.Violations)
+	if i.Refused != "" {
+		fmt.Fprintf(out, "%11s%s\n", "", "refused: "+i.Refused)
+	}
+	if i.Ended != "" {
+		fmt.Fprintf(out, "%11s%s\n", "", i.Node+" ended: "+i.Ended)
+	}
+}
+
+func (r *faultsReport) print(out io.Writer) {
+	if r.Hostile != nil {
+		r.Hostile.print(out)
+	}
+	fmt.Fprintf(out, "seed %d: %d faults, %d events, longest gap %.0f ms; %d lost, %d repeated, %d violations, %d refused\n",
+		r.Seed, r.Faults, r.Events, r.MaxGapMs, r.Lost, r.Repeated, r.Violations, r.Refused)
 }
 
 // deck deals the faults: all of them in some order, then all in another.

@@ -76,13 +76,13 @@ func (s *Station) writeFiles(dir string) (string, error) {
 	}
 	fmt.Fprintf(&y, "  log_store: %s\n  lease: %v\nsecurity: %s\nredis: %s\njournal: {retain: %d}\nrtus:\n", o.LogStore, o.Lease, security, o.Redis, o.Retain)
 	uplink := [][]string{{"ioa", "rtu", "kind", "point", "type", "name"}}
-	for i, r := range o.RTUs {
+	for i, r := range s.rtus() {
 		prefer := r.Prefer
 		if prefer == "" {
 			prefer = "fep1"
 		}
 		fmt.Fprintf(&y, "  - number: %d\n    name: %q\n    common_address: %d\n    points: rtu%d.csv\n    prefer: %s\n    channels:\n", r.Number, r.Name, r.CommonAddress, r.Number, prefer)
-		for _, address := range s.Devices[i].Addresses() {
+		for _, address := range s.channels(i) {
 			fmt.Fprintf(&y, "      - {address: %q}\n", address)
 		}
 		fmt.Fprintf(&y, "    retry: %v\n    standby_probe: %s\n    iec104: {k: %d, w: %d}\n", o.Retry, o.Probe, o.K, o.window())
@@ -118,6 +118,11 @@ func (s *Station) writeFiles(dir string) (string, error) {
 	}
 	if err := writeCSV(filepath.Join(dir, "occ.csv"), uplink); err != nil {
 		return "", err
+	}
+	if o.Hostile {
+		if err := s.writeHostile(dir, &y, uplink); err != nil {
+			return "", err
+		}
 	}
 	if s.fnp != nil {
 		if err := s.fnp.write(dir, &y); err != nil {

@@ -17,17 +17,27 @@ const (
 	FNPEndpoint = 901
 )
 
-// fnp is where the station's part in FNP is, all on loopback.
+// fnp is where the station's part in FNP is.
 type fnp struct {
 	centre   []string // of fep1, fep2, wit
 	endpoint []string // of fep1, fep2
-	group    string
-	keyFile  string // as written last
+	group    string   // "": nothing is multicast
+	keyFile  string   // as written last
 	secret   string
 }
 
-func newFNP(free *portRange) (*fnp, error) {
-	addresses, err := free.take(6)
+func newFNP(p place) (*fnp, error) {
+	var secret [32]byte
+	_, _ = rand.Read(secret[:]) // never fails
+	f := &fnp{secret: hex.EncodeToString(secret[:])}
+	if p.network != nil {
+		for _, id := range []string{"fep1", "fep2", "wit"} {
+			f.centre = append(f.centre, hostAddress(id)+":7400")
+		}
+		f.endpoint = []string{hostAddress("fep1") + ":7401", hostAddress("fep2") + ":7401"}
+		return f, nil
+	}
+	addresses, err := p.free.take(6)
 	if err != nil {
 		return nil, err
 	}
@@ -35,15 +45,17 @@ func newFNP(free *portRange) (*fnp, error) {
 	if err != nil {
 		return nil, err
 	}
-	var secret [32]byte
-	_, _ = rand.Read(secret[:]) // never fails
-	return &fnp{centre: addresses[:3], endpoint: addresses[3:5], group: "239.255.74.11:" + port, secret: hex.EncodeToString(secret[:])}, nil
+	f.centre, f.endpoint, f.group = addresses[:3], addresses[3:5], "239.255.74.11:"+port
+	return f, nil
 }
 
 // write writes the key file into the folder of a configuration, and FNP's part of it.
 func (f *fnp) write(dir string, y io.Writer) error {
-	fmt.Fprintf(y, "fnp:\n  id: %d\n  name: pair\n  listen: {fep1: %q, fep2: %q, wit: %q}\n  multicast: %q\n  key_file: fnp.key\n  endpoint:\n    id: %d\n    listen: {fep1: %q, fep2: %q}\n",
-		FNPCentre, f.centre[0], f.centre[1], f.centre[2], f.group, FNPEndpoint, f.endpoint[0], f.endpoint[1])
+	fmt.Fprintf(y, "fnp:\n  id: %d\n  name: pair\n  listen: {fep1: %q, fep2: %q, wit: %q}\n  key_file: fnp.key\n  endpoint:\n    id: %d\n    listen: {fep1: %q, fep2: %q}\n",
+		FNPCentre, f.centre[0], f.centre[1], f.centre[2], FNPEndpoint, f.endpoint[0], f.endpoint[1])
+	if f.group != "" {
+		fmt.Fprintf(y, "  multicast: %q\n", f.group)
+	}
 	f.keyFile = filepath.Join(dir, "fnp.key")
 	return os.WriteFile(f.keyFile, []byte("1:"+f.secret+"\n"), 0o600)
 }

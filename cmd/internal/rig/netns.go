@@ -77,6 +77,15 @@ func (n *namespace) Listen(network, address string) (l net.Listener, err error) 
 	return l, err
 }
 
+// ListenPacket is Listen for datagrams.
+func (n *namespace) ListenPacket(network, address string) (c net.PacketConn, err error) {
+	err = n.inside(func() error {
+		c, err = net.ListenPacket(network, address)
+		return err
+	})
+	return c, err
+}
+
 // Dial connects from the namespace. The address must be numeric.
 func (n *namespace) Dial(ctx context.Context, network, address string) (c net.Conn, err error) {
 	err = n.inside(func() error {

@@ -16,8 +16,8 @@ import (
 var ErrNoNetwork = errors.New("no network namespaces")
 
 // A Network is a bridge with a network namespace for each of fep1, fep2, wit,
-// dev (all devices) and occ (the control centre). Nothing of it is in the
-// namespace of this process.
+// dev (all devices), occ (the control centre) and bad (who wishes the station
+// ill, if anybody does). Nothing of it is in the namespace of this process.
 type Network struct {
 	spaces map[string]*namespace
 	bridge *namespace
@@ -31,6 +31,7 @@ type Network struct {
 // taken nowhere but in them.
 var hosts = []struct{ name, address string }{
 	{"fep1", "10.91.2.66"}, {"fep2", "10.91.2.67"}, {"wit", "10.91.2.68"}, {"dev", "10.91.2.71"}, {"occ", "10.91.2.81"},
+	{"bad", "10.91.2.91"},
 }
 
 // hostAddress is a host's address.

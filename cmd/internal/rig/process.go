@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -19,7 +21,12 @@ type process struct {
 	err  error         // after done
 
 	ending bool // it was asked to end, or killed
+
+	most atomic.Int64 // octets of memory that it ever had, not older than watchPeriod
 }
+
+// watchPeriod is how often a process's memory is looked at.
+const watchPeriod = 200 * time.Millisecond
 
 // startProcess runs a program whose output is appended to a file.
 func startProcess(log string, program ...string) (*process, error) {
@@ -36,11 +43,32 @@ func startProcess(log string, program ...string) (*process, error) {
 	if err := p.cmd.Start(); err != nil {
 		return nil, fmt.Errorf("starting %s: %w", program[0], err)
 	}
+	reaped := make(chan struct{})
+	var watching sync.WaitGroup
+	watching.Go(func() { p.watch(reaped) })
 	go func() {
 		p.err = p.cmd.Wait()
+		close(reaped)
+		watching.Wait()
 		close(p.done)
 	}()
 	return p, nil
+}
+
+// watch keeps most until the process was reaped.
+func (p *process) watch(reaped <-chan struct{}) {
+	tick := time.NewTicker(watchPeriod)
+	defer tick.Stop()
+	for {
+		select {
+		case <-reaped:
+			return
+		case <-tick.C:
+			if u, err := usage(p.cmd.Process.Pid); err == nil {
+				p.most.Store(max(p.most.Load(), u.Most))
+			}
+		}
+	}
 }
 
 func (p *process) running() bool {

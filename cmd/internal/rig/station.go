@@ -39,7 +39,8 @@ type Options struct {
 	Profile  string                              // folder for a CPU profile of each node's process; "": none
 	Network  *Network                            // where it stands; nil: on loopback
 	Judge    bool                                // the devices watch for two masters
-	FNP      bool                                // the station is a centre of FNP, with an endpoint; on loopback alone
+	FNP      bool                                // the station is a centre of FNP, with an endpoint
+	Hostile  bool                                // the station has room for neighbours of package hostile; needs Network, makes it one of FNP
 	Disks    bool                                // each node's data is on a disk of its own
 	Clock    bool                                // the program's wall clock can be stepped, see Build
 	Seed     uint64                              // of what faults do by chance
@@ -65,6 +66,7 @@ type Node struct {
 	disk               *disk
 	mayEnd, ill        bool   // a fault that isn't over may have it end by itself; the fault isn't healed yet
 	lastWords          string // when it did
+	most               int64  // octets of memory that an earlier process of it had
 }
 
 // Config is the path of the node's own station.yaml.
@@ -163,8 +165,11 @@ func (s *Station) set() (err error) {
 		}
 		s.nodes = append(s.nodes, n)
 	}
-	if o.FNP {
-		if s.fnp, err = newFNP(s.place.free); err != nil {
+	if o.Hostile && o.Network == nil {
+		return fmt.Errorf("hostile neighbours: %w: the station is on loopback", ErrNoNetwork)
+	}
+	if o.FNP || o.Hostile {
+		if s.fnp, err = newFNP(s.place); err != nil {
 			return err
 		}
 	}
@@ -192,6 +197,7 @@ func (s *Station) set() (err error) {
 		CommonAddress: uplinkCA,
 		RoleAddress:   RoleIOA,
 		Interrogate:   true,
+		Ignore:        s.ignored(),
 		OnEvent:       o.OnEvent,
 		OnASDU:        o.OnASDU,
 		Dial:          dial,
@@ -279,6 +285,7 @@ func (s *Station) Start(id string) error {
 	if err != nil {
 		return err
 	}
+	n.most = s.Most(id)
 	n.proc, n.paused = p, false
 	return nil
 }

@@ -22,7 +22,7 @@ func (s *Station) Client() *client.Client {
 }
 
 // Status asks all nodes and returns the newest answer of those with a quorum:
-// one that was cut off takes a while to notice.
+// one that was cut off takes a while to notice. Hostile neighbours aren't in it.
 func (s *Station) Status(ctx context.Context) (api.Status, error) {
 	errs := []error{errors.New("no node answers with a quorum")}
 	var newest *api.Status
@@ -43,7 +43,7 @@ func (s *Station) Status(ctx context.Context) (api.Status, error) {
 	if newest == nil {
 		return api.Status{}, errors.Join(errs...)
 	}
-	return *newest, nil
+	return s.withoutHostile(*newest), nil
 }
 
 // statusTimeout is how long a node may take to tell its status.

@@ -26,7 +26,23 @@ func (s *Station) Usage(id string) (u Usage, err error) {
 	if n.proc == nil || !n.proc.running() {
 		return u, fmt.Errorf("%s is not running", id)
 	}
-	proc := fmt.Sprintf("/proc/%d/", n.proc.cmd.Process.Pid)
+	if u, err = usage(n.proc.cmd.Process.Pid); err != nil {
+		return u, fmt.Errorf("%s: %w", id, err)
+	}
+	return u, nil
+}
+
+// Most is the most memory in octets that any process of a node has had.
+func (s *Station) Most(id string) int64 {
+	n := s.Node(id)
+	if n.proc == nil {
+		return n.most
+	}
+	return max(n.most, n.proc.most.Load())
+}
+
+func usage(pid int) (u Usage, err error) {
+	proc := fmt.Sprintf("/proc/%d/", pid)
 	status, err := os.ReadFile(proc + "status")
 	if err != nil {
 		return u, err
@@ -52,7 +68,7 @@ func (s *Station) Usage(id string) (u Usage, err error) {
 	}
 	f := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:]) // the program's name may have blanks
 	if u.Resident == 0 || len(f) < 13 {
-		return u, fmt.Errorf("%s: %sstatus and stat are not as expected", id, proc)
+		return u, fmt.Errorf("%sstatus and stat are not as expected", proc)
 	}
 	for _, field := range f[11:13] { // utime and stime, fields 14 and 15 of proc(5)
 		ticks, err := strconv.ParseInt(string(field), 10, 64)
