@@ -131,7 +131,7 @@ func openBolt(path string, options *bbolt.Options) (*raftboltdb.BoltStore, error
 // howToRejoin is for a node whose files are damaged (docs/RECOVERY.md).
 const howToRejoin = "to rejoin, take the node out of the group (fepha raft remove), empty the folder, with TLS give it a new certificate (fepha tls init --renew), start it and add it again (fepha raft add)"
 
-// checkBolt reads every page that holds something.
+// checkBolt reads every page that holds something, and checks the order of all keys.
 func checkBolt(path string) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
@@ -155,7 +155,19 @@ func checkBolt(path string) (err error) {
 		if tx.Size() > info.Size() {
 			return fmt.Errorf("%d octets, expected %d", info.Size(), tx.Size())
 		}
+		file, err := os.Open(path)
+		if err != nil {
+			return err
+		}
+		defer file.Close()
+		pages := newBoltPages(file, tx)
+		if _, err := pages.tree(uint64(tx.Cursor().Bucket().Root()), nil, nil); err != nil {
+			return err
+		}
 		return tx.ForEach(func(name []byte, b *bbolt.Bucket) error {
+			if _, err := pages.tree(uint64(b.Root()), nil, nil); err != nil {
+				return fmt.Errorf("bucket %s: %w", name, err)
+			}
 			var before []byte
 			return b.ForEach(func(k, v []byte) error {
 				if before != nil && bytes.Compare(before, k) >= 0 {
