@@ -14,6 +14,8 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/text/encoding/simplifiedchinese"
+
+	"github.com/fepha/fepha/internal/plain"
 )
 
 // maxTableSize bounds a table: a million points take 60 MB.
@@ -91,6 +93,14 @@ func (t *table) names() string {
 	return strings.Join(list, ", ")
 }
 
+// heading is the name of the column at a place, "" if there is none.
+func (t *table) heading(place int) string {
+	if c := slices.Index(t.place, place); c >= 0 {
+		return t.columns[c].name
+	}
+	return ""
+}
+
 func (t *table) header(r *row) bool {
 	before := t.errs.Total
 	t.place = slices.Repeat([]int{-1}, len(t.columns))
@@ -163,7 +173,7 @@ type row struct {
 	fields []string
 }
 
-// check reports what is beyond the header's columns, and tells whether the row has anything in it. A row may be short:
+// check reports what is beyond the header's columns and what nobody could read, and tells whether the row has anything in it. A row may be short:
 // Excel leaves out empty fields at the end after some rows.
 func (r *row) check(width int) bool {
 	empty := true
@@ -173,6 +183,9 @@ func (r *row) check(width int) bool {
 			if i >= width {
 				r.failAt(i, "", quote(f)+" is beyond the last column", fmt.Sprintf("%d columns", width))
 				return false
+			}
+			if plain.Deceptive(f) {
+				r.failAt(i, r.table.heading(i), quote(f)+" has a control character, or one that turns text around", textExpected)
 			}
 		}
 	}

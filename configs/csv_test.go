@@ -34,7 +34,7 @@ func TestTablesAreReadAsSpreadsheetsExportThem(t *testing.T) {
 	want := []Point{
 		{Name: "断路器 101", Number: 1, IOA: 1, Kind: fsm.DI, Type: 30, Invert: true, Event: true},
 		{Name: "电压\nA 相, \"U\"", Number: 1, IOA: 101, Kind: fsm.AI, Analog: &Analog{
-			Scale: 0.25, Offset: -1, Deadband: 0.5, Low: plain.Low, High: plain.High, Unit: "kV"}},
+			Scale: 0.25, Offset: -1, Deadband: 0.5, Low: unscaled.Low, High: unscaled.High, Unit: "kV"}},
 	}
 	gb, err := simplifiedchinese.GB18030.NewEncoder().String(text)
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
 
+	"github.com/fepha/fepha/internal/plain"
 	"github.com/fepha/fepha/internal/yamldoc"
 )
 
@@ -253,10 +254,7 @@ func (o *object) filled(name string) []element {
 func (o *object) strings(list []element) []string {
 	var texts []string
 	for _, e := range list {
-		text, ok := scalar(e.node)
-		if !ok {
-			o.doc.fail(e.path, describe(e.node)+" is not a text", "a text")
-		}
+		text, _ := o.doc.text(e.path, e.node)
 		texts = append(texts, text)
 	}
 	return texts
@@ -298,17 +296,32 @@ func quote(text string) string {
 	return strconv.Quote(text)
 }
 
+// textExpected is what names are made of.
+const textExpected = "letters, digits, signs and spaces"
+
 func (o *object) text(name, def string) string {
 	n := o.value(name)
 	if n == nil {
 		return def
 	}
-	text, ok := scalar(n)
+	text, ok := o.doc.text(o.key(name), n)
 	if !ok {
-		o.fail(name, describe(n)+" is not a text", "a text")
 		return def
 	}
 	return text
+}
+
+// text gives a plain value's text, and reports one that is none or that nobody could read.
+func (d *document) text(key string, n ast.Node) (text string, ok bool) {
+	text, ok = scalar(n)
+	switch {
+	case !ok:
+		d.fail(key, describe(n)+" is not a text", "a text")
+	case plain.Deceptive(text):
+		d.fail(key, quote(text)+" has a control character, or one that turns text around", textExpected)
+		ok = false
+	}
+	return text, ok
 }
 
 func (o *object) bool(name string, def bool) bool {

@@ -56,12 +56,12 @@ type Analog struct {
 	Unit          string
 }
 
-var plain = Analog{Scale: 1, Low: math.Inf(-1), High: math.Inf(1)}
+var unscaled = Analog{Scale: 1, Low: math.Inf(-1), High: math.Inf(1)}
 
 // Scaling returns Analog, or its defaults where there's none.
 func (p *Point) Scaling() Analog {
 	if p.Analog == nil {
-		return plain
+		return unscaled
 	}
 	return *p.Analog
 }

@@ -101,6 +101,13 @@ func TestLoadRefusesTables(t *testing.T) {
 		{"columns of text in characters", []string{"rtu2.csv|Charger,", "充电机,x"},
 			`rtu2.csv:2:13: deadband: "x" has no meaning for kind di: expected nothing`},
 
+		{"control character in a name", []string{"rtu2.csv|Charger", "Char\x1b[2Jger"},
+			`rtu2.csv:2:9: name: "Char\x1b[2Jger" has a control character, or one that turns text around: expected letters, digits, signs and spaces`},
+		{"virtual point's name turned around", []string{"virtual.csv|Up", "\u202eUp"},
+			`virtual.csv:2:7: name: "\u202eUp" has a control character, or one that turns text around: expected letters, digits, signs and spaces`},
+		{"uplink: control character in a name", []string{"occ.csv|Up", "U\u009bp"},
+			`occ.csv:3:22: name: "U\u009bp" has a control character, or one that turns text around: expected letters, digits, signs and spaces`},
+
 		{"uplink: IOA twice", []string{"occ.csv|101,", "1,"},
 			`occ.csv:4:1: ioa: 1 is already used in line 2: expected a different one`},
 		{"uplink: IOA of the role", []string{"occ.csv|101,", "60001,"},
@@ -165,6 +172,10 @@ func TestLoadRefusesStations(t *testing.T) {
 		{"unknown key in a list", []string{"    common_address: 1\n", "    common_adress: 1\n"},
 			`station.yaml:9:5: rtus[0].common_address: is missing: expected a value` + "\n" +
 				`station.yaml:10:5: rtus[0].common_adress: unknown key: expected one of number, points, ioa_format, prefer, retry, link_check, standby_probe, termination, confirm, interrogation, counter_interrogation, clock_sync, tls, iec104, chatter, name, common_address, channels`},
+		{"control characters in names", []string{"- number: 1\n", "- number: 1\n    name: \"a\\e[2Jb\"\n", "name: occ", `name: "oc\a"`, "{name: a,", `{name: "\u202ea",`},
+			`station.yaml:10:11: rtus[0].name: "a\x1b[2Jb" has a control character, or one that turns text around: expected letters, digits, signs and spaces` + "\n" +
+				`station.yaml:21:11: uplinks[0].name: "oc\a" has a control character, or one that turns text around: expected letters, digits, signs and spaces` + "\n" +
+				`station.yaml:25:21: uplinks[0].groups[0].name: "\u202ea" has a control character, or one that turns text around: expected letters, digits, signs and spaces`},
 		{"key twice", []string{"fnp:", "station: {id: 4}\nfnp:"},
 			`station.yaml:27:1: station: is given twice: expected each key once`},
 		{"anchor", []string{"common_address: 2", "common_address: &ca 2"},

@@ -208,7 +208,7 @@ func (r *row) category(column int, kind fsm.Kind) Category {
 
 // analog reads how a value is scaled, and gives nil for a point without anything of that.
 func (l *loader) analog(r *row, kind fsm.Kind) *Analog {
-	a := plain
+	a := unscaled
 	a.Unit = r.text(rtuUnit)
 	if r.means(rtuScale, kind) {
 		if a.Scale = r.float(rtuScale, 1); a.Scale == 0 {
@@ -227,7 +227,7 @@ func (l *loader) analog(r *row, kind fsm.Kind) *Analog {
 			r.fail(rtuLow, r.text(rtuLow)+" is out of range", "less than high, which is "+r.text(rtuHigh))
 		}
 	}
-	if a == plain {
+	if a == unscaled {
 		return nil
 	}
 	shared, ok := l.analogs[a]

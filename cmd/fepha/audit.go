@@ -15,6 +15,7 @@ import (
 	"github.com/fepha/fepha/api"
 	"github.com/fepha/fepha/api/client"
 	"github.com/fepha/fepha/internal/atomicfile"
+	"github.com/fepha/fepha/internal/plain"
 )
 
 func newAuditCommand() *cobra.Command {
@@ -107,7 +108,7 @@ func newAuditExportCommand(f *clientFlags) *cobra.Command {
 			}
 			write := func(w io.Writer) error {
 				var check api.AuditCheck
-				out := json.NewEncoder(w)
+				out := json.NewEncoder(plain.JSONWriter(w))
 				out.SetEscapeHTML(false)
 				return client.EachAudit(cmd.Context(), after, func(e api.AuditEntry) error {
 					return errors.Join(check.Add(e), out.Encode(e))

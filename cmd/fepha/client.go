@@ -20,6 +20,7 @@ import (
 	"github.com/fepha/fepha/api"
 	"github.com/fepha/fepha/api/client"
 	"github.com/fepha/fepha/internal/certs"
+	"github.com/fepha/fepha/internal/plain"
 )
 
 // clientFlags are those of every command that talks to a node.
@@ -191,7 +192,7 @@ func clientError(err error) error {
 }
 
 func writeJSON(w io.Writer, v any) error {
-	enc := json.NewEncoder(w)
+	enc := json.NewEncoder(plain.JSONWriter(w))
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")
 	return enc.Encode(v)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/fepha/fepha/api"
 	"github.com/fepha/fepha/api/client"
+	"github.com/fepha/fepha/internal/plain"
 )
 
 func newEventCommand() *cobra.Command {
@@ -162,7 +163,7 @@ func eventPrinter(f *clientFlags, count int, out io.Writer) func(api.Event) erro
 	n := 0
 	return func(e api.Event) error {
 		if f.json {
-			if err := json.NewEncoder(out).Encode(e); err != nil {
+			if err := json.NewEncoder(plain.JSONWriter(out)).Encode(e); err != nil {
 				return err
 			}
 		} else if err := printEvent(out, e); err != nil {

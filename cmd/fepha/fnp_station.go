@@ -19,6 +19,7 @@ import (
 	"github.com/fepha/fepha/channeltab"
 	"github.com/fepha/fepha/configs"
 	"github.com/fepha/fepha/fsm/chantable"
+	"github.com/fepha/fepha/internal/plain"
 	"github.com/fepha/fepha/node"
 )
 
@@ -182,7 +183,7 @@ func (f *fnpStation) print(e stationEvent, words string, args ...any) {
 		return
 	}
 	e.Station, e.TimeMs = f.id, time.Now().UnixMilli()
-	_ = json.NewEncoder(f.out).Encode(e)
+	_ = json.NewEncoder(plain.JSONWriter(f.out)).Encode(e)
 }
 
 // receive prints what comes.

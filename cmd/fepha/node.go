@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fepha/fepha/configs"
+	"github.com/fepha/fepha/internal/plain"
 	"github.com/fepha/fepha/node"
 )
 
@@ -76,7 +77,7 @@ func (f *nodeFlags) log(w io.Writer) (*slog.Logger, error) {
 	}
 	var handler slog.Handler = slog.NewTextHandler(w, &slog.HandlerOptions{Level: level})
 	if f.logJSON {
-		handler = slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level})
+		handler = slog.NewJSONHandler(plain.JSONWriter(w), &slog.HandlerOptions{Level: level})
 	}
 	return slog.New(handler).With("node", f.id), nil
 }

@@ -85,11 +85,14 @@ func table(w io.Writer, header string, rows ...string) error {
 	return err
 }
 
+// oneLine shows a line end or a tab within a cell as a space: it would make a row or a cell of its own.
+var oneLine = strings.NewReplacer("\r\n", " ", "\n", " ", "\t", " ")
+
 // row joins cells for table; an empty one is shown as a dash.
 func row(cells ...any) string {
 	text := make([]string, len(cells))
 	for i, c := range cells {
-		if text[i] = fmt.Sprint(c); text[i] == "" {
+		if text[i] = oneLine.Replace(fmt.Sprint(c)); text[i] == "" {
 			text[i] = "-"
 		}
 	}

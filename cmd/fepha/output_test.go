@@ -1,9 +1,12 @@
 package main
 
 import (
+	"encoding/json"
+	"errors"
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 
 	"github.com/fepha/fepha/api"
 )
@@ -19,6 +22,40 @@ func TestTablesAlignWideNames(t *testing.T) {
 		"3       ｗｉｄｅ  fep2\n"
 	if b.String() != want {
 		t.Errorf("got\n%s want\n%s", b.String(), want)
+	}
+}
+
+// A name with line ends or tabs in it, as a spreadsheet's cell may have, makes no row or cell of its own.
+func TestTablesKeepToTheirRows(t *testing.T) {
+	var b strings.Builder
+	if err := table(&b, "NUMBER\tNAME\tOWNER", row(1, "a\nb\tc", "fep1")); err != nil {
+		t.Fatal(err)
+	}
+	if want := "NUMBER  NAME   OWNER\n1       a b c  fep1\n"; b.String() != want {
+		t.Errorf("got\n%s want\n%s", b.String(), want)
+	}
+}
+
+// Whatever strangers say, such as a certificate's name or a library's error, no line of the log can move a terminal's cursor.
+func TestLogLinesArePlain(t *testing.T) {
+	const name = "a\x1b[2Jb\u009b2J\u202ec\x7f\nd"
+	for _, asJSON := range []bool{false, true} {
+		var b strings.Builder
+		log, err := (&nodeFlags{id: "fep1", logLevel: "info", logJSON: asJSON}).log(&b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		log.With("group", name).Warn("connection refused", "client", name, "reason", errors.New(name))
+		line := strings.TrimSuffix(b.String(), "\n")
+		if strings.ContainsFunc(line, func(r rune) bool { return !unicode.IsPrint(r) }) {
+			t.Errorf("raw: %q", line)
+		}
+		if asJSON {
+			var got map[string]string
+			if err := json.Unmarshal([]byte(line), &got); err != nil || got["client"] != name || got["reason"] != name {
+				t.Errorf("%v: %s", err, line)
+			}
+		}
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/fepha/fepha/api"
 	"github.com/fepha/fepha/api/client"
 	"github.com/fepha/fepha/fsm"
+	"github.com/fepha/fepha/internal/plain"
 )
 
 type traceFlags struct {
@@ -176,7 +177,7 @@ func (o *traceOutput) print(f tracedFrame) (err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.json {
-		err = json.NewEncoder(o.w).Encode(f)
+		err = json.NewEncoder(plain.JSONWriter(o.w)).Encode(f)
 	} else {
 		err = printFrame(o.w, f)
 	}

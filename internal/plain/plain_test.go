@@ -1,6 +1,10 @@
 package plain
 
-import "testing"
+import (
+	"bytes"
+	"encoding/json"
+	"testing"
+)
 
 func TestText(t *testing.T) {
 	for in, want := range map[string]string{
@@ -9,6 +13,34 @@ func TestText(t *testing.T) {
 	} {
 		if got := Text(in); got != want {
 			t.Errorf("%q: got %q, want %q", in, got, want)
+		}
+	}
+}
+
+// What JSON leaves raw arrives as it was, and harms no terminal on the way.
+func TestJSON(t *testing.T) {
+	for _, text := range []string{"plain", "进线 101", "\x1b[2J", "\u009b2J", "\u202eabc", "\x7f", "\U000e0041", "a\nb"} {
+		var b bytes.Buffer
+		if err := json.NewEncoder(JSONWriter(&b)).Encode(text); err != nil {
+			t.Fatal(err)
+		}
+		var got string
+		if err := json.Unmarshal(b.Bytes(), &got); err != nil || got != text {
+			t.Errorf("%q is %q: %v", b.Bytes(), got, err)
+		}
+		if bytes.ContainsFunc(b.Bytes(), odd) {
+			t.Errorf("%q is raw", b.Bytes())
+		}
+	}
+}
+
+func TestDeceptive(t *testing.T) {
+	for text, want := range map[string]bool{
+		"110 kV incomer": false, "进线\n101": false, "a\u200db": false, "\ue000": false, "": false,
+		"a\x1bb": true, "a\x7fb": true, "\u009b2J": true, "\u202eabc": true, "\u2066abc": true,
+	} {
+		if Deceptive(text) != want {
+			t.Errorf("%q: got %v", text, !want)
 		}
 	}
 }
