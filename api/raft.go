@@ -30,6 +30,9 @@ type RaftPeer struct {
 type PeerRequest struct {
 	ID      string `json:"id"`                // node; empty on a transfer: the most up-to-date FEP
 	Address string `json:"address,omitempty"` // host:port between nodes; when a node is added
+
+	// KeepCertificate of a removal: the node's certificate stays in force. For a machine that comes back with an empty folder.
+	KeepCertificate bool `json:"keep_certificate,omitempty"`
 }
 
 // Done is the answer to what has nothing more to say.

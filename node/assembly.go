@@ -109,6 +109,9 @@ func (a *assembly) assembleParts() (err error) {
 	tracer := new(server.Tracer)
 	cfg := apiConfig(a.runner.current, a.member, a.log)
 	cfg.Tracer, cfg.Configurator, cfg.Build, cfg.CommitLatency = tracer, a.rollout, a.config.Build, a.latency.percentiles
+	if err := cfg.Security.Check(); err != nil { // before anything is made in the data folder
+		return err
+	}
 	cfg.Collectors = []prometheus.Collector{clusterCollector{a.member}, a.latency}
 	cfg.Holding, cfg.Settled = a.conditions.Holding, a.group.Settled
 	if a.self.Role == configs.RoleFEP {
@@ -124,9 +127,6 @@ func (a *assembly) assembleParts() (err error) {
 		}
 		cfg.FNP = a.fnp
 		cfg.Collectors = append(cfg.Collectors, a.fnp)
-	}
-	if err := cfg.Security.Check(); err != nil {
-		return err
 	}
 	a.api = server.New(cfg)
 	return nil

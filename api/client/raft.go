@@ -31,9 +31,9 @@ func (c *Client) AddPeer(ctx context.Context, id, address string) (d api.Done, e
 	return d, c.post(ctx, &d, api.PeerRequest{ID: id, Address: address}, "/v1/raft/add")
 }
 
-// RemovePeer takes a node out of the group.
-func (c *Client) RemovePeer(ctx context.Context, id string) (d api.Done, err error) {
-	return d, c.post(ctx, &d, api.PeerRequest{ID: id}, "/v1/raft/remove")
+// RemovePeer takes a node out of the group and revokes its certificate, unless that is to be kept.
+func (c *Client) RemovePeer(ctx context.Context, id string, keepCertificate bool) (d api.Done, err error) {
+	return d, c.post(ctx, &d, api.PeerRequest{ID: id, KeepCertificate: keepCertificate}, "/v1/raft/remove")
 }
 
 // TakeSnapshot makes the node write a snapshot and cut its log.

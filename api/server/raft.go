@@ -63,6 +63,9 @@ func (s *Server) removePeer(w http.ResponseWriter, r *http.Request) error {
 		if err := s.cfg.Node.RemovePeer(r.Context(), req.ID); err != nil {
 			return err
 		}
+		if req.KeepCertificate {
+			return nil
+		}
 		return s.revokeMember(r, req.ID)
 	})
 }

@@ -18,7 +18,7 @@ func TestChangesOfTheGroup(t *testing.T) {
 		func() (api.Done, error) { return s.Transfer(ctx, "") },
 		func() (api.Done, error) { return s.Transfer(ctx, "fep2") },
 		func() (api.Done, error) { return s.AddPeer(ctx, "fep2", "10.0.0.9:7300") },
-		func() (api.Done, error) { return s.RemovePeer(ctx, "fep2") },
+		func() (api.Done, error) { return s.RemovePeer(ctx, "fep2", false) },
 		func() (api.Done, error) { return s.TakeSnapshot(ctx) },
 	} {
 		if d, err := call(); err != nil || !d.Done {

@@ -45,17 +45,7 @@ on all nodes and restart them.`,
 		}, func(ctx context.Context, c *client.Client, args []string) (api.Done, error) {
 			return c.AddPeer(ctx, args[0], args[1])
 		}, printDone("added\n")),
-		clientCommand(&f, &cobra.Command{
-			Use:   "remove ID",
-			Short: "Take a node out of the group, since it is lost or to be replaced",
-			Long: `Take a node out of the group, since it is lost or to be replaced. What it owned
-goes to the other FEP. To have it back, empty its data folder, start it, and add
-it ('fepha raft add').`,
-			Example: "  fepha raft remove fep2",
-			Args:    args(cobra.ExactArgs(1)),
-		}, func(ctx context.Context, c *client.Client, args []string) (api.Done, error) {
-			return c.RemovePeer(ctx, args[0])
-		}, printDone("removed\n")),
+		newRaftRemoveCommand(&f),
 	)
 	return cmd
 }
@@ -146,4 +136,25 @@ second. It is sent to the leader, whichever node --addr names.`,
 		}
 		return c.Restore(ctx, file)
 	}, printDone("restored; every device and control centre is being taken up again\n"))
+}
+
+func newRaftRemoveCommand(f *clientFlags) *cobra.Command {
+	var keep bool
+	cmd := &cobra.Command{
+		Use:   "remove ID",
+		Short: "Take a node out of the group, since it is lost or to be replaced",
+		Long: `Take a node out of the group, since it is lost or to be replaced. What it owned
+goes to the other FEP, and its certificate is revoked: who has the machine can't
+use it any more. To have it back, empty its data folder, give it a new certificate
+('fepha tls init --renew'), start it, and add it ('fepha raft add').
+
+With --keep-certificate the certificate stays in force: for a machine that you
+still have, and whose data folder alone is lost.`,
+		Example: "  fepha raft remove fep2",
+		Args:    args(cobra.ExactArgs(1)),
+	}
+	cmd.Flags().BoolVar(&keep, "keep-certificate", false, "don't revoke the node's certificate")
+	return clientCommand(f, cmd, func(ctx context.Context, c *client.Client, args []string) (api.Done, error) {
+		return c.RemovePeer(ctx, args[0], keep)
+	}, printDone("removed\n"))
 }

@@ -129,7 +129,7 @@ func openBolt(path string, options *bbolt.Options) (*raftboltdb.BoltStore, error
 }
 
 // howToRejoin is for a node whose files are damaged (docs/RECOVERY.md).
-const howToRejoin = "to rejoin, take the node out of the group (fepha raft remove), empty the folder, with TLS give it a new certificate (fepha tls init --renew), start it and add it again (fepha raft add)"
+const howToRejoin = "to rejoin, take the node out of the group (fepha raft remove --keep-certificate), empty the folder, start it and add it again (fepha raft add)"
 
 // checkBolt reads every page that holds something, and checks the order of all keys.
 func checkBolt(path string) (err error) {

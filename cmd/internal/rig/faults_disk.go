@@ -130,15 +130,12 @@ func replaceDamaged(ctx context.Context, s *Station, node string) error {
 	ctx, cancel = context.WithTimeout(ctx, settleTimeout)
 	defer cancel()
 	if err := s.ask(ctx, "fepha raft remove "+node, func(leader *Node) error {
-		_, err := leader.client.RemovePeer(ctx, node)
+		_, err := leader.client.RemovePeer(ctx, node, true) // the machine stays; its folder alone is lost
 		return err
 	}); err != nil {
 		return err
 	}
 	if err := clearDir(s.dataDir(node)); err != nil {
-		return err
-	}
-	if err := s.place.renew(n); err != nil { // the old certificate was revoked with the removal
 		return err
 	}
 	if err := s.Start(node); err != nil {
