@@ -15,6 +15,7 @@ import (
 	"github.com/fepha/fepha/channeltab/internal/wire"
 	"github.com/fepha/fepha/fsm/chantable"
 	"github.com/fepha/fepha/internal/listen"
+	"github.com/fepha/fepha/internal/loglimit"
 	"github.com/fepha/fepha/internal/panics"
 )
 
@@ -89,6 +90,7 @@ func NewCentre(cfg CentreConfig) (*Centre, error) {
 	if c.log == nil {
 		c.log = slog.New(slog.DiscardHandler)
 	}
+	c.log = loglimit.New(c.log) // other centres come and go as often as they like
 	c.ctx, c.stop = context.WithCancel(context.Background())
 	c.core = core.NewCentre(time.Now(), setup)
 	return c, nil

@@ -9,6 +9,7 @@ import (
 
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/internal/listen"
+	"github.com/fepha/fepha/internal/loglimit"
 	"github.com/fepha/fepha/replica"
 )
 
@@ -54,6 +55,7 @@ func NewEndpoint(cfg EndpointConfig) (*Endpoint, error) {
 	if e.log == nil {
 		e.log = slog.New(slog.DiscardHandler)
 	}
+	e.log = loglimit.New(e.log) // a message that can't be kept may come again and again
 	return e, nil
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/fepha/fepha/channeltab/internal/udp"
 	"github.com/fepha/fepha/channeltab/internal/wire"
 	"github.com/fepha/fepha/fsm/chantable"
+	"github.com/fepha/fepha/internal/loglimit"
 	"github.com/fepha/fepha/internal/panics"
 )
 
@@ -71,6 +72,7 @@ func OpenStation(cfg StationConfig) (*Station, error) {
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
+	s.log = loglimit.New(s.log) // a centre may take a station and lose it as often as it likes
 	var held *saved
 	if s.file != "" {
 		if held, err = load(s.file, cfg.ID); err != nil {

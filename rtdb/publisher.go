@@ -14,6 +14,7 @@ import (
 
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/internal/listen"
+	"github.com/fepha/fepha/internal/loglimit"
 )
 
 // How often things are tried.
@@ -66,7 +67,8 @@ func New(cfg Config) (*Publisher, error) {
 	if p.gate != nil {
 		p.connector.name = p.gate.name
 	}
-	p.cfg.Log = cfg.Log.With("redis", p.at)
+	// Whoever may ask may do so a thousand times a second.
+	p.cfg.Log = loglimit.New(cfg.Log).With("redis", p.at)
 	p.view = newView(cfg.Replica.ID(), cfg.Mode == Shared)
 	p.outage = outage{log: p.cfg.Log, what: "redis: the view is not kept up"}
 	return p, nil
