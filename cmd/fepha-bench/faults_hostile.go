@@ -18,8 +18,8 @@ import (
 
 // What a node may take beside hostile neighbours, in octets. docs/SECURITY.md has what was measured.
 const (
-	memoryBound = 512 << 20 // resident, of any of its processes
-	logBound    = 1 << 20   // a minute, faults included
+	memoryBound = 256 << 20 // resident, of any of its processes
+	logBound    = 512 << 10 // a minute, faults included
 )
 
 // siege is a run of hostile neighbours beside the good ones.
