@@ -68,6 +68,8 @@ func (g *gate) hook(p *mini.Peer, command string, args ...string) bool {
 		return false
 	case command != "XADD" || len(args) == 0 || args[0] != requestStream:
 		p.WriteError("NOPERM others may read, and XADD " + requestStream)
+	case len(args) < 2 || args[1] != "*": // an id of one's own may be the last one there can be; MAXLEN drops others' requests
+		p.WriteError("ERR expected XADD " + requestStream + " * and the request's fields")
 	case size > maxRequestSize || len(args) > maxRequestParts:
 		p.WriteError("ERR too long for a request")
 	case g.waiting() >= maxWaiting:

@@ -32,6 +32,15 @@ func TestGate(t *testing.T) {
 			t.Errorf("%q: %v", command, err)
 		}
 	}
+	for _, how := range []string{"18446744073709551615-18446744073709551615", "MAXLEN 0 *", "NOMKSTREAM *"} {
+		args := []any{"XADD", requestStream}
+		for _, word := range append(strings.Fields(how), "id", "a") {
+			args = append(args, word)
+		}
+		if err := client.Do(ctx, args...).Err(); err == nil || !strings.Contains(err.Error(), "expected XADD") {
+			t.Errorf("XADD with %s: %v", how, err)
+		}
+	}
 	if err := client.Do(ctx, "XADD", requestStream, "*", "id", strings.Repeat("x", maxRequestSize)).Err(); err == nil {
 		t.Error("a request of any size")
 	}
