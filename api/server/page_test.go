@@ -136,6 +136,29 @@ func reads(t *testing.T, ctx context.Context, part, not string) {
 	})
 }
 
+// axe is the accessibility checker of the page's own packages, which `npm ci` in web brings; "" if it isn't there.
+func axe(t *testing.T) string {
+	t.Helper()
+	source, err := os.ReadFile("../../web/node_modules/axe-core/axe.min.js")
+	if err != nil && os.Getenv("FEPHA_REQUIRE_TOOLS") != "" {
+		t.Fatalf("run npm ci in web: %v", err)
+	}
+	return string(source)
+}
+
+// accessible checks what is shown against the rules of WCAG that a program can check.
+func accessible(t *testing.T, ctx context.Context, source, what string) {
+	t.Helper()
+	if source == "" {
+		return
+	}
+	findings := get(t, ctx, what, chromedp.Evaluate[string](source+`;
+		axe.run(document, {resultTypes: ["violations"]}).then((r) => r.violations.map((v) => v.id + ": " + v.nodes[0].html).join("\n"))`, chromedp.EvalAwaitPromise))
+	if findings != "" {
+		t.Errorf("%s isn't accessible to all:\n%s", what, findings)
+	}
+}
+
 const (
 	moveButton  = `//article[@id="rtu-1"]//button[text()="Move to fep2"]`
 	pinButton   = `//article[@id="rtu-2"]//button[text()="Pin"]`
@@ -263,6 +286,7 @@ func TestPageViews(t *testing.T) {
 	s := serve(t)
 	s.node.emit(2, 50)
 	do(t, ctx, "open", chromedp.Navigate(s.Base+"/"))
+	checker := axe(t)
 	for _, size := range []struct {
 		name          string
 		width, height int64
@@ -289,6 +313,7 @@ func TestPageViews(t *testing.T) {
 				if w := get(t, ctx, "width", chromedp.Evaluate[int64](`document.documentElement.scrollWidth`)); w > size.width {
 					t.Errorf("%s in %s on the %s: %d pixels wide", v.name, language, size.name, w)
 				}
+				accessible(t, ctx, checker, v.name+" in "+language+" on the "+size.name)
 				screenshot(t, ctx, strings.NewReplacer("?", "-", "/", "-", "=", "-").Replace(v.name)+"-"+language+"-"+size.name)
 			}
 			do(t, ctx, "language", chromedp.Click(chromedp.CSS("#language")))

@@ -79,7 +79,7 @@ export function App() {
         {views.filter((v) => v !== 'frames' || may('engineer')).map((v) => <a key={v} href={address(v)} aria-current={v === view.value ? 'page' : undefined}>{t(v)}</a>)}
       </nav>
       <Banner />
-      <main id="content" tabIndex={-1} class={known.value ? '' : 'stale'}><Page /></main>
+      <main id="content" tabIndex={0} class={known.value ? '' : 'stale'}><Page /></main>
       <Ask />
       <Login />
     </>
