@@ -21,7 +21,12 @@ func TestPlannedStopIsAHandOver(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	owner := st.RTUs[0].Owner
+	owner := st.Uplinks[0].Owner // the control centre chooses; the RTU and the lead follow
+	if st.RTUs[0].Owner != owner {
+		if _, err := s.Client().Failover(ctx, st.RTUs[0].Number, owner); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if st.Leader != owner {
 		if _, err := s.Client().Transfer(ctx, owner); err != nil {
 			t.Fatal(err)
@@ -86,10 +91,21 @@ func TestMaintenanceAndRebalance(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if st.RTUs[0].Owner != "fep1" {
-		t.Fatalf("RTU 1 is at %s, prefers fep1", st.RTUs[0].Owner)
+	if st.RTUs[0].Owner != "fep1" { // fep2 was ready first
+		if _, err := s.Client().Failover(ctx, st.RTUs[0].Number, "fep1"); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.WaitFor(ctx, "RTU 1 to be at fep1", func(st api.Status) bool { return rig.Complete(st) && st.RTUs[0].Owner == "fep1" }); err != nil {
+			t.Fatal(err)
+		}
 	}
 	addr := "--addr=" + s.Node("wit").API
+	if _, err := s.WaitFor(ctx, "fep2 to be ready for everything", func(st api.Status) bool {
+		return rig.Complete(st) && len(st.Uplinks[0].Links) == 2 && st.RTUs[0].Channels[0].Links[0]["fep2"] == "standby" &&
+			!slices.ContainsFunc(st.Nodes, func(n api.NodeStatus) bool { return !n.Alive || n.Role == "fep" && !n.Lease })
+	}); err != nil {
+		t.Fatal(err)
+	}
 	if out, _ := fepha(t, exitDone, "maintenance", "start", "fep1", addr); !strings.Contains(out, "fep1 is under maintenance and owns nothing") {
 		t.Errorf("%s", out)
 	}

@@ -94,8 +94,10 @@ func TestNetworkFaults(t *testing.T) {
 		}
 		// A host that was silent is asked for its hardware address again, once
 		// a second.
-		if err := within(5*time.Second, func() error { return n.connect(t, "fep1", "dev") }); err != nil {
-			t.Errorf("%s healed: fep1 to the devices: %v", tc.name, err)
+		for _, way := range [][2]string{{"fep1", "dev"}, {"fep1", "wit"}, {"wit", "fep1"}} {
+			if err := within(5*time.Second, func() error { return n.connect(t, way[0], way[1]) }); err != nil {
+				t.Errorf("%s healed: %s to %s: %v", tc.name, way[0], way[1], err)
+			}
 		}
 	}
 }
