@@ -14,7 +14,6 @@ export const en = {
   language: 'Language', theme: 'Light or dark', sound: 'Sound on a new alarm', sound_on: 'Sound is on', sound_off: 'Sound is off',
   yes: 'Yes', cancel: 'Cancel', close: 'Close', reason: 'Reason', done: 'Done: {what}', failed: 'Not done: {why}',
   nothing: 'Nothing here yet.', nothing_found: 'Nothing matches the filter.', loading: 'Loading …', cannot_read: 'Could not be read: {why}',
-  since: 'since {time}', for: 'for {time}', copy_link: 'Copy the link', copied: 'Copied', try_again: 'Try again',
 
   // conditions
   advice: 'What to do', acknowledge: 'Acknowledge', acknowledged_by: 'acknowledged by {name}', seen_by: 'seen by {node}', count: '{n} times',
@@ -23,13 +22,13 @@ export const en = {
   // station
   devices: 'Devices', control_centres: 'Control centres', owner: 'Owner', nobody: 'nobody', leader: 'leader', witness: 'witness',
   dead: 'dead', alive: 'alive', lease: 'lease', no_lease: 'no lease', online: 'online', offline: 'OFFLINE', pinned: 'pinned to {node}',
-  moving: 'moving to {node}', channel: 'Channel {n}', move_to: 'Move to {node}', pin: 'Pin', unpin: 'Unpin', release: 'Release',
+  moving: 'moving to {node}', move_to: 'Move to {node}', pin: 'Pin', unpin: 'Unpin', release: 'Release',
   ask_move: 'Move {what} to {node}?', ask_move_why: 'Its links are closed on {from} and opened on {node}. Nothing is lost; the gap is a few milliseconds.',
   ask_pin: 'Pin {what} to {node}?', ask_pin_why: 'It stays there, also when {node} can not reach it, until it is unpinned.',
   ask_unpin: 'Unpin {what}?', ask_unpin_why: 'It may be moved again when its FEP can not reach it.',
   ask_release: 'Release {what}?', ask_release_why: 'The live link is closed; the control centre has to start again, on the other FEP first.',
-  owned_by: 'owned by {node}, {reason}, epoch {epoch}', not_connected: 'no client is connected', backlog: '{n} not acknowledged yet',
-  dropped: '{n} DROPPED', backlog_short: 'backlog', cursor: 'acknowledged up to', client_on: '{client} on {node} ({role})', last_events: 'Newest events',
+  not_connected: 'no client is connected', backlog: '{n} not acknowledged yet',
+  dropped: '{n} DROPPED', client_on: '{client} on {node} ({role})', last_events: 'Newest events',
   all_events: 'All events', picture: 'Picture of the station: which FEP collects from which device and serves which control centre',
 
   // events
@@ -39,10 +38,9 @@ export const en = {
   kind_di: 'states (DI)', kind_ai: 'analogs (AI)', kind_counter: 'counters', kind_owner: 'changes of owner', kind_control: 'controls', kind_online: 'on and off line', kind_node: 'nodes', kind_condition: 'conditions', kind_config: 'configurations',
 
   // points
-  name: 'Name', value: 'Value', unit: 'Unit', quality: 'Quality', good: 'good', type: 'Type', age: 'Age', search: 'Name or number',
+  name: 'Name', value: 'Value', quality: 'Quality', good: 'good', age: 'Age', search: 'Name or number',
   points_shown: '{n} points', points_cut: 'The first {n} points are shown: choose an RTU or a kind to see the others.', point_history: 'History of {point}',
-  history_none: 'No event of this point is in the journal.', control_send: 'Send a control', control_on: 'On', control_off: 'Off', control_value: 'Value',
-  control_select: 'Select before operate', ask_control: 'Send {what} to {point}?', ask_control_why: 'The control goes to the device, once. The device answers within 10 s.',
+  history_none: 'No event of this point is in the journal.', control_on: 'On', control_off: 'Off',
 
   // frames
   frames_of: 'Frames of', pause: 'Pause', resume: 'Go on', clear: 'Clear', direction: 'Direction', sent: 'sent', received: 'received',

@@ -15,20 +15,19 @@ export const zh: Record<keyof typeof en, string> = {
   language: '语言', theme: '浅色或深色', sound: '新告警时发声', sound_on: '声音已开', sound_off: '声音已关',
   yes: '确定', cancel: '取消', close: '关闭', reason: '原因', done: '已完成：{what}', failed: '未完成：{why}',
   nothing: '这里还没有内容。', nothing_found: '没有符合筛选条件的内容。', loading: '正在读取……', cannot_read: '无法读取：{why}',
-  since: '自 {time} 起', for: '已 {time}', copy_link: '复制链接', copied: '已复制', try_again: '重试',
 
   advice: '处理办法', acknowledge: '确认', acknowledged_by: '{name} 已确认', seen_by: '由 {node} 发现', count: '{n} 次',
   instructions: '详细说明', severity_alarm: '告警', severity_warning: '警告', history: '历史',
 
   devices: '设备', control_centres: '控制中心', owner: '主用', nobody: '无', leader: '领导者', witness: '见证节点',
   dead: '失效', alive: '在线', lease: '租约有效', no_lease: '无租约', online: '在线', offline: '离线', pinned: '固定在 {node}',
-  moving: '正在移到 {node}', channel: '通道 {n}', move_to: '切到 {node}', pin: '固定', unpin: '取消固定', release: '释放',
+  moving: '正在移到 {node}', move_to: '切到 {node}', pin: '固定', unpin: '取消固定', release: '释放',
   ask_move: '把 {what} 切到 {node}？', ask_move_why: '{from} 关闭它的链路，{node} 随后打开。不丢数据，间隔为几毫秒。',
   ask_pin: '把 {what} 固定在 {node}？', ask_pin_why: '在取消固定之前，即使 {node} 连不上它，也不会切换。',
   ask_unpin: '取消固定 {what}？', ask_unpin_why: '它的前置机连不上它时，又可以切换。',
   ask_release: '释放 {what}？', ask_release_why: '关闭当前链路；控制中心须重新启动传输，先连另一台前置机。',
-  owned_by: '主用 {node}，{reason}，第 {epoch} 期', not_connected: '没有客户端连接', backlog: '{n} 条尚未确认',
-  dropped: '已丢弃 {n} 条', backlog_short: '积压', cursor: '已确认到', client_on: '{client}，在 {node}（{role}）', last_events: '最新事件',
+  not_connected: '没有客户端连接', backlog: '{n} 条尚未确认',
+  dropped: '已丢弃 {n} 条', client_on: '{client}，在 {node}（{role}）', last_events: '最新事件',
   all_events: '全部事件', picture: '车站示意图：哪台前置机采集哪台设备、服务哪个控制中心',
 
   time: '时间', number: '序号', what: '内容', kind: '类别', rtu: 'RTU', point: '点号', text: '文字', from: '从', to: '到', all: '全部',
@@ -36,10 +35,9 @@ export const zh: Record<keyof typeof en, string> = {
   export_limit: '导出前 {n} 条符合条件的事件。', filter: '筛选', clear_filter: '清除筛选', kind_note: '车站自身的动作',
   kind_di: '遥信 (DI)', kind_ai: '遥测 (AI)', kind_counter: '遥脉', kind_owner: '主备切换', kind_control: '遥控', kind_online: '上线和离线', kind_node: '节点', kind_condition: '状况', kind_config: '配置',
 
-  name: '名称', value: '值', unit: '单位', quality: '品质', good: '正常', type: '类型', age: '距今', search: '名称或点号',
+  name: '名称', value: '值', quality: '品质', good: '正常', age: '距今', search: '名称或点号',
   points_shown: '{n} 个点', points_cut: '只显示前 {n} 个点：请选择 RTU 或类别以查看其他点。', point_history: '{point} 的历史',
-  history_none: '日志中没有这个点的事件。', control_send: '下发遥控', control_on: '合', control_off: '分', control_value: '设定值',
-  control_select: '先选择后执行', ask_control: '向 {point} 下发 {what}？', ask_control_why: '命令只向设备下发一次，设备应在 10 秒内答复。',
+  history_none: '日志中没有这个点的事件。', control_on: '合', control_off: '分',
 
   frames_of: '报文来源', pause: '暂停', resume: '继续', clear: '清空', direction: '方向', sent: '发送', received: '接收',
   frames_seen: '{n} 帧', frames_dropped: '此处缺 {n} 帧：来得太快，页面来不及接收', octets: '字节', frames_here: '只有为本页面服务的 {node} 的报文。主用为 {owner}：', open_there: '打开 {node}',
