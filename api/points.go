@@ -14,8 +14,13 @@ type Point struct {
 	Transient bool   `json:"transient,omitempty"`
 	Time      string `json:"time,omitempty"`       // the same as RFC 3339
 	TimeFlags string `json:"time_flags,omitempty"` // of the time tag, in words: invalid, summer time, substituted
-	TimeMs    int64  `json:"time_ms"`              // ms since 1970-01-01 UTC
-	Seq       uint64 `json:"seq"`                  // its newest event; 0 if it never had one
+	// Value and quality in words, as the tool says them; a good quality is "".
+	ValueText     string `json:"value_text"`
+	ValueTextZH   string `json:"value_text_zh"`
+	QualityText   string `json:"quality_text"`
+	QualityTextZH string `json:"quality_text_zh"`
+	TimeMs        int64  `json:"time_ms"` // ms since 1970-01-01 UTC
+	Seq           uint64 `json:"seq"`     // its newest event; 0 if it never had one
 }
 
 // PointPage is a part of the points.

@@ -125,7 +125,10 @@ func (s *Server) showPoint(w http.ResponseWriter, r *http.Request) error {
 
 func (s *Server) point(k fsm.PointKey, p fsm.Point) api.Point {
 	info, _ := s.cfg.Describe(k)
+	value, valueZH := sayings(func(l language) string { return l.list(api.ValueWords(p.Type, api.Value(p.Value), p.Transient)) })
+	quality, qualityZH := sayings(func(l language) string { return l.list(api.QualityWords(p.Type, p.Quality)) })
 	return api.Point{
+		ValueText: value, ValueTextZH: valueZH, QualityText: quality, QualityTextZH: qualityZH,
 		RTU: k.RTU, Kind: k.Kind.String(), Point: k.Point, Name: info.Name, Unit: info.Unit,
 		Value: api.Value(p.Value), Quality: p.Quality, Type: p.Type, Transient: p.Transient, TimeFlags: timeFlags(p.Time), TimeMs: p.TimeMs, Seq: p.Seq,
 	}

@@ -41,6 +41,7 @@ export interface Event {
 export interface EventPage { first: number; last: number; events: Event[]; scanned: number; more: boolean }
 
 export interface Point {
+  value_text: string; value_text_zh: string; quality_text: string; quality_text_zh: string;
   rtu: number; kind: string; point: number; name: string; unit?: string; value: Value; quality: number; type: number; time_ms: number;
   seq: number;
 }

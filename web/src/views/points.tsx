@@ -5,7 +5,7 @@ import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
 
 import {get} from '../api';
-import {t, word} from '../i18n';
+import {said, t, word} from '../i18n';
 import {journal, rtus, station} from '../live';
 import {List} from '../parts/list';
 import {Empty, Mark} from '../parts/marks';
@@ -13,7 +13,6 @@ import {Plot} from '../parts/plot';
 import {choose, chosen} from '../route';
 import {instant, since} from '../time';
 import type {Event, EventPage, Point} from '../types';
-import {quality, value} from '../words';
 
 const most = 50_000;
 const kinds = ['di', 'ai', 'counter'] as const;
@@ -29,6 +28,9 @@ const compare: Record<Order, (a: Point, b: Point) => number> = {
   quality: (a, b) => b.quality - a.quality,
   time: (a, b) => b.time_ms - a.time_ms,
 };
+
+const valueOf = (p: Point) => said(p.value_text, p.value_text_zh);
+const qualityOf = (p: Point) => said(p.quality_text, p.quality_text_zh) || t('good');
 
 interface Page { points: Point[]; next: string }
 
@@ -117,13 +119,13 @@ function Head({order}: {order: Order}) {
 }
 
 function PointRow({p}: {p: Point}) {
-  const good = p.quality === 0;
+  const good = p.quality_text === '';
   return (
     <div class="point" role="presentation">
       <span role="cell"><button type="button" class="plain" onClick={() => choose({show: keyOf(p)})}>{keyOf(p)}</button></span>
       <span role="cell" class="text" dir="auto" title={p.name}><bdi>{p.name}</bdi></span>
-      <span role="cell" class="value">{value(p.type, p.value)} <span class="dim">{p.unit}</span></span>
-      <span role="cell"><Mark tone={good ? 'good' : 'warn'}>{quality(p.quality)}</Mark></span>
+      <span role="cell" class="value">{valueOf(p)} <span class="dim">{p.unit}</span></span>
+      <span role="cell"><Mark tone={good ? 'good' : 'warn'}>{qualityOf(p)}</Mark></span>
       <time role="cell">{p.time_ms ? instant(p.time_ms) : '–'}</time>
       <span role="cell" class="dim">{since(p.time_ms)}</span>
     </div>
@@ -158,7 +160,7 @@ function History({name, point}: {name: string; point?: Point}) {
   return (
     <aside class="history" aria-label={t('point_history', {point: name})} id="history">
       <h2>{t('point_history', {point: name})} <bdi>{point?.name}</bdi> <button type="button" aria-label={t('close')} onClick={() => choose({show: ''})}>×</button></h2>
-      {point && <p>{word(point.kind)}: <strong>{value(point.type, point.value)} {point.unit}</strong> · {quality(point.quality)} · {instant(point.time_ms)}</p>}
+      {point && <p>{word(point.kind)}: <strong>{valueOf(point)} {point.unit}</strong> · {qualityOf(point)} · {instant(point.time_ms)}</p>}
       {events === undefined ? <Empty>{t('loading')}</Empty> : events.length === 0 ? <Empty>{t('history_none')}</Empty>
         : <Plot data={series} names={[point?.unit || t('value')]} steps={steps} height={180} />}
     </aside>

@@ -40,7 +40,7 @@ export const en = {
   // points
   name: 'Name', value: 'Value', quality: 'Quality', good: 'good', age: 'Age', search: 'Name or number',
   points_shown: '{n} points', points_cut: 'The first {n} points are shown: choose an RTU or a kind to see the others.', point_history: 'History of {point}',
-  history_none: 'No event of this point is in the journal.', control_on: 'On', control_off: 'Off',
+  history_none: 'No event of this point is in the journal.',
 
   // frames
   frames_of: 'Frames of', pause: 'Pause', resume: 'Go on', clear: 'Clear', direction: 'Direction', sent: 'sent', received: 'received',

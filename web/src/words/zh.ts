@@ -37,7 +37,7 @@ export const zh: Record<keyof typeof en, string> = {
 
   name: '名称', value: '值', quality: '品质', good: '正常', age: '距今', search: '名称或点号',
   points_shown: '{n} 个点', points_cut: '只显示前 {n} 个点：请选择 RTU 或类别以查看其他点。', point_history: '{point} 的历史',
-  history_none: '日志中没有这个点的事件。', control_on: '合', control_off: '分',
+  history_none: '日志中没有这个点的事件。',
 
   frames_of: '报文来源', pause: '暂停', resume: '继续', clear: '清空', direction: '方向', sent: '发送', received: '接收',
   frames_seen: '{n} 帧', frames_dropped: '此处缺 {n} 帧：来得太快，页面来不及接收', octets: '字节', frames_here: '只有为本页面服务的 {node} 的报文。主用为 {owner}：', open_there: '打开 {node}',
