@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/fepha/fepha/api"
+	"github.com/fepha/fepha/cmd/fepha/internal/cli"
 	"github.com/fepha/fepha/configs"
 )
 
@@ -35,22 +36,22 @@ func TestUsersTokensAndRoles(t *testing.T) {
 	inNode := func(id string) string { return "--addr=" + urls[id] }
 	works := func(args ...string) bool {
 		var out, errs strings.Builder
-		return run(t.Context(), args, strings.NewReader(""), &out, &errs) == exitDone
+		return run(t.Context(), args, strings.NewReader(""), &out, &errs) == cli.ExitDone
 	}
 	until(t, "an owner", func() bool {
 		var st api.Status
 		var out, errs strings.Builder
-		return run(t.Context(), []string{"status", socket, "--json"}, strings.NewReader(""), &out, &errs) == exitDone &&
+		return run(t.Context(), []string{"status", socket, "--json"}, strings.NewReader(""), &out, &errs) == cli.ExitDone &&
 			json.Unmarshal([]byte(out.String()), &st) == nil && len(st.RTUs) > 0 && st.RTUs[0].Owner != ""
 	})
 
 	// The first admin, on the node's own host; nobody had a way in before.
-	fepha(t, exitFailed, "status", inNode("fep1"), ca)
+	fepha(t, cli.ExitFailed, "status", inNode("fep1"), ca)
 	password := filepath.Join(t.TempDir(), "password")
 	if err := os.WriteFile(password, []byte("a long enough passphrase\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	fepha(t, exitDone, "user", "add", "alice", "--role=admin", "--password-file="+password, socket)
+	fepha(t, cli.ExitDone, "user", "add", "alice", "--role=admin", "--password-file="+password, socket)
 	admin := tokenOf(t, "admin-tool", "admin", socket)
 
 	for id := range nodes {
@@ -58,7 +59,7 @@ func TestUsersTokensAndRoles(t *testing.T) {
 	}
 
 	// What one node was told is in force on the others.
-	fepha(t, exitDone, "user", "add", "bob", "--role=viewer", "--password-file="+password, inNode("fep2"), ca, "--token="+admin)
+	fepha(t, cli.ExitDone, "user", "add", "bob", "--role=viewer", "--password-file="+password, inNode("fep2"), ca, "--token="+admin)
 	viewer := tokenOf(t, "screen", "viewer", inNode("fep2"), ca, "--token="+admin)
 	operator := tokenOf(t, "desk", "operator", inNode("fep2"), ca, "--token="+admin)
 	for id := range nodes {
@@ -71,21 +72,21 @@ func TestUsersTokensAndRoles(t *testing.T) {
 		until(t, id+" to know bob's session", func() bool { return statusBy(t, trust, urls[id], session) == http.StatusOK })
 	}
 
-	fepha(t, exitFailed, "rtu", "pin", "1", "--to=fep1", inNode("wit"), ca, "--token="+viewer)
-	fepha(t, exitDone, "rtu", "pin", "1", "--to=fep1", inNode("wit"), ca, "--token="+operator)
-	fepha(t, exitFailed, "user", "list", inNode("fep1"), ca, "--token="+operator)
+	fepha(t, cli.ExitFailed, "rtu", "pin", "1", "--to=fep1", inNode("wit"), ca, "--token="+viewer)
+	fepha(t, cli.ExitDone, "rtu", "pin", "1", "--to=fep1", inNode("wit"), ca, "--token="+operator)
+	fepha(t, cli.ExitFailed, "user", "list", inNode("fep1"), ca, "--token="+operator)
 
 	// Revoked on one, refused on all.
-	fepha(t, exitDone, "token", "revoke", "screen", inNode("fep1"), ca, "--token="+admin)
+	fepha(t, cli.ExitDone, "token", "revoke", "screen", inNode("fep1"), ca, "--token="+admin)
 	for id := range nodes {
 		until(t, id+" to refuse the revoked token", func() bool { return !works("status", inNode(id), ca, "--token="+viewer) })
-		fepha(t, exitDone, "status", inNode(id), ca, "--token="+operator)
+		fepha(t, cli.ExitDone, "status", inNode(id), ca, "--token="+operator)
 	}
 
 	// The leader dies: the others know the users as it did.
 	leader := func(id string) string {
 		var raft api.RaftStatus
-		out, _ := fepha(t, exitDone, "raft", "status", inNode(id), ca, "--token="+operator, "--json")
+		out, _ := fepha(t, cli.ExitDone, "raft", "status", inNode(id), ca, "--token="+operator, "--json")
 		if err := json.Unmarshal([]byte(out), &raft); err != nil {
 			t.Fatal(err)
 		}
@@ -99,7 +100,7 @@ func TestUsersTokensAndRoles(t *testing.T) {
 	delete(nodes, dead)
 	for id := range nodes {
 		until(t, id+" to know another leader", func() bool { l := leader(id); return l != "" && l != dead })
-		list, _ := fepha(t, exitDone, "user", "list", inNode(id), ca, "--token="+admin)
+		list, _ := fepha(t, cli.ExitDone, "user", "list", inNode(id), ca, "--token="+admin)
 		if !strings.Contains(list, "alice") || !strings.Contains(list, "bob") {
 			t.Errorf("%s lists\n%s", id, list)
 		}
@@ -117,7 +118,7 @@ func TestUsersTokensAndRoles(t *testing.T) {
 // tokenOf makes a token by the tool and returns its secret.
 func tokenOf(t *testing.T, name, role string, by ...string) string {
 	t.Helper()
-	out, _ := fepha(t, exitDone, append([]string{"token", "create", name, "--role=" + role}, by...)...)
+	out, _ := fepha(t, cli.ExitDone, append([]string{"token", "create", name, "--role=" + role}, by...)...)
 	return strings.TrimSpace(out)
 }
 
@@ -126,7 +127,7 @@ func securedStation(t *testing.T) (paths map[string]string, keys string) {
 	t.Helper()
 	config := loopbackStation(t)
 	keys = filepath.Join(t.TempDir(), "tls")
-	fepha(t, exitDone, "tls", "init", "--config", config, "--dir", keys)
+	fepha(t, cli.ExitDone, "tls", "init", "--config", config, "--dir", keys)
 	text, err := os.ReadFile(config)
 	if err != nil {
 		t.Fatal(err)

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/fepha/fepha/api"
+	"github.com/fepha/fepha/cmd/fepha/internal/cli"
+	"github.com/fepha/fepha/cmd/fepha/internal/trialcmd"
 	"github.com/fepha/fepha/cmd/internal/rig"
 	"github.com/fepha/fepha/configs"
 	"github.com/fepha/fepha/iec104"
@@ -115,9 +117,9 @@ func began(t *testing.T, s *rig.Station, rtu int) (n int) {
 // doesn't notice: not a link is started anew, not an event is lost.
 func TestApplyWhileRunning(t *testing.T) {
 	s, ctx := newStation(t, rig.Options{RTUs: []rig.RTU{
-		{Number: 1, Name: "stays", CommonAddress: 1, Points: demoPoints()},
-		{Number: 2, Name: "changes", CommonAddress: 1, Points: demoPoints()},
-		{Number: 4, Name: "goes", CommonAddress: 1, Points: demoPoints()},
+		{Number: 1, Name: "stays", CommonAddress: 1, Points: trialcmd.DemoPoints()},
+		{Number: 2, Name: "changes", CommonAddress: 1, Points: trialcmd.DemoPoints()},
+		{Number: 4, Name: "goes", CommonAddress: 1, Points: trialcmd.DemoPoints()},
 	}})
 	addr := "--addr=" + s.Node("fep2").API
 	s.Simulate(func(ctx context.Context) { s.Devices[0].Emit(ctx, 200, 1) })
@@ -157,7 +159,7 @@ func TestApplyWhileRunning(t *testing.T) {
 	}
 	e.replace("station.yaml", "name: \"stays\"", "name: \"has another name\"")
 
-	out, _ := fepha(t, exitDone, "config", "apply", "--dry-run", addr, e.path)
+	out, _ := fepha(t, cli.ExitDone, "config", "apply", "--dry-run", addr, e.path)
 	for _, want := range []string{"RTU 3 added: 1 point\n", "RTU 2 changed: 1 point changed\n  drops link", "RTU 4 removed: 20 points\n  drops link",
 		"RTU 1 changed: name\n", "uplink occ changed: 1 point added, 20 points removed\n", "a dry run"} {
 		if !strings.Contains(out, want) {
@@ -171,7 +173,7 @@ func TestApplyWhileRunning(t *testing.T) {
 		t.Fatalf("the dry run has changed something: %v, was %v", now, old)
 	}
 
-	out, _ = fepha(t, exitDone, "config", "apply", addr, "--json", e.path)
+	out, _ = fepha(t, cli.ExitDone, "config", "apply", addr, "--json", e.path)
 	var reply api.ConfigReply
 	if err := json.Unmarshal([]byte(out), &reply); err != nil || !reply.Applied || len(reply.Behind) > 0 {
 		t.Fatalf("%v\n%s", err, out)
@@ -208,7 +210,7 @@ func TestApplyWhileRunning(t *testing.T) {
 	if n := began(t, s, 2); n != 2 {
 		t.Errorf("the link of RTU 2, whose points changed, was started %d times, expected twice", n)
 	}
-	out, _ = fepha(t, exitDone, "config", "apply", addr, e.path)
+	out, _ = fepha(t, cli.ExitDone, "config", "apply", addr, e.path)
 	if out != "nothing to change\n" {
 		t.Errorf("applied again:\n%s", out)
 	}
@@ -256,12 +258,12 @@ func TestApplyIsRefused(t *testing.T) {
 	bad.replace("rtu1.csv", "di,1,1,", "di,1,0,")
 	bad.replace("rtu1.csv", "di,2,2,", "dx,2,2,")
 	bad.replace("station.yaml", "common_address: 1\n", "common_address: 70000\n")
-	refused(exitUsage, bad, "rtu1.csv:2:", "rtu1.csv:3:", "70000")
+	refused(cli.ExitUsage, bad, "rtu1.csv:2:", "rtu1.csv:3:", "70000")
 
 	fixed := edit(t, s)
 	fixed.replace("station.yaml", "name: Demo station", "name: Another")
 	fixed.replace("station.yaml", "lease: 500ms", "lease: 600ms")
-	refused(exitUsage, fixed, "station.name, cluster.lease can't be changed", "fep1, fep2, wit")
+	refused(cli.ExitUsage, fixed, "station.name, cluster.lease can't be changed", "fep1, fep2, wit")
 
 	// A port that is taken on one of the nodes: they're all on this machine.
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
@@ -276,14 +278,14 @@ func TestApplyIsRefused(t *testing.T) {
 	free.Close()
 	port := edit(t, s)
 	port.replace("station.yaml", "", fmt.Sprintf("  - {name: second, common_address: 5, points: occ.csv, listen: {fep1: %q, fep2: %q}, groups: [{name: a, clients: [127.0.0.0/8]}]}\n", free.Addr(), taken.Addr()))
-	refused(exitFailed, port, "fep2: uplink second: listen tcp", "nothing was changed")
+	refused(cli.ExitFailed, port, "fep2: uplink second: listen tcp", "nothing was changed")
 
 	if err := s.Kill("wit"); err != nil {
 		t.Fatal(err)
 	}
 	good := edit(t, s)
 	good.addRTU(3, anotherDevice(t))
-	refused(exitFailed, good, "wit: node unreachable", "nothing was changed")
+	refused(cli.ExitFailed, good, "wit: node unreachable", "nothing was changed")
 	if err := s.Start("wit"); err != nil {
 		t.Fatal(err)
 	}
@@ -295,7 +297,7 @@ func TestApplyIsRefused(t *testing.T) {
 		t.Errorf("%v, %+v", err, st.RTUs)
 	}
 	// And then it's taken on.
-	fepha(t, exitDone, "config", "apply", addr, good.path)
+	fepha(t, cli.ExitDone, "config", "apply", addr, good.path)
 }
 
 // Whichever nodes are killed while a configuration is being applied, in the end

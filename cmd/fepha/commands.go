@@ -1,29 +1,40 @@
 package main
 
-import "github.com/spf13/cobra"
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/fepha/fepha/cmd/fepha/internal/accesscmd"
+	"github.com/fepha/fepha/cmd/fepha/internal/configcmd"
+	"github.com/fepha/fepha/cmd/fepha/internal/fieldcmd"
+	"github.com/fepha/fepha/cmd/fepha/internal/fnpcmd"
+	"github.com/fepha/fepha/cmd/fepha/internal/journalcmd"
+	"github.com/fepha/fepha/cmd/fepha/internal/nodecmd"
+	"github.com/fepha/fepha/cmd/fepha/internal/statuscmd"
+	"github.com/fepha/fepha/cmd/fepha/internal/trialcmd"
+)
 
 // commands are all subcommands, in the order of DESIGN's section on the tool.
 func commands() []*cobra.Command {
 	return []*cobra.Command{
-		newNodeCommand(),
-		newDevCommand(),
-		newStatusCommand(),
-		newConditionCommand(),
-		newRaftCommand(),
-		newMaintenanceCommand(),
-		newRTUCommand(),
-		newUplinkCommand(),
-		newPointCommand(),
-		newEventCommand(),
-		newAuditCommand(),
-		newControlCommand(),
-		newTraceCommand(),
-		newFNPCommand(),
-		newConfigCommand(),
-		newTLSCommand(),
-		newUserCommand(),
-		newTokenCommand(),
-		newSimCommand(),
+		nodecmd.NewNodeCommand(),
+		trialcmd.NewDevCommand(),
+		statuscmd.NewStatusCommand(),
+		statuscmd.NewConditionCommand(),
+		nodecmd.NewRaftCommand(),
+		nodecmd.NewMaintenanceCommand(),
+		fieldcmd.NewRTUCommand(),
+		fieldcmd.NewUplinkCommand(),
+		fieldcmd.NewPointCommand(),
+		journalcmd.NewEventCommand(),
+		journalcmd.NewAuditCommand(),
+		fieldcmd.NewControlCommand(),
+		fieldcmd.NewTraceCommand(),
+		fnpcmd.NewFNPCommand(),
+		configcmd.NewConfigCommand(),
+		accesscmd.NewTLSCommand(),
+		accesscmd.NewUserCommand(),
+		accesscmd.NewTokenCommand(),
+		trialcmd.NewSimCommand(),
 		newVersionCommand(),
 	}
 }

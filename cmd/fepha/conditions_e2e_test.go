@@ -8,6 +8,9 @@ import (
 	"testing"
 
 	"github.com/fepha/fepha/api"
+	"github.com/fepha/fepha/cmd/fepha/internal/cli"
+	"github.com/fepha/fepha/cmd/fepha/internal/statuscmd"
+	"github.com/fepha/fepha/cmd/fepha/internal/trialcmd"
 	"github.com/fepha/fepha/cmd/internal/rig"
 )
 
@@ -20,7 +23,7 @@ func has(st api.Status, id string) bool {
 // They're kept, and told first: by the status, to monitoring, to the control centre, and after a takeover too.
 func TestOtherCommonAddressIsTold(t *testing.T) {
 	s, ctx := newStation(t, rig.Options{Mode: "main-standby", RTUs: []rig.RTU{
-		{Number: 1, Name: "device", CommonAddress: 1, Answers: 5, Points: demoPoints()},
+		{Number: 1, Name: "device", CommonAddress: 1, Answers: 5, Points: trialcmd.DemoPoints()},
 	}})
 	s.Simulate(func(ctx context.Context) { s.Devices[0].Emit(ctx, 20, 1) })
 	const id = "rtu.1.common_address"
@@ -37,11 +40,11 @@ func TestOtherCommonAddressIsTold(t *testing.T) {
 			t.Fatal(err)
 		}
 		addr := "--addr=" + n.API
-		if out, _ := fepha(t, checkAlarm, "status", "--check", addr); !strings.HasPrefix(out, "ALARM: ") || strings.Count(out, "\n") != 1 {
+		if out, _ := fepha(t, statuscmd.CheckAlarm, "status", "--check", addr); !strings.HasPrefix(out, "ALARM: ") || strings.Count(out, "\n") != 1 {
 			t.Errorf("check through %s: %s", n.ID, out)
 		}
 		for _, args := range [][]string{{"status"}, {"condition", "list"}} {
-			out, _ := fepha(t, exitDone, append(args, addr)...)
+			out, _ := fepha(t, cli.ExitDone, append(args, addr)...)
 			if !strings.Contains(out, "ALARM    "+id) || !strings.Contains(out, "device answers with common address 5, 1 is configured") || !strings.Contains(out, "-> correct common_address") {
 				t.Errorf("%q through %s:\n%s", args, n.ID, out)
 			}
@@ -49,19 +52,19 @@ func TestOtherCommonAddressIsTold(t *testing.T) {
 	}
 	t.Setenv("LC_ALL", "zh_CN.UTF-8")
 	wit := "--addr=" + s.Node("wit").API
-	if out, _ := fepha(t, exitDone, "condition", "list", wit); !strings.Contains(out, "设备以公共地址 5 应答，配置为 1") {
+	if out, _ := fepha(t, cli.ExitDone, "condition", "list", wit); !strings.Contains(out, "设备以公共地址 5 应答，配置为 1") {
 		t.Errorf("in Chinese:\n%s", out)
 	}
 
 	// What came is there for those who commission the RTU.
 	var strays api.StrayList
-	out, _ := fepha(t, exitDone, "rtu", "strays", "1", wit, "--json")
+	out, _ := fepha(t, cli.ExitDone, "rtu", "strays", "1", wit, "--json")
 	if err := json.Unmarshal([]byte(out), &strays); err != nil || len(strays.Strays) == 0 || !strings.Contains(strays.Strays[0].Reason, "common address 5, 1 is configured") {
 		t.Errorf("strays: %v: %.500s", err, out)
 	}
 
 	// Somebody takes note of it; another FEP takes over: it's the same condition, acknowledged by the same person.
-	fepha(t, exitDone, "condition", "ack", id, wit)
+	fepha(t, cli.ExitDone, "condition", "ack", id, wit)
 	owner := st.RTUs[0].Owner
 	if err := s.Kill(owner); err != nil {
 		t.Fatal(err)
@@ -86,10 +89,10 @@ func TestOtherCommonAddressIsTold(t *testing.T) {
 	}
 	t.Setenv("LC_ALL", "C")
 	eventually(t, "the history on the witness", func() bool {
-		out, _ := fepha(t, exitDone, "condition", "history", wit)
+		out, _ := fepha(t, cli.ExitDone, "condition", "history", wit)
 		return strings.Contains(out, "node."+owner+".dead") && strings.Contains(out, "the node is not heard of")
 	})
-	if out, _ := fepha(t, exitDone, "event", "list", wit, "--limit=10000"); !strings.Contains(out, id+": alarm: device answers") || !strings.Contains(out, id+": acknowledged by api:local") {
+	if out, _ := fepha(t, cli.ExitDone, "event", "list", wit, "--limit=10000"); !strings.Contains(out, id+": alarm: device answers") || !strings.Contains(out, id+": acknowledged by api:local") {
 		t.Errorf("journal:\n%s", out)
 	}
 }
@@ -112,12 +115,12 @@ func TestNothingIsWellWithoutAQuorum(t *testing.T) {
 		list, err := c.Conditions(ctx)
 		return err == nil && has(api.Status{Conditions: list.Conditions}, "station.quorum_lost")
 	})
-	out, _ := fepha(t, exitDone, "status", addr)
+	out, _ := fepha(t, cli.ExitDone, "status", addr)
 	if !strings.Contains(out, "ALARM    station.quorum_lost") || strings.Contains(out, "active") || strings.Contains(out, "(main)") ||
 		!strings.Contains(out, "unknown (was fep") || strings.Count(out, "yes") != 1 { // that this node itself is alive
 		t.Errorf("status without a quorum:\n%s", out)
 	}
-	if out, _ := fepha(t, checkAlarm, "status", "--check", addr); !strings.Contains(out, "station.quorum_lost") && !strings.Contains(out, "no quorum") {
+	if out, _ := fepha(t, statuscmd.CheckAlarm, "status", "--check", addr); !strings.Contains(out, "station.quorum_lost") && !strings.Contains(out, "no quorum") {
 		t.Errorf("check: %s", out)
 	}
 }

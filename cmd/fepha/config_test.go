@@ -11,6 +11,8 @@ import (
 
 	"github.com/xuri/excelize/v2"
 
+	"github.com/fepha/fepha/cmd/fepha/internal/cli"
+	"github.com/fepha/fepha/cmd/fepha/internal/configcmd"
 	"github.com/fepha/fepha/configs"
 )
 
@@ -41,7 +43,7 @@ func TestWrongConfigIsRefused(t *testing.T) {
 			if err := os.WriteFile(path, []byte(strings.Replace(string(b), tc.old, tc.new, 1)), 0o644); err != nil {
 				t.Fatal(err)
 			}
-			_, stderr := fepha(t, exitConfig, "node", "--config", filepath.Join(dir, "station.yaml"), "--id", "fep1", "--data-dir", filepath.Join(dir, "data"))
+			_, stderr := fepha(t, cli.ExitConfig, "node", "--config", filepath.Join(dir, "station.yaml"), "--id", "fep1", "--data-dir", filepath.Join(dir, "data"))
 			for _, want := range append(tc.want, "expected") {
 				if !strings.Contains(stderr, want) {
 					t.Errorf("message has no %q:\n%s", want, stderr)
@@ -68,12 +70,12 @@ func TestConfigCheck(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, args := range [][]string{{"config", "check", path}, {"config", "check", "--config", path}} {
-		if out, _ := fepha(t, exitDone, args...); !strings.Contains(out, station.Digest()) || !strings.Contains(out, "2 RTUs") {
+		if out, _ := fepha(t, cli.ExitDone, args...); !strings.Contains(out, station.Digest()) || !strings.Contains(out, "2 RTUs") {
 			t.Errorf("%q prints %q", args, out)
 		}
 	}
-	var report checkReport
-	out, _ := fepha(t, exitDone, "config", "check", "--json", path)
+	var report configcmd.CheckReport
+	out, _ := fepha(t, cli.ExitDone, "config", "check", "--json", path)
 	if err := json.Unmarshal([]byte(out), &report); err != nil || !report.OK || report.Digest != station.Digest() {
 		t.Errorf("--json: %v: %s", err, out)
 	}
@@ -81,7 +83,7 @@ func TestConfigCheck(t *testing.T) {
 	if len(report.Warnings) != 0 {
 		t.Errorf("the example has warnings: %+v", report.Warnings)
 	}
-	fepha(t, exitDone, "config", "check", "--strict", path)
+	fepha(t, cli.ExitDone, "config", "check", "--strict", path)
 	occ, table := filepath.Join(filepath.Dir(path), "occ.csv"), ""
 	if b, err := os.ReadFile(occ); err != nil {
 		t.Fatal(err)
@@ -98,11 +100,11 @@ func TestConfigCheck(t *testing.T) {
 	}
 	before, _, _ := strings.Cut(table, "25602,")
 	line := strings.Count(before, "\n") + 1
-	if out, _ := fepha(t, exitDone, "config", "check", path); !strings.Contains(out, fmt.Sprintf("occ.csv:%d:14: type: M_ME_NB_1", line)) {
+	if out, _ := fepha(t, cli.ExitDone, "config", "check", path); !strings.Contains(out, fmt.Sprintf("occ.csv:%d:14: type: M_ME_NB_1", line)) {
 		t.Errorf("no warning in:\n%s", out)
 	}
-	report = checkReport{}
-	out, stderr := fepha(t, exitFailed, "config", "check", "--strict", "--json", path)
+	report = configcmd.CheckReport{}
+	out, stderr := fepha(t, cli.ExitFailed, "config", "check", "--strict", "--json", path)
 	if err := json.Unmarshal([]byte(out), &report); err != nil || !report.OK || report.WarningsTotal != 1 || report.Warnings[0].Line != line || !strings.Contains(stderr, "1 warning") {
 		t.Errorf("--strict --json: %v: %s %s", err, out, stderr)
 	}
@@ -115,14 +117,14 @@ func TestConfigCheck(t *testing.T) {
 	if err := os.WriteFile(path, []byte(wrong), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	_, stderr = fepha(t, exitUsage, "config", "check", path)
+	_, stderr = fepha(t, cli.ExitUsage, "config", "check", path)
 	for _, want := range []string{"log_stone", "rtu9.csv", "station.yaml:9:"} {
 		if !strings.Contains(stderr, want) {
 			t.Errorf("no %q in:\n%s", want, stderr)
 		}
 	}
-	report = checkReport{}
-	out, _ = fepha(t, exitUsage, "config", "check", "--json", path)
+	report = configcmd.CheckReport{}
+	out, _ = fepha(t, cli.ExitUsage, "config", "check", "--json", path)
 	if err := json.Unmarshal([]byte(out), &report); err != nil || report.OK || report.Total != 2 || len(report.Errors) != 2 ||
 		report.Errors[0].Line != 9 || report.Errors[0].Expected == "" {
 		t.Errorf("--json: %v: %s", err, out)
@@ -137,7 +139,7 @@ func TestConfigShow(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	out, _ := fepha(t, exitDone, "config", "show", path)
+	out, _ := fepha(t, cli.ExitDone, "config", "show", path)
 	if !strings.Contains(out, "t1: 15s") {
 		t.Errorf("a default is missing:\n%s", out)
 	}
@@ -148,7 +150,7 @@ func TestConfigShow(t *testing.T) {
 	if err != nil || shown.Digest() != station.Digest() {
 		t.Errorf("what is shown is another configuration: %v", err)
 	}
-	out, _ = fepha(t, exitDone, "config", "show", "--json", path)
+	out, _ = fepha(t, cli.ExitDone, "config", "show", "--json", path)
 	var v struct{ Station struct{ ID int } }
 	if err := json.Unmarshal([]byte(out), &v); err != nil || v.Station.ID != 21 {
 		t.Errorf("--json: %v: %s", err, out)
@@ -187,27 +189,27 @@ func TestConfigImport(t *testing.T) {
 		}
 	}
 
-	_, stderr := fepha(t, exitUsage, "config", "import", workbook("rtu:99"), "--config", station)
+	_, stderr := fepha(t, cli.ExitUsage, "config", "import", workbook("rtu:99"), "--config", station)
 	if !strings.Contains(stderr, "nothing was written") {
 		t.Errorf("a wrong source: %s", stderr)
 	}
 	unchanged()
-	fepha(t, exitUsage, "config", "import", "site.db", "--config", station)                                // no mapping
-	fepha(t, exitUsage, "config", "import", filepath.Join(dir, "none.xlsx"), "--config", station)          // no such file
-	fepha(t, exitUsage, "config", "import", workbook("rtu:1"), "--mapping", "m.yaml", "--config", station) // no database
+	fepha(t, cli.ExitUsage, "config", "import", "site.db", "--config", station)                                // no mapping
+	fepha(t, cli.ExitUsage, "config", "import", filepath.Join(dir, "none.xlsx"), "--config", station)          // no such file
+	fepha(t, cli.ExitUsage, "config", "import", workbook("rtu:1"), "--mapping", "m.yaml", "--config", station) // no database
 
 	// The uplink forwards virtual points that the workbook doesn't have.
 	occ := filepath.Join(dir, "occ.csv")
 	if err := os.WriteFile(occ, []byte("ioa,rtu,kind,point,type,name\n1,900,di,1,M_SP_TB_1,\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	out, _ := fepha(t, exitDone, "config", "import", workbook("rtu:1"), "--config", station, "--dry-run", "--json")
-	var plan struct{ Tables []tablePlan }
+	out, _ := fepha(t, cli.ExitDone, "config", "import", workbook("rtu:1"), "--config", station, "--dry-run", "--json")
+	var plan struct{ Tables []configcmd.TablePlan }
 	if err := json.Unmarshal([]byte(out), &plan); err != nil || len(plan.Tables) != 1 || plan.Tables[0].File != "virtual.csv" || len(plan.Tables[0].Changed) != 1 || plan.Tables[0].Added == nil {
 		t.Errorf("--dry-run --json: %v: %s", err, out)
 	}
 	unchanged()
-	if out, _ = fepha(t, exitDone, "config", "import", workbook("rtu:1"), "--config", station); !strings.Contains(out, fmt.Sprintf("1 changed, %d removed", strings.Count(string(before), "\n")-2)) || !strings.Contains(out, "written") {
+	if out, _ = fepha(t, cli.ExitDone, "config", "import", workbook("rtu:1"), "--config", station); !strings.Contains(out, fmt.Sprintf("1 changed, %d removed", strings.Count(string(before), "\n")-2)) || !strings.Contains(out, "written") {
 		t.Errorf("import prints %q", out)
 	}
 	after, err := configs.Load(station)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/fepha/fepha/api"
+	"github.com/fepha/fepha/cmd/fepha/internal/cli"
 	"github.com/fepha/fepha/cmd/internal/rig"
 	"github.com/fepha/fepha/iec104"
 	"github.com/fepha/fepha/sim"
@@ -52,7 +53,7 @@ func TestControlsOfEveryType(t *testing.T) {
 	}
 	o.audit(t, ctx)
 
-	list, _ := fepha(t, exitDone, "control", "list", "--limit=1000", "--addr="+o.s.Nodes()[0].API)
+	list, _ := fepha(t, cli.ExitDone, "control", "list", "--limit=1000", "--addr="+o.s.Nodes()[0].API)
 	for _, origin := range []string{"uplink/occ/occ", "redis:order-1", "api:"} {
 		if !strings.Contains(list, origin) {
 			t.Errorf("control list has nothing of %q:\n%s", origin, list)

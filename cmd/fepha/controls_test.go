@@ -17,6 +17,7 @@ import (
 
 	"github.com/fepha/fepha/api"
 	"github.com/fepha/fepha/api/client"
+	"github.com/fepha/fepha/cmd/fepha/internal/trialcmd"
 	"github.com/fepha/fepha/cmd/internal/rig"
 	"github.com/fepha/fepha/iec104"
 	"github.com/fepha/fepha/sim"
@@ -43,7 +44,7 @@ const (
 var categories = []string{"", "20", "26", "27", "29"}
 
 func operatedDevice() rig.RTU {
-	r := rig.RTU{Number: 1, Name: "device", CommonAddress: 1, Points: demoPoints(), Categories: map[iec104.InformationObjectAddress]string{}}
+	r := rig.RTU{Number: 1, Name: "device", CommonAddress: 1, Points: trialcmd.DemoPoints(), Categories: map[iec104.InformationObjectAddress]string{}}
 	for i, t := range outputTypes {
 		for _, first := range []iec104.InformationObjectAddress{plainOutput, selectOutput} {
 			ioa := first + iec104.InformationObjectAddress(i)

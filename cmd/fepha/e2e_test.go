@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/fepha/fepha/api"
+	"github.com/fepha/fepha/cmd/fepha/internal/cli"
+	"github.com/fepha/fepha/cmd/fepha/internal/trialcmd"
 	"github.com/fepha/fepha/cmd/internal/rig"
 	"github.com/fepha/fepha/iec104"
 	"github.com/fepha/fepha/sim"
@@ -53,7 +55,7 @@ func newStation(t *testing.T, o rig.Options) (*rig.Station, context.Context) {
 	}
 	o.Binary, o.Dir = binary, t.TempDir()
 	if o.RTUs == nil {
-		o.RTUs = []rig.RTU{{Number: 1, Name: "device", CommonAddress: 1, Points: demoPoints()}}
+		o.RTUs = []rig.RTU{{Number: 1, Name: "device", CommonAddress: 1, Points: trialcmd.DemoPoints()}}
 	}
 	s, err := rig.New(o)
 	if err != nil {
@@ -205,20 +207,20 @@ func TestToolAgainstAStation(t *testing.T) {
 	s.Simulate(func(ctx context.Context) { s.Devices[0].Emit(ctx, 50, 1) })
 	addr := "--addr=" + s.Nodes()[2].API // the witness answers as well as any other
 
-	out, _ := fepha(t, exitDone, "status", addr)
+	out, _ := fepha(t, cli.ExitDone, "status", addr)
 	for _, want := range []string{"station 21", "fep1", "witness", "occ/occ"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("status has no %q:\n%s", want, out)
 		}
 	}
 	var st api.Status
-	out, _ = fepha(t, exitDone, "status", addr, "--json")
+	out, _ = fepha(t, cli.ExitDone, "status", addr, "--json")
 	if err := json.Unmarshal([]byte(out), &st); err != nil || len(st.RTUs) != 1 || len(st.Nodes) != 3 {
 		t.Fatalf("status --json: %v\n%s", err, out)
 	}
 	from := st.RTUs[0].Owner
 
-	out, _ = fepha(t, exitDone, "rtu", "failover", "1", addr, "--json")
+	out, _ = fepha(t, cli.ExitDone, "rtu", "failover", "1", addr, "--json")
 	var move api.MoveReply
 	if err := json.Unmarshal([]byte(out), &move); err != nil || move.From != from || move.To == from || move.To == "wit" {
 		t.Fatalf("failover from %s: %v\n%s", from, err, out)
@@ -229,16 +231,16 @@ func TestToolAgainstAStation(t *testing.T) {
 	noneLost(t, s.Settle(ctx))
 
 	var rtus []api.RTUStatus
-	out, _ = fepha(t, exitDone, "rtu", "list", addr, "--json")
+	out, _ = fepha(t, cli.ExitDone, "rtu", "list", addr, "--json")
 	if err := json.Unmarshal([]byte(out), &rtus); err != nil || len(rtus) != 1 || rtus[0].Owner != move.To || rtus[0].Reason != "manual" {
 		t.Fatalf("rtu list --json: %v\n%s", err, out)
 	}
 	var raft api.RaftStatus
-	out, _ = fepha(t, exitDone, "raft", "status", addr, "--json")
+	out, _ = fepha(t, cli.ExitDone, "raft", "status", addr, "--json")
 	if err := json.Unmarshal([]byte(out), &raft); err != nil || raft.Leader == "" || len(raft.Peers) != 3 {
 		t.Fatalf("raft status --json: %v\n%s", err, out)
 	}
-	out, _ = fepha(t, exitDone, "event", "tail", addr, "--json", "--count=5")
+	out, _ = fepha(t, cli.ExitDone, "event", "tail", addr, "--json", "--count=5")
 	for line := range strings.Lines(out) {
 		var e api.Event
 		if err := json.Unmarshal([]byte(line), &e); err != nil || e.Seq == 0 {
@@ -246,9 +248,9 @@ func TestToolAgainstAStation(t *testing.T) {
 		}
 	}
 	auditIsProven(t, s)
-	fepha(t, exitFailed, "rtu", "show", "99", addr)
-	fepha(t, exitUsage, "rtu", "failover", "1", "--to=wit", addr)
-	fepha(t, exitUsage, "rtu", "failover", "one", addr)
+	fepha(t, cli.ExitFailed, "rtu", "show", "99", addr)
+	fepha(t, cli.ExitUsage, "rtu", "failover", "1", "--to=wit", addr)
+	fepha(t, cli.ExitUsage, "rtu", "failover", "one", addr)
 }
 
 // auditIsProven exports the audit from two nodes, which must be alike, and checks the file, spoils it and checks it again.
@@ -257,7 +259,7 @@ func auditIsProven(t *testing.T, s *rig.Station) {
 	var files []string
 	for _, node := range []string{"fep2", "wit"} {
 		file := filepath.Join(t.TempDir(), node)
-		fepha(t, exitDone, "audit", "export", "--output="+file, "--addr="+s.Node(node).API)
+		fepha(t, cli.ExitDone, "audit", "export", "--output="+file, "--addr="+s.Node(node).API)
 		text, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
@@ -275,20 +277,20 @@ func auditIsProven(t *testing.T, s *rig.Station) {
 		}
 	}
 	write(files[0])
-	if out, _ := fepha(t, exitDone, "audit", "verify", file); !strings.Contains(out, "none was changed, none is missing") {
+	if out, _ := fepha(t, cli.ExitDone, "audit", "verify", file); !strings.Contains(out, "none was changed, none is missing") {
 		t.Error(out)
 	}
 	write(strings.Replace(files[0], `reason\":\"manual`, `reason\":\"policy`, 1))
-	if _, complaint := fepha(t, exitFailed, "audit", "verify", file); !strings.Contains(complaint, "was changed") {
+	if _, complaint := fepha(t, cli.ExitFailed, "audit", "verify", file); !strings.Contains(complaint, "was changed") {
 		t.Error(complaint)
 	}
 	lines := strings.SplitAfter(files[0], "\n")
 	write(strings.Join(append(lines[:3], lines[4:]...), ""))
-	if _, complaint := fepha(t, exitFailed, "audit", "verify", file); !strings.Contains(complaint, "are missing") {
+	if _, complaint := fepha(t, cli.ExitFailed, "audit", "verify", file); !strings.Contains(complaint, "are missing") {
 		t.Error(complaint)
 	}
-	fepha(t, exitDone, "audit", "verify", "--addr="+s.Node("fep1").API)
-	if out, _ := fepha(t, exitDone, "audit", "list", "--limit=3", "--addr="+s.Node("fep1").API); strings.Count(out, "\n") != 3 {
+	fepha(t, cli.ExitDone, "audit", "verify", "--addr="+s.Node("fep1").API)
+	if out, _ := fepha(t, cli.ExitDone, "audit", "list", "--limit=3", "--addr="+s.Node("fep1").API); strings.Count(out, "\n") != 3 {
 		t.Error(out)
 	}
 }
@@ -300,5 +302,5 @@ func TestNoLeaderHasItsOwnExitCode(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	fepha(t, exitNoLeader, "rtu", "pin", "1", "--addr="+s.Node("fep1").API)
+	fepha(t, cli.ExitNoLeader, "rtu", "pin", "1", "--addr="+s.Node("fep1").API)
 }

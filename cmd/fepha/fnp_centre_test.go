@@ -15,6 +15,9 @@ import (
 	"github.com/fepha/fepha/api/client"
 	"github.com/fepha/fepha/channeltab"
 	"github.com/fepha/fepha/channeltab/channeltabtest"
+	"github.com/fepha/fepha/cmd/fepha/internal/cli"
+	"github.com/fepha/fepha/cmd/fepha/internal/fnpcmd"
+	"github.com/fepha/fepha/cmd/fepha/internal/trialcmd"
 	"github.com/fepha/fepha/cmd/internal/rig"
 	"github.com/fepha/fepha/fsm/chantable"
 )
@@ -31,7 +34,7 @@ func TestFNPHigherCentre(t *testing.T) {
 	r.pump = startStation(t, r.file(1001, "pump", ""))
 	r.pump.registered()
 
-	cfg, err := fnpStationConfig(r.file(1002, "unused", ""))
+	cfg, err := fnpcmd.StationConfig(r.file(1002, "unused", ""))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,7 +95,7 @@ func TestFNPKeyFile(t *testing.T) {
 	if testing.Short() {
 		t.Skip("end-to-end")
 	}
-	s, err := rig.New(rig.Options{Binary: binary, Dir: t.TempDir(), FNP: true, RTUs: []rig.RTU{{Number: 1, Name: "device", CommonAddress: 1, Points: demoPoints()}}})
+	s, err := rig.New(rig.Options{Binary: binary, Dir: t.TempDir(), FNP: true, RTUs: []rig.RTU{{Number: 1, Name: "device", CommonAddress: 1, Points: trialcmd.DemoPoints()}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,7 +119,7 @@ func TestFNPKeyFile(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		_, errs := fepha(t, exitConfig, "node", "--config", config, "--id", "fep1", "--data-dir", t.TempDir())
+		_, errs := fepha(t, cli.ExitConfig, "node", "--config", config, "--id", "fep1", "--data-dir", t.TempDir())
 		if !strings.Contains(errs, tt.want) || strings.Contains(errs, secret[:20]) {
 			t.Errorf("%s: %s", tt.name, errs)
 		}

@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/fepha/fepha/cmd/fepha/internal/fnpcmd"
 )
 
 // stationProcess is a `fepha fnp station` that a test talks to.
@@ -25,7 +27,7 @@ type stationProcess struct {
 	done chan struct{}
 
 	mu     sync.Mutex
-	events []stationEvent
+	events []fnpcmd.StationEvent
 }
 
 func startStation(t *testing.T, file string) *stationProcess {
@@ -47,7 +49,7 @@ func startStation(t *testing.T, file string) *stationProcess {
 		defer close(p.done)
 		lines := bufio.NewScanner(out)
 		for lines.Buffer(nil, 4<<20); lines.Scan(); {
-			var e stationEvent
+			var e fnpcmd.StationEvent
 			if err := json.Unmarshal(lines.Bytes(), &e); err != nil {
 				t.Errorf("%s: %v", lines.Text(), err)
 			}
@@ -75,7 +77,7 @@ func (p *stationProcess) end(s os.Signal) error {
 }
 
 // said waits for an event, counted from the n-th on, and returns it.
-func (p *stationProcess) said(n int, what string, is func(stationEvent) bool) (e stationEvent) {
+func (p *stationProcess) said(n int, what string, is func(fnpcmd.StationEvent) bool) (e fnpcmd.StationEvent) {
 	p.t.Helper()
 	until(p.t, what, func() bool {
 		p.mu.Lock()
@@ -91,13 +93,13 @@ func (p *stationProcess) said(n int, what string, is func(stationEvent) bool) (e
 }
 
 // tell gives the station a line and waits for the event that answers it.
-func (p *stationProcess) tell(answer, line string, args ...any) stationEvent {
+func (p *stationProcess) tell(answer, line string, args ...any) fnpcmd.StationEvent {
 	p.t.Helper()
 	p.mu.Lock()
 	n := len(p.events)
 	p.mu.Unlock()
 	fmt.Fprintf(p.in, line+"\n", args...)
-	e := p.said(n, fmt.Sprintf("%s after %q", answer, line), func(e stationEvent) bool {
+	e := p.said(n, fmt.Sprintf("%s after %q", answer, line), func(e fnpcmd.StationEvent) bool {
 		return e.Event == answer || e.Event == "failed" || e.Event == "acknowledged"
 	})
 	if e.Event != answer {
@@ -108,12 +110,12 @@ func (p *stationProcess) tell(answer, line string, args ...any) stationEvent {
 
 func (p *stationProcess) registered() {
 	p.t.Helper()
-	p.said(0, "registered", func(e stationEvent) bool { return e.Event == "state" && e.State == "registered" })
+	p.said(0, "registered", func(e fnpcmd.StationEvent) bool { return e.Event == "state" && e.State == "registered" })
 }
 
 func (p *stationProcess) received(data string) {
 	p.t.Helper()
-	p.said(0, fmt.Sprintf("%.20q received", data), func(e stationEvent) bool { return e.Event == "received" && string(e.Data) == data })
+	p.said(0, fmt.Sprintf("%.20q received", data), func(e fnpcmd.StationEvent) bool { return e.Event == "received" && string(e.Data) == data })
 }
 
 // until waits for a condition.

@@ -18,6 +18,8 @@ import (
 	"github.com/fepha/fepha/api"
 	"github.com/fepha/fepha/api/client"
 	"github.com/fepha/fepha/channeltab"
+	"github.com/fepha/fepha/cmd/fepha/internal/cli"
+	"github.com/fepha/fepha/cmd/fepha/internal/fnpcmd"
 	"github.com/fepha/fepha/cmd/internal/rig"
 	"github.com/fepha/fepha/fsm/chantable"
 )
@@ -38,7 +40,7 @@ func newFNPRig(t *testing.T) *fnpRig {
 	s, ctx := newStation(t, rig.Options{FNP: true})
 	r := &fnpRig{Station: s, t: t, ctx: ctx}
 	r.pump, r.fan = startStation(t, r.file(1001, "pump", "")), startStation(t, r.file(1002, "fan", ""))
-	cfg, err := fnpStationConfig(r.file(1003, "observer", ""))
+	cfg, err := fnpcmd.StationConfig(r.file(1003, "observer", ""))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -171,12 +173,12 @@ func (r *fnpRig) data(t *testing.T) {
 	// To the pair and from it, asked of the witness.
 	r.pump.tell("acknowledged", "send %d to the pair", rig.FNPEndpoint)
 	r.endpointKept("to the pair")
-	if out := r.fepha(exitDone, "fnp", "messages"); !strings.Contains(out, "to the pair") {
+	if out := r.fepha(cli.ExitDone, "fnp", "messages"); !strings.Contains(out, "to the pair") {
 		t.Errorf("messages:\n%s", out)
 	}
-	r.fepha(exitDone, "fnp", "send", "--to", "1001", "from the pair")
+	r.fepha(cli.ExitDone, "fnp", "send", "--to", "1001", "from the pair")
 	r.pump.received("from the pair")
-	r.fepha(exitDone, "fnp", "send", "--cn", fmt.Sprint(r.entry(1002).CN), "from the pair by channel")
+	r.fepha(cli.ExitDone, "fnp", "send", "--cn", fmt.Sprint(r.entry(1002).CN), "from the pair by channel")
 	r.fan.received("from the pair by channel")
 
 	// As much as goes into one message.
@@ -185,40 +187,40 @@ func (r *fnpRig) data(t *testing.T) {
 	if err := os.WriteFile(file, []byte(whole), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	r.fepha(exitDone, "fnp", "send", "--to", "1001", "--file", file)
+	r.fepha(cli.ExitDone, "fnp", "send", "--to", "1001", "--file", file)
 	r.pump.received(whole)
 	r.pump.tell("acknowledged", "file %d %s", rig.FNPEndpoint, file)
 	r.endpointKept(whole)
 	if err := os.WriteFile(file, []byte(whole+"x"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if out := r.fepha(exitUsage, "fnp", "send", "--to", "1001", "--file", file); !strings.Contains(out, "at most 65536") {
+	if out := r.fepha(cli.ExitUsage, "fnp", "send", "--to", "1001", "--file", file); !strings.Contains(out, "at most 65536") {
 		t.Errorf("too much: %s", out)
 	}
 
 	// What the table does not have is an error of its own.
-	if out := r.fepha(exitFailed, "fnp", "send", "--to", "77", "x"); !strings.Contains(out, "unknown station id: 77") {
+	if out := r.fepha(cli.ExitFailed, "fnp", "send", "--to", "77", "x"); !strings.Contains(out, "unknown station id: 77") {
 		t.Errorf("unknown id: %s", out)
 	}
 	if e := r.pump.tell("failed", "send 77 x"); e.Code != string(api.CodeNotFound) {
 		t.Errorf("unknown id: %+v", e)
 	}
-	if out := r.fepha(exitFailed, "fnp", "send", "--cn", "999", "x"); !strings.Contains(out, "unassigned channel number: 999") {
+	if out := r.fepha(cli.ExitFailed, "fnp", "send", "--cn", "999", "x"); !strings.Contains(out, "unassigned channel number: 999") {
 		t.Errorf("unknown channel: %s", out)
 	}
-	r.fepha(exitUsage, "fnp", "send", "x")
-	r.fepha(exitUsage, "fnp", "show", "pump")
-	r.fepha(exitFailed, "fnp", "show", "77")
+	r.fepha(cli.ExitUsage, "fnp", "send", "x")
+	r.fepha(cli.ExitUsage, "fnp", "show", "pump")
+	r.fepha(cli.ExitFailed, "fnp", "show", "77")
 }
 
 func (r *fnpRig) clash(t *testing.T) {
 	second := startStation(t, r.file(1001, "twin", ""))
-	second.said(0, "refused", func(e stationEvent) bool { return e.State == "refused" && e.Outcome == "clash" })
+	second.said(0, "refused", func(e fnpcmd.StationEvent) bool { return e.State == "refused" && e.Outcome == "clash" })
 	until(t, "both shown", func() bool {
 		e := r.entry(1001)
 		return e.Online && e.Name == "pump" && e.Contested && e.Rival != nil && e.Rival.Name == "twin"
 	})
-	if out := r.fepha(exitDone, "fnp", "show", "1001"); !strings.Contains(out, "pump") || !strings.Contains(out, `claimed by "twin" at 127.0.0.1:`) {
+	if out := r.fepha(cli.ExitDone, "fnp", "show", "1001"); !strings.Contains(out, "pump") || !strings.Contains(out, `claimed by "twin" at 127.0.0.1:`) {
 		t.Errorf("show:\n%s", out)
 	}
 	if err := second.end(syscall.SIGTERM); err != nil {
@@ -285,7 +287,7 @@ func (r *fnpRig) killedLeader(t *testing.T) {
 	}
 	r.pump.tell("acknowledged", "send %d after the kill", rig.FNPEndpoint)
 	r.endpointKept("after the kill")
-	r.fepha(exitDone, "fnp", "send", "--to", "1002", "from the other FEP")
+	r.fepha(cli.ExitDone, "fnp", "send", "--to", "1002", "from the other FEP")
 	r.fan.received("from the other FEP")
 	if err := r.Start(victim); err != nil {
 		t.Fatal(err)
@@ -357,7 +359,7 @@ func (r *fnpRig) killedOwner(t *testing.T) {
 			continue
 		}
 		var kept api.FNPMessages
-		out, _ := fepha(t, exitDone, "fnp", "messages", "--json", "--addr", n.API)
+		out, _ := fepha(t, cli.ExitDone, "fnp", "messages", "--json", "--addr", n.API)
 		if err := json.Unmarshal([]byte(out), &kept); err != nil {
 			t.Fatal(err)
 		}
@@ -392,11 +394,11 @@ func (r *fnpRig) leave(t *testing.T) {
 		t.Errorf("%v: %s", err, &r.fan.errs)
 	}
 	// An operator may say it of a station too; one that is alive comes back.
-	if out := r.fepha(exitDone, "fnp", "leave", "1001"); !strings.Contains(out, "offline") {
+	if out := r.fepha(cli.ExitDone, "fnp", "leave", "1001"); !strings.Contains(out, "offline") {
 		t.Errorf("leave:\n%s", out)
 	}
 	r.tables("one has left", r.pump)
-	r.fepha(exitFailed, "fnp", "leave", "77")
+	r.fepha(cli.ExitFailed, "fnp", "leave", "77")
 }
 
 func (r *fnpRig) noCentre(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/fepha/fepha/api"
+	"github.com/fepha/fepha/cmd/fepha/internal/cli"
 	"github.com/fepha/fepha/cmd/internal/rig"
 )
 
@@ -16,7 +17,7 @@ func TestPlannedStopIsAHandOver(t *testing.T) {
 	e := edit(t, s)
 	e.replace("station.yaml", "uplinks:\n", "virtual_points: virtual.csv\nuplinks:\n")
 	e.replace("virtual.csv", "", "rtu,point,name,source\n900,3,RTU 1,rtu:1\n900,4,link,link:1:1:1\n")
-	fepha(t, exitDone, "config", "apply", "--addr="+s.Node("wit").API, e.path)
+	fepha(t, cli.ExitDone, "config", "apply", "--addr="+s.Node("wit").API, e.path)
 	st, err := s.WaitFor(ctx, "all links", rig.Complete)
 	if err != nil {
 		t.Fatal(err)
@@ -106,18 +107,18 @@ func TestMaintenanceAndRebalance(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	if out, _ := fepha(t, exitDone, "maintenance", "start", "fep1", addr); !strings.Contains(out, "fep1 is under maintenance and owns nothing") {
+	if out, _ := fepha(t, cli.ExitDone, "maintenance", "start", "fep1", addr); !strings.Contains(out, "fep1 is under maintenance and owns nothing") {
 		t.Errorf("%s", out)
 	}
 	st, err = s.Client().Status(ctx)
 	if err != nil || st.RTUs[0].Owner != "fep2" || st.RTUs[0].Reason != "maintenance" || st.Uplinks[0].Owner == "fep1" || st.Leader == "fep1" {
 		t.Errorf("after the begin: %v, RTU at %s (%s), uplink at %s, led by %s", err, st.RTUs[0].Owner, st.RTUs[0].Reason, st.Uplinks[0].Owner, st.Leader)
 	}
-	_, refused := fepha(t, exitFailed, "maintenance", "start", "fep2", addr)
+	_, refused := fepha(t, cli.ExitFailed, "maintenance", "start", "fep2", addr)
 	if !strings.Contains(refused, "fep1 is under maintenance itself") {
 		t.Errorf("%s", refused)
 	}
-	if out, _ := fepha(t, exitDone, "rtu", "rebalance", addr); !strings.Contains(out, "RTU 1: stays at fep2: fep1 is under maintenance") {
+	if out, _ := fepha(t, cli.ExitDone, "rtu", "rebalance", addr); !strings.Contains(out, "RTU 1: stays at fep2: fep1 is under maintenance") {
 		t.Errorf("%s", out)
 	}
 	// A restart doesn't end it.
@@ -134,13 +135,13 @@ func TestMaintenanceAndRebalance(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	fepha(t, exitDone, "maintenance", "end", "fep1", addr)
+	fepha(t, cli.ExitDone, "maintenance", "end", "fep1", addr)
 	if _, err := s.WaitFor(ctx, "fep1 to reach RTU 1", func(st api.Status) bool {
 		return st.RTUs[0].Channels[0].Links[0]["fep1"] == "standby" && st.RTUs[0].Owner == "fep2" && !said(st, "node.fep1.maintenance")
 	}); err != nil {
 		t.Fatal(err)
 	}
-	if out, _ := fepha(t, exitDone, "rtu", "rebalance", addr); !strings.Contains(out, "RTU 1: moving from fep2 to fep1") {
+	if out, _ := fepha(t, cli.ExitDone, "rtu", "rebalance", addr); !strings.Contains(out, "RTU 1: moving from fep2 to fep1") {
 		t.Errorf("%s", out)
 	}
 	if _, err := s.WaitFor(ctx, "RTU 1 at fep1", func(st api.Status) bool { return st.RTUs[0].Owner == "fep1" }); err != nil {
@@ -155,7 +156,7 @@ func TestMaintenanceAndRebalance(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	_, refused = fepha(t, exitFailed, "maintenance", "start", "fep1", addr)
+	_, refused = fepha(t, cli.ExitFailed, "maintenance", "start", "fep1", addr)
 	if want := "can't take over from fep1: fep2 is not heard of"; !strings.Contains(refused, want) {
 		t.Errorf("%s, expected %q", refused, want)
 	}

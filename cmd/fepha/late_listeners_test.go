@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/fepha/fepha/api/client"
+	"github.com/fepha/fepha/cmd/fepha/internal/cli"
 	"github.com/fepha/fepha/configs"
 )
 
@@ -125,7 +126,7 @@ func TestWrongFilesAreFoundBeforeJoining(t *testing.T) {
 				t.Fatal(err)
 			}
 			data := filepath.Join(filepath.Dir(config), "data")
-			fepha(t, exitConfig, "node", "--config", config, "--id", "fep1", "--data-dir", data)
+			fepha(t, cli.ExitConfig, "node", "--config", config, "--id", "fep1", "--data-dir", data)
 			if _, err := os.Stat(data); !os.IsNotExist(err) {
 				t.Errorf("it had begun already: %v", err)
 			}

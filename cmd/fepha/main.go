@@ -11,8 +11,10 @@ import (
 	"os/signal"
 	"syscall"
 
-	"github.com/fepha/fepha/internal/plain"
 	"github.com/spf13/cobra"
+
+	"github.com/fepha/fepha/cmd/fepha/internal/cli"
+	"github.com/fepha/fepha/internal/plain"
 )
 
 func main() {
@@ -34,10 +36,10 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	err := root.ExecuteContext(ctx)
-	if err != nil && !errors.Is(err, errTold) {
+	if err != nil && !errors.Is(err, cli.ErrTold) {
 		fmt.Fprintf(stderr, "fepha: %s\n", plain.Text(err.Error()))
 	}
-	return exitCode(err)
+	return cli.ExitCode(err)
 }
 
 func newRoot() *cobra.Command {
@@ -54,7 +56,7 @@ Start with:  fepha dev     a whole station on this machine, with simulated
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return usagef("%v\nsee '%s --help'", err, cmd.CommandPath())
+		return cli.Usagef("%v\nsee '%s --help'", err, cmd.CommandPath())
 	})
 	root.AddCommand(commands()...)
 	requireSubcommands(root)
@@ -72,9 +74,9 @@ func requireSubcommands(cmd *cobra.Command) {
 		cmd.RunE = func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				_ = cmd.Help()
-				return usagef("'%s' needs a subcommand", cmd.CommandPath())
+				return cli.Usagef("'%s' needs a subcommand", cmd.CommandPath())
 			}
-			return usagef("unknown command %q for '%s': see '%s --help'", args[0], cmd.CommandPath(), cmd.CommandPath())
+			return cli.Usagef("unknown command %q for '%s': see '%s --help'", args[0], cmd.CommandPath(), cmd.CommandPath())
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/fepha/fepha/api"
+	"github.com/fepha/fepha/cmd/fepha/internal/trialcmd"
 	"github.com/fepha/fepha/cmd/internal/rig"
 	"github.com/fepha/fepha/iec104"
 	"github.com/fepha/fepha/sim"
@@ -53,7 +54,7 @@ func (q *qualities) notGood() (objects map[iec104.InformationObjectAddress]int, 
 // once, and topical again when one does.
 func TestQualityThroughSwitches(t *testing.T) {
 	q := &qualities{last: map[iec104.InformationObjectAddress]uint8{}, bad: map[iec104.InformationObjectAddress]int{}}
-	points := demoPoints()
+	points := trialcmd.DemoPoints()
 	for i := range 8 {
 		points = append(points, sim.DevicePoint{Address: iec104.InformationObjectAddress(4001 + i), Type: iec104.M_ME_NC_1, Value: float64(i)})
 	}

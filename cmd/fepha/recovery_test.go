@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/fepha/fepha/api"
+	"github.com/fepha/fepha/cmd/fepha/internal/cli"
 	"github.com/fepha/fepha/cmd/internal/rig"
 )
 
@@ -54,9 +55,9 @@ func (w ward) does(args ...string) {
 	for {
 		var out, errs bytes.Buffer
 		switch code := run(w.ctx, args, strings.NewReader(""), &out, &errs); {
-		case code == exitDone:
+		case code == cli.ExitDone:
 			return
-		case code != exitNoLeader || w.ctx.Err() != nil:
+		case code != cli.ExitNoLeader || w.ctx.Err() != nil:
 			w.t.Fatalf("fepha %s: exit code %d\n%s%s", strings.Join(args, " "), code, &out, &errs)
 		}
 		time.Sleep(50 * time.Millisecond)
@@ -67,7 +68,7 @@ func (w ward) does(args ...string) {
 func (w ward) peers(via string) []api.RaftPeer {
 	w.t.Helper()
 	var peers []api.RaftPeer
-	out, _ := fepha(w.t, exitDone, "raft", "peers", "--json", w.address(via))
+	out, _ := fepha(w.t, cli.ExitDone, "raft", "peers", "--json", w.address(via))
 	w.must(json.Unmarshal([]byte(out), &peers))
 	return peers
 }
@@ -107,8 +108,8 @@ func TestReplacingAMachine(t *testing.T) {
 	w.does("raft", "remove", "fep2", w.address("wit"))
 	w.empty("fep2")
 	w.must(w.Start("fep2"))
-	fepha(t, exitFailed, "raft", "add", "fep2", "127.0.0.1:1", w.address("wit"))
-	fepha(t, exitFailed, "raft", "add", "fpe2", "127.0.0.1:1", w.address("wit"))
+	fepha(t, cli.ExitFailed, "raft", "add", "fep2", "127.0.0.1:1", w.address("wit"))
+	fepha(t, cli.ExitFailed, "raft", "add", "fpe2", "127.0.0.1:1", w.address("wit"))
 	w.add("fep2", "wit")
 	w.whole("fep2 to be back")
 
@@ -118,7 +119,7 @@ func TestReplacingAMachine(t *testing.T) {
 	log, err := os.ReadFile(filepath.Join(w.folder("wit"), "raft.db"))
 	w.must(err)
 	w.must(os.WriteFile(filepath.Join(w.folder("wit"), "raft.db"), log[:3*4096], 0o600))
-	_, said := fepha(t, exitFailed, "node", "--config", w.Node("wit").Config(), "--id", "wit", "--data-dir", w.folder("wit"))
+	_, said := fepha(t, cli.ExitFailed, "node", "--config", w.Node("wit").Config(), "--id", "wit", "--data-dir", w.folder("wit"))
 	if !strings.Contains(said, "is damaged") || !strings.Contains(said, "fepha raft remove") {
 		t.Errorf("of a damaged folder: %s", said)
 	}
@@ -134,13 +135,13 @@ func TestGoingOnAfterTheLossOfTwo(t *testing.T) {
 	w := newWard(t)
 	w.must(w.Kill("fep2"))
 	w.must(w.Kill("wit"))
-	fepha(t, exitNoLeader, "raft", "remove", "fep2", w.address("fep1"))
+	fepha(t, cli.ExitNoLeader, "raft", "remove", "fep2", w.address("fep1"))
 	recovery := []string{"raft", "recover", "--config", w.Node("fep1").Config(), "--id", "fep1", "--data-dir", w.folder("fep1")}
-	fepha(t, exitFailed, recovery...) // it runs
+	fepha(t, cli.ExitFailed, recovery...) // it runs
 	w.must(w.Stop("fep1"))
-	fepha(t, exitUsage, append(recovery, "--members=fep2")...)
-	fepha(t, exitUsage, append(recovery, "--members=fep1,fep9")...)
-	out, _ := fepha(t, exitDone, recovery...)
+	fepha(t, cli.ExitUsage, append(recovery, "--members=fep2")...)
+	fepha(t, cli.ExitUsage, append(recovery, "--members=fep1,fep9")...)
+	out, _ := fepha(t, cli.ExitDone, recovery...)
 	if !strings.Contains(out, "its group is now fep1") {
 		t.Error(out)
 	}
@@ -159,7 +160,7 @@ func TestGoingOnAfterTheLossOfTwo(t *testing.T) {
 func TestGoingBackToASnapshot(t *testing.T) {
 	w := newWard(t)
 	saved := filepath.Join(t.TempDir(), "station.snapshot")
-	fepha(t, exitDone, "raft", "snapshot", saved, w.address("fep2"))
+	fepha(t, cli.ExitDone, "raft", "snapshot", saved, w.address("fep2"))
 	then := w.whole("a whole station").RTUs[0].Owner
 	w.does("rtu", "failover", "1", w.address("wit"))
 	_, err := w.WaitFor(w.ctx, "the move", func(st api.Status) bool { return rig.Complete(st) && st.RTUs[0].Owner != then })

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/fepha/fepha/api"
+	"github.com/fepha/fepha/cmd/fepha/internal/trialcmd"
 	"github.com/fepha/fepha/cmd/internal/rig"
 	"github.com/fepha/fepha/iec104"
 )
@@ -19,8 +20,8 @@ import (
 func TestBabblingDeviceTakesNothingFromAGoodOne(t *testing.T) {
 	const retain = 2000
 	s, ctx := newStation(t, rig.Options{Retain: retain, NoCentre: true, RTUs: []rig.RTU{
-		{Number: 1, Name: "good", CommonAddress: 1, Points: demoPoints()},
-		{Number: 2, Name: "babbler", CommonAddress: 2, Points: demoPoints()},
+		{Number: 1, Name: "good", CommonAddress: 1, Points: trialcmd.DemoPoints()},
+		{Number: 2, Name: "babbler", CommonAddress: 2, Points: trialcmd.DemoPoints()},
 	}})
 	good, babbler := s.Devices[0], s.Devices[1]
 	stop := s.Simulate(func(ctx context.Context) {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/fepha/fepha/cmd/fepha/internal/cli"
 	"github.com/fepha/fepha/configs"
 )
 
@@ -17,7 +18,7 @@ func TestTLSInitServesEachNode(t *testing.T) {
 	}
 	config := filepath.Join(dir, "examples", "secured", "station.yaml")
 	keys := filepath.Join(dir, "keys")
-	out, _ := fepha(t, exitDone, "tls", "init", "--config", config, "--dir", keys)
+	out, _ := fepha(t, cli.ExitDone, "tls", "init", "--config", config, "--dir", keys)
 	if got := strings.Count(out, "made"); got != 4 {
 		t.Errorf("%d certificates made, want 4:\n%s", got, out)
 	}
@@ -36,9 +37,9 @@ func TestTLSInitServesEachNode(t *testing.T) {
 			}
 		}
 	}
-	out, _ = fepha(t, exitDone, "tls", "init", "--config", config, "--dir", keys)
+	out, _ = fepha(t, cli.ExitDone, "tls", "init", "--config", config, "--dir", keys)
 	if strings.Contains(out, "made") || strings.Count(out, "kept") != 4 {
 		t.Errorf("a second run did not keep what was there:\n%s", out)
 	}
-	fepha(t, exitUsage, "tls", "init", "--dir", keys)
+	fepha(t, cli.ExitUsage, "tls", "init", "--dir", keys)
 }

@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/fepha/fepha/cmd/fepha/internal/cli"
 )
 
 // unit is the systemd unit that scripts/install installs.
@@ -150,14 +152,14 @@ func TestUnitRestartsWhatMayGetWell(t *testing.T) {
 		t.Errorf("a node that crashes ends with %d, and the unit leaves it down after %s", code, stays)
 	}
 	p = startNode(t, config, "fep3")
-	if code := p.ended(); code != exitConfig || again(code) {
+	if code := p.ended(); code != cli.ExitConfig || again(code) {
 		t.Errorf("a node with an id that station.yaml does not have ends with %d, and the unit starts it again after all but %s", code, stays)
 	}
 	if err := os.WriteFile(config, []byte("station: {}\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	p = startNode(t, config, "fep1")
-	if code := p.ended(); code != exitConfig || again(code) {
+	if code := p.ended(); code != cli.ExitConfig || again(code) {
 		t.Errorf("a node with a wrong station.yaml ends with %d, and the unit starts it again after all but %s", code, stays)
 	}
 }
@@ -205,7 +207,7 @@ func TestNodeNotifiesSystemd(t *testing.T) {
 	}
 	for !has(told(), "STOPPING=1") {
 	}
-	if code := p.ended(); code != exitDone {
+	if code := p.ended(); code != cli.ExitDone {
 		t.Errorf("exit code %d", code)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fepha/fepha/cmd/fepha/internal/cli"
 	"github.com/fepha/fepha/cmd/internal/rig"
 	"github.com/fepha/fepha/iec104"
 )
@@ -19,7 +20,7 @@ func TestVirtualPointsTellOfADeadFEP(t *testing.T) {
 	for point := range 4 {
 		e.replace("occ.csv", "", fmt.Sprintf("%d,900,di,%d,M_SP_TB_1,\n", 9_900_001+point, point+1))
 	}
-	fepha(t, exitDone, "config", "apply", "--addr="+s.Node("wit").API, e.path)
+	fepha(t, cli.ExitDone, "config", "apply", "--addr="+s.Node("wit").API, e.path)
 	wait := func(what string, address iec104.InformationObjectAddress, want float64) time.Duration {
 		t.Helper()
 		began := time.Now()

@@ -1,0 +1,2 @@
+// Package accesscmd has the commands that say who may do what: certificates, users, tokens.
+package accesscmd

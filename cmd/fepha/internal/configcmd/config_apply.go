@@ -1,0 +1,76 @@
+package configcmd
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fepha/fepha/api"
+	"github.com/fepha/fepha/api/client"
+	"github.com/fepha/fepha/cmd/fepha/internal/cli"
+	"github.com/fepha/fepha/configs"
+)
+
+func newConfigApplyCommand(f *configFlags) *cobra.Command {
+	var node cli.ClientFlags
+	var dryRun bool
+	cmd := &cobra.Command{
+		Use:   "apply [FILE]",
+		Short: "Put a station.yaml and its tables in force on the running station",
+		Long: `Send a station.yaml and the tables that it names to a running station. RTUs,
+uplinks, points and virtual points that were added, changed or removed are so
+from then on; links and clients that are not concerned stay connected.
+
+All three nodes take it on together or not at all, so all three have to be
+there. Each checks it, and keeps it in its data folder, before it is committed;
+then each writes it over its own station.yaml and tables. What a running station
+can't change is refused: members, addresses of nodes, keys, lease, log store,
+Redis, FNP and the station's number, name and time zone.
+
+--dry-run has all nodes check it, and prints what would change and which links
+and clients would lose their connections.`,
+		Example: `  fepha config apply --dry-run station.yaml
+  fepha config apply station.yaml --addr https://10.91.2.66:7310`,
+		Args: cli.Args(cobra.MaximumNArgs(1)),
+	}
+	node.Register(cmd)
+	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "only check it and print what would change")
+	return cli.ClientCommand(&node, cmd, func(ctx context.Context, c *client.Client, args []string) (reply api.ConfigReply, err error) {
+		bundle, _, err := configs.ReadBundle(f.file(args))
+		if err != nil {
+			return reply, cli.Exit(cli.ExitUsage, err)
+		}
+		octets, err := bundle.Encode()
+		if err != nil {
+			return reply, err
+		}
+		return c.ApplyConfig(ctx, octets, dryRun)
+	}, func(w io.Writer, r api.ConfigReply) error { return printApplied(w, r, dryRun) })
+}
+
+func printApplied(w io.Writer, r api.ConfigReply, dryRun bool) error {
+	for _, c := range r.Changes {
+		line := c.What + " " + c.How
+		if c.Detail != "" {
+			line += ": " + c.Detail
+		}
+		fmt.Fprintln(w, line)
+		for _, d := range c.Drops {
+			fmt.Fprintln(w, "  drops", d)
+		}
+	}
+	end := fmt.Sprintf("in force; digest %.12s", r.Digest)
+	switch {
+	case !r.Applied && len(r.Changes) == 0:
+		end = "nothing to change"
+	case dryRun:
+		end = "a dry run: nothing was changed"
+	case len(r.Behind) > 0:
+		end += "; still to take it on: " + strings.Join(r.Behind, ", ")
+	}
+	_, err := fmt.Fprintln(w, end)
+	return err
+}

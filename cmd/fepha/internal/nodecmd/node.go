@@ -1,0 +1,101 @@
+package nodecmd
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"runtime/pprof"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fepha/fepha/cmd/fepha/internal/cli"
+	"github.com/fepha/fepha/internal/plain"
+	"github.com/fepha/fepha/node"
+)
+
+type nodeFlags struct {
+	config, id, dataDir string
+	logLevel            string
+	logJSON             bool
+	cpuProfile          string
+}
+
+// NewNodeCommand makes `fepha node`.
+func NewNodeCommand() *cobra.Command {
+	var f nodeFlags
+	cmd := &cobra.Command{
+		Use:   "node",
+		Short: "Run one node of a station",
+		Long: `Run one node of a station: a FEP or the witness. All nodes have the same
+station.yaml; --id says which of them this one is. It runs until SIGINT or
+SIGTERM. Exit code 78 means that the configuration is wrong: starting it again is no
+use. A process that was started by systemd tells it when it is ready and that it
+goes on.`,
+		Example: "  fepha node --config /etc/fepha/station.yaml --id fep1 --data-dir /var/lib/fepha",
+		Args:    cli.Args(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := f.complete(); err != nil {
+				return err
+			}
+			log, err := f.log(cmd.ErrOrStderr())
+			if err != nil {
+				return err
+			}
+			return profiled(f.cpuProfile, func() error { return node.Run(cmd.Context(), f.node(log)) })
+		},
+	}
+	fl := cmd.Flags()
+	fl.StringVar(&f.config, "config", "", "station.yaml (needed)")
+	fl.StringVar(&f.id, "id", "", "this node's id in station.yaml (needed)")
+	fl.StringVar(&f.dataDir, "data-dir", "", "folder of this node's Raft log and snapshots (needed)")
+	fl.StringVar(&f.logLevel, "log-level", "info", "debug, info, warn or error")
+	fl.BoolVar(&f.logJSON, "log-json", false, "log as JSON, a line each")
+	fl.StringVar(&f.cpuProfile, "cpu-profile", "", "file for a CPU profile of the whole run, for go tool pprof")
+	return cmd
+}
+
+// complete tells which flag is missing.
+func (f *nodeFlags) complete() error {
+	for _, needed := range []struct{ name, value string }{{"config", f.config}, {"id", f.id}, {"data-dir", f.dataDir}} {
+		if needed.value == "" {
+			return cli.Usagef("--%s is needed", needed.name)
+		}
+	}
+	return nil
+}
+
+func (f *nodeFlags) node(log *slog.Logger) node.Config {
+	return node.Config{File: f.config, ID: f.id, DataDir: f.dataDir, Build: cli.Version, Log: log}
+}
+
+// log makes the node's log: one format and one level for all its parts.
+func (f *nodeFlags) log(w io.Writer) (*slog.Logger, error) {
+	level, err := cli.LogLevel(f.logLevel)
+	if err != nil {
+		return nil, err
+	}
+	var handler slog.Handler = slog.NewTextHandler(w, &slog.HandlerOptions{Level: level})
+	if f.logJSON {
+		handler = slog.NewJSONHandler(plain.JSONWriter(w), &slog.HandlerOptions{Level: level})
+	}
+	return slog.New(handler).With("node", f.id), nil
+}
+
+// profiled calls run and writes its CPU profile to a file at the end; "": just calls it.
+func profiled(file string, run func() error) error {
+	if file == "" {
+		return run()
+	}
+	out, err := os.Create(file)
+	if err != nil {
+		return fmt.Errorf("--cpu-profile: %w", err)
+	}
+	if err := pprof.StartCPUProfile(out); err != nil {
+		return fmt.Errorf("--cpu-profile %s: %w", file, errors.Join(err, out.Close()))
+	}
+	err = run()
+	pprof.StopCPUProfile()
+	return errors.Join(err, out.Close())
+}
