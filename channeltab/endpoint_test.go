@@ -36,7 +36,7 @@ func (n *pairNode) ends(t *testing.T, running *Station) {
 // kept is what the group has kept.
 func (n *pairNode) kept() (texts []string) {
 	n.group.View(func(s *fsm.State) {
-		for _, m := range s.FNPMessages(0, 100) {
+		for _, m := range s.Mailbox().After(0, 100) {
 			texts = append(texts, string(m.Payload))
 		}
 	})

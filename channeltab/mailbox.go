@@ -57,6 +57,6 @@ func (r *Replicated) Keep(ctx context.Context, epoch uint64, m Message) error {
 
 // Kept implements Mailbox.
 func (r *Replicated) Kept(from chantable.ID, session uint64, stream Stream) (floor, marks uint64) {
-	r.node.View(func(s *fsm.State) { floor, marks = s.FNPDelivered(from, session, uint8(stream)) })
+	r.node.View(func(s *fsm.State) { floor, marks = s.Mailbox().Delivered(from, session, uint8(stream)) })
 	return floor, marks
 }

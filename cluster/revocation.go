@@ -19,7 +19,7 @@ type revocation struct{ state *stateMachine }
 // check refuses a certificate that is revoked, as far as this node has applied.
 func (r *revocation) check(c *x509.Certificate) (err error) {
 	r.state.view(func(s *fsm.State) {
-		by, revoked := s.CertificateRevoked(certid.Serial(c), c.Subject.CommonName, certid.IssuedAt(c).UnixMilli())
+		by, revoked := s.Access().RevokedBy(certid.Serial(c), c.Subject.CommonName, certid.IssuedAt(c).UnixMilli())
 		if revoked {
 			err = fmt.Errorf("the certificate of %s was revoked on %s", certid.Name(c), time.UnixMilli(by.AtMs).UTC().Format(time.DateTime+" UTC"))
 		}

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/fepha/fepha/fsm/internal/access"
 )
 
 func TestUsersAndTokens(t *testing.T) {
@@ -11,14 +13,14 @@ func TestUsersAndTokens(t *testing.T) {
 	role := func(name string, want Role) func(*testing.T, *State) {
 		return func(t *testing.T, s *State) {
 			t.Helper()
-			u, _ := s.User(name)
+			u, _ := s.Access().User(name)
 			mustEqual(t, "role", u.Role, want)
 		}
 	}
 	sessions := func(want int) func(*testing.T, *State) {
 		return func(t *testing.T, s *State) {
 			t.Helper()
-			mustEqual(t, "sessions", len(s.Sessions()), want)
+			mustEqual(t, "sessions", len(s.Access().Sessions()), want)
 		}
 	}
 	many := func(n int, format string) (lines []string) {
@@ -36,12 +38,12 @@ func TestUsersAndTokens(t *testing.T) {
 		{name: "no such role", do: "ops user carol new role=9 hash=h", code: invalid, say: "no role 9"},
 		{name: "a role below none", do: "ops user carol new role=-1 hash=h", code: invalid, say: "no role -1"},
 		{name: "a role that an octet would take for admin", do: "ops user carol new role=260 hash=h", code: invalid, say: "no role 260"},
-		{name: "long hash", do: "ops user carol new role=admin hash=" + strings.Repeat("h", maxHash+1), code: invalid, say: "257 octets"},
+		{name: "long hash", do: "ops user carol new role=admin hash=" + strings.Repeat("h", access.MaxHash+1), code: invalid, say: "257 octets"},
 		{name: "name with a slash", do: "ops user a/b new role=admin hash=h", code: invalid, say: "expected 1 to 64 octets of letters"},
 		{name: "name that moves a cursor", do: "ops user \x1b[2J new role=admin hash=h", code: invalid, say: `"\x1b[2J"`},
 		{name: "name that turns text around", do: "ops user a\u202eb new role=admin hash=h", code: invalid, say: "expected 1 to 64 octets of letters"},
 		{name: "name of another script", do: "ops user 值班员 new role=operator hash=h", check: role("值班员", Operator)},
-		{name: "too many users", after: many(maxUsers-2, "ops user u%d new role=viewer hash=h"), do: "ops user one new role=viewer hash=h", code: conflict, say: "256 users"},
+		{name: "too many users", after: many(access.MaxUsers-2, "ops user u%d new role=viewer hash=h"), do: "ops user one new role=viewer hash=h", code: conflict, say: "256 users"},
 
 		{name: "another role", do: "ops user bob role=operator", check: role("bob", Operator)},
 		{name: "the same role", do: "ops user bob role=viewer", code: duplicate},
@@ -54,7 +56,7 @@ func TestUsersAndTokens(t *testing.T) {
 		{name: "removed again", after: []string{"ops user-remove bob"}, do: "ops user-remove bob", code: notFound},
 
 		{name: "another token", do: "ops token scada role=viewer secret=t end=9", check: func(t *testing.T, s *State) {
-			k, found := s.Token([32]byte(hashOf("t")))
+			k, found := s.Access().Token([32]byte(hashOf("t")))
 			mustEqual(t, "found", found, true)
 			mustEqual(t, "token", fmt.Sprintln(k.Name, k.Role, k.Expired(scriptStart+8999), k.Expired(scriptStart+9000)), "scada viewer false true\n")
 		}},
@@ -64,8 +66,8 @@ func TestUsersAndTokens(t *testing.T) {
 		{name: "token without secret", do: "ops token other role=operator", code: invalid, say: "0 octets"},
 		{name: "token without role", do: "ops token other secret=t", code: invalid, say: "role 0"},
 		{name: "token with a name of control characters", do: "ops token a\x07 role=viewer secret=t", code: invalid},
-		{name: "too many tokens", after: many(maxTokens-1, "ops token t%[1]d role=viewer secret=x%[1]d"), do: "ops token one role=viewer secret=one", code: conflict, say: "1024 tokens"},
-		{name: "token revoked", do: "ops token-remove hmi", check: func(t *testing.T, s *State) { mustEqual(t, "tokens", len(s.Tokens()), 0) }},
+		{name: "too many tokens", after: many(access.MaxTokens-1, "ops token t%[1]d role=viewer secret=x%[1]d"), do: "ops token one role=viewer secret=one", code: conflict, say: "1024 tokens"},
+		{name: "token revoked", do: "ops token-remove hmi", check: func(t *testing.T, s *State) { mustEqual(t, "tokens", len(s.Access().Tokens()), 0) }},
 		{name: "token revoked again", after: []string{"ops token-remove hmi"}, do: "ops token-remove hmi", code: notFound},
 	})
 }
@@ -76,7 +78,7 @@ func TestSessions(t *testing.T) {
 		return func(t *testing.T, s *State) {
 			t.Helper()
 			var got []string
-			for _, x := range s.Sessions() {
+			for _, x := range s.Access().Sessions() {
 				got = append(got, x.User+" "+seconds(x.UsedMs))
 			}
 			mustEqual(t, "sessions", strings.Join(got, ", "), want)
@@ -104,8 +106,8 @@ func TestSessions(t *testing.T) {
 		{name: "the unused one goes", after: []string{idle}, do: "ops login bob session=b revision=2", check: open("bob 1800.000s")},
 		{name: "the used one stays", after: []string{"ops used a=1", idle}, do: "ops login bob session=b revision=2", check: open("alice 1.000s, bob 1800.000s")},
 		{name: "of one user no more than 16: the oldest goes", after: ofAlice(15), do: "ops login alice session=z revision=1", check: func(t *testing.T, s *State) {
-			mustEqual(t, "sessions", len(s.Sessions()), maxOfUser)
-			_, _, found := s.Session([32]byte(hashOf("a")))
+			mustEqual(t, "sessions", len(s.Access().Sessions()), access.MaxOfUser)
+			_, _, found := s.Access().Session([32]byte(hashOf("a")))
 			mustEqual(t, "the oldest is there", found, false)
 		}},
 	})
@@ -116,7 +118,7 @@ func TestRevokedCertificates(t *testing.T) {
 	revoked := func(serial, name string, issued int64, want bool) func(*testing.T, *State) {
 		return func(t *testing.T, s *State) {
 			t.Helper()
-			_, got := s.CertificateRevoked(serial, name, scriptStart+issued)
+			_, got := s.Access().RevokedBy(serial, name, scriptStart+issued)
 			mustEqual(t, "revoked", got, want)
 		}
 	}

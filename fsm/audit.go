@@ -10,6 +10,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/fepha/fepha/fsm/fsmpb"
+	"github.com/fepha/fepha/fsm/internal/command"
 )
 
 // The audit says what was done and by whom: controls, moves, pins, logins, configurations, what was refused, and what
@@ -160,9 +161,9 @@ type audit struct {
 }
 
 // appendAudit makes an entry.
-func (s *State) appendAudit(at stamp, e AuditEntry) {
+func (s *State) appendAudit(at command.Stamp, e AuditEntry) {
 	s.audit.last++
-	e.Number, e.Seq, e.TimeMs, e.Node = s.audit.last, s.journal.number(), at.ms, at.node
+	e.Number, e.Seq, e.TimeMs, e.Node = s.audit.last, s.journal.number(), at.Ms, at.Node
 	s.audit.append(e)
 }
 

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/fepha/fepha/fsm/fsmpb"
+	"github.com/fepha/fepha/fsm/internal/command"
 )
 
 // What is hashed can be hashed again by anyone, from what is shown.
@@ -30,7 +31,7 @@ func TestAuditContent(t *testing.T) {
 // An audit that is full drops its oldest, whoever fills it pushes out nothing of the other chain, nor of the journal.
 func TestAuditIsBounded(t *testing.T) {
 	x := newScripted(t).ok(testStation, "lead assign rtu/1 epoch=0 owner=fep1", "fep1 events 1 epoch=1 batch=1 di/1=1")
-	long := strings.Repeat("x", maxReason)
+	long := strings.Repeat("x", command.MaxText)
 	for i := range 20_000 { // 600 octets each
 		x.ok(fmt.Sprintf("fep1 did trace origin=%s reason=%s resource=%s", long, long, long))
 		if i == 5 {

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/fepha/fepha/fsm/fsmpb"
+	"github.com/fepha/fepha/fsm/internal/command"
 )
 
 // An interrogation's answer may overtake events that the device still has to send. So what it changes goes into the image at
@@ -137,17 +138,17 @@ func (s *State) putOvertaken(u *rtu, it *fsmpb.Item) {
 }
 
 // endBacklog makes an event of each point that an interrogation has changed and the device's own events have not told.
-func (s *State) endBacklog(at stamp, op *fsmpb.BacklogEnd) *fsmpb.Result {
+func (s *State) endBacklog(at command.Stamp, op *fsmpb.BacklogEnd) *fsmpb.Result {
 	u := s.rtus[op.Rtu]
 	if u == nil {
-		return refuse(fsmpb.Result_NOT_FOUND, "there is no RTU %d", op.Rtu)
+		return command.Refuse(fsmpb.Result_NOT_FOUND, "there is no RTU %d", op.Rtu)
 	}
 	r := u.resource
-	if bad := fence(r, op.Epoch, at.node); bad != nil {
+	if bad := fence(r, op.Epoch, at.Node); bad != nil {
 		return bad
 	}
 	if len(u.untold) == 0 {
-		return about(r, already())
+		return about(r, command.Already())
 	}
 	ri := s.image.rtu(u.number)
 	for _, id := range u.untoldIDs() {
@@ -157,7 +158,7 @@ func (s *State) endBacklog(at stamp, op *fsmpb.BacklogEnd) *fsmpb.Result {
 		}
 		rec := s.image.write(u.number, ri, pos)
 		if rec.timeMs < u.untold[id].timeMs { // it became so after what was told
-			rec.time, rec.timeMs = at.cp56|substitutedTime, at.ms
+			rec.time, rec.timeMs = at.CP56|substitutedTime, at.Ms
 		}
 		rec.seq = s.append(Event{
 			RTU: u.number, Point: id.point, Kind: id.kind, Type: rec.typeID, Quality: rec.quality, Transient: rec.transient,
@@ -165,7 +166,7 @@ func (s *State) endBacklog(at stamp, op *fsmpb.BacklogEnd) *fsmpb.Result {
 		})
 	}
 	u.untold = nil
-	return about(r, done())
+	return about(r, command.Done())
 }
 
 // untoldIDs are the untold points, in order.

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/fepha/fepha/fsm/fsmpb"
+	"github.com/fepha/fepha/fsm/internal/command"
 )
 
 // Conditions: what is wrong with the station, as its nodes report it. The state keeps who says what since when, and who has
@@ -156,45 +157,45 @@ func (c *conditions) sorted() []*Condition {
 }
 
 // reportCondition takes a node's report of what is wrong.
-func (s *State) reportCondition(at stamp, op *fsmpb.ConditionReport) *fsmpb.Result {
-	if s.node(at.node) == nil {
-		return refuse(fsmpb.Result_NOT_FOUND, "there is no node %q", at.node)
+func (s *State) reportCondition(at command.Stamp, op *fsmpb.ConditionReport) *fsmpb.Result {
+	if s.node(at.Node) == nil {
+		return command.Refuse(fsmpb.Result_NOT_FOUND, "there is no node %q", at.Node)
 	}
 	if why := faultOfReport(op); why != "" {
-		return refuse(fsmpb.Result_INVALID, "condition %.64q of %.64q: %s", op.GetKind(), op.GetResource(), why)
+		return command.Refuse(fsmpb.Result_INVALID, "condition %.64q of %.64q: %s", op.GetKind(), op.GetResource(), why)
 	}
 	r := s.resources[op.Resource]
 	if r == nil && (Scope(op.Scope) == ScopeOwner || s.isGone(op.Resource)) {
-		return refuse(fsmpb.Result_NOT_FOUND, "there is no resource %q", op.Resource)
+		return command.Refuse(fsmpb.Result_NOT_FOUND, "there is no resource %q", op.Resource)
 	}
 	if Scope(op.Scope) == ScopeOwner {
-		if bad := fence(r, op.Epoch, at.node); bad != nil {
+		if bad := fence(r, op.Epoch, at.Node); bad != nil {
 			return bad
 		}
 	}
 	report := ConditionReport{
-		Node: at.node, Severity: Severity(op.Severity), Scope: Scope(op.Scope), Epoch: op.Epoch,
-		Values: slices.Clone(op.Values), Count: op.Count, TimeMs: at.ms,
+		Node: at.Node, Severity: Severity(op.Severity), Scope: Scope(op.Scope), Epoch: op.Epoch,
+		Values: slices.Clone(op.Values), Count: op.Count, TimeMs: at.Ms,
 	}
 	for i := range report.Values {
-		report.Values[i] = clip(report.Values[i])
+		report.Values[i] = command.Clip(report.Values[i])
 	}
 	id := ConditionID(op.Kind, op.Resource)
 	c := s.conditions.present[id]
 	switch {
 	case c == nil && len(s.conditions.present) >= maxConditions:
-		return refuse(fsmpb.Result_CONFLICT, "condition %s: there are %d already, and no more are kept", id, maxConditions)
+		return command.Refuse(fsmpb.Result_CONFLICT, "condition %s: there are %d already, and no more are kept", id, maxConditions)
 	case c == nil:
-		c = &Condition{ID: id, Kind: op.Kind, Resource: op.Resource, SinceMs: at.ms}
+		c = &Condition{ID: id, Kind: op.Kind, Resource: op.Resource, SinceMs: at.Ms}
 		s.conditions.present[id] = c
 	case c.Kind != op.Kind || c.Resource != op.Resource:
-		return refuse(fsmpb.Result_CONFLICT, "condition %s: it is %s of %s already", id, c.Kind, c.Resource)
+		return command.Refuse(fsmpb.Result_CONFLICT, "condition %s: it is %s of %s already", id, c.Kind, c.Resource)
 	}
 	if slices.ContainsFunc(c.Reports, report.says) {
-		return already()
+		return command.Already()
 	}
 	s.putReport(at, c, report)
-	return done()
+	return command.Done()
 }
 
 // says tells whether another report says the same of the same node.
@@ -220,7 +221,7 @@ func faultOfReport(op *fsmpb.ConditionReport) string {
 }
 
 // putReport takes a report into a condition, instead of those that it replaces.
-func (s *State) putReport(at stamp, c *Condition, report ConditionReport) {
+func (s *State) putReport(at command.Stamp, c *Condition, report ConditionReport) {
 	kept := slices.DeleteFunc(slices.Clone(c.Reports), func(r ConditionReport) bool {
 		return r.Node == report.Node || report.Scope != ScopeNode && r.Scope == report.Scope
 	})
@@ -230,10 +231,10 @@ func (s *State) putReport(at stamp, c *Condition, report ConditionReport) {
 
 // setReports gives a condition other reports; without any it has gone. A condition that becomes an alarm has to be
 // acknowledged anew.
-func (s *State) setReports(at stamp, c *Condition, reports []ConditionReport) {
+func (s *State) setReports(at command.Stamp, c *Condition, reports []ConditionReport) {
 	s.rev.Conditions++
 	if len(reports) == 0 {
-		s.conditions.remove(c, at.ms)
+		s.conditions.remove(c, at.Ms)
 		s.touchCondition(c)
 		s.noteCondition(at, c, ConditionGone, "")
 		return
@@ -268,49 +269,49 @@ func (b *conditions) remove(c *Condition, ms int64) {
 }
 
 // endCondition takes a report back.
-func (s *State) endCondition(at stamp, op *fsmpb.ConditionGone) *fsmpb.Result {
+func (s *State) endCondition(at command.Stamp, op *fsmpb.ConditionGone) *fsmpb.Result {
 	c := s.conditions.present[op.GetId()]
 	if c == nil {
-		return already()
+		return command.Already()
 	}
-	node := cmp.Or(op.Node, at.node)
+	node := cmp.Or(op.Node, at.Node)
 	i := slices.IndexFunc(c.Reports, func(r ConditionReport) bool { return r.Node == node })
 	if i < 0 {
-		return already()
+		return command.Already()
 	}
-	if r := &c.Reports[i]; node != at.node {
+	if r := &c.Reports[i]; node != at.Node {
 		switch {
-		case s.node(at.node) == nil:
-			return refuse(fsmpb.Result_NOT_FOUND, "there is no node %q", at.node)
+		case s.node(at.Node) == nil:
+			return command.Refuse(fsmpb.Result_NOT_FOUND, "there is no node %q", at.Node)
 		case r.Scope == ScopeNode:
-			return refuse(fsmpb.Result_INVALID, "condition %s: %q reports it, and only it can take that back", c.ID, node)
-		case r.Scope == ScopeOwner && (s.resources[c.Resource] == nil || s.resources[c.Resource].Owner != at.node):
-			return refuse(fsmpb.Result_STALE_EPOCH, "condition %s: %q does not own %s", c.ID, at.node, c.Resource)
+			return command.Refuse(fsmpb.Result_INVALID, "condition %s: %q reports it, and only it can take that back", c.ID, node)
+		case r.Scope == ScopeOwner && (s.resources[c.Resource] == nil || s.resources[c.Resource].Owner != at.Node):
+			return command.Refuse(fsmpb.Result_STALE_EPOCH, "condition %s: %q does not own %s", c.ID, at.Node, c.Resource)
 		}
 	}
 	s.setReports(at, c, slices.Delete(slices.Clone(c.Reports), i, i+1))
-	return done()
+	return command.Done()
 }
 
 // acknowledgeCondition notes who has taken note of a condition. The first one counts.
-func (s *State) acknowledgeCondition(at stamp, op *fsmpb.ConditionAck) *fsmpb.Result {
+func (s *State) acknowledgeCondition(at command.Stamp, op *fsmpb.ConditionAck) *fsmpb.Result {
 	c := s.conditions.present[op.GetId()]
 	switch {
 	case c == nil:
-		return refuse(fsmpb.Result_NOT_FOUND, "there is no condition %q", op.GetId())
+		return command.Refuse(fsmpb.Result_NOT_FOUND, "there is no condition %q", op.GetId())
 	case op.Origin == "":
-		return refuse(fsmpb.Result_INVALID, "condition %s: expected who acknowledges it", c.ID)
+		return command.Refuse(fsmpb.Result_INVALID, "condition %s: expected who acknowledges it", c.ID)
 	case c.AcknowledgedBy != "":
-		return already()
+		return command.Already()
 	}
-	c.AcknowledgedBy, c.AcknowledgedMs = clip(op.Origin), at.ms
+	c.AcknowledgedBy, c.AcknowledgedMs = command.Clip(op.Origin), at.Ms
 	s.rev.Conditions++
 	s.noteCondition(at, c, ConditionAcknowledged, c.AcknowledgedBy)
-	return done()
+	return command.Done()
 }
 
 // settleConditions drops what was reported about resources, and by nodes, that the configuration no longer names.
-func (s *State) settleConditions(at stamp) {
+func (s *State) settleConditions(at command.Stamp) {
 	for _, c := range s.conditions.sorted() {
 		reports := slices.DeleteFunc(slices.Clone(c.Reports), func(r ConditionReport) bool { return s.node(r.Node) == nil })
 		if s.isGone(c.Resource) {
@@ -354,7 +355,7 @@ type ConditionNote struct {
 	Values   []string // of the foremost report
 }
 
-func (s *State) noteCondition(at stamp, c *Condition, change ConditionChange, origin string) {
+func (s *State) noteCondition(at command.Stamp, c *Condition, change ConditionChange, origin string) {
 	r := c.Foremost()
 	s.note(at, &Note{
 		Kind: NoteCondition, Resource: c.Resource, From: r.Node, Origin: origin, Count: r.Count,

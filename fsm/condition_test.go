@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/fepha/fepha/fsm/internal/command"
 )
 
 func TestConditionsAreBounded(t *testing.T) {
@@ -17,7 +19,7 @@ func TestConditionsAreBounded(t *testing.T) {
 		t.Fatal(r.Message)
 	}
 	c, _ := x.s.Condition("x.0.disk")
-	mustEqual(t, "octets of a value", len(c.Reports[0].Values[0]), maxReason)
+	mustEqual(t, "octets of a value", len(c.Reports[0].Values[0]), command.MaxText)
 
 	for i := range maxGone + 10 {
 		x.ok(fmt.Sprintf("fep1 gone x.%d.disk", i))

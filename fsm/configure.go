@@ -10,22 +10,24 @@ import (
 
 	"github.com/fepha/fepha/fsm/chantable"
 	"github.com/fepha/fepha/fsm/fsmpb"
+	"github.com/fepha/fepha/fsm/internal/command"
+	"github.com/fepha/fepha/fsm/internal/mailbox"
 )
 
 const maxDigest = 128
 
 // configure puts a configuration in force: all of it, or nothing. What it no longer names vanishes.
-func (s *State) configure(at stamp, op *fsmpb.Configure) *fsmpb.Result {
+func (s *State) configure(at command.Stamp, op *fsmpb.Configure) *fsmpb.Result {
 	cfg := normalConfig(op)
 	if proto.Equal(cfg, s.config) && s.rev.Config > 0 {
-		return already()
+		return command.Already()
 	}
 	if op.GetStage() != 0 && op.GetStage() != s.stage {
-		return refuse(fsmpb.Result_CONFLICT, "configuration %.12s: another change of the configuration has begun since", cfg.Digest)
+		return command.Refuse(fsmpb.Result_CONFLICT, "configuration %.12s: another change of the configuration has begun since", cfg.Digest)
 	}
 	virtual, err := checkConfig(cfg)
 	if err != nil {
-		return refuse(fsmpb.Result_INVALID, "configuration %.12s: %v", cfg.Digest, err)
+		return command.Refuse(fsmpb.Result_INVALID, "configuration %.12s: %v", cfg.Digest, err)
 	}
 	s.note(at, &Note{Kind: NoteConfig, Resource: cfg.Digest})
 	s.config = cfg
@@ -45,16 +47,16 @@ func (s *State) configure(at stamp, op *fsmpb.Configure) *fsmpb.Result {
 	s.disownGone(at)
 	s.settleConditions(at)
 	s.configureVirtual(at, virtual)
-	return done()
+	return command.Done()
 }
 
 // stageConfig begins another stage.
 func (s *State) stageConfig(op *fsmpb.ConfigStage) *fsmpb.Result {
 	if op.GetExpect() != s.stage {
-		return refuse(fsmpb.Result_CONFLICT, "another change of the configuration has begun just now")
+		return command.Refuse(fsmpb.Result_CONFLICT, "another change of the configuration has begun just now")
 	}
 	s.stage++
-	return done()
+	return command.Done()
 }
 
 // ConfigStage is the number of the newest stage of a configuration.
@@ -153,11 +155,11 @@ func checkName(what, name string) error {
 	return nil
 }
 
-func (s *State) configureNodes(at stamp, cfg *fsmpb.Configure) {
+func (s *State) configureNodes(at command.Stamp, cfg *fsmpb.Configure) {
 	old := s.nodes
 	s.nodes = nil
 	for _, c := range cfg.Nodes {
-		n := &Node{ID: c.Id, SinceMs: at.ms}
+		n := &Node{ID: c.Id, SinceMs: at.Ms}
 		if i := slices.IndexFunc(old, func(o *Node) bool { return o.ID == c.Id }); i >= 0 {
 			n = old[i]
 		}
@@ -172,7 +174,7 @@ func (s *State) configureNodes(at stamp, cfg *fsmpb.Configure) {
 	s.rev.Nodes++
 }
 
-func (s *State) configureRTUs(at stamp, cfg *fsmpb.Configure) {
+func (s *State) configureRTUs(at command.Stamp, cfg *fsmpb.Configure) {
 	named := map[uint32]bool{}
 	for _, c := range cfg.Rtus {
 		named[c.Number] = true
@@ -199,7 +201,7 @@ func (s *State) configureRTUs(at stamp, cfg *fsmpb.Configure) {
 	}
 }
 
-func (s *State) configureGroups(at stamp, cfg *fsmpb.Configure) {
+func (s *State) configureGroups(at command.Stamp, cfg *fsmpb.Configure) {
 	old := s.groups
 	s.groups = nil
 	for _, c := range cfg.Groups {
@@ -225,7 +227,7 @@ func (s *State) configureGroups(at stamp, cfg *fsmpb.Configure) {
 	s.rev.Cursors++
 }
 
-func (s *State) configureFNP(at stamp, cfg *fsmpb.Configure) {
+func (s *State) configureFNP(at command.Stamp, cfg *fsmpb.Configure) {
 	r := s.resources[FNPResource()]
 	switch {
 	case cfg.Fnp && r == nil:
@@ -233,13 +235,13 @@ func (s *State) configureFNP(at stamp, cfg *fsmpb.Configure) {
 	case !cfg.Fnp && r != nil:
 		s.removeResource(r)
 		s.table = chantable.New()
-		s.mailbox = newMailbox()
+		s.mailbox = mailbox.New()
 		s.rev.FNP++
 	}
 }
 
-func (s *State) addResource(at stamp, id string, kind ResourceKind) *Resource {
-	r := &Resource{ID: id, Kind: kind, Epoch: s.epochFloor, SinceMs: at.ms}
+func (s *State) addResource(at command.Stamp, id string, kind ResourceKind) *Resource {
+	r := &Resource{ID: id, Kind: kind, Epoch: s.epochFloor, SinceMs: at.Ms}
 	s.resources[id] = r
 	s.rev.Resources++
 	return r
@@ -254,7 +256,7 @@ func (s *State) removeResource(r *Resource) {
 }
 
 // disownGone takes resources from nodes that are no longer members or no longer FEPs.
-func (s *State) disownGone(at stamp) {
+func (s *State) disownGone(at command.Stamp) {
 	isFEP := func(id string) bool {
 		n := s.node(id)
 		return n != nil && n.Role == roleFEP

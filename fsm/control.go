@@ -5,6 +5,8 @@ import (
 	"container/list"
 	"fmt"
 	"slices"
+
+	"github.com/fepha/fepha/fsm/internal/command"
 )
 
 // Stage of a control. It only goes forward, and may leave stages out.
@@ -201,7 +203,7 @@ func (s *State) OverdueControls(nowMs int64) (all []Control) {
 }
 
 // changed notes that a control has changed, and makes the entry of its stage in the audit.
-func (s *State) changed(at stamp, c *Control) {
+func (s *State) changed(at command.Stamp, c *Control) {
 	s.revise(c)
 	s.appendAudit(at, AuditEntry{
 		Point: PointKey{c.RTU, c.Kind, c.Point}, Type: c.Type, Value: c.Value,
@@ -223,16 +225,16 @@ func (s *State) revise(c *Control) {
 }
 
 // reject ends a request that can't be granted: it is remembered as done, and told with others that were refused.
-func (s *State) reject(at stamp, c *Control, reason string) {
-	c.Stage, c.Reason, c.DoneMs = Done, clip(reason), at.ms
+func (s *State) reject(at command.Stamp, c *Control, reason string) {
+	c.Stage, c.Reason, c.DoneMs = Done, command.Clip(reason), at.Ms
 	s.controls.done++
 	s.revise(c)
 	s.refused(at, refusedControl, c.Requester, PointKey{c.RTU, c.Kind, c.Point}.String(), reason, 1)
 }
 
 // finish ends a control.
-func (s *State) finish(at stamp, c *Control, ok bool, reason string) {
-	c.Stage, c.OK, c.Reason, c.DoneMs = Done, ok, clip(reason), at.ms
+func (s *State) finish(at command.Stamp, c *Control, ok bool, reason string) {
+	c.Stage, c.OK, c.Reason, c.DoneMs = Done, ok, command.Clip(reason), at.Ms
 	s.controls.done++
 	if u := s.rtus[c.RTU]; u != nil {
 		u.pending = without(u.pending, c)
@@ -244,10 +246,10 @@ func (s *State) finish(at stamp, c *Control, ok bool, reason string) {
 }
 
 // endSelection makes a selection useless.
-func (s *State) endSelection(at stamp, c *Control, reason string) {
+func (s *State) endSelection(at command.Stamp, c *Control, reason string) {
 	u := s.rtus[c.RTU]
 	u.selected = without(u.selected, c)
-	c.Used, c.Reason = true, clip(reason)
+	c.Used, c.Reason = true, command.Clip(reason)
 	s.changed(at, c)
 }
 
@@ -257,14 +259,14 @@ func without(list []*Control, c *Control) []*Control {
 
 // ownerChanged ends what can't go on under another owner: controls that may have been sent are never sent again, and
 // selections that only the former owner's link knew are void. What was only submitted waits for the new owner.
-func (s *State) ownerChanged(at stamp, u *rtu) {
+func (s *State) ownerChanged(at command.Stamp, u *rtu) {
 	s.endControls(at, u, "owner changed", func(c *Control) bool {
 		return c.Stage != Submitted || c.Phase == Execute || c.Phase == Cancel
 	})
 }
 
 // endControls ends the controls of an RTU that are not done and for which ends is true, and all its selections.
-func (s *State) endControls(at stamp, u *rtu, reason string, ends func(*Control) bool) {
+func (s *State) endControls(at command.Stamp, u *rtu, reason string, ends func(*Control) bool) {
 	for _, c := range slices.Clone(u.pending) {
 		if ends(c) {
 			s.finish(at, c, false, reason)

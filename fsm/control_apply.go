@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/fepha/fepha/fsm/fsmpb"
+	"github.com/fepha/fepha/fsm/internal/command"
 )
 
 // The commands of a control's life. At most once rests on three of them: an id is submitted once; it is started once, by
@@ -18,38 +19,38 @@ const (
 )
 
 // submitControl takes a request. One that can't be granted now is remembered too, as done: each id gets one final answer.
-func (s *State) submitControl(at stamp, op *fsmpb.ControlSubmit) *fsmpb.Result {
+func (s *State) submitControl(at command.Stamp, op *fsmpb.ControlSubmit) *fsmpb.Result {
 	if why := faultOfControl(at, op); why != "" {
-		return refuse(fsmpb.Result_INVALID, "control %.64q: %s", op.Id, why)
+		return command.Refuse(fsmpb.Result_INVALID, "control %.64q: %s", op.Id, why)
 	}
 	if known := s.controls.get(op.Id); known != nil {
 		if !known.asks(op) {
-			return refuse(fsmpb.Result_CONFLICT, "control %q: the id was used for another request", op.Id)
+			return command.Refuse(fsmpb.Result_CONFLICT, "control %q: the id was used for another request", op.Id)
 		}
-		return already()
+		return command.Already()
 	}
-	s.forgetControls(at.ms)
+	s.forgetControls(at.Ms)
 	c := newControl(op)
-	if why := s.controls.beyondQuota(c.Requester, c.Phase, at.ms); why != "" {
+	if why := s.controls.beyondQuota(c.Requester, c.Phase, at.Ms); why != "" {
 		s.refused(at, refusedControl, c.Requester, PointKey{c.RTU, c.Kind, c.Point}.String(), why, 1)
-		return refuse(fsmpb.Result_CONFLICT, "control %q: %s", op.Id, why)
+		return command.Refuse(fsmpb.Result_CONFLICT, "control %q: %s", op.Id, why)
 	}
 	s.controls.number++
-	c.Number, c.Stage, c.SubmittedMs = s.controls.number, Submitted, at.ms
+	c.Number, c.Stage, c.SubmittedMs = s.controls.number, Submitted, at.Ms
 	s.controls.add(c)
 	u := s.rtus[c.RTU]
 	if u == nil {
 		s.reject(at, c, "no such RTU")
-		return refuse(fsmpb.Result_NOT_FOUND, "control %q: there is no RTU %d", c.ID, c.RTU)
+		return command.Refuse(fsmpb.Result_NOT_FOUND, "control %q: there is no RTU %d", c.ID, c.RTU)
 	}
 	if why := s.whyNot(at, c, u); why != "" {
 		s.reject(at, c, why)
-		return about(u.resource, refuse(fsmpb.Result_CONFLICT, "control %q: %s", c.ID, why))
+		return about(u.resource, command.Refuse(fsmpb.Result_CONFLICT, "control %q: %s", c.ID, why))
 	}
 	if op.Alone {
 		if why := s.occupied(at, c, u); why != "" {
 			s.reject(at, c, why)
-			return about(u.resource, refuse(fsmpb.Result_CONFLICT, "control %q: %s", c.ID, why))
+			return about(u.resource, command.Refuse(fsmpb.Result_CONFLICT, "control %q: %s", c.ID, why))
 		}
 	}
 	if c.Phase == Execute || c.Phase == Cancel {
@@ -57,11 +58,11 @@ func (s *State) submitControl(at stamp, op *fsmpb.ControlSubmit) *fsmpb.Result {
 	}
 	u.pending = append(u.pending, c)
 	s.changed(at, c)
-	return about(u.resource, done())
+	return about(u.resource, command.Done())
 }
 
 // faultOfControl says why a request can never be right.
-func faultOfControl(at stamp, op *fsmpb.ControlSubmit) string {
+func faultOfControl(at command.Stamp, op *fsmpb.ControlSubmit) string {
 	needsSelect := op.Phase == fsmpb.ControlSubmit_EXECUTE || op.Phase == fsmpb.ControlSubmit_CANCEL
 	switch {
 	case op.Id == "" || max(len(op.Id), len(op.Origin), len(op.SelectId), len(op.Category), len(op.Requester)) > maxControlText:
@@ -78,8 +79,8 @@ func faultOfControl(at stamp, op *fsmpb.ControlSubmit) string {
 		return fmt.Sprintf("phase %d: expected DIRECT, SELECT, EXECUTE or CANCEL", op.Phase)
 	case needsSelect != (op.SelectId != ""):
 		return fmt.Sprintf("%s with select id %q: EXECUTE and CANCEL name their SELECT, the others none", op.Phase, op.SelectId)
-	case op.DeadlineMs <= 0 || op.DeadlineMs > at.ms+maxAheadMs:
-		return fmt.Sprintf("deadline %d ms: expected one within an hour of %d", op.DeadlineMs, at.ms)
+	case op.DeadlineMs <= 0 || op.DeadlineMs > at.Ms+maxAheadMs:
+		return fmt.Sprintf("deadline %d ms: expected one within an hour of %d", op.DeadlineMs, at.Ms)
 	}
 	return ""
 }
@@ -101,8 +102,8 @@ func (c *Control) asks(op *fsmpb.ControlSubmit) bool {
 }
 
 // whyNot says why a request can't be granted as things are.
-func (s *State) whyNot(at stamp, c *Control, u *rtu) string {
-	if at.ms >= c.DeadlineMs {
+func (s *State) whyNot(at command.Stamp, c *Control, u *rtu) string {
+	if at.Ms >= c.DeadlineMs {
 		return "deadline passed before it was submitted"
 	}
 	if c.Phase != Execute && c.Phase != Cancel {
@@ -118,7 +119,7 @@ func (s *State) whyNot(at stamp, c *Control, u *rtu) string {
 		return fmt.Sprintf("selection %q failed: %s", sel.ID, sel.Reason)
 	case sel.Used:
 		return fmt.Sprintf("selection %q has ended: %s", sel.ID, sel.Reason)
-	case at.ms >= sel.DeadlineMs:
+	case at.Ms >= sel.DeadlineMs:
 		return fmt.Sprintf("selection %q has ended: deadline", sel.ID)
 	case sel.Epoch != u.resource.Epoch:
 		return fmt.Sprintf("selection %q is of epoch %d, %s is in epoch %d", sel.ID, sel.Epoch, u.resource.ID, u.resource.Epoch)
@@ -131,7 +132,7 @@ func (s *State) whyNot(at stamp, c *Control, u *rtu) string {
 
 // occupied says why a request would come between another's controls of its point. A select by the origin that has the point
 // selected takes the place of the former selection.
-func (s *State) occupied(at stamp, c *Control, u *rtu) string {
+func (s *State) occupied(at command.Stamp, c *Control, u *rtu) string {
 	same := func(o *Control) bool { return o.Kind == c.Kind && o.Point == c.Point }
 	for _, o := range u.pending {
 		if same(o) {
@@ -140,7 +141,7 @@ func (s *State) occupied(at stamp, c *Control, u *rtu) string {
 	}
 	for _, o := range slices.Clone(u.selected) {
 		switch {
-		case !same(o) || o.ID == c.SelectID || at.ms >= o.DeadlineMs:
+		case !same(o) || o.ID == c.SelectID || at.Ms >= o.DeadlineMs:
 		case c.Phase == Select && o.Origin == c.Origin:
 			s.endSelection(at, o, "selected again")
 		default:
@@ -155,14 +156,14 @@ func (s *State) occupied(at stamp, c *Control, u *rtu) string {
 // DUPLICATE answers the same node in the same epoch: good for a proposal that was repeated because its answer was lost,
 // and that is known not to have been sent yet. A process that has restarted does not know that; it must be given a new
 // epoch before it acts as owner, which ends what its predecessor started.
-func (s *State) startControl(at stamp, op *fsmpb.ControlStart) *fsmpb.Result {
+func (s *State) startControl(at command.Stamp, op *fsmpb.ControlStart) *fsmpb.Result {
 	c := s.controls.get(op.Id)
 	if c == nil {
-		return refuse(fsmpb.Result_NOT_FOUND, "there is no control %q", op.Id)
+		return command.Refuse(fsmpb.Result_NOT_FOUND, "there is no control %q", op.Id)
 	}
 	u := s.rtus[c.RTU]
 	if u == nil {
-		return refuse(fsmpb.Result_NOT_FOUND, "control %q: there is no RTU %d", c.ID, c.RTU)
+		return command.Refuse(fsmpb.Result_NOT_FOUND, "control %q: there is no RTU %d", c.ID, c.RTU)
 	}
 	r := u.resource
 	if bad := fence(r, op.Epoch, op.Node); bad != nil {
@@ -170,45 +171,45 @@ func (s *State) startControl(at stamp, op *fsmpb.ControlStart) *fsmpb.Result {
 	}
 	switch {
 	case c.Stage == Done:
-		return about(r, refuse(fsmpb.Result_CONFLICT, "control %q is done: %s", c.ID, c.Reason))
+		return about(r, command.Refuse(fsmpb.Result_CONFLICT, "control %q is done: %s", c.ID, c.Reason))
 	case c.Stage != Submitted:
-		return about(r, already())
+		return about(r, command.Already())
 	case r.Phase != Owned:
-		return about(r, refuse(fsmpb.Result_CONFLICT, "control %q: %s is %s", c.ID, r.ID, r.Phase))
-	case at.ms >= c.DeadlineMs:
+		return about(r, command.Refuse(fsmpb.Result_CONFLICT, "control %q: %s is %s", c.ID, r.ID, r.Phase))
+	case at.Ms >= c.DeadlineMs:
 		s.finish(at, c, false, "deadline")
-		return about(r, refuse(fsmpb.Result_CONFLICT, "control %q: its deadline has passed", c.ID))
+		return about(r, command.Refuse(fsmpb.Result_CONFLICT, "control %q: its deadline has passed", c.ID))
 	}
-	c.Stage, c.Node, c.Epoch, c.StartedMs = Executing, op.Node, op.Epoch, at.ms
+	c.Stage, c.Node, c.Epoch, c.StartedMs = Executing, op.Node, op.Epoch, at.Ms
 	s.changed(at, c)
-	return about(r, done())
+	return about(r, command.Done())
 }
 
 // resultOfControl takes the device's answer. A positive answer to a SELECT or CANCEL is final: only what is executed is
 // terminated.
-func (s *State) resultOfControl(at stamp, op *fsmpb.ControlResult) *fsmpb.Result {
+func (s *State) resultOfControl(at command.Stamp, op *fsmpb.ControlResult) *fsmpb.Result {
 	c := s.controls.get(op.Id)
 	switch {
 	case c == nil:
-		return refuse(fsmpb.Result_NOT_FOUND, "there is no control %q", op.Id)
+		return command.Refuse(fsmpb.Result_NOT_FOUND, "there is no control %q", op.Id)
 	case op.Cause > math.MaxUint8:
-		return refuse(fsmpb.Result_INVALID, "control %q: cause %d: expected one octet", c.ID, op.Cause)
+		return command.Refuse(fsmpb.Result_INVALID, "control %q: cause %d: expected one octet", c.ID, op.Cause)
 	case c.Stage == Submitted:
-		return refuse(fsmpb.Result_CONFLICT, "control %q was not started", c.ID)
-	case op.Epoch != c.Epoch || at.node != c.Node:
-		return refuse(fsmpb.Result_STALE_EPOCH, "control %q: %q in epoch %d did not start it, %q in epoch %d did", c.ID, at.node, op.Epoch, c.Node, c.Epoch)
+		return command.Refuse(fsmpb.Result_CONFLICT, "control %q was not started", c.ID)
+	case op.Epoch != c.Epoch || at.Node != c.Node:
+		return command.Refuse(fsmpb.Result_STALE_EPOCH, "control %q: %q in epoch %d did not start it, %q in epoch %d did", c.ID, at.Node, op.Epoch, c.Node, c.Epoch)
 	case c.Stage == Done && c.OK == op.Ok:
-		return already()
+		return command.Already()
 	case c.Stage == Done:
-		return refuse(fsmpb.Result_CONFLICT, "control %q is done already, ok %t: %s", c.ID, c.OK, c.Reason)
+		return command.Refuse(fsmpb.Result_CONFLICT, "control %q is done already, ok %t: %s", c.ID, c.OK, c.Reason)
 	}
 	final := op.Terminated || !op.Ok || c.Phase == Select || c.Phase == Cancel
 	if c.Stage == Confirmed && !final {
-		return already()
+		return command.Already()
 	}
 	c.Cause = uint8(op.Cause)
 	if c.Stage == Executing && op.Ok {
-		c.OK, c.ConfirmedMs = true, at.ms
+		c.OK, c.ConfirmedMs = true, at.Ms
 	}
 	if final {
 		s.finish(at, c, op.Ok, op.Reason)
@@ -216,15 +217,15 @@ func (s *State) resultOfControl(at stamp, op *fsmpb.ControlResult) *fsmpb.Result
 		c.Stage = Confirmed
 		s.changed(at, c)
 	}
-	return done()
+	return command.Done()
 }
 
 // expireControl ends a control for which no answer will come, or a selection that nobody will use. One that may have been
 // sent ends with an unknown outcome, and is not sent again.
-func (s *State) expireControl(at stamp, op *fsmpb.ControlExpire) *fsmpb.Result {
+func (s *State) expireControl(at command.Stamp, op *fsmpb.ControlExpire) *fsmpb.Result {
 	c := s.controls.get(op.Id)
 	if c == nil {
-		return refuse(fsmpb.Result_NOT_FOUND, "there is no control %q", op.Id)
+		return command.Refuse(fsmpb.Result_NOT_FOUND, "there is no control %q", op.Id)
 	}
 	reason := op.Reason
 	if reason == "" {
@@ -238,7 +239,7 @@ func (s *State) expireControl(at stamp, op *fsmpb.ControlExpire) *fsmpb.Result {
 	case c.selection():
 		s.endSelection(at, c, reason)
 	default:
-		return already()
+		return command.Already()
 	}
-	return done()
+	return command.Done()
 }

@@ -4,35 +4,36 @@ import (
 	"math"
 
 	"github.com/fepha/fepha/fsm/fsmpb"
+	"github.com/fepha/fepha/fsm/internal/command"
 )
 
 // events applies a batch of an RTU's values: all of it, once, in order, and only from the RTU's owner. The owner
 // acknowledges to the device what was applied, and nothing else.
-func (s *State) events(at stamp, op *fsmpb.Events) *fsmpb.Result {
+func (s *State) events(at command.Stamp, op *fsmpb.Events) *fsmpb.Result {
 	u := s.rtus[op.Rtu]
 	if u == nil {
-		return refuse(fsmpb.Result_NOT_FOUND, "there is no RTU %d", op.Rtu)
+		return command.Refuse(fsmpb.Result_NOT_FOUND, "there is no RTU %d", op.Rtu)
 	}
 	r := u.resource
-	if bad := fence(r, op.Epoch, at.node); bad != nil {
+	if bad := fence(r, op.Epoch, at.Node); bad != nil {
 		return bad
 	}
 	switch {
 	case op.Batch == 0:
-		return about(r, refuse(fsmpb.Result_INVALID, "%s: batch 0: batches are numbered from 1", r.ID))
+		return about(r, command.Refuse(fsmpb.Result_INVALID, "%s: batch 0: batches are numbered from 1", r.ID))
 	case op.Batch <= r.LastBatch:
-		return about(r, already())
+		return about(r, command.Already())
 	case op.Batch > r.LastBatch+1:
-		return about(r, refuse(fsmpb.Result_GAP, "%s: batch %d came after %d", r.ID, op.Batch, r.LastBatch))
+		return about(r, command.Refuse(fsmpb.Result_GAP, "%s: batch %d came after %d", r.ID, op.Batch, r.LastBatch))
 	}
 	for i, it := range op.Items {
 		if why := s.faultOf(op.Rtu, it); why != "" {
-			return about(r, refuse(fsmpb.Result_INVALID, "%s: batch %d, item %d, %s/%d: %s", r.ID, op.Batch, i, Kind(it.GetKind()), it.GetPoint(), why))
+			return about(r, command.Refuse(fsmpb.Result_INVALID, "%s: batch %d, item %d, %s/%d: %s", r.ID, op.Batch, i, Kind(it.GetKind()), it.GetPoint(), why))
 		}
 	}
 	for i, x := range op.Strays {
 		if why := faultOfStray(x); why != "" {
-			return about(r, refuse(fsmpb.Result_INVALID, "%s: batch %d, stray %d: %s", r.ID, op.Batch, i, why))
+			return about(r, command.Refuse(fsmpb.Result_INVALID, "%s: batch %d, stray %d: %s", r.ID, op.Batch, i, why))
 		}
 	}
 	for _, it := range op.Items {
@@ -40,7 +41,7 @@ func (s *State) events(at stamp, op *fsmpb.Events) *fsmpb.Result {
 	}
 	s.keepStrays(u, op)
 	r.LastBatch = op.Batch
-	return about(r, done())
+	return about(r, command.Done())
 }
 
 // faultOf says why an item can't be stored.
@@ -132,34 +133,34 @@ func protectionEvent(typeID uint8) bool {
 
 // setOnline notes that an RTU is on some channel of some node, or on none. Off line, its points turn not topical, once;
 // that of a DI is an event. On line again, values become topical one by one, as they arrive.
-func (s *State) setOnline(at stamp, op *fsmpb.Online) *fsmpb.Result {
+func (s *State) setOnline(at command.Stamp, op *fsmpb.Online) *fsmpb.Result {
 	u := s.rtus[op.Rtu]
 	if u == nil {
-		return refuse(fsmpb.Result_NOT_FOUND, "there is no RTU %d", op.Rtu)
+		return command.Refuse(fsmpb.Result_NOT_FOUND, "there is no RTU %d", op.Rtu)
 	}
 	r := u.resource
 	if op.Epoch != 0 && op.Epoch != r.Epoch {
-		return about(r, refuse(fsmpb.Result_STALE_EPOCH, "%s: epoch %d, it is in epoch %d of %q", r.ID, op.Epoch, r.Epoch, r.Owner))
+		return about(r, command.Refuse(fsmpb.Result_STALE_EPOCH, "%s: epoch %d, it is in epoch %d of %q", r.ID, op.Epoch, r.Epoch, r.Owner))
 	}
 	if u.online == op.Online {
-		return about(r, already())
+		return about(r, command.Already())
 	}
 	if !op.Online {
 		if node := u.activeOn(); node != "" { // it came back while this was on its way
-			return about(r, refuse(fsmpb.Result_CONFLICT, "%s: it has an active link on %q", r.ID, node))
+			return about(r, command.Refuse(fsmpb.Result_CONFLICT, "%s: it has an active link on %q", r.ID, node))
 		}
 	}
-	u.online, u.onlineSinceMs = op.Online, at.ms
+	u.online, u.onlineSinceMs = op.Online, at.Ms
 	s.rev.Online++
 	s.note(at, &Note{Kind: NoteOnline, Resource: r.ID, Epoch: r.Epoch, To: r.Owner, OK: op.Online})
 	if !op.Online {
 		s.spoil(at, u)
 	}
-	return about(r, done())
+	return about(r, command.Done())
 }
 
 // spoil marks all points of an RTU as not topical, but for the virtual ones.
-func (s *State) spoil(at stamp, u *rtu) {
+func (s *State) spoil(at command.Stamp, u *rtu) {
 	number := u.number
 	ri := s.image.rtus[number]
 	if ri == nil {
@@ -173,7 +174,7 @@ func (s *State) spoil(at stamp, u *rtu) {
 		}
 		rec = s.image.write(number, ri, pos)
 		rec.quality |= bit
-		rec.time, rec.timeMs = at.cp56|substitutedTime, at.ms
+		rec.time, rec.timeMs = at.CP56|substitutedTime, at.Ms
 		if rec.kind == DI {
 			delete(u.untold, pointID{DI, rec.point})
 			rec.seq = s.append(Event{

@@ -4,17 +4,18 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/fepha/fepha/fsm/fsmpb"
+	"github.com/fepha/fepha/fsm/internal/command"
 )
 
 // forget takes points out of the image that an RTU's table no longer has: else it would hold whatever was ever
 // configured. Events of theirs stay in the journal.
-func (s *State) forget(at stamp, op *fsmpb.Forget) *fsmpb.Result {
+func (s *State) forget(at command.Stamp, op *fsmpb.Forget) *fsmpb.Result {
 	u := s.rtus[op.Rtu]
 	if u == nil {
-		return refuse(fsmpb.Result_NOT_FOUND, "there is no RTU %d", op.Rtu)
+		return command.Refuse(fsmpb.Result_NOT_FOUND, "there is no RTU %d", op.Rtu)
 	}
 	r := u.resource
-	if bad := fence(r, op.Epoch, at.node); bad != nil {
+	if bad := fence(r, op.Epoch, at.Node); bad != nil {
 		return bad
 	}
 	gone := make(map[PointKey]bool, len(op.Points))
@@ -25,7 +26,7 @@ func (s *State) forget(at stamp, op *fsmpb.Forget) *fsmpb.Result {
 		}
 	}
 	if len(gone) == 0 {
-		return about(r, already())
+		return about(r, command.Already())
 	}
 	for k := range gone {
 		delete(u.untold, pointID{k.Kind, k.Point})
@@ -34,5 +35,5 @@ func (s *State) forget(at stamp, op *fsmpb.Forget) *fsmpb.Result {
 	// For readers it's another configuration: only after one do they look for what is no longer there.
 	s.config = proto.CloneOf(s.config)
 	s.rev.Config++
-	return about(r, done())
+	return about(r, command.Done())
 }

@@ -8,11 +8,12 @@ import (
 
 	"github.com/fepha/fepha/fsm/chantable"
 	"github.com/fepha/fepha/fsm/fsmpb"
+	"github.com/fepha/fepha/fsm/internal/mailbox"
 )
 
 // mail is what is kept, as number:from:octets.
 func mail(s *State) (text string) {
-	for _, m := range s.FNPMessages(0, 1000) {
+	for _, m := range s.Mailbox().After(0, 1000) {
 		text += fmt.Sprintf("%d:%d:%d ", m.Number, m.From, len(m.Payload))
 	}
 	return text
@@ -40,7 +41,7 @@ func TestReceiveMessage(t *testing.T) {
 		{name: "the same number of another session", do: "fep1 receive 7/71/0/5 epoch=1 base=3 text=x", check: keeps("1:7:3 2:7:1 ")},
 		{name: "the same number of another sender", do: "fep1 receive 8/70/0/5 epoch=1 base=3 text=x", check: keeps("1:7:3 2:8:1 ")},
 		{name: "far ahead", do: "fep1 receive 7/70/0/500 epoch=1 base=490 text=x", check: func(t *testing.T, s *State) {
-			floor, marks := s.FNPDelivered(7, 70, 0)
+			floor, marks := s.Mailbox().Delivered(7, 70, 0)
 			mustEqual(t, "floor", floor, 490)
 			mustEqual(t, "marks", marks, 1<<10)
 		}},
@@ -60,24 +61,28 @@ func TestReceiveMessage(t *testing.T) {
 // The newest messages are kept, at most 256 and at most 1 MiB; what came is remembered beyond that.
 func TestMailboxIsBounded(t *testing.T) {
 	x := newScripted(t).ok(testStation, "lead assign fnp epoch=0 owner=fep1")
-	for i := range maxMail + 10 {
+	for i := range mailbox.MaxMessages + 10 {
 		x.ok(fmt.Sprintf("fep1 receive 7/70/0/%d epoch=1 base=%d text=x", i+1, i+1))
 	}
-	all := x.s.FNPMessages(0, 1000)
-	mustEqual(t, "kept", len(all), maxMail)
+	all := x.s.Mailbox().After(0, 1000)
+	mustEqual(t, "kept", len(all), mailbox.MaxMessages)
 	mustEqual(t, "the oldest", all[0].Number, 11)
-	page := x.s.FNPMessages(all[4].Number, 3)
+	page := x.s.Mailbox().After(all[4].Number, 3)
 	mustEqual(t, "a page", len(page) == 3 && page[0].Number == all[5].Number, true)
-	mustEqual(t, "after the last", len(x.s.FNPMessages(all[len(all)-1].Number, 3)), 0)
+	mustEqual(t, "after the last", len(x.s.Mailbox().After(all[len(all)-1].Number, 3)), 0)
 	mustEqual(t, "an old one again", x.do("fep1 receive 7/70/0/1 epoch=1 base=1 text=x").Code, duplicate)
-	for i := range maxMailSize/maxMessage + 3 {
+	for i := range mailbox.MaxSize/mailbox.MaxMessage + 3 {
 		x.ok(fmt.Sprintf("fep1 receive 8/80/1/%d epoch=1 base=%d size=65536", i+1, i+1))
 	}
-	mustEqual(t, "large ones kept", len(x.s.FNPMessages(0, 1000)), maxMailSize/maxMessage)
-	mustEqual(t, "octets", x.s.mailbox.size, maxMailSize)
+	mustEqual(t, "large ones kept", len(x.s.Mailbox().After(0, 1000)), mailbox.MaxSize/mailbox.MaxMessage)
+	octets := 0
+	for _, m := range x.s.Mailbox().After(0, 1000) {
+		octets += len(m.Payload)
+	}
+	mustEqual(t, "octets", octets, mailbox.MaxSize)
 }
 
-// Sessions are forgotten with their sender's entry in the table, and beyond a bound; the one that was silent for longest first.
+// Sessions are forgotten with their sender's entry in the table.
 func TestMailboxForgetsSessions(t *testing.T) {
 	x := newScripted(t).ok(testStation, "lead assign fnp epoch=0 owner=fep1",
 		"fep1 receive 7/70/0/1 epoch=1 base=1", "fep1 receive 7/71/0/1 epoch=1 base=1", "fep1 receive 8/80/0/1 epoch=1 base=1")
@@ -88,16 +93,11 @@ func TestMailboxForgetsSessions(t *testing.T) {
 	remove := chantable.Change{Kind: chantable.Remove, CN: e.CN, ID: 7, Changed: e.Changed}
 	r := x.s.Apply(x.index, tableCommand(t, 1<<40, remove, chantable.Change{Kind: chantable.Remove, CN: 9, ID: 8}))[0]
 	mustEqual(t, "removed", chantable.Outcome(r.Fnp[0].Outcome), chantable.Done)
-	mustEqual(t, "sessions", len(x.s.mailbox.sessions), 1)
 	mustEqual(t, "8's is known", x.do("fep1 receive 8/80/0/1 epoch=1 base=1").Code, duplicate)
-
-	for i := range maxMailSessions {
-		x.s.mailbox.last++
-		x.s.mailbox.sessions[mailSession{9, uint64(i)}] = &mailSender{last: x.s.mailbox.last}
-		x.s.mailbox.bound()
-	}
-	mustEqual(t, "bound", len(x.s.mailbox.sessions), maxMailSessions)
-	mustEqual(t, "8's went first", x.s.mailbox.sessions[mailSession{8, 80}] == nil, true)
+	floor, marks := x.s.Mailbox().Delivered(7, 70, 0)
+	mustEqual(t, "what is known of 7's", floor|marks, 0)
+	floor, marks = x.s.Mailbox().Delivered(7, 71, 0)
+	mustEqual(t, "what is known of 7's other", floor|marks, 0)
 }
 
 // A message belongs to the state: neither the entry it came in nor a reader can change it.
@@ -106,5 +106,5 @@ func TestMessageIsTheStatesOwn(t *testing.T) {
 	c := parseCommand(t, "fep1 receive 7/70/0/1 epoch=1 base=1 text=hello", 0)
 	x.s.Apply(9, &fsmpb.Entry{Commands: []*fsmpb.Command{c}})
 	c.GetFnpReceive().Payload[0] = 'x'
-	mustEqual(t, "payload", bytes.Equal(x.s.FNPMessages(0, 1)[0].Payload, []byte("hello")), true)
+	mustEqual(t, "payload", bytes.Equal(x.s.Mailbox().After(0, 1)[0].Payload, []byte("hello")), true)
 }

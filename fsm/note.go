@@ -3,7 +3,8 @@ package fsm
 import (
 	"fmt"
 	"slices"
-	"strings"
+
+	"github.com/fepha/fepha/fsm/internal/command"
 )
 
 // NoteKind says what an entry of the audit is about.
@@ -67,14 +68,4 @@ type Note struct {
 }
 
 // note makes an entry of the audit.
-func (s *State) note(at stamp, n *Note) { s.appendAudit(at, AuditEntry{Note: *n}) }
-
-const maxReason = 200
-
-// clip bounds a text that is kept: reasons come from operators and devices' error messages.
-func clip(reason string) string {
-	if len(reason) <= maxReason {
-		return reason
-	}
-	return strings.ToValidUTF8(reason[:maxReason], "") // the cut may go through a character
-}
+func (s *State) note(at command.Stamp, n *Note) { s.appendAudit(at, AuditEntry{Note: *n}) }

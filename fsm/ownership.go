@@ -1,49 +1,52 @@
 package fsm
 
-import "github.com/fepha/fepha/fsm/fsmpb"
+import (
+	"github.com/fepha/fepha/fsm/fsmpb"
+	"github.com/fepha/fepha/fsm/internal/command"
+)
 
 // Ownership: who owns a resource, in which epoch. Who should is the policy of the leader; here it is only made sure that
 // each decision is made on what is true now, by compare-and-set on the epoch.
 
 // assign gives a resource to a node in a new epoch, whatever its phase.
-func (s *State) assign(at stamp, op *fsmpb.Assign) *fsmpb.Result {
+func (s *State) assign(at command.Stamp, op *fsmpb.Assign) *fsmpb.Result {
 	r, bad := s.expect(op.Resource, op.ExpectEpoch, op.Owner, op.Owner != "")
 	if bad != nil {
 		return bad
 	}
 	if r.Owner == "" && op.Owner == "" {
-		return about(r, already())
+		return about(r, command.Already())
 	}
 	s.begin(at, r, op.Owner, op.Reason, timingsFromProto(op.Timings))
-	return about(r, done())
+	return about(r, command.Done())
 }
 
 // move begins a planned move. The epoch stays: the owner works on until it has closed its links.
-func (s *State) move(at stamp, op *fsmpb.Move) *fsmpb.Result {
+func (s *State) move(at command.Stamp, op *fsmpb.Move) *fsmpb.Result {
 	r, bad := s.expect(op.Resource, op.ExpectEpoch, op.To, true)
 	switch {
 	case bad != nil:
 		return bad
 	case r.Phase == Unowned:
-		return about(r, refuse(fsmpb.Result_CONFLICT, "%s: nobody owns it, so there is nothing to move", r.ID))
+		return about(r, command.Refuse(fsmpb.Result_CONFLICT, "%s: nobody owns it, so there is nothing to move", r.ID))
 	case r.Phase == Releasing && r.Target == op.To:
-		return about(r, already())
+		return about(r, command.Already())
 	case r.Phase == Releasing:
-		return about(r, refuse(fsmpb.Result_CONFLICT, "%s: it is already on its way to %q", r.ID, r.Target))
+		return about(r, command.Refuse(fsmpb.Result_CONFLICT, "%s: it is already on its way to %q", r.ID, r.Target))
 	case r.Owner == op.To:
-		return about(r, refuse(fsmpb.Result_INVALID, "%s: %q owns it already", r.ID, op.To))
+		return about(r, command.Refuse(fsmpb.Result_INVALID, "%s: %q owns it already", r.ID, op.To))
 	}
-	r.Phase, r.Target, r.SinceMs, r.Reason = Releasing, op.To, at.ms, clip(op.Reason)
+	r.Phase, r.Target, r.SinceMs, r.Reason = Releasing, op.To, at.Ms, command.Clip(op.Reason)
 	s.rev.Resources++
-	s.note(at, &Note{Kind: NoteMoving, Resource: r.ID, Epoch: r.Epoch, From: r.Owner, To: r.Target, Reason: r.Reason, Origin: clip(op.Origin)})
-	return about(r, done())
+	s.note(at, &Note{Kind: NoteMoving, Resource: r.ID, Epoch: r.Epoch, From: r.Owner, To: r.Target, Reason: r.Reason, Origin: command.Clip(op.Origin)})
+	return about(r, command.Done())
 }
 
 // expect finds a resource that is in the epoch which the proposer believes, and checks the node that it is meant for.
 func (s *State) expect(id string, epoch uint64, node string, needNode bool) (*Resource, *fsmpb.Result) {
 	r := s.resources[id]
 	if r == nil {
-		return nil, refuse(fsmpb.Result_NOT_FOUND, "there is no resource %q", id)
+		return nil, command.Refuse(fsmpb.Result_NOT_FOUND, "there is no resource %q", id)
 	}
 	if needNode {
 		if bad := s.checkFEP(node); bad != nil {
@@ -52,9 +55,9 @@ func (s *State) expect(id string, epoch uint64, node string, needNode bool) (*Re
 	}
 	if epoch != r.Epoch {
 		if epoch+1 == r.Epoch && r.Owner == node && r.Phase != Releasing { // proposed again after a lost answer
-			return nil, about(r, already())
+			return nil, about(r, command.Already())
 		}
-		return nil, about(r, refuse(fsmpb.Result_CONFLICT, "%s: expected epoch %d, it is in epoch %d of %q", id, epoch, r.Epoch, r.Owner))
+		return nil, about(r, command.Refuse(fsmpb.Result_CONFLICT, "%s: expected epoch %d, it is in epoch %d of %q", id, epoch, r.Epoch, r.Owner))
 	}
 	return r, nil
 }
@@ -63,64 +66,64 @@ func (s *State) expect(id string, epoch uint64, node string, needNode bool) (*Re
 func (s *State) checkFEP(node string) *fsmpb.Result {
 	switch n := s.node(node); {
 	case n == nil:
-		return refuse(fsmpb.Result_NOT_FOUND, "there is no node %q", node)
+		return command.Refuse(fsmpb.Result_NOT_FOUND, "there is no node %q", node)
 	case n.Role != roleFEP:
-		return refuse(fsmpb.Result_INVALID, "node %q is a %s and can own nothing", node, n.Role)
+		return command.Refuse(fsmpb.Result_INVALID, "node %q is a %s and can own nothing", node, n.Role)
 	}
 	return nil
 }
 
 // released ends a planned move: the former owner's links are closed.
-func (s *State) released(at stamp, op *fsmpb.Released) *fsmpb.Result {
+func (s *State) released(at command.Stamp, op *fsmpb.Released) *fsmpb.Result {
 	r := s.resources[op.Resource]
 	if r == nil {
-		return refuse(fsmpb.Result_NOT_FOUND, "there is no resource %q", op.Resource)
+		return command.Refuse(fsmpb.Result_NOT_FOUND, "there is no resource %q", op.Resource)
 	}
 	if op.Epoch+1 == r.Epoch {
-		return about(r, already())
+		return about(r, command.Already())
 	}
 	if bad := fence(r, op.Epoch, op.Node); bad != nil {
 		return bad
 	}
 	if r.Phase != Releasing {
-		return about(r, refuse(fsmpb.Result_CONFLICT, "%s: nobody asked %q to release it", r.ID, op.Node))
+		return about(r, command.Refuse(fsmpb.Result_CONFLICT, "%s: nobody asked %q to release it", r.ID, op.Node))
 	}
 	// Two clocks, so this is a figure for people, and no decision hangs on it.
-	s.begin(at, r, r.Target, r.Reason, Timings{LeasedMs: max(0, at.ms-r.SinceMs)})
-	return about(r, done())
+	s.begin(at, r, r.Target, r.Reason, Timings{LeasedMs: max(0, at.Ms-r.SinceMs)})
+	return about(r, command.Done())
 }
 
 // claim takes an uplink group for the node where its client asked to start. In a dual-active group every FEP may start,
 // so the second claim is granted too and changes nothing.
-func (s *State) claim(at stamp, op *fsmpb.Claim) *fsmpb.Result {
+func (s *State) claim(at command.Stamp, op *fsmpb.Claim) *fsmpb.Result {
 	r := s.resources[op.Resource]
 	if r == nil {
-		return refuse(fsmpb.Result_NOT_FOUND, "there is no resource %q", op.Resource)
+		return command.Refuse(fsmpb.Result_NOT_FOUND, "there is no resource %q", op.Resource)
 	}
 	g := s.group(op.Resource)
 	if g == nil {
-		return about(r, refuse(fsmpb.Result_INVALID, "%s: only uplink groups are claimed", r.ID))
+		return about(r, command.Refuse(fsmpb.Result_INVALID, "%s: only uplink groups are claimed", r.ID))
 	}
 	if bad := s.checkFEP(op.Node); bad != nil {
 		return about(r, bad)
 	}
 	switch {
 	case r.Phase == Unowned:
-		s.begin(at, r, op.Node, "claimed by "+clip(op.Client), Timings{})
-		return about(r, done())
+		s.begin(at, r, op.Node, "claimed by "+command.Clip(op.Client), Timings{})
+		return about(r, command.Done())
 	case g.mode == fsmpb.Configure_DUAL_ACTIVE, r.Phase == Owned && r.Owner == op.Node:
-		return about(r, already())
+		return about(r, command.Already())
 	case r.Phase == Releasing:
-		return about(r, refuse(fsmpb.Result_CONFLICT, "%s: it is on its way from %q to %q", r.ID, r.Owner, r.Target))
+		return about(r, command.Refuse(fsmpb.Result_CONFLICT, "%s: it is on its way from %q to %q", r.ID, r.Owner, r.Target))
 	}
-	return about(r, refuse(fsmpb.Result_CONFLICT, "%s: %q owns it", r.ID, r.Owner))
+	return about(r, command.Refuse(fsmpb.Result_CONFLICT, "%s: %q owns it", r.ID, r.Owner))
 }
 
 // pin binds a resource to a node, or unbinds it.
-func (s *State) pin(at stamp, op *fsmpb.Pin) *fsmpb.Result {
+func (s *State) pin(at command.Stamp, op *fsmpb.Pin) *fsmpb.Result {
 	r := s.resources[op.Resource]
 	if r == nil {
-		return refuse(fsmpb.Result_NOT_FOUND, "there is no resource %q", op.Resource)
+		return command.Refuse(fsmpb.Result_NOT_FOUND, "there is no resource %q", op.Resource)
 	}
 	if op.Node != "" {
 		if bad := s.checkFEP(op.Node); bad != nil {
@@ -128,21 +131,21 @@ func (s *State) pin(at stamp, op *fsmpb.Pin) *fsmpb.Result {
 		}
 	}
 	if r.Pin == op.Node {
-		return about(r, already())
+		return about(r, command.Already())
 	}
-	s.note(at, &Note{Kind: NotePin, Resource: r.ID, Epoch: r.Epoch, From: r.Pin, To: op.Node, Origin: clip(op.Origin)})
+	s.note(at, &Note{Kind: NotePin, Resource: r.ID, Epoch: r.Epoch, From: r.Pin, To: op.Node, Origin: command.Clip(op.Origin)})
 	r.Pin = op.Node
 	s.rev.Resources++
-	return about(r, done())
+	return about(r, command.Done())
 }
 
 // activated completes the timings of a takeover. It may come twice: connected, then first data; 0 leaves what is there.
-func (s *State) activated(at stamp, op *fsmpb.Activated) *fsmpb.Result {
+func (s *State) activated(at command.Stamp, op *fsmpb.Activated) *fsmpb.Result {
 	r := s.resources[op.Resource]
 	if r == nil {
-		return refuse(fsmpb.Result_NOT_FOUND, "there is no resource %q", op.Resource)
+		return command.Refuse(fsmpb.Result_NOT_FOUND, "there is no resource %q", op.Resource)
 	}
-	if bad := fence(r, op.Epoch, at.node); bad != nil {
+	if bad := fence(r, op.Epoch, at.Node); bad != nil {
 		return bad
 	}
 	t := r.Timings
@@ -153,17 +156,17 @@ func (s *State) activated(at stamp, op *fsmpb.Activated) *fsmpb.Result {
 		t.FirstDataMs = op.FirstDataMs
 	}
 	if t == r.Timings {
-		return about(r, already())
+		return about(r, command.Already())
 	}
 	r.Timings = t
 	s.rev.Resources++
 	s.note(at, &Note{Kind: NoteActivated, Resource: r.ID, Epoch: r.Epoch, To: r.Owner, Reason: r.Reason, Timings: t})
-	return about(r, done())
+	return about(r, command.Done())
 }
 
 // begin starts a new epoch of a resource. It is the only place where an epoch changes: what the former owner had under
 // way ends here, and virtual points follow in the same step.
-func (s *State) begin(at stamp, r *Resource, owner, reason string, t Timings) {
+func (s *State) begin(at command.Stamp, r *Resource, owner, reason string, t Timings) {
 	from := r.Owner
 	r.Owner, r.Target = owner, ""
 	r.Phase = Owned
@@ -171,7 +174,7 @@ func (s *State) begin(at stamp, r *Resource, owner, reason string, t Timings) {
 		r.Phase = Unowned
 	}
 	r.Epoch++
-	r.SinceMs, r.Reason, r.Timings = at.ms, clip(reason), t
+	r.SinceMs, r.Reason, r.Timings = at.Ms, command.Clip(reason), t
 	r.LastBatch = 0
 	s.rev.Resources++
 	s.virtual.touch(r.ID)

@@ -6,6 +6,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/fepha/fepha/fsm/fsmpb"
+	"github.com/fepha/fepha/fsm/internal/command"
 )
 
 const (
@@ -113,7 +114,7 @@ func TestNewEpochOfTheSameOwner(t *testing.T) {
 func TestReasonsAreBounded(t *testing.T) {
 	x := newScripted(t).ok(testStation, "lead assign rtu/1 epoch=0 owner=fep1 reason="+strings.Repeat("ä", 500))
 	r, _ := x.s.Resource("rtu/1")
-	if len(r.Reason) > maxReason || !utf8.ValidString(r.Reason) {
+	if len(r.Reason) > command.MaxText || !utf8.ValidString(r.Reason) {
 		t.Fatalf("reason of %d octets, valid %t", len(r.Reason), utf8.ValidString(r.Reason))
 	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/fepha/fepha/fsm/chantable"
 	"github.com/fepha/fepha/fsm/fsmpb"
+	"github.com/fepha/fepha/fsm/internal/mailbox"
 )
 
 // propertyStation is small enough that the journal overflows soon, and has an owner for all but the FNP endpoint.
@@ -84,11 +85,11 @@ func (d drawn) line() string {
 	case "receive":
 		node, epoch = d.as(FNPResource())
 		from, session, stream := rapid.Uint64Range(1, 2).Draw(t, "from"), rapid.Uint64Range(1, 2).Draw(t, "session"), rapid.IntRange(0, 1).Draw(t, "stream")
-		floor, _ := d.s.FNPDelivered(chantable.ID(from), session, uint8(stream))
+		floor, _ := d.s.Mailbox().Delivered(chantable.ID(from), session, uint8(stream))
 		base := max(floor, 1) - 1 + rapid.Uint64Range(0, 2).Draw(t, "base")
 		seq := base + rapid.Uint64Range(0, 5).Draw(t, "seq")
 		return fmt.Sprintf("%s receive %d/%d/%d/%d epoch=%d base=%d size=%d", node, from, session, stream, seq, epoch, base,
-			rapid.SampledFrom([]int{0, 1, 1000, maxMessage, maxMessage + 1}).Draw(t, "size"))
+			rapid.SampledFrom([]int{0, 1, 1000, mailbox.MaxMessage, mailbox.MaxMessage + 1}).Draw(t, "size"))
 	case "stage":
 		return fmt.Sprintf("%s stage expect=%d", node, d.mostly("stage", d.s.ConfigStage()))
 	case "forget":
@@ -177,7 +178,7 @@ func (d drawn) access() string {
 	case "token-remove":
 		return "ops token-remove " + name
 	case "login":
-		u, _ := d.s.User(name)
+		u, _ := d.s.Access().User(name)
 		return fmt.Sprintf("ops login %s session=%s revision=%d", name, secret, d.mostly("revision", u.Revision))
 	case "logout":
 		return "ops logout session=" + secret
@@ -341,19 +342,19 @@ func (p *promises) check(t *rapid.T, line string, c *fsmpb.Command, r *fsmpb.Res
 		}
 	}
 	size := 0
-	mail := s.FNPMessages(0, maxMail+1)
+	mail := s.Mailbox().After(0, mailbox.MaxMessages+1)
 	for i, m := range mail {
 		size += len(m.Payload)
-		if m.Number+uint64(len(mail)-i) != s.mailbox.last+1 {
+		if m.Number+uint64(len(mail)-i) != s.Mailbox().Proto().Last+1 {
 			t.Fatalf("%s: message %d is in place %d of %d", line, m.Number, i, len(mail))
 		}
 	}
-	if len(mail) > maxMail || size > maxMailSize {
+	if len(mail) > mailbox.MaxMessages || size > mailbox.MaxSize {
 		t.Fatalf("%s: %d messages of %d octets are kept", line, len(mail), size)
 	}
 
-	for _, x := range s.Sessions() {
-		if u, ok := s.User(x.User); !ok || u.Revision > s.Revisions().Access {
+	for _, x := range s.Access().Sessions() {
+		if u, ok := s.Access().User(x.User); !ok || u.Revision > s.Revisions().Access {
 			t.Fatalf("%s: a session of %+v", line, u)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/fepha/fepha/fsm/fsmpb"
+	"github.com/fepha/fepha/fsm/internal/command"
 )
 
 // Refusals are told in bulk: the first one to a party at once, those that follow within a minute as one entry with their
@@ -36,7 +37,7 @@ type refusals struct {
 func newRefusals() refusals { return refusals{by: map[refusalKey]*refusal{}, due: math.MaxInt64} }
 
 // refused counts requests that were refused.
-func (s *State) refused(at stamp, action, origin, resource, reason string, count uint64) {
+func (s *State) refused(at command.Stamp, action, origin, resource, reason string, count uint64) {
 	k := refusalKey{action, origin}
 	if s.refusals.by[k] == nil && len(s.refusals.by) >= maxRefusals {
 		k = refusalKey{action, "others"}
@@ -46,26 +47,26 @@ func (s *State) refused(at stamp, action, origin, resource, reason string, count
 		r = &refusal{action: k.action, origin: k.origin}
 		s.refusals.by[k] = r
 	}
-	r.resource, r.reason, r.count = resource, clip(reason), r.count+count
+	r.resource, r.reason, r.count = resource, command.Clip(reason), r.count+count
 	if r.toldMs == 0 {
 		s.tell(at, r)
-		s.refusals.due = min(s.refusals.due, at.ms+refusalsEvery)
+		s.refusals.due = min(s.refusals.due, at.Ms+refusalsEvery)
 	}
 }
 
-func (s *State) tell(at stamp, r *refusal) {
+func (s *State) tell(at command.Stamp, r *refusal) {
 	s.note(at, &Note{Kind: NoteRefused, To: r.action, Origin: r.origin, Resource: r.resource, Reason: r.reason, Count: r.count})
-	r.count, r.toldMs = 0, at.ms
+	r.count, r.toldMs = 0, at.Ms
 }
 
 // tellRefusals tells what was refused for a minute, and forgets who has asked for nothing since.
-func (s *State) tellRefusals(at stamp) {
-	if at.ms < s.refusals.due {
+func (s *State) tellRefusals(at command.Stamp) {
+	if at.Ms < s.refusals.due {
 		return
 	}
 	for _, k := range s.refusals.keys() {
 		switch r := s.refusals.by[k]; {
-		case at.ms < r.toldMs+refusalsEvery:
+		case at.Ms < r.toldMs+refusalsEvery:
 		case r.count > 0:
 			s.tell(at, r)
 		default:
@@ -91,14 +92,14 @@ func (r *refusals) keys() []refusalKey {
 const maxAction = 64 // octets
 
 // auditAction takes what a node tells of itself.
-func (s *State) auditAction(at stamp, op *fsmpb.Audit) *fsmpb.Result {
+func (s *State) auditAction(at command.Stamp, op *fsmpb.Audit) *fsmpb.Result {
 	if op.Action == "" || len(op.Action) > maxAction {
-		return refuse(fsmpb.Result_INVALID, "action %.64q: expected 1 to %d octets", op.Action, maxAction)
+		return command.Refuse(fsmpb.Result_INVALID, "action %.64q: expected 1 to %d octets", op.Action, maxAction)
 	}
 	if !op.Ok {
-		s.refused(at, op.Action, clip(op.Origin), clip(op.Resource), op.Reason, max(1, op.Count))
-		return done()
+		s.refused(at, op.Action, command.Clip(op.Origin), command.Clip(op.Resource), op.Reason, max(1, op.Count))
+		return command.Done()
 	}
-	s.note(at, &Note{Kind: NoteAction, To: op.Action, Origin: clip(op.Origin), Resource: clip(op.Resource), Reason: clip(op.Reason), OK: true, Count: op.Count})
-	return done()
+	s.note(at, &Note{Kind: NoteAction, To: op.Action, Origin: command.Clip(op.Origin), Resource: command.Clip(op.Resource), Reason: command.Clip(op.Reason), OK: true, Count: op.Count})
+	return command.Done()
 }

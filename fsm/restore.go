@@ -15,7 +15,9 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"github.com/fepha/fepha/fsm/internal/access"
 	"github.com/fepha/fepha/fsm/fsmpb"
+	"github.com/fepha/fepha/fsm/internal/command"
 )
 
 // What Restore refuses.
@@ -136,7 +138,7 @@ func (in *restorer) take(kind frameKind, payload []byte) error {
 	case frameConditions:
 		return read(payload, in.takeConditions)
 	case frameAccess:
-		return read(payload, in.takeAccess)
+		return read(payload, in.s.access.Restore)
 	case framePlainPoints, framePoints:
 		return in.takePoints(payload, kind == framePlainPoints)
 	case framePlainEvents, frameEvents:
@@ -180,10 +182,10 @@ func (in *restorer) takeConfig(c *fsmpb.Configure) error {
 	}
 	s, h := in.s, in.head
 	s.config = cfg
-	s.configureNodes(stamp{}, cfg)
-	s.configureRTUs(stamp{}, cfg)
-	s.configureGroups(stamp{}, cfg)
-	s.configureFNP(stamp{}, cfg)
+	s.configureNodes(command.Stamp{}, cfg)
+	s.configureRTUs(command.Stamp{}, cfg)
+	s.configureGroups(command.Stamp{}, cfg)
+	s.configureFNP(command.Stamp{}, cfg)
 	s.virtual = indexVirtual(virtual)
 
 	s.index, s.epochFloor, s.controls.number, s.stage = h.Index, h.EpochFloor, h.ControlNumber, h.ConfigStage
@@ -191,8 +193,9 @@ func (in *restorer) takeConfig(c *fsmpb.Configure) error {
 		Config: h.Revisions.GetConfig(), Resources: h.Revisions.GetResources(), Online: h.Revisions.GetOnline(),
 		Links: h.Revisions.GetLinks(), Nodes: h.Revisions.GetNodes(), Clients: h.Revisions.GetClients(),
 		Cursors: h.Revisions.GetCursors(), Controls: h.Revisions.GetControls(), Virtual: h.Revisions.GetVirtual(),
-		FNP: h.Revisions.GetFnp(), Conditions: h.Revisions.GetConditions(), Access: h.Revisions.GetAccess(),
+		FNP: h.Revisions.GetFnp(), Conditions: h.Revisions.GetConditions(),
 	}
+	s.access = access.New(h.Revisions.GetAccess(), s.noteAccess)
 	s.image = newImage(h.Version)
 	s.journal = newJournal(h.JournalLast+1, cfg.Retain)
 	s.age.ms = h.AgeMs
@@ -305,7 +308,7 @@ func (in *restorer) takeControl(p *fsmpb.ControlState) error {
 	if last := s.controls.recent.Back(); last != nil && p.Revision <= last.Value.(*Control).Revision || p.Revision > s.rev.Controls {
 		return fmt.Errorf("control %q: revision %d is out of order", op.Id, p.Revision)
 	}
-	if why := faultOfControl(stamp{ms: op.DeadlineMs}, op); why != "" || s.controls.get(op.Id) != nil {
+	if why := faultOfControl(command.Stamp{Ms: op.DeadlineMs}, op); why != "" || s.controls.get(op.Id) != nil {
 		return fmt.Errorf("control %q is there twice, or: %s", op.Id, why)
 	}
 	if Stage(p.Stage) < Submitted || p.Stage > uint32(Done) || p.Cause > math.MaxUint8 {

@@ -59,11 +59,11 @@ func TestRestoreKeepsEverything(t *testing.T) {
 		"version":        func(s *State) any { return s.Version() },
 		"conditions":     func(s *State) any { return s.Conditions() },
 		"gone":           func(s *State) any { return s.GoneConditions(maxGone) },
-		"messages":       func(s *State) any { return s.FNPMessages(0, 10) },
-		"users":          func(s *State) any { return s.Users() },
-		"tokens":         func(s *State) any { return s.Tokens() },
-		"sessions":       func(s *State) any { return s.Sessions() },
-		"revoked":        func(s *State) any { return s.RevokedCertificates() },
+		"messages":       func(s *State) any { return s.Mailbox().After(0, 10) },
+		"users":          func(s *State) any { return s.Access().Users() },
+		"tokens":         func(s *State) any { return s.Access().Tokens() },
+		"sessions":       func(s *State) any { return s.Access().Sessions() },
+		"revoked":        func(s *State) any { return s.Access().Revocations() },
 		"points":         func(s *State) any { return points(s) },
 	} {
 		mustEqual(t, what, fmt.Sprint(get(restored)), fmt.Sprint(get(s)))

@@ -3,6 +3,8 @@ package fsm
 import (
 	"cmp"
 	"slices"
+
+	"github.com/fepha/fepha/fsm/internal/command"
 )
 
 // What the journal drops, and what that means for the uplink groups. Each event that goes is counted for every cursor that
@@ -51,7 +53,7 @@ func (g *group) addSlot(name string) *Slot {
 }
 
 // settleRetention tells when a group begins to lose events, and when it has caught up.
-func (s *State) settleRetention(at stamp) {
+func (s *State) settleRetention(at command.Stamp) {
 	if !s.unsettled {
 		return
 	}
@@ -110,16 +112,16 @@ type ageMark struct {
 }
 
 // dropAged drops what has been in the journal for longer than is configured.
-func (s *State) dropAged(at stamp) {
+func (s *State) dropAged(at command.Stamp) {
 	a, keep := &s.age, s.config.RetainForMs
 	if keep == 0 {
 		*a = age{}
 		return
 	}
 	if a.ms == 0 {
-		a.ms = at.ms
+		a.ms = at.Ms
 	}
-	a.ms = max(a.ms, min(at.ms, a.ms+maxAgeing))
+	a.ms = max(a.ms, min(at.Ms, a.ms+maxAgeing))
 	if n := len(a.marks); n == 0 || s.journal.last > a.marks[n-1].seq && a.ms >= a.marks[n-1].ms+max(1, keep/ageMarks) {
 		a.marks = append(a.marks, ageMark{a.ms, s.journal.last})
 	}

@@ -234,7 +234,7 @@ func octet(b bool) byte {
 func (s *State) encodeSmall() []byte {
 	b := appendMessage(nil, frameHead, &fsmpb.SnapshotHead{
 		Index: s.index, JournalFirst: s.journal.oldest(), JournalLast: s.journal.last, Version: s.image.version,
-		EpochFloor: s.epochFloor, Revisions: s.rev.proto(), ControlNumber: s.controls.number, ConfigStage: s.stage,
+		EpochFloor: s.epochFloor, Revisions: s.Revisions().proto(), ControlNumber: s.controls.number, ConfigStage: s.stage,
 		AgeMs: s.age.ms, AgeMarks: s.age.proto(), AuditNumber: s.audit.last, AuditBefore: s.audit.roots(),
 	})
 	b = appendMessage(b, frameConfig, s.config)
@@ -259,14 +259,14 @@ func (s *State) encodeSmall() []byte {
 		b = appendMessage(b, frameRefusal, s.refusals.by[k].proto())
 	}
 	b = s.appendTable(b)
-	if s.mailbox.last > 0 {
-		b = appendMessage(b, frameMailbox, s.mailbox.proto())
+	if !s.mailbox.Empty() {
+		b = appendMessage(b, frameMailbox, s.mailbox.Proto())
 	}
 	if len(s.conditions.present)+len(s.conditions.gone) > 0 {
 		b = appendMessage(b, frameConditions, s.conditions.proto())
 	}
-	if !s.access.empty() {
-		b = appendMessage(b, frameAccess, s.accessProto())
+	if !s.access.Empty() {
+		b = appendMessage(b, frameAccess, s.access.Proto())
 	}
 	for e := s.controls.recent.Front(); e != nil; e = e.Next() {
 		b = appendMessage(b, frameControl, e.Value.(*Control).proto())

@@ -1,11 +1,13 @@
 package fsm
 
 import (
-	"fmt"
 	"runtime/debug"
 
+	"github.com/fepha/fepha/fsm/internal/access"
 	"github.com/fepha/fepha/fsm/chantable"
 	"github.com/fepha/fepha/fsm/fsmpb"
+	"github.com/fepha/fepha/fsm/internal/command"
+	"github.com/fepha/fepha/fsm/internal/mailbox"
 )
 
 // State is the replicated state. See the package comment for who may call what when.
@@ -30,9 +32,9 @@ type State struct {
 	controls   controls
 	virtual    virtualPoints
 	table      *chantable.Table // of FNP
-	mailbox    mailbox          // of the FNP endpoint
+	mailbox    *mailbox.Mailbox // of the FNP endpoint
 	conditions conditions
-	access     access
+	access     *access.Access
 
 	rev Revisions
 
@@ -58,7 +60,7 @@ type Revisions struct {
 
 // New returns the state before the first entry. Nothing exists in it until a Configure.
 func New() *State {
-	return &State{
+	s := &State{
 		config:     noConfig(),
 		resources:  map[string]*Resource{},
 		rtus:       map[uint32]*rtu{},
@@ -66,18 +68,12 @@ func New() *State {
 		image:      newImage(0),
 		controls:   newControls(),
 		table:      chantable.New(),
-		mailbox:    newMailbox(),
+		mailbox:    mailbox.New(),
 		refusals:   newRefusals(),
 		conditions: newConditions(),
-		access:     newAccess(),
 	}
-}
-
-// stamp is when and by whom a command was proposed.
-type stamp struct {
-	ms   int64
-	cp56 uint64
-	node string
+	s.access = access.New(0, s.noteAccess)
+	return s
 }
 
 // Apply applies the Raft entry with this log index and returns one result a command, in order. It keeps no reference
@@ -99,13 +95,13 @@ func (s *State) OnPanic(tell func(value any, stack []byte)) { s.panicked = tell 
 func (s *State) apply(c *fsmpb.Command) (res *fsmpb.Result) {
 	defer func() {
 		if v := recover(); v != nil {
-			res = refuse(fsmpb.Result_INVALID, "the command can't be applied by this build: %v", v)
+			res = command.Refuse(fsmpb.Result_INVALID, "the command can't be applied by this build: %v", v)
 			if s.panicked != nil {
 				s.panicked(v, debug.Stack())
 			}
 		}
 	}()
-	at := stamp{ms: c.GetAtMs(), cp56: c.GetAtCp56(), node: c.GetNode()}
+	at := command.Stamp{Ms: c.GetAtMs(), CP56: c.GetAtCp56(), Node: c.GetNode()}
 	before := s.journal.last
 	res = s.dispatch(at, c)
 	if res.Code == fsmpb.Result_OK {
@@ -121,7 +117,7 @@ func (s *State) apply(c *fsmpb.Command) (res *fsmpb.Result) {
 	return res
 }
 
-func (s *State) dispatch(at stamp, c *fsmpb.Command) *fsmpb.Result {
+func (s *State) dispatch(at command.Stamp, c *fsmpb.Command) *fsmpb.Result {
 	switch op := c.GetOp().(type) {
 	case *fsmpb.Command_Events:
 		return s.events(at, op.Events)
@@ -185,30 +181,17 @@ func (s *State) dispatch(at stamp, c *fsmpb.Command) *fsmpb.Result {
 		return s.endCondition(at, op.ConditionGone)
 	case *fsmpb.Command_ConditionAck:
 		return s.acknowledgeCondition(at, op.ConditionAck)
-	case *fsmpb.Command_UserPut:
-		return s.putUser(at, op.UserPut)
-	case *fsmpb.Command_UserRemove:
-		return s.removeUser(at, op.UserRemove)
-	case *fsmpb.Command_TokenPut:
-		return s.putToken(at, op.TokenPut)
-	case *fsmpb.Command_TokenRemove:
-		return s.removeToken(at, op.TokenRemove)
-	case *fsmpb.Command_SessionOpen:
-		return s.openSession(at, op.SessionOpen)
-	case *fsmpb.Command_SessionClose:
-		return s.closeSession(at, op.SessionClose)
-	case *fsmpb.Command_AccessUsed:
-		return s.usedAccess(op.AccessUsed)
-	case *fsmpb.Command_Revoke:
-		return s.revoke(at, op.Revoke)
 	}
-	return refuse(fsmpb.Result_INVALID, "no such command in this build")
+	if res := s.access.Apply(at, c); res != nil {
+		return res
+	}
+	return command.Refuse(fsmpb.Result_INVALID, "no such command in this build")
 }
 
 // settle brings what follows from the command up to date in the same step: overflows, and virtual points. An overflow
 // changes a virtual point, which is an event, and each event may push an old one out; that ends because a slot overflows,
 // and a virtual point changes, at most once a command.
-func (s *State) settle(at stamp) {
+func (s *State) settle(at command.Stamp) {
 	for {
 		before := s.journal.last
 		s.settleRetention(at)
@@ -227,18 +210,20 @@ func (s *State) Index() uint64 { return s.index }
 func (s *State) Config() *fsmpb.Configure { return s.config }
 
 // Revisions returns the counts of changes so far.
-func (s *State) Revisions() Revisions { return s.rev }
-
-// ---- results
-
-func done() *fsmpb.Result { return &fsmpb.Result{} }
-
-func refuse(code fsmpb.Result_Code, format string, args ...any) *fsmpb.Result {
-	return &fsmpb.Result{Code: code, Message: fmt.Sprintf(format, args...)}
+func (s *State) Revisions() Revisions {
+	rev := s.rev
+	rev.Access = s.access.Revision()
+	return rev
 }
 
-// already answers a command whose effect is there.
-func already() *fsmpb.Result { return &fsmpb.Result{Code: fsmpb.Result_DUPLICATE} }
+// Access is who may use the station. It is for reading only, and only while the state does not change.
+func (s *State) Access() *access.Access { return s.access }
+
+func (s *State) noteAccess(at command.Stamp, about, happened, origin string) {
+	s.note(at, &Note{Kind: NoteAccess, Resource: about, Reason: command.Clip(happened), Origin: command.Clip(origin)})
+}
+
+// ---- results
 
 // about adds the epoch and the owner of the resource that a command concerns.
 func about(r *Resource, res *fsmpb.Result) *fsmpb.Result {
@@ -250,11 +235,11 @@ func about(r *Resource, res *fsmpb.Result) *fsmpb.Result {
 func fence(r *Resource, epoch uint64, node string) *fsmpb.Result {
 	switch {
 	case epoch < r.Epoch:
-		return about(r, refuse(fsmpb.Result_STALE_EPOCH, "%s: epoch %d is over, it is in epoch %d of %q", r.ID, epoch, r.Epoch, r.Owner))
+		return about(r, command.Refuse(fsmpb.Result_STALE_EPOCH, "%s: epoch %d is over, it is in epoch %d of %q", r.ID, epoch, r.Epoch, r.Owner))
 	case epoch > r.Epoch:
-		return about(r, refuse(fsmpb.Result_CONFLICT, "%s: there is no epoch %d yet, it is in epoch %d of %q", r.ID, epoch, r.Epoch, r.Owner))
+		return about(r, command.Refuse(fsmpb.Result_CONFLICT, "%s: there is no epoch %d yet, it is in epoch %d of %q", r.ID, epoch, r.Epoch, r.Owner))
 	case node != r.Owner:
-		return about(r, refuse(fsmpb.Result_STALE_EPOCH, "%s: %q does not own it, it is in epoch %d of %q", r.ID, node, r.Epoch, r.Owner))
+		return about(r, command.Refuse(fsmpb.Result_STALE_EPOCH, "%s: %q does not own it, it is in epoch %d of %q", r.ID, node, r.Epoch, r.Owner))
 	}
 	return nil
 }

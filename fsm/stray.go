@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/fepha/fepha/fsm/fsmpb"
+	"github.com/fepha/fepha/fsm/internal/command"
 )
 
 // Strays: ASDUs of a device of which something could not be taken over. They come with the batch that they came with, so the
@@ -60,7 +61,7 @@ func faultOfStray(x *fsmpb.Stray) string {
 func (s *State) keepStrays(u *rtu, op *fsmpb.Events) {
 	for _, x := range op.Strays {
 		u.strays.total++
-		s.addStray(u, Stray{Number: u.strays.total, TimeMs: x.TimeMs, Reason: clip(x.Reason), ASDU: bytes.Clone(x.Asdu)})
+		s.addStray(u, Stray{Number: u.strays.total, TimeMs: x.TimeMs, Reason: command.Clip(x.Reason), ASDU: bytes.Clone(x.Asdu)})
 	}
 	u.strays.total += op.StraysOmitted
 }

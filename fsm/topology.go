@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/fepha/fepha/fsm/fsmpb"
+	"github.com/fepha/fepha/fsm/internal/command"
 )
 
 // Topology: nodes and their links downward, as they are reported. Clients upward are in uplink.go.
@@ -191,20 +192,20 @@ const maxLinks = 4096 // of an RTU on a node
 func (s *State) setLinks(op *fsmpb.Links) *fsmpb.Result {
 	u := s.rtus[op.Rtu]
 	if u == nil {
-		return refuse(fsmpb.Result_NOT_FOUND, "there is no RTU %d", op.Rtu)
+		return command.Refuse(fsmpb.Result_NOT_FOUND, "there is no RTU %d", op.Rtu)
 	}
 	if s.node(op.Node) == nil {
-		return refuse(fsmpb.Result_NOT_FOUND, "there is no node %q", op.Node)
+		return command.Refuse(fsmpb.Result_NOT_FOUND, "there is no node %q", op.Node)
 	}
 	links, err := readLinks(op.Links)
 	if err != nil {
-		return refuse(fsmpb.Result_INVALID, "RTU %d, links of %q: %v", op.Rtu, op.Node, err)
+		return command.Refuse(fsmpb.Result_INVALID, "RTU %d, links of %q: %v", op.Rtu, op.Node, err)
 	}
 	if slices.Equal(links, u.links[op.Node]) {
-		return about(u.resource, already())
+		return about(u.resource, command.Already())
 	}
 	s.putLinks(u, op.Node, links)
-	return about(u.resource, done())
+	return about(u.resource, command.Done())
 }
 
 // readLinks brings a list of links in normal form: sorted, without those that are down.
@@ -244,16 +245,16 @@ func (s *State) putLinks(u *rtu, node string, links []Link) {
 }
 
 // setNode takes the leader's judgement of a node. One that is not alive has no links and no clients any more.
-func (s *State) setNode(at stamp, op *fsmpb.NodeState) *fsmpb.Result {
+func (s *State) setNode(at command.Stamp, op *fsmpb.NodeState) *fsmpb.Result {
 	n := s.node(op.Node)
 	if n == nil {
-		return refuse(fsmpb.Result_NOT_FOUND, "there is no node %q", op.Node)
+		return command.Refuse(fsmpb.Result_NOT_FOUND, "there is no node %q", op.Node)
 	}
 	if n.Alive == op.Alive && n.Lease == op.Lease {
-		return already()
+		return command.Already()
 	}
 	if n.Alive != op.Alive {
-		n.SinceMs = at.ms
+		n.SinceMs = at.Ms
 		s.note(at, &Note{Kind: NoteNode, Resource: n.ID, OK: op.Alive})
 		s.virtual.touch(nodeTopic(n.ID))
 	}
@@ -262,41 +263,41 @@ func (s *State) setNode(at stamp, op *fsmpb.NodeState) *fsmpb.Result {
 	if !n.Alive {
 		s.forgetNode(n.ID)
 	}
-	return done()
+	return command.Done()
 }
 
 // setStopping takes a node's word that it ends, or that it's back.
-func (s *State) setStopping(at stamp, op *fsmpb.Stopping) *fsmpb.Result {
+func (s *State) setStopping(at command.Stamp, op *fsmpb.Stopping) *fsmpb.Result {
 	n := s.node(op.Node)
 	switch {
 	case n == nil:
-		return refuse(fsmpb.Result_NOT_FOUND, "there is no node %q", op.Node)
-	case at.node != op.Node:
-		return refuse(fsmpb.Result_INVALID, "node %q can't say that %q stops: only that node itself", at.node, op.Node)
+		return command.Refuse(fsmpb.Result_NOT_FOUND, "there is no node %q", op.Node)
+	case at.Node != op.Node:
+		return command.Refuse(fsmpb.Result_INVALID, "node %q can't say that %q stops: only that node itself", at.Node, op.Node)
 	case n.Stopping == op.On:
-		return already()
+		return command.Already()
 	}
 	n.Stopping = op.On
 	s.rev.Nodes++
 	s.note(at, &Note{Kind: NoteStopping, Resource: n.ID, OK: !op.On})
-	return done()
+	return command.Done()
 }
 
 // setMaintenance keeps everything away from a node, or no longer.
-func (s *State) setMaintenance(at stamp, op *fsmpb.Maintenance) *fsmpb.Result {
+func (s *State) setMaintenance(at command.Stamp, op *fsmpb.Maintenance) *fsmpb.Result {
 	n := s.node(op.Node)
 	switch {
 	case n == nil:
-		return refuse(fsmpb.Result_NOT_FOUND, "there is no node %q", op.Node)
+		return command.Refuse(fsmpb.Result_NOT_FOUND, "there is no node %q", op.Node)
 	case n.Role != roleFEP:
-		return refuse(fsmpb.Result_INVALID, "node %q is a %s, which owns nothing: nothing is to be kept away from it", n.ID, n.Role)
+		return command.Refuse(fsmpb.Result_INVALID, "node %q is a %s, which owns nothing: nothing is to be kept away from it", n.ID, n.Role)
 	case n.Maintenance == op.On:
-		return already()
+		return command.Already()
 	}
 	n.Maintenance = op.On
 	s.rev.Nodes++
-	s.note(at, &Note{Kind: NoteMaintenance, Resource: n.ID, OK: !op.On, Origin: clip(op.Origin)})
-	return done()
+	s.note(at, &Note{Kind: NoteMaintenance, Resource: n.ID, OK: !op.On, Origin: command.Clip(op.Origin)})
+	return command.Done()
 }
 
 // forgetNode takes away the links and clients of a node.

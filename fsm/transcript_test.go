@@ -279,16 +279,16 @@ func (x *scripted) show(what []string) string {
 				fmt.Fprintf(&b, "gone at %s: %s\n", seconds(c.UntilMs), conditionLine(s, c.Condition))
 			}
 		case "access":
-			for _, u := range s.Users() {
+			for _, u := range s.Access().Users() {
 				fmt.Fprintf(&b, "user %s: %s, ends %s, last login %s, revision %d\n", u.Name, u.Role, seconds(u.ExpiresMs), seconds(u.UsedMs), u.Revision)
 			}
-			for _, k := range s.Tokens() {
+			for _, k := range s.Access().Tokens() {
 				fmt.Fprintf(&b, "token %s: %s, ends %s, last used %s\n", k.Name, k.Role, seconds(k.ExpiresMs), seconds(k.UsedMs))
 			}
-			for _, k := range s.Sessions() {
+			for _, k := range s.Access().Sessions() {
 				fmt.Fprintf(&b, "session of %s from %s, last used %s\n", k.User, k.Address, seconds(k.UsedMs))
 			}
-			for _, r := range s.RevokedCertificates() {
+			for _, r := range s.Access().Revocations() {
 				fmt.Fprintf(&b, "revoked %s%s at %s\n", r.Name, r.Serial, seconds(r.AtMs))
 			}
 		default:

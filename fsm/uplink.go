@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/fepha/fepha/fsm/fsmpb"
+	"github.com/fepha/fepha/fsm/internal/command"
 )
 
 // Uplink groups: their clients, and how far they have acknowledged the journal.
@@ -160,36 +161,36 @@ func (s *State) Dropped(resource, slot string) uint64 {
 }
 
 // setCursor moves a cursor forward. The group's own is fenced; that of a dual-active link moves only by its node.
-func (s *State) setCursor(at stamp, op *fsmpb.Cursor) *fsmpb.Result {
+func (s *State) setCursor(at command.Stamp, op *fsmpb.Cursor) *fsmpb.Result {
 	g := s.group(op.Resource)
 	if g == nil {
-		return refuse(fsmpb.Result_NOT_FOUND, "there is no uplink group %q", op.Resource)
+		return command.Refuse(fsmpb.Result_NOT_FOUND, "there is no uplink group %q", op.Resource)
 	}
 	r := g.resource
 	dual := g.mode == fsmpb.Configure_DUAL_ACTIVE
 	switch {
 	case !dual && op.Slot != "":
-		return about(r, refuse(fsmpb.Result_INVALID, "%s: slot %q: a group that is %s has one cursor", r.ID, op.Slot, modeOf(g.mode)))
-	case dual && (op.Slot != at.node || s.node(op.Slot) == nil):
-		return about(r, refuse(fsmpb.Result_INVALID, "%s: slot %q: expected the proposing node, which is %q", r.ID, op.Slot, at.node))
+		return about(r, command.Refuse(fsmpb.Result_INVALID, "%s: slot %q: a group that is %s has one cursor", r.ID, op.Slot, modeOf(g.mode)))
+	case dual && (op.Slot != at.Node || s.node(op.Slot) == nil):
+		return about(r, command.Refuse(fsmpb.Result_INVALID, "%s: slot %q: expected the proposing node, which is %q", r.ID, op.Slot, at.Node))
 	case !dual:
-		if bad := fence(r, op.Epoch, at.node); bad != nil {
+		if bad := fence(r, op.Epoch, at.Node); bad != nil {
 			return bad
 		}
 	}
 	if op.Seq > s.journal.last {
-		return about(r, refuse(fsmpb.Result_INVALID, "%s: cursor %d: the newest event is %d", r.ID, op.Seq, s.journal.last))
+		return about(r, command.Refuse(fsmpb.Result_INVALID, "%s: cursor %d: the newest event is %d", r.ID, op.Seq, s.journal.last))
 	}
 	c := g.slot(op.Slot)
 	if c == nil {
 		c = g.addSlot(op.Slot)
 	} else if op.Seq <= c.Seq {
-		return about(r, already())
+		return about(r, command.Already())
 	}
 	c.Seq = max(c.Seq, op.Seq)
 	s.rev.Cursors++
 	s.unsettled = true
-	return about(r, done())
+	return about(r, command.Done())
 }
 
 const (
@@ -201,27 +202,27 @@ const (
 func (s *State) setClients(op *fsmpb.Clients) *fsmpb.Result {
 	g := s.group(op.Resource)
 	if g == nil {
-		return refuse(fsmpb.Result_NOT_FOUND, "there is no uplink group %q", op.Resource)
+		return command.Refuse(fsmpb.Result_NOT_FOUND, "there is no uplink group %q", op.Resource)
 	}
 	if s.node(op.Node) == nil {
-		return refuse(fsmpb.Result_NOT_FOUND, "there is no node %q", op.Node)
+		return command.Refuse(fsmpb.Result_NOT_FOUND, "there is no node %q", op.Node)
 	}
 	if len(op.Clients) > maxClients {
-		return refuse(fsmpb.Result_INVALID, "%s: %d clients on %q: expected at most %d", op.Resource, len(op.Clients), op.Node, maxClients)
+		return command.Refuse(fsmpb.Result_INVALID, "%s: %d clients on %q: expected at most %d", op.Resource, len(op.Clients), op.Node, maxClients)
 	}
 	clients := make([]Client, len(op.Clients))
 	for i, c := range op.Clients {
 		if len(c.GetAddress()) > maxClientText || len(c.GetRole()) > maxClientText {
-			return refuse(fsmpb.Result_INVALID, "%s: client %.64q on %q: expected texts of at most %d octets", op.Resource, c.Address, op.Node, maxClientText)
+			return command.Refuse(fsmpb.Result_INVALID, "%s: client %.64q on %q: expected texts of at most %d octets", op.Resource, c.Address, op.Node, maxClientText)
 		}
 		clients[i] = Client{Node: op.Node, Address: c.GetAddress(), Started: c.GetStarted(), Role: c.GetRole()}
 	}
 	slices.SortStableFunc(clients, func(a, b Client) int { return cmp.Compare(a.Address, b.Address) })
 	if slices.Equal(clients, g.clients[op.Node]) {
-		return about(g.resource, already())
+		return about(g.resource, command.Already())
 	}
 	s.putClients(g, op.Node, clients)
-	return about(g.resource, done())
+	return about(g.resource, command.Done())
 }
 
 func (s *State) putClients(g *group, node string, clients []Client) {

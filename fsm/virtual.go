@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/fepha/fepha/fsm/fsmpb"
+	"github.com/fepha/fepha/fsm/internal/command"
 )
 
 // Virtual points are a function of links, owners, nodes, clients and cursors, worked out again in the very command that
@@ -80,7 +81,7 @@ func (s *State) VirtualPoints() []VirtualPoint {
 }
 
 // settleVirtual works out the virtual points that may have changed. A change of val is an event.
-func (s *State) settleVirtual(at stamp) {
+func (s *State) settleVirtual(at command.Stamp) {
 	if len(s.virtual.touched) == 0 {
 		return
 	}
@@ -97,7 +98,7 @@ func (s *State) settleVirtual(at stamp) {
 		changed := val != v.Val
 		v.ValA, v.ValB, v.Val = a, b, val
 		if changed {
-			v.Time, v.TimeMs = at.cp56, at.ms
+			v.Time, v.TimeMs = at.CP56, at.Ms
 			seq := s.append(Event{
 				RTU: v.RTU, Point: v.Point, Kind: DI, Type: typeSinglePoint, Value: number(val), Time: v.Time, TimeMs: v.TimeMs,
 			})
@@ -122,7 +123,7 @@ func number(b bool) float64 {
 
 // configureVirtual replaces the virtual points. One that is the same as before keeps its value and changes by an event,
 // if at all; a new one starts with what is true now, without an event: nobody has been told anything else of it.
-func (s *State) configureVirtual(at stamp, points []*virtualPoint) {
+func (s *State) configureVirtual(at command.Stamp, points []*virtualPoint) {
 	old := s.virtual
 	s.virtual = indexVirtual(points)
 	for i, v := range s.virtual.points {
@@ -133,7 +134,7 @@ func (s *State) configureVirtual(at stamp, points []*virtualPoint) {
 			continue
 		}
 		v.ValA, v.ValB, v.Val = v.view(s)
-		v.Time, v.TimeMs = at.cp56, at.ms
+		v.Time, v.TimeMs = at.CP56, at.Ms
 		s.putVirtual(v, 0)
 	}
 	for _, o := range old.points {

@@ -201,7 +201,7 @@ func (f *fnp) Send(ctx context.Context, m api.FNPMessage) (api.FNPSent, error) {
 func (f *fnp) Received(after uint64, limit int) []api.FNPReceived {
 	out := []api.FNPReceived{}
 	f.node.View(func(s *fsm.State) {
-		for _, m := range s.FNPMessages(after, limit) {
+		for _, m := range s.Mailbox().After(after, limit) {
 			sender, _ := s.ChannelTable().ByID(m.From)
 			out = append(out, api.FNPReceived{
 				Number: m.Number, TimeMs: m.TimeMs, From: uint64(m.From), CN: uint16(sender.CN), InOrder: m.InOrder, Data: append([]byte{}, m.Payload...),

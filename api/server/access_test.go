@@ -286,7 +286,7 @@ func TestUsesAreTold(t *testing.T) {
 	secret := s.node.token(t, "hmi", fsm.Viewer, 0)
 	told := func() (token int64, proposals uint64) {
 		s.guard.uses.tellOnce(t.Context(), s.node)
-		s.node.View(func(st *fsm.State) { token = st.Tokens()[0].UsedMs })
+		s.node.View(func(st *fsm.State) { token = st.Access().Tokens()[0].UsedMs })
 		index, _ := s.node.Applied()
 		return token, index
 	}

@@ -22,7 +22,7 @@ func (s *Server) listTokens(w http.ResponseWriter, r *http.Request) error {
 	}
 	list, now := []api.Token{}, time.Now().UnixMilli()
 	s.cfg.Node.View(func(state *fsm.State) {
-		for _, t := range state.Tokens() {
+		for _, t := range state.Access().Tokens() {
 			list = append(list, api.Token{
 				Name: t.Name, Role: t.Role.String(), Source: "station", CreatedMs: t.CreatedMs, ExpiresMs: t.ExpiresMs,
 				UsedMs: s.guard.uses.last(t.Sum, t.UsedMs), Expired: t.Expired(now),
@@ -67,7 +67,7 @@ func (s *Server) listRevoked(w http.ResponseWriter, r *http.Request) error {
 	}
 	list := []api.Revocation{}
 	s.cfg.Node.View(func(state *fsm.State) {
-		for _, x := range state.RevokedCertificates() {
+		for _, x := range state.Access().Revocations() {
 			list = append(list, api.Revocation{Serial: x.Serial, Name: x.Name, Reason: x.Reason, By: x.Origin, AtMs: x.AtMs})
 		}
 	})

@@ -147,7 +147,7 @@ func (g *guard) byCertificate(cert *x509.Certificate, now time.Time) (c caller, 
 	var revoked bool
 	var by fsm.Revoked
 	g.node.View(func(s *fsm.State) {
-		by, revoked = s.CertificateRevoked(certid.Serial(cert), cert.Subject.CommonName, certid.IssuedAt(cert).UnixMilli())
+		by, revoked = s.Access().RevokedBy(certid.Serial(cert), cert.Subject.CommonName, certid.IssuedAt(cert).UnixMilli())
 		_, member = s.Node(node)
 	})
 	if revoked {
@@ -179,7 +179,7 @@ func (g *guard) byToken(r *http.Request, now time.Time) (caller, bool) {
 	}
 	var t fsm.Token
 	var ok bool
-	g.node.View(func(s *fsm.State) { t, ok = s.Token(sum) }) // by its hash, so how long it takes says nothing of the token
+	g.node.View(func(s *fsm.State) { t, ok = s.Access().Token(sum) }) // by its hash, so how long it takes says nothing of the token
 	if !ok || t.Expired(now.UnixMilli()) {
 		return caller{}, false
 	}

@@ -34,7 +34,7 @@ func (g *guard) bySession(r *http.Request, now time.Time) (caller, bool) {
 	var x fsm.Session
 	var u fsm.User
 	var ok bool
-	g.node.View(func(s *fsm.State) { x, u, ok = s.Session(id) })
+	g.node.View(func(s *fsm.State) { x, u, ok = s.Access().Session(id) })
 	ms := now.UnixMilli()
 	if !ok || u.Expired(ms) || g.uses.last(id, x.UsedMs)+fsm.SessionIdleMs <= ms {
 		return caller{}, false
@@ -84,7 +84,7 @@ func (s *Server) checkPassword(r *http.Request, name, password string) (u fsm.Us
 		return u, err
 	}
 	var known bool
-	g.node.View(func(st *fsm.State) { u, known = st.User(name) })
+	g.node.View(func(st *fsm.State) { u, known = st.Access().User(name) })
 	hash := u.Hash
 	if !known {
 		hash = g.guesses.decoy() // so that the time doesn't say who is a user

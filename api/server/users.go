@@ -16,12 +16,12 @@ func (s *Server) listUsers(w http.ResponseWriter, r *http.Request) error {
 	list, now := []api.User{}, time.Now().UnixMilli()
 	s.cfg.Node.View(func(state *fsm.State) {
 		open := map[string]int{}
-		for _, x := range state.Sessions() {
+		for _, x := range state.Access().Sessions() {
 			if s.guard.uses.last(x.ID, x.UsedMs)+fsm.SessionIdleMs > now {
 				open[x.User]++
 			}
 		}
-		for _, u := range state.Users() {
+		for _, u := range state.Access().Users() {
 			list = append(list, api.User{
 				Name: u.Name, Role: u.Role.String(), CreatedMs: u.CreatedMs, ExpiresMs: u.ExpiresMs, UsedMs: u.UsedMs,
 				Expired: u.Expired(now), Sessions: open[u.Name],

@@ -67,8 +67,8 @@ func (u *uses) tellOnce(ctx context.Context, node Node) {
 		u.mu.Lock()
 		defer u.mu.Unlock()
 		for id, at := range u.newest {
-			_, _, session := s.Session(id)
-			_, token := s.Token(id)
+			_, _, session := s.Access().Session(id)
+			_, token := s.Access().Token(id)
 			if !session && !token {
 				delete(u.newest, id)
 				delete(u.pending, id)

@@ -48,7 +48,7 @@ func (b *simMailbox) own(s *simStation) {
 	}
 	s.setup.Epoch = res.Epoch
 	s.setup.Kept = func(from chantable.ID, session uint64, stream wire.Stream) (floor, marks uint64) {
-		return b.state.FNPDelivered(from, session, uint8(stream))
+		return b.state.Mailbox().Delivered(from, session, uint8(stream))
 	}
 }
 

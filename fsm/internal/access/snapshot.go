@@ -1,4 +1,4 @@
-package fsm
+package access
 
 import (
 	"crypto/sha256"
@@ -9,29 +9,31 @@ import (
 	"github.com/fepha/fepha/fsm/fsmpb"
 )
 
-func (a *access) empty() bool {
+// Empty tells whether there is nothing to be put into a snapshot.
+func (a *Access) Empty() bool {
 	return len(a.users)+len(a.tokens)+len(a.sessions)+len(a.revoked) == 0
 }
 
-func (s *State) accessProto() *fsmpb.AccessState {
+// Proto is what goes into a snapshot.
+func (a *Access) Proto() *fsmpb.AccessState {
 	p := &fsmpb.AccessState{}
-	for _, u := range s.Users() {
+	for _, u := range a.Users() {
 		p.Users = append(p.Users, &fsmpb.AccessState_User{
 			Name: u.Name, Role: fsmpb.Role(u.Role), Hash: u.Hash, ExpiresMs: u.ExpiresMs, CreatedMs: u.CreatedMs, UsedMs: u.UsedMs,
 			Revision: u.Revision,
 		})
 	}
-	for _, t := range s.Tokens() {
+	for _, t := range a.Tokens() {
 		p.Tokens = append(p.Tokens, &fsmpb.AccessState_Token{
 			Name: t.Name, Role: fsmpb.Role(t.Role), Sha256: t.Sum[:], ExpiresMs: t.ExpiresMs, CreatedMs: t.CreatedMs, UsedMs: t.UsedMs,
 		})
 	}
-	for _, x := range s.Sessions() {
+	for _, x := range a.Sessions() {
 		p.Sessions = append(p.Sessions, &fsmpb.AccessState_Session{
 			Id: x.ID[:], User: x.User, Address: x.Address, OpenedMs: x.OpenedMs, UsedMs: x.UsedMs,
 		})
 	}
-	for _, r := range s.access.revoked {
+	for _, r := range a.revoked {
 		p.Revoked = append(p.Revoked, &fsmpb.AccessState_Revoked{
 			Serial: r.Serial, Name: r.Name, Reason: r.Reason, Origin: r.Origin, AtMs: r.AtMs,
 		})
@@ -39,16 +41,16 @@ func (s *State) accessProto() *fsmpb.AccessState {
 	return p
 }
 
-func (in *restorer) takeAccess(p *fsmpb.AccessState) error {
-	a := &in.s.access
-	if !a.empty() {
+// Restore takes what Proto gave.
+func (a *Access) Restore(p *fsmpb.AccessState) error {
+	if !a.Empty() {
 		return errors.New("users are there twice")
 	}
-	if len(p.Users) > maxUsers || len(p.Tokens) > maxTokens || len(p.Sessions) > maxSessions || len(p.Revoked) > maxRevoked {
+	if len(p.Users) > MaxUsers || len(p.Tokens) > MaxTokens || len(p.Sessions) > MaxSessions || len(p.Revoked) > MaxRevoked {
 		return fmt.Errorf("%d users, %d tokens, %d sessions, %d revoked certificates are too many", len(p.Users), len(p.Tokens), len(p.Sessions), len(p.Revoked))
 	}
 	for _, u := range p.Users {
-		if err := CheckCaller(u.Name); err != nil || readRole(u.Role) == NoRole || a.users[u.Name] != nil || len(u.Hash) > maxHash || u.Revision > in.s.rev.Access {
+		if err := CheckCaller(u.Name); err != nil || readRole(u.Role) == NoRole || a.users[u.Name] != nil || len(u.Hash) > MaxHash || u.Revision > a.revision {
 			return fmt.Errorf("user %q, role %d, revision %d: twice, or not one that can be: %v", u.Name, u.Role, u.Revision, err)
 		}
 		a.users[u.Name] = &User{
@@ -57,7 +59,7 @@ func (in *restorer) takeAccess(p *fsmpb.AccessState) error {
 		}
 	}
 	for _, t := range p.Tokens {
-		if err := CheckCaller(t.Name); err != nil || readRole(t.Role) == NoRole || in.s.tokenNamed(t.Name) != nil || len(t.Sha256) != sha256.Size {
+		if err := CheckCaller(t.Name); err != nil || readRole(t.Role) == NoRole || a.tokenNamed(t.Name) != nil || len(t.Sha256) != sha256.Size {
 			return fmt.Errorf("token %q, role %d: twice, or not one that can be: %v", t.Name, t.Role, err)
 		}
 		sum := [sha256.Size]byte(t.Sha256)

@@ -1,4 +1,4 @@
-package fsm
+package access
 
 import (
 	"fmt"
@@ -7,6 +7,7 @@ import (
 	"unicode"
 
 	"github.com/fepha/fepha/fsm/fsmpb"
+	"github.com/fepha/fepha/fsm/internal/command"
 )
 
 // Revoked says which certificates are out of force: the one with the serial number, or all that bear the name and were issued
@@ -19,13 +20,13 @@ type Revoked struct {
 	AtMs   int64 // ms since 1970-01-01 UTC
 }
 
-// RevokedCertificates are all revocations, oldest first.
-func (s *State) RevokedCertificates() []Revoked { return slices.Clone(s.access.revoked) }
+// Revocations are all revocations, oldest first.
+func (a *Access) Revocations() []Revoked { return slices.Clone(a.revoked) }
 
-// CertificateRevoked tells whether a certificate is out of force, and by what: its serial number (hexadecimal, lower case), the
+// RevokedBy tells whether a certificate is out of force, and by what: its serial number (hexadecimal, lower case), the
 // name that it bears, and when it was issued, ms since 1970-01-01 UTC.
-func (s *State) CertificateRevoked(serial, name string, issuedMs int64) (Revoked, bool) {
-	for _, r := range s.access.revoked {
+func (a *Access) RevokedBy(serial, name string, issuedMs int64) (Revoked, bool) {
+	for _, r := range a.revoked {
 		if r.Serial != "" && r.Serial == serial || r.Name != "" && r.Name == name && issuedMs <= r.AtMs {
 			return r, true
 		}
@@ -33,24 +34,24 @@ func (s *State) CertificateRevoked(serial, name string, issuedMs int64) (Revoked
 	return Revoked{}, false
 }
 
-func (s *State) revoke(at stamp, op *fsmpb.Revoke) *fsmpb.Result {
-	r := Revoked{Serial: op.GetSerial(), Name: op.GetName(), Reason: clip(op.GetReason()), Origin: clip(op.GetOrigin()), AtMs: at.ms}
+func (a *Access) revoke(at command.Stamp, op *fsmpb.Revoke) *fsmpb.Result {
+	r := Revoked{Serial: op.GetSerial(), Name: op.GetName(), Reason: command.Clip(op.GetReason()), Origin: command.Clip(op.GetOrigin()), AtMs: at.Ms}
 	if err := r.check(); err != nil {
-		return refuse(fsmpb.Result_INVALID, "revoking: %v", err)
+		return command.Refuse(fsmpb.Result_INVALID, "revoking: %v", err)
 	}
-	i := slices.IndexFunc(s.access.revoked, func(o Revoked) bool { return o.Serial == r.Serial && o.Name == r.Name })
+	i := slices.IndexFunc(a.revoked, func(o Revoked) bool { return o.Serial == r.Serial && o.Name == r.Name })
 	switch {
-	case i >= 0 && (r.Serial != "" || s.access.revoked[i].AtMs >= r.AtMs):
-		return already()
+	case i >= 0 && (r.Serial != "" || a.revoked[i].AtMs >= r.AtMs):
+		return command.Already()
 	case i >= 0: // by name, once more: what was issued meanwhile is meant too
-		s.access.revoked = slices.Delete(s.access.revoked, i, i+1)
-	case len(s.access.revoked) == maxRevoked:
-		return refuse(fsmpb.Result_CONFLICT, "%d certificates are revoked already: make another CA, and with it certificates for those who are to stay", maxRevoked)
+		a.revoked = slices.Delete(a.revoked, i, i+1)
+	case len(a.revoked) == MaxRevoked:
+		return command.Refuse(fsmpb.Result_CONFLICT, "%d certificates are revoked already: make another CA, and with it certificates for those who are to stay", MaxRevoked)
 	}
-	s.access.revoked = append(s.access.revoked, r)
-	s.rev.Access++
-	s.noteAccess(at, "certificate/"+r.Name+r.Serial, "revoked", r.Origin)
-	return done()
+	a.revoked = append(a.revoked, r)
+	a.revision++
+	a.audit(at, "certificate/"+r.Name+r.Serial, "revoked", r.Origin)
+	return command.Done()
 }
 
 func (r *Revoked) check() error {
