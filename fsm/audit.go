@@ -59,7 +59,7 @@ type AuditEntry struct {
 	Node   string // that proposed what it tells of
 	Note   Note
 
-	// Of a control.
+	// Of a control, or an override.
 	Point PointKey
 	Type  uint8 // TypeID
 	Value float64

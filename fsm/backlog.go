@@ -1,7 +1,6 @@
 package fsm
 
 import (
-	"cmp"
 	"maps"
 	"math"
 	"slices"
@@ -171,9 +170,7 @@ func (s *State) endBacklog(at command.Stamp, op *fsmpb.BacklogEnd) *fsmpb.Result
 
 // untoldIDs are the untold points, in order.
 func (u *rtu) untoldIDs() []pointID {
-	return slices.SortedFunc(maps.Keys(u.untold), func(a, b pointID) int {
-		return cmp.Or(cmp.Compare(a.kind, b.kind), cmp.Compare(a.point, b.point))
-	})
+	return slices.SortedFunc(maps.Keys(u.untold), comparePointIDs)
 }
 
 // untoldProto is for a snapshot.

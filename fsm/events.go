@@ -66,6 +66,10 @@ func (s *State) faultOf(rtu uint32, it *fsmpb.Item) string {
 
 // putItem stores one value.
 func (s *State) putItem(u *rtu, it *fsmpb.Item) {
+	if o := u.overrides[pointID{Kind(it.Kind), it.Point}]; o != nil {
+		o.takeBeneath(it)
+		return
+	}
 	switch it.Mode {
 	case fsmpb.Item_INTERROGATED:
 		s.putInterrogated(u, it)
@@ -168,6 +172,10 @@ func (s *State) spoil(at command.Stamp, u *rtu) {
 	}
 	for pos := range ri.n {
 		rec := ri.at(pos)
+		if o := u.overrides[pointID{rec.kind, rec.point}]; o != nil {
+			o.spoil(at)
+			continue
+		}
 		bit := notTopicalBit(rec.typeID)
 		if rec.quality&bit != 0 || s.virtual.isVirtual(PointKey{number, rec.kind, rec.point}) {
 			continue

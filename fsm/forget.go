@@ -30,6 +30,7 @@ func (s *State) forget(at command.Stamp, op *fsmpb.Forget) *fsmpb.Result {
 	}
 	for k := range gone {
 		delete(u.untold, pointID{k.Kind, k.Point})
+		delete(u.overrides, pointID{k.Kind, k.Point})
 	}
 	s.image.retain(op.Rtu, func(kind Kind, point uint32) bool { return !gone[PointKey{op.Rtu, kind, point}] })
 	// For readers it's another configuration: only after one do they look for what is no longer there.

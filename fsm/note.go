@@ -27,15 +27,16 @@ const (
 	NoteAction                          // a node did something that has no command of its own
 	NoteStopping                        // a node ends, or was started again (OK true)
 	NoteMaintenance                     // an operator began (OK false) or ended (OK true) a node's maintenance
+	NoteOverride                        // an operator blocked a point, gave it a value, or released it
 
 	noteKinds
 )
 
 var noteKindNames = [noteKinds]string{"none", "owner", "moving", "activated", "pin", "node", "online", "control", "overflow", "config", "condition",
-	"access", "refused", "action", "stopping", "maintenance"}
+	"access", "refused", "action", "stopping", "maintenance", "override"}
 
 // String gives one word for the kind: owner, moving, activated, pin, node, online, control, overflow, config, condition,
-// access, refused, action, stopping or maintenance.
+// access, refused, action, stopping, maintenance or override.
 func (k NoteKind) String() string {
 	if k < noteKinds {
 		return noteKindNames[k]
@@ -55,7 +56,7 @@ type Note struct {
 	Resource string // id; of NoteNode the node's, of NoteConfig the digest, of NoteAccess user/NAME, token/NAME or certificate/NAME
 	Epoch    uint64
 	From     string // former owner, former pin; who reported the condition last
-	To       string // owner, target, pin; what was refused or done, of NoteRefused and NoteAction
+	To       string // owner, target, pin; what was refused or done, of NoteRefused and NoteAction; the mode, of NoteOverride
 	Reason   string
 	Timings  Timings
 	Control  string // id

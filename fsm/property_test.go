@@ -58,7 +58,7 @@ func (d drawn) line() string {
 	node, epoch := d.as(resource)
 	to := d.pick("to", "fep1", "fep2", "fep1", "fep2", "fep1", "fep2", "wit", "")
 	switch d.pick("verb", "events", "control", "control", "events", "submit", "control", "cursor", "events", "links", "control", "released",
-		"move", "online", "node", "clients", "claim", "pin", "activated", "submit", "events", "links", "cursor", "assign", "configure", "stage", "forget", "backlog-end", "receive", "receive", "report", "report", "gone", "ack", "access", "audit") {
+		"move", "online", "node", "clients", "claim", "pin", "activated", "submit", "events", "links", "cursor", "assign", "configure", "stage", "forget", "backlog-end", "override", "receive", "receive", "report", "report", "gone", "ack", "access", "audit") {
 	case "access":
 		return d.access()
 	case "audit":
@@ -96,6 +96,9 @@ func (d drawn) line() string {
 		r, _ := d.s.Resource(RTUResource(rtu))
 		node, epoch = d.as(r.ID)
 		return fmt.Sprintf("%s forget %d epoch=%d di/%d ai/%d", node, rtu, epoch, rapid.IntRange(1, 100).Draw(t, "di"), rapid.IntRange(1, 100).Draw(t, "ai"))
+	case "override":
+		return fmt.Sprintf("ops %s %d %s/%d value=%d type=30 why=x", d.pick("override", "block", "substitute", "release"), rtu,
+			d.pick("kind", "di", "ai", "counter"), rapid.IntRange(1, 100).Draw(t, "point"), rapid.IntRange(0, 2).Draw(t, "value"))
 	case "backlog-end":
 		r, _ := d.s.Resource(RTUResource(rtu))
 		node, epoch = d.as(r.ID)

@@ -257,6 +257,9 @@ func (in *restorer) takeRTU(p *fsmpb.RTUState) error {
 		}
 		u.keepTold(id, information{x.Value, uint8(x.Type), uint8(x.Quality), x.Transient, x.TimeMs})
 	}
+	if err := in.takeOverrides(u, p); err != nil {
+		return err
+	}
 	return in.takeStrays(u, p)
 }
 

@@ -30,6 +30,7 @@ func fullState(t testing.TB) *State {
 		"fep1 report rtu/1 common_address alarm owner epoch=1 count=3 value=5 value=1", "fep2 report node/fep2 disk warning value=3_GB",
 		"fep1 refuse login origin=10.0.0.1 reason=wrong_password", "fep1 refuse login origin=10.0.0.1 count=7", "fep1 did trace origin=anna resource=rtu/1",
 		"fep1 report station clock warning leader", "fep1 ack rtu.1.common_address origin=anna", "fep1 gone station.clock",
+		"ops block 1 ai/1 why=chatters", "ops substitute 1 di/9 value=1 type=30 why=no_sensor", "fep1 events 1 epoch=1 batch=2 ai/1=4",
 		"ops user alice new role=admin hash=h", "ops user bob new role=viewer hash=h end=100", "ops token hmi role=operator secret=s end=9",
 		"fep1 login alice session=x revision=1 from=10.0.0.7", "fep1 used s=5 x=6", "ops revoke name=fep3", "ops revoke serial=a1",
 	)
@@ -59,6 +60,7 @@ func TestRestoreKeepsEverything(t *testing.T) {
 		"version":        func(s *State) any { return s.Version() },
 		"conditions":     func(s *State) any { return s.Conditions() },
 		"gone":           func(s *State) any { return s.GoneConditions(maxGone) },
+		"overrides":      func(s *State) any { return s.Overrides() },
 		"messages":       func(s *State) any { return s.Mailbox().After(0, 10) },
 		"users":          func(s *State) any { return s.Access().Users() },
 		"tokens":         func(s *State) any { return s.Access().Tokens() },

@@ -145,6 +145,15 @@ func setOp(c *fsmpb.Command, verb string, w *words) {
 			op.Points = append(op.Points, &fsmpb.Forget_Point{Kind: kind, Point: point})
 		}
 		c.Op = &fsmpb.Command_Forget{Forget: op}
+	case "block", "substitute", "release":
+		op := &fsmpb.Override{Rtu: uint32(w.parse(w.first())), Reason: w.text("why"), Origin: c.Node, Type: uint32(w.number("type"))}
+		op.Mode = map[string]fsmpb.Override_Mode{"block": fsmpb.Override_BLOCK, "substitute": fsmpb.Override_SUBSTITUTE}[verb]
+		value := w.text("value")
+		if value == "" {
+			value = "0"
+		}
+		op.Kind, op.Point, op.Value = parsePoint(w, w.plain[1], value)
+		c.Op = &fsmpb.Command_Override{Override: op}
 	case "assign":
 		c.Op = &fsmpb.Command_Assign{Assign: &fsmpb.Assign{
 			Resource: w.first(), ExpectEpoch: w.number("epoch"), Owner: w.text("owner"), Reason: w.text("reason"),

@@ -292,6 +292,7 @@ func (r *Resource) proto() *fsmpb.ResourceState {
 func (u *rtu) proto() *fsmpb.RTUState {
 	p := &fsmpb.RTUState{
 		Number: u.number, Online: u.online, OnlineSinceMs: u.onlineSinceMs, Strays: u.strays.total, Kept: u.keptProto(), Untold: u.untoldProto(),
+		Overrides: u.overridesProto(),
 	}
 	for _, node := range slices.Sorted(maps.Keys(u.links)) {
 		nl := &fsmpb.RTUState_NodeLinks{Node: node}

@@ -127,6 +127,8 @@ func (s *State) dispatch(at command.Stamp, c *fsmpb.Command) *fsmpb.Result {
 		return s.endBacklog(at, op.BacklogEnd)
 	case *fsmpb.Command_Forget:
 		return s.forget(at, op.Forget)
+	case *fsmpb.Command_Override:
+		return s.override(at, op.Override)
 
 	case *fsmpb.Command_Configure:
 		return s.configure(at, op.Configure)

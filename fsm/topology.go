@@ -120,6 +120,7 @@ type rtu struct {
 	pending       []*Control        // not done, in order of submission
 	strays        strays
 	untold        map[pointID]information // by point: what the journal told last, where an interrogation has changed the image since
+	overrides     map[pointID]*Override   // by point: what operators have done to it
 	selected      []*Control              // selections that an execute may use, in order of confirmation
 }
 

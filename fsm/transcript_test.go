@@ -154,6 +154,8 @@ func describe(r Record) string {
 		if n.To != "" {
 			fmt.Fprintf(&b, ", by %s in epoch %d", n.To, n.Epoch)
 		}
+	case NoteOverride:
+		fmt.Fprintf(&b, "%s = %g, %s by %s", e.Point, e.Value, n.To, n.Origin)
 	case NoteAccess:
 		fmt.Fprintf(&b, " by %s", n.Origin)
 	case NoteRefused:
@@ -218,6 +220,15 @@ func (x *scripted) show(what []string) string {
 				}
 			}
 			return b.String()
+		case "overrides":
+			for _, o := range s.Overrides() {
+				fmt.Fprintf(&b, "%s %s by %s since %s (%s); device: ", o.Key, o.Mode, o.Origin, seconds(o.SinceMs), o.Reason)
+				if !o.Answered {
+					b.WriteString("never\n")
+					continue
+				}
+				fmt.Fprintf(&b, "%g, quality %02x, at %s, %d times\n", o.Device.Value, o.Device.Quality, seconds(o.Device.TimeMs), o.Changes)
+			}
 		case "strays":
 			for _, u := range s.RTUs() {
 				kept, total := s.Strays(u.Number, maxStrays)

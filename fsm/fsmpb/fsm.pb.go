@@ -362,6 +362,55 @@ func (Item_Mode) EnumDescriptor() ([]byte, []int) {
 	return file_fsm_proto_rawDescGZIP(), []int{12, 0}
 }
 
+type Override_Mode int32
+
+const (
+	Override_RELEASE    Override_Mode = 0
+	Override_BLOCK      Override_Mode = 1 // it keeps the value that it has, marked BL
+	Override_SUBSTITUTE Override_Mode = 2 // it has this value, marked SB
+)
+
+// Enum value maps for Override_Mode.
+var (
+	Override_Mode_name = map[int32]string{
+		0: "RELEASE",
+		1: "BLOCK",
+		2: "SUBSTITUTE",
+	}
+	Override_Mode_value = map[string]int32{
+		"RELEASE":    0,
+		"BLOCK":      1,
+		"SUBSTITUTE": 2,
+	}
+)
+
+func (x Override_Mode) Enum() *Override_Mode {
+	p := new(Override_Mode)
+	*p = x
+	return p
+}
+
+func (x Override_Mode) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Override_Mode) Descriptor() protoreflect.EnumDescriptor {
+	return file_fsm_proto_enumTypes[6].Descriptor()
+}
+
+func (Override_Mode) Type() protoreflect.EnumType {
+	return &file_fsm_proto_enumTypes[6]
+}
+
+func (x Override_Mode) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Override_Mode.Descriptor instead.
+func (Override_Mode) EnumDescriptor() ([]byte, []int) {
+	return file_fsm_proto_rawDescGZIP(), []int{18, 0}
+}
+
 type ControlSubmit_Phase int32
 
 const (
@@ -398,11 +447,11 @@ func (x ControlSubmit_Phase) String() string {
 }
 
 func (ControlSubmit_Phase) Descriptor() protoreflect.EnumDescriptor {
-	return file_fsm_proto_enumTypes[6].Descriptor()
+	return file_fsm_proto_enumTypes[7].Descriptor()
 }
 
 func (ControlSubmit_Phase) Type() protoreflect.EnumType {
-	return &file_fsm_proto_enumTypes[6]
+	return &file_fsm_proto_enumTypes[7]
 }
 
 func (x ControlSubmit_Phase) Number() protoreflect.EnumNumber {
@@ -411,7 +460,7 @@ func (x ControlSubmit_Phase) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ControlSubmit_Phase.Descriptor instead.
 func (ControlSubmit_Phase) EnumDescriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{24, 0}
+	return file_fsm_proto_rawDescGZIP(), []int{25, 0}
 }
 
 type ConditionReport_Severity int32
@@ -447,11 +496,11 @@ func (x ConditionReport_Severity) String() string {
 }
 
 func (ConditionReport_Severity) Descriptor() protoreflect.EnumDescriptor {
-	return file_fsm_proto_enumTypes[7].Descriptor()
+	return file_fsm_proto_enumTypes[8].Descriptor()
 }
 
 func (ConditionReport_Severity) Type() protoreflect.EnumType {
-	return &file_fsm_proto_enumTypes[7]
+	return &file_fsm_proto_enumTypes[8]
 }
 
 func (x ConditionReport_Severity) Number() protoreflect.EnumNumber {
@@ -460,7 +509,7 @@ func (x ConditionReport_Severity) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ConditionReport_Severity.Descriptor instead.
 func (ConditionReport_Severity) EnumDescriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{31, 0}
+	return file_fsm_proto_rawDescGZIP(), []int{32, 0}
 }
 
 // Scope says whose word counts.
@@ -497,11 +546,11 @@ func (x ConditionReport_Scope) String() string {
 }
 
 func (ConditionReport_Scope) Descriptor() protoreflect.EnumDescriptor {
-	return file_fsm_proto_enumTypes[8].Descriptor()
+	return file_fsm_proto_enumTypes[9].Descriptor()
 }
 
 func (ConditionReport_Scope) Type() protoreflect.EnumType {
-	return &file_fsm_proto_enumTypes[8]
+	return &file_fsm_proto_enumTypes[9]
 }
 
 func (x ConditionReport_Scope) Number() protoreflect.EnumNumber {
@@ -510,7 +559,7 @@ func (x ConditionReport_Scope) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ConditionReport_Scope.Descriptor instead.
 func (ConditionReport_Scope) EnumDescriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{31, 1}
+	return file_fsm_proto_rawDescGZIP(), []int{32, 1}
 }
 
 // Entry is one Raft log entry. Its commands are applied in order, each on its own: one that is refused does not
@@ -607,6 +656,7 @@ type Command struct {
 	//	*Command_AccessUsed
 	//	*Command_Revoke
 	//	*Command_Audit
+	//	*Command_Override
 	Op            isCommand_Op `protobuf_oneof:"op"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -994,6 +1044,15 @@ func (x *Command) GetAudit() *Audit {
 	return nil
 }
 
+func (x *Command) GetOverride() *Override {
+	if x != nil {
+		if x, ok := x.Op.(*Command_Override); ok {
+			return x.Override
+		}
+	}
+	return nil
+}
+
 type isCommand_Op interface {
 	isCommand_Op()
 }
@@ -1142,6 +1201,10 @@ type Command_Audit struct {
 	Audit *Audit `protobuf:"bytes,80,opt,name=audit,proto3,oneof"`
 }
 
+type Command_Override struct {
+	Override *Override `protobuf:"bytes,90,opt,name=override,proto3,oneof"`
+}
+
 func (*Command_Configure) isCommand_Op() {}
 
 func (*Command_ConfigStage) isCommand_Op() {}
@@ -1213,6 +1276,8 @@ func (*Command_AccessUsed) isCommand_Op() {}
 func (*Command_Revoke) isCommand_Op() {}
 
 func (*Command_Audit) isCommand_Op() {}
+
+func (*Command_Override) isCommand_Op() {}
 
 // Result answers one command.
 type Result struct {
@@ -2386,6 +2451,108 @@ func (x *Forget) GetPoints() []*Forget_Point {
 	return nil
 }
 
+// Override blocks a monitored point, gives it a value by hand, or takes that back: then what the device says is in force
+// again. An operator's wish, fenced by nothing.
+type Override struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Rtu           uint32                 `protobuf:"varint,1,opt,name=rtu,proto3" json:"rtu,omitempty"`
+	Kind          Kind                   `protobuf:"varint,2,opt,name=kind,proto3,enum=fepha.fsm.v1.Kind" json:"kind,omitempty"` // DI or AI
+	Point         uint32                 `protobuf:"varint,3,opt,name=point,proto3" json:"point,omitempty"`
+	Mode          Override_Mode          `protobuf:"varint,4,opt,name=mode,proto3,enum=fepha.fsm.v1.Override_Mode" json:"mode,omitempty"`
+	Value         float64                `protobuf:"fixed64,5,opt,name=value,proto3" json:"value,omitempty"` // of SUBSTITUTE
+	Type          uint32                 `protobuf:"varint,6,opt,name=type,proto3" json:"type,omitempty"`    // TypeID that the value is of, if the device has not told of the point yet
+	Reason        string                 `protobuf:"bytes,7,opt,name=reason,proto3" json:"reason,omitempty"` // not empty, but for RELEASE
+	Origin        string                 `protobuf:"bytes,8,opt,name=origin,proto3" json:"origin,omitempty"` // who asked for it
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Override) Reset() {
+	*x = Override{}
+	mi := &file_fsm_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Override) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Override) ProtoMessage() {}
+
+func (x *Override) ProtoReflect() protoreflect.Message {
+	mi := &file_fsm_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Override.ProtoReflect.Descriptor instead.
+func (*Override) Descriptor() ([]byte, []int) {
+	return file_fsm_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *Override) GetRtu() uint32 {
+	if x != nil {
+		return x.Rtu
+	}
+	return 0
+}
+
+func (x *Override) GetKind() Kind {
+	if x != nil {
+		return x.Kind
+	}
+	return Kind_KIND_NONE
+}
+
+func (x *Override) GetPoint() uint32 {
+	if x != nil {
+		return x.Point
+	}
+	return 0
+}
+
+func (x *Override) GetMode() Override_Mode {
+	if x != nil {
+		return x.Mode
+	}
+	return Override_RELEASE
+}
+
+func (x *Override) GetValue() float64 {
+	if x != nil {
+		return x.Value
+	}
+	return 0
+}
+
+func (x *Override) GetType() uint32 {
+	if x != nil {
+		return x.Type
+	}
+	return 0
+}
+
+func (x *Override) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *Override) GetOrigin() string {
+	if x != nil {
+		return x.Origin
+	}
+	return ""
+}
+
 // Links is the full list of an RTU's links as one node sees them. A link that is not listed is down.
 type Links struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -2398,7 +2565,7 @@ type Links struct {
 
 func (x *Links) Reset() {
 	*x = Links{}
-	mi := &file_fsm_proto_msgTypes[18]
+	mi := &file_fsm_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2410,7 +2577,7 @@ func (x *Links) String() string {
 func (*Links) ProtoMessage() {}
 
 func (x *Links) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[18]
+	mi := &file_fsm_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2423,7 +2590,7 @@ func (x *Links) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Links.ProtoReflect.Descriptor instead.
 func (*Links) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{18}
+	return file_fsm_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Links) GetRtu() uint32 {
@@ -2459,7 +2626,7 @@ type NodeState struct {
 
 func (x *NodeState) Reset() {
 	*x = NodeState{}
-	mi := &file_fsm_proto_msgTypes[19]
+	mi := &file_fsm_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2471,7 +2638,7 @@ func (x *NodeState) String() string {
 func (*NodeState) ProtoMessage() {}
 
 func (x *NodeState) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[19]
+	mi := &file_fsm_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2484,7 +2651,7 @@ func (x *NodeState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeState.ProtoReflect.Descriptor instead.
 func (*NodeState) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{19}
+	return file_fsm_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *NodeState) GetNode() string {
@@ -2520,7 +2687,7 @@ type Stopping struct {
 
 func (x *Stopping) Reset() {
 	*x = Stopping{}
-	mi := &file_fsm_proto_msgTypes[20]
+	mi := &file_fsm_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2532,7 +2699,7 @@ func (x *Stopping) String() string {
 func (*Stopping) ProtoMessage() {}
 
 func (x *Stopping) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[20]
+	mi := &file_fsm_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2545,7 +2712,7 @@ func (x *Stopping) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Stopping.ProtoReflect.Descriptor instead.
 func (*Stopping) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{20}
+	return file_fsm_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Stopping) GetNode() string {
@@ -2574,7 +2741,7 @@ type Maintenance struct {
 
 func (x *Maintenance) Reset() {
 	*x = Maintenance{}
-	mi := &file_fsm_proto_msgTypes[21]
+	mi := &file_fsm_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2586,7 +2753,7 @@ func (x *Maintenance) String() string {
 func (*Maintenance) ProtoMessage() {}
 
 func (x *Maintenance) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[21]
+	mi := &file_fsm_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2599,7 +2766,7 @@ func (x *Maintenance) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Maintenance.ProtoReflect.Descriptor instead.
 func (*Maintenance) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{21}
+	return file_fsm_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Maintenance) GetNode() string {
@@ -2635,7 +2802,7 @@ type Clients struct {
 
 func (x *Clients) Reset() {
 	*x = Clients{}
-	mi := &file_fsm_proto_msgTypes[22]
+	mi := &file_fsm_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2647,7 +2814,7 @@ func (x *Clients) String() string {
 func (*Clients) ProtoMessage() {}
 
 func (x *Clients) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[22]
+	mi := &file_fsm_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2660,7 +2827,7 @@ func (x *Clients) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Clients.ProtoReflect.Descriptor instead.
 func (*Clients) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{22}
+	return file_fsm_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Clients) GetResource() string {
@@ -2697,7 +2864,7 @@ type Cursor struct {
 
 func (x *Cursor) Reset() {
 	*x = Cursor{}
-	mi := &file_fsm_proto_msgTypes[23]
+	mi := &file_fsm_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2709,7 +2876,7 @@ func (x *Cursor) String() string {
 func (*Cursor) ProtoMessage() {}
 
 func (x *Cursor) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[23]
+	mi := &file_fsm_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2722,7 +2889,7 @@ func (x *Cursor) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cursor.ProtoReflect.Descriptor instead.
 func (*Cursor) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{23}
+	return file_fsm_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Cursor) GetResource() string {
@@ -2780,7 +2947,7 @@ type ControlSubmit struct {
 
 func (x *ControlSubmit) Reset() {
 	*x = ControlSubmit{}
-	mi := &file_fsm_proto_msgTypes[24]
+	mi := &file_fsm_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2792,7 +2959,7 @@ func (x *ControlSubmit) String() string {
 func (*ControlSubmit) ProtoMessage() {}
 
 func (x *ControlSubmit) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[24]
+	mi := &file_fsm_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2805,7 +2972,7 @@ func (x *ControlSubmit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ControlSubmit.ProtoReflect.Descriptor instead.
 func (*ControlSubmit) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{24}
+	return file_fsm_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *ControlSubmit) GetId() string {
@@ -2918,7 +3085,7 @@ type ControlStart struct {
 
 func (x *ControlStart) Reset() {
 	*x = ControlStart{}
-	mi := &file_fsm_proto_msgTypes[25]
+	mi := &file_fsm_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2930,7 +3097,7 @@ func (x *ControlStart) String() string {
 func (*ControlStart) ProtoMessage() {}
 
 func (x *ControlStart) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[25]
+	mi := &file_fsm_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2943,7 +3110,7 @@ func (x *ControlStart) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ControlStart.ProtoReflect.Descriptor instead.
 func (*ControlStart) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{25}
+	return file_fsm_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *ControlStart) GetId() string {
@@ -2982,7 +3149,7 @@ type ControlResult struct {
 
 func (x *ControlResult) Reset() {
 	*x = ControlResult{}
-	mi := &file_fsm_proto_msgTypes[26]
+	mi := &file_fsm_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2994,7 +3161,7 @@ func (x *ControlResult) String() string {
 func (*ControlResult) ProtoMessage() {}
 
 func (x *ControlResult) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[26]
+	mi := &file_fsm_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3007,7 +3174,7 @@ func (x *ControlResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ControlResult.ProtoReflect.Descriptor instead.
 func (*ControlResult) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{26}
+	return file_fsm_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *ControlResult) GetId() string {
@@ -3063,7 +3230,7 @@ type ControlExpire struct {
 
 func (x *ControlExpire) Reset() {
 	*x = ControlExpire{}
-	mi := &file_fsm_proto_msgTypes[27]
+	mi := &file_fsm_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3075,7 +3242,7 @@ func (x *ControlExpire) String() string {
 func (*ControlExpire) ProtoMessage() {}
 
 func (x *ControlExpire) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[27]
+	mi := &file_fsm_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3088,7 +3255,7 @@ func (x *ControlExpire) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ControlExpire.ProtoReflect.Descriptor instead.
 func (*ControlExpire) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{27}
+	return file_fsm_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *ControlExpire) GetId() string {
@@ -3116,7 +3283,7 @@ type Fnp struct {
 
 func (x *Fnp) Reset() {
 	*x = Fnp{}
-	mi := &file_fsm_proto_msgTypes[28]
+	mi := &file_fsm_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3128,7 +3295,7 @@ func (x *Fnp) String() string {
 func (*Fnp) ProtoMessage() {}
 
 func (x *Fnp) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[28]
+	mi := &file_fsm_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3141,7 +3308,7 @@ func (x *Fnp) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Fnp.ProtoReflect.Descriptor instead.
 func (*Fnp) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{28}
+	return file_fsm_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Fnp) GetChanges() []byte {
@@ -3168,7 +3335,7 @@ type FnpReceive struct {
 
 func (x *FnpReceive) Reset() {
 	*x = FnpReceive{}
-	mi := &file_fsm_proto_msgTypes[29]
+	mi := &file_fsm_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3180,7 +3347,7 @@ func (x *FnpReceive) String() string {
 func (*FnpReceive) ProtoMessage() {}
 
 func (x *FnpReceive) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[29]
+	mi := &file_fsm_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3193,7 +3360,7 @@ func (x *FnpReceive) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FnpReceive.ProtoReflect.Descriptor instead.
 func (*FnpReceive) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{29}
+	return file_fsm_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *FnpReceive) GetEpoch() uint64 {
@@ -3257,7 +3424,7 @@ type FnpResult struct {
 
 func (x *FnpResult) Reset() {
 	*x = FnpResult{}
-	mi := &file_fsm_proto_msgTypes[30]
+	mi := &file_fsm_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3269,7 +3436,7 @@ func (x *FnpResult) String() string {
 func (*FnpResult) ProtoMessage() {}
 
 func (x *FnpResult) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[30]
+	mi := &file_fsm_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3282,7 +3449,7 @@ func (x *FnpResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FnpResult.ProtoReflect.Descriptor instead.
 func (*FnpResult) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{30}
+	return file_fsm_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *FnpResult) GetOutcome() uint32 {
@@ -3323,7 +3490,7 @@ type ConditionReport struct {
 
 func (x *ConditionReport) Reset() {
 	*x = ConditionReport{}
-	mi := &file_fsm_proto_msgTypes[31]
+	mi := &file_fsm_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3335,7 +3502,7 @@ func (x *ConditionReport) String() string {
 func (*ConditionReport) ProtoMessage() {}
 
 func (x *ConditionReport) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[31]
+	mi := &file_fsm_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3348,7 +3515,7 @@ func (x *ConditionReport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConditionReport.ProtoReflect.Descriptor instead.
 func (*ConditionReport) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{31}
+	return file_fsm_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *ConditionReport) GetKind() string {
@@ -3411,7 +3578,7 @@ type ConditionGone struct {
 
 func (x *ConditionGone) Reset() {
 	*x = ConditionGone{}
-	mi := &file_fsm_proto_msgTypes[32]
+	mi := &file_fsm_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3423,7 +3590,7 @@ func (x *ConditionGone) String() string {
 func (*ConditionGone) ProtoMessage() {}
 
 func (x *ConditionGone) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[32]
+	mi := &file_fsm_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3436,7 +3603,7 @@ func (x *ConditionGone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConditionGone.ProtoReflect.Descriptor instead.
 func (*ConditionGone) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{32}
+	return file_fsm_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *ConditionGone) GetId() string {
@@ -3464,7 +3631,7 @@ type ConditionAck struct {
 
 func (x *ConditionAck) Reset() {
 	*x = ConditionAck{}
-	mi := &file_fsm_proto_msgTypes[33]
+	mi := &file_fsm_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3476,7 +3643,7 @@ func (x *ConditionAck) String() string {
 func (*ConditionAck) ProtoMessage() {}
 
 func (x *ConditionAck) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[33]
+	mi := &file_fsm_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3489,7 +3656,7 @@ func (x *ConditionAck) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConditionAck.ProtoReflect.Descriptor instead.
 func (*ConditionAck) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{33}
+	return file_fsm_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *ConditionAck) GetId() string {
@@ -3522,7 +3689,7 @@ type UserPut struct {
 
 func (x *UserPut) Reset() {
 	*x = UserPut{}
-	mi := &file_fsm_proto_msgTypes[34]
+	mi := &file_fsm_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3534,7 +3701,7 @@ func (x *UserPut) String() string {
 func (*UserPut) ProtoMessage() {}
 
 func (x *UserPut) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[34]
+	mi := &file_fsm_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3547,7 +3714,7 @@ func (x *UserPut) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UserPut.ProtoReflect.Descriptor instead.
 func (*UserPut) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{34}
+	return file_fsm_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *UserPut) GetName() string {
@@ -3609,7 +3776,7 @@ type UserRemove struct {
 
 func (x *UserRemove) Reset() {
 	*x = UserRemove{}
-	mi := &file_fsm_proto_msgTypes[35]
+	mi := &file_fsm_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3621,7 +3788,7 @@ func (x *UserRemove) String() string {
 func (*UserRemove) ProtoMessage() {}
 
 func (x *UserRemove) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[35]
+	mi := &file_fsm_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3634,7 +3801,7 @@ func (x *UserRemove) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UserRemove.ProtoReflect.Descriptor instead.
 func (*UserRemove) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{35}
+	return file_fsm_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *UserRemove) GetName() string {
@@ -3665,7 +3832,7 @@ type TokenPut struct {
 
 func (x *TokenPut) Reset() {
 	*x = TokenPut{}
-	mi := &file_fsm_proto_msgTypes[36]
+	mi := &file_fsm_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3677,7 +3844,7 @@ func (x *TokenPut) String() string {
 func (*TokenPut) ProtoMessage() {}
 
 func (x *TokenPut) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[36]
+	mi := &file_fsm_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3690,7 +3857,7 @@ func (x *TokenPut) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokenPut.ProtoReflect.Descriptor instead.
 func (*TokenPut) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{36}
+	return file_fsm_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *TokenPut) GetName() string {
@@ -3738,7 +3905,7 @@ type TokenRemove struct {
 
 func (x *TokenRemove) Reset() {
 	*x = TokenRemove{}
-	mi := &file_fsm_proto_msgTypes[37]
+	mi := &file_fsm_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3750,7 +3917,7 @@ func (x *TokenRemove) String() string {
 func (*TokenRemove) ProtoMessage() {}
 
 func (x *TokenRemove) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[37]
+	mi := &file_fsm_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3763,7 +3930,7 @@ func (x *TokenRemove) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokenRemove.ProtoReflect.Descriptor instead.
 func (*TokenRemove) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{37}
+	return file_fsm_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *TokenRemove) GetName() string {
@@ -3793,7 +3960,7 @@ type SessionOpen struct {
 
 func (x *SessionOpen) Reset() {
 	*x = SessionOpen{}
-	mi := &file_fsm_proto_msgTypes[38]
+	mi := &file_fsm_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3805,7 +3972,7 @@ func (x *SessionOpen) String() string {
 func (*SessionOpen) ProtoMessage() {}
 
 func (x *SessionOpen) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[38]
+	mi := &file_fsm_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3818,7 +3985,7 @@ func (x *SessionOpen) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionOpen.ProtoReflect.Descriptor instead.
 func (*SessionOpen) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{38}
+	return file_fsm_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *SessionOpen) GetId() []byte {
@@ -3858,7 +4025,7 @@ type SessionClose struct {
 
 func (x *SessionClose) Reset() {
 	*x = SessionClose{}
-	mi := &file_fsm_proto_msgTypes[39]
+	mi := &file_fsm_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3870,7 +4037,7 @@ func (x *SessionClose) String() string {
 func (*SessionClose) ProtoMessage() {}
 
 func (x *SessionClose) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[39]
+	mi := &file_fsm_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3883,7 +4050,7 @@ func (x *SessionClose) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionClose.ProtoReflect.Descriptor instead.
 func (*SessionClose) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{39}
+	return file_fsm_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *SessionClose) GetId() []byte {
@@ -3903,7 +4070,7 @@ type AccessUsed struct {
 
 func (x *AccessUsed) Reset() {
 	*x = AccessUsed{}
-	mi := &file_fsm_proto_msgTypes[40]
+	mi := &file_fsm_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3915,7 +4082,7 @@ func (x *AccessUsed) String() string {
 func (*AccessUsed) ProtoMessage() {}
 
 func (x *AccessUsed) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[40]
+	mi := &file_fsm_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3928,7 +4095,7 @@ func (x *AccessUsed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccessUsed.ProtoReflect.Descriptor instead.
 func (*AccessUsed) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{40}
+	return file_fsm_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *AccessUsed) GetUses() []*AccessUsed_Use {
@@ -3952,7 +4119,7 @@ type Revoke struct {
 
 func (x *Revoke) Reset() {
 	*x = Revoke{}
-	mi := &file_fsm_proto_msgTypes[41]
+	mi := &file_fsm_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3964,7 +4131,7 @@ func (x *Revoke) String() string {
 func (*Revoke) ProtoMessage() {}
 
 func (x *Revoke) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[41]
+	mi := &file_fsm_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3977,7 +4144,7 @@ func (x *Revoke) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Revoke.ProtoReflect.Descriptor instead.
 func (*Revoke) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{41}
+	return file_fsm_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *Revoke) GetSerial() string {
@@ -4024,7 +4191,7 @@ type Audit struct {
 
 func (x *Audit) Reset() {
 	*x = Audit{}
-	mi := &file_fsm_proto_msgTypes[42]
+	mi := &file_fsm_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4036,7 +4203,7 @@ func (x *Audit) String() string {
 func (*Audit) ProtoMessage() {}
 
 func (x *Audit) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[42]
+	mi := &file_fsm_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4049,7 +4216,7 @@ func (x *Audit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Audit.ProtoReflect.Descriptor instead.
 func (*Audit) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{42}
+	return file_fsm_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *Audit) GetAction() string {
@@ -4105,7 +4272,7 @@ type Configure_Node struct {
 
 func (x *Configure_Node) Reset() {
 	*x = Configure_Node{}
-	mi := &file_fsm_proto_msgTypes[43]
+	mi := &file_fsm_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4117,7 +4284,7 @@ func (x *Configure_Node) String() string {
 func (*Configure_Node) ProtoMessage() {}
 
 func (x *Configure_Node) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[43]
+	mi := &file_fsm_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4166,7 +4333,7 @@ type Configure_RTU struct {
 
 func (x *Configure_RTU) Reset() {
 	*x = Configure_RTU{}
-	mi := &file_fsm_proto_msgTypes[44]
+	mi := &file_fsm_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4178,7 +4345,7 @@ func (x *Configure_RTU) String() string {
 func (*Configure_RTU) ProtoMessage() {}
 
 func (x *Configure_RTU) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[44]
+	mi := &file_fsm_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4233,7 +4400,7 @@ type Configure_Group struct {
 
 func (x *Configure_Group) Reset() {
 	*x = Configure_Group{}
-	mi := &file_fsm_proto_msgTypes[45]
+	mi := &file_fsm_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4245,7 +4412,7 @@ func (x *Configure_Group) String() string {
 func (*Configure_Group) ProtoMessage() {}
 
 func (x *Configure_Group) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[45]
+	mi := &file_fsm_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4294,7 +4461,7 @@ type Configure_Virtual struct {
 
 func (x *Configure_Virtual) Reset() {
 	*x = Configure_Virtual{}
-	mi := &file_fsm_proto_msgTypes[46]
+	mi := &file_fsm_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4306,7 +4473,7 @@ func (x *Configure_Virtual) String() string {
 func (*Configure_Virtual) ProtoMessage() {}
 
 func (x *Configure_Virtual) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[46]
+	mi := &file_fsm_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4360,7 +4527,7 @@ type Forget_Point struct {
 
 func (x *Forget_Point) Reset() {
 	*x = Forget_Point{}
-	mi := &file_fsm_proto_msgTypes[47]
+	mi := &file_fsm_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4372,7 +4539,7 @@ func (x *Forget_Point) String() string {
 func (*Forget_Point) ProtoMessage() {}
 
 func (x *Forget_Point) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[47]
+	mi := &file_fsm_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4414,7 +4581,7 @@ type Links_Link struct {
 
 func (x *Links_Link) Reset() {
 	*x = Links_Link{}
-	mi := &file_fsm_proto_msgTypes[48]
+	mi := &file_fsm_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4426,7 +4593,7 @@ func (x *Links_Link) String() string {
 func (*Links_Link) ProtoMessage() {}
 
 func (x *Links_Link) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[48]
+	mi := &file_fsm_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4439,7 +4606,7 @@ func (x *Links_Link) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Links_Link.ProtoReflect.Descriptor instead.
 func (*Links_Link) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{18, 0}
+	return file_fsm_proto_rawDescGZIP(), []int{19, 0}
 }
 
 func (x *Links_Link) GetChannel() uint32 {
@@ -4481,7 +4648,7 @@ type Clients_Client struct {
 
 func (x *Clients_Client) Reset() {
 	*x = Clients_Client{}
-	mi := &file_fsm_proto_msgTypes[49]
+	mi := &file_fsm_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4493,7 +4660,7 @@ func (x *Clients_Client) String() string {
 func (*Clients_Client) ProtoMessage() {}
 
 func (x *Clients_Client) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[49]
+	mi := &file_fsm_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4506,7 +4673,7 @@ func (x *Clients_Client) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Clients_Client.ProtoReflect.Descriptor instead.
 func (*Clients_Client) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{22, 0}
+	return file_fsm_proto_rawDescGZIP(), []int{23, 0}
 }
 
 func (x *Clients_Client) GetAddress() string {
@@ -4540,7 +4707,7 @@ type AccessUsed_Use struct {
 
 func (x *AccessUsed_Use) Reset() {
 	*x = AccessUsed_Use{}
-	mi := &file_fsm_proto_msgTypes[50]
+	mi := &file_fsm_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4552,7 +4719,7 @@ func (x *AccessUsed_Use) String() string {
 func (*AccessUsed_Use) ProtoMessage() {}
 
 func (x *AccessUsed_Use) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[50]
+	mi := &file_fsm_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4565,7 +4732,7 @@ func (x *AccessUsed_Use) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccessUsed_Use.ProtoReflect.Descriptor instead.
 func (*AccessUsed_Use) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{40, 0}
+	return file_fsm_proto_rawDescGZIP(), []int{41, 0}
 }
 
 func (x *AccessUsed_Use) GetId() []byte {
@@ -4588,7 +4755,7 @@ const file_fsm_proto_rawDesc = "" +
 	"\n" +
 	"\tfsm.proto\x12\ffepha.fsm.v1\":\n" +
 	"\x05Entry\x121\n" +
-	"\bcommands\x18\x01 \x03(\v2\x15.fepha.fsm.v1.CommandR\bcommands\"\xc6\x10\n" +
+	"\bcommands\x18\x01 \x03(\v2\x15.fepha.fsm.v1.CommandR\bcommands\"\xfc\x10\n" +
 	"\aCommand\x12\x13\n" +
 	"\x05at_ms\x18\x01 \x01(\x03R\x04atMs\x12\x17\n" +
 	"\aat_cp56\x18\x02 \x01(\x06R\x06atCp56\x12\x12\n" +
@@ -4634,7 +4801,8 @@ const file_fsm_proto_rawDesc = "" +
 	"\vaccess_used\x18B \x01(\v2\x18.fepha.fsm.v1.AccessUsedH\x00R\n" +
 	"accessUsed\x12.\n" +
 	"\x06revoke\x18C \x01(\v2\x14.fepha.fsm.v1.RevokeH\x00R\x06revoke\x12+\n" +
-	"\x05audit\x18P \x01(\v2\x13.fepha.fsm.v1.AuditH\x00R\x05auditB\x04\n" +
+	"\x05audit\x18P \x01(\v2\x13.fepha.fsm.v1.AuditH\x00R\x05audit\x124\n" +
+	"\boverride\x18Z \x01(\v2\x16.fepha.fsm.v1.OverrideH\x00R\boverrideB\x04\n" +
 	"\x02op\"\xc3\x02\n" +
 	"\x06Result\x12-\n" +
 	"\x04code\x18\x01 \x01(\x0e2\x19.fepha.fsm.v1.Result.CodeR\x04code\x12\x18\n" +
@@ -4768,7 +4936,21 @@ const file_fsm_proto_rawDesc = "" +
 	"\x06points\x18\x03 \x03(\v2\x1a.fepha.fsm.v1.Forget.PointR\x06points\x1aE\n" +
 	"\x05Point\x12&\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x12.fepha.fsm.v1.KindR\x04kind\x12\x14\n" +
-	"\x05point\x18\x02 \x01(\rR\x05point\"\xdc\x01\n" +
+	"\x05point\x18\x02 \x01(\rR\x05point\"\x95\x02\n" +
+	"\bOverride\x12\x10\n" +
+	"\x03rtu\x18\x01 \x01(\rR\x03rtu\x12&\n" +
+	"\x04kind\x18\x02 \x01(\x0e2\x12.fepha.fsm.v1.KindR\x04kind\x12\x14\n" +
+	"\x05point\x18\x03 \x01(\rR\x05point\x12/\n" +
+	"\x04mode\x18\x04 \x01(\x0e2\x1b.fepha.fsm.v1.Override.ModeR\x04mode\x12\x14\n" +
+	"\x05value\x18\x05 \x01(\x01R\x05value\x12\x12\n" +
+	"\x04type\x18\x06 \x01(\rR\x04type\x12\x16\n" +
+	"\x06reason\x18\a \x01(\tR\x06reason\x12\x16\n" +
+	"\x06origin\x18\b \x01(\tR\x06origin\".\n" +
+	"\x04Mode\x12\v\n" +
+	"\aRELEASE\x10\x00\x12\t\n" +
+	"\x05BLOCK\x10\x01\x12\x0e\n" +
+	"\n" +
+	"SUBSTITUTE\x10\x02\"\xdc\x01\n" +
 	"\x05Links\x12\x10\n" +
 	"\x03rtu\x18\x01 \x01(\rR\x03rtu\x12\x12\n" +
 	"\x04node\x18\x02 \x01(\tR\x04node\x12.\n" +
@@ -4964,8 +5146,8 @@ func file_fsm_proto_rawDescGZIP() []byte {
 	return file_fsm_proto_rawDescData
 }
 
-var file_fsm_proto_enumTypes = make([]protoimpl.EnumInfo, 9)
-var file_fsm_proto_msgTypes = make([]protoimpl.MessageInfo, 51)
+var file_fsm_proto_enumTypes = make([]protoimpl.EnumInfo, 10)
+var file_fsm_proto_msgTypes = make([]protoimpl.MessageInfo, 52)
 var file_fsm_proto_goTypes = []any{
 	(Kind)(0),                     // 0: fepha.fsm.v1.Kind
 	(LinkState)(0),                // 1: fepha.fsm.v1.LinkState
@@ -4973,128 +5155,133 @@ var file_fsm_proto_goTypes = []any{
 	(Result_Code)(0),              // 3: fepha.fsm.v1.Result.Code
 	(Configure_Mode)(0),           // 4: fepha.fsm.v1.Configure.Mode
 	(Item_Mode)(0),                // 5: fepha.fsm.v1.Item.Mode
-	(ControlSubmit_Phase)(0),      // 6: fepha.fsm.v1.ControlSubmit.Phase
-	(ConditionReport_Severity)(0), // 7: fepha.fsm.v1.ConditionReport.Severity
-	(ConditionReport_Scope)(0),    // 8: fepha.fsm.v1.ConditionReport.Scope
-	(*Entry)(nil),                 // 9: fepha.fsm.v1.Entry
-	(*Command)(nil),               // 10: fepha.fsm.v1.Command
-	(*Result)(nil),                // 11: fepha.fsm.v1.Result
-	(*Configure)(nil),             // 12: fepha.fsm.v1.Configure
-	(*ConfigStage)(nil),           // 13: fepha.fsm.v1.ConfigStage
-	(*Timings)(nil),               // 14: fepha.fsm.v1.Timings
-	(*Assign)(nil),                // 15: fepha.fsm.v1.Assign
-	(*Move)(nil),                  // 16: fepha.fsm.v1.Move
-	(*Released)(nil),              // 17: fepha.fsm.v1.Released
-	(*Claim)(nil),                 // 18: fepha.fsm.v1.Claim
-	(*Pin)(nil),                   // 19: fepha.fsm.v1.Pin
-	(*Activated)(nil),             // 20: fepha.fsm.v1.Activated
-	(*Item)(nil),                  // 21: fepha.fsm.v1.Item
-	(*Events)(nil),                // 22: fepha.fsm.v1.Events
-	(*Stray)(nil),                 // 23: fepha.fsm.v1.Stray
-	(*Online)(nil),                // 24: fepha.fsm.v1.Online
-	(*BacklogEnd)(nil),            // 25: fepha.fsm.v1.BacklogEnd
-	(*Forget)(nil),                // 26: fepha.fsm.v1.Forget
-	(*Links)(nil),                 // 27: fepha.fsm.v1.Links
-	(*NodeState)(nil),             // 28: fepha.fsm.v1.NodeState
-	(*Stopping)(nil),              // 29: fepha.fsm.v1.Stopping
-	(*Maintenance)(nil),           // 30: fepha.fsm.v1.Maintenance
-	(*Clients)(nil),               // 31: fepha.fsm.v1.Clients
-	(*Cursor)(nil),                // 32: fepha.fsm.v1.Cursor
-	(*ControlSubmit)(nil),         // 33: fepha.fsm.v1.ControlSubmit
-	(*ControlStart)(nil),          // 34: fepha.fsm.v1.ControlStart
-	(*ControlResult)(nil),         // 35: fepha.fsm.v1.ControlResult
-	(*ControlExpire)(nil),         // 36: fepha.fsm.v1.ControlExpire
-	(*Fnp)(nil),                   // 37: fepha.fsm.v1.Fnp
-	(*FnpReceive)(nil),            // 38: fepha.fsm.v1.FnpReceive
-	(*FnpResult)(nil),             // 39: fepha.fsm.v1.FnpResult
-	(*ConditionReport)(nil),       // 40: fepha.fsm.v1.ConditionReport
-	(*ConditionGone)(nil),         // 41: fepha.fsm.v1.ConditionGone
-	(*ConditionAck)(nil),          // 42: fepha.fsm.v1.ConditionAck
-	(*UserPut)(nil),               // 43: fepha.fsm.v1.UserPut
-	(*UserRemove)(nil),            // 44: fepha.fsm.v1.UserRemove
-	(*TokenPut)(nil),              // 45: fepha.fsm.v1.TokenPut
-	(*TokenRemove)(nil),           // 46: fepha.fsm.v1.TokenRemove
-	(*SessionOpen)(nil),           // 47: fepha.fsm.v1.SessionOpen
-	(*SessionClose)(nil),          // 48: fepha.fsm.v1.SessionClose
-	(*AccessUsed)(nil),            // 49: fepha.fsm.v1.AccessUsed
-	(*Revoke)(nil),                // 50: fepha.fsm.v1.Revoke
-	(*Audit)(nil),                 // 51: fepha.fsm.v1.Audit
-	(*Configure_Node)(nil),        // 52: fepha.fsm.v1.Configure.Node
-	(*Configure_RTU)(nil),         // 53: fepha.fsm.v1.Configure.RTU
-	(*Configure_Group)(nil),       // 54: fepha.fsm.v1.Configure.Group
-	(*Configure_Virtual)(nil),     // 55: fepha.fsm.v1.Configure.Virtual
-	(*Forget_Point)(nil),          // 56: fepha.fsm.v1.Forget.Point
-	(*Links_Link)(nil),            // 57: fepha.fsm.v1.Links.Link
-	(*Clients_Client)(nil),        // 58: fepha.fsm.v1.Clients.Client
-	(*AccessUsed_Use)(nil),        // 59: fepha.fsm.v1.AccessUsed.Use
+	(Override_Mode)(0),            // 6: fepha.fsm.v1.Override.Mode
+	(ControlSubmit_Phase)(0),      // 7: fepha.fsm.v1.ControlSubmit.Phase
+	(ConditionReport_Severity)(0), // 8: fepha.fsm.v1.ConditionReport.Severity
+	(ConditionReport_Scope)(0),    // 9: fepha.fsm.v1.ConditionReport.Scope
+	(*Entry)(nil),                 // 10: fepha.fsm.v1.Entry
+	(*Command)(nil),               // 11: fepha.fsm.v1.Command
+	(*Result)(nil),                // 12: fepha.fsm.v1.Result
+	(*Configure)(nil),             // 13: fepha.fsm.v1.Configure
+	(*ConfigStage)(nil),           // 14: fepha.fsm.v1.ConfigStage
+	(*Timings)(nil),               // 15: fepha.fsm.v1.Timings
+	(*Assign)(nil),                // 16: fepha.fsm.v1.Assign
+	(*Move)(nil),                  // 17: fepha.fsm.v1.Move
+	(*Released)(nil),              // 18: fepha.fsm.v1.Released
+	(*Claim)(nil),                 // 19: fepha.fsm.v1.Claim
+	(*Pin)(nil),                   // 20: fepha.fsm.v1.Pin
+	(*Activated)(nil),             // 21: fepha.fsm.v1.Activated
+	(*Item)(nil),                  // 22: fepha.fsm.v1.Item
+	(*Events)(nil),                // 23: fepha.fsm.v1.Events
+	(*Stray)(nil),                 // 24: fepha.fsm.v1.Stray
+	(*Online)(nil),                // 25: fepha.fsm.v1.Online
+	(*BacklogEnd)(nil),            // 26: fepha.fsm.v1.BacklogEnd
+	(*Forget)(nil),                // 27: fepha.fsm.v1.Forget
+	(*Override)(nil),              // 28: fepha.fsm.v1.Override
+	(*Links)(nil),                 // 29: fepha.fsm.v1.Links
+	(*NodeState)(nil),             // 30: fepha.fsm.v1.NodeState
+	(*Stopping)(nil),              // 31: fepha.fsm.v1.Stopping
+	(*Maintenance)(nil),           // 32: fepha.fsm.v1.Maintenance
+	(*Clients)(nil),               // 33: fepha.fsm.v1.Clients
+	(*Cursor)(nil),                // 34: fepha.fsm.v1.Cursor
+	(*ControlSubmit)(nil),         // 35: fepha.fsm.v1.ControlSubmit
+	(*ControlStart)(nil),          // 36: fepha.fsm.v1.ControlStart
+	(*ControlResult)(nil),         // 37: fepha.fsm.v1.ControlResult
+	(*ControlExpire)(nil),         // 38: fepha.fsm.v1.ControlExpire
+	(*Fnp)(nil),                   // 39: fepha.fsm.v1.Fnp
+	(*FnpReceive)(nil),            // 40: fepha.fsm.v1.FnpReceive
+	(*FnpResult)(nil),             // 41: fepha.fsm.v1.FnpResult
+	(*ConditionReport)(nil),       // 42: fepha.fsm.v1.ConditionReport
+	(*ConditionGone)(nil),         // 43: fepha.fsm.v1.ConditionGone
+	(*ConditionAck)(nil),          // 44: fepha.fsm.v1.ConditionAck
+	(*UserPut)(nil),               // 45: fepha.fsm.v1.UserPut
+	(*UserRemove)(nil),            // 46: fepha.fsm.v1.UserRemove
+	(*TokenPut)(nil),              // 47: fepha.fsm.v1.TokenPut
+	(*TokenRemove)(nil),           // 48: fepha.fsm.v1.TokenRemove
+	(*SessionOpen)(nil),           // 49: fepha.fsm.v1.SessionOpen
+	(*SessionClose)(nil),          // 50: fepha.fsm.v1.SessionClose
+	(*AccessUsed)(nil),            // 51: fepha.fsm.v1.AccessUsed
+	(*Revoke)(nil),                // 52: fepha.fsm.v1.Revoke
+	(*Audit)(nil),                 // 53: fepha.fsm.v1.Audit
+	(*Configure_Node)(nil),        // 54: fepha.fsm.v1.Configure.Node
+	(*Configure_RTU)(nil),         // 55: fepha.fsm.v1.Configure.RTU
+	(*Configure_Group)(nil),       // 56: fepha.fsm.v1.Configure.Group
+	(*Configure_Virtual)(nil),     // 57: fepha.fsm.v1.Configure.Virtual
+	(*Forget_Point)(nil),          // 58: fepha.fsm.v1.Forget.Point
+	(*Links_Link)(nil),            // 59: fepha.fsm.v1.Links.Link
+	(*Clients_Client)(nil),        // 60: fepha.fsm.v1.Clients.Client
+	(*AccessUsed_Use)(nil),        // 61: fepha.fsm.v1.AccessUsed.Use
 }
 var file_fsm_proto_depIdxs = []int32{
-	10, // 0: fepha.fsm.v1.Entry.commands:type_name -> fepha.fsm.v1.Command
-	12, // 1: fepha.fsm.v1.Command.configure:type_name -> fepha.fsm.v1.Configure
-	13, // 2: fepha.fsm.v1.Command.config_stage:type_name -> fepha.fsm.v1.ConfigStage
-	15, // 3: fepha.fsm.v1.Command.assign:type_name -> fepha.fsm.v1.Assign
-	16, // 4: fepha.fsm.v1.Command.move:type_name -> fepha.fsm.v1.Move
-	17, // 5: fepha.fsm.v1.Command.released:type_name -> fepha.fsm.v1.Released
-	18, // 6: fepha.fsm.v1.Command.claim:type_name -> fepha.fsm.v1.Claim
-	19, // 7: fepha.fsm.v1.Command.pin:type_name -> fepha.fsm.v1.Pin
-	20, // 8: fepha.fsm.v1.Command.activated:type_name -> fepha.fsm.v1.Activated
-	22, // 9: fepha.fsm.v1.Command.events:type_name -> fepha.fsm.v1.Events
-	24, // 10: fepha.fsm.v1.Command.online:type_name -> fepha.fsm.v1.Online
-	26, // 11: fepha.fsm.v1.Command.forget:type_name -> fepha.fsm.v1.Forget
-	25, // 12: fepha.fsm.v1.Command.backlog_end:type_name -> fepha.fsm.v1.BacklogEnd
-	27, // 13: fepha.fsm.v1.Command.links:type_name -> fepha.fsm.v1.Links
-	28, // 14: fepha.fsm.v1.Command.node_state:type_name -> fepha.fsm.v1.NodeState
-	31, // 15: fepha.fsm.v1.Command.clients:type_name -> fepha.fsm.v1.Clients
-	32, // 16: fepha.fsm.v1.Command.cursor:type_name -> fepha.fsm.v1.Cursor
-	29, // 17: fepha.fsm.v1.Command.stopping:type_name -> fepha.fsm.v1.Stopping
-	30, // 18: fepha.fsm.v1.Command.maintenance:type_name -> fepha.fsm.v1.Maintenance
-	33, // 19: fepha.fsm.v1.Command.control_submit:type_name -> fepha.fsm.v1.ControlSubmit
-	34, // 20: fepha.fsm.v1.Command.control_start:type_name -> fepha.fsm.v1.ControlStart
-	35, // 21: fepha.fsm.v1.Command.control_result:type_name -> fepha.fsm.v1.ControlResult
-	36, // 22: fepha.fsm.v1.Command.control_expire:type_name -> fepha.fsm.v1.ControlExpire
-	37, // 23: fepha.fsm.v1.Command.fnp:type_name -> fepha.fsm.v1.Fnp
-	38, // 24: fepha.fsm.v1.Command.fnp_receive:type_name -> fepha.fsm.v1.FnpReceive
-	40, // 25: fepha.fsm.v1.Command.condition_report:type_name -> fepha.fsm.v1.ConditionReport
-	41, // 26: fepha.fsm.v1.Command.condition_gone:type_name -> fepha.fsm.v1.ConditionGone
-	42, // 27: fepha.fsm.v1.Command.condition_ack:type_name -> fepha.fsm.v1.ConditionAck
-	43, // 28: fepha.fsm.v1.Command.user_put:type_name -> fepha.fsm.v1.UserPut
-	44, // 29: fepha.fsm.v1.Command.user_remove:type_name -> fepha.fsm.v1.UserRemove
-	45, // 30: fepha.fsm.v1.Command.token_put:type_name -> fepha.fsm.v1.TokenPut
-	46, // 31: fepha.fsm.v1.Command.token_remove:type_name -> fepha.fsm.v1.TokenRemove
-	47, // 32: fepha.fsm.v1.Command.session_open:type_name -> fepha.fsm.v1.SessionOpen
-	48, // 33: fepha.fsm.v1.Command.session_close:type_name -> fepha.fsm.v1.SessionClose
-	49, // 34: fepha.fsm.v1.Command.access_used:type_name -> fepha.fsm.v1.AccessUsed
-	50, // 35: fepha.fsm.v1.Command.revoke:type_name -> fepha.fsm.v1.Revoke
-	51, // 36: fepha.fsm.v1.Command.audit:type_name -> fepha.fsm.v1.Audit
-	3,  // 37: fepha.fsm.v1.Result.code:type_name -> fepha.fsm.v1.Result.Code
-	39, // 38: fepha.fsm.v1.Result.fnp:type_name -> fepha.fsm.v1.FnpResult
-	52, // 39: fepha.fsm.v1.Configure.nodes:type_name -> fepha.fsm.v1.Configure.Node
-	53, // 40: fepha.fsm.v1.Configure.rtus:type_name -> fepha.fsm.v1.Configure.RTU
-	54, // 41: fepha.fsm.v1.Configure.groups:type_name -> fepha.fsm.v1.Configure.Group
-	55, // 42: fepha.fsm.v1.Configure.virtual:type_name -> fepha.fsm.v1.Configure.Virtual
-	14, // 43: fepha.fsm.v1.Assign.timings:type_name -> fepha.fsm.v1.Timings
-	0,  // 44: fepha.fsm.v1.Item.kind:type_name -> fepha.fsm.v1.Kind
-	5,  // 45: fepha.fsm.v1.Item.mode:type_name -> fepha.fsm.v1.Item.Mode
-	21, // 46: fepha.fsm.v1.Events.items:type_name -> fepha.fsm.v1.Item
-	23, // 47: fepha.fsm.v1.Events.strays:type_name -> fepha.fsm.v1.Stray
-	56, // 48: fepha.fsm.v1.Forget.points:type_name -> fepha.fsm.v1.Forget.Point
-	57, // 49: fepha.fsm.v1.Links.links:type_name -> fepha.fsm.v1.Links.Link
-	58, // 50: fepha.fsm.v1.Clients.clients:type_name -> fepha.fsm.v1.Clients.Client
-	0,  // 51: fepha.fsm.v1.ControlSubmit.kind:type_name -> fepha.fsm.v1.Kind
-	6,  // 52: fepha.fsm.v1.ControlSubmit.phase:type_name -> fepha.fsm.v1.ControlSubmit.Phase
-	7,  // 53: fepha.fsm.v1.ConditionReport.severity:type_name -> fepha.fsm.v1.ConditionReport.Severity
-	8,  // 54: fepha.fsm.v1.ConditionReport.scope:type_name -> fepha.fsm.v1.ConditionReport.Scope
-	2,  // 55: fepha.fsm.v1.UserPut.role:type_name -> fepha.fsm.v1.Role
-	2,  // 56: fepha.fsm.v1.TokenPut.role:type_name -> fepha.fsm.v1.Role
-	59, // 57: fepha.fsm.v1.AccessUsed.uses:type_name -> fepha.fsm.v1.AccessUsed.Use
-	4,  // 58: fepha.fsm.v1.Configure.Group.mode:type_name -> fepha.fsm.v1.Configure.Mode
-	0,  // 59: fepha.fsm.v1.Forget.Point.kind:type_name -> fepha.fsm.v1.Kind
-	1,  // 60: fepha.fsm.v1.Links.Link.state:type_name -> fepha.fsm.v1.LinkState
-	61, // [61:61] is the sub-list for method output_type
-	61, // [61:61] is the sub-list for method input_type
-	61, // [61:61] is the sub-list for extension type_name
-	61, // [61:61] is the sub-list for extension extendee
-	0,  // [0:61] is the sub-list for field type_name
+	11, // 0: fepha.fsm.v1.Entry.commands:type_name -> fepha.fsm.v1.Command
+	13, // 1: fepha.fsm.v1.Command.configure:type_name -> fepha.fsm.v1.Configure
+	14, // 2: fepha.fsm.v1.Command.config_stage:type_name -> fepha.fsm.v1.ConfigStage
+	16, // 3: fepha.fsm.v1.Command.assign:type_name -> fepha.fsm.v1.Assign
+	17, // 4: fepha.fsm.v1.Command.move:type_name -> fepha.fsm.v1.Move
+	18, // 5: fepha.fsm.v1.Command.released:type_name -> fepha.fsm.v1.Released
+	19, // 6: fepha.fsm.v1.Command.claim:type_name -> fepha.fsm.v1.Claim
+	20, // 7: fepha.fsm.v1.Command.pin:type_name -> fepha.fsm.v1.Pin
+	21, // 8: fepha.fsm.v1.Command.activated:type_name -> fepha.fsm.v1.Activated
+	23, // 9: fepha.fsm.v1.Command.events:type_name -> fepha.fsm.v1.Events
+	25, // 10: fepha.fsm.v1.Command.online:type_name -> fepha.fsm.v1.Online
+	27, // 11: fepha.fsm.v1.Command.forget:type_name -> fepha.fsm.v1.Forget
+	26, // 12: fepha.fsm.v1.Command.backlog_end:type_name -> fepha.fsm.v1.BacklogEnd
+	29, // 13: fepha.fsm.v1.Command.links:type_name -> fepha.fsm.v1.Links
+	30, // 14: fepha.fsm.v1.Command.node_state:type_name -> fepha.fsm.v1.NodeState
+	33, // 15: fepha.fsm.v1.Command.clients:type_name -> fepha.fsm.v1.Clients
+	34, // 16: fepha.fsm.v1.Command.cursor:type_name -> fepha.fsm.v1.Cursor
+	31, // 17: fepha.fsm.v1.Command.stopping:type_name -> fepha.fsm.v1.Stopping
+	32, // 18: fepha.fsm.v1.Command.maintenance:type_name -> fepha.fsm.v1.Maintenance
+	35, // 19: fepha.fsm.v1.Command.control_submit:type_name -> fepha.fsm.v1.ControlSubmit
+	36, // 20: fepha.fsm.v1.Command.control_start:type_name -> fepha.fsm.v1.ControlStart
+	37, // 21: fepha.fsm.v1.Command.control_result:type_name -> fepha.fsm.v1.ControlResult
+	38, // 22: fepha.fsm.v1.Command.control_expire:type_name -> fepha.fsm.v1.ControlExpire
+	39, // 23: fepha.fsm.v1.Command.fnp:type_name -> fepha.fsm.v1.Fnp
+	40, // 24: fepha.fsm.v1.Command.fnp_receive:type_name -> fepha.fsm.v1.FnpReceive
+	42, // 25: fepha.fsm.v1.Command.condition_report:type_name -> fepha.fsm.v1.ConditionReport
+	43, // 26: fepha.fsm.v1.Command.condition_gone:type_name -> fepha.fsm.v1.ConditionGone
+	44, // 27: fepha.fsm.v1.Command.condition_ack:type_name -> fepha.fsm.v1.ConditionAck
+	45, // 28: fepha.fsm.v1.Command.user_put:type_name -> fepha.fsm.v1.UserPut
+	46, // 29: fepha.fsm.v1.Command.user_remove:type_name -> fepha.fsm.v1.UserRemove
+	47, // 30: fepha.fsm.v1.Command.token_put:type_name -> fepha.fsm.v1.TokenPut
+	48, // 31: fepha.fsm.v1.Command.token_remove:type_name -> fepha.fsm.v1.TokenRemove
+	49, // 32: fepha.fsm.v1.Command.session_open:type_name -> fepha.fsm.v1.SessionOpen
+	50, // 33: fepha.fsm.v1.Command.session_close:type_name -> fepha.fsm.v1.SessionClose
+	51, // 34: fepha.fsm.v1.Command.access_used:type_name -> fepha.fsm.v1.AccessUsed
+	52, // 35: fepha.fsm.v1.Command.revoke:type_name -> fepha.fsm.v1.Revoke
+	53, // 36: fepha.fsm.v1.Command.audit:type_name -> fepha.fsm.v1.Audit
+	28, // 37: fepha.fsm.v1.Command.override:type_name -> fepha.fsm.v1.Override
+	3,  // 38: fepha.fsm.v1.Result.code:type_name -> fepha.fsm.v1.Result.Code
+	41, // 39: fepha.fsm.v1.Result.fnp:type_name -> fepha.fsm.v1.FnpResult
+	54, // 40: fepha.fsm.v1.Configure.nodes:type_name -> fepha.fsm.v1.Configure.Node
+	55, // 41: fepha.fsm.v1.Configure.rtus:type_name -> fepha.fsm.v1.Configure.RTU
+	56, // 42: fepha.fsm.v1.Configure.groups:type_name -> fepha.fsm.v1.Configure.Group
+	57, // 43: fepha.fsm.v1.Configure.virtual:type_name -> fepha.fsm.v1.Configure.Virtual
+	15, // 44: fepha.fsm.v1.Assign.timings:type_name -> fepha.fsm.v1.Timings
+	0,  // 45: fepha.fsm.v1.Item.kind:type_name -> fepha.fsm.v1.Kind
+	5,  // 46: fepha.fsm.v1.Item.mode:type_name -> fepha.fsm.v1.Item.Mode
+	22, // 47: fepha.fsm.v1.Events.items:type_name -> fepha.fsm.v1.Item
+	24, // 48: fepha.fsm.v1.Events.strays:type_name -> fepha.fsm.v1.Stray
+	58, // 49: fepha.fsm.v1.Forget.points:type_name -> fepha.fsm.v1.Forget.Point
+	0,  // 50: fepha.fsm.v1.Override.kind:type_name -> fepha.fsm.v1.Kind
+	6,  // 51: fepha.fsm.v1.Override.mode:type_name -> fepha.fsm.v1.Override.Mode
+	59, // 52: fepha.fsm.v1.Links.links:type_name -> fepha.fsm.v1.Links.Link
+	60, // 53: fepha.fsm.v1.Clients.clients:type_name -> fepha.fsm.v1.Clients.Client
+	0,  // 54: fepha.fsm.v1.ControlSubmit.kind:type_name -> fepha.fsm.v1.Kind
+	7,  // 55: fepha.fsm.v1.ControlSubmit.phase:type_name -> fepha.fsm.v1.ControlSubmit.Phase
+	8,  // 56: fepha.fsm.v1.ConditionReport.severity:type_name -> fepha.fsm.v1.ConditionReport.Severity
+	9,  // 57: fepha.fsm.v1.ConditionReport.scope:type_name -> fepha.fsm.v1.ConditionReport.Scope
+	2,  // 58: fepha.fsm.v1.UserPut.role:type_name -> fepha.fsm.v1.Role
+	2,  // 59: fepha.fsm.v1.TokenPut.role:type_name -> fepha.fsm.v1.Role
+	61, // 60: fepha.fsm.v1.AccessUsed.uses:type_name -> fepha.fsm.v1.AccessUsed.Use
+	4,  // 61: fepha.fsm.v1.Configure.Group.mode:type_name -> fepha.fsm.v1.Configure.Mode
+	0,  // 62: fepha.fsm.v1.Forget.Point.kind:type_name -> fepha.fsm.v1.Kind
+	1,  // 63: fepha.fsm.v1.Links.Link.state:type_name -> fepha.fsm.v1.LinkState
+	64, // [64:64] is the sub-list for method output_type
+	64, // [64:64] is the sub-list for method input_type
+	64, // [64:64] is the sub-list for extension type_name
+	64, // [64:64] is the sub-list for extension extendee
+	0,  // [0:64] is the sub-list for field type_name
 }
 
 func init() { file_fsm_proto_init() }
@@ -5139,15 +5326,16 @@ func file_fsm_proto_init() {
 		(*Command_AccessUsed)(nil),
 		(*Command_Revoke)(nil),
 		(*Command_Audit)(nil),
+		(*Command_Override)(nil),
 	}
-	file_fsm_proto_msgTypes[34].OneofWrappers = []any{}
+	file_fsm_proto_msgTypes[35].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_fsm_proto_rawDesc), len(file_fsm_proto_rawDesc)),
-			NumEnums:      9,
-			NumMessages:   51,
+			NumEnums:      10,
+			NumMessages:   52,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -466,6 +466,7 @@ type RTUState struct {
 	Strays        uint64                 `protobuf:"varint,5,opt,name=strays,proto3" json:"strays,omitempty"` // how many there ever were
 	Kept          []*RTUState_Kept       `protobuf:"bytes,6,rep,name=kept,proto3" json:"kept,omitempty"`
 	Untold        []*RTUState_Untold     `protobuf:"bytes,7,rep,name=untold,proto3" json:"untold,omitempty"`
+	Overrides     []*RTUState_Override   `protobuf:"bytes,8,rep,name=overrides,proto3" json:"overrides,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -545,6 +546,13 @@ func (x *RTUState) GetKept() []*RTUState_Kept {
 func (x *RTUState) GetUntold() []*RTUState_Untold {
 	if x != nil {
 		return x.Untold
+	}
+	return nil
+}
+
+func (x *RTUState) GetOverrides() []*RTUState_Override {
+	if x != nil {
+		return x.Overrides
 	}
 	return nil
 }
@@ -1455,7 +1463,7 @@ type AuditEntry struct {
 	TimeMs int64                  `protobuf:"varint,1,opt,name=time_ms,json=timeMs,proto3" json:"time_ms,omitempty"`
 	Node   string                 `protobuf:"bytes,2,opt,name=node,proto3" json:"node,omitempty"` // that proposed it
 	Note   *Note                  `protobuf:"bytes,3,opt,name=note,proto3" json:"note,omitempty"`
-	// Of a control.
+	// Of a control, or an override.
 	Rtu           uint32  `protobuf:"varint,4,opt,name=rtu,proto3" json:"rtu,omitempty"`
 	Kind          uint32  `protobuf:"varint,5,opt,name=kind,proto3" json:"kind,omitempty"`
 	Point         uint32  `protobuf:"varint,6,opt,name=point,proto3" json:"point,omitempty"`
@@ -1894,6 +1902,155 @@ func (x *RTUState_Untold) GetTimeMs() int64 {
 	return 0
 }
 
+// Override is what an operator has done to a point, and what the device said of it last.
+type RTUState_Override struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Kind          Kind                   `protobuf:"varint,1,opt,name=kind,proto3,enum=fepha.fsm.v1.Kind" json:"kind,omitempty"`
+	Point         uint32                 `protobuf:"varint,2,opt,name=point,proto3" json:"point,omitempty"`
+	Mode          Override_Mode          `protobuf:"varint,3,opt,name=mode,proto3,enum=fepha.fsm.v1.Override_Mode" json:"mode,omitempty"`
+	Reason        string                 `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
+	Origin        string                 `protobuf:"bytes,5,opt,name=origin,proto3" json:"origin,omitempty"`
+	SinceMs       int64                  `protobuf:"varint,6,opt,name=since_ms,json=sinceMs,proto3" json:"since_ms,omitempty"`
+	Changes       uint64                 `protobuf:"varint,7,opt,name=changes,proto3" json:"changes,omitempty"`
+	Answered      bool                   `protobuf:"varint,8,opt,name=answered,proto3" json:"answered,omitempty"` // whether the device ever told of it
+	Value         float64                `protobuf:"fixed64,9,opt,name=value,proto3" json:"value,omitempty"`
+	Quality       uint32                 `protobuf:"varint,10,opt,name=quality,proto3" json:"quality,omitempty"`
+	Type          uint32                 `protobuf:"varint,11,opt,name=type,proto3" json:"type,omitempty"`
+	Transient     bool                   `protobuf:"varint,12,opt,name=transient,proto3" json:"transient,omitempty"`
+	Time          uint64                 `protobuf:"fixed64,13,opt,name=time,proto3" json:"time,omitempty"`
+	TimeMs        int64                  `protobuf:"varint,14,opt,name=time_ms,json=timeMs,proto3" json:"time_ms,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RTUState_Override) Reset() {
+	*x = RTUState_Override{}
+	mi := &file_snapshot_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RTUState_Override) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RTUState_Override) ProtoMessage() {}
+
+func (x *RTUState_Override) ProtoReflect() protoreflect.Message {
+	mi := &file_snapshot_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RTUState_Override.ProtoReflect.Descriptor instead.
+func (*RTUState_Override) Descriptor() ([]byte, []int) {
+	return file_snapshot_proto_rawDescGZIP(), []int{4, 3}
+}
+
+func (x *RTUState_Override) GetKind() Kind {
+	if x != nil {
+		return x.Kind
+	}
+	return Kind_KIND_NONE
+}
+
+func (x *RTUState_Override) GetPoint() uint32 {
+	if x != nil {
+		return x.Point
+	}
+	return 0
+}
+
+func (x *RTUState_Override) GetMode() Override_Mode {
+	if x != nil {
+		return x.Mode
+	}
+	return Override_RELEASE
+}
+
+func (x *RTUState_Override) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *RTUState_Override) GetOrigin() string {
+	if x != nil {
+		return x.Origin
+	}
+	return ""
+}
+
+func (x *RTUState_Override) GetSinceMs() int64 {
+	if x != nil {
+		return x.SinceMs
+	}
+	return 0
+}
+
+func (x *RTUState_Override) GetChanges() uint64 {
+	if x != nil {
+		return x.Changes
+	}
+	return 0
+}
+
+func (x *RTUState_Override) GetAnswered() bool {
+	if x != nil {
+		return x.Answered
+	}
+	return false
+}
+
+func (x *RTUState_Override) GetValue() float64 {
+	if x != nil {
+		return x.Value
+	}
+	return 0
+}
+
+func (x *RTUState_Override) GetQuality() uint32 {
+	if x != nil {
+		return x.Quality
+	}
+	return 0
+}
+
+func (x *RTUState_Override) GetType() uint32 {
+	if x != nil {
+		return x.Type
+	}
+	return 0
+}
+
+func (x *RTUState_Override) GetTransient() bool {
+	if x != nil {
+		return x.Transient
+	}
+	return false
+}
+
+func (x *RTUState_Override) GetTime() uint64 {
+	if x != nil {
+		return x.Time
+	}
+	return 0
+}
+
+func (x *RTUState_Override) GetTimeMs() int64 {
+	if x != nil {
+		return x.TimeMs
+	}
+	return 0
+}
+
 type GroupState_NodeClients struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Node          string                 `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
@@ -1904,7 +2061,7 @@ type GroupState_NodeClients struct {
 
 func (x *GroupState_NodeClients) Reset() {
 	*x = GroupState_NodeClients{}
-	mi := &file_snapshot_proto_msgTypes[21]
+	mi := &file_snapshot_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1916,7 +2073,7 @@ func (x *GroupState_NodeClients) String() string {
 func (*GroupState_NodeClients) ProtoMessage() {}
 
 func (x *GroupState_NodeClients) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[21]
+	mi := &file_snapshot_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1959,7 +2116,7 @@ type GroupState_Slot struct {
 
 func (x *GroupState_Slot) Reset() {
 	*x = GroupState_Slot{}
-	mi := &file_snapshot_proto_msgTypes[22]
+	mi := &file_snapshot_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1971,7 +2128,7 @@ func (x *GroupState_Slot) String() string {
 func (*GroupState_Slot) ProtoMessage() {}
 
 func (x *GroupState_Slot) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[22]
+	mi := &file_snapshot_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2035,7 +2192,7 @@ type FnpMailbox_Message struct {
 
 func (x *FnpMailbox_Message) Reset() {
 	*x = FnpMailbox_Message{}
-	mi := &file_snapshot_proto_msgTypes[23]
+	mi := &file_snapshot_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2047,7 +2204,7 @@ func (x *FnpMailbox_Message) String() string {
 func (*FnpMailbox_Message) ProtoMessage() {}
 
 func (x *FnpMailbox_Message) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[23]
+	mi := &file_snapshot_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2108,7 +2265,7 @@ type FnpMailbox_Delivered struct {
 
 func (x *FnpMailbox_Delivered) Reset() {
 	*x = FnpMailbox_Delivered{}
-	mi := &file_snapshot_proto_msgTypes[24]
+	mi := &file_snapshot_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2120,7 +2277,7 @@ func (x *FnpMailbox_Delivered) String() string {
 func (*FnpMailbox_Delivered) ProtoMessage() {}
 
 func (x *FnpMailbox_Delivered) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[24]
+	mi := &file_snapshot_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2162,7 +2319,7 @@ type FnpMailbox_Session struct {
 
 func (x *FnpMailbox_Session) Reset() {
 	*x = FnpMailbox_Session{}
-	mi := &file_snapshot_proto_msgTypes[25]
+	mi := &file_snapshot_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2174,7 +2331,7 @@ func (x *FnpMailbox_Session) String() string {
 func (*FnpMailbox_Session) ProtoMessage() {}
 
 func (x *FnpMailbox_Session) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[25]
+	mi := &file_snapshot_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2229,7 +2386,7 @@ type ConditionState_Report struct {
 
 func (x *ConditionState_Report) Reset() {
 	*x = ConditionState_Report{}
-	mi := &file_snapshot_proto_msgTypes[26]
+	mi := &file_snapshot_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2241,7 +2398,7 @@ func (x *ConditionState_Report) String() string {
 func (*ConditionState_Report) ProtoMessage() {}
 
 func (x *ConditionState_Report) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[26]
+	mi := &file_snapshot_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2288,7 +2445,7 @@ type ConditionsState_Gone struct {
 
 func (x *ConditionsState_Gone) Reset() {
 	*x = ConditionsState_Gone{}
-	mi := &file_snapshot_proto_msgTypes[27]
+	mi := &file_snapshot_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2300,7 +2457,7 @@ func (x *ConditionsState_Gone) String() string {
 func (*ConditionsState_Gone) ProtoMessage() {}
 
 func (x *ConditionsState_Gone) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[27]
+	mi := &file_snapshot_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2345,7 +2502,7 @@ type AccessState_User struct {
 
 func (x *AccessState_User) Reset() {
 	*x = AccessState_User{}
-	mi := &file_snapshot_proto_msgTypes[28]
+	mi := &file_snapshot_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2357,7 +2514,7 @@ func (x *AccessState_User) String() string {
 func (*AccessState_User) ProtoMessage() {}
 
 func (x *AccessState_User) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[28]
+	mi := &file_snapshot_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2436,7 +2593,7 @@ type AccessState_Token struct {
 
 func (x *AccessState_Token) Reset() {
 	*x = AccessState_Token{}
-	mi := &file_snapshot_proto_msgTypes[29]
+	mi := &file_snapshot_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2448,7 +2605,7 @@ func (x *AccessState_Token) String() string {
 func (*AccessState_Token) ProtoMessage() {}
 
 func (x *AccessState_Token) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[29]
+	mi := &file_snapshot_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2519,7 +2676,7 @@ type AccessState_Session struct {
 
 func (x *AccessState_Session) Reset() {
 	*x = AccessState_Session{}
-	mi := &file_snapshot_proto_msgTypes[30]
+	mi := &file_snapshot_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2531,7 +2688,7 @@ func (x *AccessState_Session) String() string {
 func (*AccessState_Session) ProtoMessage() {}
 
 func (x *AccessState_Session) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[30]
+	mi := &file_snapshot_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2595,7 +2752,7 @@ type AccessState_Revoked struct {
 
 func (x *AccessState_Revoked) Reset() {
 	*x = AccessState_Revoked{}
-	mi := &file_snapshot_proto_msgTypes[31]
+	mi := &file_snapshot_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2607,7 +2764,7 @@ func (x *AccessState_Revoked) String() string {
 func (*AccessState_Revoked) ProtoMessage() {}
 
 func (x *AccessState_Revoked) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[31]
+	mi := &file_snapshot_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2709,7 +2866,7 @@ const file_snapshot_proto_rawDesc = "" +
 	"\n" +
 	"last_batch\x18\t \x01(\x04R\tlastBatch\x12/\n" +
 	"\atimings\x18\n" +
-	" \x01(\v2\x15.fepha.fsm.v1.TimingsR\atimings\"\xfa\x04\n" +
+	" \x01(\v2\x15.fepha.fsm.v1.TimingsR\atimings\"\xc5\b\n" +
 	"\bRTUState\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\rR\x06number\x12\x16\n" +
 	"\x06online\x18\x02 \x01(\bR\x06online\x12&\n" +
@@ -2717,7 +2874,8 @@ const file_snapshot_proto_rawDesc = "" +
 	"\x05links\x18\x04 \x03(\v2 .fepha.fsm.v1.RTUState.NodeLinksR\x05links\x12\x16\n" +
 	"\x06strays\x18\x05 \x01(\x04R\x06strays\x12/\n" +
 	"\x04kept\x18\x06 \x03(\v2\x1b.fepha.fsm.v1.RTUState.KeptR\x04kept\x125\n" +
-	"\x06untold\x18\a \x03(\v2\x1d.fepha.fsm.v1.RTUState.UntoldR\x06untold\x1aO\n" +
+	"\x06untold\x18\a \x03(\v2\x1d.fepha.fsm.v1.RTUState.UntoldR\x06untold\x12=\n" +
+	"\toverrides\x18\b \x03(\v2\x1f.fepha.fsm.v1.RTUState.OverrideR\toverrides\x1aO\n" +
 	"\tNodeLinks\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12.\n" +
 	"\x05links\x18\x02 \x03(\v2\x18.fepha.fsm.v1.Links.LinkR\x05links\x1aI\n" +
@@ -2731,7 +2889,23 @@ const file_snapshot_proto_rawDesc = "" +
 	"\x05value\x18\x04 \x01(\x01R\x05value\x12\x18\n" +
 	"\aquality\x18\x05 \x01(\rR\aquality\x12\x1c\n" +
 	"\ttransient\x18\x06 \x01(\bR\ttransient\x12\x17\n" +
-	"\atime_ms\x18\a \x01(\x03R\x06timeMs\"\xaa\x03\n" +
+	"\atime_ms\x18\a \x01(\x03R\x06timeMs\x1a\x89\x03\n" +
+	"\bOverride\x12&\n" +
+	"\x04kind\x18\x01 \x01(\x0e2\x12.fepha.fsm.v1.KindR\x04kind\x12\x14\n" +
+	"\x05point\x18\x02 \x01(\rR\x05point\x12/\n" +
+	"\x04mode\x18\x03 \x01(\x0e2\x1b.fepha.fsm.v1.Override.ModeR\x04mode\x12\x16\n" +
+	"\x06reason\x18\x04 \x01(\tR\x06reason\x12\x16\n" +
+	"\x06origin\x18\x05 \x01(\tR\x06origin\x12\x19\n" +
+	"\bsince_ms\x18\x06 \x01(\x03R\asinceMs\x12\x18\n" +
+	"\achanges\x18\a \x01(\x04R\achanges\x12\x1a\n" +
+	"\banswered\x18\b \x01(\bR\banswered\x12\x14\n" +
+	"\x05value\x18\t \x01(\x01R\x05value\x12\x18\n" +
+	"\aquality\x18\n" +
+	" \x01(\rR\aquality\x12\x12\n" +
+	"\x04type\x18\v \x01(\rR\x04type\x12\x1c\n" +
+	"\ttransient\x18\f \x01(\bR\ttransient\x12\x12\n" +
+	"\x04time\x18\r \x01(\x06R\x04time\x12\x17\n" +
+	"\atime_ms\x18\x0e \x01(\x03R\x06timeMs\"\xaa\x03\n" +
 	"\n" +
 	"GroupState\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
@@ -2909,7 +3083,7 @@ func file_snapshot_proto_rawDescGZIP() []byte {
 	return file_snapshot_proto_rawDescData
 }
 
-var file_snapshot_proto_msgTypes = make([]protoimpl.MessageInfo, 32)
+var file_snapshot_proto_msgTypes = make([]protoimpl.MessageInfo, 33)
 var file_snapshot_proto_goTypes = []any{
 	(*SnapshotHead)(nil),           // 0: fepha.fsm.v1.SnapshotHead
 	(*AgeMark)(nil),                // 1: fepha.fsm.v1.AgeMark
@@ -2932,62 +3106,67 @@ var file_snapshot_proto_goTypes = []any{
 	(*RTUState_NodeLinks)(nil),     // 18: fepha.fsm.v1.RTUState.NodeLinks
 	(*RTUState_Kept)(nil),          // 19: fepha.fsm.v1.RTUState.Kept
 	(*RTUState_Untold)(nil),        // 20: fepha.fsm.v1.RTUState.Untold
-	(*GroupState_NodeClients)(nil), // 21: fepha.fsm.v1.GroupState.NodeClients
-	(*GroupState_Slot)(nil),        // 22: fepha.fsm.v1.GroupState.Slot
-	(*FnpMailbox_Message)(nil),     // 23: fepha.fsm.v1.FnpMailbox.Message
-	(*FnpMailbox_Delivered)(nil),   // 24: fepha.fsm.v1.FnpMailbox.Delivered
-	(*FnpMailbox_Session)(nil),     // 25: fepha.fsm.v1.FnpMailbox.Session
-	(*ConditionState_Report)(nil),  // 26: fepha.fsm.v1.ConditionState.Report
-	(*ConditionsState_Gone)(nil),   // 27: fepha.fsm.v1.ConditionsState.Gone
-	(*AccessState_User)(nil),       // 28: fepha.fsm.v1.AccessState.User
-	(*AccessState_Token)(nil),      // 29: fepha.fsm.v1.AccessState.Token
-	(*AccessState_Session)(nil),    // 30: fepha.fsm.v1.AccessState.Session
-	(*AccessState_Revoked)(nil),    // 31: fepha.fsm.v1.AccessState.Revoked
-	(*Timings)(nil),                // 32: fepha.fsm.v1.Timings
-	(*ControlSubmit)(nil),          // 33: fepha.fsm.v1.ControlSubmit
-	(*Links_Link)(nil),             // 34: fepha.fsm.v1.Links.Link
-	(*Stray)(nil),                  // 35: fepha.fsm.v1.Stray
-	(Kind)(0),                      // 36: fepha.fsm.v1.Kind
-	(*Clients_Client)(nil),         // 37: fepha.fsm.v1.Clients.Client
-	(*ConditionReport)(nil),        // 38: fepha.fsm.v1.ConditionReport
-	(Role)(0),                      // 39: fepha.fsm.v1.Role
+	(*RTUState_Override)(nil),      // 21: fepha.fsm.v1.RTUState.Override
+	(*GroupState_NodeClients)(nil), // 22: fepha.fsm.v1.GroupState.NodeClients
+	(*GroupState_Slot)(nil),        // 23: fepha.fsm.v1.GroupState.Slot
+	(*FnpMailbox_Message)(nil),     // 24: fepha.fsm.v1.FnpMailbox.Message
+	(*FnpMailbox_Delivered)(nil),   // 25: fepha.fsm.v1.FnpMailbox.Delivered
+	(*FnpMailbox_Session)(nil),     // 26: fepha.fsm.v1.FnpMailbox.Session
+	(*ConditionState_Report)(nil),  // 27: fepha.fsm.v1.ConditionState.Report
+	(*ConditionsState_Gone)(nil),   // 28: fepha.fsm.v1.ConditionsState.Gone
+	(*AccessState_User)(nil),       // 29: fepha.fsm.v1.AccessState.User
+	(*AccessState_Token)(nil),      // 30: fepha.fsm.v1.AccessState.Token
+	(*AccessState_Session)(nil),    // 31: fepha.fsm.v1.AccessState.Session
+	(*AccessState_Revoked)(nil),    // 32: fepha.fsm.v1.AccessState.Revoked
+	(*Timings)(nil),                // 33: fepha.fsm.v1.Timings
+	(*ControlSubmit)(nil),          // 34: fepha.fsm.v1.ControlSubmit
+	(*Links_Link)(nil),             // 35: fepha.fsm.v1.Links.Link
+	(*Stray)(nil),                  // 36: fepha.fsm.v1.Stray
+	(Kind)(0),                      // 37: fepha.fsm.v1.Kind
+	(Override_Mode)(0),             // 38: fepha.fsm.v1.Override.Mode
+	(*Clients_Client)(nil),         // 39: fepha.fsm.v1.Clients.Client
+	(*ConditionReport)(nil),        // 40: fepha.fsm.v1.ConditionReport
+	(Role)(0),                      // 41: fepha.fsm.v1.Role
 }
 var file_snapshot_proto_depIdxs = []int32{
 	2,  // 0: fepha.fsm.v1.SnapshotHead.revisions:type_name -> fepha.fsm.v1.Revisions
 	1,  // 1: fepha.fsm.v1.SnapshotHead.age_marks:type_name -> fepha.fsm.v1.AgeMark
-	32, // 2: fepha.fsm.v1.ResourceState.timings:type_name -> fepha.fsm.v1.Timings
+	33, // 2: fepha.fsm.v1.ResourceState.timings:type_name -> fepha.fsm.v1.Timings
 	18, // 3: fepha.fsm.v1.RTUState.links:type_name -> fepha.fsm.v1.RTUState.NodeLinks
 	19, // 4: fepha.fsm.v1.RTUState.kept:type_name -> fepha.fsm.v1.RTUState.Kept
 	20, // 5: fepha.fsm.v1.RTUState.untold:type_name -> fepha.fsm.v1.RTUState.Untold
-	22, // 6: fepha.fsm.v1.GroupState.slots:type_name -> fepha.fsm.v1.GroupState.Slot
-	21, // 7: fepha.fsm.v1.GroupState.clients:type_name -> fepha.fsm.v1.GroupState.NodeClients
-	33, // 8: fepha.fsm.v1.ControlState.submit:type_name -> fepha.fsm.v1.ControlSubmit
-	23, // 9: fepha.fsm.v1.FnpMailbox.messages:type_name -> fepha.fsm.v1.FnpMailbox.Message
-	25, // 10: fepha.fsm.v1.FnpMailbox.sessions:type_name -> fepha.fsm.v1.FnpMailbox.Session
-	26, // 11: fepha.fsm.v1.ConditionState.reports:type_name -> fepha.fsm.v1.ConditionState.Report
-	10, // 12: fepha.fsm.v1.ConditionsState.present:type_name -> fepha.fsm.v1.ConditionState
-	27, // 13: fepha.fsm.v1.ConditionsState.gone:type_name -> fepha.fsm.v1.ConditionsState.Gone
-	28, // 14: fepha.fsm.v1.AccessState.users:type_name -> fepha.fsm.v1.AccessState.User
-	29, // 15: fepha.fsm.v1.AccessState.tokens:type_name -> fepha.fsm.v1.AccessState.Token
-	30, // 16: fepha.fsm.v1.AccessState.sessions:type_name -> fepha.fsm.v1.AccessState.Session
-	31, // 17: fepha.fsm.v1.AccessState.revoked:type_name -> fepha.fsm.v1.AccessState.Revoked
-	32, // 18: fepha.fsm.v1.Note.timings:type_name -> fepha.fsm.v1.Timings
-	12, // 19: fepha.fsm.v1.Note.condition:type_name -> fepha.fsm.v1.ConditionNote
-	14, // 20: fepha.fsm.v1.AuditEntry.note:type_name -> fepha.fsm.v1.Note
-	34, // 21: fepha.fsm.v1.RTUState.NodeLinks.links:type_name -> fepha.fsm.v1.Links.Link
-	35, // 22: fepha.fsm.v1.RTUState.Kept.stray:type_name -> fepha.fsm.v1.Stray
-	36, // 23: fepha.fsm.v1.RTUState.Untold.kind:type_name -> fepha.fsm.v1.Kind
-	37, // 24: fepha.fsm.v1.GroupState.NodeClients.clients:type_name -> fepha.fsm.v1.Clients.Client
-	24, // 25: fepha.fsm.v1.FnpMailbox.Session.streams:type_name -> fepha.fsm.v1.FnpMailbox.Delivered
-	38, // 26: fepha.fsm.v1.ConditionState.Report.report:type_name -> fepha.fsm.v1.ConditionReport
-	10, // 27: fepha.fsm.v1.ConditionsState.Gone.condition:type_name -> fepha.fsm.v1.ConditionState
-	39, // 28: fepha.fsm.v1.AccessState.User.role:type_name -> fepha.fsm.v1.Role
-	39, // 29: fepha.fsm.v1.AccessState.Token.role:type_name -> fepha.fsm.v1.Role
-	30, // [30:30] is the sub-list for method output_type
-	30, // [30:30] is the sub-list for method input_type
-	30, // [30:30] is the sub-list for extension type_name
-	30, // [30:30] is the sub-list for extension extendee
-	0,  // [0:30] is the sub-list for field type_name
+	21, // 6: fepha.fsm.v1.RTUState.overrides:type_name -> fepha.fsm.v1.RTUState.Override
+	23, // 7: fepha.fsm.v1.GroupState.slots:type_name -> fepha.fsm.v1.GroupState.Slot
+	22, // 8: fepha.fsm.v1.GroupState.clients:type_name -> fepha.fsm.v1.GroupState.NodeClients
+	34, // 9: fepha.fsm.v1.ControlState.submit:type_name -> fepha.fsm.v1.ControlSubmit
+	24, // 10: fepha.fsm.v1.FnpMailbox.messages:type_name -> fepha.fsm.v1.FnpMailbox.Message
+	26, // 11: fepha.fsm.v1.FnpMailbox.sessions:type_name -> fepha.fsm.v1.FnpMailbox.Session
+	27, // 12: fepha.fsm.v1.ConditionState.reports:type_name -> fepha.fsm.v1.ConditionState.Report
+	10, // 13: fepha.fsm.v1.ConditionsState.present:type_name -> fepha.fsm.v1.ConditionState
+	28, // 14: fepha.fsm.v1.ConditionsState.gone:type_name -> fepha.fsm.v1.ConditionsState.Gone
+	29, // 15: fepha.fsm.v1.AccessState.users:type_name -> fepha.fsm.v1.AccessState.User
+	30, // 16: fepha.fsm.v1.AccessState.tokens:type_name -> fepha.fsm.v1.AccessState.Token
+	31, // 17: fepha.fsm.v1.AccessState.sessions:type_name -> fepha.fsm.v1.AccessState.Session
+	32, // 18: fepha.fsm.v1.AccessState.revoked:type_name -> fepha.fsm.v1.AccessState.Revoked
+	33, // 19: fepha.fsm.v1.Note.timings:type_name -> fepha.fsm.v1.Timings
+	12, // 20: fepha.fsm.v1.Note.condition:type_name -> fepha.fsm.v1.ConditionNote
+	14, // 21: fepha.fsm.v1.AuditEntry.note:type_name -> fepha.fsm.v1.Note
+	35, // 22: fepha.fsm.v1.RTUState.NodeLinks.links:type_name -> fepha.fsm.v1.Links.Link
+	36, // 23: fepha.fsm.v1.RTUState.Kept.stray:type_name -> fepha.fsm.v1.Stray
+	37, // 24: fepha.fsm.v1.RTUState.Untold.kind:type_name -> fepha.fsm.v1.Kind
+	37, // 25: fepha.fsm.v1.RTUState.Override.kind:type_name -> fepha.fsm.v1.Kind
+	38, // 26: fepha.fsm.v1.RTUState.Override.mode:type_name -> fepha.fsm.v1.Override.Mode
+	39, // 27: fepha.fsm.v1.GroupState.NodeClients.clients:type_name -> fepha.fsm.v1.Clients.Client
+	25, // 28: fepha.fsm.v1.FnpMailbox.Session.streams:type_name -> fepha.fsm.v1.FnpMailbox.Delivered
+	40, // 29: fepha.fsm.v1.ConditionState.Report.report:type_name -> fepha.fsm.v1.ConditionReport
+	10, // 30: fepha.fsm.v1.ConditionsState.Gone.condition:type_name -> fepha.fsm.v1.ConditionState
+	41, // 31: fepha.fsm.v1.AccessState.User.role:type_name -> fepha.fsm.v1.Role
+	41, // 32: fepha.fsm.v1.AccessState.Token.role:type_name -> fepha.fsm.v1.Role
+	33, // [33:33] is the sub-list for method output_type
+	33, // [33:33] is the sub-list for method input_type
+	33, // [33:33] is the sub-list for extension type_name
+	33, // [33:33] is the sub-list for extension extendee
+	0,  // [0:33] is the sub-list for field type_name
 }
 
 func init() { file_snapshot_proto_init() }
@@ -3002,7 +3181,7 @@ func file_snapshot_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_snapshot_proto_rawDesc), len(file_snapshot_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   32,
+			NumMessages:   33,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -1,0 +1,263 @@
+package fsm
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+
+	"github.com/fepha/fepha/fsm/fsmpb"
+)
+
+// Overrides: points that an operator has blocked, or to which he has given a value by hand. The image then holds what he
+// wants to be seen, so everybody who reads it sees that, marked with BL or SB (IEC 60870-5-101, 7.2.6.1 and 7.2.6.3). What the
+// device says meanwhile is kept beneath, and is in force again with one event when the override is taken back.
+
+// maxOverrides is how many points of a station may be overridden at a time.
+const maxOverrides = 1000
+
+// Bits of the quality octet that an override sets (7.2.6.1 and 7.2.6.3).
+const (
+	QualityBlocked     = 0x10 // BL
+	QualitySubstituted = 0x20 // SB
+)
+
+// OverrideMode is what was done to a point.
+type OverrideMode uint8
+
+// The modes, with the numbers of [fsmpb.Override_Mode].
+const (
+	NoOverride  OverrideMode = iota
+	Blocked                  // it keeps the value that it had
+	Substituted              // it has a value that an operator gave it
+)
+
+var overrideNames = [...]string{"released", "blocked", "substituted"}
+
+// String gives released, blocked or substituted.
+func (m OverrideMode) String() string { return overrideNames[min(int(m), len(overrideNames)-1)] }
+
+// Override is an override that is in force.
+type Override struct {
+	Key     PointKey
+	Mode    OverrideMode
+	Reason  string
+	Origin  string // who did it
+	SinceMs int64  // ms since 1970-01-01 UTC
+	// Device is what the device said last; Time, TimeMs, Value, Quality, Type and Transient alone are set. Not Answered: it
+	// never said anything.
+	Device   Point
+	Answered bool
+	Changes  uint64 // how often the device told of the point meanwhile
+}
+
+// Overrides are all that are in force, by RTU, kind and point.
+func (s *State) Overrides() (all []Override) {
+	for _, u := range s.sortedRTUs() {
+		for _, id := range u.overriddenIDs() {
+			all = append(all, *u.overrides[id])
+		}
+	}
+	return all
+}
+
+// Override returns the override of a point, if there is one.
+func (s *State) Override(k PointKey) (Override, bool) {
+	if u := s.rtus[k.RTU]; u != nil {
+		if o := u.overrides[pointID{k.Kind, k.Point}]; o != nil {
+			return *o, true
+		}
+	}
+	return Override{}, false
+}
+
+func (s *State) overrideCount() (n int) {
+	for _, u := range s.rtus {
+		n += len(u.overrides)
+	}
+	return n
+}
+
+func (u *rtu) overriddenIDs() []pointID {
+	return slices.SortedFunc(maps.Keys(u.overrides), comparePointIDs)
+}
+
+func comparePointIDs(a, b pointID) int {
+	return cmp.Or(cmp.Compare(a.kind, b.kind), cmp.Compare(a.point, b.point))
+}
+
+// markable tells whether values of a type have the bits that say blocked and substituted. A counter's reading (7.2.6.9) and a
+// measured value without quality (M_ME_ND_1) have none, and an operator's value must not look like the device's.
+func markable(typeID uint8) bool {
+	switch typeID {
+	case 15, 16, 37, 21:
+		return false
+	}
+	return true
+}
+
+// override blocks a point, gives it a value by hand, or takes that back.
+func (s *State) override(at stamp, op *fsmpb.Override) *fsmpb.Result {
+	u := s.rtus[op.Rtu]
+	if u == nil {
+		return refuse(fsmpb.Result_NOT_FOUND, "there is no RTU %d", op.Rtu)
+	}
+	k := PointKey{op.Rtu, Kind(op.Kind), op.Point}
+	id := pointID{k.Kind, k.Point}
+	mode := OverrideMode(op.Mode)
+	switch {
+	case k.Kind != DI && k.Kind != AI:
+		return refuse(fsmpb.Result_INVALID, "%s: expected a di or an ai: no other value has room for the mark", k)
+	case s.virtual.isVirtual(k):
+		return refuse(fsmpb.Result_INVALID, "%s: it is a virtual point, which the station itself produces", k)
+	case op.Mode < 0 || mode > Substituted:
+		return refuse(fsmpb.Result_INVALID, "%s: mode %d: expected RELEASE, BLOCK or SUBSTITUTE", k, op.Mode)
+	case mode == NoOverride:
+		return s.release(at, u, id, op.Origin)
+	case op.Reason == "":
+		return refuse(fsmpb.Result_INVALID, "%s: expected a reason", k)
+	case math.IsNaN(op.Value) || math.IsInf(op.Value, 0):
+		return refuse(fsmpb.Result_INVALID, "%s: %g is no value", k, op.Value)
+	}
+	o := u.overrides[id]
+	rec, known := s.image.find(k)
+	typeID := uint8(op.Type)
+	if known {
+		typeID = rec.typeID
+	}
+	switch {
+	case !known && mode == Blocked:
+		return refuse(fsmpb.Result_CONFLICT, "%s has no value that it could keep: the device has not told of it yet", k)
+	case !known && (op.Type == 0 || op.Type > math.MaxUint8):
+		return refuse(fsmpb.Result_INVALID, "%s: type %d: expected a TypeID of 1 to 255", k, op.Type)
+	case !markable(typeID):
+		return refuse(fsmpb.Result_INVALID, "%s: values of type %d have no room for the mark", k, typeID)
+	case o == nil && s.overrideCount() >= maxOverrides:
+		return refuse(fsmpb.Result_CONFLICT, "%d points are blocked or substituted already, and no more can be: take some back", maxOverrides)
+	}
+	if o == nil {
+		o = &Override{Key: k, Answered: known}
+		if known {
+			o.Device = rec.public()
+			o.Device.Seq, o.Device.Version = 0, 0
+		}
+		if u.overrides == nil {
+			u.overrides = map[pointID]*Override{}
+		}
+		u.overrides[id] = o
+	}
+	o.Mode, o.Reason, o.Origin, o.SinceMs = mode, clip(op.Reason), clip(op.Origin), at.ms
+
+	delete(u.untold, id)
+	rec = s.image.put(k)
+	rec.typeID = typeID
+	if mode == Blocked {
+		rec.quality |= QualityBlocked
+	} else {
+		rec.value, rec.quality, rec.transient = op.Value, QualitySubstituted, false
+	}
+	s.tellOverride(at, k, rec, &Note{Kind: NoteOverride, To: mode.String(), Reason: o.Reason, Origin: o.Origin})
+	return done()
+}
+
+// release puts what the device says into force again. A point that the device never told of is invalid from then on.
+func (s *State) release(at stamp, u *rtu, id pointID, origin string) *fsmpb.Result {
+	o := u.overrides[id]
+	if o == nil {
+		return already()
+	}
+	delete(u.overrides, id)
+	rec := s.image.put(o.Key)
+	if d := &o.Device; o.Answered {
+		rec.value, rec.quality, rec.typeID, rec.transient = d.Value, d.Quality, d.Type, d.Transient
+	} else {
+		rec.quality = QualityNotTopical | QualityInvalid
+	}
+	n := &Note{Kind: NoteOverride, To: NoOverride.String(), Origin: clip(origin)}
+	if o.Answered && o.Device.TimeMs > o.SinceMs { // it became so meanwhile, and the device has said when
+		rec.time, rec.timeMs = o.Device.Time, o.Device.TimeMs
+		s.noteOverride(at, o.Key, rec, n)
+		rec.seq = s.append(eventOfRecord(o.Key, rec))
+		return done()
+	}
+	s.tellOverride(at, o.Key, rec, n)
+	return done()
+}
+
+// tellOverride makes an event and an entry of the audit of what an operator has done to a point just now.
+func (s *State) tellOverride(at stamp, k PointKey, rec *pointRecord, n *Note) {
+	rec.time, rec.timeMs = at.cp56|substitutedTime, at.ms
+	s.noteOverride(at, k, rec, n)
+	rec.seq = s.append(eventOfRecord(k, rec))
+}
+
+func (s *State) noteOverride(at stamp, k PointKey, rec *pointRecord, n *Note) {
+	s.appendAudit(at, AuditEntry{Note: *n, Point: k, Type: rec.typeID, Value: rec.value})
+}
+
+func eventOfRecord(k PointKey, rec *pointRecord) Event {
+	return Event{
+		RTU: k.RTU, Point: k.Point, Kind: k.Kind, Type: rec.typeID, Quality: rec.quality, Transient: rec.transient,
+		Value: rec.value, Time: rec.time, TimeMs: rec.timeMs,
+	}
+}
+
+// takeBeneath keeps what the device says of an overridden point. What is older than the last interrogation is passed over.
+func (o *Override) takeBeneath(it *fsmpb.Item) {
+	if it.Mode == fsmpb.Item_OVERTAKEN && o.Answered {
+		return
+	}
+	o.Answered = true
+	d := Point{Value: it.Value, Quality: uint8(it.Quality), Type: uint8(it.Type), Transient: it.Transient, Time: it.Time, TimeMs: it.TimeMs}
+	if informationOf(it).same(o.Key.Kind, o.Device.information()) && it.Mode != fsmpb.Item_EVENT {
+		return // since when it is so stays known
+	}
+	o.Device = d
+	o.Changes++
+}
+
+func (p *Point) information() information {
+	return information{p.Value, p.Type, p.Quality, p.Transient, p.TimeMs}
+}
+
+// spoil notes that what the device said is not topical any more. What the operator wants to be seen stays as it is.
+func (o *Override) spoil(at stamp) {
+	if bit := notTopicalBit(o.Device.Type); o.Answered && o.Device.Quality&bit == 0 {
+		o.Device.Quality |= bit
+		o.Device.Time, o.Device.TimeMs = at.cp56|substitutedTime, at.ms
+	}
+}
+
+// overridesProto is for a snapshot.
+func (u *rtu) overridesProto() (list []*fsmpb.RTUState_Override) {
+	for _, id := range u.overriddenIDs() {
+		o := u.overrides[id]
+		d := &o.Device
+		list = append(list, &fsmpb.RTUState_Override{
+			Kind: id.kind.Proto(), Point: id.point, Mode: fsmpb.Override_Mode(o.Mode), Reason: o.Reason, Origin: o.Origin,
+			SinceMs: o.SinceMs, Changes: o.Changes, Answered: o.Answered, Value: d.Value, Quality: uint32(d.Quality),
+			Type: uint32(d.Type), Transient: d.Transient, Time: d.Time, TimeMs: d.TimeMs,
+		})
+	}
+	return list
+}
+
+func (in *restorer) takeOverrides(u *rtu, p *fsmpb.RTUState) error {
+	for _, x := range p.Overrides {
+		k := PointKey{u.number, Kind(x.Kind), x.Point}
+		id := pointID{k.Kind, k.Point}
+		mode := OverrideMode(x.Mode)
+		if u.overrides[id] != nil || k.Kind != DI && k.Kind != AI || x.Mode <= 0 || mode > Substituted || x.Type > math.MaxUint8 || x.Quality > math.MaxUint8 {
+			return fmt.Errorf("RTU %d: override of %v: mode %d, type %d, quality %d", u.number, k, x.Mode, x.Type, x.Quality)
+		}
+		if u.overrides == nil {
+			u.overrides = map[pointID]*Override{}
+		}
+		u.overrides[id] = &Override{
+			Key: k, Mode: mode, Reason: x.Reason, Origin: x.Origin, SinceMs: x.SinceMs, Changes: x.Changes, Answered: x.Answered,
+			Device: Point{Value: x.Value, Quality: uint8(x.Quality), Type: uint8(x.Type), Transient: x.Transient, Time: x.Time, TimeMs: x.TimeMs},
+		}
+	}
+	return nil
+}
