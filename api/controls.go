@@ -53,6 +53,17 @@ type Control struct {
 	DeadlineMs  int64 `json:"deadline_ms"`
 }
 
+// Operable is a point that can be operated, as an RTU's table has it.
+type Operable struct {
+	RTU      uint32 `json:"rtu"`
+	Kind     string `json:"kind"` // do | ao
+	Point    uint32 `json:"point"`
+	Name     string `json:"name"`
+	Type     uint8  `json:"type"` // TypeID of the command
+	Category string `json:"category"`
+	Unit     string `json:"unit,omitempty"` // engineering, of an ao
+}
+
 // Qualifier is a number or a word. In JSON a number may stand as one, or as a string.
 type Qualifier string
 

@@ -21,6 +21,16 @@ type Point struct {
 	QualityTextZH string `json:"quality_text_zh"`
 	TimeMs        int64  `json:"time_ms"` // ms since 1970-01-01 UTC
 	Seq           uint64 `json:"seq"`     // its newest event; 0 if it never had one
+
+	Override *Override       `json:"override,omitempty"` // nil: none is in force
+	Uplinks  []UplinkAddress `json:"uplinks,omitempty"`  // where control centres find it
+}
+
+// UplinkAddress is where a control centre finds a point.
+type UplinkAddress struct {
+	Uplink string `json:"uplink"`
+	IOA    uint32 `json:"ioa"`
+	Type   uint8  `json:"type"` // TypeID
 }
 
 // PointPage is a part of the points.

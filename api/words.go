@@ -49,14 +49,7 @@ func ValueWords(typeID uint8, v Value, transient bool) string {
 	if transient {
 		return ValueWords(typeID, v, false) + ", on its way"
 	}
-	var names []string
 	switch iec104.TypeID(typeID).Untimed() {
-	case iec104.M_SP_NA_1:
-		names = []string{StateOff, StateOn}
-	case iec104.M_DP_NA_1:
-		names = []string{"in between", StateOff, StateOn, "indeterminate"}
-	case iec104.M_EP_TA_1, iec104.M_EP_TD_1:
-		names = []string{"indeterminate", StateOff, StateOn, "indeterminate"}
 	case iec104.M_EP_TB_1, iec104.M_EP_TE_1:
 		return someOf(words(uint8(v), bitWord{0x01, "general start"}, bitWord{0x02, "start L1"}, bitWord{0x04, "start L2"},
 			bitWord{0x08, "start L3"}, bitWord{0x10, "start of earth current"}, bitWord{0x20, "start in reverse direction"}))
@@ -66,12 +59,25 @@ func ValueWords(typeID uint8, v Value, transient bool) string {
 	case iec104.M_BO_NA_1, iec104.M_PS_NA_1:
 		return fmt.Sprintf("0x%08x", uint32(v))
 	}
-	for i, name := range names {
+	for i, name := range stateNames(typeID) {
 		if float64(v) == float64(i) {
 			return name
 		}
 	}
 	return fmt.Sprintf("%g", float64(v))
+}
+
+// stateNames are those of the values of a single or double point, from 0 on; nil of other types.
+func stateNames(typeID uint8) []string {
+	switch iec104.TypeID(typeID).Untimed() {
+	case iec104.M_SP_NA_1:
+		return []string{StateOff, StateOn}
+	case iec104.M_DP_NA_1:
+		return []string{"in between", StateOff, StateOn, "indeterminate"}
+	case iec104.M_EP_TA_1, iec104.M_EP_TD_1:
+		return []string{"indeterminate", StateOff, StateOn, "indeterminate"}
+	}
+	return nil
 }
 
 func someOf(words []string) string {

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/fepha/fepha/fsm/fsmpb"
+	"github.com/fepha/fepha/fsm/internal/command"
 )
 
 // Overrides: points that an operator has blocked, or to which he has given a value by hand. The image then holds what he
@@ -98,27 +99,27 @@ func markable(typeID uint8) bool {
 }
 
 // override blocks a point, gives it a value by hand, or takes that back.
-func (s *State) override(at stamp, op *fsmpb.Override) *fsmpb.Result {
+func (s *State) override(at command.Stamp, op *fsmpb.Override) *fsmpb.Result {
 	u := s.rtus[op.Rtu]
 	if u == nil {
-		return refuse(fsmpb.Result_NOT_FOUND, "there is no RTU %d", op.Rtu)
+		return command.Refuse(fsmpb.Result_NOT_FOUND, "there is no RTU %d", op.Rtu)
 	}
 	k := PointKey{op.Rtu, Kind(op.Kind), op.Point}
 	id := pointID{k.Kind, k.Point}
 	mode := OverrideMode(op.Mode)
 	switch {
 	case k.Kind != DI && k.Kind != AI:
-		return refuse(fsmpb.Result_INVALID, "%s: expected a di or an ai: no other value has room for the mark", k)
+		return command.Refuse(fsmpb.Result_INVALID, "%s: expected a di or an ai: no other value has room for the mark", k)
 	case s.virtual.isVirtual(k):
-		return refuse(fsmpb.Result_INVALID, "%s: it is a virtual point, which the station itself produces", k)
+		return command.Refuse(fsmpb.Result_INVALID, "%s: it is a virtual point, which the station itself produces", k)
 	case op.Mode < 0 || mode > Substituted:
-		return refuse(fsmpb.Result_INVALID, "%s: mode %d: expected RELEASE, BLOCK or SUBSTITUTE", k, op.Mode)
+		return command.Refuse(fsmpb.Result_INVALID, "%s: mode %d: expected RELEASE, BLOCK or SUBSTITUTE", k, op.Mode)
 	case mode == NoOverride:
 		return s.release(at, u, id, op.Origin)
 	case op.Reason == "":
-		return refuse(fsmpb.Result_INVALID, "%s: expected a reason", k)
+		return command.Refuse(fsmpb.Result_INVALID, "%s: expected a reason", k)
 	case math.IsNaN(op.Value) || math.IsInf(op.Value, 0):
-		return refuse(fsmpb.Result_INVALID, "%s: %g is no value", k, op.Value)
+		return command.Refuse(fsmpb.Result_INVALID, "%s: %g is no value", k, op.Value)
 	}
 	o := u.overrides[id]
 	rec, known := s.image.find(k)
@@ -128,13 +129,13 @@ func (s *State) override(at stamp, op *fsmpb.Override) *fsmpb.Result {
 	}
 	switch {
 	case !known && mode == Blocked:
-		return refuse(fsmpb.Result_CONFLICT, "%s has no value that it could keep: the device has not told of it yet", k)
+		return command.Refuse(fsmpb.Result_CONFLICT, "%s has no value that it could keep: the device has not told of it yet", k)
 	case !known && (op.Type == 0 || op.Type > math.MaxUint8):
-		return refuse(fsmpb.Result_INVALID, "%s: type %d: expected a TypeID of 1 to 255", k, op.Type)
+		return command.Refuse(fsmpb.Result_INVALID, "%s: type %d: expected a TypeID of 1 to 255", k, op.Type)
 	case !markable(typeID):
-		return refuse(fsmpb.Result_INVALID, "%s: values of type %d have no room for the mark", k, typeID)
+		return command.Refuse(fsmpb.Result_INVALID, "%s: values of type %d have no room for the mark", k, typeID)
 	case o == nil && s.overrideCount() >= maxOverrides:
-		return refuse(fsmpb.Result_CONFLICT, "%d points are blocked or substituted already, and no more can be: take some back", maxOverrides)
+		return command.Refuse(fsmpb.Result_CONFLICT, "%d points are blocked or substituted already, and no more can be: take some back", maxOverrides)
 	}
 	if o == nil {
 		o = &Override{Key: k, Answered: known}
@@ -147,7 +148,7 @@ func (s *State) override(at stamp, op *fsmpb.Override) *fsmpb.Result {
 		}
 		u.overrides[id] = o
 	}
-	o.Mode, o.Reason, o.Origin, o.SinceMs = mode, clip(op.Reason), clip(op.Origin), at.ms
+	o.Mode, o.Reason, o.Origin, o.SinceMs = mode, command.Clip(op.Reason), command.Clip(op.Origin), at.Ms
 
 	delete(u.untold, id)
 	rec = s.image.put(k)
@@ -158,14 +159,14 @@ func (s *State) override(at stamp, op *fsmpb.Override) *fsmpb.Result {
 		rec.value, rec.quality, rec.transient = op.Value, QualitySubstituted, false
 	}
 	s.tellOverride(at, k, rec, &Note{Kind: NoteOverride, To: mode.String(), Reason: o.Reason, Origin: o.Origin})
-	return done()
+	return command.Done()
 }
 
 // release puts what the device says into force again. A point that the device never told of is invalid from then on.
-func (s *State) release(at stamp, u *rtu, id pointID, origin string) *fsmpb.Result {
+func (s *State) release(at command.Stamp, u *rtu, id pointID, origin string) *fsmpb.Result {
 	o := u.overrides[id]
 	if o == nil {
-		return already()
+		return command.Already()
 	}
 	delete(u.overrides, id)
 	rec := s.image.put(o.Key)
@@ -174,25 +175,25 @@ func (s *State) release(at stamp, u *rtu, id pointID, origin string) *fsmpb.Resu
 	} else {
 		rec.quality = QualityNotTopical | QualityInvalid
 	}
-	n := &Note{Kind: NoteOverride, To: NoOverride.String(), Origin: clip(origin)}
+	n := &Note{Kind: NoteOverride, To: NoOverride.String(), Origin: command.Clip(origin)}
 	if o.Answered && o.Device.TimeMs > o.SinceMs { // it became so meanwhile, and the device has said when
 		rec.time, rec.timeMs = o.Device.Time, o.Device.TimeMs
 		s.noteOverride(at, o.Key, rec, n)
 		rec.seq = s.append(eventOfRecord(o.Key, rec))
-		return done()
+		return command.Done()
 	}
 	s.tellOverride(at, o.Key, rec, n)
-	return done()
+	return command.Done()
 }
 
 // tellOverride makes an event and an entry of the audit of what an operator has done to a point just now.
-func (s *State) tellOverride(at stamp, k PointKey, rec *pointRecord, n *Note) {
-	rec.time, rec.timeMs = at.cp56|substitutedTime, at.ms
+func (s *State) tellOverride(at command.Stamp, k PointKey, rec *pointRecord, n *Note) {
+	rec.time, rec.timeMs = at.CP56|substitutedTime, at.Ms
 	s.noteOverride(at, k, rec, n)
 	rec.seq = s.append(eventOfRecord(k, rec))
 }
 
-func (s *State) noteOverride(at stamp, k PointKey, rec *pointRecord, n *Note) {
+func (s *State) noteOverride(at command.Stamp, k PointKey, rec *pointRecord, n *Note) {
 	s.appendAudit(at, AuditEntry{Note: *n, Point: k, Type: rec.typeID, Value: rec.value})
 }
 
@@ -222,10 +223,10 @@ func (p *Point) information() information {
 }
 
 // spoil notes that what the device said is not topical any more. What the operator wants to be seen stays as it is.
-func (o *Override) spoil(at stamp) {
+func (o *Override) spoil(at command.Stamp) {
 	if bit := notTopicalBit(o.Device.Type); o.Answered && o.Device.Quality&bit == 0 {
 		o.Device.Quality |= bit
-		o.Device.Time, o.Device.TimeMs = at.cp56|substitutedTime, at.ms
+		o.Device.Time, o.Device.TimeMs = at.CP56|substitutedTime, at.Ms
 	}
 }
 

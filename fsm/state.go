@@ -3,9 +3,9 @@ package fsm
 import (
 	"runtime/debug"
 
-	"github.com/fepha/fepha/fsm/internal/access"
 	"github.com/fepha/fepha/fsm/chantable"
 	"github.com/fepha/fepha/fsm/fsmpb"
+	"github.com/fepha/fepha/fsm/internal/access"
 	"github.com/fepha/fepha/fsm/internal/command"
 	"github.com/fepha/fepha/fsm/internal/mailbox"
 )

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	"github.com/fepha/fepha/acquisition"
+	"github.com/fepha/fepha/api"
 	"github.com/fepha/fepha/api/server"
 	"github.com/fepha/fepha/condition"
 	"github.com/fepha/fepha/configs"
@@ -34,6 +35,8 @@ type inForce struct {
 	uplinks  map[string]string  // digests
 	tables   []condition.Report // what is wrong with its tables
 	describe func(fsm.PointKey) (server.PointInfo, bool)
+
+	addresses func(fsm.PointKey) []api.UplinkAddress
 }
 
 func newCurrent(s *configs.Station, log *slog.Logger) *current {
@@ -44,7 +47,7 @@ func newCurrent(s *configs.Station, log *slog.Logger) *current {
 
 func (c *current) set(s *configs.Station) {
 	kept := *s
-	in := &inForce{station: &kept, digest: s.Digest(), uplinks: map[string]string{}, tables: watch.Unforwarded(s), describe: describer(&kept)}
+	in := &inForce{station: &kept, digest: s.Digest(), uplinks: map[string]string{}, tables: watch.Unforwarded(s), describe: describer(&kept), addresses: addresses(s)}
 	kept.Uplinks = slices.Clone(s.Uplinks)
 	for i := range kept.Uplinks {
 		u := &kept.Uplinks[i]
@@ -60,14 +63,24 @@ func (c *current) tables() []condition.Report { return c.in.Load().tables }
 
 func (c *current) describe(k fsm.PointKey) (server.PointInfo, bool) { return c.in.Load().describe(k) }
 
+func (c *current) addresses(k fsm.PointKey) []api.UplinkAddress { return c.in.Load().addresses(k) }
+
 // table are the monitored points of an RTU.
-func (c *current) table(rtu uint32) (keys []fsm.PointKey) {
+func (c *current) table(rtu uint32) []fsm.PointKey {
+	return c.points(rtu, func(k fsm.Kind) bool { return !k.IsControl() })
+}
+
+// controls are the points of an RTU that can be operated.
+func (c *current) controls(rtu uint32) []fsm.PointKey { return c.points(rtu, fsm.Kind.IsControl) }
+
+// points are those of an RTU's table that are of such a kind.
+func (c *current) points(rtu uint32, of func(fsm.Kind) bool) (keys []fsm.PointKey) {
 	r, ok := c.station().RTU(rtu)
 	if !ok {
 		return nil
 	}
 	for i := range r.Points {
-		if p := &r.Points[i]; !p.Kind.IsControl() {
+		if p := &r.Points[i]; of(p.Kind) {
 			keys = append(keys, fsm.PointKey{RTU: rtu, Kind: p.Kind, Point: p.Number})
 		}
 	}

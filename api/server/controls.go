@@ -63,6 +63,28 @@ func (s *Server) showControl(w http.ResponseWriter, r *http.Request) error {
 	return s.reply(w, s.control(c))
 }
 
+// listOperable answers with the points of an RTU that can be operated.
+func (s *Server) listOperable(w http.ResponseWriter, r *http.Request) error {
+	number, err := pathNumber(r, "number", "RTU")
+	if err != nil {
+		return err
+	}
+	if err := checkQuery(r); err != nil {
+		return err
+	}
+	known := false
+	s.cfg.Node.View(func(state *fsm.State) { _, known = state.RTU(number) })
+	if !known {
+		return notFound("no RTU %d", number)
+	}
+	list := []api.Operable{}
+	for _, k := range s.cfg.Controls(number) {
+		info, _ := s.cfg.Describe(k)
+		list = append(list, api.Operable{RTU: k.RTU, Kind: k.Kind.String(), Point: k.Point, Name: info.Name, Type: info.Type, Category: info.Category, Unit: info.Unit})
+	}
+	return s.reply(w, list)
+}
+
 // submitControl answers when the control is done, however it ended. The request
 // goes on to its end if the client goes.
 func (s *Server) submitControl(w http.ResponseWriter, r *http.Request) error {

@@ -13,7 +13,7 @@ import (
 type PointInfo struct {
 	Name     string
 	Unit     string    // engineering, of an analog
-	Type     uint8     // of a control: TypeID of the command
+	Type     uint8     // TypeID: of a control the command's, else what the device is expected to send; 0: any of the kind
 	Category string    // of a control
 	Off      api.Value // of a DO: the value that means off; on is one more
 }
@@ -34,16 +34,15 @@ func (s *Server) listPoints(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	var keys []fsm.PointKey
-	var values []fsm.Point
-	s.cfg.Node.View(func(state *fsm.State) { keys, values = f.read(state) })
+	var rows []pointRow
+	s.cfg.Node.View(func(state *fsm.State) { rows = f.read(state) })
 	page := api.PointPage{Points: make([]api.Point, 0, f.limit)}
-	if len(keys) > f.limit {
-		keys = keys[:f.limit]
-		page.Next = keys[f.limit-1].String()
+	if len(rows) > f.limit {
+		rows = rows[:f.limit]
+		page.Next = rows[f.limit-1].key.String()
 	}
-	for i, k := range keys {
-		page.Points = append(page.Points, s.point(k, values[i]))
+	for _, row := range rows {
+		page.Points = append(page.Points, s.point(row))
 	}
 	return s.reply(w, page)
 }
@@ -79,7 +78,7 @@ func readPointFilter(r *http.Request) (f pointFilter, err error) {
 }
 
 // read gathers one point more than the limit, to see whether there is one.
-func (f pointFilter) read(state *fsm.State) (keys []fsm.PointKey, values []fsm.Point) {
+func (f pointFilter) read(state *fsm.State) (rows []pointRow) {
 	rtus := []uint32{f.rtu}
 	if !f.one {
 		rtus = state.PointRTUs()
@@ -97,13 +96,28 @@ func (f pointFilter) read(state *fsm.State) (keys []fsm.PointKey, values []fsm.P
 			if f.kind != fsm.KindNone && k.Kind != f.kind {
 				continue
 			}
-			keys, values = append(keys, k), append(values, p)
-			if len(keys) > f.limit {
-				return keys, values
+			rows = append(rows, rowOf(state, k, p))
+			if len(rows) > f.limit {
+				return rows
 			}
 		}
 	}
-	return keys, values
+	return rows
+}
+
+// pointRow is what the state says of a point.
+type pointRow struct {
+	key      fsm.PointKey
+	value    fsm.Point
+	override *fsm.Override // nil: none is in force
+}
+
+func rowOf(state *fsm.State, k fsm.PointKey, p fsm.Point) pointRow {
+	row := pointRow{key: k, value: p}
+	if o, overridden := state.Override(k); overridden {
+		row.override = &o
+	}
+	return row
 }
 
 func (s *Server) showPoint(w http.ResponseWriter, r *http.Request) error {
@@ -111,19 +125,27 @@ func (s *Server) showPoint(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	var value fsm.Point
-	var ok bool
-	s.cfg.Node.View(func(state *fsm.State) { value, ok = state.Point(k) })
+	row, ok := s.findPoint(k)
 	if !ok {
 		if info, known := s.cfg.Describe(k); known {
 			return notFound("point %v (%s) has no value yet", k, info.Name)
 		}
 		return notFound("no point %v", k)
 	}
-	return s.reply(w, s.point(k, value))
+	return s.reply(w, s.point(row))
 }
 
-func (s *Server) point(k fsm.PointKey, p fsm.Point) api.Point {
+func (s *Server) findPoint(k fsm.PointKey) (row pointRow, ok bool) {
+	s.cfg.Node.View(func(state *fsm.State) {
+		var p fsm.Point
+		p, ok = state.Point(k)
+		row = rowOf(state, k, p)
+	})
+	return row, ok
+}
+
+func (s *Server) point(row pointRow) api.Point {
+	k, p := row.key, row.value
 	info, _ := s.cfg.Describe(k)
 	value, valueZH := sayings(func(l language) string { return l.list(api.ValueWords(p.Type, api.Value(p.Value), p.Transient)) })
 	quality, qualityZH := sayings(func(l language) string { return l.list(api.QualityWords(p.Type, p.Quality)) })
@@ -131,6 +153,7 @@ func (s *Server) point(k fsm.PointKey, p fsm.Point) api.Point {
 		ValueText: value, ValueTextZH: valueZH, QualityText: quality, QualityTextZH: qualityZH,
 		RTU: k.RTU, Kind: k.Kind.String(), Point: k.Point, Name: info.Name, Unit: info.Unit,
 		Value: api.Value(p.Value), Quality: p.Quality, Type: p.Type, Transient: p.Transient, TimeFlags: timeFlags(p.Time), TimeMs: p.TimeMs, Seq: p.Seq,
+		Override: describeOverride(row.override), Uplinks: s.cfg.Addresses(k),
 	}
 }
 

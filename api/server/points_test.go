@@ -3,6 +3,7 @@ package server
 import (
 	"encoding/json"
 	"math"
+	"reflect"
 	"testing"
 
 	"github.com/fepha/fepha/api"
@@ -45,7 +46,7 @@ func TestPoints(t *testing.T) {
 		}
 	}
 	p, err := s.Point(t.Context(), 1, "ai", 3)
-	if want := (api.Point{RTU: 1, Kind: "ai", Point: 3, Name: "Busbar voltage", Unit: "kV", ValueText: "110.5", ValueTextZH: "110.5", Value: 110.5, Type: 36, Time: "2023-11-14T22:13:20.125Z", TimeMs: 1700000000125, Seq: 11}); err != nil || p != want {
+	if want := (api.Point{RTU: 1, Kind: "ai", Point: 3, Name: "Busbar voltage", Unit: "kV", ValueText: "110.5", ValueTextZH: "110.5", Value: 110.5, Type: 36, Time: "2023-11-14T22:13:20.125Z", TimeMs: 1700000000125, Seq: 11}); err != nil || !reflect.DeepEqual(p, want) {
 		t.Errorf("%+v, %v, want %+v", p, err, want)
 	}
 	s.refuses(t, 404, api.CodeNotFound, "no value yet", "GET", "/v1/points/1/di/99", "")

@@ -68,6 +68,7 @@ func (s *Server) table() []route {
 		{"GET /v1/rtus", viewers, s.listRTUs},
 		{"GET /v1/rtus/{number}", viewers, s.showRTU},
 		{"GET /v1/rtus/{number}/points", viewers, s.listTable},
+		{"GET /v1/rtus/{number}/controls", viewers, s.listOperable},
 		{"GET /v1/rtus/{number}/strays", viewers, s.listStrays},
 		{"GET /v1/uplinks", viewers, s.listUplinks},
 		{"GET /v1/uplinks/{name}/{group}", viewers, s.showUplink},
@@ -96,6 +97,9 @@ func (s *Server) table() []route {
 		{"POST /v1/uplinks/{name}/{group}/release", operators, s.releaseUplink},
 		{"POST /v1/conditions/{id}/ack", operators, s.ackCondition},
 		{"POST /v1/controls", operators, s.submitControl},
+		{"POST /v1/points/{rtu}/{kind}/{point}/block", operators, s.blockPoint},
+		{"POST /v1/points/{rtu}/{kind}/{point}/substitute", operators, s.substitutePoint},
+		{"POST /v1/points/{rtu}/{kind}/{point}/release", operators, s.releasePoint},
 		{"POST /v1/fnp/table/{id}/leave", operators, s.leaveFNP},
 		{"POST /v1/fnp/send", operators, s.audited("send over FNP", s.sendFNP)},
 

@@ -36,6 +36,9 @@ type Config struct {
 	// Describe tells what the configuration says of a point; nil: nothing. It is called for each point of a list.
 	Describe func(fsm.PointKey) (PointInfo, bool)
 
+	// Addresses are where control centres find a point; nil: not known. It is called for each point of a list.
+	Addresses func(fsm.PointKey) []api.UplinkAddress
+
 	// Configurator changes the configuration; nil: nobody does.
 	Configurator Configurator
 
@@ -47,6 +50,8 @@ type Config struct {
 	CommitLatency func() (p50, p99 time.Duration)
 	// Table are the monitored points of an RTU as configured, in the order of the table; nil: not known.
 	Table func(rtu uint32) []fsm.PointKey
+	// Controls are the points of an RTU that can be operated, as configured, in the order of the table; nil: not known.
+	Controls func(rtu uint32) []fsm.PointKey
 	// Unanswered tells which of them the device doesn't answer; nil: not known.
 	Unanswered Unanswered
 
@@ -114,11 +119,17 @@ func New(cfg Config) *Server {
 	if cfg.Describe == nil {
 		cfg.Describe = func(fsm.PointKey) (PointInfo, bool) { return PointInfo{}, false }
 	}
+	if cfg.Addresses == nil {
+		cfg.Addresses = func(fsm.PointKey) []api.UplinkAddress { return nil }
+	}
 	if cfg.CommitLatency == nil {
 		cfg.CommitLatency = func() (p50, p99 time.Duration) { return 0, 0 }
 	}
 	if cfg.Table == nil {
 		cfg.Table = func(uint32) []fsm.PointKey { return nil }
+	}
+	if cfg.Controls == nil {
+		cfg.Controls = func(uint32) []fsm.PointKey { return nil }
 	}
 	if cfg.Unanswered == nil {
 		cfg.Unanswered = func(uint32) (never, noLonger []fsm.PointKey, ok bool) { return nil, nil, false }

@@ -38,7 +38,7 @@ func (s *Server) listTable(w http.ResponseWriter, r *http.Request) error {
 		out.Owner = res.Owner
 		for _, k := range keys {
 			p, has := state.Point(k)
-			row := api.TablePoint{Point: s.point(k, p), State: states[k]}
+			row := api.TablePoint{Point: s.point(rowOf(state, k, p)), State: states[k]}
 			switch {
 			case row.State != "":
 			case has:

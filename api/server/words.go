@@ -106,6 +106,8 @@ func (l language) noteWords(e *fsm.AuditEntry, info PointInfo) string {
 		return n.Resource + ": " + l.word(n.Reason) + l.by(n)
 	case fsm.NoteControl:
 		return l.controlWords(e, info)
+	case fsm.NoteOverride:
+		return l.overrideWords(e, info)
 	case fsm.NoteRefused:
 		return l.refusedWords(n)
 	case fsm.NoteAction:
@@ -136,6 +138,15 @@ func (l language) controlWords(e *fsm.AuditEntry, info PointInfo) string {
 		text += l.f(", on %s", n.To)
 	}
 	return text
+}
+
+// overrideWords tells of a point that was blocked, given a value by hand, or released.
+func (l language) overrideWords(e *fsm.AuditEntry, info PointInfo) string {
+	text := e.Point.String()
+	if info.Name != "" {
+		text += " " + info.Name
+	}
+	return text + ": " + l.word(e.Note.To) + ": " + l.list(api.ValueWords(e.Type, api.Value(e.Value), false)) + l.by(&e.Note) + l.because(&e.Note)
 }
 
 // refusedWords tells of requests that were refused, such as "REFUSED to 10.0.0.1: login (wrong password), 40 times".

@@ -27,6 +27,7 @@ var chinese = language{
 	"%s: no longer so: %s":                              "%s：已恢复：%s",
 	"%s: acknowledged":                                  "%s：已确认",
 	", %s after %d ms":                                  "，%s %d 毫秒",
+	"released":                                          "解除",
 	" by %s":                                            "，操作者 %s",
 
 	// values and qualities

@@ -35,7 +35,36 @@ func judge(info replica.Info, s *fsm.State, cfg *configs.Station, build string) 
 	for _, g := range s.Groups() {
 		j.uplink(g)
 	}
+	for _, o := range s.Overrides() {
+		j.override(&o)
+	}
 	return j.found
+}
+
+// override finds a point that an operator has blocked or given a value.
+func (j *judgement) override(o *fsm.Override) {
+	kind := condition.Blocked
+	if o.Mode == fsm.Substituted {
+		kind = condition.Substituted
+	}
+	what := o.Key.String()
+	if name := j.nameOf(o.Key); name != "" {
+		what += " " + name
+	}
+	j.find(kind, "point/"+o.Key.String(), what, o.Origin, o.Reason)
+}
+
+func (j *judgement) nameOf(k fsm.PointKey) string {
+	r, ok := j.config.RTU(k.RTU)
+	if !ok {
+		return ""
+	}
+	for i := range r.Points {
+		if p := &r.Points[i]; p.Kind == k.Kind && p.Number == k.Point {
+			return p.Name
+		}
+	}
+	return ""
 }
 
 func (j *judgement) find(k *condition.Kind, resource string, values ...any) {

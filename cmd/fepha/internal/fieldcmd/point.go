@@ -17,7 +17,7 @@ import (
 // NewPointCommand makes `fepha point`.
 func NewPointCommand() *cobra.Command {
 	var f cli.ClientFlags
-	cmd := &cobra.Command{Use: "point", Short: "Show the newest values of the points"}
+	cmd := &cobra.Command{Use: "point", Short: "Show the newest values of the points, block them, or give them values by hand"}
 	f.Register(cmd)
 	cmd.AddCommand(newPointListCommand(&f), cli.ViewCommand(&f, &cobra.Command{
 		Use:     "get RTU/KIND/POINT",
@@ -33,6 +33,7 @@ func NewPointCommand() *cobra.Command {
 	}, func(w io.Writer, p api.Point) error {
 		return printPoints(w, api.PointPage{Points: []api.Point{p}})
 	}))
+	cmd.AddCommand(newPointOverrideCommands(&f)...)
 	return cmd
 }
 
