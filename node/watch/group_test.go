@@ -140,6 +140,9 @@ func TestGroup(t *testing.T) {
 		}, func(_ *testing.T, f *fakeStation) {
 			f.cfg = &configs.Station{RTUs: f.cfg.RTUs}
 		}, "rtu.1.no_uplink", "1 points of the RTU are in no uplink's table, such as di/1 breaker"},
+		{"a value given by hand", func(t *testing.T, f *fakeStation) { f.override(t, fsmpb.Override_SUBSTITUTE) },
+			func(t *testing.T, f *fakeStation) { f.override(t, fsmpb.Override_RELEASE) },
+			"point.1.di.1.substituted", "1/di/1 breaker has a value given by hand, by alice: contact broken"},
 		{"no quorum", func(_ *testing.T, f *fakeStation) { f.info.Quorum, f.info.State = false, "candidate" }, func(_ *testing.T, f *fakeStation) { f.info.Quorum, f.info.State = true, "leader" },
 			"station.quorum_lost", "no quorum"},
 	} {
@@ -170,6 +173,15 @@ func TestGroup(t *testing.T) {
 			f.expect(t, "")
 		})
 	}
+}
+
+// override gives a point a value by hand, or takes it back; the control centre has both events at once.
+func (f *fakeStation) override(t *testing.T, mode fsmpb.Override_Mode) {
+	t.Helper()
+	f.do(t, "fep1", &fsmpb.Command{Op: &fsmpb.Command_Override{Override: &fsmpb.Override{
+		Rtu: 1, Kind: fsmpb.Kind_DI, Point: 1, Type: 30, Mode: mode, Value: 1, Reason: "contact broken", Origin: "alice",
+	}}})
+	f.cursor(t, f.state.JournalLast())
 }
 
 // events appends events to the journal.
