@@ -7,6 +7,8 @@ import (
 	"github.com/fepha/fepha/fsm/fsmpb"
 	"github.com/fepha/fepha/fsm/internal/access"
 	"github.com/fepha/fepha/fsm/internal/command"
+	"github.com/fepha/fepha/fsm/internal/image"
+	"github.com/fepha/fepha/fsm/internal/journal"
 	"github.com/fepha/fepha/fsm/internal/mailbox"
 )
 
@@ -23,12 +25,11 @@ type State struct {
 	strays    int      // octets of all RTUs' strays
 	groups    []*group // by resource id; few
 
-	journal    journal
-	age        age
+	journal    *journal.Journal
 	unsettled  bool // a cursor or the retention changed, or unacknowledged events were dropped: groups are to be told
 	audit      audit
 	refusals   refusals
-	image      image
+	image      *image.Image
 	controls   controls
 	virtual    virtualPoints
 	table      *chantable.Table // of FNP
@@ -64,8 +65,8 @@ func New() *State {
 		config:     noConfig(),
 		resources:  map[string]*Resource{},
 		rtus:       map[uint32]*rtu{},
-		journal:    newJournal(1, defaultRetain),
-		image:      newImage(0),
+		journal:    journal.New(1, journal.DefaultRetain),
+		image:      image.New(0),
 		controls:   newControls(),
 		table:      chantable.New(),
 		mailbox:    mailbox.New(),
@@ -102,17 +103,17 @@ func (s *State) apply(c *fsmpb.Command) (res *fsmpb.Result) {
 		}
 	}()
 	at := command.Stamp{Ms: c.GetAtMs(), CP56: c.GetAtCp56(), Node: c.GetNode()}
-	before := s.journal.last
+	before := s.journal.Last()
 	res = s.dispatch(at, c)
 	if res.Code == fsmpb.Result_OK {
 		s.tellRefusals(at)
 	}
-	if s.journal.last > before {
+	if s.journal.Last() > before {
 		s.dropAged(at)
 	}
 	s.settle(at)
-	if s.journal.last > before {
-		res.FirstSeq, res.LastSeq = before+1, s.journal.last
+	if s.journal.Last() > before {
+		res.FirstSeq, res.LastSeq = before+1, s.journal.Last()
 	}
 	return res
 }
@@ -195,10 +196,10 @@ func (s *State) dispatch(at command.Stamp, c *fsmpb.Command) *fsmpb.Result {
 // and a virtual point changes, at most once a command.
 func (s *State) settle(at command.Stamp) {
 	for {
-		before := s.journal.last
+		before := s.journal.Last()
 		s.settleRetention(at)
 		s.settleVirtual(at)
-		if s.journal.last == before {
+		if s.journal.Last() == before {
 			return
 		}
 	}
