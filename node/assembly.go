@@ -12,6 +12,8 @@ import (
 
 	"github.com/fepha/fepha/acquisition"
 	"github.com/fepha/fepha/api/server"
+	"github.com/fepha/fepha/api/server/access"
+	"github.com/fepha/fepha/api/server/trace"
 	"github.com/fepha/fepha/cluster"
 	"github.com/fepha/fepha/condition"
 	"github.com/fepha/fepha/condition/reporter"
@@ -106,7 +108,7 @@ func assemble(c Config) (*assembly, error) {
 
 // assembleParts makes what talks to devices, control centres, stations and people.
 func (a *assembly) assembleParts() (err error) {
-	tracer := new(server.Tracer)
+	tracer := new(trace.Tracer)
 	cfg := apiConfig(a.runner.current, a.member, a.log)
 	cfg.Tracer, cfg.Configurator, cfg.Build, cfg.CommitLatency = tracer, a.rollout, a.config.Build, a.latency.percentiles
 	if err := cfg.Security.Check(); err != nil { // before anything is made in the data folder
@@ -133,7 +135,7 @@ func (a *assembly) assembleParts() (err error) {
 }
 
 // assembleFEP makes what only a FEP has.
-func (a *assembly) assembleFEP(tracer *server.Tracer) (err error) {
+func (a *assembly) assembleFEP(tracer *trace.Tracer) (err error) {
 	r := a.runner
 	acquire, err := acquisitionConfig(r.current, a.member, a.conditions, tracer, a.log)
 	if err != nil {
@@ -206,7 +208,7 @@ func (a *assembly) run(ctx context.Context) (err error) {
 	<-ctx.Done()
 	switch cause := context.Cause(ctx); {
 	case errors.Is(cause, context.Canceled):
-	case errors.Is(cause, server.ErrSecurity), errors.Is(cause, server.ErrInsecure):
+	case errors.Is(cause, access.ErrSecurity), errors.Is(cause, access.ErrInsecure):
 		return &ConfigError{cause}
 	default:
 		return cause

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/fepha/fepha/api/server"
+	"github.com/fepha/fepha/api/server/trace"
 	"github.com/fepha/fepha/configs"
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
@@ -26,7 +27,7 @@ func (n configuredNode) ProposeAsync(*fsmpb.Command) replica.Proposal { return n
 
 // serveStation serves the API of such a node, as its configuration wants it,
 // until the test ends. It returns the URL.
-func serveStation(t *testing.T, s *configs.Station, id string, tracer *server.Tracer) string {
+func serveStation(t *testing.T, s *configs.Station, id string, tracer *trace.Tracer) string {
 	t.Helper()
 	node := configuredNode{id: id, state: fsm.New()}
 	node.state.Apply(1, &fsmpb.Entry{Commands: []*fsmpb.Command{{Op: &fsmpb.Command_Configure{Configure: rollout.Declaration(s)}}}})

@@ -6,14 +6,14 @@ import (
 	"time"
 
 	"github.com/fepha/fepha/acquisition"
-	"github.com/fepha/fepha/api/server"
+	"github.com/fepha/fepha/api/server/trace"
 	"github.com/fepha/fepha/configs"
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/iec104"
 )
 
 // rtuTap makes a tracer see the frames of the RTUs' links.
-func rtuTap(c *current, t *server.Tracer) func(acquisition.LinkID) iec104.Tap {
+func rtuTap(c *current, t *trace.Tracer) func(acquisition.LinkID) iec104.Tap {
 	return func(id acquisition.LinkID) iec104.Tap {
 		r, ok := c.station().RTU(id.RTU)
 		if !ok || id.Channel > len(r.Channels) || id.Link > len(r.Channels[id.Channel-1].Links) {
@@ -23,18 +23,18 @@ func rtuTap(c *current, t *server.Tracer) func(acquisition.LinkID) iec104.Tap {
 		address := r.Channels[id.Channel-1].Links[id.Link-1].Address
 		name := fmt.Sprintf("%d:%d %v", id.Channel, id.Link, address)
 		remote, _ := netip.ParseAddrPort(fmt.Sprint(address)) // not known of a host's name
-		return tap(t.Open(resource, server.Link{Name: name, Remote: remote, Explain: explain}))
+		return tap(t.Open(resource, trace.Link{Name: name, Remote: remote, Explain: explain}))
 	}
 }
 
 // uplinkTap makes a tracer see the frames of the uplinks' clients.
-func uplinkTap(c *current, t *server.Tracer) func(uplink, group string, client netip.AddrPort) iec104.Tap {
+func uplinkTap(c *current, t *trace.Tracer) func(uplink, group string, client netip.AddrPort) iec104.Tap {
 	return func(uplink, group string, client netip.AddrPort) iec104.Tap {
 		u, ok := c.station().Uplink(uplink)
 		if !ok {
 			return nil
 		}
-		return tap(t.Open(fsm.UplinkResource(uplink, group), server.Link{Name: client.String(), Remote: client, Explain: explainer(u.IEC104)}))
+		return tap(t.Open(fsm.UplinkResource(uplink, group), trace.Link{Name: client.String(), Remote: client, Explain: explainer(u.IEC104)}))
 	}
 }
 

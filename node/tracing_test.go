@@ -11,7 +11,7 @@ import (
 	"github.com/fepha/fepha/acquisition"
 	"github.com/fepha/fepha/api"
 	"github.com/fepha/fepha/api/client"
-	"github.com/fepha/fepha/api/server"
+	"github.com/fepha/fepha/api/server/trace"
 	"github.com/fepha/fepha/configs"
 	"github.com/fepha/fepha/iec104"
 )
@@ -23,7 +23,7 @@ func TestTapsFeedTheTracer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tracer := new(server.Tracer)
+	tracer := new(trace.Tracer)
 	fromRTU, fromUplink := rtuTap(newCurrent(s, slog.New(slog.DiscardHandler)), tracer), uplinkTap(newCurrent(s, slog.New(slog.DiscardHandler)), tracer)
 	if fromRTU(acquisition.LinkID{RTU: 99, Channel: 1, Link: 1}) != nil {
 		t.Error("a tap for an RTU that is not there")

@@ -8,6 +8,8 @@ import (
 
 	"github.com/fepha/fepha/acquisition"
 	"github.com/fepha/fepha/api/server"
+	"github.com/fepha/fepha/api/server/access"
+	"github.com/fepha/fepha/api/server/trace"
 	"github.com/fepha/fepha/cluster"
 	"github.com/fepha/fepha/condition"
 	"github.com/fepha/fepha/configs"
@@ -63,7 +65,7 @@ var linkModes = map[configs.LinkMode]acquisition.LinkMode{
 	configs.LinksAllActive: acquisition.AllActive,
 }
 
-func acquisitionConfig(c *current, node *member, conditions condition.Reporter, tracer *server.Tracer, log *slog.Logger) (acquisition.Config, error) {
+func acquisitionConfig(c *current, node *member, conditions condition.Reporter, tracer *trace.Tracer, log *slog.Logger) (acquisition.Config, error) {
 	rtus, err := acquisitionRTUs(c, c.station())
 	return acquisition.Config{
 		Replica: node, RTUs: rtus, Location: c.station().Location, Conditions: conditions, Tap: rtuTap(c, tracer), Log: log,
@@ -139,7 +141,7 @@ var selectModes = map[configs.SelectMode]acquisition.SelectMode{
 	configs.SelectRequired: acquisition.SelectRequired,
 }
 
-func forwarderConfig(c *current, s *configs.Station, node *member, conditions condition.Reporter, tracer *server.Tracer, log *slog.Logger) (cfg forwarder.Config, err error) {
+func forwarderConfig(c *current, s *configs.Station, node *member, conditions condition.Reporter, tracer *trace.Tracer, log *slog.Logger) (cfg forwarder.Config, err error) {
 	cfg = forwarder.Config{Replica: node, Location: s.Location, Conditions: conditions, Tap: uplinkTap(c, tracer), Log: log}
 	cfg.Uplinks, err = forwarderUplinks(c, s, node.ID())
 	return cfg, err
@@ -198,7 +200,7 @@ func apiConfig(c *current, node *member, log *slog.Logger) server.Config {
 		cfg.APIs[n.ID] = n.APIAddress()
 	}
 	if !s.Security.Insecure {
-		cfg.Security = &server.Security{
+		cfg.Security = &access.Security{
 			CA: s.Security.CA.Path, Cert: s.Security.Cert.Path, Key: s.Security.Key.Path, Tokens: s.Security.Tokens.Path,
 		}
 	}

@@ -18,10 +18,10 @@ import (
 	"golang.org/x/crypto/bcrypt"
 
 	"github.com/fepha/fepha/api"
+	"github.com/fepha/fepha/api/server/access"
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
 	"github.com/fepha/fepha/internal/certid"
-	"github.com/fepha/fepha/replica"
 )
 
 // cheap has passwords hashed for next to nothing.
@@ -110,8 +110,8 @@ func documented(t *testing.T) map[string]string {
 func TestRoutesAndRolesAreDocumented(t *testing.T) {
 	roles := documented(t)
 	for _, r := range New(Config{Node: newNode(t)}).table() {
-		if got := roles[r.pattern]; got != r.access.least() {
-			t.Errorf("%s: README.md says %q, it is for %q", r.pattern, got, r.access.least())
+		if got := roles[r.pattern]; got != r.rule.Least() {
+			t.Errorf("%s: README.md says %q, it is for %q", r.pattern, got, r.rule.Least())
 		}
 		delete(roles, r.pattern)
 	}
@@ -175,7 +175,7 @@ func TestRoles(t *testing.T) {
 			if r.pattern == "POST /v1/login" && c.name != "nobody" {
 				continue // each would count as a wrong guess of the same address
 			}
-			may := r.access.open || c.node && r.access.nodes || !c.node && !c.unknown && !r.access.only && c.role >= r.access.role
+			may := r.rule.Open || c.node && r.rule.Nodes || !c.node && !c.unknown && !r.rule.Only && c.role >= r.rule.Role
 			status, text := c.served.asked(t, method, path, c.edit)
 			refused := status == http.StatusForbidden || status == http.StatusUnauthorized && r.pattern != "POST /v1/login"
 			if refused == may {
@@ -219,7 +219,7 @@ func TestLogin(t *testing.T) {
 	for _, body := range []string{`{"name":"alice","password":"wrong"}`, `{"name":"carol","password":"alice's password"}`, `{"name":"","password":""}`, `{"name":"alice"}`} {
 		s.refuses(t, 401, api.CodeUnauthorised, "one of both is wrong", "POST", "/v1/login", body)
 	}
-	s.refuses(t, 413, api.CodeInvalid, "at most", "POST", "/v1/login", `{"name":"`+strings.Repeat("x", maxLogin)+`"}`)
+	s.refuses(t, 413, api.CodeInvalid, "at most", "POST", "/v1/login", `{"name":"`+strings.Repeat("x", access.MaxLogin)+`"}`)
 	s.refuses(t, 403, api.CodeUnauthorised, "cross-origin", "POST", "/v1/login", `{}`, with("Origin", "https://evil.example"))
 	alice := s.login(t, "alice")
 	var who api.Caller
@@ -252,56 +252,15 @@ func TestLogin(t *testing.T) {
 // A session ends by idleness, a role's change, and the user's end.
 func TestSessionsEnd(t *testing.T) {
 	s := serveSecured(t, cheap)
-	for _, name := range []string{"alice", "bob", "carol"} {
+	for _, name := range []string{"bob", "carol"} {
 		s.node.user(t, name, fsm.Viewer)
 	}
-	alice, bob, carol := s.login(t, "alice"), s.login(t, "bob"), s.login(t, "carol")
+	bob, carol := s.login(t, "bob"), s.login(t, "carol")
 	s.node.must(t, &fsmpb.UserPut{Name: "bob", Role: fsmpb.Role_OPERATOR})
 	s.refuses(t, 401, api.CodeUnauthorised, "expected a login", "GET", "/v1/whoami", "", bob)
 	s.node.must(t, &fsmpb.UserPut{Name: "carol", ExpiresMs: new(time.Now().UnixMilli())})
 	s.refuses(t, 401, api.CodeUnauthorised, "expected a login", "GET", "/v1/whoami", "", carol)
 	s.refuses(t, 401, api.CodeUnauthorised, "has ended", "POST", "/v1/login", `{"name":"carol","password":"carol's password"}`)
-
-	req, err := http.NewRequest("GET", "/", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	alice(req)
-	g := &s.Server.guard
-	now := time.Now()
-	if _, ok := g.bySession(req, now.Add((fsm.SessionIdleMs-1000)*time.Millisecond)); !ok {
-		t.Error("ended before it was idle for long enough")
-	}
-	if _, ok := g.bySession(req, now.Add(2*(fsm.SessionIdleMs-2000)*time.Millisecond)); !ok {
-		t.Error("ended although it was used") // by this node's own knowledge: the group isn't told yet
-	}
-	if _, ok := g.bySession(req, now.Add(3*fsm.SessionIdleMs*time.Millisecond)); ok {
-		t.Error("goes on although it was idle")
-	}
-}
-
-// When sessions and tokens are used is told to the group, late and seldom.
-func TestUsesAreTold(t *testing.T) {
-	s := serveSecured(t, cheap)
-	secret := s.node.token(t, "hmi", fsm.Viewer, 0)
-	told := func() (token int64, proposals uint64) {
-		s.guard.uses.tellOnce(t.Context(), s.node)
-		s.node.View(func(st *fsm.State) { token = st.Access().Tokens()[0].UsedMs })
-		index, _ := s.node.Applied()
-		return token, index
-	}
-	_, before := told()
-	if resp, text := s.request(t, "GET", "/v1/status", "", bearer(secret)); resp.StatusCode != 200 {
-		t.Fatalf("%d %s", resp.StatusCode, text)
-	}
-	used, after := told()
-	if used == 0 || after != before+1 {
-		t.Errorf("used at %d, by %d entries", used, after-before)
-	}
-	s.request(t, "GET", "/v1/status", "", bearer(secret))
-	if again, third := told(); again != used || third != after {
-		t.Errorf("told again at once: at %d after %d, by %d entries", again, used, third-after)
-	}
 }
 
 // What anybody may ask for is told in the log no more often than what is refused.
@@ -321,60 +280,12 @@ func TestGuessing(t *testing.T) {
 	s := serveSecured(t, cheap)
 	s.node.user(t, "alice", fsm.Admin)
 	const wrong = `{"name":"alice","password":"wrong"}`
-	for range guessesOfAddress {
+	for range 10 {
 		s.refuses(t, 401, api.CodeUnauthorised, "one of both is wrong", "POST", "/v1/login", wrong)
 	}
 	s.refuses(t, 429, api.CodeOverloaded, "try again in 30s", "POST", "/v1/login", wrong)
 	// The right one is no exception, or guessing would go on.
 	s.refuses(t, 429, api.CodeOverloaded, "too many wrong passwords", "POST", "/v1/login", `{"name":"alice","password":"alice's password"}`)
-
-	var g guesses
-	g.init(bcrypt.MinCost)
-	clock := time.Unix(1_700_000_000, 0)
-	g.now = func() time.Time { return clock }
-	try := func(name, address string, known bool) bool {
-		t.Helper()
-		done, err := g.begin(t.Context(), name, address)
-		if err != nil {
-			return false
-		}
-		done(false, known)
-		return true
-	}
-	count := func(name, address string, known bool) (n int) {
-		for try(name, address, known) {
-			n++
-		}
-		return n
-	}
-	if n := count("alice", "10.0.0.1:1", true); n != guessesOfAddress {
-		t.Errorf("%d guesses from one address", n)
-	}
-	if !try("bob", "10.0.0.2:1", true) || !try("alice", "10.0.0.2:1", true) {
-		t.Error("another address is held up too")
-	}
-	if n := count("alice", "[2001:db8::1]:1", true) + count("alice", "[2001:db8::2]:1", true); n != guessesOfAddress {
-		t.Errorf("%d guesses from one network", n)
-	}
-	for i := range 10 {
-		count("alice", fmt.Sprintf("10.0.1.%d:1", i), true)
-	}
-	if try("alice", "10.0.2.1:1", true) {
-		t.Error("a name is guessed without end from many addresses")
-	}
-	if !try("bob", "10.0.2.1:1", true) {
-		t.Error("another name is held up too")
-	}
-	clock = clock.Add(guessOfAddress)
-	if n := count("bob", "10.0.0.1:9", true); n != 1 {
-		t.Errorf("%d guesses after %v", n, guessOfAddress)
-	}
-	for i := range 3 * maxGuessAddresses {
-		try(fmt.Sprint("nobody", i), fmt.Sprintf("10.1.%d.%d:1", i/256, i%256), false)
-	}
-	if len(g.addresses) > maxGuessAddresses+1 || len(g.names) > 3 {
-		t.Errorf("%d addresses and %d names are remembered", len(g.addresses), len(g.names))
-	}
 }
 
 // A stream goes on only as long as its caller may.
@@ -434,43 +345,5 @@ func TestOpenConnectionsOfRevokedCertificates(t *testing.T) {
 	}))
 	if _, err := again.Status(t.Context()); err != nil {
 		t.Errorf("the next certificate of that name: %v", err)
-	}
-}
-
-// What was refused, and to whom, stands in the audit: in bulk.
-func TestRefusalsAreAudited(t *testing.T) {
-	s := serveSecured(t, cheap)
-	s.node.user(t, "alice", fsm.Viewer)
-	alice := s.login(t, "alice")
-	for range 3 {
-		s.refuses(t, 403, api.CodeUnauthorised, "alice is viewer", "POST", "/v1/rtus/1/pin", "{}", alice)
-		s.refuses(t, 401, api.CodeUnauthorised, "wrong", "POST", "/v1/login", `{"name":"alice","password":"x"}`)
-	}
-	for i := range 2 * maxRefusals {
-		req, err := http.NewRequestWithContext(t.Context(), "GET", "/v1/status", nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		req.RemoteAddr = fmt.Sprintf("10.0.0.%d:1", i)
-		s.guard.note(req, caller{}, io.EOF)
-	}
-	s.node.station.Refuse(replica.ErrNoLeader) // and nothing is lost meanwhile
-	s.guard.refusals.tellOnce(t.Context(), s.node)
-	s.node.station.Refuse(nil)
-	s.guard.refusals.tellOnce(t.Context(), s.node)
-	told := map[string]uint64{}
-	s.node.View(func(st *fsm.State) {
-		for _, e := range st.ReadAudit(0, 1000) {
-			if e.Note.Kind == fsm.NoteRefused {
-				told[e.Note.To+" of "+e.Note.Origin] += e.Note.Count
-			}
-		}
-	})
-	total := uint64(0)
-	for _, n := range told {
-		total += n
-	}
-	if told["api request of api:alice"] != 3 || told["login of api:127.0.0.1"] != 3 || total != 6+2*maxRefusals || len(told) > maxRefusals+2 {
-		t.Errorf("%d told in all: %v", total, told)
 	}
 }

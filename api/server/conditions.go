@@ -6,6 +6,8 @@ import (
 	"slices"
 
 	"github.com/fepha/fepha/api"
+	"github.com/fepha/fepha/api/server/access"
+	"github.com/fepha/fepha/api/server/internal/rest"
 	"github.com/fepha/fepha/condition"
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
@@ -15,20 +17,20 @@ import (
 const maxConditionHistory = 500
 
 func (s *Server) listConditions(w http.ResponseWriter, r *http.Request) error {
-	if err := checkQuery(r); err != nil {
+	if err := rest.CheckQuery(r); err != nil {
 		return err
 	}
 	var list []api.Condition
 	info := s.cfg.Node.Info()
 	s.cfg.Node.View(func(state *fsm.State) { list = s.conditions(state, info) })
-	return s.reply(w, api.Conditions{Node: info.ID, Quorum: info.Quorum, Known: info.Quorum && s.cfg.Settled(), Conditions: list})
+	return s.json.Reply(w, api.Conditions{Node: info.ID, Quorum: info.Quorum, Known: info.Quorum && s.cfg.Settled(), Conditions: list})
 }
 
 func (s *Server) listGoneConditions(w http.ResponseWriter, r *http.Request) error {
-	if err := checkQuery(r, "limit"); err != nil {
+	if err := rest.CheckQuery(r, "limit"); err != nil {
 		return err
 	}
-	limit, err := queryNumber(r, "limit", 100, maxConditionHistory)
+	limit, err := rest.QueryNumber(r, "limit", 100, maxConditionHistory)
 	if err != nil {
 		return err
 	}
@@ -41,7 +43,7 @@ func (s *Server) listGoneConditions(w http.ResponseWriter, r *http.Request) erro
 			list = append(list, row)
 		}
 	})
-	return s.reply(w, api.Conditions{Node: info.ID, Quorum: info.Quorum, Known: info.Quorum && s.cfg.Settled(), Conditions: list})
+	return s.json.Reply(w, api.Conditions{Node: info.ID, Quorum: info.Quorum, Known: info.Quorum && s.cfg.Settled(), Conditions: list})
 }
 
 // ackCondition notes that the caller has taken note of a condition.
@@ -50,10 +52,10 @@ func (s *Server) ackCondition(w http.ResponseWriter, r *http.Request) error {
 	known := false
 	s.cfg.Node.View(func(state *fsm.State) { _, known = state.Condition(id) })
 	if !known {
-		return notFound("there is no condition %q just now", id)
+		return rest.NotFound("there is no condition %q just now", id)
 	}
-	ack := &fsmpb.Command{Op: &fsmpb.Command_ConditionAck{ConditionAck: &fsmpb.ConditionAck{Id: id, Origin: originOf(r)}}}
-	if err := s.propose(r.Context(), ack); err != nil {
+	ack := &fsmpb.Command{Op: &fsmpb.Command_ConditionAck{ConditionAck: &fsmpb.ConditionAck{Id: id, Origin: access.OriginOf(r)}}}
+	if err := rest.Propose(r.Context(), s.cfg.Node, ack); err != nil {
 		return err
 	}
 	var out api.Condition
@@ -62,7 +64,7 @@ func (s *Server) ackCondition(w http.ResponseWriter, r *http.Request) error {
 			out = describeCondition(&c, c.Foremost())
 		}
 	})
-	return s.reply(w, out)
+	return s.json.Reply(w, out)
 }
 
 // conditions are all that are known here: those of the state, and those that this node knows by itself and could not have

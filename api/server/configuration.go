@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"github.com/fepha/fepha/api"
+	"github.com/fepha/fepha/api/server/internal/rest"
 )
 
 // Configurator puts another configuration in force while the station runs. What it's given is a bundle: station.yaml and
@@ -26,9 +27,9 @@ const (
 
 func (s *Server) runningConfig(w http.ResponseWriter, _ *http.Request) error {
 	if s.cfg.Configurator == nil {
-		return notFound("this node can't be asked for its configuration")
+		return rest.NotFound("this node can't be asked for its configuration")
 	}
-	return s.reply(w, s.cfg.Configurator.Running())
+	return s.json.Reply(w, s.cfg.Configurator.Running())
 }
 
 func (s *Server) applyConfig(w http.ResponseWriter, r *http.Request) error {
@@ -41,7 +42,7 @@ func (s *Server) applyConfig(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	dryRun, err := queryNumber(r, "dry_run", 0, 1)
+	dryRun, err := rest.QueryNumber(r, "dry_run", 0, 1)
 	if err != nil {
 		return err
 	}
@@ -51,7 +52,7 @@ func (s *Server) applyConfig(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return s.reply(w, answer)
+	return s.json.Reply(w, answer)
 }
 
 func (s *Server) stageConfig(w http.ResponseWriter, r *http.Request) error {
@@ -64,11 +65,11 @@ func (s *Server) stageConfig(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	stage, err := queryNumber(r, "stage", 0, 0)
+	stage, err := rest.QueryNumber(r, "stage", 0, 0)
 	if err != nil {
 		return err
 	}
-	index, err := queryNumber(r, "index", 0, 0)
+	index, err := rest.QueryNumber(r, "index", 0, 0)
 	if err != nil {
 		return err
 	}
@@ -77,7 +78,7 @@ func (s *Server) stageConfig(w http.ResponseWriter, r *http.Request) error {
 	if err := s.cfg.Configurator.Stage(ctx, bundle, stage, index); err != nil {
 		return err
 	}
-	return s.reply(w, api.Done{Done: true})
+	return s.json.Reply(w, api.Done{Done: true})
 }
 
 // one takes the only place, until end is called: a configuration of a large station takes hundreds of MB to check.
@@ -92,17 +93,17 @@ func one(place chan struct{}) (end func(), err error) {
 
 func (s *Server) readBundle(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	if s.cfg.Configurator == nil {
-		return nil, notFound("this node's configuration can't be changed")
+		return nil, rest.NotFound("this node's configuration can't be changed")
 	}
-	if err := takesLong(w, api.ConfigTimeout+api.ProposeTimeout); err != nil {
+	if err := rest.TakesLong(w, api.ConfigTimeout+api.ProposeTimeout); err != nil {
 		return nil, err
 	}
 	bundle, err := io.ReadAll(r.Body)
 	if err != nil {
-		return nil, bodyError(err)
+		return nil, rest.BodyError(err)
 	}
 	if len(bundle) == 0 {
-		return nil, invalid("body: expected a configuration, packed")
+		return nil, rest.Invalid("body: expected a configuration, packed")
 	}
 	return bundle, nil
 }

@@ -8,32 +8,30 @@ import (
 	"math"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/fepha/fepha/api"
+	"github.com/fepha/fepha/api/server/access"
+	"github.com/fepha/fepha/api/server/internal/rest"
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
 	"github.com/fepha/fepha/replica"
 )
 
-// Limits of a control.
-const (
-	controlTimeout = 10 * time.Second
-	maxOrigin      = 200 // octets
-)
+// controlTimeout is a control's, unless the request says another.
+const controlTimeout = 10 * time.Second
 
 // listControls answers ?rtu=N&limit=N with the newest controls that are
 // remembered, oldest first.
 func (s *Server) listControls(w http.ResponseWriter, r *http.Request) error {
-	if err := checkQuery(r, "rtu", "limit"); err != nil {
+	if err := rest.CheckQuery(r, "rtu", "limit"); err != nil {
 		return err
 	}
-	limit, err := queryNumber(r, "limit", defaultPage, maxPage)
+	limit, err := rest.QueryNumber(r, "limit", rest.DefaultPage, rest.MaxPage)
 	if err != nil {
 		return err
 	}
-	rtu, err := queryNumber(r, "rtu", 0, math.MaxUint32)
+	rtu, err := rest.QueryNumber(r, "rtu", 0, math.MaxUint32)
 	if err != nil {
 		return err
 	}
@@ -50,7 +48,7 @@ func (s *Server) listControls(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	slices.Reverse(list)
-	return s.reply(w, list)
+	return s.json.Reply(w, list)
 }
 
 func (s *Server) showControl(w http.ResponseWriter, r *http.Request) error {
@@ -58,46 +56,46 @@ func (s *Server) showControl(w http.ResponseWriter, r *http.Request) error {
 	var ok bool
 	s.cfg.Node.View(func(state *fsm.State) { c, ok = state.Control(r.PathValue("id")) })
 	if !ok {
-		return notFound("no control %q: it never was, or is forgotten", r.PathValue("id"))
+		return rest.NotFound("no control %q: it never was, or is forgotten", r.PathValue("id"))
 	}
-	return s.reply(w, s.control(c))
+	return s.json.Reply(w, s.control(c))
 }
 
 // listOperable answers with the points of an RTU that can be operated.
 func (s *Server) listOperable(w http.ResponseWriter, r *http.Request) error {
-	number, err := pathNumber(r, "number", "RTU")
+	number, err := rest.PathNumber(r, "number", "RTU")
 	if err != nil {
 		return err
 	}
-	if err := checkQuery(r); err != nil {
+	if err := rest.CheckQuery(r); err != nil {
 		return err
 	}
 	known := false
 	s.cfg.Node.View(func(state *fsm.State) { _, known = state.RTU(number) })
 	if !known {
-		return notFound("no RTU %d", number)
+		return rest.NotFound("no RTU %d", number)
 	}
 	list := []api.Operable{}
 	for _, k := range s.cfg.Controls(number) {
 		info, _ := s.cfg.Describe(k)
 		list = append(list, api.Operable{RTU: k.RTU, Kind: k.Kind.String(), Point: k.Point, Name: info.Name, Type: info.Type, Category: info.Category, Unit: info.Unit})
 	}
-	return s.reply(w, list)
+	return s.json.Reply(w, list)
 }
 
 // submitControl answers when the control is done, however it ended. The request
 // goes on to its end if the client goes.
 func (s *Server) submitControl(w http.ResponseWriter, r *http.Request) error {
 	var req api.ControlRequest
-	if err := decode(r, &req); err != nil {
+	if err := rest.Decode(r, &req); err != nil {
 		return err
 	}
 	submit, timeout, err := s.readControl(req)
 	if err != nil {
 		return err
 	}
-	submit.Origin, submit.Requester = originOf(r), clip("api "+callerOf(r).name, maxOrigin)
-	if err := takesLong(w, timeout+api.ProposeTimeout+api.ExpireTimeout); err != nil {
+	submit.Origin, submit.Requester = access.OriginOf(r), access.RequesterOf(r)
+	if err := rest.TakesLong(w, timeout+api.ProposeTimeout+api.ExpireTimeout); err != nil {
 		return err
 	}
 	deadline := time.Now().Add(timeout)
@@ -113,7 +111,7 @@ func (s *Server) submitControl(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return s.reply(w, s.control(c))
+	return s.json.Reply(w, s.control(c))
 }
 
 // readControl makes of a request what is submitted, but for its id and phase.
@@ -125,18 +123,18 @@ func (s *Server) readControl(req api.ControlRequest) (c *fsmpb.ControlSubmit, ti
 	}
 	switch {
 	case kind != fsm.DO && kind != fsm.AO:
-		return nil, 0, invalid("kind %q: expected do or ao", req.Kind)
+		return nil, 0, rest.Invalid("kind %q: expected do or ao", req.Kind)
 	case req.TimeoutMs < 0 || timeout > api.ControlTimeout:
-		return nil, 0, invalid("timeout_ms %d: expected 1 to %d", req.TimeoutMs, api.ControlTimeout.Milliseconds())
+		return nil, 0, rest.Invalid("timeout_ms %d: expected 1 to %d", req.TimeoutMs, api.ControlTimeout.Milliseconds())
 	}
 	qualifier, err := fsm.ParseQualifier(kind, string(req.Qualifier))
 	if err != nil {
-		return nil, 0, invalid("%v", err)
+		return nil, 0, rest.Invalid("%v", err)
 	}
 	k := fsm.PointKey{RTU: req.RTU, Kind: kind, Point: req.Point}
 	info, ok := s.cfg.Describe(k)
 	if !ok {
-		return nil, 0, notFound("no point %v in this node's configuration", k)
+		return nil, 0, rest.NotFound("no point %v in this node's configuration", k)
 	}
 	value, err := requestedValue(&req, kind, info)
 	return &fsmpb.ControlSubmit{
@@ -149,17 +147,17 @@ func (s *Server) readControl(req api.ControlRequest) (c *fsmpb.ControlSubmit, ti
 func requestedValue(req *api.ControlRequest, kind fsm.Kind, info PointInfo) (float64, error) {
 	switch {
 	case (req.State != "") == (req.Value != nil):
-		return 0, invalid("expected either state or value")
+		return 0, rest.Invalid("expected either state or value")
 	case req.Value != nil:
 		return *req.Value, nil
 	case kind != fsm.DO:
-		return 0, invalid("state %q: expected a value, since this is no DO", req.State)
+		return 0, rest.Invalid("state %q: expected a value, since this is no DO", req.State)
 	case req.State == api.StateOff:
 		return float64(info.Off), nil
 	case req.State == api.StateOn:
 		return float64(info.Off) + 1, nil
 	}
-	return 0, invalid("state %q: expected on or off", req.State)
+	return 0, rest.Invalid("state %q: expected on or off", req.State)
 }
 
 // stateOf is what a value of a DO means; "" where it means nothing, or is of no
@@ -183,14 +181,14 @@ func (s *Server) operate(submit *fsmpb.ControlSubmit, deadline time.Time) (fsm.C
 	defer cancel()
 	op, err := s.operator.Submit(ctx, submit)
 	if no, ok := errors.AsType[*replica.RefusedError](err); ok {
-		return fsm.Control{}, refused(no.Result)
+		return fsm.Control{}, rest.Refused(no.Result)
 	}
 	if err != nil {
 		return fsm.Control{}, err
 	}
 	c, err := op.Wait(s.ctx, deadline, nil)
 	if errors.Is(err, replica.ErrForgotten) {
-		err = conflict("control %s: %v", submit.Id, err)
+		err = rest.Conflict("control %s: %v", submit.Id, err)
 	}
 	return c, err
 }
@@ -203,12 +201,4 @@ func (s *Server) control(c fsm.Control) api.Control {
 		Stage: c.Stage.String(), OK: c.OK, Reason: c.Reason, Cause: c.Cause, Node: c.Node, Epoch: c.Epoch,
 		SubmittedMs: c.SubmittedMs, StartedMs: c.StartedMs, ConfirmedMs: c.ConfirmedMs, DoneMs: c.DoneMs, DeadlineMs: c.DeadlineMs,
 	}
-}
-
-// clip keeps the first octets of a text, and of no character a part.
-func clip(text string, most int) string {
-	if len(text) <= most {
-		return text
-	}
-	return strings.ToValidUTF8(text[:most], "")
 }

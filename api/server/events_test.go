@@ -13,6 +13,7 @@ import (
 
 	"github.com/fepha/fepha/api"
 	"github.com/fepha/fepha/api/client"
+	"github.com/fepha/fepha/api/server/internal/rest"
 	"github.com/fepha/fepha/fsm/fsmpb"
 )
 
@@ -61,8 +62,8 @@ func TestEventPages(t *testing.T) {
 // after it began.
 func TestFollowingEvents(t *testing.T) {
 	s := serve(t)
-	const count = 3*eventsAtOnce + 10
-	s.node.emit(2, 2*eventsAtOnce)
+	const count = 3*256 + 10
+	s.node.emit(2, 2*256)
 	last, err := s.NewestEvents(t.Context(), 1)
 	if err != nil {
 		t.Fatal(err)
@@ -127,7 +128,7 @@ func TestStreamsAreBounded(t *testing.T) {
 		return resp
 	}
 	var open64 []*http.Response
-	for range maxStreams {
+	for range rest.MaxStreams {
 		open64 = append(open64, open())
 	}
 	s.refuses(t, 503, api.CodeOverloaded, "streams", "GET", "/v1/events/stream", "")
@@ -135,7 +136,7 @@ func TestStreamsAreBounded(t *testing.T) {
 	for _, r := range open64 {
 		_ = r.Body.Close()
 	}
-	within(t, "the streams' end", func() bool { return len(s.streams) == 0 })
+	within(t, "the streams' end", func() bool { return s.streams.Open() == 0 })
 }
 
 // within waits for a condition.
@@ -155,7 +156,7 @@ func TestCloseEndsStreams(t *testing.T) {
 	go func() {
 		ended <- s.FollowEvents(context.Background(), 0, func(api.Event) error { return nil })
 	}()
-	within(t, "the stream", func() bool { return len(s.streams) == 1 })
+	within(t, "the stream", func() bool { return s.streams.Open() == 1 })
 	if err := s.Close(); err != nil {
 		t.Error(err)
 	}

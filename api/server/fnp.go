@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/fepha/fepha/api"
+	"github.com/fepha/fepha/api/server/internal/rest"
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/chantable"
 )
@@ -35,7 +36,7 @@ const (
 // fnp is this node's part in FNP.
 func (s *Server) fnp() (FNP, error) {
 	if s.cfg.FNP == nil {
-		return nil, notFound("this station has no FNP")
+		return nil, rest.NotFound("this station has no FNP")
 	}
 	return s.cfg.FNP, nil
 }
@@ -54,7 +55,7 @@ func (s *Server) fnpStatus(w http.ResponseWriter, _ *http.Request) error {
 		e.Owner, e.Epoch, e.Phase, e.SinceMs, e.Reason = r.Owner, r.Epoch, r.Phase.String(), r.SinceMs, r.Reason
 		e.Address, e.API = e.Addresses[r.Owner], s.cfg.APIs[r.Owner]
 	}
-	return s.reply(w, st)
+	return s.json.Reply(w, st)
 }
 
 // listFNP answers ?after=CN&limit=N with a page of the table.
@@ -63,7 +64,7 @@ func (s *Server) listFNP(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	after, limit, err := pageOf(r, math.MaxUint16)
+	after, limit, err := rest.PageOf(r, math.MaxUint16)
 	if err != nil {
 		return err
 	}
@@ -80,7 +81,7 @@ func (s *Server) listFNP(w http.ResponseWriter, r *http.Request) error {
 		}
 		page.Stations = append(page.Stations, api.NewFNPEntry(e, now))
 	}
-	return s.reply(w, page)
+	return s.json.Reply(w, page)
 }
 
 func (s *Server) showFNP(w http.ResponseWriter, r *http.Request) error {
@@ -95,10 +96,10 @@ func (s *Server) showFNP(w http.ResponseWriter, r *http.Request) error {
 	_, _, stations := f.Table()
 	for _, e := range stations {
 		if e.ID == id {
-			return s.reply(w, api.NewFNPEntry(e, time.Now().UnixMilli()))
+			return s.json.Reply(w, api.NewFNPEntry(e, time.Now().UnixMilli()))
 		}
 	}
-	return notFound("no station %d in the channel table", id)
+	return rest.NotFound("no station %d in the channel table", id)
 }
 
 // leaveFNP makes a station offline. One that is alive is back with its next Register.
@@ -111,7 +112,7 @@ func (s *Server) leaveFNP(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := decode(r, &struct{}{}); err != nil {
+	if err := rest.Decode(r, &struct{}{}); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), api.ProposeTimeout)
@@ -125,7 +126,7 @@ func (s *Server) leaveFNP(w http.ResponseWriter, r *http.Request) error {
 func fnpID(r *http.Request) (chantable.ID, error) {
 	n, err := strconv.ParseUint(r.PathValue("id"), 10, 64)
 	if err != nil || n == 0 || n > uint64(chantable.MaxID) {
-		return 0, invalid("id %q: expected 1 to %d", r.PathValue("id"), chantable.MaxID)
+		return 0, rest.Invalid("id %q: expected 1 to %d", r.PathValue("id"), chantable.MaxID)
 	}
 	return chantable.ID(n), nil
 }
@@ -137,7 +138,7 @@ func (s *Server) sendFNP(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	var m api.FNPMessage
-	if err := decode(r, &m); err != nil {
+	if err := rest.Decode(r, &m); err != nil {
 		return err
 	}
 	timeout := time.Duration(m.TimeoutMs) * time.Millisecond
@@ -146,20 +147,20 @@ func (s *Server) sendFNP(w http.ResponseWriter, r *http.Request) error {
 	}
 	switch {
 	case (m.To == 0) == (m.CN == 0):
-		return invalid("expected either to, a station's id, or cn, its channel")
+		return rest.Invalid("expected either to, a station's id, or cn, its channel")
 	case m.To > uint64(chantable.MaxID):
-		return invalid("to %d: expected 1 to %d", m.To, chantable.MaxID)
+		return rest.Invalid("to %d: expected 1 to %d", m.To, chantable.MaxID)
 	case m.Text != "" && m.Data != nil:
-		return invalid("expected either data or text")
+		return rest.Invalid("expected either data or text")
 	case len(m.Data)+len(m.Text) > maxFNPMessage:
-		return invalid("%d octets: expected at most %d", len(m.Data)+len(m.Text), maxFNPMessage)
+		return rest.Invalid("%d octets: expected at most %d", len(m.Data)+len(m.Text), maxFNPMessage)
 	case m.TimeoutMs < 0 || timeout > api.SendTimeout:
-		return invalid("timeout_ms %d: expected 1 to %d", m.TimeoutMs, api.SendTimeout.Milliseconds())
+		return rest.Invalid("timeout_ms %d: expected 1 to %d", m.TimeoutMs, api.SendTimeout.Milliseconds())
 	}
 	if m.Text != "" {
 		m.Data = []byte(m.Text)
 	}
-	if err := takesLong(w, timeout+closeTimeout); err != nil {
+	if err := rest.TakesLong(w, timeout+closeTimeout); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), timeout)
@@ -168,7 +169,7 @@ func (s *Server) sendFNP(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return s.reply(w, sent)
+	return s.json.Reply(w, sent)
 }
 
 // listFNPMessages answers ?after=N&limit=N with what the endpoint has got.
@@ -177,9 +178,9 @@ func (s *Server) listFNPMessages(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	after, limit, err := pageOf(r, math.MaxInt64)
+	after, limit, err := rest.PageOf(r, math.MaxInt64)
 	if err != nil {
 		return err
 	}
-	return s.reply(w, api.FNPMessages{Node: s.cfg.Node.Info().ID, Messages: f.Received(after, int(limit))})
+	return s.json.Reply(w, api.FNPMessages{Node: s.cfg.Node.Info().ID, Messages: f.Received(after, int(limit))})
 }

@@ -13,21 +13,6 @@ import (
 	"github.com/fepha/fepha/internal/panics"
 )
 
-// FuzzTokens reads whatever a file of tokens may hold.
-func FuzzTokens(f *testing.F) {
-	f.Add(tokensFile(aliceToken, bobToken))
-	f.Add([]byte("! 000000000000000000000"))
-	f.Add([]byte("- {name: bob, sha256: ab, role: admin}"))
-	f.Fuzz(func(t *testing.T, text []byte) {
-		tokens, err := parseTokens(text)
-		for _, token := range tokens {
-			if err != nil || token.name == "" {
-				t.Errorf("%+v, %v", token, err)
-			}
-		}
-	})
-}
-
 // FuzzRequests asks for everything in every way: whatever comes, it is answered with a status, and nothing panics.
 func FuzzRequests(f *testing.F) {
 	s := New(Config{Node: newNode(f), Describe: describe, passwordCost: bcrypt.MinCost, Configurator: new(fakeConfigurator)})

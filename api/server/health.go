@@ -11,7 +11,7 @@ import (
 func (s *Server) live(w http.ResponseWriter, _ *http.Request) error {
 	// A page of another node asks whether this one is there, and is told no more than that something answers.
 	w.Header().Set("Cross-Origin-Resource-Policy", "cross-origin")
-	return s.reply(w, api.Health{OK: true})
+	return s.json.Reply(w, api.Health{OK: true})
 }
 
 // readyLag is how many entries a node may be behind what is committed and still
@@ -32,5 +32,5 @@ func (s *Server) ready(w http.ResponseWriter, _ *http.Request) error {
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(http.StatusServiceUnavailable)
 	}
-	return s.reply(w, health)
+	return s.json.Reply(w, health)
 }

@@ -85,8 +85,9 @@ func TestStrangersKeepNobodyOut(t *testing.T) {
 func TestOneAddressHasItsShare(t *testing.T) {
 	s := serveSecured(t)
 	token := "Authorization: Bearer " + aliceToken + "\r\n"
+	const share = 64
 	kept := 0
-	for range connections.KnownOfAddress + 20 {
+	for range share + 20 {
 		resp, err := stranger(t, "127.0.0.3", s).ask("/v1/status", token)
 		if err != nil {
 			t.Fatal(err)
@@ -95,8 +96,8 @@ func TestOneAddressHasItsShare(t *testing.T) {
 			kept++
 		}
 	}
-	if kept != connections.KnownOfAddress {
-		t.Errorf("%d connections of one address are kept, want %d", kept, connections.KnownOfAddress)
+	if kept != share {
+		t.Errorf("%d connections of one address are kept, want %d", kept, share)
 	}
 }
 
@@ -109,7 +110,7 @@ func TestRefusalsAreAFewLines(t *testing.T) {
 	if lines := strings.Count(s.logs.String(), "API request refused"); lines == 0 || lines > 40 {
 		t.Errorf("200 refusals are %d lines", lines)
 	}
-	if got := s.guard.refused.Load(); got != 200 {
+	if got := s.guard.Refused(); got != 200 {
 		t.Errorf("%d refusals counted, want 200", got)
 	}
 }

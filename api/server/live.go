@@ -1,108 +1,20 @@
 package server
 
 import (
-	"bytes"
-	"encoding/json"
 	"net/http"
 	"strconv"
-	"sync"
 	"time"
 
 	"github.com/fepha/fepha/api"
+	"github.com/fepha/fepha/api/server/internal/live"
+	"github.com/fepha/fepha/api/server/internal/rest"
 	"github.com/fepha/fepha/replica"
 )
 
 const (
-	// livePace is the least time between two messages of a live stream: a person sees no more.
-	livePace = 250 * time.Millisecond
-
 	// liveTick is how often what is no part of the replicated state, such as who is heard of, is read again.
 	liveTick = time.Second
-
-	// liveGone is how many parts that have vanished are remembered for readers that have not been told.
-	liveGone = 1024
 )
-
-// liveParts is the station at a glance, in parts that change one by one. It is brought up to date by whoever reads it,
-// at most once a livePace, so that ten readers cost what one does.
-type liveParts struct {
-	read func() map[string]any // all parts as they are now
-
-	mu      sync.Mutex
-	readAt  time.Time
-	version uint64 // grows with each reading that has brought a change
-	parts   map[string]livePart
-	gone    map[string]uint64 // version at which a part vanished
-	floor   uint64            // what vanished up to this version may be forgotten
-}
-
-type livePart struct {
-	version uint64 // at which it got this value
-	value   json.RawMessage
-}
-
-func newLiveParts(read func() map[string]any) *liveParts {
-	return &liveParts{read: read, parts: map[string]livePart{}, gone: map[string]uint64{}}
-}
-
-// changes returns what has changed after a version, nil if nothing has, and the version that it leads to.
-func (l *liveParts) changes(after uint64, now time.Time) (*api.LiveMessage, uint64, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if now.Sub(l.readAt) >= livePace {
-		if err := l.refresh(); err != nil {
-			return nil, after, err
-		}
-		l.readAt = now
-	}
-	if after == l.version {
-		return nil, after, nil
-	}
-	m := &api.LiveMessage{Whole: after == 0 || after < l.floor, Set: map[string]json.RawMessage{}, Gone: []string{}}
-	for name, p := range l.parts {
-		if m.Whole || p.version > after {
-			m.Set[name] = p.value
-		}
-	}
-	if !m.Whole {
-		for name, version := range l.gone {
-			if version > after {
-				m.Gone = append(m.Gone, name)
-			}
-		}
-	}
-	return m, l.version, nil
-}
-
-func (l *liveParts) refresh() error {
-	now, next := l.read(), l.version+1
-	changed := false
-	for name, v := range now {
-		value, err := json.Marshal(v)
-		if err != nil {
-			return err
-		}
-		if old, ok := l.parts[name]; !ok || !bytes.Equal(old.value, value) {
-			l.parts[name] = livePart{next, value}
-			delete(l.gone, name)
-			changed = true
-		}
-	}
-	for name := range l.parts {
-		if _, ok := now[name]; !ok {
-			delete(l.parts, name)
-			l.gone[name] = next
-			changed = true
-		}
-	}
-	if len(l.gone) > liveGone {
-		l.gone, l.floor = map[string]uint64{}, next
-	}
-	if changed {
-		l.version = next
-	}
-	return nil
-}
 
 // readParts takes the status apart.
 func (s *Server) readParts() map[string]any {
@@ -129,29 +41,29 @@ func (s *Server) readParts() map[string]any {
 // streamLive sends the station at a glance as server-sent events, whole at first and then what changes, until the
 // client goes.
 func (s *Server) streamLive(w http.ResponseWriter, r *http.Request) error {
-	if err := checkQuery(r, "lang"); err != nil {
+	if err := rest.CheckQuery(r, "lang"); err != nil {
 		return err
 	}
-	out, err := s.openStream(w, r, viewers)
+	out, err := s.streams.Begin(w, r)
 	if err != nil {
 		return err
 	}
-	defer out.close()
+	defer out.Close()
 	var version uint64
 	spoke := time.Now()
-	for range replica.Follow(r.Context(), s.cfg.Node, replica.Pace{Least: livePace, Most: liveTick}) {
+	for range replica.Follow(r.Context(), s.cfg.Node, replica.Pace{Least: live.Pace, Most: liveTick}) {
 		now := time.Now()
-		m, next, err := s.parts.changes(version, now)
+		m, next, err := s.parts.Changes(version, now)
 		if err != nil {
 			return err
 		}
 		if m != nil {
 			version, spoke = next, now
-			if err = out.send(0, m); err == nil {
-				err = out.flush()
+			if err = out.Send(0, m); err == nil {
+				err = out.Flush()
 			}
-		} else if now.Sub(spoke) >= streamSilence {
-			spoke, err = now, out.comment()
+		} else if now.Sub(spoke) >= rest.Silence {
+			spoke, err = now, out.Comment()
 		}
 		if err != nil {
 			return nil // the client is gone

@@ -54,11 +54,11 @@ func TestLocalSocket(t *testing.T) {
 
 	// Whoever else gets at the socket is sent away: rights of a folder are set wrong at times.
 	if os.Getuid() == 0 {
-		before := s.guard.refused.Load()
+		before := s.guard.Refused()
 		if answer, err := connectAsStranger(path); err != nil || answer != "" {
 			t.Errorf("a stranger is answered %q, %v", answer, err)
 		}
-		if s.guard.refused.Load() == before {
+		if s.guard.Refused() == before {
 			t.Error("it isn't counted")
 		}
 	}

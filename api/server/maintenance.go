@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/fepha/fepha/api"
+	"github.com/fepha/fepha/api/server/access"
+	"github.com/fepha/fepha/api/server/internal/rest"
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
 	"github.com/fepha/fepha/replica"
@@ -18,24 +20,24 @@ const reasonRebalance = "rebalance"
 // afterwards, which the status shows.
 func (s *Server) maintainNode(w http.ResponseWriter, r *http.Request) error {
 	var req api.MaintenanceRequest
-	if err := decode(r, &req); err != nil {
+	if err := rest.Decode(r, &req); err != nil {
 		return err
 	}
 	id := r.PathValue("id")
 	peer, ok := s.peer(id)
 	switch {
 	case !ok:
-		return notFound("no node %q in this station", id)
+		return rest.NotFound("no node %q in this station", id)
 	case peer.Role != replica.RoleFEP:
-		return invalid("node %s is a %s: it owns nothing, so nothing is to be kept away from it", id, peer.Role)
+		return rest.Invalid("node %s is a %s: it owns nothing, so nothing is to be kept away from it", id, peer.Role)
 	}
 	if req.On {
 		if why := s.notReadyFor(id); len(why) > 0 {
-			return conflict("the other FEP can't take over from %s: %s", id, strings.Join(why, "; "))
+			return rest.Conflict("the other FEP can't take over from %s: %s", id, strings.Join(why, "; "))
 		}
 	}
-	command := &fsmpb.Command{Op: &fsmpb.Command_Maintenance{Maintenance: &fsmpb.Maintenance{Node: id, On: req.On, Origin: originOf(r)}}}
-	if err := s.propose(r.Context(), command); err != nil {
+	command := &fsmpb.Command{Op: &fsmpb.Command_Maintenance{Maintenance: &fsmpb.Maintenance{Node: id, On: req.On, Origin: access.OriginOf(r)}}}
+	if err := rest.Propose(r.Context(), s.cfg.Node, command); err != nil {
 		return err
 	}
 	out := api.MaintenanceReply{Node: id, On: req.On}
@@ -46,7 +48,7 @@ func (s *Server) maintainNode(w http.ResponseWriter, r *http.Request) error {
 			}
 		}
 	})
-	return s.reply(w, out)
+	return s.json.Reply(w, out)
 }
 
 // mostReasons are told at once.
@@ -133,16 +135,16 @@ func (s *Server) rebalance(w http.ResponseWriter, r *http.Request) error {
 			}
 			out.Moves = append(out.Moves, m)
 			moves = append(moves, &fsmpb.Move{
-				Resource: res.ID, ExpectEpoch: res.Epoch, To: rtu.Prefer, Reason: reasonRebalance, Origin: originOf(r),
+				Resource: res.ID, ExpectEpoch: res.Epoch, To: rtu.Prefer, Reason: reasonRebalance, Origin: access.OriginOf(r),
 			})
 		}
 	})
 	for _, m := range moves {
-		if err := s.propose(r.Context(), &fsmpb.Command{Op: &fsmpb.Command_Move{Move: m}}); err != nil {
+		if err := rest.Propose(r.Context(), s.cfg.Node, &fsmpb.Command{Op: &fsmpb.Command_Move{Move: m}}); err != nil {
 			return fmt.Errorf("%s: %w", m.Resource, err)
 		}
 	}
-	return s.reply(w, out)
+	return s.json.Reply(w, out)
 }
 
 // whyStay tells why an RTU can't go to the FEP that it prefers; "" if it can.

@@ -109,12 +109,12 @@ func (c nodeCollector) Collect(ch chan<- prometheus.Metric) {
 func (s *Server) collectNode(set func(m metric, value float64, labels ...string)) {
 	set(buildInfo, 1, s.cfg.Build)
 	set(logLeftOut, float64(loglimit.LeftOut()))
-	set(apiStrangersClosed, float64(s.slots.Closed()))
+	set(apiStrangersClosed, float64(s.guard.StrangersClosed()))
 	for where, n := range panics.Counts() {
 		set(caughtPanics, float64(n), where)
 	}
-	set(apiRefused, float64(s.guard.refused.Load()))
-	set(apiStreams, float64(len(s.streams)))
+	set(apiRefused, float64(s.guard.Refused()))
+	set(apiStreams, float64(s.streams.Open()))
 	for _, p := range s.cfg.Node.Info().Peers {
 		set(nodeAlive, flag(p.Alive), p.ID, string(p.Role))
 	}

@@ -4,8 +4,6 @@ import (
 	"context"
 	"io"
 
-	"github.com/fepha/fepha/api"
-	"github.com/fepha/fepha/fsm/fsmpb"
 	"github.com/fepha/fepha/replica"
 )
 
@@ -20,20 +18,6 @@ type Node interface {
 	Snapshot(ctx context.Context) (index uint64, err error)
 	WriteSnapshot(w io.Writer) (index uint64, err error)
 	Restore(ctx context.Context, r io.Reader) error
-}
-
-// propose proposes a command and waits until it is committed and this node shows it.
-func (s *Server) propose(ctx context.Context, c *fsmpb.Command) error {
-	ctx, cancel := context.WithTimeout(ctx, api.ProposeTimeout)
-	defer cancel()
-	result, err := s.cfg.Node.Propose(ctx, c)
-	if err != nil {
-		return err
-	}
-	if err := refused(result); err != nil {
-		return err
-	}
-	return s.cfg.Node.WaitApplied(ctx, result.Index)
 }
 
 // peer is a member as this node knows it.

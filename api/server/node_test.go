@@ -15,6 +15,7 @@ import (
 
 	"github.com/fepha/fepha/api"
 	"github.com/fepha/fepha/api/client"
+	"github.com/fepha/fepha/api/server/trace"
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
 	"github.com/fepha/fepha/replica"
@@ -163,7 +164,7 @@ func serve(t testing.TB, edit ...func(*Config)) served {
 	t.Helper()
 	node := newNode(t)
 	cfg := Config{
-		Node: node, Station: 21, Name: "Demo station", Describe: describe, Tracer: new(Tracer), Build: "test",
+		Node: node, Station: 21, Name: "Demo station", Describe: describe, Tracer: new(trace.Tracer), Build: "test",
 		APIs: map[string]string{"fep1": "10.0.0.1:7310", "fep2": "10.0.0.2:7310", "wit": "10.0.0.3:7310"},
 		Links: func(rtu uint32) [][]string {
 			return map[uint32][][]string{1: {{"192.168.1.1:2404"}, {"192.168.2.1:2404", "192.168.2.2:2404"}}, 2: {{"192.168.1.9:2404"}}}[rtu]

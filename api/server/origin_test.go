@@ -34,11 +34,3 @@ func TestMovesAndPinsSayWhoAsked(t *testing.T) {
 		t.Errorf("%v", told)
 	}
 }
-
-func TestClipKeepsCharactersWhole(t *testing.T) {
-	for text, want := range map[string]string{"abc": "abc", "abcd": "abc", "ab\u00fc": "ab", "\u76d1\u63a7": "\u76d1", "": ""} {
-		if got := clip(text, 3); got != want {
-			t.Errorf("clip(%q) is %q, expected %q", text, got, want)
-		}
-	}
-}

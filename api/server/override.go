@@ -4,6 +4,9 @@ import (
 	"net/http"
 
 	"github.com/fepha/fepha/api"
+	"github.com/fepha/fepha/api/server/access"
+	"github.com/fepha/fepha/api/server/internal/rest"
+	"github.com/fepha/fepha/api/server/internal/words"
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
 )
@@ -33,29 +36,29 @@ func (s *Server) overridePoint(w http.ResponseWriter, r *http.Request, mode fsmp
 		return err
 	}
 	var req api.OverrideRequest
-	if err := decode(r, &req); err != nil {
+	if err := rest.Decode(r, &req); err != nil {
 		return err
 	}
-	op := &fsmpb.Override{Rtu: k.RTU, Kind: k.Kind.Proto(), Point: k.Point, Mode: mode, Reason: req.Reason, Origin: originOf(r)}
+	op := &fsmpb.Override{Rtu: k.RTU, Kind: k.Kind.Proto(), Point: k.Point, Mode: mode, Reason: req.Reason, Origin: access.OriginOf(r)}
 	switch {
 	case mode == fsmpb.Override_SUBSTITUTE:
 		if err := s.readSubstitute(k, &req, op); err != nil {
 			return err
 		}
 	case req.State != "" || req.Value != nil:
-		return invalid("expected neither state nor value: they are for a substitute")
+		return rest.Invalid("expected neither state nor value: they are for a substitute")
 	}
-	if err := s.propose(r.Context(), &fsmpb.Command{Op: &fsmpb.Command_Override{Override: op}}); err != nil {
+	if err := rest.Propose(r.Context(), s.cfg.Node, &fsmpb.Command{Op: &fsmpb.Command_Override{Override: op}}); err != nil {
 		return err
 	}
 	row, _ := s.findPoint(k)
-	return s.reply(w, s.point(row))
+	return s.json.Reply(w, s.point(row))
 }
 
 // readSubstitute reads the value that a point is to have, of the type that it has.
 func (s *Server) readSubstitute(k fsm.PointKey, req *api.OverrideRequest, op *fsmpb.Override) error {
 	if (req.State != "") == (req.Value != nil) {
-		return invalid("expected either state or value")
+		return rest.Invalid("expected either state or value")
 	}
 	info, known := s.cfg.Describe(k)
 	row, told := s.findPoint(k)
@@ -63,7 +66,7 @@ func (s *Server) readSubstitute(k fsm.PointKey, req *api.OverrideRequest, op *fs
 	case told:
 		op.Type = uint32(row.value.Type)
 	case !known:
-		return notFound("no point %v in this node's configuration", k)
+		return rest.NotFound("no point %v in this node's configuration", k)
 	case info.Type != 0:
 		op.Type = uint32(info.Type)
 	case k.Kind == fsm.DI:
@@ -76,12 +79,12 @@ func (s *Server) readSubstitute(k fsm.PointKey, req *api.OverrideRequest, op *fs
 	} else {
 		v, err := api.ParseState(uint8(op.Type), req.State)
 		if err != nil {
-			return invalid("%v: %v", k, err)
+			return rest.Invalid("%v: %v", k, err)
 		}
 		op.Value = float64(v)
 	}
 	if err := api.CheckValue(uint8(op.Type), op.Value); err != nil {
-		return invalid("%v: %v", k, err)
+		return rest.Invalid("%v: %v", k, err)
 	}
 	return nil
 }
@@ -93,13 +96,7 @@ func describeOverride(o *fsm.Override) *api.Override {
 	out := &api.Override{Mode: o.Mode.String(), Reason: o.Reason, By: o.Origin, SinceMs: o.SinceMs, Answered: o.Answered}
 	if d := &o.Device; o.Answered {
 		out.DeviceValue, out.DeviceQuality, out.DeviceTimeMs, out.DeviceToldTimes = api.Value(d.Value), d.Quality, d.TimeMs, o.Changes
-		out.DeviceText, out.DeviceTextZH = sayings(func(l language) string {
-			text := l.list(api.ValueWords(d.Type, api.Value(d.Value), d.Transient))
-			if q := api.QualityWords(d.Type, d.Quality); q != "" {
-				text += " (" + l.list(q) + ")"
-			}
-			return text
-		})
+		out.DeviceText, out.DeviceTextZH = words.Point(d)
 	}
 	return out
 }

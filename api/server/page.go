@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fepha/fepha/api/server/internal/rest"
 	"github.com/fepha/fepha/web"
 )
 
@@ -37,7 +38,7 @@ func pageFiles() []pageFile {
 
 // servePage answers with a file of the page. The page may ask the other nodes whether they are there, so that it can go to
 // one of them when its own is gone.
-func (s *Server) servePage(f pageFile) handler {
+func (s *Server) servePage(f pageFile) rest.Handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		scheme := "http://"
 		if r.TLS != nil {

@@ -14,6 +14,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/fepha/fepha/api/server/access"
 )
 
 // authority is a CA for tests.
@@ -76,13 +78,13 @@ func (a *authority) issue(t testing.TB, name string, edit ...func(*x509.Certific
 }
 
 // write puts a node's files into a folder, as Security names them.
-func (a *authority) write(t testing.TB, dir string, cert tls.Certificate) *Security {
+func (a *authority) write(t testing.TB, dir string, cert tls.Certificate) *access.Security {
 	t.Helper()
 	key, err := x509.MarshalPKCS8PrivateKey(cert.PrivateKey)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &Security{CA: filepath.Join(dir, "ca.pem"), Cert: filepath.Join(dir, "node.pem"), Key: filepath.Join(dir, "node-key.pem")}
+	s := &access.Security{CA: filepath.Join(dir, "ca.pem"), Cert: filepath.Join(dir, "node.pem"), Key: filepath.Join(dir, "node-key.pem")}
 	writeFile(t, s.CA, a.pem)
 	writeFile(t, s.Cert, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Certificate[0]}))
 	writeFile(t, s.Key, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key}))

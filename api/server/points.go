@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/fepha/fepha/api"
+	"github.com/fepha/fepha/api/server/internal/rest"
+	"github.com/fepha/fepha/api/server/internal/words"
 	"github.com/fepha/fepha/fsm"
 )
 
@@ -16,6 +18,12 @@ type PointInfo struct {
 	Type     uint8     // TypeID: of a control the command's, else what the device is expected to send; 0: any of the kind
 	Category string    // of a control
 	Off      api.Value // of a DO: the value that means off; on is one more
+}
+
+// named tells a point's name, and what a value of it means if it is a DO.
+func (s *Server) named(k fsm.PointKey, value float64) (name, state string) {
+	info, _ := s.cfg.Describe(k)
+	return info.Name, stateOf(k.Kind, value, info)
 }
 
 // pointFilter says which points are asked for.
@@ -44,18 +52,18 @@ func (s *Server) listPoints(w http.ResponseWriter, r *http.Request) error {
 	for _, row := range rows {
 		page.Points = append(page.Points, s.point(row))
 	}
-	return s.reply(w, page)
+	return s.json.Reply(w, page)
 }
 
 func readPointFilter(r *http.Request) (f pointFilter, err error) {
-	if err := checkQuery(r, "rtu", "kind", "limit", "after"); err != nil {
+	if err := rest.CheckQuery(r, "rtu", "kind", "limit", "after"); err != nil {
 		return f, err
 	}
 	q := r.URL.Query()
 	if text := q.Get("rtu"); text != "" {
 		n, err := strconv.ParseUint(text, 10, 32)
 		if err != nil {
-			return f, invalid("rtu=%q: expected a number", text)
+			return f, rest.Invalid("rtu=%q: expected a number", text)
 		}
 		f.rtu, f.one = uint32(n), true
 	}
@@ -64,7 +72,7 @@ func readPointFilter(r *http.Request) (f pointFilter, err error) {
 			return f, err
 		}
 	}
-	limit, err := queryNumber(r, "limit", defaultPage, maxPage)
+	limit, err := rest.QueryNumber(r, "limit", rest.DefaultPage, rest.MaxPage)
 	if err != nil {
 		return f, err
 	}
@@ -128,11 +136,11 @@ func (s *Server) showPoint(w http.ResponseWriter, r *http.Request) error {
 	row, ok := s.findPoint(k)
 	if !ok {
 		if info, known := s.cfg.Describe(k); known {
-			return notFound("point %v (%s) has no value yet", k, info.Name)
+			return rest.NotFound("point %v (%s) has no value yet", k, info.Name)
 		}
-		return notFound("no point %v", k)
+		return rest.NotFound("no point %v", k)
 	}
-	return s.reply(w, s.point(row))
+	return s.json.Reply(w, s.point(row))
 }
 
 func (s *Server) findPoint(k fsm.PointKey) (row pointRow, ok bool) {
@@ -147,12 +155,12 @@ func (s *Server) findPoint(k fsm.PointKey) (row pointRow, ok bool) {
 func (s *Server) point(row pointRow) api.Point {
 	k, p := row.key, row.value
 	info, _ := s.cfg.Describe(k)
-	value, valueZH := sayings(func(l language) string { return l.list(api.ValueWords(p.Type, api.Value(p.Value), p.Transient)) })
-	quality, qualityZH := sayings(func(l language) string { return l.list(api.QualityWords(p.Type, p.Quality)) })
+	value, valueZH := words.Value(&p)
+	quality, qualityZH := words.Quality(&p)
 	return api.Point{
 		ValueText: value, ValueTextZH: valueZH, QualityText: quality, QualityTextZH: qualityZH,
 		RTU: k.RTU, Kind: k.Kind.String(), Point: k.Point, Name: info.Name, Unit: info.Unit,
-		Value: api.Value(p.Value), Quality: p.Quality, Type: p.Type, Transient: p.Transient, TimeFlags: timeFlags(p.Time), TimeMs: p.TimeMs, Seq: p.Seq,
+		Value: api.Value(p.Value), Quality: p.Quality, Type: p.Type, Transient: p.Transient, TimeFlags: words.TimeFlags(p.Time), TimeMs: p.TimeMs, Seq: p.Seq,
 		Override: describeOverride(row.override), Uplinks: s.cfg.Addresses(k),
 	}
 }
@@ -161,12 +169,12 @@ func (s *Server) point(row pointRow) api.Point {
 func parsePointKey(text string) (k fsm.PointKey, err error) {
 	parts := strings.Split(text, "/")
 	if len(parts) != 3 {
-		return k, invalid("point %q: expected rtu/kind/point, such as 1/di/17", text)
+		return k, rest.Invalid("point %q: expected rtu/kind/point, such as 1/di/17", text)
 	}
 	rtu, errRTU := strconv.ParseUint(parts[0], 10, 32)
 	point, errPoint := strconv.ParseUint(parts[2], 10, 32)
 	if errRTU != nil || errPoint != nil {
-		return k, invalid("point %q: expected rtu/kind/point, such as 1/di/17", text)
+		return k, rest.Invalid("point %q: expected rtu/kind/point, such as 1/di/17", text)
 	}
 	kind, err := monitoredKind(parts[1])
 	return fsm.PointKey{RTU: uint32(rtu), Kind: kind, Point: uint32(point)}, err
@@ -178,5 +186,5 @@ func monitoredKind(text string) (fsm.Kind, error) {
 	case fsm.DI, fsm.AI, fsm.Counter:
 		return k, nil
 	}
-	return fsm.KindNone, invalid("kind %q: expected di, ai or counter", text)
+	return fsm.KindNone, rest.Invalid("kind %q: expected di, ai or counter", text)
 }

@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"github.com/fepha/fepha/api"
+	"github.com/fepha/fepha/api/server/internal/rest"
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/replica"
 )
@@ -11,7 +12,7 @@ import (
 func (s *Server) raftStatus(w http.ResponseWriter, _ *http.Request) error {
 	info := s.cfg.Node.Info()
 	p50, p99 := s.cfg.CommitLatency()
-	return s.reply(w, api.RaftStatus{
+	return s.json.Reply(w, api.RaftStatus{
 		Node: info.ID, State: info.State, Leader: info.Leader, Term: info.Term,
 		CommitIndex: info.CommitIndex, AppliedIndex: info.AppliedIndex, LastIndex: info.LastIndex,
 		Quorum: info.Quorum, Lease: info.Lease, LeaseLeftMs: info.LeaseLeft.Milliseconds(),
@@ -21,7 +22,7 @@ func (s *Server) raftStatus(w http.ResponseWriter, _ *http.Request) error {
 }
 
 func (s *Server) raftPeers(w http.ResponseWriter, _ *http.Request) error {
-	return s.reply(w, s.peers(s.cfg.Node.Info()))
+	return s.json.Reply(w, s.peers(s.cfg.Node.Info()))
 }
 
 func (s *Server) peers(info replica.Info) []api.RaftPeer {
@@ -40,7 +41,7 @@ func (s *Server) peers(info replica.Info) []api.RaftPeer {
 func (s *Server) transferLeadership(w http.ResponseWriter, r *http.Request) error {
 	return s.changeGroup(w, r, func(req api.PeerRequest) error {
 		if req.Address != "" {
-			return invalid("address: expected none")
+			return rest.Invalid("address: expected none")
 		}
 		return s.cfg.Node.Transfer(r.Context(), req.ID)
 	})
@@ -49,7 +50,7 @@ func (s *Server) transferLeadership(w http.ResponseWriter, r *http.Request) erro
 func (s *Server) addPeer(w http.ResponseWriter, r *http.Request) error {
 	return s.changeGroup(w, r, func(req api.PeerRequest) error {
 		if req.ID == "" || req.Address == "" {
-			return invalid("id %q, address %q: expected a node's id and its host:port", req.ID, req.Address)
+			return rest.Invalid("id %q, address %q: expected a node's id and its host:port", req.ID, req.Address)
 		}
 		return s.cfg.Node.AddPeer(r.Context(), req.ID, req.Address)
 	})
@@ -58,7 +59,7 @@ func (s *Server) addPeer(w http.ResponseWriter, r *http.Request) error {
 func (s *Server) removePeer(w http.ResponseWriter, r *http.Request) error {
 	return s.changeGroup(w, r, func(req api.PeerRequest) error {
 		if req.ID == "" || req.Address != "" {
-			return invalid("id %q, address %q: expected a node's id alone", req.ID, req.Address)
+			return rest.Invalid("id %q, address %q: expected a node's id alone", req.ID, req.Address)
 		}
 		if err := s.cfg.Node.RemovePeer(r.Context(), req.ID); err != nil {
 			return err
@@ -66,39 +67,39 @@ func (s *Server) removePeer(w http.ResponseWriter, r *http.Request) error {
 		if req.KeepCertificate {
 			return nil
 		}
-		return s.revokeMember(r, req.ID)
+		return s.guard.RevokeMember(r, req.ID)
 	})
 }
 
 // changeGroup reads a PeerRequest and does what it asks for.
 func (s *Server) changeGroup(w http.ResponseWriter, r *http.Request, change func(api.PeerRequest) error) error {
 	var req api.PeerRequest
-	if err := decode(r, &req); err != nil {
+	if err := rest.Decode(r, &req); err != nil {
 		return err
 	}
 	if err := change(req); err != nil {
 		return err
 	}
-	return s.reply(w, api.Done{Done: true})
+	return s.json.Reply(w, api.Done{Done: true})
 }
 
 // takeSnapshot makes this node write a snapshot to its disk and cut its log.
 func (s *Server) takeSnapshot(w http.ResponseWriter, r *http.Request) error {
-	if err := takesLong(w, api.SnapshotTimeout); err != nil {
+	if err := rest.TakesLong(w, api.SnapshotTimeout); err != nil {
 		return err
 	}
 	index, err := s.cfg.Node.Snapshot(r.Context())
 	if err != nil {
 		return err
 	}
-	return s.reply(w, api.Done{Done: true, Index: index})
+	return s.json.Reply(w, api.Done{Done: true, Index: index})
 }
 
 // downloadSnapshot answers with the replicated state as this node has it, in the
 // form that restoreSnapshot reads. It carries its own checksum, which shows
 // whether it was cut short.
 func (s *Server) downloadSnapshot(w http.ResponseWriter, _ *http.Request) error {
-	if err := takesLong(w, api.SnapshotTimeout); err != nil {
+	if err := rest.TakesLong(w, api.SnapshotTimeout); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/octet-stream")
@@ -116,13 +117,13 @@ func (s *Server) restoreSnapshot(w http.ResponseWriter, r *http.Request) error {
 	case info.Leader == "":
 		return replica.ErrNoLeader
 	case info.Leader != info.ID:
-		return conflict("only the leader can restore a snapshot: ask %s", info.Leader)
+		return rest.Conflict("only the leader can restore a snapshot: ask %s", info.Leader)
 	}
-	if err := takesLong(w, api.SnapshotTimeout); err != nil {
+	if err := rest.TakesLong(w, api.SnapshotTimeout); err != nil {
 		return err
 	}
 	if err := s.cfg.Node.Restore(r.Context(), r.Body); err != nil {
 		return err
 	}
-	return s.reply(w, api.Done{Done: true})
+	return s.json.Reply(w, api.Done{Done: true})
 }

@@ -3,52 +3,29 @@ package server
 import (
 	"net/http"
 
+	"github.com/fepha/fepha/api/server/access"
+	"github.com/fepha/fepha/api/server/internal/rest"
 	"github.com/fepha/fepha/fsm"
+	"github.com/fepha/fepha/fsm/fsmpb"
 )
-
-// access says who may use a route, and how much may be sent to it.
-type access struct {
-	open  bool     // nothing about the station is told there, so anybody may ask
-	role  fsm.Role // the least one
-	nodes bool     // the other nodes may ask too
-	only  bool     // and nobody else
-	body  int64    // octets that a request's body may have
-}
 
 var (
-	everybody = access{open: true}
-	strangers = access{open: true, body: maxLogin} // who have yet to say who they are
-	viewers   = access{role: fsm.Viewer, body: maxBody}
-	operators = access{role: fsm.Operator, body: maxBody}
-	engineers = access{role: fsm.Engineer, body: maxBody}
-	admins    = access{role: fsm.Admin, body: maxBody}
+	everybody = access.Rule{Open: true}
+	strangers = access.Rule{Open: true, Body: access.MaxLogin} // who have yet to say who they are
+	viewers   = access.Rule{Role: fsm.Viewer, Body: maxBody}
+	operators = access.Rule{Role: fsm.Operator, Body: maxBody}
+	engineers = access.Rule{Role: fsm.Engineer, Body: maxBody}
+	admins    = access.Rule{Role: fsm.Admin, Body: maxBody}
 )
-
-func (a access) andNodes() access           { a.nodes = true; return a }
-func (a access) nodesOnly() access          { a.nodes, a.only = true, true; return a }
-func (a access) withBody(most int64) access { a.body = most; return a }
-
-// least is the role that the table in the README has for it.
-func (a access) least() string {
-	switch {
-	case a.open:
-		return "nobody"
-	case a.only:
-		return "node"
-	case a.nodes:
-		return a.role.String() + ", node"
-	}
-	return a.role.String()
-}
 
 // route is one thing that can be asked for.
 type route struct {
 	pattern string
-	access  access
-	handler handler
+	rule    access.Rule
+	handler rest.Handler
 }
 
-// table is all that the API has. GETs change nothing; what changes something is a POST, and guard.admit counts on that.
+// table is all that the API has. GETs change nothing; what changes something is a POST, and Guard.admit counts on that.
 // README.md has the same table for people, and a test holds one to the other.
 func (s *Server) table() []route {
 	metrics := func(w http.ResponseWriter, r *http.Request) error {
@@ -58,11 +35,11 @@ func (s *Server) table() []route {
 	return []route{
 		{"GET /livez", everybody, s.live},
 		{"GET /readyz", everybody, s.ready},
-		{"POST " + loginPath, strangers, s.login},
+		{"POST " + access.LoginPath, strangers, s.guard.Login},
 
-		{"GET /v1/whoami", viewers.andNodes(), s.whoami},
-		{"POST /v1/logout", viewers, s.logout},
-		{"POST /v1/password", viewers.withBody(maxLogin), s.changePassword},
+		{"GET /v1/whoami", viewers.AndNodes(), s.guard.Whoami},
+		{"POST /v1/logout", viewers, s.guard.Logout},
+		{"POST /v1/password", viewers.WithBody(access.MaxLogin), s.guard.ChangePassword},
 		{"GET /v1/status", viewers, s.status},
 		{"GET /v1/live", viewers, s.streamLive},
 		{"GET /v1/rtus", viewers, s.listRTUs},
@@ -76,16 +53,16 @@ func (s *Server) table() []route {
 		{"GET /v1/points/{rtu}/{kind}/{point}", viewers, s.showPoint},
 		{"GET /v1/conditions", viewers, s.listConditions},
 		{"GET /v1/conditions/history", viewers, s.listGoneConditions},
-		{"GET /v1/events", viewers, s.listEvents},
-		{"GET /v1/events/stream", viewers, s.streamEvents},
-		{"GET /v1/audit", viewers, s.listAudit},
+		{"GET /v1/events", viewers, s.journal.ListEvents},
+		{"GET /v1/events/stream", viewers, s.journal.StreamEvents},
+		{"GET /v1/audit", viewers, s.journal.ListAudit},
 		{"GET /v1/controls", viewers, s.listControls},
 		{"GET /v1/controls/{id}", viewers, s.showControl},
 		{"GET /v1/fnp", viewers, s.fnpStatus},
 		{"GET /v1/fnp/table", viewers, s.listFNP},
 		{"GET /v1/fnp/table/{id}", viewers, s.showFNP},
 		{"GET /v1/fnp/messages", viewers, s.listFNPMessages},
-		{"GET /v1/config", viewers.andNodes(), s.runningConfig},
+		{"GET /v1/config", viewers.AndNodes(), s.runningConfig},
 		{"GET /v1/raft", viewers, s.raftStatus},
 		{"GET /v1/raft/peers", viewers, s.raftPeers},
 		{"GET /metrics", viewers, metrics},
@@ -103,7 +80,7 @@ func (s *Server) table() []route {
 		{"POST /v1/fnp/table/{id}/leave", operators, s.leaveFNP},
 		{"POST /v1/fnp/send", operators, s.audited("send over FNP", s.sendFNP)},
 
-		{"POST /v1/config", engineers.withBody(maxBundle), s.audited("apply a configuration", s.applyConfig)},
+		{"POST /v1/config", engineers.WithBody(maxBundle), s.audited("apply a configuration", s.applyConfig)},
 		{"POST /v1/nodes/{id}/maintenance", engineers, s.maintainNode},
 		{"POST /v1/raft/snapshot", engineers, s.takeSnapshot},
 		{"GET /v1/raft/snapshot", engineers, s.audited("download the state", s.downloadSnapshot)},
@@ -115,18 +92,18 @@ func (s *Server) table() []route {
 		{"GET /v1/trace/uplink/{name}/{group}", engineers, s.audited("trace", s.traceUplink)},
 		{"GET /v1/trace/uplink/{name}/{group}/capture", engineers, s.audited("trace", s.captureUplink)},
 
-		{"POST /v1/raft/restore", admins.withBody(maxSnapshot), s.audited("restore a state", s.restoreSnapshot)},
-		{"GET /v1/users", admins, s.listUsers},
-		{"POST /v1/users", admins, s.addUser},
-		{"POST /v1/users/{name}", admins, s.changeUser},
-		{"POST /v1/users/{name}/remove", admins, s.removeUser},
-		{"GET /v1/tokens", admins, s.listTokens},
-		{"POST /v1/tokens", admins, s.createToken},
-		{"POST /v1/tokens/{name}/revoke", admins, s.revokeToken},
-		{"GET /v1/revoked", admins, s.listRevoked},
-		{"POST /v1/revoked", admins, s.revokeCertificate},
+		{"POST /v1/raft/restore", admins.WithBody(maxSnapshot), s.audited("restore a state", s.restoreSnapshot)},
+		{"GET /v1/users", admins, s.guard.ListUsers},
+		{"POST /v1/users", admins, s.guard.AddUser},
+		{"POST /v1/users/{name}", admins, s.guard.ChangeUser},
+		{"POST /v1/users/{name}/remove", admins, s.guard.RemoveUser},
+		{"GET /v1/tokens", admins, s.guard.ListTokens},
+		{"POST /v1/tokens", admins, s.guard.CreateToken},
+		{"POST /v1/tokens/{name}/revoke", admins, s.guard.RevokeToken},
+		{"GET /v1/revoked", admins, s.guard.ListRevoked},
+		{"POST /v1/revoked", admins, s.guard.RevokeCertificate},
 
-		{"POST /v1/config/stage", admins.nodesOnly().withBody(maxBundle), s.stageConfig},
+		{"POST /v1/config/stage", admins.NodesOnly().WithBody(maxBundle), s.stageConfig},
 	}
 }
 
@@ -141,7 +118,21 @@ func (s *Server) page() (routes []route) {
 func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
 	for _, r := range append(s.table(), s.page()...) {
-		mux.Handle(r.pattern, s.authorise(r.access, r.handler))
+		mux.Handle(r.pattern, s.answer(s.guard.Authorise(r.rule, r.handler)))
 	}
 	return s.elsewhere(mux)
+}
+
+// maxAuditedPath is what the audit has of a request's path at most, octets.
+const maxAuditedPath = 200
+
+// audited makes the audit tell who asked for what h does, before it's done: for what has no command of its own, and for what
+// shows what not everybody is to see.
+func (s *Server) audited(action string, h rest.Handler) rest.Handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		s.cfg.Node.ProposeAsync(&fsmpb.Command{Op: &fsmpb.Command_Audit{Audit: &fsmpb.Audit{
+			Action: action, Origin: access.OriginOf(r), Resource: rest.Clip(r.URL.EscapedPath(), maxAuditedPath), Ok: true,
+		}}})
+		return h(w, r)
+	}
 }

@@ -19,6 +19,7 @@ import (
 
 	"github.com/fepha/fepha/api"
 	"github.com/fepha/fepha/api/client"
+	"github.com/fepha/fepha/api/server/access"
 	"github.com/fepha/fepha/fsm/fsmpb"
 )
 
@@ -42,7 +43,7 @@ func TestInsecureIsForLoopbackOnly(t *testing.T) {
 		ended := make(chan error, 1)
 		go func() { ended <- s.Serve(l) }()
 		if !ok {
-			if err := <-ended; !errors.Is(err, ErrInsecure) {
+			if err := <-ended; !errors.Is(err, access.ErrInsecure) {
 				t.Errorf("%s: %v", address, err)
 			}
 			if _, err := l.Accept(); !errors.Is(err, net.ErrClosed) {
@@ -114,7 +115,7 @@ func TestCrossSiteRequests(t *testing.T) {
 type secured struct {
 	served
 	ca       *authority
-	security *Security
+	security *access.Security
 	logs     *logBuffer
 }
 
@@ -301,14 +302,14 @@ func TestBadSecurityIsRefused(t *testing.T) {
 	sum := strings.Repeat("ab", sha256.Size)
 	for _, tc := range []struct {
 		name string
-		edit func(s *Security)
+		edit func(s *access.Security)
 		says string
 	}{
-		{"no CA", func(s *Security) { s.CA += "x" }, "ca.pemx"},
-		{"a CA that is none", func(s *Security) { s.CA = s.Key }, "no certificate"},
-		{"no key", func(s *Security) { s.Key += "x" }, "node-key.pemx"},
-		{"a key that does not fit", func(s *Security) { s.Cert = s.CA }, "ca.pem"},
-		{"no tokens", func(s *Security) { s.Tokens += "x" }, "tokens.yamlx"},
+		{"no CA", func(s *access.Security) { s.CA += "x" }, "ca.pemx"},
+		{"a CA that is none", func(s *access.Security) { s.CA = s.Key }, "no certificate"},
+		{"no key", func(s *access.Security) { s.Key += "x" }, "node-key.pemx"},
+		{"a key that does not fit", func(s *access.Security) { s.Cert = s.CA }, "ca.pem"},
+		{"no tokens", func(s *access.Security) { s.Tokens += "x" }, "tokens.yamlx"},
 		{"no list", tokens("bob: " + sum), "list of {name, sha256, role}"},
 		{"unknown key", tokens("- {name: bob, sha256: " + sum + ", rights: admin}"), "list of {name, sha256, role}"},
 		{"no such role", tokens("- {name: bob, sha256: " + sum + ", role: root}"), `token 1, "bob": role "root": expected viewer`},
@@ -331,7 +332,7 @@ func TestBadSecurityIsRefused(t *testing.T) {
 			s := New(Config{Node: newNode(t), Security: security})
 			defer s.Close()
 			err = s.Serve(l)
-			if !errors.Is(err, ErrSecurity) || !strings.Contains(err.Error(), tc.says) {
+			if !errors.Is(err, access.ErrSecurity) || !strings.Contains(err.Error(), tc.says) {
 				t.Errorf("%v, want %q", err, tc.says)
 			}
 			if err != nil && strings.Contains(err.Error(), bobToken) {
@@ -342,8 +343,8 @@ func TestBadSecurityIsRefused(t *testing.T) {
 }
 
 // tokens makes tokens.yaml have that content.
-func tokens(content string) func(*Security) {
-	return func(s *Security) {
+func tokens(content string) func(*access.Security) {
+	return func(s *access.Security) {
 		if err := os.WriteFile(s.Tokens, []byte(content), 0o600); err != nil {
 			panic(err)
 		}

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log"
 	"log/slog"
 	"net"
 	"net/http"
@@ -16,11 +15,14 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/fepha/fepha/api"
+	"github.com/fepha/fepha/api/server/access"
+	"github.com/fepha/fepha/api/server/internal/journal"
+	"github.com/fepha/fepha/api/server/internal/live"
+	"github.com/fepha/fepha/api/server/internal/rest"
+	"github.com/fepha/fepha/api/server/trace"
 	"github.com/fepha/fepha/condition"
 	"github.com/fepha/fepha/fsm"
-	"github.com/fepha/fepha/internal/loglimit"
 	"github.com/fepha/fepha/internal/panics"
-	"github.com/fepha/fepha/internal/slots"
 	"github.com/fepha/fepha/replica"
 )
 
@@ -43,7 +45,7 @@ type Config struct {
 	Configurator Configurator
 
 	// Security is who may use the API. Nil: everybody on this host, and the listener must be a loopback one.
-	Security *Security
+	Security *access.Security
 
 	// CommitLatency tells how long this node's proposals took lately: half of them at most p50, 99 in 100 at most p99; 0:
 	// there was none. Nil: not known.
@@ -61,7 +63,7 @@ type Config struct {
 	Settled func() bool
 
 	FNP        FNP                    // this node's part in FNP; nil: the station has none
-	Tracer     *Tracer                // of the links' frames; nil: none are shown
+	Tracer     *trace.Tracer          // of the links' frames; nil: none are shown
 	Collectors []prometheus.Collector // of metrics beside those of the state
 	Build      string                 // version of the program
 	Log        *slog.Logger           // nil: silent
@@ -71,7 +73,7 @@ type Config struct {
 	passwordCost int           // of bcrypt
 }
 
-// Limits of what a client may take.
+// Limits of what a client may take; package rest has those of lists and streams.
 const (
 	maxBody       = 1 << 20 // octets of a request's body
 	headerTimeout = 5 * time.Second
@@ -79,12 +81,6 @@ const (
 	answerTimeout = 30 * time.Second // for an answer to be taken, from the request's header on
 	idleTimeout   = 2 * time.Minute
 	closeTimeout  = 2 * time.Second
-	defaultPage   = 1000 // rows of a list
-	maxPage       = 10000
-	maxStreams    = 64               // that go on until the client goes: events, traces
-	streamSilence = 15 * time.Second // after which a comment shows that a stream is alive
-	streamTimeout = 10 * time.Second // for a client of a stream to take what was written
-	eventsAtOnce  = 256
 	maxSnapshot   = 1 << 32 // octets
 )
 
@@ -94,14 +90,14 @@ type Server struct {
 	operator *replica.Operator
 	http     *http.Server // on the api address
 	local    *http.Server // on the data folder's socket
-	guard    guard
-	slots    *slots.Slots // of connections
+	guard    *access.Guard
+	json     rest.JSON
+	streams  *rest.Streams
+	journal  *journal.Journal
+	parts    *live.Parts
 	metrics  http.Handler
-	streams  chan struct{} // holds something for each that is open
-	parts    *liveParts
 	applying chan struct{} // holds something while a configuration is applied
 	staging  chan struct{} // and while another node has one checked here
-	askAgain time.Duration // after which a stream asks whether its caller still may
 	stop     context.CancelFunc
 	ctx      context.Context // ends when the server closes, so that streams end too
 
@@ -144,18 +140,18 @@ func New(cfg Config) *Server {
 		cfg.Links = func(uint32) [][]string { return nil }
 	}
 	s := &Server{
-		cfg: cfg, operator: replica.NewOperator(cfg.Node), streams: make(chan struct{}, maxStreams),
-		slots: newSlots(cfg.APIs), applying: make(chan struct{}, 1), staging: make(chan struct{}, 1),
-		askAgain: cmp.Or(cfg.askAgain, streamSilence),
+		cfg: cfg, operator: replica.NewOperator(cfg.Node), json: rest.JSON{Zone: cfg.Zone},
+		applying: make(chan struct{}, 1), staging: make(chan struct{}, 1),
 	}
-	s.guard.log, s.guard.warnings = cfg.Log, loglimit.New(cfg.Log)
-	s.guard.node, s.guard.insecure = cfg.Node, cfg.Security == nil
-	s.guard.guesses.init(cmp.Or(cfg.passwordCost, passwordCost))
+	s.guard = access.New(access.Config{
+		Node: cfg.Node, APIs: cfg.APIs, Security: cfg.Security, JSON: s.json, Log: cfg.Log, PasswordCost: cfg.passwordCost,
+	})
+	s.streams = rest.NewStreams(s.json, cmp.Or(cfg.askAgain, rest.Silence))
+	s.journal = &journal.Journal{Node: cfg.Node, Streams: s.streams, Named: s.named}
 	s.metrics = s.newMetrics()
-	s.parts = newLiveParts(s.readParts)
+	s.parts = live.New(s.readParts)
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	s.http, s.local = s.newHTTP(), s.newHTTP()
-	s.local.ConnContext = withLocal
 	return s
 }
 
@@ -168,16 +164,16 @@ func (s *Server) newHTTP() *http.Server {
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    64 << 10,
 		BaseContext:       func(net.Listener) context.Context { return s.ctx },
-		ConnContext:       withSlot,
-		ErrorLog:          log.New(errorLog{s.guard.warnings}, "", 0),
+		ConnContext:       access.ConnContext,
+		ErrorLog:          s.guard.ErrorLog(),
 	}
 }
 
 // Serve answers on l until Close, and returns nil then. It refuses with
-// ErrInsecure to serve beyond this host without Security, and with ErrSecurity
-// if what Security names can't be used.
+// access.ErrInsecure to serve beyond this host without Security, and with
+// access.ErrSecurity if what Security names can't be used.
 func (s *Server) Serve(l net.Listener) error {
-	secured, err := s.guard.open(&slotted{l, s.slots}, s.cfg.Security)
+	secured, err := s.guard.Listen(l)
 	if err != nil {
 		return errors.Join(fmt.Errorf("api on %v: %w", l.Addr(), err), l.Close())
 	}
@@ -186,8 +182,16 @@ func (s *Server) Serve(l net.Listener) error {
 	ctx, cancel := context.WithCancel(s.ctx)
 	defer cancel()
 	operating.Go(func() { s.operator.Run(ctx) })
-	operating.Go(func() { s.guard.tell(ctx) })
+	operating.Go(func() { s.guard.Run(ctx) })
 	if err := s.http.Serve(secured); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("api on %v: %w", l.Addr(), err)
+	}
+	return nil
+}
+
+// ServeLocal answers on the data folder's Unix socket until Close, and returns nil then.
+func (s *Server) ServeLocal(l *net.UnixListener) error {
+	if err := s.local.Serve(s.guard.ListenLocal(l)); !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
 		return fmt.Errorf("api on %v: %w", l.Addr(), err)
 	}
 	return nil
@@ -213,25 +217,22 @@ func shut(ctx context.Context, h *http.Server) error {
 	return h.Close()
 }
 
-// A handler answers a request or says why not; see writeError.
-type handler func(w http.ResponseWriter, r *http.Request) error
-
 // answer makes an http.Handler of h.
-func (s *Server) answer(h handler) http.Handler {
+func (s *Server) answer(h rest.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.handling.RLock()
 		defer s.handling.RUnlock()
 		setHeaders(w.Header())
-		w.Header().Set("Connection", "close") // but for those whom authorise keeps
+		w.Header().Set("Connection", "close") // but for those whom Authorise keeps
 		w.Header().Set(api.ZoneHeader, s.cfg.Zone.String())
 		if err := s.kept(h, w, r); err != nil {
-			writeError(w, err)
+			rest.WriteError(w, err)
 		}
 	})
 }
 
 // kept calls h. A panic costs this request alone; one that is meant to cut an answer short is none.
-func (s *Server) kept(h handler, w http.ResponseWriter, r *http.Request) (err error) {
+func (s *Server) kept(h rest.Handler, w http.ResponseWriter, r *http.Request) (err error) {
 	defer func() {
 		switch v := recover(); v {
 		case nil:
@@ -258,7 +259,7 @@ func (s *Server) elsewhere(mux *http.ServeMux) http.Handler {
 		h.ServeHTTP(&found, r)
 		s.answer(func(w http.ResponseWriter, r *http.Request) error {
 			if found.status != http.StatusMethodNotAllowed {
-				return notFound("no %s here", r.URL.Path)
+				return rest.NotFound("no %s here", r.URL.Path)
 			}
 			allow := found.header.Get("Allow")
 			w.Header().Set("Allow", allow)

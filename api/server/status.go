@@ -9,7 +9,7 @@ import (
 )
 
 func (s *Server) status(w http.ResponseWriter, _ *http.Request) error {
-	return s.reply(w, s.readStatus())
+	return s.json.Reply(w, s.readStatus())
 }
 
 func (s *Server) readStatus() api.Status {

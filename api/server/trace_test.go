@@ -13,33 +13,24 @@ import (
 	"time"
 
 	"github.com/fepha/fepha/api"
+	"github.com/fepha/fepha/api/server/trace"
 )
 
 var errEnough = errors.New("enough")
 
 var startAct = []byte{0x68, 4, 7, 0, 0, 0}
 
-// watchers is how many watch a resource.
-func (t *Tracer) watchers(resource string) int {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if all := t.resource(resource).watchers.Load(); all != nil {
-		return len(*all)
-	}
-	return 0
-}
-
 func TestTrace(t *testing.T) {
 	s := serve(t)
 	tracer := s.cfg.Tracer
 	at := time.UnixMilli(1700000000123)
 	explain := func(b []byte) string { return fmt.Sprintf("%d octets", len(b)) }
-	first := tracer.Open("rtu/1", Link{Name: "1/1", Explain: explain})
-	second := tracer.Open("rtu/1", Link{Name: "1/2"})
+	first := tracer.Open("rtu/1", trace.Link{Name: "1/1", Explain: explain})
+	second := tracer.Open("rtu/1", trace.Link{Name: "1/2"})
 	first(at.Add(-time.Second), false, []byte{7}) // nobody has asked for it
 	go func() {
-		within(t, "somebody who watches", func() bool { return tracer.watchers("rtu/1") > 0 })
-		tracer.Open("rtu/2", Link{Name: "other"})(at, true, startAct)
+		within(t, "somebody who watches", func() bool { return s.streams.Open() > 0 })
+		tracer.Open("rtu/2", trace.Link{Name: "other"})(at, true, startAct)
 		octets := slices.Clone(startAct)
 		first(at, true, octets)
 		clear(octets) // they may be used during the call only
@@ -59,7 +50,7 @@ func TestTrace(t *testing.T) {
 	if !errors.Is(err, errEnough) || !slices.Equal(lines, want) {
 		t.Errorf("%v: %+v, want %+v", err, lines, want)
 	}
-	within(t, "the end of watching", func() bool { return tracer.watchers("rtu/1") == 0 })
+	within(t, "the end of watching", func() bool { return s.streams.Open() == 0 })
 	s.refuses(t, 404, api.CodeNotFound, "rtu/99", "GET", "/v1/trace/rtu/99", "")
 	s.refuses(t, 404, api.CodeNotFound, "uplink/occ/none", "GET", "/v1/trace/uplink/occ/none", "")
 	s.refuses(t, 400, api.CodeInvalid, "last", "GET", "/v1/trace/rtu/1?last=100000", "")
@@ -69,7 +60,7 @@ func TestTrace(t *testing.T) {
 func TestTraceBeginsWithWhatIsKept(t *testing.T) {
 	s := serve(t)
 	at := time.UnixMilli(1700000000000)
-	show := s.cfg.Tracer.Open("rtu/1", Link{Name: "1/1"})
+	show := s.cfg.Tracer.Open("rtu/1", trace.Link{Name: "1/1"})
 	for i := range 5 {
 		show(at.Add(time.Duration(i)*time.Millisecond), false, []byte{byte(i)})
 	}
@@ -93,43 +84,6 @@ func TestTraceOnANodeWithoutLinks(t *testing.T) {
 	s.refuses(t, 404, api.CodeNotFound, "no links", "GET", "/v1/trace/rtu/1", "")
 }
 
-// The newest frames of a link are kept, the newest links of a resource, and not more than that.
-func TestFramesAreKept(t *testing.T) {
-	tracer := new(Tracer)
-	at := time.Unix(0, 0)
-	show := tracer.Open("rtu/1", Link{Name: "1:1"})
-	for i := range 5*keptFrames + 7 {
-		show(at.Add(time.Duration(i)), i%2 == 0, []byte{byte(i), byte(i >> 8)})
-	}
-	last := tracer.Last("rtu/1", keptFrames)
-	if len(last) != keptFrames {
-		t.Fatalf("%d frames, want %d", len(last), keptFrames)
-	}
-	for i, f := range last {
-		n := 4*keptFrames + 7 + i
-		if f.Octets[0] != byte(n) || f.Octets[1] != byte(n>>8) || f.Sent != (n%2 == 0) || !f.At.Equal(at.Add(time.Duration(n))) || f.Name != "1:1" {
-			t.Fatalf("frame %d is %+v", n, f)
-		}
-	}
-	large := make([]byte, 300)
-	for range 2 * keptFrames {
-		show(at, true, large)
-	}
-	kept := tracer.resources["rtu/1"].links[0]
-	if n := cap(kept.now.octets) + cap(kept.before.octets); n > 3*keptOctets {
-		t.Errorf("a link of large frames keeps %d octets", n)
-	}
-	for i := range 3 * keptLinks {
-		tracer.Open("rtu/1", Link{Name: fmt.Sprint("client ", i)})(at, true, startAct)
-	}
-	if n := len(tracer.resources["rtu/1"].links); n != keptLinks {
-		t.Errorf("%d links are kept, want %d", n, keptLinks)
-	}
-	if last := tracer.Last("rtu/1", 1); len(last) != keptLinks {
-		t.Errorf("the last frame of each link: %d", len(last))
-	}
-}
-
 // What is kept can be opened with Wireshark: tshark decodes it.
 func TestCapture(t *testing.T) {
 	tshark, err := exec.LookPath("tshark")
@@ -142,7 +96,7 @@ func TestCapture(t *testing.T) {
 	s := serve(t)
 	at := time.UnixMilli(1700000000123)
 	for _, address := range []string{"192.168.1.1:2404", "[fd00::1]:2404"} {
-		show := s.cfg.Tracer.Open("rtu/1", Link{Name: address, Remote: netip.MustParseAddrPort(address)})
+		show := s.cfg.Tracer.Open("rtu/1", trace.Link{Name: address, Remote: netip.MustParseAddrPort(address)})
 		show(at, true, startAct)
 		show(at.Add(time.Millisecond), false, []byte{0x68, 4, 0x0b, 0, 0, 0})
 		show(at.Add(2*time.Millisecond), true, []byte{0x68, 0x0e, 0, 0, 0, 0, 0x64, 1, 6, 0, 1, 0, 0, 0, 0, 0x14})
@@ -163,63 +117,5 @@ func TestCapture(t *testing.T) {
 		if n := strings.Count(string(out), want); n != 2 {
 			t.Errorf("tshark finds %q %d times, want it over IPv4 and IPv6:\n%s", want, n, out)
 		}
-	}
-}
-
-// Who watches too slowly misses frames, and is told how many and where.
-func TestSlowWatcherMissesFrames(t *testing.T) {
-	tracer := new(Tracer)
-	w, cancel := tracer.watch("rtu/1")
-	defer cancel()
-	other, cancelOther := tracer.watch("rtu/1")
-	defer cancelOther()
-	link := tracer.Open("rtu/1", Link{})
-	show := func(n int) {
-		for range n {
-			link(time.Now(), true, nil)
-		}
-	}
-	show(traceQueue + 7)
-	for range 3 {
-		if f := <-w.frames; f.Dropped != 0 {
-			t.Fatalf("%d dropped before the first", f.Dropped)
-		}
-	}
-	show(4)
-	for range traceQueue - 3 {
-		if f := <-w.frames; f.Dropped != 0 {
-			t.Fatalf("%d dropped among those that were kept", f.Dropped)
-		}
-	}
-	if f := <-w.frames; f.Dropped != 7 {
-		t.Errorf("%d dropped, want 7", f.Dropped)
-	}
-	if n := w.takeDropped(); n != 1 {
-		t.Errorf("%d dropped at the end, want 1", n)
-	}
-	if len(other.frames) != traceQueue {
-		t.Errorf("the other watcher has %d frames, want %d", len(other.frames), traceQueue)
-	}
-}
-
-// Keeping a frame costs no allocation once a link has run for a while.
-func TestKeepingDoesNotAllocate(t *testing.T) {
-	tracer := new(Tracer)
-	_, cancel := tracer.watch("rtu/2")
-	defer cancel()
-	show, octets := tracer.Open("rtu/1", Link{Name: "1:1"}), make([]byte, 200)
-	for range 3 * keptFrames {
-		show(time.Now(), true, octets)
-	}
-	if n := testing.AllocsPerRun(3*keptFrames, func() { show(time.Now(), true, octets) }); n != 0 {
-		t.Errorf("%v allocations", n)
-	}
-}
-
-func BenchmarkKeeping(b *testing.B) {
-	show, octets := new(Tracer).Open("rtu/1", Link{Name: "1:1"}), make([]byte, 30)
-	at := time.Now()
-	for b.Loop() {
-		show(at, true, octets)
 	}
 }

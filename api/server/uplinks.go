@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"github.com/fepha/fepha/api"
+	"github.com/fepha/fepha/api/server/internal/rest"
 	"github.com/fepha/fepha/fsm"
 )
 
@@ -11,7 +12,7 @@ func (s *Server) listUplinks(w http.ResponseWriter, _ *http.Request) error {
 	var uplinks []api.UplinkStatus
 	quorum := s.cfg.Node.Info().Quorum
 	s.cfg.Node.View(func(state *fsm.State) { uplinks = uplinkStatuses(state, quorum) })
-	return s.reply(w, uplinks)
+	return s.json.Reply(w, uplinks)
 }
 
 func (s *Server) showUplink(w http.ResponseWriter, r *http.Request) error {
@@ -25,9 +26,9 @@ func (s *Server) showUplink(w http.ResponseWriter, r *http.Request) error {
 		}
 	})
 	if !ok {
-		return notFound("no uplink %s with a group %s", r.PathValue("name"), r.PathValue("group"))
+		return rest.NotFound("no uplink %s with a group %s", r.PathValue("name"), r.PathValue("group"))
 	}
-	return s.reply(w, out)
+	return s.json.Reply(w, out)
 }
 
 func uplinkResource(r *http.Request) string {
@@ -50,9 +51,9 @@ func (s *Server) releaseUplink(w http.ResponseWriter, r *http.Request) error {
 	s.cfg.Node.View(func(state *fsm.State) { group, _ = state.Group(res.ID) })
 	switch {
 	case group.Mode == fsm.DualActive:
-		return invalid("%s: each FEP serves the clients of a dual-active group, so there is nothing to release", res.ID)
+		return rest.Invalid("%s: each FEP serves the clients of a dual-active group, so there is nothing to release", res.ID)
 	case res.Phase == fsm.Unowned:
-		return conflict("%s: nobody owns it, so the next claim has it anyway", res.ID)
+		return rest.Conflict("%s: nobody owns it, so the next claim has it anyway", res.ID)
 	}
 	return s.move(w, r, res, to)
 }

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/fepha/fepha/api/server"
+	"github.com/fepha/fepha/api/server/access"
 	"github.com/fepha/fepha/configs"
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/replica"
@@ -28,7 +29,7 @@ func serveSecured(t *testing.T, s *configs.Station, id string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	srv := server.New(server.Config{Node: emptyNode{id: id, state: fsm.New()}, Station: s.ID, Security: &server.Security{
+	srv := server.New(server.Config{Node: emptyNode{id: id, state: fsm.New()}, Station: s.ID, Security: &access.Security{
 		CA: s.Security.CA.Path, Cert: s.Security.Cert.Path, Key: s.Security.Key.Path, Tokens: s.Security.Tokens.Path,
 	}})
 	ended := make(chan error, 1)

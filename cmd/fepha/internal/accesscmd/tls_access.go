@@ -16,7 +16,7 @@ import (
 	"github.com/goccy/go-yaml"
 	"github.com/spf13/cobra"
 
-	"github.com/fepha/fepha/api/server"
+	"github.com/fepha/fepha/api/server/access"
 	"github.com/fepha/fepha/cluster/pki"
 	"github.com/fepha/fepha/cmd/fepha/internal/cli"
 	"github.com/fepha/fepha/fsm"
@@ -179,7 +179,7 @@ func makeToken(path, name, role string) (token string, err error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return "", err
 	}
-	holders, err := server.TokenHolders(before)
+	holders, err := access.TokenHolders(before)
 	if err != nil {
 		return "", cli.Usagef("%s: %w", path, err)
 	}
@@ -200,7 +200,7 @@ func makeToken(path, name, role string) (token string, err error) {
 		after = append(after, '\n')
 	}
 	after = append(after, entry...)
-	if now, err := server.TokenHolders(after); err != nil || len(now) != len(holders)+1 {
+	if now, err := access.TokenHolders(after); err != nil || len(now) != len(holders)+1 {
 		return "", cli.Usagef("%s: expected a list with an entry a line, each beginning with a dash", path)
 	}
 	return token, atomicfile.Write(path, after, 0o644)
