@@ -163,14 +163,16 @@ type audit struct {
 // appendAudit makes an entry.
 func (s *State) appendAudit(at command.Stamp, e AuditEntry) {
 	s.audit.last++
-	e.Number, e.Seq, e.TimeMs, e.Node = s.audit.last, s.journal.Number(), at.Ms, at.Node
-	s.audit.append(e)
+	e.Number, e.Seq, e.TimeMs, e.Node = s.audit.last, s.journal.number(), at.Ms, at.Node
+	for _, gone := range s.audit.append(e) {
+		s.exports.Dropped(gone, true)
+	}
 }
 
-// append adds an entry that has its numbers.
-func (a *audit) append(e AuditEntry) {
+// append adds an entry that has its numbers, and returns the places of those that had to go for it.
+func (a *audit) append(e AuditEntry) (gone []uint64) {
 	ring := &a.rings[chainOf(&e.Note)]
-	ring.append(auditRecord{e.Number, e.Seq, ChainAudit(ring.newest(), e.Content()), e.encode()})
+	return ring.append(auditRecord{e.Number, e.Seq, ChainAudit(ring.newest(), e.Content()), e.encode()})
 }
 
 func (r *auditRing) newest() AuditHash {
@@ -180,14 +182,16 @@ func (r *auditRing) newest() AuditHash {
 	return r.before
 }
 
-func (r *auditRing) append(rec auditRecord) {
+func (r *auditRing) append(rec auditRecord) (gone []uint64) {
 	r.records = append(r.records, rec)
 	r.size += len(rec.entry)
 	for len(r.records) > maxAudit || r.size > maxAuditSize {
 		r.before = r.records[0].hash
 		r.size -= len(r.records[0].entry)
+		gone = append(gone, r.records[0].seq)
 		r.records = r.records[1:]
 	}
+	return gone
 }
 
 // at is the entry in this place.
@@ -225,6 +229,15 @@ func (a *audit) places(is func(*auditRecord) bool) (at [auditChains]int) {
 		at[c] = sort.Search(len(records), func(i int) bool { return is(&records[i]) })
 	}
 	return at
+}
+
+// countAfter is how many entries are kept that have a higher place in the journal.
+func (a *audit) countAfter(seq uint64) (n uint64) {
+	at := a.places(func(r *auditRecord) bool { return r.seq > seq })
+	for c := range a.rings {
+		n += uint64(len(a.rings[c].records) - at[c])
+	}
+	return n
 }
 
 // count is how many entries are kept.
@@ -281,7 +294,7 @@ type Record struct {
 
 // ReadHistory returns events and entries of the audit after this number of the journal in their one order, at most limit.
 func (s *State) ReadHistory(after uint64, limit int) []Record {
-	events := s.ReadJournal(after, make([]Event, min(uint64(limit), s.journal.Last()-min(after, s.journal.Last()))))
+	events := s.ReadJournal(after, make([]Event, min(uint64(limit), s.journal.last-min(after, s.journal.last))))
 	all := merge(events, s.audit.after(limit, func(r *auditRecord) bool { return r.seq > after }))
 	return all[:min(limit, len(all))]
 }
@@ -289,8 +302,8 @@ func (s *State) ReadHistory(after uint64, limit int) []Record {
 // HistoryBefore returns the newest events and entries of the audit before this number of the journal, oldest first, at most
 // limit.
 func (s *State) HistoryBefore(seq uint64, limit int) []Record {
-	from := s.journal.Before(seq, limit)
-	events := s.ReadJournal(from, make([]Event, min(uint64(limit), s.journal.Count())))
+	from := s.journal.before(seq, limit)
+	events := s.ReadJournal(from, make([]Event, min(uint64(limit), s.journal.count)))
 	for len(events) > 0 && events[len(events)-1].Seq >= seq {
 		events = events[:len(events)-1]
 	}
@@ -300,7 +313,7 @@ func (s *State) HistoryBefore(seq uint64, limit int) []Record {
 
 // HistoryFirst is the number of the oldest event or entry of the audit kept; JournalLast+1 if none is.
 func (s *State) HistoryFirst() uint64 {
-	first := s.journal.Oldest()
+	first := s.journal.oldest()
 	for c := range s.audit.rings {
 		if records := s.audit.rings[c].records; len(records) > 0 {
 			first = min(first, records[0].seq)
@@ -345,7 +358,7 @@ func decodeAudit(entry string) AuditEntry {
 
 func auditFromProto(p *fsmpb.AuditEntry) AuditEntry {
 	return AuditEntry{
-		TimeMs: p.TimeMs, Node: p.Node, Note: noteFromProto(p.Note), Point: PointKey{RTU: p.Rtu, Kind: Kind(p.Kind), Point: p.Point},
+		TimeMs: p.TimeMs, Node: p.Node, Note: noteFromProto(p.Note), Point: PointKey{p.Rtu, Kind(p.Kind), p.Point},
 		Type: uint8(p.Type), Value: p.Value,
 	}
 }

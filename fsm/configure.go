@@ -11,7 +11,6 @@ import (
 	"github.com/fepha/fepha/fsm/chantable"
 	"github.com/fepha/fepha/fsm/fsmpb"
 	"github.com/fepha/fepha/fsm/internal/command"
-	"github.com/fepha/fepha/fsm/internal/journal"
 	"github.com/fepha/fepha/fsm/internal/mailbox"
 )
 
@@ -37,7 +36,7 @@ func (s *State) configure(at command.Stamp, op *fsmpb.Configure) *fsmpb.Result {
 	}
 	s.rev.Config++
 
-	s.journal.SetRetain(cfg.Retain)
+	s.journal.retain = cfg.Retain
 	s.makeRoom()
 	s.unsettled = true
 
@@ -45,6 +44,7 @@ func (s *State) configure(at command.Stamp, op *fsmpb.Configure) *fsmpb.Result {
 	s.configureRTUs(at, cfg)
 	s.configureGroups(at, cfg)
 	s.configureFNP(at, cfg)
+	s.configureExports(at, cfg)
 	s.disownGone(at)
 	s.settleConditions(at)
 	s.configureVirtual(at, virtual)
@@ -77,7 +77,7 @@ func normalConfig(op *fsmpb.Configure) *fsmpb.Configure {
 	cfg := proto.CloneOf(op)
 	cfg.Stage = 0 // how it came is no part of it
 	if cfg.Retain == 0 {
-		cfg.Retain = journal.DefaultRetain
+		cfg.Retain = defaultRetain
 	}
 	slices.SortStableFunc(cfg.Nodes, func(a, b *fsmpb.Configure_Node) int { return cmp.Compare(a.GetHost(), b.GetHost()) })
 	slices.SortStableFunc(cfg.Rtus, func(a, b *fsmpb.Configure_RTU) int { return cmp.Compare(a.GetNumber(), b.GetNumber()) })
@@ -87,13 +87,14 @@ func normalConfig(op *fsmpb.Configure) *fsmpb.Configure {
 	slices.SortStableFunc(cfg.Virtual, func(a, b *fsmpb.Configure_Virtual) int {
 		return cmp.Or(cmp.Compare(a.GetRtu(), b.GetRtu()), cmp.Compare(a.GetPoint(), b.GetPoint()))
 	})
+	slices.SortStableFunc(cfg.Exports, func(a, b *fsmpb.Configure_Export) int { return cmp.Compare(a.GetName(), b.GetName()) })
 	return cfg
 }
 
 // checkConfig finds the first fault of a configuration in normal form, and reads its virtual points.
 func checkConfig(cfg *fsmpb.Configure) ([]*virtualPoint, error) {
-	if cfg.Retain > journal.MaxRetain {
-		return nil, fmt.Errorf("journal: retain %d events: expected at most %d", cfg.Retain, journal.MaxRetain)
+	if cfg.Retain > maxRetain {
+		return nil, fmt.Errorf("journal: retain %d events: expected at most %d", cfg.Retain, maxRetain)
 	}
 	if cfg.RetainForMs < 0 {
 		return nil, fmt.Errorf("journal: retain_for %d ms: expected 0 or more", cfg.RetainForMs)
@@ -143,6 +144,14 @@ func checkConfig(cfg *fsmpb.Configure) ([]*virtualPoint, error) {
 		case fsmpb.Configure_EXCLUSIVE, fsmpb.Configure_MAIN_STANDBY, fsmpb.Configure_DUAL_ACTIVE:
 		default:
 			return nil, fmt.Errorf("uplink %q: group %q: no mode %d", g.Uplink, g.Group, g.Mode)
+		}
+	}
+	for i, e := range cfg.Exports {
+		if err := checkName("export", e.GetName()); err != nil {
+			return nil, err
+		}
+		if i > 0 && cfg.Exports[i-1].Name == e.Name {
+			return nil, fmt.Errorf("export %q is there twice", e.Name)
 		}
 	}
 	return readVirtual(cfg)
@@ -198,7 +207,7 @@ func (s *State) configureRTUs(at command.Stamp, cfg *fsmpb.Configure) {
 		s.removeResource(u.resource)
 		s.strays -= u.strays.size
 		delete(s.rtus, u.number)
-		s.image.Retain(u.number, func(Kind, uint32) bool { return false })
+		s.image.retain(u.number, func(Kind, uint32) bool { return false })
 	}
 }
 
@@ -214,7 +223,7 @@ func (s *State) configureGroups(at command.Stamp, cfg *fsmpb.Configure) {
 		} else {
 			g = &group{
 				resource: s.addResource(at, id, ResourceUplink), uplink: c.Uplink, name: c.Group,
-				base: s.journal.Last(), clients: map[string][]Client{},
+				base: s.journal.last, clients: map[string][]Client{},
 			}
 		}
 		g.setMode(c.Mode)

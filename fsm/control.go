@@ -206,14 +206,14 @@ func (s *State) OverdueControls(nowMs int64) (all []Control) {
 func (s *State) changed(at command.Stamp, c *Control) {
 	s.revise(c)
 	s.appendAudit(at, AuditEntry{
-		Point: PointKey{RTU: c.RTU, Kind: c.Kind, Point: c.Point}, Type: c.Type, Value: c.Value,
+		Point: PointKey{c.RTU, c.Kind, c.Point}, Type: c.Type, Value: c.Value,
 		Note: Note{
 			Kind: NoteControl, Resource: RTUResource(c.RTU), Epoch: c.Epoch, To: c.Node, Reason: c.Reason,
 			Control: c.ID, Origin: c.Origin, Stage: c.Stage, OK: c.OK,
 		},
 	})
 	if c.AnsweredSeq == 0 && c.Stage >= Confirmed {
-		c.AnsweredSeq = s.journal.Last()
+		c.AnsweredSeq = s.journal.last
 	}
 }
 
@@ -229,7 +229,7 @@ func (s *State) reject(at command.Stamp, c *Control, reason string) {
 	c.Stage, c.Reason, c.DoneMs = Done, command.Clip(reason), at.Ms
 	s.controls.done++
 	s.revise(c)
-	s.refused(at, refusedControl, c.Requester, PointKey{RTU: c.RTU, Kind: c.Kind, Point: c.Point}.String(), reason, 1)
+	s.refused(at, refusedControl, c.Requester, PointKey{c.RTU, c.Kind, c.Point}.String(), reason, 1)
 }
 
 // finish ends a control.

@@ -32,7 +32,7 @@ func (s *State) submitControl(at command.Stamp, op *fsmpb.ControlSubmit) *fsmpb.
 	s.forgetControls(at.Ms)
 	c := newControl(op)
 	if why := s.controls.beyondQuota(c.Requester, c.Phase, at.Ms); why != "" {
-		s.refused(at, refusedControl, c.Requester, PointKey{RTU: c.RTU, Kind: c.Kind, Point: c.Point}.String(), why, 1)
+		s.refused(at, refusedControl, c.Requester, PointKey{c.RTU, c.Kind, c.Point}.String(), why, 1)
 		return command.Refuse(fsmpb.Result_CONFLICT, "control %q: %s", op.Id, why)
 	}
 	s.controls.number++

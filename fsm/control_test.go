@@ -133,7 +133,7 @@ func TestControlsAreAudited(t *testing.T) {
 		"fep1 start a epoch=1", "fep1 result a epoch=1 yes cause=7", "fep1 result a epoch=1 no terminated reason=jammed")
 	var stages []string
 	for _, e := range x.s.ReadAudit(2, 10) {
-		mustEqual(t, "point", e.Point, PointKey{RTU: 1, Kind: DO, Point: 3})
+		mustEqual(t, "point", e.Point, PointKey{1, DO, 3})
 		mustEqual(t, "value", e.Value, 1)
 		mustEqual(t, "origin", e.Note.Origin, "web/anna")
 		stages = append(stages, fmt.Sprintf("%s %s %t %s", e.Note.Stage, e.Note.To, e.Note.OK, e.Note.Reason))

@@ -5,7 +5,6 @@ import (
 
 	"github.com/fepha/fepha/fsm/fsmpb"
 	"github.com/fepha/fepha/fsm/internal/command"
-	"github.com/fepha/fepha/fsm/internal/points"
 )
 
 // events applies a batch of an RTU's values: all of it, once, in order, and only from the RTU's owner. The owner
@@ -49,7 +48,7 @@ func (s *State) events(at command.Stamp, op *fsmpb.Events) *fsmpb.Result {
 func (s *State) faultOf(rtu uint32, it *fsmpb.Item) string {
 	k := it.GetKind()
 	switch {
-	case k < 0 || k > math.MaxUint8 || !Kind(k).Monitored():
+	case k < 0 || k >= fsmpb.Kind(kinds) || !Kind(k).monitored():
 		return "expected a di, an ai or a counter"
 	case it.Type == 0 || it.Type > math.MaxUint8:
 		return "expected a TypeID of 1 to 255"
@@ -59,7 +58,7 @@ func (s *State) faultOf(rtu uint32, it *fsmpb.Item) string {
 		return "expected an elapsed time of at most 65535 ms"
 	case it.Mode < 0 || it.Mode > fsmpb.Item_OVERTAKEN:
 		return "expected mode EVENT, COMPARE, IMAGE, INTERROGATED or OVERTAKEN"
-	case s.virtual.isVirtual(PointKey{RTU: rtu, Kind: Kind(k), Point: it.Point}):
+	case s.virtual.isVirtual(PointKey{rtu, Kind(k), it.Point}):
 		return "it is a virtual point, which the station itself produces"
 	}
 	return ""
@@ -79,7 +78,7 @@ func (s *State) putItem(u *rtu, it *fsmpb.Item) {
 	case fsmpb.Item_COMPARE:
 		s.putCompared(u, it)
 	case fsmpb.Item_IMAGE:
-		s.image.Put(PointKey{RTU: u.number, Kind: Kind(it.Kind), Point: it.Point}).Set(it)
+		s.image.put(PointKey{u.number, Kind(it.Kind), it.Point}).set(it)
 	default:
 		s.putEvent(u, it)
 	}
@@ -87,20 +86,20 @@ func (s *State) putItem(u *rtu, it *fsmpb.Item) {
 
 // putEvent stores a value in the image and in the journal.
 func (s *State) putEvent(u *rtu, it *fsmpb.Item) {
-	rec := s.image.Put(PointKey{RTU: u.number, Kind: Kind(it.Kind), Point: it.Point})
-	rec.Set(it)
-	rec.Seq = s.append(eventOf(u.number, it))
-	delete(u.untold, pointID{rec.Kind(), rec.Point()})
+	rec := s.image.put(PointKey{u.number, Kind(it.Kind), it.Point})
+	rec.set(it)
+	rec.seq = s.append(eventOf(u.number, it))
+	delete(u.untold, pointID{rec.kind, rec.point})
 }
 
 // putCompared stores a value as an event, but for one that is what was told last. What the image holds stays untouched, time
 // tag included: the tag tells when the value was taken on, and readers of changes have nothing to do.
 func (s *State) putCompared(u *rtu, it *fsmpb.Item) {
-	ri, id := s.image.RTU(u.number), pointID{Kind(it.Kind), it.Point}
-	if pos, known := ri.Find(id.kind, id.point); known {
-		if told, kept := u.toldLast(id, ri.At(pos)); told.Same(id.kind, informationOf(it)) {
+	ri, id := s.image.rtu(u.number), pointID{Kind(it.Kind), it.Point}
+	if pos, known := ri.find(id.kind, id.point); known {
+		if told, kept := u.toldLast(id, ri.at(pos)); told.same(id.kind, informationOf(it)) {
 			if kept {
-				s.image.Write(u.number, ri, pos).Set(it)
+				s.image.write(u.number, ri, pos).set(it)
 				delete(u.untold, id)
 			}
 			return
@@ -109,11 +108,31 @@ func (s *State) putCompared(u *rtu, it *fsmpb.Item) {
 	s.putEvent(u, it)
 }
 
+// set takes over a value; the record's seq stays.
+func (r *pointRecord) set(it *fsmpb.Item) {
+	r.value, r.quality, r.typeID, r.transient = it.Value, uint8(it.Quality), uint8(it.Type), it.Transient
+	r.time, r.timeMs = it.Time, it.TimeMs
+}
+
 func eventOf(rtu uint32, it *fsmpb.Item) Event {
 	return Event{
 		RTU: rtu, Point: it.Point, Kind: Kind(it.Kind), Type: uint8(it.Type), Quality: uint8(it.Quality),
 		Transient: it.Transient, ElapsedMs: uint16(it.ElapsedMs), Value: it.Value, Time: it.Time, TimeMs: it.TimeMs,
 	}
+}
+
+// comparableState is the state of a single point as that of a double one (IEC 60870-5-101, 7.2.6.1, 7.2.6.2, 7.2.6.10).
+func comparableState(typeID uint8, v float64) float64 {
+	switch typeID {
+	case 1, 2, 30:
+		return v + 1
+	}
+	return v
+}
+
+// protectionEvent tells the types of protection equipment.
+func protectionEvent(typeID uint8) bool {
+	return typeID >= 17 && typeID <= 19 || typeID >= 38 && typeID <= 40
 }
 
 // setOnline notes that an RTU is on some channel of some node, or on none. Off line, its points turn not topical, once;
@@ -147,28 +166,28 @@ func (s *State) setOnline(at command.Stamp, op *fsmpb.Online) *fsmpb.Result {
 // spoil marks all points of an RTU as not topical, but for the virtual ones.
 func (s *State) spoil(at command.Stamp, u *rtu) {
 	number := u.number
-	ri := s.image.Of(number)
+	ri := s.image.rtus[number]
 	if ri == nil {
 		return
 	}
-	for pos := range ri.Len() {
-		rec := ri.At(pos)
-		if o := u.overrides[pointID{rec.Kind(), rec.Point()}]; o != nil {
+	for pos := range ri.n {
+		rec := ri.at(pos)
+		if o := u.overrides[pointID{rec.kind, rec.point}]; o != nil {
 			o.spoil(at)
 			continue
 		}
-		bit := points.NotTopicalBit(rec.Type)
-		if rec.Quality&bit != 0 || s.virtual.isVirtual(PointKey{RTU: number, Kind: rec.Kind(), Point: rec.Point()}) {
+		bit := notTopicalBit(rec.typeID)
+		if rec.quality&bit != 0 || s.virtual.isVirtual(PointKey{number, rec.kind, rec.point}) {
 			continue
 		}
-		rec = s.image.Write(number, ri, pos)
-		rec.Quality |= bit
-		rec.Time, rec.TimeMs = at.CP56|points.SubstitutedTime, at.Ms
-		if rec.Kind() == DI {
-			delete(u.untold, pointID{DI, rec.Point()})
-			rec.Seq = s.append(Event{
-				RTU: number, Point: rec.Point(), Kind: DI, Type: rec.Type, Quality: rec.Quality,
-				Value: rec.Value, Time: rec.Time, TimeMs: rec.TimeMs,
+		rec = s.image.write(number, ri, pos)
+		rec.quality |= bit
+		rec.time, rec.timeMs = at.CP56|substitutedTime, at.Ms
+		if rec.kind == DI {
+			delete(u.untold, pointID{DI, rec.point})
+			rec.seq = s.append(Event{
+				RTU: number, Point: rec.point, Kind: DI, Type: rec.typeID, Quality: rec.quality,
+				Value: rec.value, Time: rec.time, TimeMs: rec.timeMs,
 			})
 		}
 	}

@@ -6,7 +6,6 @@ import (
 	"github.com/fepha/fepha/fsm/chantable"
 	"github.com/fepha/fepha/fsm/fsmpb"
 	"github.com/fepha/fepha/fsm/internal/command"
-	"github.com/fepha/fepha/fsm/internal/frame"
 	"github.com/fepha/fepha/fsm/internal/mailbox"
 )
 
@@ -72,8 +71,8 @@ func (in *restorer) takeMailbox(p *fsmpb.FnpMailbox) error {
 // appendTable writes the table as one frame.
 func (s *State) appendTable(b []byte) []byte {
 	start := len(b)
-	b, _ = s.table.AppendBinary(frame.Begin(b, frame.Table)) // never fails
-	return frame.End(b, start)
+	b, _ = s.table.AppendBinary(beginFrame(b, frameTable)) // never fails
+	return endFrame(b, start)
 }
 
 func (s *State) takeTable(payload []byte) error {

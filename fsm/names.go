@@ -2,49 +2,9 @@ package fsm
 
 import (
 	"github.com/fepha/fepha/fsm/internal/access"
-	"github.com/fepha/fepha/fsm/internal/journal"
-	"github.com/fepha/fepha/fsm/internal/points"
 )
 
 // The names of the parts below that users of the state need. The rules of each are in its package.
-
-// Points and events.
-type (
-	Kind     = points.Kind
-	PointKey = points.Key
-	Point    = points.Point
-	Event    = journal.Event
-)
-
-// The kinds of points.
-const (
-	KindNone = points.KindNone
-	DI       = points.DI
-	AI       = points.AI
-	Counter  = points.Counter
-	DO       = points.DO
-	AO       = points.AO
-)
-
-// Bits of the quality octet (IEC 60870-5-101, 7.2.6.1 and 7.2.6.3) that the state itself sets.
-const (
-	QualityBlocked     = points.QualityBlocked
-	QualitySubstituted = points.QualitySubstituted
-	QualityNotTopical  = points.QualityNotTopical
-	QualityInvalid     = points.QualityInvalid
-)
-
-// ParseKind reads di, ai, counter, do or ao.
-func ParseKind(word string) (Kind, error) { return points.ParseKind(word) }
-
-// ParseQualifier reads a qualifier as people write it, short, long, persistent or 0 to 31 for a DO and 0 to 127 for an AO,
-// and gives its bits at their place in the octet; 0 for "".
-func ParseQualifier(kind Kind, text string) (octet uint8, err error) {
-	return points.ParseQualifier(kind, text)
-}
-
-// QualifierNumber is QU or QL of an octet.
-func QualifierNumber(kind Kind, octet uint8) uint8 { return points.QualifierNumber(kind, octet) }
 
 // Who may use the station: package internal/access.
 type (

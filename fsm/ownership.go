@@ -179,6 +179,9 @@ func (s *State) begin(at command.Stamp, r *Resource, owner, reason string, t Tim
 	s.rev.Resources++
 	s.virtual.touch(r.ID)
 	s.note(at, &Note{Kind: NoteOwner, Resource: r.ID, Epoch: r.Epoch, From: from, To: owner, Reason: r.Reason, Timings: t})
+	if owner != "" && r.Kind == ResourceExport {
+		s.exports.Begin(r.ID, r.Epoch)
+	}
 	if n, ok := ParseRTUResource(r.ID); ok {
 		s.ownerChanged(at, s.rtus[n])
 	}

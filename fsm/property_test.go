@@ -18,7 +18,7 @@ import (
 
 // propertyStation is small enough that the journal overflows soon, and has an owner for all but the FNP endpoint.
 func propertyStation(t *testing.T) *scripted {
-	return newScripted(t).ok(strings.Replace(testStation, "retain=1000", "retain=40", 1),
+	return newScripted(t).ok(strings.Replace(testStation, "retain=1000", "retain=40 export=history/all", 1),
 		"lead assign rtu/1 epoch=0 owner=fep1", "lead assign rtu/2 epoch=0 owner=fep2", "fep1 claim uplink/occ/main")
 }
 
@@ -58,9 +58,19 @@ func (d drawn) line() string {
 	node, epoch := d.as(resource)
 	to := d.pick("to", "fep1", "fep2", "fep1", "fep2", "fep1", "fep2", "wit", "")
 	switch d.pick("verb", "events", "control", "control", "events", "submit", "control", "cursor", "events", "links", "control", "released",
-		"move", "online", "node", "clients", "claim", "pin", "activated", "submit", "events", "links", "cursor", "assign", "configure", "stage", "forget", "backlog-end", "override", "receive", "receive", "report", "report", "gone", "ack", "access", "audit") {
+		"move", "online", "node", "clients", "claim", "pin", "activated", "submit", "events", "links", "cursor", "assign", "configure", "stage", "forget", "backlog-end", "override", "receive", "receive", "report", "report", "gone", "ack", "access", "audit", "export") {
 	case "access":
 		return d.access()
+	case "export":
+		id := ExportResource(d.pick("export", "history", "history", "nothing"))
+		node, epoch = d.as(id)
+		e, _ := d.s.Export(id)
+		return d.pick("of an export",
+			fmt.Sprintf("%s export-cursor %s epoch=%d seq=%d replays=%d", node, id, epoch, e.Cursor+rapid.Uint64Range(0, 3).Draw(t, "seq"), d.mostly("replays", e.Replays)),
+			fmt.Sprintf("%s export-reach %s %s", node, id, d.pick("reach", "yes", "no reason=refused")),
+			fmt.Sprintf("%s export-pause %s %s", node, id, d.pick("pause", "yes", "no")),
+			fmt.Sprintf("%s export-replay %s from=%d", node, id, rapid.Uint64Range(0, 50).Draw(t, "from")),
+			fmt.Sprintf("lead assign %s epoch=%d owner=%s", id, epoch, to))
 	case "audit":
 		return fmt.Sprintf("%s %s login origin=%s count=%d", node, d.pick("audit", "did", "refuse", "refuse"), d.pick("who", "a", "b"), rapid.IntRange(0, 3).Draw(t, "count"))
 	case "report":
@@ -104,7 +114,7 @@ func (d drawn) line() string {
 		node, epoch = d.as(r.ID)
 		return fmt.Sprintf("%s backlog-end %d epoch=%d", node, rtu, epoch)
 	case "configure":
-		return d.pick("configuration", testStation, strings.Replace(testStation, "retain=1000", "retain=40", 1),
+		return d.pick("configuration", testStation, strings.Replace(testStation, "retain=1000", "retain=40 export=history/all", 1),
 			strings.Replace(testStation, "rtu=2/fep2/1", "", 1), strings.Replace(testStation, "retain=1000", "retain=40 retain_for=20", 1), strings.Replace(testStation, "group=scada/both/dual-active", "", 1),
 			strings.Replace(testStation, "main-standby", "dual-active", 1))
 	case "assign":

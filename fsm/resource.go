@@ -18,9 +18,10 @@ const (
 	ResourceRTU ResourceKind = iota + 1
 	ResourceUplink
 	ResourceFNP
+	ResourceExport
 )
 
-// String gives rtu, uplink or fnp.
+// String gives rtu, uplink, fnp or export.
 func (k ResourceKind) String() string {
 	switch k {
 	case ResourceRTU:
@@ -29,6 +30,8 @@ func (k ResourceKind) String() string {
 		return "uplink"
 	case ResourceFNP:
 		return "fnp"
+	case ResourceExport:
+		return "export"
 	}
 	return fmt.Sprintf("resource(%d)", uint8(k))
 }
@@ -85,7 +88,7 @@ type Timings struct {
 	FirstDataMs int64
 }
 
-// Resource is what one node at a time may own: an RTU, an uplink group, the FNP endpoint.
+// Resource is what one node at a time may own: an RTU, an uplink group, the FNP endpoint, an export.
 type Resource struct {
 	ID        string
 	Kind      ResourceKind
@@ -109,7 +112,7 @@ func (s *State) Resource(id string) (Resource, bool) {
 	return *r, true
 }
 
-// Resources returns all resources: RTUs by number, then uplink groups by id, then FNP.
+// Resources returns all resources: RTUs by number, then uplink groups by id, then FNP, then exports by id.
 func (s *State) Resources() []Resource {
 	rs := make([]Resource, 0, len(s.resources))
 	for _, r := range s.sortedResources() {

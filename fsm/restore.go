@@ -1,11 +1,14 @@
 package fsm
 
 import (
+	"bufio"
+	"bytes"
 	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"math"
 	"slices"
@@ -15,10 +18,6 @@ import (
 	"github.com/fepha/fepha/fsm/fsmpb"
 	"github.com/fepha/fepha/fsm/internal/access"
 	"github.com/fepha/fepha/fsm/internal/command"
-	"github.com/fepha/fepha/fsm/internal/frame"
-	"github.com/fepha/fepha/fsm/internal/image"
-	"github.com/fepha/fepha/fsm/internal/journal"
-	"github.com/fepha/fepha/fsm/internal/points"
 )
 
 // What Restore refuses.
@@ -29,16 +28,19 @@ var (
 	ErrDamaged = errors.New("snapshot is damaged")
 )
 
+// maxFrame bounds what a wrong length can make us read. The largest frame is the configuration.
+const maxFrame = 64 << 20
+
 // Restore reads what WriteTo wrote. A file that was cut short or changed is refused with [ErrDamaged] or
 // [ErrNotSnapshot], saying where.
 func Restore(r io.Reader) (*State, error) {
-	in := &restorer{frames: frame.NewReader(r), s: New()}
+	in := &restorer{r: bufio.NewReaderSize(r, 1<<16), s: New()}
 	if err := in.start(); err != nil {
 		return nil, err
 	}
 	for !in.finished {
-		at := in.frames.Offset
-		kind, payload, err := in.frames.Next()
+		at := in.offset
+		kind, payload, err := in.frame()
 		if err == nil {
 			err = in.take(kind, payload)
 		}
@@ -46,17 +48,19 @@ func Restore(r io.Reader) (*State, error) {
 			return nil, fmt.Errorf("%w: frame %d at octet %d: %w", ErrDamaged, kind, at, err)
 		}
 	}
-	if !in.frames.Ended() {
-		return nil, fmt.Errorf("%w: something follows its end at octet %d", ErrDamaged, in.frames.Offset)
+	if _, err := in.r.ReadByte(); err != io.EOF {
+		return nil, fmt.Errorf("%w: something follows its end at octet %d", ErrDamaged, in.offset)
 	}
 	return in.s, nil
 }
 
 // restorer fills a state frame by frame.
 type restorer struct {
-	frames   *frame.Reader
+	r        *bufio.Reader
 	format   uint32
-	seq      uint64 // of the newest event so far, in format 1
+	seq      uint64 // of the newest event so far
+	offset   int64
+	payload  bytes.Buffer
 	s        *State
 	head     *fsmpb.SnapshotHead // nil before it came
 	started  bool                // the configuration came: resources exist
@@ -65,7 +69,7 @@ type restorer struct {
 
 func (in *restorer) start() error {
 	var b [len(snapshotMagic) + 4]byte
-	if err := in.frames.Start(b[:]); err != nil {
+	if _, err := io.ReadFull(in.r, b[:]); err != nil {
 		return fmt.Errorf("%w: its start: %w", ErrNotSnapshot, err)
 	}
 	if string(b[:len(snapshotMagic)]) != snapshotMagic {
@@ -75,50 +79,79 @@ func (in *restorer) start() error {
 	if in.format < 1 || in.format > snapshotFormat {
 		return fmt.Errorf("%w: format %d, this build knows 1 to %d", ErrNotSnapshot, in.format, snapshotFormat)
 	}
+	in.offset = int64(len(b))
 	return nil
 }
 
+// frame reads one frame. The payload is good until the next call. Room is made as octets come in, not as a length claims.
+func (in *restorer) frame() (frameKind, []byte, error) {
+	var h [5]byte
+	if _, err := io.ReadFull(in.r, h[:]); err != nil {
+		return 0, nil, fmt.Errorf("cut short: %w", err)
+	}
+	kind, size := frameKind(h[0]), binary.LittleEndian.Uint32(h[1:])
+	if size > maxFrame {
+		return kind, nil, fmt.Errorf("length %d: expected at most %d", size, maxFrame)
+	}
+	in.payload.Reset()
+	if _, err := io.CopyN(&in.payload, in.r, int64(size)); err != nil {
+		return kind, nil, fmt.Errorf("cut short: %w", err)
+	}
+	var sum [4]byte
+	if _, err := io.ReadFull(in.r, sum[:]); err != nil {
+		return kind, nil, fmt.Errorf("cut short: %w", err)
+	}
+	payload := in.payload.Bytes()
+	if crc32.Update(crc32.Checksum(h[:], castagnoli), castagnoli, payload) != binary.LittleEndian.Uint32(sum[:]) {
+		return kind, nil, errors.New("checksum differs")
+	}
+	in.offset += int64(len(h)) + int64(size) + int64(len(sum))
+	return kind, payload, nil
+}
+
 // take stores one frame. Checksums tell that it was not changed; what is checked besides is what code elsewhere relies on.
-func (in *restorer) take(kind frame.Kind, payload []byte) error {
-	if (kind == frame.Head) != (in.head == nil) || (kind == frame.Config) != (in.head != nil && !in.started) {
+func (in *restorer) take(kind frameKind, payload []byte) error {
+	if (kind == frameHead) != (in.head == nil) || (kind == frameConfig) != (in.head != nil && !in.started) {
 		return errors.New("out of order: expected the head, the configuration, and then the rest")
 	}
 	switch kind {
-	case frame.Head:
+	case frameHead:
 		return read(payload, in.takeHead)
-	case frame.Config:
+	case frameConfig:
 		return read(payload, in.takeConfig)
-	case frame.Node:
+	case frameNode:
 		return read(payload, in.takeNode)
-	case frame.Resource:
+	case frameResource:
 		return read(payload, in.takeResource)
-	case frame.RTU:
+	case frameRTU:
 		return read(payload, in.takeRTU)
-	case frame.Group:
+	case frameGroup:
 		return read(payload, in.takeGroup)
-	case frame.Virtual:
+	case frameVirtual:
 		return read(payload, in.takeVirtual)
-	case frame.Control:
+	case frameControl:
 		return read(payload, in.takeControl)
-	case frame.Table:
+	case frameTable:
 		return in.s.takeTable(payload)
-	case frame.Mailbox:
+	case frameMailbox:
 		return read(payload, in.takeMailbox)
-	case frame.Conditions:
+	case frameConditions:
 		return read(payload, in.takeConditions)
-	case frame.Access:
+	case frameAccess:
 		return read(payload, in.s.access.Restore)
-	case frame.PlainPoints, frame.Points:
-		return in.s.image.Restore(payload, kind == frame.PlainPoints)
-	case frame.PlainEvents, frame.Events:
-		return in.takeEventsFormat1(payload, kind == frame.PlainEvents)
-	case frame.Journal:
-		return in.s.journal.Restore(payload)
-	case frame.Audit:
+	case framePlainPoints, framePoints:
+		return in.takePoints(payload, kind == framePlainPoints)
+	case framePlainEvents, frameEvents:
+		return in.takeEventsFormat1(payload, kind == framePlainEvents)
+	case frameJournal:
+		return in.takeJournal(payload)
+	case frameAudit:
 		return in.takeAudit(payload)
-	case frame.Refusal:
+	case frameExport:
+		return read(payload, func(p *fsmpb.ExportState) error { return in.s.exports.Restore(p, in.head.JournalLast) })
+	case frameRefusal:
 		return read(payload, in.takeRefusal)
-	case frame.Tail:
+	case frameTail:
 		return read(payload, in.takeTail)
 	}
 	return errors.New("of no known kind")
@@ -155,6 +188,8 @@ func (in *restorer) takeConfig(c *fsmpb.Configure) error {
 	s.configureRTUs(command.Stamp{}, cfg)
 	s.configureGroups(command.Stamp{}, cfg)
 	s.configureFNP(command.Stamp{}, cfg)
+	s.configureExports(command.Stamp{}, cfg)
+	s.exports.CountFrom(h.Revisions.GetExports())
 	s.virtual = indexVirtual(virtual)
 
 	s.index, s.epochFloor, s.controls.number, s.stage = h.Index, h.EpochFloor, h.ControlNumber, h.ConfigStage
@@ -165,9 +200,12 @@ func (in *restorer) takeConfig(c *fsmpb.Configure) error {
 		FNP: h.Revisions.GetFnp(), Conditions: h.Revisions.GetConditions(),
 	}
 	s.access = access.New(h.Revisions.GetAccess(), s.noteAccess)
-	s.image = image.New(h.Version)
-	s.journal = journal.New(h.JournalLast+1, cfg.Retain)
-	s.journal.RestoreAge(h.AgeMs, h.AgeMarks)
+	s.image = newImage(h.Version)
+	s.journal = newJournal(h.JournalLast+1, cfg.Retain)
+	s.age.ms = h.AgeMs
+	for _, m := range h.AgeMarks {
+		s.age.marks = append(s.age.marks, ageMark{m.Ms, m.Seq})
+	}
 	s.audit.last = h.AuditNumber
 	for c, hash := range h.AuditBefore {
 		if c >= int(auditChains) || len(hash) != sha256.Size {
@@ -218,10 +256,10 @@ func (in *restorer) takeRTU(p *fsmpb.RTUState) error {
 	}
 	for _, x := range p.Untold {
 		id := pointID{Kind(x.Kind), x.Point}
-		if _, twice := u.untold[id]; twice || !id.kind.Monitored() || x.Type > math.MaxUint8 || x.Quality > math.MaxUint8 {
+		if _, twice := u.untold[id]; twice || !id.kind.monitored() || x.Type > math.MaxUint8 || x.Quality > math.MaxUint8 {
 			return fmt.Errorf("RTU %d: %v %d, of which not all is told: type %d, quality %d", p.Number, id.kind, id.point, x.Type, x.Quality)
 		}
-		u.keepTold(id, points.Information{Value: x.Value, Type: uint8(x.Type), Quality: uint8(x.Quality), Transient: x.Transient, TimeMs: x.TimeMs})
+		u.keepTold(id, information{x.Value, uint8(x.Type), uint8(x.Quality), x.Transient, x.TimeMs})
 	}
 	if err := in.takeOverrides(u, p); err != nil {
 		return err
@@ -259,7 +297,7 @@ func (in *restorer) takeGroup(p *fsmpb.GroupState) error {
 }
 
 func (in *restorer) takeVirtual(p *fsmpb.VirtualState) error {
-	i, ok := in.s.virtual.byKey[PointKey{RTU: p.Rtu, Kind: DI, Point: p.Point}]
+	i, ok := in.s.virtual.byKey[PointKey{p.Rtu, DI, p.Point}]
 	if !ok {
 		return fmt.Errorf("virtual point %d/%d is not in the configuration", p.Rtu, p.Point)
 	}
@@ -300,6 +338,52 @@ func (in *restorer) takeControl(p *fsmpb.ControlState) error {
 	}
 	if c.Stage == Done {
 		s.controls.done++
+	}
+	return nil
+}
+
+func (in *restorer) takePoints(b []byte, plain bool) error {
+	size := pointRecordSize
+	if plain {
+		size--
+	}
+	if len(b) < 4+size || (len(b)-4)%size != 0 {
+		return fmt.Errorf("%d octets of points", len(b))
+	}
+	le, im := binary.LittleEndian, &in.s.image
+	number := le.Uint32(b)
+	ri := im.rtu(number)
+	for b = b[4:]; len(b) > 0; b = b[size:] {
+		kind, point := Kind(b[44]), le.Uint32(b[40:])
+		if _, known := ri.find(kind, point); known || !kind.monitored() {
+			return fmt.Errorf("point %s is there twice, or never", PointKey{number, kind, point})
+		}
+		rec := ri.at(im.add(ri, kind, point))
+		rec.value = math.Float64frombits(le.Uint64(b))
+		rec.time, rec.timeMs = le.Uint64(b[8:]), int64(le.Uint64(b[16:]))
+		rec.seq, rec.version = le.Uint64(b[24:]), le.Uint64(b[32:])
+		rec.typeID, rec.quality = b[45], b[46]
+		rec.transient = !plain && b[47] != 0
+	}
+	return nil
+}
+
+func (in *restorer) takeJournal(b []byte) error {
+	le, j := binary.LittleEndian, &in.s.journal
+	if len(b) == 0 || len(b)%eventRecordSize != 0 {
+		return fmt.Errorf("%d octets of events", len(b))
+	}
+	for ; len(b) > 0; b = b[eventRecordSize:] {
+		e := Event{
+			Seq: le.Uint64(b), Value: math.Float64frombits(le.Uint64(b[8:])), Time: le.Uint64(b[16:]), TimeMs: int64(le.Uint64(b[24:])),
+			RTU: le.Uint32(b[32:]), Point: le.Uint32(b[36:]), Kind: Kind(b[40]), Type: b[41], Quality: b[42],
+			ElapsedMs: le.Uint16(b[43:]), Transient: b[45] != 0,
+		}
+		if e.Seq <= in.seq || e.Seq > in.head.JournalLast || j.count == j.retain {
+			return fmt.Errorf("event %d after %d of %d to %d, %d of %d are there", e.Seq, in.seq, in.head.JournalFirst, in.head.JournalLast, j.count, j.retain)
+		}
+		in.seq = e.Seq
+		j.hold(e)
 	}
 	return nil
 }
@@ -363,9 +447,9 @@ func (in *restorer) takeTail(p *fsmpb.SnapshotTail) error {
 			return err
 		}
 	}
-	if p.Points != uint64(s.image.Count()) || p.Events != s.journal.Count() || p.Audit != s.audit.count() {
+	if p.Points != uint64(s.image.points) || p.Events != s.journal.count || p.Audit != s.audit.count() {
 		return fmt.Errorf("%d points, %d events and %d entries of the audit: expected %d, %d and %d",
-			s.image.Count(), s.journal.Count(), s.audit.count(), p.Points, p.Events, p.Audit)
+			s.image.points, s.journal.count, s.audit.count(), p.Points, p.Events, p.Audit)
 	}
 	for _, u := range s.rtus {
 		slices.SortFunc(u.pending, func(a, b *Control) int { return cmp.Compare(a.Number, b.Number) })

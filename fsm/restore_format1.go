@@ -32,7 +32,7 @@ func (in *restorer) takeEventsFormat1(b []byte, plain bool) error {
 		return fmt.Errorf("events out of order: expected them from %d", in.seq+1)
 	}
 	for b = b[8:]; len(b) > 0; {
-		if len(b) < fixed || in.seq == in.head.JournalLast || s.journal.Count() == s.journal.Retain() {
+		if len(b) < fixed || in.seq == in.head.JournalLast || s.journal.count == s.journal.retain {
 			return fmt.Errorf("event %d: %d octets", in.seq+1, len(b))
 		}
 		in.seq++
@@ -49,7 +49,7 @@ func (in *restorer) takeEventsFormat1(b []byte, plain bool) error {
 		case size > len(b):
 			return fmt.Errorf("event %d: note of %d octets where %d are left", e.Seq, size, len(b))
 		case size == 0:
-			s.journal.Hold(e)
+			s.journal.hold(e)
 		default:
 			if err := read(b[:size], func(p *fsmpb.Note) error { in.takeNoteFormat1(&e, noteFromProto(p)); return nil }); err != nil {
 				return fmt.Errorf("event %d: %w", e.Seq, err)
@@ -79,7 +79,7 @@ func (in *restorer) settleFormat1(tail *fsmpb.SnapshotTail) error {
 	if n := in.head.JournalLast - first + 1; tail.Events != n || n > 0 && in.seq != in.head.JournalLast {
 		return errors.New("events are missing")
 	}
-	tail.Events, tail.Audit = s.journal.Count(), s.audit.count()
+	tail.Events, tail.Audit = s.journal.count, s.audit.count()
 	for _, g := range s.groups {
 		if g.lost = max(first-1, g.base) - g.base; g.lost > 0 {
 			g.lostTo = first - 1

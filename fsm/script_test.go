@@ -12,7 +12,7 @@ import (
 
 // A script is commands as a person would write them down, one a line. Tables and transcripts are written in it.
 //
-//	NODE configure [digest=D] [retain=N] [retain_for=S] node=ID/HOST/ROLE... rtu=N/PREFER/LINKS,LINKS... group=UPLINK/GROUP/MODE...
+//	NODE configure [digest=D] [retain=N] [retain_for=S] node=ID/HOST/ROLE... rtu=N/PREFER/LINKS,LINKS... group=UPLINK/GROUP/MODE... export=NAME/events|audit|all...
 //	               virtual=RTU/POINT/SOURCE... [fnp] [stage=N]
 //	NODE stage expect=N
 //	NODE assign RESOURCE epoch=N [owner=ID] [reason=R] [detected=MS] [elected=MS] [leased=MS]
@@ -47,6 +47,10 @@ import (
 //	NODE logout session=TEXT
 //	NODE used TEXT=S...
 //	NODE revoke [serial=HEX] [name=NAME]
+//	NODE export-cursor RESOURCE epoch=N seq=N [replays=N]
+//	NODE export-reach RESOURCE yes|no [reason=R]
+//	NODE export-pause RESOURCE yes|no [origin=O]
+//	NODE export-replay RESOURCE from=N [origin=O]
 //
 // In a value _ stands for a blank. Deadlines are in seconds since the script began.
 
@@ -277,6 +281,18 @@ func setOp(c *fsmpb.Command, verb string, w *words) {
 		c.Op = &fsmpb.Command_Audit{Audit: &fsmpb.Audit{
 			Action: w.first(), Origin: w.text("origin"), Resource: w.text("resource"), Reason: w.text("reason"), Ok: verb == "did", Count: w.number("count"),
 		}}
+	case "export-cursor":
+		c.Op = &fsmpb.Command_ExportCursor{ExportCursor: &fsmpb.ExportCursor{
+			Resource: w.first(), Epoch: w.number("epoch"), Seq: w.number("seq"), Replays: w.number("replays"),
+		}}
+	case "export-reach":
+		c.Op = &fsmpb.Command_ExportReach{ExportReach: &fsmpb.ExportReach{
+			Resource: w.first(), Node: c.Node, Ok: w.has("yes"), Reason: w.text("reason"),
+		}}
+	case "export-pause":
+		c.Op = &fsmpb.Command_ExportPause{ExportPause: &fsmpb.ExportPause{Resource: w.first(), On: w.has("yes"), Origin: w.text("origin")}}
+	case "export-replay":
+		c.Op = &fsmpb.Command_ExportReplay{ExportReplay: &fsmpb.ExportReplay{Resource: w.first(), From: w.number("from"), Origin: w.text("origin")}}
 	default:
 		w.t.Fatalf("%s: no such verb", w.line)
 	}
@@ -326,6 +342,10 @@ func parseConfig(w *words) *fsmpb.Configure {
 		p := strings.Split(v, "/")
 		mode := strings.ToUpper(strings.ReplaceAll(p[2], "-", "_"))
 		cfg.Groups = append(cfg.Groups, &fsmpb.Configure_Group{Uplink: p[0], Group: p[1], Mode: fsmpb.Configure_Mode(fsmpb.Configure_Mode_value[mode])})
+	}
+	for _, v := range w.all("export") {
+		name, what, _ := strings.Cut(v, "/")
+		cfg.Exports = append(cfg.Exports, &fsmpb.Configure_Export{Name: name, Events: what != "audit", Audit: what != "events"})
 	}
 	for _, v := range w.all("virtual") {
 		p := strings.SplitN(v, "/", 3)

@@ -7,8 +7,7 @@ import (
 	"github.com/fepha/fepha/fsm/fsmpb"
 	"github.com/fepha/fepha/fsm/internal/access"
 	"github.com/fepha/fepha/fsm/internal/command"
-	"github.com/fepha/fepha/fsm/internal/image"
-	"github.com/fepha/fepha/fsm/internal/journal"
+	"github.com/fepha/fepha/fsm/internal/exports"
 	"github.com/fepha/fepha/fsm/internal/mailbox"
 )
 
@@ -25,17 +24,19 @@ type State struct {
 	strays    int      // octets of all RTUs' strays
 	groups    []*group // by resource id; few
 
-	journal    *journal.Journal
+	journal    journal
+	age        age
 	unsettled  bool // a cursor or the retention changed, or unacknowledged events were dropped: groups are to be told
 	audit      audit
 	refusals   refusals
-	image      *image.Image
+	image      image
 	controls   controls
 	virtual    virtualPoints
 	table      *chantable.Table // of FNP
 	mailbox    *mailbox.Mailbox // of the FNP endpoint
 	conditions conditions
 	access     *access.Access
+	exports    *exports.Exports
 
 	rev Revisions
 
@@ -57,6 +58,7 @@ type Revisions struct {
 	FNP        uint64 // the channel table; it has versions of its own too
 	Conditions uint64
 	Access     uint64 // users, tokens, sessions, revoked certificates; not when they were used
+	Exports    uint64
 }
 
 // New returns the state before the first entry. Nothing exists in it until a Configure.
@@ -65,15 +67,15 @@ func New() *State {
 		config:     noConfig(),
 		resources:  map[string]*Resource{},
 		rtus:       map[uint32]*rtu{},
-		journal:    journal.New(1, journal.DefaultRetain),
-		image:      image.New(0),
+		journal:    newJournal(1, defaultRetain),
+		image:      newImage(0),
 		controls:   newControls(),
 		table:      chantable.New(),
 		mailbox:    mailbox.New(),
 		refusals:   newRefusals(),
 		conditions: newConditions(),
 	}
-	s.access = access.New(0, s.noteAccess)
+	s.access, s.exports = access.New(0, s.noteAccess), exports.New()
 	return s
 }
 
@@ -103,17 +105,17 @@ func (s *State) apply(c *fsmpb.Command) (res *fsmpb.Result) {
 		}
 	}()
 	at := command.Stamp{Ms: c.GetAtMs(), CP56: c.GetAtCp56(), Node: c.GetNode()}
-	before := s.journal.Last()
+	before := s.journal.last
 	res = s.dispatch(at, c)
 	if res.Code == fsmpb.Result_OK {
 		s.tellRefusals(at)
 	}
-	if s.journal.Last() > before {
+	if s.journal.last > before {
 		s.dropAged(at)
 	}
 	s.settle(at)
-	if s.journal.Last() > before {
-		res.FirstSeq, res.LastSeq = before+1, s.journal.Last()
+	if s.journal.last > before {
+		res.FirstSeq, res.LastSeq = before+1, s.journal.last
 	}
 	return res
 }
@@ -170,6 +172,15 @@ func (s *State) dispatch(at command.Stamp, c *fsmpb.Command) *fsmpb.Result {
 	case *fsmpb.Command_ControlExpire:
 		return s.expireControl(at, op.ControlExpire)
 
+	case *fsmpb.Command_ExportCursor:
+		return s.moveExport(at, op.ExportCursor)
+	case *fsmpb.Command_ExportReach:
+		return s.reachExport(at, op.ExportReach)
+	case *fsmpb.Command_ExportPause:
+		return s.pauseExport(at, op.ExportPause)
+	case *fsmpb.Command_ExportReplay:
+		return s.replayExport(at, op.ExportReplay)
+
 	case *fsmpb.Command_Audit:
 		return s.auditAction(at, op.Audit)
 
@@ -196,10 +207,10 @@ func (s *State) dispatch(at command.Stamp, c *fsmpb.Command) *fsmpb.Result {
 // and a virtual point changes, at most once a command.
 func (s *State) settle(at command.Stamp) {
 	for {
-		before := s.journal.Last()
+		before := s.journal.last
 		s.settleRetention(at)
 		s.settleVirtual(at)
-		if s.journal.Last() == before {
+		if s.journal.last == before {
 			return
 		}
 	}
@@ -215,7 +226,7 @@ func (s *State) Config() *fsmpb.Configure { return s.config }
 // Revisions returns the counts of changes so far.
 func (s *State) Revisions() Revisions {
 	rev := s.rev
-	rev.Access = s.access.Revision()
+	rev.Access, rev.Exports = s.access.Revision(), s.exports.Revision()
 	return rev
 }
 

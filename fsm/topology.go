@@ -8,7 +8,6 @@ import (
 
 	"github.com/fepha/fepha/fsm/fsmpb"
 	"github.com/fepha/fepha/fsm/internal/command"
-	"github.com/fepha/fepha/fsm/internal/points"
 )
 
 // Topology: nodes and their links downward, as they are reported. Clients upward are in uplink.go.
@@ -120,9 +119,9 @@ type rtu struct {
 	links         map[string][]Link // by node; without the links that are down
 	pending       []*Control        // not done, in order of submission
 	strays        strays
-	untold        map[pointID]points.Information // by point: what the journal told last, where an interrogation has changed the image since
-	overrides     map[pointID]*Override          // by point: what operators have done to it
-	selected      []*Control                     // selections that an execute may use, in order of confirmation
+	untold        map[pointID]information // by point: what the journal told last, where an interrogation has changed the image since
+	overrides     map[pointID]*Override   // by point: what operators have done to it
+	selected      []*Control              // selections that an execute may use, in order of confirmation
 }
 
 // up tells whether a node reaches the RTU over a link of this channel, or over this link of it; 0 is any.
@@ -309,6 +308,7 @@ func (s *State) forgetNode(id string) {
 			s.putLinks(u, id, nil)
 		}
 	}
+	s.exports.ForgetNode(id)
 	for _, g := range s.groups {
 		if len(g.clients[id]) > 0 {
 			s.putClients(g, id, nil)

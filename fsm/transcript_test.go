@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -17,7 +19,7 @@ var rewrite = flag.Bool("rewrite", false, "write the transcripts in testdata ane
 // that begin with # are remarks. What may be done is a line of a script (script_test.go), or
 //
 //	at SECONDS                 sets the clock
-//	show WHAT...               resources | journal [AFTER] | image [RTU] | controls | groups | virtual | links | nodes | conditions | access
+//	show WHAT...               resources | journal [AFTER] | image [RTU] | controls | groups | virtual | links | nodes | conditions | access | exports
 //	restart                    goes on with the state as restored from a snapshot
 //
 // What is seen of a command is its result, and the events and entries of the audit that it brought about.
@@ -228,6 +230,17 @@ func (x *scripted) show(what []string) string {
 					continue
 				}
 				fmt.Fprintf(&b, "%g, quality %02x, at %s, %d times\n", o.Device.Value, o.Device.Quality, seconds(o.Device.TimeMs), o.Changes)
+			}
+		case "exports":
+			for _, e := range s.Exports() {
+				fmt.Fprintf(&b, "%s: at %d of %d, %d to come, %d dropped, %d replays", e.Resource, e.Cursor, e.High, e.Backlog, e.Dropped, e.Replays)
+				if e.Paused {
+					b.WriteString(", paused")
+				}
+				for _, node := range slices.Sorted(maps.Keys(e.Reach)) {
+					fmt.Fprintf(&b, ", %s: %t %s since %s", node, e.Reach[node].OK, e.Reach[node].Reason, seconds(e.Reach[node].SinceMs))
+				}
+				fmt.Fprintf(&b, ", began %v\n", e.Spans)
 			}
 		case "strays":
 			for _, u := range s.RTUs() {

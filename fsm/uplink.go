@@ -11,31 +11,6 @@ import (
 
 // Uplink groups: their clients, and how far they have acknowledged the journal.
 
-// Mode is how the clients of an uplink's group share it (DESIGN, section 6), as the configuration and the API write it.
-type Mode string
-
-const (
-	Exclusive   Mode = "exclusive"    // one link of the station; the other FEP does not even listen
-	MainStandby Mode = "main-standby" // a started link on each FEP; one is the main one and has the events
-	DualActive  Mode = "dual-active"  // a started link on each FEP, each with all events from its own cursor
-)
-
-var protoModes = map[Mode]fsmpb.Configure_Mode{
-	Exclusive: fsmpb.Configure_EXCLUSIVE, MainStandby: fsmpb.Configure_MAIN_STANDBY, DualActive: fsmpb.Configure_DUAL_ACTIVE,
-}
-
-// Proto is the mode as it stands in commands; MODE_NONE for a word that is none.
-func (m Mode) Proto() fsmpb.Configure_Mode { return protoModes[m] }
-
-func modeOf(p fsmpb.Configure_Mode) Mode {
-	for mode, proto := range protoModes {
-		if proto == p {
-			return mode
-		}
-	}
-	return ""
-}
-
 // Client is a client connection of an uplink group.
 type Client struct {
 	Node    string
@@ -132,7 +107,7 @@ func (s *State) publicGroup(g *group) Group {
 		Resource: g.resource.ID, Uplink: g.uplink, Name: g.name, Mode: modeOf(g.mode),
 		Slots: slices.Clone(g.slots), Cursor: g.cursor(), Overflow: g.overflow(),
 	}
-	p.Backlog = s.journal.After(p.Cursor)
+	p.Backlog = s.journal.after(p.Cursor)
 	for _, c := range g.slots {
 		p.Dropped += c.Dropped
 	}
@@ -203,8 +178,8 @@ func (s *State) setCursor(at command.Stamp, op *fsmpb.Cursor) *fsmpb.Result {
 			return bad
 		}
 	}
-	if op.Seq > s.journal.Last() {
-		return about(r, command.Refuse(fsmpb.Result_INVALID, "%s: cursor %d: the newest event is %d", r.ID, op.Seq, s.journal.Last()))
+	if op.Seq > s.journal.last {
+		return about(r, command.Refuse(fsmpb.Result_INVALID, "%s: cursor %d: the newest event is %d", r.ID, op.Seq, s.journal.last))
 	}
 	c := g.slot(op.Slot)
 	if c == nil {

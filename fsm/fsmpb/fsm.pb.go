@@ -460,7 +460,7 @@ func (x ControlSubmit_Phase) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ControlSubmit_Phase.Descriptor instead.
 func (ControlSubmit_Phase) EnumDescriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{25, 0}
+	return file_fsm_proto_rawDescGZIP(), []int{29, 0}
 }
 
 type ConditionReport_Severity int32
@@ -509,7 +509,7 @@ func (x ConditionReport_Severity) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ConditionReport_Severity.Descriptor instead.
 func (ConditionReport_Severity) EnumDescriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{32, 0}
+	return file_fsm_proto_rawDescGZIP(), []int{36, 0}
 }
 
 // Scope says whose word counts.
@@ -559,7 +559,7 @@ func (x ConditionReport_Scope) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ConditionReport_Scope.Descriptor instead.
 func (ConditionReport_Scope) EnumDescriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{32, 1}
+	return file_fsm_proto_rawDescGZIP(), []int{36, 1}
 }
 
 // Entry is one Raft log entry. Its commands are applied in order, each on its own: one that is refused does not
@@ -657,6 +657,10 @@ type Command struct {
 	//	*Command_Revoke
 	//	*Command_Audit
 	//	*Command_Override
+	//	*Command_ExportCursor
+	//	*Command_ExportReach
+	//	*Command_ExportPause
+	//	*Command_ExportReplay
 	Op            isCommand_Op `protobuf_oneof:"op"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1053,6 +1057,42 @@ func (x *Command) GetOverride() *Override {
 	return nil
 }
 
+func (x *Command) GetExportCursor() *ExportCursor {
+	if x != nil {
+		if x, ok := x.Op.(*Command_ExportCursor); ok {
+			return x.ExportCursor
+		}
+	}
+	return nil
+}
+
+func (x *Command) GetExportReach() *ExportReach {
+	if x != nil {
+		if x, ok := x.Op.(*Command_ExportReach); ok {
+			return x.ExportReach
+		}
+	}
+	return nil
+}
+
+func (x *Command) GetExportPause() *ExportPause {
+	if x != nil {
+		if x, ok := x.Op.(*Command_ExportPause); ok {
+			return x.ExportPause
+		}
+	}
+	return nil
+}
+
+func (x *Command) GetExportReplay() *ExportReplay {
+	if x != nil {
+		if x, ok := x.Op.(*Command_ExportReplay); ok {
+			return x.ExportReplay
+		}
+	}
+	return nil
+}
+
 type isCommand_Op interface {
 	isCommand_Op()
 }
@@ -1205,6 +1245,22 @@ type Command_Override struct {
 	Override *Override `protobuf:"bytes,90,opt,name=override,proto3,oneof"`
 }
 
+type Command_ExportCursor struct {
+	ExportCursor *ExportCursor `protobuf:"bytes,100,opt,name=export_cursor,json=exportCursor,proto3,oneof"`
+}
+
+type Command_ExportReach struct {
+	ExportReach *ExportReach `protobuf:"bytes,101,opt,name=export_reach,json=exportReach,proto3,oneof"`
+}
+
+type Command_ExportPause struct {
+	ExportPause *ExportPause `protobuf:"bytes,102,opt,name=export_pause,json=exportPause,proto3,oneof"`
+}
+
+type Command_ExportReplay struct {
+	ExportReplay *ExportReplay `protobuf:"bytes,103,opt,name=export_replay,json=exportReplay,proto3,oneof"`
+}
+
 func (*Command_Configure) isCommand_Op() {}
 
 func (*Command_ConfigStage) isCommand_Op() {}
@@ -1278,6 +1334,14 @@ func (*Command_Revoke) isCommand_Op() {}
 func (*Command_Audit) isCommand_Op() {}
 
 func (*Command_Override) isCommand_Op() {}
+
+func (*Command_ExportCursor) isCommand_Op() {}
+
+func (*Command_ExportReach) isCommand_Op() {}
+
+func (*Command_ExportPause) isCommand_Op() {}
+
+func (*Command_ExportReplay) isCommand_Op() {}
 
 // Result answers one command.
 type Result struct {
@@ -1384,8 +1448,9 @@ type Configure struct {
 	Fnp     bool                   `protobuf:"varint,7,opt,name=fnp,proto3" json:"fnp,omitempty"` // whether the station has an FNP endpoint
 	// Number of the stage that this one completes: it's refused if another stage has begun since. 0: it comes from the
 	// nodes' own files, and waits for nobody.
-	Stage         uint64 `protobuf:"varint,8,opt,name=stage,proto3" json:"stage,omitempty"`
-	RetainForMs   int64  `protobuf:"varint,9,opt,name=retain_for_ms,json=retainForMs,proto3" json:"retain_for_ms,omitempty"` // events older than this are dropped although there is room; 0: never
+	Stage         uint64              `protobuf:"varint,8,opt,name=stage,proto3" json:"stage,omitempty"`
+	RetainForMs   int64               `protobuf:"varint,9,opt,name=retain_for_ms,json=retainForMs,proto3" json:"retain_for_ms,omitempty"` // events older than this are dropped although there is room; 0: never
+	Exports       []*Configure_Export `protobuf:"bytes,12,rep,name=exports,proto3" json:"exports,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1481,6 +1546,13 @@ func (x *Configure) GetRetainForMs() int64 {
 		return x.RetainForMs
 	}
 	return 0
+}
+
+func (x *Configure) GetExports() []*Configure_Export {
+	if x != nil {
+		return x.Exports
+	}
+	return nil
 }
 
 // ConfigStage begins to put another configuration in force on the running station: it's handed to every node, and then
@@ -2920,6 +2992,266 @@ func (x *Cursor) GetEpoch() uint64 {
 	return 0
 }
 
+// ExportCursor says what an export's target has. The owner proposes it.
+type ExportCursor struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Resource      string                 `protobuf:"bytes,1,opt,name=resource,proto3" json:"resource,omitempty"`
+	Epoch         uint64                 `protobuf:"varint,2,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	Seq           uint64                 `protobuf:"varint,3,opt,name=seq,proto3" json:"seq,omitempty"`         // newest record in the target; 0: changes nothing
+	Replays       uint64                 `protobuf:"varint,4,opt,name=replays,proto3" json:"replays,omitempty"` // of the export, when the owner read it: fences what a replay has overtaken
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExportCursor) Reset() {
+	*x = ExportCursor{}
+	mi := &file_fsm_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExportCursor) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExportCursor) ProtoMessage() {}
+
+func (x *ExportCursor) ProtoReflect() protoreflect.Message {
+	mi := &file_fsm_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExportCursor.ProtoReflect.Descriptor instead.
+func (*ExportCursor) Descriptor() ([]byte, []int) {
+	return file_fsm_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *ExportCursor) GetResource() string {
+	if x != nil {
+		return x.Resource
+	}
+	return ""
+}
+
+func (x *ExportCursor) GetEpoch() uint64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
+func (x *ExportCursor) GetSeq() uint64 {
+	if x != nil {
+		return x.Seq
+	}
+	return 0
+}
+
+func (x *ExportCursor) GetReplays() uint64 {
+	if x != nil {
+		return x.Replays
+	}
+	return 0
+}
+
+// ExportReach says whether a node can reach an export's target.
+type ExportReach struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Resource      string                 `protobuf:"bytes,1,opt,name=resource,proto3" json:"resource,omitempty"`
+	Node          string                 `protobuf:"bytes,2,opt,name=node,proto3" json:"node,omitempty"`
+	Ok            bool                   `protobuf:"varint,3,opt,name=ok,proto3" json:"ok,omitempty"`
+	Reason        string                 `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"` // why not
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExportReach) Reset() {
+	*x = ExportReach{}
+	mi := &file_fsm_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExportReach) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExportReach) ProtoMessage() {}
+
+func (x *ExportReach) ProtoReflect() protoreflect.Message {
+	mi := &file_fsm_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExportReach.ProtoReflect.Descriptor instead.
+func (*ExportReach) Descriptor() ([]byte, []int) {
+	return file_fsm_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *ExportReach) GetResource() string {
+	if x != nil {
+		return x.Resource
+	}
+	return ""
+}
+
+func (x *ExportReach) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
+}
+
+func (x *ExportReach) GetOk() bool {
+	if x != nil {
+		return x.Ok
+	}
+	return false
+}
+
+func (x *ExportReach) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+// ExportPause makes an export wait until it's ended.
+type ExportPause struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Resource      string                 `protobuf:"bytes,1,opt,name=resource,proto3" json:"resource,omitempty"`
+	On            bool                   `protobuf:"varint,2,opt,name=on,proto3" json:"on,omitempty"`
+	Origin        string                 `protobuf:"bytes,3,opt,name=origin,proto3" json:"origin,omitempty"` // who asked for it
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExportPause) Reset() {
+	*x = ExportPause{}
+	mi := &file_fsm_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExportPause) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExportPause) ProtoMessage() {}
+
+func (x *ExportPause) ProtoReflect() protoreflect.Message {
+	mi := &file_fsm_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExportPause.ProtoReflect.Descriptor instead.
+func (*ExportPause) Descriptor() ([]byte, []int) {
+	return file_fsm_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *ExportPause) GetResource() string {
+	if x != nil {
+		return x.Resource
+	}
+	return ""
+}
+
+func (x *ExportPause) GetOn() bool {
+	if x != nil {
+		return x.On
+	}
+	return false
+}
+
+func (x *ExportPause) GetOrigin() string {
+	if x != nil {
+		return x.Origin
+	}
+	return ""
+}
+
+// ExportReplay sets an export's cursor back, before a record.
+type ExportReplay struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Resource      string                 `protobuf:"bytes,1,opt,name=resource,proto3" json:"resource,omitempty"`
+	From          uint64                 `protobuf:"varint,2,opt,name=from,proto3" json:"from,omitempty"`
+	Origin        string                 `protobuf:"bytes,3,opt,name=origin,proto3" json:"origin,omitempty"` // who asked for it
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExportReplay) Reset() {
+	*x = ExportReplay{}
+	mi := &file_fsm_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExportReplay) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExportReplay) ProtoMessage() {}
+
+func (x *ExportReplay) ProtoReflect() protoreflect.Message {
+	mi := &file_fsm_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExportReplay.ProtoReflect.Descriptor instead.
+func (*ExportReplay) Descriptor() ([]byte, []int) {
+	return file_fsm_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *ExportReplay) GetResource() string {
+	if x != nil {
+		return x.Resource
+	}
+	return ""
+}
+
+func (x *ExportReplay) GetFrom() uint64 {
+	if x != nil {
+		return x.From
+	}
+	return 0
+}
+
+func (x *ExportReplay) GetOrigin() string {
+	if x != nil {
+		return x.Origin
+	}
+	return ""
+}
+
 // ControlSubmit asks for a control. An id is used once; it is remembered at least until its deadline has passed.
 type ControlSubmit struct {
 	state      protoimpl.MessageState `protogen:"open.v1"`
@@ -2947,7 +3279,7 @@ type ControlSubmit struct {
 
 func (x *ControlSubmit) Reset() {
 	*x = ControlSubmit{}
-	mi := &file_fsm_proto_msgTypes[25]
+	mi := &file_fsm_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2959,7 +3291,7 @@ func (x *ControlSubmit) String() string {
 func (*ControlSubmit) ProtoMessage() {}
 
 func (x *ControlSubmit) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[25]
+	mi := &file_fsm_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2972,7 +3304,7 @@ func (x *ControlSubmit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ControlSubmit.ProtoReflect.Descriptor instead.
 func (*ControlSubmit) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{25}
+	return file_fsm_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *ControlSubmit) GetId() string {
@@ -3085,7 +3417,7 @@ type ControlStart struct {
 
 func (x *ControlStart) Reset() {
 	*x = ControlStart{}
-	mi := &file_fsm_proto_msgTypes[26]
+	mi := &file_fsm_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3097,7 +3429,7 @@ func (x *ControlStart) String() string {
 func (*ControlStart) ProtoMessage() {}
 
 func (x *ControlStart) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[26]
+	mi := &file_fsm_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3110,7 +3442,7 @@ func (x *ControlStart) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ControlStart.ProtoReflect.Descriptor instead.
 func (*ControlStart) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{26}
+	return file_fsm_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *ControlStart) GetId() string {
@@ -3149,7 +3481,7 @@ type ControlResult struct {
 
 func (x *ControlResult) Reset() {
 	*x = ControlResult{}
-	mi := &file_fsm_proto_msgTypes[27]
+	mi := &file_fsm_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3161,7 +3493,7 @@ func (x *ControlResult) String() string {
 func (*ControlResult) ProtoMessage() {}
 
 func (x *ControlResult) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[27]
+	mi := &file_fsm_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3174,7 +3506,7 @@ func (x *ControlResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ControlResult.ProtoReflect.Descriptor instead.
 func (*ControlResult) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{27}
+	return file_fsm_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *ControlResult) GetId() string {
@@ -3230,7 +3562,7 @@ type ControlExpire struct {
 
 func (x *ControlExpire) Reset() {
 	*x = ControlExpire{}
-	mi := &file_fsm_proto_msgTypes[28]
+	mi := &file_fsm_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3242,7 +3574,7 @@ func (x *ControlExpire) String() string {
 func (*ControlExpire) ProtoMessage() {}
 
 func (x *ControlExpire) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[28]
+	mi := &file_fsm_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3255,7 +3587,7 @@ func (x *ControlExpire) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ControlExpire.ProtoReflect.Descriptor instead.
 func (*ControlExpire) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{28}
+	return file_fsm_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *ControlExpire) GetId() string {
@@ -3283,7 +3615,7 @@ type Fnp struct {
 
 func (x *Fnp) Reset() {
 	*x = Fnp{}
-	mi := &file_fsm_proto_msgTypes[29]
+	mi := &file_fsm_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3295,7 +3627,7 @@ func (x *Fnp) String() string {
 func (*Fnp) ProtoMessage() {}
 
 func (x *Fnp) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[29]
+	mi := &file_fsm_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3308,7 +3640,7 @@ func (x *Fnp) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Fnp.ProtoReflect.Descriptor instead.
 func (*Fnp) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{29}
+	return file_fsm_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *Fnp) GetChanges() []byte {
@@ -3335,7 +3667,7 @@ type FnpReceive struct {
 
 func (x *FnpReceive) Reset() {
 	*x = FnpReceive{}
-	mi := &file_fsm_proto_msgTypes[30]
+	mi := &file_fsm_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3347,7 +3679,7 @@ func (x *FnpReceive) String() string {
 func (*FnpReceive) ProtoMessage() {}
 
 func (x *FnpReceive) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[30]
+	mi := &file_fsm_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3360,7 +3692,7 @@ func (x *FnpReceive) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FnpReceive.ProtoReflect.Descriptor instead.
 func (*FnpReceive) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{30}
+	return file_fsm_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *FnpReceive) GetEpoch() uint64 {
@@ -3424,7 +3756,7 @@ type FnpResult struct {
 
 func (x *FnpResult) Reset() {
 	*x = FnpResult{}
-	mi := &file_fsm_proto_msgTypes[31]
+	mi := &file_fsm_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3436,7 +3768,7 @@ func (x *FnpResult) String() string {
 func (*FnpResult) ProtoMessage() {}
 
 func (x *FnpResult) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[31]
+	mi := &file_fsm_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3449,7 +3781,7 @@ func (x *FnpResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FnpResult.ProtoReflect.Descriptor instead.
 func (*FnpResult) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{31}
+	return file_fsm_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *FnpResult) GetOutcome() uint32 {
@@ -3490,7 +3822,7 @@ type ConditionReport struct {
 
 func (x *ConditionReport) Reset() {
 	*x = ConditionReport{}
-	mi := &file_fsm_proto_msgTypes[32]
+	mi := &file_fsm_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3502,7 +3834,7 @@ func (x *ConditionReport) String() string {
 func (*ConditionReport) ProtoMessage() {}
 
 func (x *ConditionReport) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[32]
+	mi := &file_fsm_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3515,7 +3847,7 @@ func (x *ConditionReport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConditionReport.ProtoReflect.Descriptor instead.
 func (*ConditionReport) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{32}
+	return file_fsm_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *ConditionReport) GetKind() string {
@@ -3578,7 +3910,7 @@ type ConditionGone struct {
 
 func (x *ConditionGone) Reset() {
 	*x = ConditionGone{}
-	mi := &file_fsm_proto_msgTypes[33]
+	mi := &file_fsm_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3590,7 +3922,7 @@ func (x *ConditionGone) String() string {
 func (*ConditionGone) ProtoMessage() {}
 
 func (x *ConditionGone) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[33]
+	mi := &file_fsm_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3603,7 +3935,7 @@ func (x *ConditionGone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConditionGone.ProtoReflect.Descriptor instead.
 func (*ConditionGone) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{33}
+	return file_fsm_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *ConditionGone) GetId() string {
@@ -3631,7 +3963,7 @@ type ConditionAck struct {
 
 func (x *ConditionAck) Reset() {
 	*x = ConditionAck{}
-	mi := &file_fsm_proto_msgTypes[34]
+	mi := &file_fsm_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3643,7 +3975,7 @@ func (x *ConditionAck) String() string {
 func (*ConditionAck) ProtoMessage() {}
 
 func (x *ConditionAck) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[34]
+	mi := &file_fsm_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3656,7 +3988,7 @@ func (x *ConditionAck) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConditionAck.ProtoReflect.Descriptor instead.
 func (*ConditionAck) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{34}
+	return file_fsm_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *ConditionAck) GetId() string {
@@ -3689,7 +4021,7 @@ type UserPut struct {
 
 func (x *UserPut) Reset() {
 	*x = UserPut{}
-	mi := &file_fsm_proto_msgTypes[35]
+	mi := &file_fsm_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3701,7 +4033,7 @@ func (x *UserPut) String() string {
 func (*UserPut) ProtoMessage() {}
 
 func (x *UserPut) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[35]
+	mi := &file_fsm_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3714,7 +4046,7 @@ func (x *UserPut) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UserPut.ProtoReflect.Descriptor instead.
 func (*UserPut) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{35}
+	return file_fsm_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *UserPut) GetName() string {
@@ -3776,7 +4108,7 @@ type UserRemove struct {
 
 func (x *UserRemove) Reset() {
 	*x = UserRemove{}
-	mi := &file_fsm_proto_msgTypes[36]
+	mi := &file_fsm_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3788,7 +4120,7 @@ func (x *UserRemove) String() string {
 func (*UserRemove) ProtoMessage() {}
 
 func (x *UserRemove) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[36]
+	mi := &file_fsm_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3801,7 +4133,7 @@ func (x *UserRemove) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UserRemove.ProtoReflect.Descriptor instead.
 func (*UserRemove) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{36}
+	return file_fsm_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *UserRemove) GetName() string {
@@ -3832,7 +4164,7 @@ type TokenPut struct {
 
 func (x *TokenPut) Reset() {
 	*x = TokenPut{}
-	mi := &file_fsm_proto_msgTypes[37]
+	mi := &file_fsm_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3844,7 +4176,7 @@ func (x *TokenPut) String() string {
 func (*TokenPut) ProtoMessage() {}
 
 func (x *TokenPut) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[37]
+	mi := &file_fsm_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3857,7 +4189,7 @@ func (x *TokenPut) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokenPut.ProtoReflect.Descriptor instead.
 func (*TokenPut) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{37}
+	return file_fsm_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *TokenPut) GetName() string {
@@ -3905,7 +4237,7 @@ type TokenRemove struct {
 
 func (x *TokenRemove) Reset() {
 	*x = TokenRemove{}
-	mi := &file_fsm_proto_msgTypes[38]
+	mi := &file_fsm_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3917,7 +4249,7 @@ func (x *TokenRemove) String() string {
 func (*TokenRemove) ProtoMessage() {}
 
 func (x *TokenRemove) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[38]
+	mi := &file_fsm_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3930,7 +4262,7 @@ func (x *TokenRemove) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokenRemove.ProtoReflect.Descriptor instead.
 func (*TokenRemove) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{38}
+	return file_fsm_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *TokenRemove) GetName() string {
@@ -3960,7 +4292,7 @@ type SessionOpen struct {
 
 func (x *SessionOpen) Reset() {
 	*x = SessionOpen{}
-	mi := &file_fsm_proto_msgTypes[39]
+	mi := &file_fsm_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3972,7 +4304,7 @@ func (x *SessionOpen) String() string {
 func (*SessionOpen) ProtoMessage() {}
 
 func (x *SessionOpen) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[39]
+	mi := &file_fsm_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3985,7 +4317,7 @@ func (x *SessionOpen) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionOpen.ProtoReflect.Descriptor instead.
 func (*SessionOpen) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{39}
+	return file_fsm_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *SessionOpen) GetId() []byte {
@@ -4025,7 +4357,7 @@ type SessionClose struct {
 
 func (x *SessionClose) Reset() {
 	*x = SessionClose{}
-	mi := &file_fsm_proto_msgTypes[40]
+	mi := &file_fsm_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4037,7 +4369,7 @@ func (x *SessionClose) String() string {
 func (*SessionClose) ProtoMessage() {}
 
 func (x *SessionClose) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[40]
+	mi := &file_fsm_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4050,7 +4382,7 @@ func (x *SessionClose) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionClose.ProtoReflect.Descriptor instead.
 func (*SessionClose) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{40}
+	return file_fsm_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *SessionClose) GetId() []byte {
@@ -4070,7 +4402,7 @@ type AccessUsed struct {
 
 func (x *AccessUsed) Reset() {
 	*x = AccessUsed{}
-	mi := &file_fsm_proto_msgTypes[41]
+	mi := &file_fsm_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4082,7 +4414,7 @@ func (x *AccessUsed) String() string {
 func (*AccessUsed) ProtoMessage() {}
 
 func (x *AccessUsed) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[41]
+	mi := &file_fsm_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4095,7 +4427,7 @@ func (x *AccessUsed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccessUsed.ProtoReflect.Descriptor instead.
 func (*AccessUsed) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{41}
+	return file_fsm_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *AccessUsed) GetUses() []*AccessUsed_Use {
@@ -4119,7 +4451,7 @@ type Revoke struct {
 
 func (x *Revoke) Reset() {
 	*x = Revoke{}
-	mi := &file_fsm_proto_msgTypes[42]
+	mi := &file_fsm_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4131,7 +4463,7 @@ func (x *Revoke) String() string {
 func (*Revoke) ProtoMessage() {}
 
 func (x *Revoke) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[42]
+	mi := &file_fsm_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4144,7 +4476,7 @@ func (x *Revoke) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Revoke.ProtoReflect.Descriptor instead.
 func (*Revoke) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{42}
+	return file_fsm_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *Revoke) GetSerial() string {
@@ -4191,7 +4523,7 @@ type Audit struct {
 
 func (x *Audit) Reset() {
 	*x = Audit{}
-	mi := &file_fsm_proto_msgTypes[43]
+	mi := &file_fsm_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4203,7 +4535,7 @@ func (x *Audit) String() string {
 func (*Audit) ProtoMessage() {}
 
 func (x *Audit) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[43]
+	mi := &file_fsm_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4216,7 +4548,7 @@ func (x *Audit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Audit.ProtoReflect.Descriptor instead.
 func (*Audit) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{43}
+	return file_fsm_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *Audit) GetAction() string {
@@ -4272,7 +4604,7 @@ type Configure_Node struct {
 
 func (x *Configure_Node) Reset() {
 	*x = Configure_Node{}
-	mi := &file_fsm_proto_msgTypes[44]
+	mi := &file_fsm_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4284,7 +4616,7 @@ func (x *Configure_Node) String() string {
 func (*Configure_Node) ProtoMessage() {}
 
 func (x *Configure_Node) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[44]
+	mi := &file_fsm_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4333,7 +4665,7 @@ type Configure_RTU struct {
 
 func (x *Configure_RTU) Reset() {
 	*x = Configure_RTU{}
-	mi := &file_fsm_proto_msgTypes[45]
+	mi := &file_fsm_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4345,7 +4677,7 @@ func (x *Configure_RTU) String() string {
 func (*Configure_RTU) ProtoMessage() {}
 
 func (x *Configure_RTU) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[45]
+	mi := &file_fsm_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4400,7 +4732,7 @@ type Configure_Group struct {
 
 func (x *Configure_Group) Reset() {
 	*x = Configure_Group{}
-	mi := &file_fsm_proto_msgTypes[46]
+	mi := &file_fsm_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4412,7 +4744,7 @@ func (x *Configure_Group) String() string {
 func (*Configure_Group) ProtoMessage() {}
 
 func (x *Configure_Group) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[46]
+	mi := &file_fsm_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4461,7 +4793,7 @@ type Configure_Virtual struct {
 
 func (x *Configure_Virtual) Reset() {
 	*x = Configure_Virtual{}
-	mi := &file_fsm_proto_msgTypes[47]
+	mi := &file_fsm_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4473,7 +4805,7 @@ func (x *Configure_Virtual) String() string {
 func (*Configure_Virtual) ProtoMessage() {}
 
 func (x *Configure_Virtual) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[47]
+	mi := &file_fsm_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4517,6 +4849,66 @@ func (x *Configure_Virtual) GetName() string {
 	return ""
 }
 
+type Configure_Export struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Events        bool                   `protobuf:"varint,2,opt,name=events,proto3" json:"events,omitempty"` // it takes events
+	Audit         bool                   `protobuf:"varint,3,opt,name=audit,proto3" json:"audit,omitempty"`   // it takes entries of the audit
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Configure_Export) Reset() {
+	*x = Configure_Export{}
+	mi := &file_fsm_proto_msgTypes[52]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Configure_Export) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Configure_Export) ProtoMessage() {}
+
+func (x *Configure_Export) ProtoReflect() protoreflect.Message {
+	mi := &file_fsm_proto_msgTypes[52]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Configure_Export.ProtoReflect.Descriptor instead.
+func (*Configure_Export) Descriptor() ([]byte, []int) {
+	return file_fsm_proto_rawDescGZIP(), []int{3, 4}
+}
+
+func (x *Configure_Export) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Configure_Export) GetEvents() bool {
+	if x != nil {
+		return x.Events
+	}
+	return false
+}
+
+func (x *Configure_Export) GetAudit() bool {
+	if x != nil {
+		return x.Audit
+	}
+	return false
+}
+
 type Forget_Point struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Kind          Kind                   `protobuf:"varint,1,opt,name=kind,proto3,enum=fepha.fsm.v1.Kind" json:"kind,omitempty"`
@@ -4527,7 +4919,7 @@ type Forget_Point struct {
 
 func (x *Forget_Point) Reset() {
 	*x = Forget_Point{}
-	mi := &file_fsm_proto_msgTypes[48]
+	mi := &file_fsm_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4539,7 +4931,7 @@ func (x *Forget_Point) String() string {
 func (*Forget_Point) ProtoMessage() {}
 
 func (x *Forget_Point) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[48]
+	mi := &file_fsm_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4581,7 +4973,7 @@ type Links_Link struct {
 
 func (x *Links_Link) Reset() {
 	*x = Links_Link{}
-	mi := &file_fsm_proto_msgTypes[49]
+	mi := &file_fsm_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4593,7 +4985,7 @@ func (x *Links_Link) String() string {
 func (*Links_Link) ProtoMessage() {}
 
 func (x *Links_Link) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[49]
+	mi := &file_fsm_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4648,7 +5040,7 @@ type Clients_Client struct {
 
 func (x *Clients_Client) Reset() {
 	*x = Clients_Client{}
-	mi := &file_fsm_proto_msgTypes[50]
+	mi := &file_fsm_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4660,7 +5052,7 @@ func (x *Clients_Client) String() string {
 func (*Clients_Client) ProtoMessage() {}
 
 func (x *Clients_Client) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[50]
+	mi := &file_fsm_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4707,7 +5099,7 @@ type AccessUsed_Use struct {
 
 func (x *AccessUsed_Use) Reset() {
 	*x = AccessUsed_Use{}
-	mi := &file_fsm_proto_msgTypes[51]
+	mi := &file_fsm_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4719,7 +5111,7 @@ func (x *AccessUsed_Use) String() string {
 func (*AccessUsed_Use) ProtoMessage() {}
 
 func (x *AccessUsed_Use) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[51]
+	mi := &file_fsm_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4732,7 +5124,7 @@ func (x *AccessUsed_Use) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccessUsed_Use.ProtoReflect.Descriptor instead.
 func (*AccessUsed_Use) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{41, 0}
+	return file_fsm_proto_rawDescGZIP(), []int{45, 0}
 }
 
 func (x *AccessUsed_Use) GetId() []byte {
@@ -4755,7 +5147,7 @@ const file_fsm_proto_rawDesc = "" +
 	"\n" +
 	"\tfsm.proto\x12\ffepha.fsm.v1\":\n" +
 	"\x05Entry\x121\n" +
-	"\bcommands\x18\x01 \x03(\v2\x15.fepha.fsm.v1.CommandR\bcommands\"\xfc\x10\n" +
+	"\bcommands\x18\x01 \x03(\v2\x15.fepha.fsm.v1.CommandR\bcommands\"\x82\x13\n" +
 	"\aCommand\x12\x13\n" +
 	"\x05at_ms\x18\x01 \x01(\x03R\x04atMs\x12\x17\n" +
 	"\aat_cp56\x18\x02 \x01(\x06R\x06atCp56\x12\x12\n" +
@@ -4802,7 +5194,11 @@ const file_fsm_proto_rawDesc = "" +
 	"accessUsed\x12.\n" +
 	"\x06revoke\x18C \x01(\v2\x14.fepha.fsm.v1.RevokeH\x00R\x06revoke\x12+\n" +
 	"\x05audit\x18P \x01(\v2\x13.fepha.fsm.v1.AuditH\x00R\x05audit\x124\n" +
-	"\boverride\x18Z \x01(\v2\x16.fepha.fsm.v1.OverrideH\x00R\boverrideB\x04\n" +
+	"\boverride\x18Z \x01(\v2\x16.fepha.fsm.v1.OverrideH\x00R\boverride\x12A\n" +
+	"\rexport_cursor\x18d \x01(\v2\x1a.fepha.fsm.v1.ExportCursorH\x00R\fexportCursor\x12>\n" +
+	"\fexport_reach\x18e \x01(\v2\x19.fepha.fsm.v1.ExportReachH\x00R\vexportReach\x12>\n" +
+	"\fexport_pause\x18f \x01(\v2\x19.fepha.fsm.v1.ExportPauseH\x00R\vexportPause\x12A\n" +
+	"\rexport_replay\x18g \x01(\v2\x1a.fepha.fsm.v1.ExportReplayH\x00R\fexportReplayB\x04\n" +
 	"\x02op\"\xc3\x02\n" +
 	"\x06Result\x12-\n" +
 	"\x04code\x18\x01 \x01(\x0e2\x19.fepha.fsm.v1.Result.CodeR\x04code\x12\x18\n" +
@@ -4819,7 +5215,7 @@ const file_fsm_proto_rawDesc = "" +
 	"\x03GAP\x10\x03\x12\f\n" +
 	"\bCONFLICT\x10\x04\x12\r\n" +
 	"\tNOT_FOUND\x10\x05\x12\v\n" +
-	"\aINVALID\x10\x06\"\x90\x06\n" +
+	"\aINVALID\x10\x06\"\x96\a\n" +
 	"\tConfigure\x12\x16\n" +
 	"\x06digest\x18\x01 \x01(\tR\x06digest\x12\x16\n" +
 	"\x06retain\x18\x02 \x01(\x04R\x06retain\x122\n" +
@@ -4829,7 +5225,8 @@ const file_fsm_proto_rawDesc = "" +
 	"\avirtual\x18\x06 \x03(\v2\x1f.fepha.fsm.v1.Configure.VirtualR\avirtual\x12\x10\n" +
 	"\x03fnp\x18\a \x01(\bR\x03fnp\x12\x14\n" +
 	"\x05stage\x18\b \x01(\x04R\x05stage\x12\"\n" +
-	"\rretain_for_ms\x18\t \x01(\x03R\vretainForMs\x1a>\n" +
+	"\rretain_for_ms\x18\t \x01(\x03R\vretainForMs\x128\n" +
+	"\aexports\x18\f \x03(\v2\x1e.fepha.fsm.v1.Configure.ExportR\aexports\x1a>\n" +
 	"\x04Node\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04host\x18\x02 \x01(\rR\x04host\x12\x12\n" +
@@ -4847,7 +5244,11 @@ const file_fsm_proto_rawDesc = "" +
 	"\x03rtu\x18\x01 \x01(\rR\x03rtu\x12\x14\n" +
 	"\x05point\x18\x02 \x01(\rR\x05point\x12\x16\n" +
 	"\x06source\x18\x03 \x01(\tR\x06source\x12\x12\n" +
-	"\x04name\x18\x04 \x01(\tR\x04name\"G\n" +
+	"\x04name\x18\x04 \x01(\tR\x04name\x1aJ\n" +
+	"\x06Export\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
+	"\x06events\x18\x02 \x01(\bR\x06events\x12\x14\n" +
+	"\x05audit\x18\x03 \x01(\bR\x05audit\"G\n" +
 	"\x04Mode\x12\r\n" +
 	"\tMODE_NONE\x10\x00\x12\r\n" +
 	"\tEXCLUSIVE\x10\x01\x12\x10\n" +
@@ -4983,7 +5384,25 @@ const file_fsm_proto_rawDesc = "" +
 	"\bresource\x18\x01 \x01(\tR\bresource\x12\x12\n" +
 	"\x04slot\x18\x02 \x01(\tR\x04slot\x12\x10\n" +
 	"\x03seq\x18\x03 \x01(\x04R\x03seq\x12\x14\n" +
-	"\x05epoch\x18\x04 \x01(\x04R\x05epoch\"\xd0\x03\n" +
+	"\x05epoch\x18\x04 \x01(\x04R\x05epoch\"l\n" +
+	"\fExportCursor\x12\x1a\n" +
+	"\bresource\x18\x01 \x01(\tR\bresource\x12\x14\n" +
+	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x12\x10\n" +
+	"\x03seq\x18\x03 \x01(\x04R\x03seq\x12\x18\n" +
+	"\areplays\x18\x04 \x01(\x04R\areplays\"e\n" +
+	"\vExportReach\x12\x1a\n" +
+	"\bresource\x18\x01 \x01(\tR\bresource\x12\x12\n" +
+	"\x04node\x18\x02 \x01(\tR\x04node\x12\x0e\n" +
+	"\x02ok\x18\x03 \x01(\bR\x02ok\x12\x16\n" +
+	"\x06reason\x18\x04 \x01(\tR\x06reason\"Q\n" +
+	"\vExportPause\x12\x1a\n" +
+	"\bresource\x18\x01 \x01(\tR\bresource\x12\x0e\n" +
+	"\x02on\x18\x02 \x01(\bR\x02on\x12\x16\n" +
+	"\x06origin\x18\x03 \x01(\tR\x06origin\"V\n" +
+	"\fExportReplay\x12\x1a\n" +
+	"\bresource\x18\x01 \x01(\tR\bresource\x12\x12\n" +
+	"\x04from\x18\x02 \x01(\x04R\x04from\x12\x16\n" +
+	"\x06origin\x18\x03 \x01(\tR\x06origin\"\xd0\x03\n" +
 	"\rControlSubmit\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
 	"\x06origin\x18\x02 \x01(\tR\x06origin\x12\x10\n" +
@@ -5147,7 +5566,7 @@ func file_fsm_proto_rawDescGZIP() []byte {
 }
 
 var file_fsm_proto_enumTypes = make([]protoimpl.EnumInfo, 10)
-var file_fsm_proto_msgTypes = make([]protoimpl.MessageInfo, 52)
+var file_fsm_proto_msgTypes = make([]protoimpl.MessageInfo, 57)
 var file_fsm_proto_goTypes = []any{
 	(Kind)(0),                     // 0: fepha.fsm.v1.Kind
 	(LinkState)(0),                // 1: fepha.fsm.v1.LinkState
@@ -5184,33 +5603,38 @@ var file_fsm_proto_goTypes = []any{
 	(*Maintenance)(nil),           // 32: fepha.fsm.v1.Maintenance
 	(*Clients)(nil),               // 33: fepha.fsm.v1.Clients
 	(*Cursor)(nil),                // 34: fepha.fsm.v1.Cursor
-	(*ControlSubmit)(nil),         // 35: fepha.fsm.v1.ControlSubmit
-	(*ControlStart)(nil),          // 36: fepha.fsm.v1.ControlStart
-	(*ControlResult)(nil),         // 37: fepha.fsm.v1.ControlResult
-	(*ControlExpire)(nil),         // 38: fepha.fsm.v1.ControlExpire
-	(*Fnp)(nil),                   // 39: fepha.fsm.v1.Fnp
-	(*FnpReceive)(nil),            // 40: fepha.fsm.v1.FnpReceive
-	(*FnpResult)(nil),             // 41: fepha.fsm.v1.FnpResult
-	(*ConditionReport)(nil),       // 42: fepha.fsm.v1.ConditionReport
-	(*ConditionGone)(nil),         // 43: fepha.fsm.v1.ConditionGone
-	(*ConditionAck)(nil),          // 44: fepha.fsm.v1.ConditionAck
-	(*UserPut)(nil),               // 45: fepha.fsm.v1.UserPut
-	(*UserRemove)(nil),            // 46: fepha.fsm.v1.UserRemove
-	(*TokenPut)(nil),              // 47: fepha.fsm.v1.TokenPut
-	(*TokenRemove)(nil),           // 48: fepha.fsm.v1.TokenRemove
-	(*SessionOpen)(nil),           // 49: fepha.fsm.v1.SessionOpen
-	(*SessionClose)(nil),          // 50: fepha.fsm.v1.SessionClose
-	(*AccessUsed)(nil),            // 51: fepha.fsm.v1.AccessUsed
-	(*Revoke)(nil),                // 52: fepha.fsm.v1.Revoke
-	(*Audit)(nil),                 // 53: fepha.fsm.v1.Audit
-	(*Configure_Node)(nil),        // 54: fepha.fsm.v1.Configure.Node
-	(*Configure_RTU)(nil),         // 55: fepha.fsm.v1.Configure.RTU
-	(*Configure_Group)(nil),       // 56: fepha.fsm.v1.Configure.Group
-	(*Configure_Virtual)(nil),     // 57: fepha.fsm.v1.Configure.Virtual
-	(*Forget_Point)(nil),          // 58: fepha.fsm.v1.Forget.Point
-	(*Links_Link)(nil),            // 59: fepha.fsm.v1.Links.Link
-	(*Clients_Client)(nil),        // 60: fepha.fsm.v1.Clients.Client
-	(*AccessUsed_Use)(nil),        // 61: fepha.fsm.v1.AccessUsed.Use
+	(*ExportCursor)(nil),          // 35: fepha.fsm.v1.ExportCursor
+	(*ExportReach)(nil),           // 36: fepha.fsm.v1.ExportReach
+	(*ExportPause)(nil),           // 37: fepha.fsm.v1.ExportPause
+	(*ExportReplay)(nil),          // 38: fepha.fsm.v1.ExportReplay
+	(*ControlSubmit)(nil),         // 39: fepha.fsm.v1.ControlSubmit
+	(*ControlStart)(nil),          // 40: fepha.fsm.v1.ControlStart
+	(*ControlResult)(nil),         // 41: fepha.fsm.v1.ControlResult
+	(*ControlExpire)(nil),         // 42: fepha.fsm.v1.ControlExpire
+	(*Fnp)(nil),                   // 43: fepha.fsm.v1.Fnp
+	(*FnpReceive)(nil),            // 44: fepha.fsm.v1.FnpReceive
+	(*FnpResult)(nil),             // 45: fepha.fsm.v1.FnpResult
+	(*ConditionReport)(nil),       // 46: fepha.fsm.v1.ConditionReport
+	(*ConditionGone)(nil),         // 47: fepha.fsm.v1.ConditionGone
+	(*ConditionAck)(nil),          // 48: fepha.fsm.v1.ConditionAck
+	(*UserPut)(nil),               // 49: fepha.fsm.v1.UserPut
+	(*UserRemove)(nil),            // 50: fepha.fsm.v1.UserRemove
+	(*TokenPut)(nil),              // 51: fepha.fsm.v1.TokenPut
+	(*TokenRemove)(nil),           // 52: fepha.fsm.v1.TokenRemove
+	(*SessionOpen)(nil),           // 53: fepha.fsm.v1.SessionOpen
+	(*SessionClose)(nil),          // 54: fepha.fsm.v1.SessionClose
+	(*AccessUsed)(nil),            // 55: fepha.fsm.v1.AccessUsed
+	(*Revoke)(nil),                // 56: fepha.fsm.v1.Revoke
+	(*Audit)(nil),                 // 57: fepha.fsm.v1.Audit
+	(*Configure_Node)(nil),        // 58: fepha.fsm.v1.Configure.Node
+	(*Configure_RTU)(nil),         // 59: fepha.fsm.v1.Configure.RTU
+	(*Configure_Group)(nil),       // 60: fepha.fsm.v1.Configure.Group
+	(*Configure_Virtual)(nil),     // 61: fepha.fsm.v1.Configure.Virtual
+	(*Configure_Export)(nil),      // 62: fepha.fsm.v1.Configure.Export
+	(*Forget_Point)(nil),          // 63: fepha.fsm.v1.Forget.Point
+	(*Links_Link)(nil),            // 64: fepha.fsm.v1.Links.Link
+	(*Clients_Client)(nil),        // 65: fepha.fsm.v1.Clients.Client
+	(*AccessUsed_Use)(nil),        // 66: fepha.fsm.v1.AccessUsed.Use
 }
 var file_fsm_proto_depIdxs = []int32{
 	11, // 0: fepha.fsm.v1.Entry.commands:type_name -> fepha.fsm.v1.Command
@@ -5232,56 +5656,61 @@ var file_fsm_proto_depIdxs = []int32{
 	34, // 16: fepha.fsm.v1.Command.cursor:type_name -> fepha.fsm.v1.Cursor
 	31, // 17: fepha.fsm.v1.Command.stopping:type_name -> fepha.fsm.v1.Stopping
 	32, // 18: fepha.fsm.v1.Command.maintenance:type_name -> fepha.fsm.v1.Maintenance
-	35, // 19: fepha.fsm.v1.Command.control_submit:type_name -> fepha.fsm.v1.ControlSubmit
-	36, // 20: fepha.fsm.v1.Command.control_start:type_name -> fepha.fsm.v1.ControlStart
-	37, // 21: fepha.fsm.v1.Command.control_result:type_name -> fepha.fsm.v1.ControlResult
-	38, // 22: fepha.fsm.v1.Command.control_expire:type_name -> fepha.fsm.v1.ControlExpire
-	39, // 23: fepha.fsm.v1.Command.fnp:type_name -> fepha.fsm.v1.Fnp
-	40, // 24: fepha.fsm.v1.Command.fnp_receive:type_name -> fepha.fsm.v1.FnpReceive
-	42, // 25: fepha.fsm.v1.Command.condition_report:type_name -> fepha.fsm.v1.ConditionReport
-	43, // 26: fepha.fsm.v1.Command.condition_gone:type_name -> fepha.fsm.v1.ConditionGone
-	44, // 27: fepha.fsm.v1.Command.condition_ack:type_name -> fepha.fsm.v1.ConditionAck
-	45, // 28: fepha.fsm.v1.Command.user_put:type_name -> fepha.fsm.v1.UserPut
-	46, // 29: fepha.fsm.v1.Command.user_remove:type_name -> fepha.fsm.v1.UserRemove
-	47, // 30: fepha.fsm.v1.Command.token_put:type_name -> fepha.fsm.v1.TokenPut
-	48, // 31: fepha.fsm.v1.Command.token_remove:type_name -> fepha.fsm.v1.TokenRemove
-	49, // 32: fepha.fsm.v1.Command.session_open:type_name -> fepha.fsm.v1.SessionOpen
-	50, // 33: fepha.fsm.v1.Command.session_close:type_name -> fepha.fsm.v1.SessionClose
-	51, // 34: fepha.fsm.v1.Command.access_used:type_name -> fepha.fsm.v1.AccessUsed
-	52, // 35: fepha.fsm.v1.Command.revoke:type_name -> fepha.fsm.v1.Revoke
-	53, // 36: fepha.fsm.v1.Command.audit:type_name -> fepha.fsm.v1.Audit
+	39, // 19: fepha.fsm.v1.Command.control_submit:type_name -> fepha.fsm.v1.ControlSubmit
+	40, // 20: fepha.fsm.v1.Command.control_start:type_name -> fepha.fsm.v1.ControlStart
+	41, // 21: fepha.fsm.v1.Command.control_result:type_name -> fepha.fsm.v1.ControlResult
+	42, // 22: fepha.fsm.v1.Command.control_expire:type_name -> fepha.fsm.v1.ControlExpire
+	43, // 23: fepha.fsm.v1.Command.fnp:type_name -> fepha.fsm.v1.Fnp
+	44, // 24: fepha.fsm.v1.Command.fnp_receive:type_name -> fepha.fsm.v1.FnpReceive
+	46, // 25: fepha.fsm.v1.Command.condition_report:type_name -> fepha.fsm.v1.ConditionReport
+	47, // 26: fepha.fsm.v1.Command.condition_gone:type_name -> fepha.fsm.v1.ConditionGone
+	48, // 27: fepha.fsm.v1.Command.condition_ack:type_name -> fepha.fsm.v1.ConditionAck
+	49, // 28: fepha.fsm.v1.Command.user_put:type_name -> fepha.fsm.v1.UserPut
+	50, // 29: fepha.fsm.v1.Command.user_remove:type_name -> fepha.fsm.v1.UserRemove
+	51, // 30: fepha.fsm.v1.Command.token_put:type_name -> fepha.fsm.v1.TokenPut
+	52, // 31: fepha.fsm.v1.Command.token_remove:type_name -> fepha.fsm.v1.TokenRemove
+	53, // 32: fepha.fsm.v1.Command.session_open:type_name -> fepha.fsm.v1.SessionOpen
+	54, // 33: fepha.fsm.v1.Command.session_close:type_name -> fepha.fsm.v1.SessionClose
+	55, // 34: fepha.fsm.v1.Command.access_used:type_name -> fepha.fsm.v1.AccessUsed
+	56, // 35: fepha.fsm.v1.Command.revoke:type_name -> fepha.fsm.v1.Revoke
+	57, // 36: fepha.fsm.v1.Command.audit:type_name -> fepha.fsm.v1.Audit
 	28, // 37: fepha.fsm.v1.Command.override:type_name -> fepha.fsm.v1.Override
-	3,  // 38: fepha.fsm.v1.Result.code:type_name -> fepha.fsm.v1.Result.Code
-	41, // 39: fepha.fsm.v1.Result.fnp:type_name -> fepha.fsm.v1.FnpResult
-	54, // 40: fepha.fsm.v1.Configure.nodes:type_name -> fepha.fsm.v1.Configure.Node
-	55, // 41: fepha.fsm.v1.Configure.rtus:type_name -> fepha.fsm.v1.Configure.RTU
-	56, // 42: fepha.fsm.v1.Configure.groups:type_name -> fepha.fsm.v1.Configure.Group
-	57, // 43: fepha.fsm.v1.Configure.virtual:type_name -> fepha.fsm.v1.Configure.Virtual
-	15, // 44: fepha.fsm.v1.Assign.timings:type_name -> fepha.fsm.v1.Timings
-	0,  // 45: fepha.fsm.v1.Item.kind:type_name -> fepha.fsm.v1.Kind
-	5,  // 46: fepha.fsm.v1.Item.mode:type_name -> fepha.fsm.v1.Item.Mode
-	22, // 47: fepha.fsm.v1.Events.items:type_name -> fepha.fsm.v1.Item
-	24, // 48: fepha.fsm.v1.Events.strays:type_name -> fepha.fsm.v1.Stray
-	58, // 49: fepha.fsm.v1.Forget.points:type_name -> fepha.fsm.v1.Forget.Point
-	0,  // 50: fepha.fsm.v1.Override.kind:type_name -> fepha.fsm.v1.Kind
-	6,  // 51: fepha.fsm.v1.Override.mode:type_name -> fepha.fsm.v1.Override.Mode
-	59, // 52: fepha.fsm.v1.Links.links:type_name -> fepha.fsm.v1.Links.Link
-	60, // 53: fepha.fsm.v1.Clients.clients:type_name -> fepha.fsm.v1.Clients.Client
-	0,  // 54: fepha.fsm.v1.ControlSubmit.kind:type_name -> fepha.fsm.v1.Kind
-	7,  // 55: fepha.fsm.v1.ControlSubmit.phase:type_name -> fepha.fsm.v1.ControlSubmit.Phase
-	8,  // 56: fepha.fsm.v1.ConditionReport.severity:type_name -> fepha.fsm.v1.ConditionReport.Severity
-	9,  // 57: fepha.fsm.v1.ConditionReport.scope:type_name -> fepha.fsm.v1.ConditionReport.Scope
-	2,  // 58: fepha.fsm.v1.UserPut.role:type_name -> fepha.fsm.v1.Role
-	2,  // 59: fepha.fsm.v1.TokenPut.role:type_name -> fepha.fsm.v1.Role
-	61, // 60: fepha.fsm.v1.AccessUsed.uses:type_name -> fepha.fsm.v1.AccessUsed.Use
-	4,  // 61: fepha.fsm.v1.Configure.Group.mode:type_name -> fepha.fsm.v1.Configure.Mode
-	0,  // 62: fepha.fsm.v1.Forget.Point.kind:type_name -> fepha.fsm.v1.Kind
-	1,  // 63: fepha.fsm.v1.Links.Link.state:type_name -> fepha.fsm.v1.LinkState
-	64, // [64:64] is the sub-list for method output_type
-	64, // [64:64] is the sub-list for method input_type
-	64, // [64:64] is the sub-list for extension type_name
-	64, // [64:64] is the sub-list for extension extendee
-	0,  // [0:64] is the sub-list for field type_name
+	35, // 38: fepha.fsm.v1.Command.export_cursor:type_name -> fepha.fsm.v1.ExportCursor
+	36, // 39: fepha.fsm.v1.Command.export_reach:type_name -> fepha.fsm.v1.ExportReach
+	37, // 40: fepha.fsm.v1.Command.export_pause:type_name -> fepha.fsm.v1.ExportPause
+	38, // 41: fepha.fsm.v1.Command.export_replay:type_name -> fepha.fsm.v1.ExportReplay
+	3,  // 42: fepha.fsm.v1.Result.code:type_name -> fepha.fsm.v1.Result.Code
+	45, // 43: fepha.fsm.v1.Result.fnp:type_name -> fepha.fsm.v1.FnpResult
+	58, // 44: fepha.fsm.v1.Configure.nodes:type_name -> fepha.fsm.v1.Configure.Node
+	59, // 45: fepha.fsm.v1.Configure.rtus:type_name -> fepha.fsm.v1.Configure.RTU
+	60, // 46: fepha.fsm.v1.Configure.groups:type_name -> fepha.fsm.v1.Configure.Group
+	61, // 47: fepha.fsm.v1.Configure.virtual:type_name -> fepha.fsm.v1.Configure.Virtual
+	62, // 48: fepha.fsm.v1.Configure.exports:type_name -> fepha.fsm.v1.Configure.Export
+	15, // 49: fepha.fsm.v1.Assign.timings:type_name -> fepha.fsm.v1.Timings
+	0,  // 50: fepha.fsm.v1.Item.kind:type_name -> fepha.fsm.v1.Kind
+	5,  // 51: fepha.fsm.v1.Item.mode:type_name -> fepha.fsm.v1.Item.Mode
+	22, // 52: fepha.fsm.v1.Events.items:type_name -> fepha.fsm.v1.Item
+	24, // 53: fepha.fsm.v1.Events.strays:type_name -> fepha.fsm.v1.Stray
+	63, // 54: fepha.fsm.v1.Forget.points:type_name -> fepha.fsm.v1.Forget.Point
+	0,  // 55: fepha.fsm.v1.Override.kind:type_name -> fepha.fsm.v1.Kind
+	6,  // 56: fepha.fsm.v1.Override.mode:type_name -> fepha.fsm.v1.Override.Mode
+	64, // 57: fepha.fsm.v1.Links.links:type_name -> fepha.fsm.v1.Links.Link
+	65, // 58: fepha.fsm.v1.Clients.clients:type_name -> fepha.fsm.v1.Clients.Client
+	0,  // 59: fepha.fsm.v1.ControlSubmit.kind:type_name -> fepha.fsm.v1.Kind
+	7,  // 60: fepha.fsm.v1.ControlSubmit.phase:type_name -> fepha.fsm.v1.ControlSubmit.Phase
+	8,  // 61: fepha.fsm.v1.ConditionReport.severity:type_name -> fepha.fsm.v1.ConditionReport.Severity
+	9,  // 62: fepha.fsm.v1.ConditionReport.scope:type_name -> fepha.fsm.v1.ConditionReport.Scope
+	2,  // 63: fepha.fsm.v1.UserPut.role:type_name -> fepha.fsm.v1.Role
+	2,  // 64: fepha.fsm.v1.TokenPut.role:type_name -> fepha.fsm.v1.Role
+	66, // 65: fepha.fsm.v1.AccessUsed.uses:type_name -> fepha.fsm.v1.AccessUsed.Use
+	4,  // 66: fepha.fsm.v1.Configure.Group.mode:type_name -> fepha.fsm.v1.Configure.Mode
+	0,  // 67: fepha.fsm.v1.Forget.Point.kind:type_name -> fepha.fsm.v1.Kind
+	1,  // 68: fepha.fsm.v1.Links.Link.state:type_name -> fepha.fsm.v1.LinkState
+	69, // [69:69] is the sub-list for method output_type
+	69, // [69:69] is the sub-list for method input_type
+	69, // [69:69] is the sub-list for extension type_name
+	69, // [69:69] is the sub-list for extension extendee
+	0,  // [0:69] is the sub-list for field type_name
 }
 
 func init() { file_fsm_proto_init() }
@@ -5327,15 +5756,19 @@ func file_fsm_proto_init() {
 		(*Command_Revoke)(nil),
 		(*Command_Audit)(nil),
 		(*Command_Override)(nil),
+		(*Command_ExportCursor)(nil),
+		(*Command_ExportReach)(nil),
+		(*Command_ExportPause)(nil),
+		(*Command_ExportReplay)(nil),
 	}
-	file_fsm_proto_msgTypes[35].OneofWrappers = []any{}
+	file_fsm_proto_msgTypes[39].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_fsm_proto_rawDesc), len(file_fsm_proto_rawDesc)),
 			NumEnums:      10,
-			NumMessages:   52,
+			NumMessages:   57,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -223,6 +223,7 @@ type Revisions struct {
 	Fnp           uint64                 `protobuf:"varint,10,opt,name=fnp,proto3" json:"fnp,omitempty"`
 	Conditions    uint64                 `protobuf:"varint,11,opt,name=conditions,proto3" json:"conditions,omitempty"`
 	Access        uint64                 `protobuf:"varint,12,opt,name=access,proto3" json:"access,omitempty"`
+	Exports       uint64                 `protobuf:"varint,16,opt,name=exports,proto3" json:"exports,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -337,6 +338,13 @@ func (x *Revisions) GetConditions() uint64 {
 func (x *Revisions) GetAccess() uint64 {
 	if x != nil {
 		return x.Access
+	}
+	return 0
+}
+
+func (x *Revisions) GetExports() uint64 {
+	if x != nil {
+		return x.Exports
 	}
 	return 0
 }
@@ -641,6 +649,106 @@ func (x *GroupState) GetLostTo() uint64 {
 	return 0
 }
 
+type ExportState struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Cursor        uint64                 `protobuf:"varint,2,opt,name=cursor,proto3" json:"cursor,omitempty"`
+	High          uint64                 `protobuf:"varint,3,opt,name=high,proto3" json:"high,omitempty"`
+	Dropped       uint64                 `protobuf:"varint,4,opt,name=dropped,proto3" json:"dropped,omitempty"`
+	Replays       uint64                 `protobuf:"varint,5,opt,name=replays,proto3" json:"replays,omitempty"`
+	Paused        bool                   `protobuf:"varint,6,opt,name=paused,proto3" json:"paused,omitempty"`
+	Reach         []*ExportState_Reach   `protobuf:"bytes,7,rep,name=reach,proto3" json:"reach,omitempty"`
+	Spans         []*ExportState_Span    `protobuf:"bytes,8,rep,name=spans,proto3" json:"spans,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExportState) Reset() {
+	*x = ExportState{}
+	mi := &file_snapshot_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExportState) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExportState) ProtoMessage() {}
+
+func (x *ExportState) ProtoReflect() protoreflect.Message {
+	mi := &file_snapshot_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExportState.ProtoReflect.Descriptor instead.
+func (*ExportState) Descriptor() ([]byte, []int) {
+	return file_snapshot_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *ExportState) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *ExportState) GetCursor() uint64 {
+	if x != nil {
+		return x.Cursor
+	}
+	return 0
+}
+
+func (x *ExportState) GetHigh() uint64 {
+	if x != nil {
+		return x.High
+	}
+	return 0
+}
+
+func (x *ExportState) GetDropped() uint64 {
+	if x != nil {
+		return x.Dropped
+	}
+	return 0
+}
+
+func (x *ExportState) GetReplays() uint64 {
+	if x != nil {
+		return x.Replays
+	}
+	return 0
+}
+
+func (x *ExportState) GetPaused() bool {
+	if x != nil {
+		return x.Paused
+	}
+	return false
+}
+
+func (x *ExportState) GetReach() []*ExportState_Reach {
+	if x != nil {
+		return x.Reach
+	}
+	return nil
+}
+
+func (x *ExportState) GetSpans() []*ExportState_Span {
+	if x != nil {
+		return x.Spans
+	}
+	return nil
+}
+
 type NodeInfo struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -655,7 +763,7 @@ type NodeInfo struct {
 
 func (x *NodeInfo) Reset() {
 	*x = NodeInfo{}
-	mi := &file_snapshot_proto_msgTypes[6]
+	mi := &file_snapshot_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -667,7 +775,7 @@ func (x *NodeInfo) String() string {
 func (*NodeInfo) ProtoMessage() {}
 
 func (x *NodeInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[6]
+	mi := &file_snapshot_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -680,7 +788,7 @@ func (x *NodeInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeInfo.ProtoReflect.Descriptor instead.
 func (*NodeInfo) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{6}
+	return file_snapshot_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *NodeInfo) GetId() string {
@@ -740,7 +848,7 @@ type VirtualState struct {
 
 func (x *VirtualState) Reset() {
 	*x = VirtualState{}
-	mi := &file_snapshot_proto_msgTypes[7]
+	mi := &file_snapshot_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -752,7 +860,7 @@ func (x *VirtualState) String() string {
 func (*VirtualState) ProtoMessage() {}
 
 func (x *VirtualState) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[7]
+	mi := &file_snapshot_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -765,7 +873,7 @@ func (x *VirtualState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VirtualState.ProtoReflect.Descriptor instead.
 func (*VirtualState) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{7}
+	return file_snapshot_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *VirtualState) GetRtu() uint32 {
@@ -840,7 +948,7 @@ type ControlState struct {
 
 func (x *ControlState) Reset() {
 	*x = ControlState{}
-	mi := &file_snapshot_proto_msgTypes[8]
+	mi := &file_snapshot_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -852,7 +960,7 @@ func (x *ControlState) String() string {
 func (*ControlState) ProtoMessage() {}
 
 func (x *ControlState) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[8]
+	mi := &file_snapshot_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -865,7 +973,7 @@ func (x *ControlState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ControlState.ProtoReflect.Descriptor instead.
 func (*ControlState) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{8}
+	return file_snapshot_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ControlState) GetSubmit() *ControlSubmit {
@@ -985,7 +1093,7 @@ type FnpMailbox struct {
 
 func (x *FnpMailbox) Reset() {
 	*x = FnpMailbox{}
-	mi := &file_snapshot_proto_msgTypes[9]
+	mi := &file_snapshot_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -997,7 +1105,7 @@ func (x *FnpMailbox) String() string {
 func (*FnpMailbox) ProtoMessage() {}
 
 func (x *FnpMailbox) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[9]
+	mi := &file_snapshot_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1010,7 +1118,7 @@ func (x *FnpMailbox) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FnpMailbox.ProtoReflect.Descriptor instead.
 func (*FnpMailbox) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{9}
+	return file_snapshot_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *FnpMailbox) GetLast() uint64 {
@@ -1049,7 +1157,7 @@ type ConditionState struct {
 
 func (x *ConditionState) Reset() {
 	*x = ConditionState{}
-	mi := &file_snapshot_proto_msgTypes[10]
+	mi := &file_snapshot_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1061,7 +1169,7 @@ func (x *ConditionState) String() string {
 func (*ConditionState) ProtoMessage() {}
 
 func (x *ConditionState) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[10]
+	mi := &file_snapshot_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1074,7 +1182,7 @@ func (x *ConditionState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConditionState.ProtoReflect.Descriptor instead.
 func (*ConditionState) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{10}
+	return file_snapshot_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ConditionState) GetKind() string {
@@ -1130,7 +1238,7 @@ type ConditionsState struct {
 
 func (x *ConditionsState) Reset() {
 	*x = ConditionsState{}
-	mi := &file_snapshot_proto_msgTypes[11]
+	mi := &file_snapshot_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1142,7 +1250,7 @@ func (x *ConditionsState) String() string {
 func (*ConditionsState) ProtoMessage() {}
 
 func (x *ConditionsState) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[11]
+	mi := &file_snapshot_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1155,7 +1263,7 @@ func (x *ConditionsState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConditionsState.ProtoReflect.Descriptor instead.
 func (*ConditionsState) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{11}
+	return file_snapshot_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ConditionsState) GetPresent() []*ConditionState {
@@ -1185,7 +1293,7 @@ type ConditionNote struct {
 
 func (x *ConditionNote) Reset() {
 	*x = ConditionNote{}
-	mi := &file_snapshot_proto_msgTypes[12]
+	mi := &file_snapshot_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1197,7 +1305,7 @@ func (x *ConditionNote) String() string {
 func (*ConditionNote) ProtoMessage() {}
 
 func (x *ConditionNote) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[12]
+	mi := &file_snapshot_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1210,7 +1318,7 @@ func (x *ConditionNote) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConditionNote.ProtoReflect.Descriptor instead.
 func (*ConditionNote) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{12}
+	return file_snapshot_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ConditionNote) GetId() string {
@@ -1261,7 +1369,7 @@ type AccessState struct {
 
 func (x *AccessState) Reset() {
 	*x = AccessState{}
-	mi := &file_snapshot_proto_msgTypes[13]
+	mi := &file_snapshot_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1273,7 +1381,7 @@ func (x *AccessState) String() string {
 func (*AccessState) ProtoMessage() {}
 
 func (x *AccessState) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[13]
+	mi := &file_snapshot_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1286,7 +1394,7 @@ func (x *AccessState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccessState.ProtoReflect.Descriptor instead.
 func (*AccessState) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{13}
+	return file_snapshot_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *AccessState) GetUsers() []*AccessState_User {
@@ -1338,7 +1446,7 @@ type Note struct {
 
 func (x *Note) Reset() {
 	*x = Note{}
-	mi := &file_snapshot_proto_msgTypes[14]
+	mi := &file_snapshot_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1350,7 +1458,7 @@ func (x *Note) String() string {
 func (*Note) ProtoMessage() {}
 
 func (x *Note) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[14]
+	mi := &file_snapshot_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1363,7 +1471,7 @@ func (x *Note) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Note.ProtoReflect.Descriptor instead.
 func (*Note) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{14}
+	return file_snapshot_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Note) GetKind() uint32 {
@@ -1475,7 +1583,7 @@ type AuditEntry struct {
 
 func (x *AuditEntry) Reset() {
 	*x = AuditEntry{}
-	mi := &file_snapshot_proto_msgTypes[15]
+	mi := &file_snapshot_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1487,7 +1595,7 @@ func (x *AuditEntry) String() string {
 func (*AuditEntry) ProtoMessage() {}
 
 func (x *AuditEntry) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[15]
+	mi := &file_snapshot_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1500,7 +1608,7 @@ func (x *AuditEntry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AuditEntry.ProtoReflect.Descriptor instead.
 func (*AuditEntry) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{15}
+	return file_snapshot_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *AuditEntry) GetTimeMs() int64 {
@@ -1574,7 +1682,7 @@ type Refusal struct {
 
 func (x *Refusal) Reset() {
 	*x = Refusal{}
-	mi := &file_snapshot_proto_msgTypes[16]
+	mi := &file_snapshot_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1586,7 +1694,7 @@ func (x *Refusal) String() string {
 func (*Refusal) ProtoMessage() {}
 
 func (x *Refusal) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[16]
+	mi := &file_snapshot_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1599,7 +1707,7 @@ func (x *Refusal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Refusal.ProtoReflect.Descriptor instead.
 func (*Refusal) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{16}
+	return file_snapshot_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Refusal) GetAction() string {
@@ -1656,7 +1764,7 @@ type SnapshotTail struct {
 
 func (x *SnapshotTail) Reset() {
 	*x = SnapshotTail{}
-	mi := &file_snapshot_proto_msgTypes[17]
+	mi := &file_snapshot_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1668,7 +1776,7 @@ func (x *SnapshotTail) String() string {
 func (*SnapshotTail) ProtoMessage() {}
 
 func (x *SnapshotTail) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[17]
+	mi := &file_snapshot_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1681,7 +1789,7 @@ func (x *SnapshotTail) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotTail.ProtoReflect.Descriptor instead.
 func (*SnapshotTail) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{17}
+	return file_snapshot_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *SnapshotTail) GetPoints() uint64 {
@@ -1715,7 +1823,7 @@ type RTUState_NodeLinks struct {
 
 func (x *RTUState_NodeLinks) Reset() {
 	*x = RTUState_NodeLinks{}
-	mi := &file_snapshot_proto_msgTypes[18]
+	mi := &file_snapshot_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1727,7 +1835,7 @@ func (x *RTUState_NodeLinks) String() string {
 func (*RTUState_NodeLinks) ProtoMessage() {}
 
 func (x *RTUState_NodeLinks) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[18]
+	mi := &file_snapshot_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1767,7 +1875,7 @@ type RTUState_Kept struct {
 
 func (x *RTUState_Kept) Reset() {
 	*x = RTUState_Kept{}
-	mi := &file_snapshot_proto_msgTypes[19]
+	mi := &file_snapshot_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1779,7 +1887,7 @@ func (x *RTUState_Kept) String() string {
 func (*RTUState_Kept) ProtoMessage() {}
 
 func (x *RTUState_Kept) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[19]
+	mi := &file_snapshot_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1825,7 +1933,7 @@ type RTUState_Untold struct {
 
 func (x *RTUState_Untold) Reset() {
 	*x = RTUState_Untold{}
-	mi := &file_snapshot_proto_msgTypes[20]
+	mi := &file_snapshot_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1837,7 +1945,7 @@ func (x *RTUState_Untold) String() string {
 func (*RTUState_Untold) ProtoMessage() {}
 
 func (x *RTUState_Untold) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[20]
+	mi := &file_snapshot_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1925,7 +2033,7 @@ type RTUState_Override struct {
 
 func (x *RTUState_Override) Reset() {
 	*x = RTUState_Override{}
-	mi := &file_snapshot_proto_msgTypes[21]
+	mi := &file_snapshot_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1937,7 +2045,7 @@ func (x *RTUState_Override) String() string {
 func (*RTUState_Override) ProtoMessage() {}
 
 func (x *RTUState_Override) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[21]
+	mi := &file_snapshot_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2061,7 +2169,7 @@ type GroupState_NodeClients struct {
 
 func (x *GroupState_NodeClients) Reset() {
 	*x = GroupState_NodeClients{}
-	mi := &file_snapshot_proto_msgTypes[22]
+	mi := &file_snapshot_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2073,7 +2181,7 @@ func (x *GroupState_NodeClients) String() string {
 func (*GroupState_NodeClients) ProtoMessage() {}
 
 func (x *GroupState_NodeClients) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[22]
+	mi := &file_snapshot_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2116,7 +2224,7 @@ type GroupState_Slot struct {
 
 func (x *GroupState_Slot) Reset() {
 	*x = GroupState_Slot{}
-	mi := &file_snapshot_proto_msgTypes[23]
+	mi := &file_snapshot_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2128,7 +2236,7 @@ func (x *GroupState_Slot) String() string {
 func (*GroupState_Slot) ProtoMessage() {}
 
 func (x *GroupState_Slot) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[23]
+	mi := &file_snapshot_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2179,6 +2287,126 @@ func (x *GroupState_Slot) GetLostTo() uint64 {
 	return 0
 }
 
+type ExportState_Reach struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Node          string                 `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
+	Ok            bool                   `protobuf:"varint,2,opt,name=ok,proto3" json:"ok,omitempty"`
+	Reason        string                 `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	SinceMs       int64                  `protobuf:"varint,4,opt,name=since_ms,json=sinceMs,proto3" json:"since_ms,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExportState_Reach) Reset() {
+	*x = ExportState_Reach{}
+	mi := &file_snapshot_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExportState_Reach) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExportState_Reach) ProtoMessage() {}
+
+func (x *ExportState_Reach) ProtoReflect() protoreflect.Message {
+	mi := &file_snapshot_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExportState_Reach.ProtoReflect.Descriptor instead.
+func (*ExportState_Reach) Descriptor() ([]byte, []int) {
+	return file_snapshot_proto_rawDescGZIP(), []int{6, 0}
+}
+
+func (x *ExportState_Reach) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
+}
+
+func (x *ExportState_Reach) GetOk() bool {
+	if x != nil {
+		return x.Ok
+	}
+	return false
+}
+
+func (x *ExportState_Reach) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *ExportState_Reach) GetSinceMs() int64 {
+	if x != nil {
+		return x.SinceMs
+	}
+	return 0
+}
+
+type ExportState_Span struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Epoch         uint64                 `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	After         uint64                 `protobuf:"varint,2,opt,name=after,proto3" json:"after,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExportState_Span) Reset() {
+	*x = ExportState_Span{}
+	mi := &file_snapshot_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExportState_Span) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExportState_Span) ProtoMessage() {}
+
+func (x *ExportState_Span) ProtoReflect() protoreflect.Message {
+	mi := &file_snapshot_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExportState_Span.ProtoReflect.Descriptor instead.
+func (*ExportState_Span) Descriptor() ([]byte, []int) {
+	return file_snapshot_proto_rawDescGZIP(), []int{6, 1}
+}
+
+func (x *ExportState_Span) GetEpoch() uint64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
+func (x *ExportState_Span) GetAfter() uint64 {
+	if x != nil {
+		return x.After
+	}
+	return 0
+}
+
 type FnpMailbox_Message struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Number        uint64                 `protobuf:"varint,1,opt,name=number,proto3" json:"number,omitempty"`
@@ -2192,7 +2420,7 @@ type FnpMailbox_Message struct {
 
 func (x *FnpMailbox_Message) Reset() {
 	*x = FnpMailbox_Message{}
-	mi := &file_snapshot_proto_msgTypes[24]
+	mi := &file_snapshot_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2204,7 +2432,7 @@ func (x *FnpMailbox_Message) String() string {
 func (*FnpMailbox_Message) ProtoMessage() {}
 
 func (x *FnpMailbox_Message) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[24]
+	mi := &file_snapshot_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2217,7 +2445,7 @@ func (x *FnpMailbox_Message) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FnpMailbox_Message.ProtoReflect.Descriptor instead.
 func (*FnpMailbox_Message) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{9, 0}
+	return file_snapshot_proto_rawDescGZIP(), []int{10, 0}
 }
 
 func (x *FnpMailbox_Message) GetNumber() uint64 {
@@ -2265,7 +2493,7 @@ type FnpMailbox_Delivered struct {
 
 func (x *FnpMailbox_Delivered) Reset() {
 	*x = FnpMailbox_Delivered{}
-	mi := &file_snapshot_proto_msgTypes[25]
+	mi := &file_snapshot_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2277,7 +2505,7 @@ func (x *FnpMailbox_Delivered) String() string {
 func (*FnpMailbox_Delivered) ProtoMessage() {}
 
 func (x *FnpMailbox_Delivered) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[25]
+	mi := &file_snapshot_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2290,7 +2518,7 @@ func (x *FnpMailbox_Delivered) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FnpMailbox_Delivered.ProtoReflect.Descriptor instead.
 func (*FnpMailbox_Delivered) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{9, 1}
+	return file_snapshot_proto_rawDescGZIP(), []int{10, 1}
 }
 
 func (x *FnpMailbox_Delivered) GetFloor() uint64 {
@@ -2319,7 +2547,7 @@ type FnpMailbox_Session struct {
 
 func (x *FnpMailbox_Session) Reset() {
 	*x = FnpMailbox_Session{}
-	mi := &file_snapshot_proto_msgTypes[26]
+	mi := &file_snapshot_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2331,7 +2559,7 @@ func (x *FnpMailbox_Session) String() string {
 func (*FnpMailbox_Session) ProtoMessage() {}
 
 func (x *FnpMailbox_Session) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[26]
+	mi := &file_snapshot_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2344,7 +2572,7 @@ func (x *FnpMailbox_Session) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FnpMailbox_Session.ProtoReflect.Descriptor instead.
 func (*FnpMailbox_Session) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{9, 2}
+	return file_snapshot_proto_rawDescGZIP(), []int{10, 2}
 }
 
 func (x *FnpMailbox_Session) GetFrom() uint64 {
@@ -2386,7 +2614,7 @@ type ConditionState_Report struct {
 
 func (x *ConditionState_Report) Reset() {
 	*x = ConditionState_Report{}
-	mi := &file_snapshot_proto_msgTypes[27]
+	mi := &file_snapshot_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2398,7 +2626,7 @@ func (x *ConditionState_Report) String() string {
 func (*ConditionState_Report) ProtoMessage() {}
 
 func (x *ConditionState_Report) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[27]
+	mi := &file_snapshot_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2411,7 +2639,7 @@ func (x *ConditionState_Report) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConditionState_Report.ProtoReflect.Descriptor instead.
 func (*ConditionState_Report) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{10, 0}
+	return file_snapshot_proto_rawDescGZIP(), []int{11, 0}
 }
 
 func (x *ConditionState_Report) GetNode() string {
@@ -2445,7 +2673,7 @@ type ConditionsState_Gone struct {
 
 func (x *ConditionsState_Gone) Reset() {
 	*x = ConditionsState_Gone{}
-	mi := &file_snapshot_proto_msgTypes[28]
+	mi := &file_snapshot_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2457,7 +2685,7 @@ func (x *ConditionsState_Gone) String() string {
 func (*ConditionsState_Gone) ProtoMessage() {}
 
 func (x *ConditionsState_Gone) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[28]
+	mi := &file_snapshot_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2470,7 +2698,7 @@ func (x *ConditionsState_Gone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConditionsState_Gone.ProtoReflect.Descriptor instead.
 func (*ConditionsState_Gone) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{11, 0}
+	return file_snapshot_proto_rawDescGZIP(), []int{12, 0}
 }
 
 func (x *ConditionsState_Gone) GetCondition() *ConditionState {
@@ -2502,7 +2730,7 @@ type AccessState_User struct {
 
 func (x *AccessState_User) Reset() {
 	*x = AccessState_User{}
-	mi := &file_snapshot_proto_msgTypes[29]
+	mi := &file_snapshot_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2514,7 +2742,7 @@ func (x *AccessState_User) String() string {
 func (*AccessState_User) ProtoMessage() {}
 
 func (x *AccessState_User) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[29]
+	mi := &file_snapshot_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2527,7 +2755,7 @@ func (x *AccessState_User) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccessState_User.ProtoReflect.Descriptor instead.
 func (*AccessState_User) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{13, 0}
+	return file_snapshot_proto_rawDescGZIP(), []int{14, 0}
 }
 
 func (x *AccessState_User) GetName() string {
@@ -2593,7 +2821,7 @@ type AccessState_Token struct {
 
 func (x *AccessState_Token) Reset() {
 	*x = AccessState_Token{}
-	mi := &file_snapshot_proto_msgTypes[30]
+	mi := &file_snapshot_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2605,7 +2833,7 @@ func (x *AccessState_Token) String() string {
 func (*AccessState_Token) ProtoMessage() {}
 
 func (x *AccessState_Token) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[30]
+	mi := &file_snapshot_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2618,7 +2846,7 @@ func (x *AccessState_Token) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccessState_Token.ProtoReflect.Descriptor instead.
 func (*AccessState_Token) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{13, 1}
+	return file_snapshot_proto_rawDescGZIP(), []int{14, 1}
 }
 
 func (x *AccessState_Token) GetName() string {
@@ -2676,7 +2904,7 @@ type AccessState_Session struct {
 
 func (x *AccessState_Session) Reset() {
 	*x = AccessState_Session{}
-	mi := &file_snapshot_proto_msgTypes[31]
+	mi := &file_snapshot_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2688,7 +2916,7 @@ func (x *AccessState_Session) String() string {
 func (*AccessState_Session) ProtoMessage() {}
 
 func (x *AccessState_Session) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[31]
+	mi := &file_snapshot_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2701,7 +2929,7 @@ func (x *AccessState_Session) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccessState_Session.ProtoReflect.Descriptor instead.
 func (*AccessState_Session) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{13, 2}
+	return file_snapshot_proto_rawDescGZIP(), []int{14, 2}
 }
 
 func (x *AccessState_Session) GetId() []byte {
@@ -2752,7 +2980,7 @@ type AccessState_Revoked struct {
 
 func (x *AccessState_Revoked) Reset() {
 	*x = AccessState_Revoked{}
-	mi := &file_snapshot_proto_msgTypes[32]
+	mi := &file_snapshot_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2764,7 +2992,7 @@ func (x *AccessState_Revoked) String() string {
 func (*AccessState_Revoked) ProtoMessage() {}
 
 func (x *AccessState_Revoked) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[32]
+	mi := &file_snapshot_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2777,7 +3005,7 @@ func (x *AccessState_Revoked) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccessState_Revoked.ProtoReflect.Descriptor instead.
 func (*AccessState_Revoked) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{13, 3}
+	return file_snapshot_proto_rawDescGZIP(), []int{14, 3}
 }
 
 func (x *AccessState_Revoked) GetSerial() string {
@@ -2837,7 +3065,7 @@ const file_snapshot_proto_rawDesc = "" +
 	"\faudit_before\x18\f \x03(\fR\vauditBefore\"+\n" +
 	"\aAgeMark\x12\x0e\n" +
 	"\x02ms\x18\x01 \x01(\x03R\x02ms\x12\x10\n" +
-	"\x03seq\x18\x02 \x01(\x04R\x03seq\"\xb9\x02\n" +
+	"\x03seq\x18\x02 \x01(\x04R\x03seq\"\xd3\x02\n" +
 	"\tRevisions\x12\x16\n" +
 	"\x06config\x18\x01 \x01(\x04R\x06config\x12\x1c\n" +
 	"\tresources\x18\x02 \x01(\x04R\tresources\x12\x14\n" +
@@ -2853,7 +3081,8 @@ const file_snapshot_proto_rawDesc = "" +
 	"\n" +
 	"conditions\x18\v \x01(\x04R\n" +
 	"conditions\x12\x16\n" +
-	"\x06access\x18\f \x01(\x04R\x06access\"\x8e\x02\n" +
+	"\x06access\x18\f \x01(\x04R\x06access\x12\x18\n" +
+	"\aexports\x18\x10 \x01(\x04R\aexports\"\x8e\x02\n" +
 	"\rResourceState\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
 	"\x05owner\x18\x02 \x01(\tR\x05owner\x12\x14\n" +
@@ -2922,7 +3151,24 @@ const file_snapshot_proto_rawDesc = "" +
 	"\x03seq\x18\x02 \x01(\x04R\x03seq\x12\x18\n" +
 	"\adropped\x18\x03 \x01(\x04R\adropped\x12\x1a\n" +
 	"\boverflow\x18\x04 \x01(\bR\boverflow\x12\x17\n" +
-	"\alost_to\x18\x05 \x01(\x04R\x06lostTo\"\x9f\x01\n" +
+	"\alost_to\x18\x05 \x01(\x04R\x06lostTo\"\x9a\x03\n" +
+	"\vExportState\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
+	"\x06cursor\x18\x02 \x01(\x04R\x06cursor\x12\x12\n" +
+	"\x04high\x18\x03 \x01(\x04R\x04high\x12\x18\n" +
+	"\adropped\x18\x04 \x01(\x04R\adropped\x12\x18\n" +
+	"\areplays\x18\x05 \x01(\x04R\areplays\x12\x16\n" +
+	"\x06paused\x18\x06 \x01(\bR\x06paused\x125\n" +
+	"\x05reach\x18\a \x03(\v2\x1f.fepha.fsm.v1.ExportState.ReachR\x05reach\x124\n" +
+	"\x05spans\x18\b \x03(\v2\x1e.fepha.fsm.v1.ExportState.SpanR\x05spans\x1a^\n" +
+	"\x05Reach\x12\x12\n" +
+	"\x04node\x18\x01 \x01(\tR\x04node\x12\x0e\n" +
+	"\x02ok\x18\x02 \x01(\bR\x02ok\x12\x16\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\x12\x19\n" +
+	"\bsince_ms\x18\x04 \x01(\x03R\asinceMs\x1a2\n" +
+	"\x04Span\x12\x14\n" +
+	"\x05epoch\x18\x01 \x01(\x04R\x05epoch\x12\x14\n" +
+	"\x05after\x18\x02 \x01(\x04R\x05after\"\x9f\x01\n" +
 	"\bNodeInfo\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
 	"\x05alive\x18\x02 \x01(\bR\x05alive\x12\x14\n" +
@@ -3083,7 +3329,7 @@ func file_snapshot_proto_rawDescGZIP() []byte {
 	return file_snapshot_proto_rawDescData
 }
 
-var file_snapshot_proto_msgTypes = make([]protoimpl.MessageInfo, 33)
+var file_snapshot_proto_msgTypes = make([]protoimpl.MessageInfo, 36)
 var file_snapshot_proto_goTypes = []any{
 	(*SnapshotHead)(nil),           // 0: fepha.fsm.v1.SnapshotHead
 	(*AgeMark)(nil),                // 1: fepha.fsm.v1.AgeMark
@@ -3091,82 +3337,87 @@ var file_snapshot_proto_goTypes = []any{
 	(*ResourceState)(nil),          // 3: fepha.fsm.v1.ResourceState
 	(*RTUState)(nil),               // 4: fepha.fsm.v1.RTUState
 	(*GroupState)(nil),             // 5: fepha.fsm.v1.GroupState
-	(*NodeInfo)(nil),               // 6: fepha.fsm.v1.NodeInfo
-	(*VirtualState)(nil),           // 7: fepha.fsm.v1.VirtualState
-	(*ControlState)(nil),           // 8: fepha.fsm.v1.ControlState
-	(*FnpMailbox)(nil),             // 9: fepha.fsm.v1.FnpMailbox
-	(*ConditionState)(nil),         // 10: fepha.fsm.v1.ConditionState
-	(*ConditionsState)(nil),        // 11: fepha.fsm.v1.ConditionsState
-	(*ConditionNote)(nil),          // 12: fepha.fsm.v1.ConditionNote
-	(*AccessState)(nil),            // 13: fepha.fsm.v1.AccessState
-	(*Note)(nil),                   // 14: fepha.fsm.v1.Note
-	(*AuditEntry)(nil),             // 15: fepha.fsm.v1.AuditEntry
-	(*Refusal)(nil),                // 16: fepha.fsm.v1.Refusal
-	(*SnapshotTail)(nil),           // 17: fepha.fsm.v1.SnapshotTail
-	(*RTUState_NodeLinks)(nil),     // 18: fepha.fsm.v1.RTUState.NodeLinks
-	(*RTUState_Kept)(nil),          // 19: fepha.fsm.v1.RTUState.Kept
-	(*RTUState_Untold)(nil),        // 20: fepha.fsm.v1.RTUState.Untold
-	(*RTUState_Override)(nil),      // 21: fepha.fsm.v1.RTUState.Override
-	(*GroupState_NodeClients)(nil), // 22: fepha.fsm.v1.GroupState.NodeClients
-	(*GroupState_Slot)(nil),        // 23: fepha.fsm.v1.GroupState.Slot
-	(*FnpMailbox_Message)(nil),     // 24: fepha.fsm.v1.FnpMailbox.Message
-	(*FnpMailbox_Delivered)(nil),   // 25: fepha.fsm.v1.FnpMailbox.Delivered
-	(*FnpMailbox_Session)(nil),     // 26: fepha.fsm.v1.FnpMailbox.Session
-	(*ConditionState_Report)(nil),  // 27: fepha.fsm.v1.ConditionState.Report
-	(*ConditionsState_Gone)(nil),   // 28: fepha.fsm.v1.ConditionsState.Gone
-	(*AccessState_User)(nil),       // 29: fepha.fsm.v1.AccessState.User
-	(*AccessState_Token)(nil),      // 30: fepha.fsm.v1.AccessState.Token
-	(*AccessState_Session)(nil),    // 31: fepha.fsm.v1.AccessState.Session
-	(*AccessState_Revoked)(nil),    // 32: fepha.fsm.v1.AccessState.Revoked
-	(*Timings)(nil),                // 33: fepha.fsm.v1.Timings
-	(*ControlSubmit)(nil),          // 34: fepha.fsm.v1.ControlSubmit
-	(*Links_Link)(nil),             // 35: fepha.fsm.v1.Links.Link
-	(*Stray)(nil),                  // 36: fepha.fsm.v1.Stray
-	(Kind)(0),                      // 37: fepha.fsm.v1.Kind
-	(Override_Mode)(0),             // 38: fepha.fsm.v1.Override.Mode
-	(*Clients_Client)(nil),         // 39: fepha.fsm.v1.Clients.Client
-	(*ConditionReport)(nil),        // 40: fepha.fsm.v1.ConditionReport
-	(Role)(0),                      // 41: fepha.fsm.v1.Role
+	(*ExportState)(nil),            // 6: fepha.fsm.v1.ExportState
+	(*NodeInfo)(nil),               // 7: fepha.fsm.v1.NodeInfo
+	(*VirtualState)(nil),           // 8: fepha.fsm.v1.VirtualState
+	(*ControlState)(nil),           // 9: fepha.fsm.v1.ControlState
+	(*FnpMailbox)(nil),             // 10: fepha.fsm.v1.FnpMailbox
+	(*ConditionState)(nil),         // 11: fepha.fsm.v1.ConditionState
+	(*ConditionsState)(nil),        // 12: fepha.fsm.v1.ConditionsState
+	(*ConditionNote)(nil),          // 13: fepha.fsm.v1.ConditionNote
+	(*AccessState)(nil),            // 14: fepha.fsm.v1.AccessState
+	(*Note)(nil),                   // 15: fepha.fsm.v1.Note
+	(*AuditEntry)(nil),             // 16: fepha.fsm.v1.AuditEntry
+	(*Refusal)(nil),                // 17: fepha.fsm.v1.Refusal
+	(*SnapshotTail)(nil),           // 18: fepha.fsm.v1.SnapshotTail
+	(*RTUState_NodeLinks)(nil),     // 19: fepha.fsm.v1.RTUState.NodeLinks
+	(*RTUState_Kept)(nil),          // 20: fepha.fsm.v1.RTUState.Kept
+	(*RTUState_Untold)(nil),        // 21: fepha.fsm.v1.RTUState.Untold
+	(*RTUState_Override)(nil),      // 22: fepha.fsm.v1.RTUState.Override
+	(*GroupState_NodeClients)(nil), // 23: fepha.fsm.v1.GroupState.NodeClients
+	(*GroupState_Slot)(nil),        // 24: fepha.fsm.v1.GroupState.Slot
+	(*ExportState_Reach)(nil),      // 25: fepha.fsm.v1.ExportState.Reach
+	(*ExportState_Span)(nil),       // 26: fepha.fsm.v1.ExportState.Span
+	(*FnpMailbox_Message)(nil),     // 27: fepha.fsm.v1.FnpMailbox.Message
+	(*FnpMailbox_Delivered)(nil),   // 28: fepha.fsm.v1.FnpMailbox.Delivered
+	(*FnpMailbox_Session)(nil),     // 29: fepha.fsm.v1.FnpMailbox.Session
+	(*ConditionState_Report)(nil),  // 30: fepha.fsm.v1.ConditionState.Report
+	(*ConditionsState_Gone)(nil),   // 31: fepha.fsm.v1.ConditionsState.Gone
+	(*AccessState_User)(nil),       // 32: fepha.fsm.v1.AccessState.User
+	(*AccessState_Token)(nil),      // 33: fepha.fsm.v1.AccessState.Token
+	(*AccessState_Session)(nil),    // 34: fepha.fsm.v1.AccessState.Session
+	(*AccessState_Revoked)(nil),    // 35: fepha.fsm.v1.AccessState.Revoked
+	(*Timings)(nil),                // 36: fepha.fsm.v1.Timings
+	(*ControlSubmit)(nil),          // 37: fepha.fsm.v1.ControlSubmit
+	(*Links_Link)(nil),             // 38: fepha.fsm.v1.Links.Link
+	(*Stray)(nil),                  // 39: fepha.fsm.v1.Stray
+	(Kind)(0),                      // 40: fepha.fsm.v1.Kind
+	(Override_Mode)(0),             // 41: fepha.fsm.v1.Override.Mode
+	(*Clients_Client)(nil),         // 42: fepha.fsm.v1.Clients.Client
+	(*ConditionReport)(nil),        // 43: fepha.fsm.v1.ConditionReport
+	(Role)(0),                      // 44: fepha.fsm.v1.Role
 }
 var file_snapshot_proto_depIdxs = []int32{
 	2,  // 0: fepha.fsm.v1.SnapshotHead.revisions:type_name -> fepha.fsm.v1.Revisions
 	1,  // 1: fepha.fsm.v1.SnapshotHead.age_marks:type_name -> fepha.fsm.v1.AgeMark
-	33, // 2: fepha.fsm.v1.ResourceState.timings:type_name -> fepha.fsm.v1.Timings
-	18, // 3: fepha.fsm.v1.RTUState.links:type_name -> fepha.fsm.v1.RTUState.NodeLinks
-	19, // 4: fepha.fsm.v1.RTUState.kept:type_name -> fepha.fsm.v1.RTUState.Kept
-	20, // 5: fepha.fsm.v1.RTUState.untold:type_name -> fepha.fsm.v1.RTUState.Untold
-	21, // 6: fepha.fsm.v1.RTUState.overrides:type_name -> fepha.fsm.v1.RTUState.Override
-	23, // 7: fepha.fsm.v1.GroupState.slots:type_name -> fepha.fsm.v1.GroupState.Slot
-	22, // 8: fepha.fsm.v1.GroupState.clients:type_name -> fepha.fsm.v1.GroupState.NodeClients
-	34, // 9: fepha.fsm.v1.ControlState.submit:type_name -> fepha.fsm.v1.ControlSubmit
-	24, // 10: fepha.fsm.v1.FnpMailbox.messages:type_name -> fepha.fsm.v1.FnpMailbox.Message
-	26, // 11: fepha.fsm.v1.FnpMailbox.sessions:type_name -> fepha.fsm.v1.FnpMailbox.Session
-	27, // 12: fepha.fsm.v1.ConditionState.reports:type_name -> fepha.fsm.v1.ConditionState.Report
-	10, // 13: fepha.fsm.v1.ConditionsState.present:type_name -> fepha.fsm.v1.ConditionState
-	28, // 14: fepha.fsm.v1.ConditionsState.gone:type_name -> fepha.fsm.v1.ConditionsState.Gone
-	29, // 15: fepha.fsm.v1.AccessState.users:type_name -> fepha.fsm.v1.AccessState.User
-	30, // 16: fepha.fsm.v1.AccessState.tokens:type_name -> fepha.fsm.v1.AccessState.Token
-	31, // 17: fepha.fsm.v1.AccessState.sessions:type_name -> fepha.fsm.v1.AccessState.Session
-	32, // 18: fepha.fsm.v1.AccessState.revoked:type_name -> fepha.fsm.v1.AccessState.Revoked
-	33, // 19: fepha.fsm.v1.Note.timings:type_name -> fepha.fsm.v1.Timings
-	12, // 20: fepha.fsm.v1.Note.condition:type_name -> fepha.fsm.v1.ConditionNote
-	14, // 21: fepha.fsm.v1.AuditEntry.note:type_name -> fepha.fsm.v1.Note
-	35, // 22: fepha.fsm.v1.RTUState.NodeLinks.links:type_name -> fepha.fsm.v1.Links.Link
-	36, // 23: fepha.fsm.v1.RTUState.Kept.stray:type_name -> fepha.fsm.v1.Stray
-	37, // 24: fepha.fsm.v1.RTUState.Untold.kind:type_name -> fepha.fsm.v1.Kind
-	37, // 25: fepha.fsm.v1.RTUState.Override.kind:type_name -> fepha.fsm.v1.Kind
-	38, // 26: fepha.fsm.v1.RTUState.Override.mode:type_name -> fepha.fsm.v1.Override.Mode
-	39, // 27: fepha.fsm.v1.GroupState.NodeClients.clients:type_name -> fepha.fsm.v1.Clients.Client
-	25, // 28: fepha.fsm.v1.FnpMailbox.Session.streams:type_name -> fepha.fsm.v1.FnpMailbox.Delivered
-	40, // 29: fepha.fsm.v1.ConditionState.Report.report:type_name -> fepha.fsm.v1.ConditionReport
-	10, // 30: fepha.fsm.v1.ConditionsState.Gone.condition:type_name -> fepha.fsm.v1.ConditionState
-	41, // 31: fepha.fsm.v1.AccessState.User.role:type_name -> fepha.fsm.v1.Role
-	41, // 32: fepha.fsm.v1.AccessState.Token.role:type_name -> fepha.fsm.v1.Role
-	33, // [33:33] is the sub-list for method output_type
-	33, // [33:33] is the sub-list for method input_type
-	33, // [33:33] is the sub-list for extension type_name
-	33, // [33:33] is the sub-list for extension extendee
-	0,  // [0:33] is the sub-list for field type_name
+	36, // 2: fepha.fsm.v1.ResourceState.timings:type_name -> fepha.fsm.v1.Timings
+	19, // 3: fepha.fsm.v1.RTUState.links:type_name -> fepha.fsm.v1.RTUState.NodeLinks
+	20, // 4: fepha.fsm.v1.RTUState.kept:type_name -> fepha.fsm.v1.RTUState.Kept
+	21, // 5: fepha.fsm.v1.RTUState.untold:type_name -> fepha.fsm.v1.RTUState.Untold
+	22, // 6: fepha.fsm.v1.RTUState.overrides:type_name -> fepha.fsm.v1.RTUState.Override
+	24, // 7: fepha.fsm.v1.GroupState.slots:type_name -> fepha.fsm.v1.GroupState.Slot
+	23, // 8: fepha.fsm.v1.GroupState.clients:type_name -> fepha.fsm.v1.GroupState.NodeClients
+	25, // 9: fepha.fsm.v1.ExportState.reach:type_name -> fepha.fsm.v1.ExportState.Reach
+	26, // 10: fepha.fsm.v1.ExportState.spans:type_name -> fepha.fsm.v1.ExportState.Span
+	37, // 11: fepha.fsm.v1.ControlState.submit:type_name -> fepha.fsm.v1.ControlSubmit
+	27, // 12: fepha.fsm.v1.FnpMailbox.messages:type_name -> fepha.fsm.v1.FnpMailbox.Message
+	29, // 13: fepha.fsm.v1.FnpMailbox.sessions:type_name -> fepha.fsm.v1.FnpMailbox.Session
+	30, // 14: fepha.fsm.v1.ConditionState.reports:type_name -> fepha.fsm.v1.ConditionState.Report
+	11, // 15: fepha.fsm.v1.ConditionsState.present:type_name -> fepha.fsm.v1.ConditionState
+	31, // 16: fepha.fsm.v1.ConditionsState.gone:type_name -> fepha.fsm.v1.ConditionsState.Gone
+	32, // 17: fepha.fsm.v1.AccessState.users:type_name -> fepha.fsm.v1.AccessState.User
+	33, // 18: fepha.fsm.v1.AccessState.tokens:type_name -> fepha.fsm.v1.AccessState.Token
+	34, // 19: fepha.fsm.v1.AccessState.sessions:type_name -> fepha.fsm.v1.AccessState.Session
+	35, // 20: fepha.fsm.v1.AccessState.revoked:type_name -> fepha.fsm.v1.AccessState.Revoked
+	36, // 21: fepha.fsm.v1.Note.timings:type_name -> fepha.fsm.v1.Timings
+	13, // 22: fepha.fsm.v1.Note.condition:type_name -> fepha.fsm.v1.ConditionNote
+	15, // 23: fepha.fsm.v1.AuditEntry.note:type_name -> fepha.fsm.v1.Note
+	38, // 24: fepha.fsm.v1.RTUState.NodeLinks.links:type_name -> fepha.fsm.v1.Links.Link
+	39, // 25: fepha.fsm.v1.RTUState.Kept.stray:type_name -> fepha.fsm.v1.Stray
+	40, // 26: fepha.fsm.v1.RTUState.Untold.kind:type_name -> fepha.fsm.v1.Kind
+	40, // 27: fepha.fsm.v1.RTUState.Override.kind:type_name -> fepha.fsm.v1.Kind
+	41, // 28: fepha.fsm.v1.RTUState.Override.mode:type_name -> fepha.fsm.v1.Override.Mode
+	42, // 29: fepha.fsm.v1.GroupState.NodeClients.clients:type_name -> fepha.fsm.v1.Clients.Client
+	28, // 30: fepha.fsm.v1.FnpMailbox.Session.streams:type_name -> fepha.fsm.v1.FnpMailbox.Delivered
+	43, // 31: fepha.fsm.v1.ConditionState.Report.report:type_name -> fepha.fsm.v1.ConditionReport
+	11, // 32: fepha.fsm.v1.ConditionsState.Gone.condition:type_name -> fepha.fsm.v1.ConditionState
+	44, // 33: fepha.fsm.v1.AccessState.User.role:type_name -> fepha.fsm.v1.Role
+	44, // 34: fepha.fsm.v1.AccessState.Token.role:type_name -> fepha.fsm.v1.Role
+	35, // [35:35] is the sub-list for method output_type
+	35, // [35:35] is the sub-list for method input_type
+	35, // [35:35] is the sub-list for extension type_name
+	35, // [35:35] is the sub-list for extension extendee
+	0,  // [0:35] is the sub-list for field type_name
 }
 
 func init() { file_snapshot_proto_init() }
@@ -3181,7 +3432,7 @@ func file_snapshot_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_snapshot_proto_rawDesc), len(file_snapshot_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   33,
+			NumMessages:   36,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
