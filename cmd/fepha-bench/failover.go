@@ -32,10 +32,10 @@ func newFailoverCommand() *cobra.Command {
 	}
 	cmd := &cobra.Command{
 		Use:   "failover",
-		Short: "Have a fault move the RTU over and over and measure the gap at the control centre",
-		Long: `Have a fault move the RTU over and over and measure the gap at the control
-centre: the longest time without a new event, from before the fault until the
-other FEP has delivered some. The phases are the station's own account of the
+		Short: "Have a fault move the RTU or the uplink over and over and measure the gap at the control centre",
+		Long: `Have a fault move the RTU or the uplink over and over and measure the gap at the
+control centre: the longest time without a new event, from before the fault until
+the other FEP has delivered some. The phases are the station's own account of the
 RTU's takeover, all counted from its cause: detected, elected (there is a leader
 again), leased (the old owner's lease is over, and the new one has one),
 connected (the device has confirmed STARTDT), first data.
@@ -64,9 +64,9 @@ Fails if an event is lost or a device hears of two masters, never for a time.`,
 	return cmd
 }
 
-// movers are the faults that move the RTU when they hit its owner.
+// movers are the faults that move the RTU or the uplink when they hit its owner.
 func movers() []rig.Fault {
-	return slices.DeleteFunc(rig.Faults(), func(f rig.Fault) bool { return !f.MovesRTU })
+	return slices.DeleteFunc(rig.Faults(), func(f rig.Fault) bool { return !f.MovesRTU && !f.MovesUplink })
 }
 
 // failoverReport is what the trials came to; all times in milliseconds.
@@ -127,8 +127,8 @@ func runFailover(ctx context.Context, f failoverFlags, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if !fault.MovesRTU {
-		return fmt.Errorf("--fault %s: it need not move the RTU; fepha-bench faults --faults %[1]s has it", f.fault)
+	if !fault.MovesRTU && !fault.MovesUplink {
+		return fmt.Errorf("--fault %s: it need move nothing; fepha-bench faults --faults %[1]s has it", f.fault)
 	}
 	if f.trials < 1 {
 		return fmt.Errorf("--trials %d: expected 1 or more", f.trials)

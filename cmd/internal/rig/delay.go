@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// slowCable stands between a host's port and the bridge, carries frames both
+// slowCable stands between a host's port and its bridge, carries frames both
 // ways, and takes its time. It is there because not every kernel has netem.
 //
 // The port is taken off the bridge and read as a packet socket; in its place
@@ -19,8 +19,8 @@ import (
 // header (virtio_net_hdr), so that a checksum that is still to be computed and
 // a segment that is still to be cut remain so.
 type slowCable struct {
-	in   *namespace // the bridge's
-	host string
+	in   *namespace // the bridges'
+	was  cable
 	ends [2]*os.File // packet socket, TAP
 	done sync.WaitGroup
 }
@@ -32,26 +32,26 @@ const cableDepth = 4096
 // maxFrame is the longest frame before it is cut into segments, with its header.
 const maxFrame = 1 << 17
 
-// newSlowCable replaces the cable of a host by one that takes some time each way.
-func newSlowCable(bridge *namespace, host string, by time.Duration) (*slowCable, error) {
-	c := &slowCable{in: bridge, host: host}
+// newSlowCable replaces a cable by one that takes some time each way.
+func newSlowCable(bridges *namespace, was cable, by time.Duration) (*slowCable, error) {
+	c := &slowCable{in: bridges, was: was}
 	if err := c.open(); err != nil {
-		return nil, errors.Join(fmt.Errorf("slow cable of %s: %w", host, err), c.remove())
+		return nil, errors.Join(fmt.Errorf("slow cable %s: %w", was.port, err), c.remove())
 	}
 	c.carry(c.ends[0], c.ends[1], by)
 	c.carry(c.ends[1], c.ends[0], by)
 	return c, nil
 }
 
-func (c *slowCable) tap() string { return "slow-" + c.host }
+func (c *slowCable) tap() string { return "slow-" + c.was.port }
 
 func (c *slowCable) open() error {
 	err := c.in.inside(func() error {
-		port, err := openPort(c.host)
+		port, err := openPort(c.was.port)
 		if err != nil {
 			return fmt.Errorf("opening the port: %w", err)
 		}
-		c.ends[0] = os.NewFile(uintptr(port), c.host)
+		c.ends[0] = os.NewFile(uintptr(port), c.was.port)
 		tap, err := openTap(c.tap())
 		if err != nil {
 			return fmt.Errorf("opening the TAP device: %w", err)
@@ -60,8 +60,8 @@ func (c *slowCable) open() error {
 		return nil
 	})
 	return errors.Join(err,
-		c.in.ip("link", "set", "dev", c.host, "nomaster"),
-		c.in.ip("link", "set", "dev", c.tap(), "master", "br0", "up"))
+		c.in.ip("link", "set", "dev", c.was.port, "nomaster"),
+		c.in.ip("link", "set", "dev", c.tap(), "master", c.was.bridge, "up"))
 }
 
 func openPort(name string) (fd int, err error) {
@@ -129,7 +129,7 @@ func (c *slowCable) carry(from, to *os.File, by time.Duration) {
 
 // remove puts the old cable back.
 func (c *slowCable) remove() error {
-	err := c.in.ip("link", "set", "dev", c.host, "master", "br0")
+	err := c.in.ip("link", "set", "dev", c.was.port, "master", c.was.bridge)
 	for _, end := range c.ends {
 		if end != nil {
 			err = errors.Join(err, end.Close())

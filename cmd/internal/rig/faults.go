@@ -23,7 +23,8 @@ type Fault struct {
 	MovesUplink bool // likewise the uplink
 	Anywhere    bool // may be at any node, also at one that owns nothing
 	NearLease   bool // is meanest when it lasts about as long as a lease
-	leader      bool // it is for the leader, else for the first RTU's owner
+	leader      bool // it is for the leader,
+	uplink      bool // or for the uplink's owner, else for the first RTU's
 	mayEnd      bool // the node may end by itself, saying why with exit code 1, for its supervisor to start it again
 
 	// Inject starts the fault at a node, Heal ends it and may be called even if
@@ -69,8 +70,11 @@ func (f Fault) Refused() error {
 
 // Victim is the node that the fault is for, as the station is now.
 func (f Fault) Victim(st api.Status) string {
-	if f.leader {
+	switch {
+	case f.leader:
 		return st.Leader
+	case f.uplink:
+		return st.Uplinks[0].Owner
 	}
 	return st.RTUs[0].Owner
 }

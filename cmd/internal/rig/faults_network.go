@@ -15,7 +15,11 @@ func faultsOfNetwork() []Fault {
 		ofNetwork("unplug", "its cable is pulled", func(n *Network, node string, on bool) error { return n.Plug(node, !on) }),
 		ofNetwork("split", "packets between it and the other nodes are dropped; devices and control centre reach it", (*Network).Split),
 		ofNetwork("refuse", "a firewall resets its connections to and from the other nodes", (*Network).RefuseNodes),
-		channels(), fieldDrop(),
+		channels(),
+		ofField("field-cable", "its cable to the devices is pulled: it sees the carrier go", func(n *Network, node string, on bool) error { return n.PlugField(node, !on) }),
+		ofField("field-drop", "packets between it and the devices are dropped: its cable to them is pulled beyond a switch", (*Network).DropField),
+		ofCentre("centre-cable", "its cable to the control centre is pulled: it sees the carrier go", func(n *Network, node string, on bool) error { return n.PlugCentre(node, !on) }),
+		ofCentre("centre-drop", "packets between it and the control centre are dropped: its cable to it is pulled beyond a switch", (*Network).DropCentre),
 		flapping(),
 		loss(1), loss(5), loss(30),
 		delay(50 * time.Millisecond),
@@ -31,14 +35,19 @@ func ofNetwork(name, about string, set func(n *Network, node string, on bool) er
 }
 
 func channels() Fault {
-	f := ofNetwork("channels", "a firewall resets its connections to the devices", (*Network).Refuse)
+	return ofField("channels", "a firewall resets its connections to the devices", (*Network).Refuse)
+}
+
+// ofField and ofCentre are faults of one of a node's networks. The RTU moves alone, or the uplink does.
+func ofField(name, about string, set func(n *Network, node string, on bool) error) Fault {
+	f := ofNetwork(name, about, set)
 	f.MovesUplink = false
 	return f
 }
 
-func fieldDrop() Fault {
-	f := ofNetwork("field-drop", "packets between it and the devices are dropped: its cable to the field is pulled beyond a switch", (*Network).DropField)
-	f.MovesUplink = false
+func ofCentre(name, about string, set func(n *Network, node string, on bool) error) Fault {
+	f := ofNetwork(name, about, set)
+	f.MovesRTU, f.uplink = false, true
 	return f
 }
 

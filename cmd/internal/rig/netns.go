@@ -33,13 +33,13 @@ func (n *namespace) ip(args ...string) error {
 	return run("ip", append([]string{"-netns", n.name}, args...)...)
 }
 
-// keepNewestUnresolved has eth0 keep one packet, not 200 kB of them, for a
+// keepNewestUnresolved has an interface keep one packet, not 200 kB of them, for a
 // neighbour whose hardware address is asked for just now, and the newest. When
 // a cable was out and comes back, what a FEP sent to a device meanwhile would
 // leave up to 3 s later, although the connection was reset and the device has
 // another master. The newest packet is the reset.
-func (n *namespace) keepNewestUnresolved() error {
-	return run("ip", "netns", "exec", n.name, "sh", "-c", "echo 0 > /proc/sys/net/ipv4/neigh/eth0/unres_qlen_bytes")
+func (n *namespace) keepNewestUnresolved(nic string) error {
+	return run("ip", "netns", "exec", n.name, "sh", "-c", "echo 0 > /proc/sys/net/ipv4/neigh/"+nic+"/unres_qlen_bytes")
 }
 
 // inside calls f on a thread that is in the namespace: sockets that it makes

@@ -71,6 +71,10 @@ func TestNetworkFaults(t *testing.T) {
 		{"deafen", n.Deafen, silence, silence},
 		{"unplug", func(host string, on bool) error { return n.Plug(host, !on) }, silence, silence},
 		{"channels", n.Refuse, refusal, passes},
+		{"field-cable", func(host string, on bool) error { return n.PlugField(host, !on) }, silence, passes},
+		{"field-drop", n.DropField, silence, passes},
+		{"centre-cable", func(host string, on bool) error { return n.PlugCentre(host, !on) }, passes, passes},
+		{"centre-drop", n.DropCentre, passes, passes},
 		{"split", n.Split, passes, silence},
 		{"refuse", n.RefuseNodes, passes, refusal},
 	} {
@@ -172,7 +176,7 @@ func within(limit time.Duration, try func() error) (err error) {
 // One way means one way.
 func TestOneWayCuts(t *testing.T) {
 	n := newNetwork(t)
-	fep, err := n.spaces["fep1"].listenPacket(hostAddress("fep1") + ":9000")
+	fep, err := n.spaces["fep1"].listenPacket(hostAddress("fep1", fieldBridge) + ":9000")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -215,6 +219,18 @@ func (n *namespace) listenPacket(address string) (c net.PacketConn, err error) {
 		return err
 	})
 	return c, err
+}
+
+// Each fault of the network may come to any node, also one that lacks the cable.
+func TestNetworkFaultsAnywhere(t *testing.T) {
+	s := &Station{opts: Options{Network: newNetwork(t)}}
+	for _, f := range faultsOfNetwork() {
+		for _, node := range []string{"fep1", "wit"} {
+			if err := errors.Join(f.Inject(t.Context(), s, node), f.Heal(t.Context(), s, node)); err != nil {
+				t.Errorf("%s at %s: %v", f.Name, node, err)
+			}
+		}
+	}
 }
 
 func TestFaultNames(t *testing.T) {

@@ -120,7 +120,7 @@ func (p *place) uplinks() [2]string {
 	if p.network == nil {
 		return [2]string{p.ports[6], p.ports[7]}
 	}
-	return [2]string{hostAddress("fep1") + ":2404", hostAddress("fep2") + ":2404"}
+	return [2]string{hostAddress("fep1", centreBridge) + ":2404", hostAddress("fep2", centreBridge) + ":2404"}
 }
 
 // channels are where a device listens.

@@ -17,7 +17,7 @@ import (
 type Trial struct {
 	Fault      string
 	Owner      string        // the node that the fault hit
-	Taker      string        // who owned the first RTU afterwards
+	Taker      string        // who owned the first RTU, or the uplink, afterwards
 	Gap        time.Duration // longest time without a new event at the control centre
 	Lost       []sim.Key     // events that never came
 	Repeated   int           // events that came again
@@ -47,8 +47,9 @@ func (s *Station) KillOwner(ctx context.Context) (Trial, error) {
 	return s.Takeover(ctx, kill)
 }
 
-// Takeover injects a fault that moves the first RTU, while its device emits,
-// and heals it when the other FEP has everything. The gap is that up to then.
+// Takeover injects a fault that moves the first RTU or the uplink, while the
+// RTU's device emits, and heals it when the other FEP has everything. The gap
+// is that up to then.
 func (s *Station) Takeover(ctx context.Context, f Fault) (Trial, error) {
 	if _, err := s.whole(ctx); err != nil {
 		return Trial{}, err
@@ -124,7 +125,9 @@ func (s *Station) try(ctx context.Context, f Fault, victim func(api.Status) stri
 		return t, err
 	}
 	node.mayEnd, t.Ended = false, node.lastWords
-	t.Taker = after.RTUs[0].Owner
+	if t.Taker = after.RTUs[0].Owner; f.uplink {
+		t.Taker = after.Uplinks[0].Owner
+	}
 	t.Lost = s.Settle(ctx)
 	if err := s.agree(ctx); err != nil {
 		return t, err
