@@ -83,7 +83,7 @@ type UplinkStatus struct {
 type UplinkClient struct {
 	Node   string `json:"node"`
 	Client string `json:"client"`
-	Role   string `json:"role"` // main | standby | held
+	Role   string `json:"role"` // main | standby | held | waiting (for the client at the other FEP to be gone)
 }
 
 // JournalStatus says what the journal and the audit hold. Their numbers have gaps.

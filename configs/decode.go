@@ -261,6 +261,7 @@ func (l *loader) uplink(o *object) Uplink {
 		IOAFormat: o.ioaFormat("ioa_format"),
 		Mode:      enum(o, "mode", fsm.MainStandby, fsm.Exclusive, fsm.MainStandby, fsm.DualActive),
 		Listen:    o.addresses("listen"),
+		LinkCheck: o.period("link_check", 2*time.Second),
 		Controls:  o.bool("controls", false),
 		SetClock:  o.bool("set_clock", false),
 		TLS:       l.tls(o, "tls", true),

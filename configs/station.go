@@ -244,6 +244,10 @@ type Uplink struct {
 	TLS           *TLS                      `yaml:"tls,omitempty"`       // nil: plain TCP
 	IEC104        IEC104                    `yaml:"iec104,flow"`
 
+	// LinkCheck is how long the main link of a main-standby group may be silent before it's challenged by TESTFR, while the
+	// other FEP has a standby link; 0 (`off`): as t3 says. Default 2 s.
+	LinkCheck time.Duration `yaml:"link_check"`
+
 	// SubstitutedTime tells whether a time that the FEP has made up is told as such, by RES1 of CP56Time2a (101, clause
 	// 7.2.6.18); default true. Without it no time tag has the bit, for centres that can't take it.
 	SubstitutedTime bool `yaml:"substituted_time"`

@@ -49,6 +49,9 @@ type Uplink struct {
 	// SetClock is called with the time of a client's clock synchronization; an error is logged. Nil: this host's clock is
 	// left alone. A synchronization is confirmed in any case.
 	SetClock func(t time.Time) error
+	// LinkCheck is how long the main link of a main-standby group may be silent before it's asked by TESTFR, while another node
+	// has a started link: that one takes over if the main link doesn't answer within 1 s, and it does. 0: as t3 says.
+	LinkCheck time.Duration
 	// ControlTimeout is how long a control may take until the device's answer; 0 means 10 s.
 	ControlTimeout time.Duration
 	// SelectTimeout is how long a selection lasts; 0 means 30 s.
@@ -128,8 +131,8 @@ func validate(uplinks []Uplink) error {
 		if u.CommonAddress == 0 || u.CommonAddress == iec104.BroadcastAddress {
 			bad("uplink %s: common address %d, expected 1 to 65534", u.Name, u.CommonAddress)
 		}
-		if u.ControlTimeout < 0 || u.SelectTimeout < 0 {
-			bad("uplink %s: control timeout %v, select timeout %v, expected none below 0", u.Name, u.ControlTimeout, u.SelectTimeout)
+		if u.ControlTimeout < 0 || u.SelectTimeout < 0 || u.LinkCheck < 0 {
+			bad("uplink %s: control timeout %v, select timeout %v, link check %v, expected none below 0", u.Name, u.ControlTimeout, u.SelectTimeout, u.LinkCheck)
 		}
 		if err := u.IEC104.Validate(); err != nil {
 			bad("uplink %s: %w", u.Name, err)

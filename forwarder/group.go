@@ -18,9 +18,6 @@ const (
 	// startTimeout is how long a client may wait for its STARTDT con while the start is committed. It's less than the
 	// usual t1 of 15 s, so that the client hears of a failure before it has to guess.
 	startTimeout = 8 * time.Second
-	// challengeTimeout is how long the live link of an exclusive group may take to answer TESTFR when another client
-	// is at the door.
-	challengeTimeout = time.Second
 )
 
 // group is a redundancy group of clients as this node serves it. Its methods that iec104 calls are those of
@@ -34,6 +31,7 @@ type group struct {
 	log      *slog.Logger
 
 	kicked chan struct{} // capacity 1: run has to look at the links or the resource
+	asked  chan struct{} // capacity 1: checkAlive has to look at the clients, here and on other nodes
 	acked  chan struct{} // capacity 1: run has to look at the cursor
 	// changing is held by who changes the group's ownership: a start or run, one at a time. Capacity 1.
 	changing chan struct{}
@@ -47,6 +45,7 @@ type group struct {
 	starting    *link // STARTDT is granted, its feed not begun
 	live        *link // started
 	challenging bool
+	waiting     string // client that is let in if the one on the other node is gone; "": none
 	claimed     uint64 // the newest epoch that this node claimed, or had a link in
 	unsure      bool   // a claim has failed that may be committed all the same
 	starts      uint64
@@ -58,7 +57,7 @@ func newGroup(u *uplink, name string) *group {
 	g := &group{
 		u: u, name: name, resource: fsm.UplinkResource(u.cfg.Name, name),
 		log:    u.log.With("group", name),
-		kicked: make(chan struct{}, 1), acked: make(chan struct{}, 1), changing: make(chan struct{}, 1),
+		kicked: make(chan struct{}, 1), asked: make(chan struct{}, 1), acked: make(chan struct{}, 1), changing: make(chan struct{}, 1),
 		links: map[*iec104.Session]*link{}, cursor: cursor{window: u.config.K},
 	}
 	if u.cfg.Mode == fsm.DualActive {
@@ -80,7 +79,10 @@ func (g *group) checkLease() error {
 
 func (g *group) fail(err error) error { return fmt.Errorf("%s: %w", g.resource, err) }
 
-func (g *group) kick() { poke(g.kicked) }
+func (g *group) kick() {
+	poke(g.kicked)
+	poke(g.asked)
+}
 
 // poke makes the owner of a channel of capacity 1 look, now or when it's back.
 func poke(c chan struct{}) {
@@ -126,7 +128,9 @@ func (g *group) allowConnect(s *iec104.Session) error {
 		case !ok:
 			return g.fail(ErrNotDeclared)
 		case r.Owner != "" && r.Owner != g.replica().ID():
-			return fmt.Errorf("%s: %w: %s", g.resource, ErrOwnedElsewhere, r.Owner)
+			if err := g.awaitPlace(s.RemoteAddr().String(), r.Owner); err != nil {
+				return err
+			}
 		}
 		if err := g.challenge(); err != nil {
 			return err
@@ -138,37 +142,6 @@ func (g *group) allowConnect(s *iec104.Session) error {
 	g.links[s] = l
 	g.mu.Unlock()
 	g.kick()
-	return nil
-}
-
-// challenge makes sure that the group has no live link that answers. A client that died without a FIN would otherwise
-// block the group for as long as t3 and t1.
-func (g *group) challenge() error {
-	g.mu.Lock()
-	l := g.live
-	if g.starting != nil || g.challenging {
-		g.mu.Unlock()
-		return g.fail(ErrTaken)
-	}
-	if l == nil {
-		g.mu.Unlock()
-		return nil
-	}
-	g.challenging = true
-	g.mu.Unlock()
-	defer func() {
-		g.mu.Lock()
-		g.challenging = false
-		g.mu.Unlock()
-	}()
-	ctx, cancel := context.WithTimeout(context.Background(), challengeTimeout)
-	defer cancel()
-	if l.session.Challenge(ctx) == nil {
-		return g.fail(ErrTaken)
-	}
-	g.log.Warn("live link does not answer: a new one takes over", "client", l.client)
-	l.session.Abort(ErrUnresponsive)
-	<-l.session.Done()
 	return nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/fepha/fepha/fsm/fsmpb"
 	"github.com/fepha/fepha/iec104"
 	"github.com/fepha/fepha/replica"
 )
@@ -36,9 +37,21 @@ type link struct {
 	told       bool      // the client was told its role since it started
 	feed       *feed     // nil: not started
 	disarm     func()    // takes back what was to be done at the tenure's end
+	doubted    bool      // whether its client is there is being asked
+	confirmed  uint64    // how often it was there when a client on another node was in question
 	selections map[iec104.InformationObjectAddress]selection
 
+	vouched  time.Time  // when it was asked because of a client on another node; checkAlive's
 	refusals complaints // in the log
+}
+
+// proto is the link's client as the replicated state is told of it.
+func (l *link) proto() *fsmpb.Clients_Client {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return &fsmpb.Clients_Client{
+		Address: l.client, Started: l.feed != nil, Role: l.role.String(), Doubted: l.doubted, Confirmed: l.confirmed,
+	}
 }
 
 // guard is asked right before each write to a starting or started link.

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"time"
 
+	"google.golang.org/protobuf/proto"
+
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
 	"github.com/fepha/fepha/replica"
@@ -145,9 +147,10 @@ func (g *group) reportClients() {
 	g.mu.Lock()
 	var clients []*fsmpb.Clients_Client
 	for _, l := range g.links {
-		l.mu.Lock()
-		clients = append(clients, &fsmpb.Clients_Client{Address: l.client, Started: l.feed != nil, Role: l.role.String()})
-		l.mu.Unlock()
+		clients = append(clients, l.proto())
+	}
+	if g.waiting != "" {
+		clients = append(clients, &fsmpb.Clients_Client{Address: g.waiting, Role: fsm.RoleWaiting})
 	}
 	g.mu.Unlock()
 	slices.SortFunc(clients, func(a, b *fsmpb.Clients_Client) int { return cmp.Compare(a.Address, b.Address) })
@@ -156,9 +159,7 @@ func (g *group) reportClients() {
 	g.replica().View(func(s *fsm.State) {
 		if group, ok := s.Group(g.resource); ok {
 			group.Clients = slices.DeleteFunc(group.Clients, func(c fsm.Client) bool { return c.Node != g.replica().ID() })
-			known = slices.EqualFunc(clients, group.Clients, func(a *fsmpb.Clients_Client, b fsm.Client) bool {
-				return a.Address == b.Address && a.Started == b.Started && a.Role == b.Role
-			})
+			known = slices.EqualFunc(clients, group.Clients, func(a *fsmpb.Clients_Client, b fsm.Client) bool { return proto.Equal(a, b.Proto()) })
 		}
 	})
 	if known && !underWay {

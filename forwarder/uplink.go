@@ -36,9 +36,10 @@ type uplink struct {
 
 	listening atomic.Bool
 
-	frozen frozen
-	ctx    context.Context // of run
-	work   sync.WaitGroup  // commands under way
+	frozen  frozen
+	serving context.Context // of run: ends with the service
+	ctx     context.Context // ends after the sessions
+	work    sync.WaitGroup  // commands under way
 }
 
 func newUplink(c Config, cfg Uplink, t *table, o *operator, started *startedLinks) (*uplink, error) {
@@ -75,11 +76,12 @@ func newUplink(c Config, cfg Uplink, t *table, o *operator, started *startedLink
 func (u *uplink) run(ctx context.Context) {
 	// Commands and groups outlive the sessions, whose ends they still have to take in.
 	inner, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	u.ctx = inner
+	u.serving, u.ctx = ctx, inner
 	var groups, serving sync.WaitGroup
 	for _, g := range u.groups {
 		groups.Go(func() { g.run(inner) })
 		groups.Go(func() { g.watchWindow(inner) })
+		groups.Go(func() { g.checkAlive(inner) })
 	}
 	u.listen(ctx, &serving)
 	_ = u.server.Close()
@@ -122,21 +124,21 @@ func (u *uplink) listen(ctx context.Context, serving *sync.WaitGroup) {
 			_ = open.Close()
 			open = nil
 			u.listening.Store(false)
-			u.log.Info("not listening: the uplink is the other node's")
+			u.log.Info("not listening: this node stops, or is under maintenance")
 		}
 	}
 }
 
-// wantsToListen tells whether a client may come here: not while the node is away, and in exclusive mode only while a group is
-// this node's or nobody's.
+// wantsToListen tells whether a client may come here: not while the node is away. One of an exclusive group may although
+// the other node has it: that one is to find out whether its client is there.
 func (u *uplink) wantsToListen() (want bool) {
 	u.replica.View(func(s *fsm.State) {
 		if n, _ := s.Node(u.replica.ID()); n.Away() {
 			return
 		}
 		for _, g := range u.groups {
-			r, ok := s.Resource(g.resource)
-			want = want || ok && (u.cfg.Mode != fsm.Exclusive || r.Phase == fsm.Unowned || r.Owner == u.replica.ID())
+			_, declared := s.Resource(g.resource)
+			want = want || declared
 		}
 	})
 	return want

@@ -159,7 +159,7 @@ func (d drawn) line() string {
 	case "node":
 		return fmt.Sprintf("lead node %s %s", node, d.pick("alive", "alive", "dead", "alive lease"))
 	case "clients":
-		return fmt.Sprintf("%s clients %s %s", node, d.pick("group", "uplink/occ/main", "uplink/scada/both"), d.pick("clients", "", "a=main", "a=standby b=held"))
+		return fmt.Sprintf("%s clients %s %s", node, d.pick("group", "uplink/occ/main", "uplink/scada/both"), d.pick("clients", "", "a=main", "a=main?+1", "a=standby+2 b=held", "b=waiting"))
 	case "cursor":
 		group := d.pick("group", "uplink/occ/main", "uplink/scada/both")
 		node, epoch = d.as(group)

@@ -289,7 +289,7 @@ func (in *restorer) takeGroup(p *fsmpb.GroupState) error {
 		}
 		var clients []Client
 		for _, c := range nc.Clients {
-			clients = append(clients, Client{Node: nc.Node, Address: c.Address, Started: c.Started, Role: c.Role})
+			clients = append(clients, readClient(nc.Node, c))
 		}
 		g.clients[nc.Node] = clients
 	}

@@ -18,7 +18,7 @@ func fullState(t testing.TB) *State {
 		"lead node fep1 alive lease", "lead node fep2 alive", "lead assign rtu/1 epoch=0 owner=fep1 reason=start detected=1",
 		"lead assign rtu/2 epoch=0 owner=fep2", "lead move rtu/2 epoch=1 to=fep1", "ops pin rtu/1 to=fep1",
 		"fep1 links 1 1.1=active 2.3=standby", "fep2 links 1 1.1=connecting", "fep1 online 1 yes",
-		"fep1 claim uplink/occ/main", "fep1 clients uplink/occ/main a=main", "fep1 cursor uplink/occ/main epoch=1 seq=4",
+		"fep1 claim uplink/occ/main", "fep1 clients uplink/occ/main a=main?+2 b=waiting", "fep1 cursor uplink/occ/main epoch=1 seq=4",
 		"fep2 cursor uplink/scada/both slot=fep2 seq=3",
 		"fep1 events 1 epoch=1 batch=1 di/1=1 ai/1=2.5;q10 counter/1=7 image:ai/2=-1 ai/3=5;t32;transient di/2=2;t38;e1234 stray:no_object=abc stray:x=d omitted=3",
 		"occ submit a rtu=1 do/3=1", "fep1 start a epoch=1",

@@ -29,7 +29,7 @@ import (
 //	NODE node ID alive|dead [lease]
 //	NODE stopping ID yes|no
 //	NODE maintenance ID yes|no [origin=O]
-//	NODE clients RESOURCE [ADDRESS=main|standby|held]...
+//	NODE clients RESOURCE [ADDRESS=main|standby|held|waiting[?][+N]]...    ?: doubted; N: confirmed
 //	NODE cursor RESOURCE seq=N [epoch=N] [slot=ID]
 //	NODE submit ID [origin=O] rtu=N KIND/POINT=VALUE [type=T] [qu=N] [phase=P] [select=ID] [deadline=S] [category=C] [requester=R] [alone]
 //	NODE start ID epoch=N
@@ -205,7 +205,13 @@ func setOp(c *fsmpb.Command, verb string, w *words) {
 	case "clients":
 		op := &fsmpb.Clients{Resource: w.first(), Node: c.Node}
 		for _, p := range w.pairs {
-			op.Clients = append(op.Clients, &fsmpb.Clients_Client{Address: p.key, Started: p.value != "held", Role: p.value})
+			role, confirmed, _ := strings.Cut(p.value, "+")
+			role, doubted := strings.CutSuffix(role, "?")
+			client := &fsmpb.Clients_Client{Address: p.key, Started: role == "main" || role == "standby", Role: role, Doubted: doubted}
+			if confirmed != "" {
+				client.Confirmed = w.parse(confirmed)
+			}
+			op.Clients = append(op.Clients, client)
 		}
 		c.Op = &fsmpb.Command_Clients{Clients: op}
 	case "cursor":

@@ -316,7 +316,7 @@ func (g *group) proto() *fsmpb.GroupState {
 	for _, node := range slices.Sorted(maps.Keys(g.clients)) {
 		nc := &fsmpb.GroupState_NodeClients{Node: node}
 		for _, c := range g.clients[node] {
-			nc.Clients = append(nc.Clients, &fsmpb.Clients_Client{Address: c.Address, Started: c.Started, Role: c.Role})
+			nc.Clients = append(nc.Clients, c.Proto())
 		}
 		p.Clients = append(p.Clients, nc)
 	}

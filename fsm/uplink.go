@@ -16,7 +16,28 @@ type Client struct {
 	Node    string
 	Address string
 	Started bool
-	Role    string // main | standby | held
+	Role    string // main | standby | held; waiting: for the client on another node to be gone, before anything is exchanged
+
+	Doubted   bool   // whether it's still there is being asked
+	Confirmed uint64 // how often it has confirmed TESTFR because a client on another node was in question
+}
+
+// InQuestion tells whether other nodes are to find out whether their started client of the group is there: this one is
+// silent, or would take its place.
+func (c Client) InQuestion() bool { return c.Doubted || c.Role == RoleWaiting }
+
+// RoleWaiting is the role of a client that is let in if the one on another node turns out to be gone.
+const RoleWaiting = "waiting"
+
+func readClient(node string, c *fsmpb.Clients_Client) Client {
+	return Client{
+		Node: node, Address: c.GetAddress(), Started: c.GetStarted(), Role: c.GetRole(), Doubted: c.GetDoubted(), Confirmed: c.GetConfirmed(),
+	}
+}
+
+// Proto is the client as a node reports it.
+func (c Client) Proto() *fsmpb.Clients_Client {
+	return &fsmpb.Clients_Client{Address: c.Address, Started: c.Started, Role: c.Role, Doubted: c.Doubted, Confirmed: c.Confirmed}
 }
 
 // Slot is one cursor of a group. A group has one, or one for each node where a client of a dual-active group was.
@@ -215,7 +236,7 @@ func (s *State) setClients(op *fsmpb.Clients) *fsmpb.Result {
 		if len(c.GetAddress()) > maxClientText || len(c.GetRole()) > maxClientText {
 			return command.Refuse(fsmpb.Result_INVALID, "%s: client %.64q on %q: expected texts of at most %d octets", op.Resource, c.Address, op.Node, maxClientText)
 		}
-		clients[i] = Client{Node: op.Node, Address: c.GetAddress(), Started: c.GetStarted(), Role: c.GetRole()}
+		clients[i] = readClient(op.Node, c)
 	}
 	slices.SortStableFunc(clients, func(a, b Client) int { return cmp.Compare(a.Address, b.Address) })
 	if slices.Equal(clients, g.clients[op.Node]) {

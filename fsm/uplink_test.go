@@ -34,7 +34,16 @@ func TestUplinks(t *testing.T) {
 
 		{name: "clients", do: "fep1 clients uplink/occ/main b=standby a=main", check: func(t *testing.T, s *State) {
 			g, _ := s.Group("uplink/occ/main")
-			mustEqual(t, "clients", fmt.Sprint(g.Clients), "[{fep1 a true main} {fep1 b true standby}]")
+			mustEqual(t, "clients", fmt.Sprint(g.Clients), "[{fep1 a true main false 0} {fep1 b true standby false 0}]")
+		}},
+		{name: "clients in question", do: "fep1 clients uplink/occ/main a=main?+3 b=waiting c=standby", check: func(t *testing.T, s *State) {
+			g, _ := s.Group("uplink/occ/main")
+			mustEqual(t, "clients", fmt.Sprint(g.Clients), "[{fep1 a true main true 3} {fep1 b false waiting false 0} {fep1 c true standby false 0}]")
+			mustEqual(t, "in question", g.Clients[0].InQuestion() && g.Clients[1].InQuestion() && !g.Clients[2].InQuestion(), true)
+		}},
+		{name: "a client has confirmed", after: []string{"fep1 clients uplink/occ/main a=main+1"}, do: "fep1 clients uplink/occ/main a=main+2", check: func(t *testing.T, s *State) {
+			g, _ := s.Group("uplink/occ/main")
+			mustEqual(t, "times", g.Clients[0].Confirmed, 2)
 		}},
 		{name: "clients again", after: []string{"fep1 clients uplink/occ/main a=main b=held"}, do: "fep1 clients uplink/occ/main b=held a=main", code: duplicate},
 		{name: "clients of nothing", do: "fep1 clients uplink/occ/x a=main", code: notFound},

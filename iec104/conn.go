@@ -324,8 +324,18 @@ func (c *conn) Challenge(ctx context.Context) error {
 	return nil
 }
 
+// Silent is for how long nothing has come from the peer.
+func (c *conn) Silent() time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now() - c.link.heard
+}
+
 // RemoteAddr is the peer's address.
 func (c *conn) RemoteAddr() netip.AddrPort { return addrPort(c.tcp.RemoteAddr()) }
+
+// LocalAddr is the address at this end.
+func (c *conn) LocalAddr() netip.AddrPort { return addrPort(c.tcp.LocalAddr()) }
 
 // Close closes the connection and waits until all its calls into the
 // application have returned; so it must not be called from one of them.

@@ -154,7 +154,7 @@ func forwarderUplinks(c *current, s *configs.Station, node string) (uplinks []fo
 	for _, u := range s.Uplinks {
 		uplink := forwarder.Uplink{
 			Name: u.Name, CommonAddress: iec104.CommonAddress(u.CommonAddress), Mode: u.Mode,
-			RoleIOA: u.RoleIOA, PlainTime: !u.SubstitutedTime, Controls: u.Controls, IEC104: protocol(u.IEC104),
+			RoleIOA: u.RoleIOA, LinkCheck: u.LinkCheck, PlainTime: !u.SubstitutedTime, Controls: u.Controls, IEC104: protocol(u.IEC104),
 		}
 		if listen, ok := u.Listen[node]; ok {
 			uplink.Listen = listen.String()

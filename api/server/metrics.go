@@ -148,7 +148,7 @@ func collectState(state *fsm.State, set func(m metric, value float64, labels ...
 		for _, fep := range feps {
 			set(uplinkOwner, flag(res.Owner == fep), g.Uplink, g.Name, fep)
 		}
-		roles := map[string]int{"main": 0, "standby": 0, "held": 0}
+		roles := map[string]int{"main": 0, "standby": 0, "held": 0, fsm.RoleWaiting: 0}
 		for _, c := range g.Clients {
 			roles[c.Role]++
 		}

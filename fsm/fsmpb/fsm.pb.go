@@ -5030,10 +5030,15 @@ func (x *Links_Link) GetDoubted() bool {
 }
 
 type Clients_Client struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Address       string                 `protobuf:"bytes,1,opt,name=address,proto3" json:"address,omitempty"`
-	Started       bool                   `protobuf:"varint,2,opt,name=started,proto3" json:"started,omitempty"`
-	Role          string                 `protobuf:"bytes,3,opt,name=role,proto3" json:"role,omitempty"` // main | standby | held
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Address string                 `protobuf:"bytes,1,opt,name=address,proto3" json:"address,omitempty"`
+	Started bool                   `protobuf:"varint,2,opt,name=started,proto3" json:"started,omitempty"`
+	Role    string                 `protobuf:"bytes,3,opt,name=role,proto3" json:"role,omitempty"` // main | standby | held | waiting
+	// Whether it has confirmed TESTFR in time is not known. Other nodes are to find out whether their client is there; so they
+	// are for one that is waiting.
+	Doubted bool `protobuf:"varint,4,opt,name=doubted,proto3" json:"doubted,omitempty"`
+	// How often it has confirmed TESTFR because another node's client was doubted or waiting.
+	Confirmed     uint64 `protobuf:"varint,5,opt,name=confirmed,proto3" json:"confirmed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -5087,6 +5092,20 @@ func (x *Clients_Client) GetRole() string {
 		return x.Role
 	}
 	return ""
+}
+
+func (x *Clients_Client) GetDoubted() bool {
+	if x != nil {
+		return x.Doubted
+	}
+	return false
+}
+
+func (x *Clients_Client) GetConfirmed() uint64 {
+	if x != nil {
+		return x.Confirmed
+	}
+	return 0
 }
 
 type AccessUsed_Use struct {
@@ -5371,15 +5390,17 @@ const file_fsm_proto_rawDesc = "" +
 	"\vMaintenance\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12\x0e\n" +
 	"\x02on\x18\x02 \x01(\bR\x02on\x12\x16\n" +
-	"\x06origin\x18\x03 \x01(\tR\x06origin\"\xc3\x01\n" +
+	"\x06origin\x18\x03 \x01(\tR\x06origin\"\xfc\x01\n" +
 	"\aClients\x12\x1a\n" +
 	"\bresource\x18\x01 \x01(\tR\bresource\x12\x12\n" +
 	"\x04node\x18\x02 \x01(\tR\x04node\x126\n" +
-	"\aclients\x18\x03 \x03(\v2\x1c.fepha.fsm.v1.Clients.ClientR\aclients\x1aP\n" +
+	"\aclients\x18\x03 \x03(\v2\x1c.fepha.fsm.v1.Clients.ClientR\aclients\x1a\x88\x01\n" +
 	"\x06Client\x12\x18\n" +
 	"\aaddress\x18\x01 \x01(\tR\aaddress\x12\x18\n" +
 	"\astarted\x18\x02 \x01(\bR\astarted\x12\x12\n" +
-	"\x04role\x18\x03 \x01(\tR\x04role\"`\n" +
+	"\x04role\x18\x03 \x01(\tR\x04role\x12\x18\n" +
+	"\adoubted\x18\x04 \x01(\bR\adoubted\x12\x1c\n" +
+	"\tconfirmed\x18\x05 \x01(\x04R\tconfirmed\"`\n" +
 	"\x06Cursor\x12\x1a\n" +
 	"\bresource\x18\x01 \x01(\tR\bresource\x12\x12\n" +
 	"\x04slot\x18\x02 \x01(\tR\x04slot\x12\x10\n" +
