@@ -28,10 +28,14 @@ func (col *collector) interrogated(s *session, what findings.Asked, answers uint
 			w.findings.Answered()
 		}
 		col.missing(what)
+		col.pipeline.vouched(what)
 	case s.client.Err() != nil || col.ctx.Err() != nil: // it is the link's end, or the tenure's
 	default:
 		w.faults.note(badInterrogation, 1, "%v: %s: %v", s, what, answer(err))
 		w.findings.Interrogation(what, unansweredKind(err, answers), refusalWords(err))
+		if !w.distinctDevices() {
+			col.notTopical(col.pipeline.unheard(what))
+		}
 	}
 }
 
@@ -78,6 +82,7 @@ func (col *collector) missing(what findings.Asked) {
 		}
 	})
 	w.answers.set(what, never, noLonger)
+	col.notTopical(unanswered)
 	all := w.answers.all()
 	w.findings.State(condition.NeverAnswered, len(all.Never) > 0, len(all.Never), pointRanges(all.Never))
 	w.findings.State(condition.NoLongerAnswered, len(all.NoLonger) > 0, len(all.NoLonger), pointRanges(all.NoLonger))
@@ -109,6 +114,74 @@ func (p *pipeline) unanswered(what findings.Asked) (places []int) {
 		}
 	}
 	return places
+}
+
+// unheard returns the places of the points that have not come since the device was started, as long as no interrogation of their
+// sort has succeeded since. Nothing tells whether they are as they were.
+func (p *pipeline) unheard(what findings.Asked) (places []int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	in := p.intake
+	if in.vouched[what] {
+		return nil
+	}
+	for i := range in.known {
+		point := &in.table.monitored[i]
+		counter := point.Kind == fsmpb.Kind_COUNTER
+		if counter == (what == findings.ForCounters) && !isProtection(point.Type) && in.known[i].round < in.startRound {
+			places = append(places, i)
+		}
+	}
+	return places
+}
+
+// vouched notes that an interrogation has succeeded.
+func (p *pipeline) vouched(what findings.Asked) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.intake.vouched[what] = true
+}
+
+// notTopicalAtOnce bounds a command.
+const notTopicalAtOnce = 1000
+
+// notTopical makes points not topical which the image has, after the values that came before.
+func (col *collector) notTopical(places []int) {
+	w := col.w
+	var known []int
+	w.env.Replica.View(func(s *fsm.State) {
+		for _, i := range places {
+			p := &w.table.monitored[i]
+			v, ok := s.Point(fsm.PointKey{RTU: w.rtu.Number, Kind: fsm.Kind(p.Kind), Point: p.Number})
+			if ok && !v.NotTopical() {
+				known = append(known, i)
+			}
+		}
+	})
+	col.pipeline.doubt(known)
+}
+
+// doubt proposes that points aren't topical, but for those that have come meanwhile.
+func (p *pipeline) doubt(places []int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.ended {
+		return
+	}
+	in := p.intake
+	var points []*fsmpb.Forget_Point
+	for _, i := range places {
+		if k, of := &in.known[i], &in.table.monitored[i]; k.round < in.round {
+			k.valid = false // the same value is news again
+			points = append(points, &fsmpb.Forget_Point{Kind: of.Kind, Point: of.Number})
+		}
+	}
+	if len(points) > 0 && p.waiting > 0 {
+		p.propose()
+	}
+	for some := range slices.Chunk(points, notTopicalAtOnce) {
+		p.replica.ProposeAsync(&fsmpb.Command{Op: &fsmpb.Command_NotTopical{NotTopical: &fsmpb.NotTopical{Rtu: p.rtu, Epoch: p.epoch, Points: some}}})
+	}
 }
 
 func isProtection(t iec104.TypeID) bool {

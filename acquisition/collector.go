@@ -112,6 +112,16 @@ func (col *collector) lost(k linkKey) {
 	col.started = slices.DeleteFunc(col.started, gone)
 }
 
+// askAgain has all started devices interrogated.
+func (col *collector) askAgain() {
+	if col == nil {
+		return
+	}
+	for _, s := range col.started {
+		s.askAgain()
+	}
+}
+
 // over, failed and first are what the loop waits for; there's nothing to wait for without a tenure.
 func (col *collector) over() <-chan struct{} {
 	if col == nil {

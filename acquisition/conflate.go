@@ -20,11 +20,13 @@ type intake struct {
 	faults   *deviceFaults
 	findings *findings.Findings
 
-	round   uint32  // of interrogations, from 0
-	known   []known // by place in the table: the newest value taken over
-	pending []value
-	drift   findings.Drift
-	events  bool // whether pending has more than images
+	round      uint32                  // of interrogations, from 0
+	vouched    map[findings.Asked]bool // interrogations that have succeeded since startRound
+	startRound uint32                  // that began when the link was started, or the device
+	known      []known                 // by place in the table: the newest value taken over
+	pending    []value
+	drift      findings.Drift
+	events     bool // whether pending has more than images
 
 	watches []*watch
 
@@ -164,8 +166,10 @@ func (in *intake) take() []*fsmpb.Item {
 	return batch
 }
 
-// forget makes the next value of each point count as new, whatever it is.
+// forget makes the next value of each point count as new, whatever it is. Until they come nothing vouches for the points.
 func (in *intake) forget() {
+	in.round++
+	in.startRound, in.vouched = in.round, map[findings.Asked]bool{}
 	for i := range in.known {
 		in.known[i].valid = false
 	}

@@ -24,7 +24,7 @@ type session struct {
 	collector atomic.Pointer[collector] // nil while it's held
 	heard     atomic.Int64              // when the last ASDU came, or TESTFR was confirmed, by the worker's clock, ns
 	silent    bool                      // TESTFR was not confirmed in time; the worker's loop's
-	again     chan struct{}             // 1 long: the device asks to be interrogated
+	again     chan struct{}             // 1 long: the device is to be interrogated
 
 	event time.Time // when its newest event with a time tag came; guarded by the pipeline
 
@@ -43,12 +43,17 @@ func (s *session) handle(_ *iec104.Client, a iec104.ASDU, index uint64) {
 	}
 	s.heard.Store(int64(t.w.now()))
 	if a.Type == iec104.M_EI_NA_1 {
-		select {
-		case s.again <- struct{}{}:
-		default:
-		}
+		s.askAgain()
 	}
 	t.pipeline.receive(s, a, index)
+}
+
+// askAgain has the device interrogated.
+func (s *session) askAgain() {
+	select {
+	case s.again <- struct{}{}:
+	default:
+	}
 }
 
 // malformed gets what the device sends and what can't be parsed.

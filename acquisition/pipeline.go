@@ -269,8 +269,8 @@ func (p *pipeline) end(err error) {
 	p.failed(err)
 }
 
-// forget makes the next value of each point count as new: a link was started, and whatever the image says now may be
-// older.
+// forget makes the next value of each point count as new: a link or the device was started, or the station stood still, and
+// whatever the image says now may be older.
 func (p *pipeline) forget() {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -31,11 +31,12 @@ type seen struct {
 	peerGood  bool       // the device is known to be reachable from another node
 	doubt     bool       // another node owns the RTU, and is asking whether its links are alive
 	online    bool
+	outages   uint64 // of the station, so far
 	controls  uint64 // revision of the newest control that was submitted for it
 }
 
 func (s *seen) equal(o *seen) bool {
-	return s.peerEpoch == o.peerEpoch && s.peerGood == o.peerGood && s.doubt == o.doubt && s.online == o.online && s.controls == o.controls && slices.Equal(s.links, o.links) && slices.Equal(s.peers, o.peers)
+	return s.peerEpoch == o.peerEpoch && s.peerGood == o.peerGood && s.doubt == o.doubt && s.online == o.online && s.outages == o.outages && s.controls == o.controls && slices.Equal(s.links, o.links) && slices.Equal(s.peers, o.peers)
 }
 
 // reports is what the loop has told the state, and when it'll look again.
@@ -51,6 +52,7 @@ type reports struct {
 	peers     []fsm.Link // active links of other nodes when it looked last
 	peerEpoch uint64     // seen.peerEpoch then
 	doubt     bool       // seen.doubt then
+	outages   uint64     // seen.outages then
 	next      time.Duration
 	due       bool
 }
@@ -84,6 +86,10 @@ func (w *worker) report() {
 	}
 	w.watchPeers(now, s)
 	w.leaveSilent(s)
+	if s.outages != r.outages {
+		r.outages = s.outages
+		w.collector.askAgain()
+	}
 	if n := w.seq.takeQuieted(); n > 0 {
 		w.faults.note(disturbing, uint64(n), "%d links, for %v", n, quiet)
 	}

@@ -80,6 +80,7 @@ func (col *collector) serve(s *session, backlog *backlog) {
 		select {
 		case <-timer.C:
 		case <-s.again:
+			col.pipeline.forget()
 			interrogation.at, interrogation.due = w.now(), true
 		case <-s.client.Done():
 			return

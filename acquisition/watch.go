@@ -33,7 +33,7 @@ func (m *Manager) tellWorkers(last *fsm.Revisions) {
 				}
 			}
 		}
-		all := now.Links != last.Links || now.Resources != last.Resources || now.Nodes != last.Nodes || now.Online != last.Online || now.Config != last.Config
+		all := now.Links != last.Links || now.Resources != last.Resources || now.Nodes != last.Nodes || now.Online != last.Online || now.Outages != last.Outages || now.Config != last.Config
 		for number, w := range m.workers {
 			if all || asked[number] != 0 || w.seen.Load() == nil {
 				w.see(s, asked[number])
@@ -47,7 +47,7 @@ func (m *Manager) tellWorkers(last *fsm.Revisions) {
 // one was.
 func (w *worker) see(s *fsm.State, controls uint64) {
 	before := w.seen.Load()
-	now := &seen{links: s.Links(w.rtu.Number, w.env.Replica.ID()), controls: controls}
+	now := &seen{links: s.Links(w.rtu.Number, w.env.Replica.ID()), outages: s.Revisions().Outages, controls: controls}
 	r, _ := s.Resource(fsm.RTUResource(w.rtu.Number))
 	for _, n := range s.Nodes() {
 		if n.ID == w.env.Replica.ID() {

@@ -37,6 +37,7 @@ type leaderParts struct {
 	stamp      func(c *fsmpb.Command, now time.Time) // fills in when and by whom a command was proposed
 	note       func(err error)                       // what became of each entry
 	lastLeader func() time.Duration                  // clock reading at which a leader was last heard
+	heard      func() bool                           // one was, since this process began
 	campaigned func() time.Duration                  // clock reading at which this node last began to campaign
 	upToDate   func()                                // this node has all that was ever committed
 	changed    *broadcast                            // fires when the term has become ready

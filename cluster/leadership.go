@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // notices are what Raft said last of this node's leadership. Raft's main loop waits until its notice is taken (nomad#6977),
@@ -39,6 +40,7 @@ func (l *notices) latest() (leads bool, count int) {
 
 // leadership begins and ends terms as leadership is won and lost.
 type leadership struct {
+	led     time.Duration // clock reading at which this node led last; 0: never. run's
 	notices notices
 	parts   *leaderParts
 	term    atomic.Pointer[leaderTerm] // nil while this node doesn't lead
@@ -52,7 +54,7 @@ func (l *leadership) run(ctx context.Context) {
 			seen = count
 			l.endTerm()
 			if leads {
-				l.term.Store(newLeaderTerm(ctx, l.parts, l.parts.raft.CurrentTerm()))
+				l.term.Store(newLeaderTerm(ctx, l.parts, l.parts.raft.CurrentTerm(), l.outage()))
 			}
 			l.parts.changed.fire()
 		}
@@ -67,8 +69,21 @@ func (l *leadership) run(ctx context.Context) {
 
 func (l *leadership) endTerm() {
 	if t := l.term.Swap(nil); t != nil {
+		l.led = t.clock()
 		t.end()
 	}
+}
+
+// outageAfter is how long a station has no leader before what its image holds is not topical: as long as an RTU may be on no
+// channel. Who collects needs a lease, and no lease lasts as long without a leader.
+const outageAfter = 3 * time.Second
+
+// outage tells whether the station had no leader for so long, or this node, which begins to lead, can't know.
+func (l *leadership) outage() bool {
+	if l.led == 0 && !l.parts.heard() {
+		return true
+	}
+	return l.parts.clock()-max(l.led, l.parts.lastLeader()) > outageAfter
 }
 
 // current is the term in which this node leads; nil while it doesn't.

@@ -32,7 +32,7 @@ type leaderTerm struct {
 	changedAt time.Duration // when the last one began; guarded by changing
 }
 
-func newLeaderTerm(ctx context.Context, p *leaderParts, term uint64) *leaderTerm {
+func newLeaderTerm(ctx context.Context, p *leaderParts, term uint64, outage bool) *leaderTerm {
 	ctx, cancel := context.WithCancel(ctx)
 	t := &leaderTerm{
 		cancel: cancel, asked: map[string]bool{},
@@ -40,7 +40,7 @@ func newLeaderTerm(ctx context.Context, p *leaderParts, term uint64) *leaderTerm
 	}
 	t.grants = newGrants(ctx, &t.wg, p, term)
 	t.askNewVoters()
-	t.wg.Go(t.prepare)
+	t.wg.Go(func() { t.prepare(outage) })
 	t.wg.Go(t.probe)
 	return t
 }
@@ -61,11 +61,12 @@ func (t *leaderTerm) end() {
 	t.wg.Wait()
 }
 
-// prepare waits until everything that earlier leaders committed is applied, then decides.
-func (t *leaderTerm) prepare() {
+// prepare waits until everything that earlier leaders committed is applied, then decides. After an outage it first has the state
+// know of it: no node has a lease of this term before, so no control centre is told old values as topical.
+func (t *leaderTerm) prepare(outage bool) {
 	for {
 		// Not Raft's Barrier: an entry of our own is answered even while Raft is being shut down, see leadership.drain.
-		if _, err := t.entries.barrier(); err == nil {
+		if err := t.open(outage); err == nil {
 			break
 		}
 		if t.pause(t.ctx, retryElapsed) != nil {
@@ -80,6 +81,15 @@ func (t *leaderTerm) prepare() {
 	t.changed.fire()
 	nudge(t.probeNow)
 	t.run()
+}
+
+// open commits the term's first entry.
+func (t *leaderTerm) open(outage bool) error {
+	if outage {
+		return t.entries.propose(&fsmpb.Command{Op: &fsmpb.Command_Outage{Outage: &fsmpb.Outage{}}})
+	}
+	_, err := t.entries.barrier()
+	return err
 }
 
 func (t *leaderTerm) ready() bool {

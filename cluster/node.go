@@ -216,7 +216,7 @@ func (n *Node) run(leads <-chan bool) {
 	n.leadership = &leadership{parts: &leaderParts{
 		clock: n.clock, timing: n.timing, log: n.cfg.Logger, raft: n.raft, calls: calls, group: n.group, peers: n.peers,
 		disk: n.disk, state: n.state, own: n.own, lease: n.lease, counts: &n.leases, stamp: n.stamp, note: note,
-		lastLeader: n.transport.Contact, campaigned: n.election.campaigned, upToDate: n.folder.FreshDisk.Recover,
+		lastLeader: n.transport.Contact, heard: n.transport.Heard, campaigned: n.election.campaigned, upToDate: n.folder.FreshDisk.Recover,
 		changed: &n.leaderChanged,
 	}}
 	n.admin = &administration{

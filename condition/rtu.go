@@ -171,8 +171,8 @@ var (
 			"设备拒绝{what}：{answer}",
 		},
 		Advice: Words{
-			"values that change without an event may be old: allow interrogation on the device, or set its period to 0",
-			"无变位上送的值可能已过时：在设备上启用召唤，或将其周期设为 0",
+			"allow interrogation on the device: it is asked again every minute, and what it has not told by itself since the start is not topical",
+			"在设备上启用召唤：每分钟重新召唤，启动后设备未主动上送的点不具时效性",
 		},
 	})
 	InterrogationUnanswered = define(Kind{
@@ -183,8 +183,8 @@ var (
 			"设备不应答{what}",
 		},
 		Advice: Words{
-			"values that change without an event may be old: check common_address, and that the device's interrogation is on",
-			"无变位上送的值可能已过时：检查 common_address 以及设备是否启用召唤",
+			"check common_address, and that the device's interrogation is on; what it has not told by itself since the start is not topical",
+			"检查 common_address 以及设备是否启用召唤；启动后设备未主动上送的点不具时效性",
 		},
 	})
 	InterrogationIncomplete = define(Kind{

@@ -166,6 +166,9 @@ func told(s *fsm.State, key fsm.PointKey) bool {
 	if !ok || s.Untold(key) || p.Quality&iec104.BL != 0 {
 		return true
 	}
+	if p.AsValue {
+		return false
+	}
 	ev, ok := newestEvent(s, &p)
 	return ok && says(&ev, &p)
 }

@@ -60,6 +60,35 @@ func TestFeedTellsStatesThatAreNoEvents(t *testing.T) {
 	sends("the difference", iec104.M_SP_TB_1, 0, 0)
 }
 
+// What nobody vouches for, and what somebody does again, is told as a value each time, whatever the newest event says.
+func TestFeedTellsDoubts(t *testing.T) {
+	c := startStation(t, fsmpb.Configure_EXCLUSIVE, "a")
+	f := newTestFeed(t, c, 12, points)
+	c.Values(t, 1, di(1, 1, 1))
+	f.begin(f.cursor.resume(f.clock, 0, 1<<40))
+	f.rest()
+	for _, step := range []struct {
+		do      *fsmpb.Command
+		quality uint8
+	}{
+		{&fsmpb.Command{Op: &fsmpb.Command_NotTopical{NotTopical: &fsmpb.NotTopical{Rtu: 1, Epoch: 1, Points: []*fsmpb.Forget_Point{{Kind: fsmpb.Kind_DI, Point: 1}}}}}, iec104.NT},
+		{nil, 0},
+		{&fsmpb.Command{Op: &fsmpb.Command_Outage{Outage: &fsmpb.Outage{}}}, iec104.NT},
+		{nil, 0},
+	} {
+		if step.do != nil {
+			c.Do(t, "fep1", step.do)
+		} else {
+			c.Values(t, 1, interrogated(1, 1, 0))
+		}
+		f.clock = f.clock.Add(changePace)
+		got := f.rest()
+		if len(got) != 1 || got[0].Type != iec104.M_SP_NA_1 || got[0].Object(0).Quality != step.quality || got[0].Object(0).Value != 1 {
+			t.Fatalf("quality %#x: got %v", step.quality, got)
+		}
+	}
+}
+
 // A state that became topical does not overtake the event that said it isn't.
 func TestFeedTellsAStateAfterItsEvent(t *testing.T) {
 	c := startStation(t, fsmpb.Configure_EXCLUSIVE, "a")

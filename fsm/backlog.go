@@ -159,10 +159,10 @@ func (s *State) endBacklog(at command.Stamp, op *fsmpb.BacklogEnd) *fsmpb.Result
 		if rec.timeMs < u.untold[id].timeMs { // it became so after what was told
 			rec.time, rec.timeMs = at.CP56|substitutedTime, at.Ms
 		}
-		rec.seq = s.append(Event{
+		rec.told(s.append(Event{
 			RTU: u.number, Point: id.point, Kind: id.kind, Type: rec.typeID, Quality: rec.quality, Transient: rec.transient,
 			Value: rec.value, Time: rec.time, TimeMs: rec.timeMs,
-		})
+		}))
 	}
 	u.untold = nil
 	return about(r, command.Done())

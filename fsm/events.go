@@ -88,17 +88,19 @@ func (s *State) putItem(u *rtu, it *fsmpb.Item) {
 func (s *State) putEvent(u *rtu, it *fsmpb.Item) {
 	rec := s.image.put(PointKey{u.number, Kind(it.Kind), it.Point})
 	rec.set(it)
-	rec.seq = s.append(eventOf(u.number, it))
+	rec.told(s.append(eventOf(u.number, it)))
 	delete(u.untold, pointID{rec.kind, rec.point})
 }
 
-// putCompared stores a value as an event, but for one that is what was told last. What the image holds stays untouched, time
-// tag included: the tag tells when the value was taken on, and readers of changes have nothing to do.
+// putCompared stores a value as an event, but for one that is what was told last, or only topical again. What was told last leaves
+// the image untouched, time tag included: the tag tells when the value was taken on, and readers of changes have nothing to do.
 func (s *State) putCompared(u *rtu, it *fsmpb.Item) {
 	ri, id := s.image.rtu(u.number), pointID{Kind(it.Kind), it.Point}
 	if pos, known := ri.find(id.kind, id.point); known {
-		if told, kept := u.toldLast(id, ri.at(pos)); told.same(id.kind, informationOf(it)) {
-			if kept {
+		told, kept := u.toldLast(id, ri.at(pos))
+		again := told.becomesTopical(id.kind, informationOf(it))
+		if again || told.same(id.kind, informationOf(it)) {
+			if again || kept {
 				s.image.write(u.number, ri, pos).set(it)
 				delete(u.untold, id)
 			}
@@ -107,6 +109,9 @@ func (s *State) putCompared(u *rtu, it *fsmpb.Item) {
 	}
 	s.putEvent(u, it)
 }
+
+// told notes that what the point says is told by an event.
+func (r *pointRecord) told(seq uint64) { r.seq, r.asValue = seq, false }
 
 // set takes over a value; the record's seq stays.
 func (r *pointRecord) set(it *fsmpb.Item) {
@@ -133,62 +138,4 @@ func comparableState(typeID uint8, v float64) float64 {
 // protectionEvent tells the types of protection equipment.
 func protectionEvent(typeID uint8) bool {
 	return typeID >= 17 && typeID <= 19 || typeID >= 38 && typeID <= 40
-}
-
-// setOnline notes that an RTU is on some channel of some node, or on none. Off line, its points turn not topical, once;
-// that of a DI is an event. On line again, values become topical one by one, as they arrive.
-func (s *State) setOnline(at command.Stamp, op *fsmpb.Online) *fsmpb.Result {
-	u := s.rtus[op.Rtu]
-	if u == nil {
-		return command.Refuse(fsmpb.Result_NOT_FOUND, "there is no RTU %d", op.Rtu)
-	}
-	r := u.resource
-	if op.Epoch != 0 && op.Epoch != r.Epoch {
-		return about(r, command.Refuse(fsmpb.Result_STALE_EPOCH, "%s: epoch %d, it is in epoch %d of %q", r.ID, op.Epoch, r.Epoch, r.Owner))
-	}
-	if u.online == op.Online {
-		return about(r, command.Already())
-	}
-	if !op.Online {
-		if node := u.activeOn(); node != "" { // it came back while this was on its way
-			return about(r, command.Refuse(fsmpb.Result_CONFLICT, "%s: it has an active link on %q", r.ID, node))
-		}
-	}
-	u.online, u.onlineSinceMs = op.Online, at.Ms
-	s.rev.Online++
-	s.note(at, &Note{Kind: NoteOnline, Resource: r.ID, Epoch: r.Epoch, To: r.Owner, OK: op.Online})
-	if !op.Online {
-		s.spoil(at, u)
-	}
-	return about(r, command.Done())
-}
-
-// spoil marks all points of an RTU as not topical, but for the virtual ones.
-func (s *State) spoil(at command.Stamp, u *rtu) {
-	number := u.number
-	ri := s.image.rtus[number]
-	if ri == nil {
-		return
-	}
-	for pos := range ri.n {
-		rec := ri.at(pos)
-		if o := u.overrides[pointID{rec.kind, rec.point}]; o != nil {
-			o.spoil(at)
-			continue
-		}
-		bit := notTopicalBit(rec.typeID)
-		if rec.quality&bit != 0 || s.virtual.isVirtual(PointKey{number, rec.kind, rec.point}) {
-			continue
-		}
-		rec = s.image.write(number, ri, pos)
-		rec.quality |= bit
-		rec.time, rec.timeMs = at.CP56|substitutedTime, at.Ms
-		if rec.kind == DI {
-			delete(u.untold, pointID{DI, rec.point})
-			rec.seq = s.append(Event{
-				RTU: number, Point: rec.point, Kind: DI, Type: rec.typeID, Quality: rec.quality,
-				Value: rec.value, Time: rec.time, TimeMs: rec.timeMs,
-			})
-		}
-	}
 }

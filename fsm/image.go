@@ -24,10 +24,11 @@ type pointRecord struct {
 	typeID    uint8
 	quality   uint8
 	transient bool
+	asValue   bool // see Point.AsValue
 }
 
 func (r *pointRecord) public() Point {
-	return Point{Value: r.value, Quality: r.quality, Type: r.typeID, Transient: r.transient, Time: r.time, TimeMs: r.timeMs, Seq: r.seq, Version: r.version}
+	return Point{Value: r.value, Quality: r.quality, Type: r.typeID, Transient: r.transient, AsValue: r.asValue, Time: r.time, TimeMs: r.timeMs, Seq: r.seq, Version: r.version}
 }
 
 type pointChunk [chunkPoints]pointRecord

@@ -65,12 +65,17 @@ func (s *State) Overrides() (all []Override) {
 
 // Override returns the override of a point, if there is one.
 func (s *State) Override(k PointKey) (Override, bool) {
-	if u := s.rtus[k.RTU]; u != nil {
-		if o := u.overrides[pointID{k.Kind, k.Point}]; o != nil {
-			return *o, true
-		}
+	if o, ok := s.overridden(k); ok {
+		return *o, true
 	}
 	return Override{}, false
+}
+
+func (s *State) overridden(k PointKey) (o *Override, ok bool) {
+	if u := s.rtus[k.RTU]; u != nil {
+		o, ok = u.overrides[pointID{k.Kind, k.Point}]
+	}
+	return o, ok
 }
 
 func (s *State) overrideCount() (n int) {
@@ -179,7 +184,7 @@ func (s *State) release(at command.Stamp, u *rtu, id pointID, origin string) *fs
 	if o.Answered && o.Device.TimeMs > o.SinceMs { // it became so meanwhile, and the device has said when
 		rec.time, rec.timeMs = o.Device.Time, o.Device.TimeMs
 		s.noteOverride(at, o.Key, rec, n)
-		rec.seq = s.append(eventOfRecord(o.Key, rec))
+		rec.told(s.append(eventOfRecord(o.Key, rec)))
 		return command.Done()
 	}
 	s.tellOverride(at, o.Key, rec, n)
@@ -190,7 +195,7 @@ func (s *State) release(at command.Stamp, u *rtu, id pointID, origin string) *fs
 func (s *State) tellOverride(at command.Stamp, k PointKey, rec *pointRecord, n *Note) {
 	rec.time, rec.timeMs = at.CP56|substitutedTime, at.Ms
 	s.noteOverride(at, k, rec, n)
-	rec.seq = s.append(eventOfRecord(k, rec))
+	rec.told(s.append(eventOfRecord(k, rec)))
 }
 
 func (s *State) noteOverride(at command.Stamp, k PointKey, rec *pointRecord, n *Note) {
@@ -222,12 +227,16 @@ func (p *Point) information() information {
 	return information{p.Value, p.Type, p.Quality, p.Transient, p.TimeMs}
 }
 
-// spoil notes that what the device said is not topical any more. What the operator wants to be seen stays as it is.
-func (o *Override) spoil(at command.Stamp) {
-	if bit := notTopicalBit(o.Device.Type); o.Answered && o.Device.Quality&bit == 0 {
-		o.Device.Quality |= bit
-		o.Device.Time, o.Device.TimeMs = at.CP56|substitutedTime, at.Ms
+// spoil notes that what the device said is not topical any more; false if it wasn't before. What the operator wants to be seen
+// stays as it is.
+func (o *Override) spoil(at command.Stamp) bool {
+	bit := notTopicalBit(o.Device.Type)
+	if !o.Answered || o.Device.Quality&bit != 0 {
+		return false
 	}
+	o.Device.Quality |= bit
+	o.Device.Time, o.Device.TimeMs = at.CP56|substitutedTime, at.Ms
+	return true
 }
 
 // overridesProto is for a snapshot.

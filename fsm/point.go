@@ -74,6 +74,9 @@ func notTopicalBit(typeID uint8) uint8 {
 	return QualityNotTopical
 }
 
+// NotTopical tells whether nobody vouches for the value.
+func (p Point) NotTopical() bool { return p.Quality&notTopicalBit(p.Type) != 0 }
+
 // typeSinglePoint is M_SP_TB_1, as what virtual points are reported.
 const typeSinglePoint = 30
 
@@ -96,6 +99,8 @@ type Point struct {
 	Transient bool
 	Time      uint64 // octets of the CP56Time2a, first octet in the lowest byte
 	TimeMs    int64  // the same instant, ms since 1970-01-01 UTC
-	Seq       uint64 // its newest event in the journal; 0 if it never had one
-	Version   uint64 // of the image when it last changed
+	// AsValue: what it says is told as a value, without a time, whatever its newest event says.
+	AsValue bool
+	Seq     uint64 // its newest event in the journal; 0 if it never had one
+	Version uint64 // of the image when it last changed
 }

@@ -197,7 +197,7 @@ func (in *restorer) takeConfig(c *fsmpb.Configure) error {
 		Config: h.Revisions.GetConfig(), Resources: h.Revisions.GetResources(), Online: h.Revisions.GetOnline(),
 		Links: h.Revisions.GetLinks(), Nodes: h.Revisions.GetNodes(), Clients: h.Revisions.GetClients(),
 		Cursors: h.Revisions.GetCursors(), Controls: h.Revisions.GetControls(), Virtual: h.Revisions.GetVirtual(),
-		FNP: h.Revisions.GetFnp(), Conditions: h.Revisions.GetConditions(),
+		FNP: h.Revisions.GetFnp(), Conditions: h.Revisions.GetConditions(), Outages: h.Revisions.GetOutages(),
 	}
 	s.access = access.New(h.Revisions.GetAccess(), s.noteAccess)
 	s.image = newImage(h.Version)
@@ -363,7 +363,9 @@ func (in *restorer) takePoints(b []byte, plain bool) error {
 		rec.time, rec.timeMs = le.Uint64(b[8:]), int64(le.Uint64(b[16:]))
 		rec.seq, rec.version = le.Uint64(b[24:]), le.Uint64(b[32:])
 		rec.typeID, rec.quality = b[45], b[46]
-		rec.transient = !plain && b[47] != 0
+		if !plain {
+			rec.transient, rec.asValue = b[47]&1 != 0, b[47]&2 != 0
+		}
 	}
 	return nil
 }

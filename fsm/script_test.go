@@ -24,6 +24,8 @@ import (
 //	NODE events RTU epoch=N batch=N [event:|compare:|image:|interrogated:|overtaken:]KIND/POINT=VALUE[;qHEX][;tTYPE][;eMS][;transient]...
 //	NODE online RTU yes|no [epoch=N]
 //	NODE backlog-end RTU epoch=N
+//	NODE not-topical RTU epoch=N KIND/POINT...
+//	NODE outage
 //	NODE forget RTU epoch=N KIND/POINT...
 //	NODE links RTU CHANNEL.LINK=STATE[?]...        ?: doubted
 //	NODE node ID alive|dead [lease]
@@ -142,6 +144,15 @@ func setOp(c *fsmpb.Command, verb string, w *words) {
 		c.Op = &fsmpb.Command_ConfigStage{ConfigStage: &fsmpb.ConfigStage{Expect: w.number("expect")}}
 	case "backlog-end":
 		c.Op = &fsmpb.Command_BacklogEnd{BacklogEnd: &fsmpb.BacklogEnd{Rtu: uint32(w.parse(w.first())), Epoch: w.number("epoch")}}
+	case "outage":
+		c.Op = &fsmpb.Command_Outage{Outage: &fsmpb.Outage{}}
+	case "not-topical":
+		op := &fsmpb.NotTopical{Rtu: uint32(w.parse(w.first())), Epoch: w.number("epoch")}
+		for _, p := range w.plain[1:] {
+			kind, point, _ := parsePoint(w, p, "0")
+			op.Points = append(op.Points, &fsmpb.Forget_Point{Kind: kind, Point: point})
+		}
+		c.Op = &fsmpb.Command_NotTopical{NotTopical: op}
 	case "forget":
 		op := &fsmpb.Forget{Rtu: uint32(w.parse(w.first())), Epoch: w.number("epoch")}
 		for _, p := range w.plain[1:] {

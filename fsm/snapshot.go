@@ -163,7 +163,7 @@ func appendMessage(b []byte, kind frameKind, m proto.Message) []byte {
 	return endFrame(b, start)
 }
 
-// pointRecordSize: value, time, ms, seq, version (8 each), point (4), kind, type, quality, transient (1 each). In framePlainPoints
+// pointRecordSize: value, time, ms, seq, version (8 each), point (4), kind, type, quality (1 each), transient and as value (bits 0 and 1 of 1). In framePlainPoints
 // the last octet is missing.
 const pointRecordSize = 5*8 + 4 + 4
 
@@ -179,7 +179,7 @@ func appendPoints(b []byte, r frozenRTU, from, to int) []byte {
 		b = le.AppendUint64(b, rec.seq)
 		b = le.AppendUint64(b, rec.version)
 		b = le.AppendUint32(b, rec.point)
-		b = append(b, byte(rec.kind), rec.typeID, rec.quality, octet(rec.transient))
+		b = append(b, byte(rec.kind), rec.typeID, rec.quality, octet(rec.transient)|octet(rec.asValue)<<1)
 	}
 	return endFrame(b, 0)
 }
@@ -282,7 +282,7 @@ func (r Revisions) proto() *fsmpb.Revisions {
 	return &fsmpb.Revisions{
 		Config: r.Config, Resources: r.Resources, Online: r.Online, Links: r.Links, Nodes: r.Nodes,
 		Clients: r.Clients, Cursors: r.Cursors, Controls: r.Controls, Virtual: r.Virtual, Fnp: r.FNP,
-		Conditions: r.Conditions, Access: r.Access, Exports: r.Exports,
+		Conditions: r.Conditions, Access: r.Access, Exports: r.Exports, Outages: r.Outages,
 	}
 }
 

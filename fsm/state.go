@@ -57,6 +57,7 @@ type Revisions struct {
 	Virtual    uint64
 	FNP        uint64 // the channel table; it has versions of its own too
 	Conditions uint64
+	Outages    uint64 // of the station as a whole: whoever collects has to ask for all values again
 	Access     uint64 // users, tokens, sessions, revoked certificates; not when they were used
 	Exports    uint64
 }
@@ -128,6 +129,10 @@ func (s *State) dispatch(at command.Stamp, c *fsmpb.Command) *fsmpb.Result {
 		return s.setOnline(at, op.Online)
 	case *fsmpb.Command_BacklogEnd:
 		return s.endBacklog(at, op.BacklogEnd)
+	case *fsmpb.Command_NotTopical:
+		return s.notTopical(at, op.NotTopical)
+	case *fsmpb.Command_Outage:
+		return s.outage(at)
 	case *fsmpb.Command_Forget:
 		return s.forget(at, op.Forget)
 	case *fsmpb.Command_Override:

@@ -218,7 +218,11 @@ func (x *scripted) show(what []string) string {
 					continue
 				}
 				for k, p := range s.Points(rtu) {
-					fmt.Fprintf(&b, "%s = %g, quality %02x, type %d, at %s, event %d\n", k, p.Value, p.Quality, p.Type, seconds(p.TimeMs), p.Seq)
+					fmt.Fprintf(&b, "%s = %g, quality %02x, type %d, at %s, event %d", k, p.Value, p.Quality, p.Type, seconds(p.TimeMs), p.Seq)
+					if p.AsValue {
+						b.WriteString(", told as a value")
+					}
+					b.WriteByte('\n')
 				}
 			}
 			return b.String()

@@ -408,7 +408,7 @@ func (x Override_Mode) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Override_Mode.Descriptor instead.
 func (Override_Mode) EnumDescriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{18, 0}
+	return file_fsm_proto_rawDescGZIP(), []int{20, 0}
 }
 
 type ControlSubmit_Phase int32
@@ -460,7 +460,7 @@ func (x ControlSubmit_Phase) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ControlSubmit_Phase.Descriptor instead.
 func (ControlSubmit_Phase) EnumDescriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{29, 0}
+	return file_fsm_proto_rawDescGZIP(), []int{31, 0}
 }
 
 type ConditionReport_Severity int32
@@ -509,7 +509,7 @@ func (x ConditionReport_Severity) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ConditionReport_Severity.Descriptor instead.
 func (ConditionReport_Severity) EnumDescriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{36, 0}
+	return file_fsm_proto_rawDescGZIP(), []int{38, 0}
 }
 
 // Scope says whose word counts.
@@ -559,7 +559,7 @@ func (x ConditionReport_Scope) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ConditionReport_Scope.Descriptor instead.
 func (ConditionReport_Scope) EnumDescriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{36, 1}
+	return file_fsm_proto_rawDescGZIP(), []int{38, 1}
 }
 
 // Entry is one Raft log entry. Its commands are applied in order, each on its own: one that is refused does not
@@ -632,6 +632,8 @@ type Command struct {
 	//	*Command_Online
 	//	*Command_Forget
 	//	*Command_BacklogEnd
+	//	*Command_NotTopical
+	//	*Command_Outage
 	//	*Command_Links
 	//	*Command_NodeState
 	//	*Command_Clients
@@ -827,6 +829,24 @@ func (x *Command) GetBacklogEnd() *BacklogEnd {
 	if x != nil {
 		if x, ok := x.Op.(*Command_BacklogEnd); ok {
 			return x.BacklogEnd
+		}
+	}
+	return nil
+}
+
+func (x *Command) GetNotTopical() *NotTopical {
+	if x != nil {
+		if x, ok := x.Op.(*Command_NotTopical); ok {
+			return x.NotTopical
+		}
+	}
+	return nil
+}
+
+func (x *Command) GetOutage() *Outage {
+	if x != nil {
+		if x, ok := x.Op.(*Command_Outage); ok {
+			return x.Outage
 		}
 	}
 	return nil
@@ -1145,6 +1165,14 @@ type Command_BacklogEnd struct {
 	BacklogEnd *BacklogEnd `protobuf:"bytes,23,opt,name=backlog_end,json=backlogEnd,proto3,oneof"`
 }
 
+type Command_NotTopical struct {
+	NotTopical *NotTopical `protobuf:"bytes,28,opt,name=not_topical,json=notTopical,proto3,oneof"`
+}
+
+type Command_Outage struct {
+	Outage *Outage `protobuf:"bytes,29,opt,name=outage,proto3,oneof"`
+}
+
 type Command_Links struct {
 	Links *Links `protobuf:"bytes,30,opt,name=links,proto3,oneof"`
 }
@@ -1284,6 +1312,10 @@ func (*Command_Online) isCommand_Op() {}
 func (*Command_Forget) isCommand_Op() {}
 
 func (*Command_BacklogEnd) isCommand_Op() {}
+
+func (*Command_NotTopical) isCommand_Op() {}
+
+func (*Command_Outage) isCommand_Op() {}
 
 func (*Command_Links) isCommand_Op() {}
 
@@ -2462,6 +2494,104 @@ func (x *BacklogEnd) GetEpoch() uint64 {
 	return 0
 }
 
+// NotTopical says of points that their device has not told them although it was asked. The owner proposes it.
+type NotTopical struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Rtu           uint32                 `protobuf:"varint,1,opt,name=rtu,proto3" json:"rtu,omitempty"`
+	Epoch         uint64                 `protobuf:"varint,2,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	Points        []*Forget_Point        `protobuf:"bytes,3,rep,name=points,proto3" json:"points,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NotTopical) Reset() {
+	*x = NotTopical{}
+	mi := &file_fsm_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NotTopical) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NotTopical) ProtoMessage() {}
+
+func (x *NotTopical) ProtoReflect() protoreflect.Message {
+	mi := &file_fsm_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NotTopical.ProtoReflect.Descriptor instead.
+func (*NotTopical) Descriptor() ([]byte, []int) {
+	return file_fsm_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *NotTopical) GetRtu() uint32 {
+	if x != nil {
+		return x.Rtu
+	}
+	return 0
+}
+
+func (x *NotTopical) GetEpoch() uint64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
+func (x *NotTopical) GetPoints() []*Forget_Point {
+	if x != nil {
+		return x.Points
+	}
+	return nil
+}
+
+// Outage says that nobody has collected for a while: what the image holds is older. A leader proposes it, before it grants leases.
+type Outage struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Outage) Reset() {
+	*x = Outage{}
+	mi := &file_fsm_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Outage) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Outage) ProtoMessage() {}
+
+func (x *Outage) ProtoReflect() protoreflect.Message {
+	mi := &file_fsm_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Outage.ProtoReflect.Descriptor instead.
+func (*Outage) Descriptor() ([]byte, []int) {
+	return file_fsm_proto_rawDescGZIP(), []int{18}
+}
+
 // Forget takes points out of the image that an RTU's table no longer has. Its owner proposes it.
 type Forget struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -2474,7 +2604,7 @@ type Forget struct {
 
 func (x *Forget) Reset() {
 	*x = Forget{}
-	mi := &file_fsm_proto_msgTypes[17]
+	mi := &file_fsm_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2486,7 +2616,7 @@ func (x *Forget) String() string {
 func (*Forget) ProtoMessage() {}
 
 func (x *Forget) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[17]
+	mi := &file_fsm_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2499,7 +2629,7 @@ func (x *Forget) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Forget.ProtoReflect.Descriptor instead.
 func (*Forget) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{17}
+	return file_fsm_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Forget) GetRtu() uint32 {
@@ -2541,7 +2671,7 @@ type Override struct {
 
 func (x *Override) Reset() {
 	*x = Override{}
-	mi := &file_fsm_proto_msgTypes[18]
+	mi := &file_fsm_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2553,7 +2683,7 @@ func (x *Override) String() string {
 func (*Override) ProtoMessage() {}
 
 func (x *Override) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[18]
+	mi := &file_fsm_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2566,7 +2696,7 @@ func (x *Override) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Override.ProtoReflect.Descriptor instead.
 func (*Override) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{18}
+	return file_fsm_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Override) GetRtu() uint32 {
@@ -2637,7 +2767,7 @@ type Links struct {
 
 func (x *Links) Reset() {
 	*x = Links{}
-	mi := &file_fsm_proto_msgTypes[19]
+	mi := &file_fsm_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2649,7 +2779,7 @@ func (x *Links) String() string {
 func (*Links) ProtoMessage() {}
 
 func (x *Links) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[19]
+	mi := &file_fsm_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2662,7 +2792,7 @@ func (x *Links) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Links.ProtoReflect.Descriptor instead.
 func (*Links) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{19}
+	return file_fsm_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Links) GetRtu() uint32 {
@@ -2698,7 +2828,7 @@ type NodeState struct {
 
 func (x *NodeState) Reset() {
 	*x = NodeState{}
-	mi := &file_fsm_proto_msgTypes[20]
+	mi := &file_fsm_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2710,7 +2840,7 @@ func (x *NodeState) String() string {
 func (*NodeState) ProtoMessage() {}
 
 func (x *NodeState) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[20]
+	mi := &file_fsm_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2723,7 +2853,7 @@ func (x *NodeState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeState.ProtoReflect.Descriptor instead.
 func (*NodeState) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{20}
+	return file_fsm_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *NodeState) GetNode() string {
@@ -2759,7 +2889,7 @@ type Stopping struct {
 
 func (x *Stopping) Reset() {
 	*x = Stopping{}
-	mi := &file_fsm_proto_msgTypes[21]
+	mi := &file_fsm_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2771,7 +2901,7 @@ func (x *Stopping) String() string {
 func (*Stopping) ProtoMessage() {}
 
 func (x *Stopping) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[21]
+	mi := &file_fsm_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2784,7 +2914,7 @@ func (x *Stopping) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Stopping.ProtoReflect.Descriptor instead.
 func (*Stopping) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{21}
+	return file_fsm_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Stopping) GetNode() string {
@@ -2813,7 +2943,7 @@ type Maintenance struct {
 
 func (x *Maintenance) Reset() {
 	*x = Maintenance{}
-	mi := &file_fsm_proto_msgTypes[22]
+	mi := &file_fsm_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2825,7 +2955,7 @@ func (x *Maintenance) String() string {
 func (*Maintenance) ProtoMessage() {}
 
 func (x *Maintenance) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[22]
+	mi := &file_fsm_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2838,7 +2968,7 @@ func (x *Maintenance) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Maintenance.ProtoReflect.Descriptor instead.
 func (*Maintenance) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{22}
+	return file_fsm_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Maintenance) GetNode() string {
@@ -2874,7 +3004,7 @@ type Clients struct {
 
 func (x *Clients) Reset() {
 	*x = Clients{}
-	mi := &file_fsm_proto_msgTypes[23]
+	mi := &file_fsm_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2886,7 +3016,7 @@ func (x *Clients) String() string {
 func (*Clients) ProtoMessage() {}
 
 func (x *Clients) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[23]
+	mi := &file_fsm_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2899,7 +3029,7 @@ func (x *Clients) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Clients.ProtoReflect.Descriptor instead.
 func (*Clients) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{23}
+	return file_fsm_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Clients) GetResource() string {
@@ -2936,7 +3066,7 @@ type Cursor struct {
 
 func (x *Cursor) Reset() {
 	*x = Cursor{}
-	mi := &file_fsm_proto_msgTypes[24]
+	mi := &file_fsm_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2948,7 +3078,7 @@ func (x *Cursor) String() string {
 func (*Cursor) ProtoMessage() {}
 
 func (x *Cursor) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[24]
+	mi := &file_fsm_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2961,7 +3091,7 @@ func (x *Cursor) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cursor.ProtoReflect.Descriptor instead.
 func (*Cursor) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{24}
+	return file_fsm_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Cursor) GetResource() string {
@@ -3005,7 +3135,7 @@ type ExportCursor struct {
 
 func (x *ExportCursor) Reset() {
 	*x = ExportCursor{}
-	mi := &file_fsm_proto_msgTypes[25]
+	mi := &file_fsm_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3017,7 +3147,7 @@ func (x *ExportCursor) String() string {
 func (*ExportCursor) ProtoMessage() {}
 
 func (x *ExportCursor) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[25]
+	mi := &file_fsm_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3030,7 +3160,7 @@ func (x *ExportCursor) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExportCursor.ProtoReflect.Descriptor instead.
 func (*ExportCursor) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{25}
+	return file_fsm_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *ExportCursor) GetResource() string {
@@ -3074,7 +3204,7 @@ type ExportReach struct {
 
 func (x *ExportReach) Reset() {
 	*x = ExportReach{}
-	mi := &file_fsm_proto_msgTypes[26]
+	mi := &file_fsm_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3086,7 +3216,7 @@ func (x *ExportReach) String() string {
 func (*ExportReach) ProtoMessage() {}
 
 func (x *ExportReach) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[26]
+	mi := &file_fsm_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3099,7 +3229,7 @@ func (x *ExportReach) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExportReach.ProtoReflect.Descriptor instead.
 func (*ExportReach) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{26}
+	return file_fsm_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *ExportReach) GetResource() string {
@@ -3142,7 +3272,7 @@ type ExportPause struct {
 
 func (x *ExportPause) Reset() {
 	*x = ExportPause{}
-	mi := &file_fsm_proto_msgTypes[27]
+	mi := &file_fsm_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3154,7 +3284,7 @@ func (x *ExportPause) String() string {
 func (*ExportPause) ProtoMessage() {}
 
 func (x *ExportPause) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[27]
+	mi := &file_fsm_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3167,7 +3297,7 @@ func (x *ExportPause) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExportPause.ProtoReflect.Descriptor instead.
 func (*ExportPause) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{27}
+	return file_fsm_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *ExportPause) GetResource() string {
@@ -3203,7 +3333,7 @@ type ExportReplay struct {
 
 func (x *ExportReplay) Reset() {
 	*x = ExportReplay{}
-	mi := &file_fsm_proto_msgTypes[28]
+	mi := &file_fsm_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3215,7 +3345,7 @@ func (x *ExportReplay) String() string {
 func (*ExportReplay) ProtoMessage() {}
 
 func (x *ExportReplay) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[28]
+	mi := &file_fsm_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3228,7 +3358,7 @@ func (x *ExportReplay) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExportReplay.ProtoReflect.Descriptor instead.
 func (*ExportReplay) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{28}
+	return file_fsm_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *ExportReplay) GetResource() string {
@@ -3279,7 +3409,7 @@ type ControlSubmit struct {
 
 func (x *ControlSubmit) Reset() {
 	*x = ControlSubmit{}
-	mi := &file_fsm_proto_msgTypes[29]
+	mi := &file_fsm_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3291,7 +3421,7 @@ func (x *ControlSubmit) String() string {
 func (*ControlSubmit) ProtoMessage() {}
 
 func (x *ControlSubmit) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[29]
+	mi := &file_fsm_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3304,7 +3434,7 @@ func (x *ControlSubmit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ControlSubmit.ProtoReflect.Descriptor instead.
 func (*ControlSubmit) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{29}
+	return file_fsm_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *ControlSubmit) GetId() string {
@@ -3417,7 +3547,7 @@ type ControlStart struct {
 
 func (x *ControlStart) Reset() {
 	*x = ControlStart{}
-	mi := &file_fsm_proto_msgTypes[30]
+	mi := &file_fsm_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3429,7 +3559,7 @@ func (x *ControlStart) String() string {
 func (*ControlStart) ProtoMessage() {}
 
 func (x *ControlStart) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[30]
+	mi := &file_fsm_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3442,7 +3572,7 @@ func (x *ControlStart) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ControlStart.ProtoReflect.Descriptor instead.
 func (*ControlStart) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{30}
+	return file_fsm_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *ControlStart) GetId() string {
@@ -3481,7 +3611,7 @@ type ControlResult struct {
 
 func (x *ControlResult) Reset() {
 	*x = ControlResult{}
-	mi := &file_fsm_proto_msgTypes[31]
+	mi := &file_fsm_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3493,7 +3623,7 @@ func (x *ControlResult) String() string {
 func (*ControlResult) ProtoMessage() {}
 
 func (x *ControlResult) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[31]
+	mi := &file_fsm_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3506,7 +3636,7 @@ func (x *ControlResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ControlResult.ProtoReflect.Descriptor instead.
 func (*ControlResult) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{31}
+	return file_fsm_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *ControlResult) GetId() string {
@@ -3562,7 +3692,7 @@ type ControlExpire struct {
 
 func (x *ControlExpire) Reset() {
 	*x = ControlExpire{}
-	mi := &file_fsm_proto_msgTypes[32]
+	mi := &file_fsm_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3574,7 +3704,7 @@ func (x *ControlExpire) String() string {
 func (*ControlExpire) ProtoMessage() {}
 
 func (x *ControlExpire) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[32]
+	mi := &file_fsm_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3587,7 +3717,7 @@ func (x *ControlExpire) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ControlExpire.ProtoReflect.Descriptor instead.
 func (*ControlExpire) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{32}
+	return file_fsm_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *ControlExpire) GetId() string {
@@ -3615,7 +3745,7 @@ type Fnp struct {
 
 func (x *Fnp) Reset() {
 	*x = Fnp{}
-	mi := &file_fsm_proto_msgTypes[33]
+	mi := &file_fsm_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3627,7 +3757,7 @@ func (x *Fnp) String() string {
 func (*Fnp) ProtoMessage() {}
 
 func (x *Fnp) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[33]
+	mi := &file_fsm_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3640,7 +3770,7 @@ func (x *Fnp) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Fnp.ProtoReflect.Descriptor instead.
 func (*Fnp) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{33}
+	return file_fsm_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *Fnp) GetChanges() []byte {
@@ -3667,7 +3797,7 @@ type FnpReceive struct {
 
 func (x *FnpReceive) Reset() {
 	*x = FnpReceive{}
-	mi := &file_fsm_proto_msgTypes[34]
+	mi := &file_fsm_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3679,7 +3809,7 @@ func (x *FnpReceive) String() string {
 func (*FnpReceive) ProtoMessage() {}
 
 func (x *FnpReceive) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[34]
+	mi := &file_fsm_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3692,7 +3822,7 @@ func (x *FnpReceive) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FnpReceive.ProtoReflect.Descriptor instead.
 func (*FnpReceive) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{34}
+	return file_fsm_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *FnpReceive) GetEpoch() uint64 {
@@ -3756,7 +3886,7 @@ type FnpResult struct {
 
 func (x *FnpResult) Reset() {
 	*x = FnpResult{}
-	mi := &file_fsm_proto_msgTypes[35]
+	mi := &file_fsm_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3768,7 +3898,7 @@ func (x *FnpResult) String() string {
 func (*FnpResult) ProtoMessage() {}
 
 func (x *FnpResult) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[35]
+	mi := &file_fsm_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3781,7 +3911,7 @@ func (x *FnpResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FnpResult.ProtoReflect.Descriptor instead.
 func (*FnpResult) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{35}
+	return file_fsm_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *FnpResult) GetOutcome() uint32 {
@@ -3822,7 +3952,7 @@ type ConditionReport struct {
 
 func (x *ConditionReport) Reset() {
 	*x = ConditionReport{}
-	mi := &file_fsm_proto_msgTypes[36]
+	mi := &file_fsm_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3834,7 +3964,7 @@ func (x *ConditionReport) String() string {
 func (*ConditionReport) ProtoMessage() {}
 
 func (x *ConditionReport) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[36]
+	mi := &file_fsm_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3847,7 +3977,7 @@ func (x *ConditionReport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConditionReport.ProtoReflect.Descriptor instead.
 func (*ConditionReport) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{36}
+	return file_fsm_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *ConditionReport) GetKind() string {
@@ -3910,7 +4040,7 @@ type ConditionGone struct {
 
 func (x *ConditionGone) Reset() {
 	*x = ConditionGone{}
-	mi := &file_fsm_proto_msgTypes[37]
+	mi := &file_fsm_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3922,7 +4052,7 @@ func (x *ConditionGone) String() string {
 func (*ConditionGone) ProtoMessage() {}
 
 func (x *ConditionGone) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[37]
+	mi := &file_fsm_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3935,7 +4065,7 @@ func (x *ConditionGone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConditionGone.ProtoReflect.Descriptor instead.
 func (*ConditionGone) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{37}
+	return file_fsm_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *ConditionGone) GetId() string {
@@ -3963,7 +4093,7 @@ type ConditionAck struct {
 
 func (x *ConditionAck) Reset() {
 	*x = ConditionAck{}
-	mi := &file_fsm_proto_msgTypes[38]
+	mi := &file_fsm_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3975,7 +4105,7 @@ func (x *ConditionAck) String() string {
 func (*ConditionAck) ProtoMessage() {}
 
 func (x *ConditionAck) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[38]
+	mi := &file_fsm_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3988,7 +4118,7 @@ func (x *ConditionAck) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConditionAck.ProtoReflect.Descriptor instead.
 func (*ConditionAck) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{38}
+	return file_fsm_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *ConditionAck) GetId() string {
@@ -4021,7 +4151,7 @@ type UserPut struct {
 
 func (x *UserPut) Reset() {
 	*x = UserPut{}
-	mi := &file_fsm_proto_msgTypes[39]
+	mi := &file_fsm_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4033,7 +4163,7 @@ func (x *UserPut) String() string {
 func (*UserPut) ProtoMessage() {}
 
 func (x *UserPut) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[39]
+	mi := &file_fsm_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4046,7 +4176,7 @@ func (x *UserPut) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UserPut.ProtoReflect.Descriptor instead.
 func (*UserPut) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{39}
+	return file_fsm_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *UserPut) GetName() string {
@@ -4108,7 +4238,7 @@ type UserRemove struct {
 
 func (x *UserRemove) Reset() {
 	*x = UserRemove{}
-	mi := &file_fsm_proto_msgTypes[40]
+	mi := &file_fsm_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4120,7 +4250,7 @@ func (x *UserRemove) String() string {
 func (*UserRemove) ProtoMessage() {}
 
 func (x *UserRemove) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[40]
+	mi := &file_fsm_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4133,7 +4263,7 @@ func (x *UserRemove) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UserRemove.ProtoReflect.Descriptor instead.
 func (*UserRemove) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{40}
+	return file_fsm_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *UserRemove) GetName() string {
@@ -4164,7 +4294,7 @@ type TokenPut struct {
 
 func (x *TokenPut) Reset() {
 	*x = TokenPut{}
-	mi := &file_fsm_proto_msgTypes[41]
+	mi := &file_fsm_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4176,7 +4306,7 @@ func (x *TokenPut) String() string {
 func (*TokenPut) ProtoMessage() {}
 
 func (x *TokenPut) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[41]
+	mi := &file_fsm_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4189,7 +4319,7 @@ func (x *TokenPut) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokenPut.ProtoReflect.Descriptor instead.
 func (*TokenPut) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{41}
+	return file_fsm_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *TokenPut) GetName() string {
@@ -4237,7 +4367,7 @@ type TokenRemove struct {
 
 func (x *TokenRemove) Reset() {
 	*x = TokenRemove{}
-	mi := &file_fsm_proto_msgTypes[42]
+	mi := &file_fsm_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4249,7 +4379,7 @@ func (x *TokenRemove) String() string {
 func (*TokenRemove) ProtoMessage() {}
 
 func (x *TokenRemove) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[42]
+	mi := &file_fsm_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4262,7 +4392,7 @@ func (x *TokenRemove) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokenRemove.ProtoReflect.Descriptor instead.
 func (*TokenRemove) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{42}
+	return file_fsm_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *TokenRemove) GetName() string {
@@ -4292,7 +4422,7 @@ type SessionOpen struct {
 
 func (x *SessionOpen) Reset() {
 	*x = SessionOpen{}
-	mi := &file_fsm_proto_msgTypes[43]
+	mi := &file_fsm_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4304,7 +4434,7 @@ func (x *SessionOpen) String() string {
 func (*SessionOpen) ProtoMessage() {}
 
 func (x *SessionOpen) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[43]
+	mi := &file_fsm_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4317,7 +4447,7 @@ func (x *SessionOpen) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionOpen.ProtoReflect.Descriptor instead.
 func (*SessionOpen) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{43}
+	return file_fsm_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *SessionOpen) GetId() []byte {
@@ -4357,7 +4487,7 @@ type SessionClose struct {
 
 func (x *SessionClose) Reset() {
 	*x = SessionClose{}
-	mi := &file_fsm_proto_msgTypes[44]
+	mi := &file_fsm_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4369,7 +4499,7 @@ func (x *SessionClose) String() string {
 func (*SessionClose) ProtoMessage() {}
 
 func (x *SessionClose) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[44]
+	mi := &file_fsm_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4382,7 +4512,7 @@ func (x *SessionClose) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionClose.ProtoReflect.Descriptor instead.
 func (*SessionClose) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{44}
+	return file_fsm_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *SessionClose) GetId() []byte {
@@ -4402,7 +4532,7 @@ type AccessUsed struct {
 
 func (x *AccessUsed) Reset() {
 	*x = AccessUsed{}
-	mi := &file_fsm_proto_msgTypes[45]
+	mi := &file_fsm_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4414,7 +4544,7 @@ func (x *AccessUsed) String() string {
 func (*AccessUsed) ProtoMessage() {}
 
 func (x *AccessUsed) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[45]
+	mi := &file_fsm_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4427,7 +4557,7 @@ func (x *AccessUsed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccessUsed.ProtoReflect.Descriptor instead.
 func (*AccessUsed) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{45}
+	return file_fsm_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *AccessUsed) GetUses() []*AccessUsed_Use {
@@ -4451,7 +4581,7 @@ type Revoke struct {
 
 func (x *Revoke) Reset() {
 	*x = Revoke{}
-	mi := &file_fsm_proto_msgTypes[46]
+	mi := &file_fsm_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4463,7 +4593,7 @@ func (x *Revoke) String() string {
 func (*Revoke) ProtoMessage() {}
 
 func (x *Revoke) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[46]
+	mi := &file_fsm_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4476,7 +4606,7 @@ func (x *Revoke) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Revoke.ProtoReflect.Descriptor instead.
 func (*Revoke) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{46}
+	return file_fsm_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *Revoke) GetSerial() string {
@@ -4523,7 +4653,7 @@ type Audit struct {
 
 func (x *Audit) Reset() {
 	*x = Audit{}
-	mi := &file_fsm_proto_msgTypes[47]
+	mi := &file_fsm_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4535,7 +4665,7 @@ func (x *Audit) String() string {
 func (*Audit) ProtoMessage() {}
 
 func (x *Audit) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[47]
+	mi := &file_fsm_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4548,7 +4678,7 @@ func (x *Audit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Audit.ProtoReflect.Descriptor instead.
 func (*Audit) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{47}
+	return file_fsm_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *Audit) GetAction() string {
@@ -4604,7 +4734,7 @@ type Configure_Node struct {
 
 func (x *Configure_Node) Reset() {
 	*x = Configure_Node{}
-	mi := &file_fsm_proto_msgTypes[48]
+	mi := &file_fsm_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4616,7 +4746,7 @@ func (x *Configure_Node) String() string {
 func (*Configure_Node) ProtoMessage() {}
 
 func (x *Configure_Node) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[48]
+	mi := &file_fsm_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4665,7 +4795,7 @@ type Configure_RTU struct {
 
 func (x *Configure_RTU) Reset() {
 	*x = Configure_RTU{}
-	mi := &file_fsm_proto_msgTypes[49]
+	mi := &file_fsm_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4677,7 +4807,7 @@ func (x *Configure_RTU) String() string {
 func (*Configure_RTU) ProtoMessage() {}
 
 func (x *Configure_RTU) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[49]
+	mi := &file_fsm_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4732,7 +4862,7 @@ type Configure_Group struct {
 
 func (x *Configure_Group) Reset() {
 	*x = Configure_Group{}
-	mi := &file_fsm_proto_msgTypes[50]
+	mi := &file_fsm_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4744,7 +4874,7 @@ func (x *Configure_Group) String() string {
 func (*Configure_Group) ProtoMessage() {}
 
 func (x *Configure_Group) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[50]
+	mi := &file_fsm_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4793,7 +4923,7 @@ type Configure_Virtual struct {
 
 func (x *Configure_Virtual) Reset() {
 	*x = Configure_Virtual{}
-	mi := &file_fsm_proto_msgTypes[51]
+	mi := &file_fsm_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4805,7 +4935,7 @@ func (x *Configure_Virtual) String() string {
 func (*Configure_Virtual) ProtoMessage() {}
 
 func (x *Configure_Virtual) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[51]
+	mi := &file_fsm_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4860,7 +4990,7 @@ type Configure_Export struct {
 
 func (x *Configure_Export) Reset() {
 	*x = Configure_Export{}
-	mi := &file_fsm_proto_msgTypes[52]
+	mi := &file_fsm_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4872,7 +5002,7 @@ func (x *Configure_Export) String() string {
 func (*Configure_Export) ProtoMessage() {}
 
 func (x *Configure_Export) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[52]
+	mi := &file_fsm_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4919,7 +5049,7 @@ type Forget_Point struct {
 
 func (x *Forget_Point) Reset() {
 	*x = Forget_Point{}
-	mi := &file_fsm_proto_msgTypes[53]
+	mi := &file_fsm_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4931,7 +5061,7 @@ func (x *Forget_Point) String() string {
 func (*Forget_Point) ProtoMessage() {}
 
 func (x *Forget_Point) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[53]
+	mi := &file_fsm_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4944,7 +5074,7 @@ func (x *Forget_Point) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Forget_Point.ProtoReflect.Descriptor instead.
 func (*Forget_Point) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{17, 0}
+	return file_fsm_proto_rawDescGZIP(), []int{19, 0}
 }
 
 func (x *Forget_Point) GetKind() Kind {
@@ -4973,7 +5103,7 @@ type Links_Link struct {
 
 func (x *Links_Link) Reset() {
 	*x = Links_Link{}
-	mi := &file_fsm_proto_msgTypes[54]
+	mi := &file_fsm_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4985,7 +5115,7 @@ func (x *Links_Link) String() string {
 func (*Links_Link) ProtoMessage() {}
 
 func (x *Links_Link) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[54]
+	mi := &file_fsm_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4998,7 +5128,7 @@ func (x *Links_Link) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Links_Link.ProtoReflect.Descriptor instead.
 func (*Links_Link) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{19, 0}
+	return file_fsm_proto_rawDescGZIP(), []int{21, 0}
 }
 
 func (x *Links_Link) GetChannel() uint32 {
@@ -5045,7 +5175,7 @@ type Clients_Client struct {
 
 func (x *Clients_Client) Reset() {
 	*x = Clients_Client{}
-	mi := &file_fsm_proto_msgTypes[55]
+	mi := &file_fsm_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5057,7 +5187,7 @@ func (x *Clients_Client) String() string {
 func (*Clients_Client) ProtoMessage() {}
 
 func (x *Clients_Client) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[55]
+	mi := &file_fsm_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5070,7 +5200,7 @@ func (x *Clients_Client) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Clients_Client.ProtoReflect.Descriptor instead.
 func (*Clients_Client) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{23, 0}
+	return file_fsm_proto_rawDescGZIP(), []int{25, 0}
 }
 
 func (x *Clients_Client) GetAddress() string {
@@ -5118,7 +5248,7 @@ type AccessUsed_Use struct {
 
 func (x *AccessUsed_Use) Reset() {
 	*x = AccessUsed_Use{}
-	mi := &file_fsm_proto_msgTypes[56]
+	mi := &file_fsm_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5130,7 +5260,7 @@ func (x *AccessUsed_Use) String() string {
 func (*AccessUsed_Use) ProtoMessage() {}
 
 func (x *AccessUsed_Use) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[56]
+	mi := &file_fsm_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5143,7 +5273,7 @@ func (x *AccessUsed_Use) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccessUsed_Use.ProtoReflect.Descriptor instead.
 func (*AccessUsed_Use) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{45, 0}
+	return file_fsm_proto_rawDescGZIP(), []int{47, 0}
 }
 
 func (x *AccessUsed_Use) GetId() []byte {
@@ -5166,7 +5296,7 @@ const file_fsm_proto_rawDesc = "" +
 	"\n" +
 	"\tfsm.proto\x12\ffepha.fsm.v1\":\n" +
 	"\x05Entry\x121\n" +
-	"\bcommands\x18\x01 \x03(\v2\x15.fepha.fsm.v1.CommandR\bcommands\"\x82\x13\n" +
+	"\bcommands\x18\x01 \x03(\v2\x15.fepha.fsm.v1.CommandR\bcommands\"\xef\x13\n" +
 	"\aCommand\x12\x13\n" +
 	"\x05at_ms\x18\x01 \x01(\x03R\x04atMs\x12\x17\n" +
 	"\aat_cp56\x18\x02 \x01(\x06R\x06atCp56\x12\x12\n" +
@@ -5184,7 +5314,10 @@ const file_fsm_proto_rawDesc = "" +
 	"\x06online\x18\x15 \x01(\v2\x14.fepha.fsm.v1.OnlineH\x00R\x06online\x12.\n" +
 	"\x06forget\x18\x16 \x01(\v2\x14.fepha.fsm.v1.ForgetH\x00R\x06forget\x12;\n" +
 	"\vbacklog_end\x18\x17 \x01(\v2\x18.fepha.fsm.v1.BacklogEndH\x00R\n" +
-	"backlogEnd\x12+\n" +
+	"backlogEnd\x12;\n" +
+	"\vnot_topical\x18\x1c \x01(\v2\x18.fepha.fsm.v1.NotTopicalH\x00R\n" +
+	"notTopical\x12.\n" +
+	"\x06outage\x18\x1d \x01(\v2\x14.fepha.fsm.v1.OutageH\x00R\x06outage\x12+\n" +
 	"\x05links\x18\x1e \x01(\v2\x13.fepha.fsm.v1.LinksH\x00R\x05links\x128\n" +
 	"\n" +
 	"node_state\x18\x1f \x01(\v2\x17.fepha.fsm.v1.NodeStateH\x00R\tnodeState\x121\n" +
@@ -5349,7 +5482,13 @@ const file_fsm_proto_rawDesc = "" +
 	"\n" +
 	"BacklogEnd\x12\x10\n" +
 	"\x03rtu\x18\x01 \x01(\rR\x03rtu\x12\x14\n" +
-	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\"\xab\x01\n" +
+	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\"h\n" +
+	"\n" +
+	"NotTopical\x12\x10\n" +
+	"\x03rtu\x18\x01 \x01(\rR\x03rtu\x12\x14\n" +
+	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x122\n" +
+	"\x06points\x18\x03 \x03(\v2\x1a.fepha.fsm.v1.Forget.PointR\x06points\"\b\n" +
+	"\x06Outage\"\xab\x01\n" +
 	"\x06Forget\x12\x10\n" +
 	"\x03rtu\x18\x01 \x01(\rR\x03rtu\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x122\n" +
@@ -5587,7 +5726,7 @@ func file_fsm_proto_rawDescGZIP() []byte {
 }
 
 var file_fsm_proto_enumTypes = make([]protoimpl.EnumInfo, 10)
-var file_fsm_proto_msgTypes = make([]protoimpl.MessageInfo, 57)
+var file_fsm_proto_msgTypes = make([]protoimpl.MessageInfo, 59)
 var file_fsm_proto_goTypes = []any{
 	(Kind)(0),                     // 0: fepha.fsm.v1.Kind
 	(LinkState)(0),                // 1: fepha.fsm.v1.LinkState
@@ -5616,46 +5755,48 @@ var file_fsm_proto_goTypes = []any{
 	(*Stray)(nil),                 // 24: fepha.fsm.v1.Stray
 	(*Online)(nil),                // 25: fepha.fsm.v1.Online
 	(*BacklogEnd)(nil),            // 26: fepha.fsm.v1.BacklogEnd
-	(*Forget)(nil),                // 27: fepha.fsm.v1.Forget
-	(*Override)(nil),              // 28: fepha.fsm.v1.Override
-	(*Links)(nil),                 // 29: fepha.fsm.v1.Links
-	(*NodeState)(nil),             // 30: fepha.fsm.v1.NodeState
-	(*Stopping)(nil),              // 31: fepha.fsm.v1.Stopping
-	(*Maintenance)(nil),           // 32: fepha.fsm.v1.Maintenance
-	(*Clients)(nil),               // 33: fepha.fsm.v1.Clients
-	(*Cursor)(nil),                // 34: fepha.fsm.v1.Cursor
-	(*ExportCursor)(nil),          // 35: fepha.fsm.v1.ExportCursor
-	(*ExportReach)(nil),           // 36: fepha.fsm.v1.ExportReach
-	(*ExportPause)(nil),           // 37: fepha.fsm.v1.ExportPause
-	(*ExportReplay)(nil),          // 38: fepha.fsm.v1.ExportReplay
-	(*ControlSubmit)(nil),         // 39: fepha.fsm.v1.ControlSubmit
-	(*ControlStart)(nil),          // 40: fepha.fsm.v1.ControlStart
-	(*ControlResult)(nil),         // 41: fepha.fsm.v1.ControlResult
-	(*ControlExpire)(nil),         // 42: fepha.fsm.v1.ControlExpire
-	(*Fnp)(nil),                   // 43: fepha.fsm.v1.Fnp
-	(*FnpReceive)(nil),            // 44: fepha.fsm.v1.FnpReceive
-	(*FnpResult)(nil),             // 45: fepha.fsm.v1.FnpResult
-	(*ConditionReport)(nil),       // 46: fepha.fsm.v1.ConditionReport
-	(*ConditionGone)(nil),         // 47: fepha.fsm.v1.ConditionGone
-	(*ConditionAck)(nil),          // 48: fepha.fsm.v1.ConditionAck
-	(*UserPut)(nil),               // 49: fepha.fsm.v1.UserPut
-	(*UserRemove)(nil),            // 50: fepha.fsm.v1.UserRemove
-	(*TokenPut)(nil),              // 51: fepha.fsm.v1.TokenPut
-	(*TokenRemove)(nil),           // 52: fepha.fsm.v1.TokenRemove
-	(*SessionOpen)(nil),           // 53: fepha.fsm.v1.SessionOpen
-	(*SessionClose)(nil),          // 54: fepha.fsm.v1.SessionClose
-	(*AccessUsed)(nil),            // 55: fepha.fsm.v1.AccessUsed
-	(*Revoke)(nil),                // 56: fepha.fsm.v1.Revoke
-	(*Audit)(nil),                 // 57: fepha.fsm.v1.Audit
-	(*Configure_Node)(nil),        // 58: fepha.fsm.v1.Configure.Node
-	(*Configure_RTU)(nil),         // 59: fepha.fsm.v1.Configure.RTU
-	(*Configure_Group)(nil),       // 60: fepha.fsm.v1.Configure.Group
-	(*Configure_Virtual)(nil),     // 61: fepha.fsm.v1.Configure.Virtual
-	(*Configure_Export)(nil),      // 62: fepha.fsm.v1.Configure.Export
-	(*Forget_Point)(nil),          // 63: fepha.fsm.v1.Forget.Point
-	(*Links_Link)(nil),            // 64: fepha.fsm.v1.Links.Link
-	(*Clients_Client)(nil),        // 65: fepha.fsm.v1.Clients.Client
-	(*AccessUsed_Use)(nil),        // 66: fepha.fsm.v1.AccessUsed.Use
+	(*NotTopical)(nil),            // 27: fepha.fsm.v1.NotTopical
+	(*Outage)(nil),                // 28: fepha.fsm.v1.Outage
+	(*Forget)(nil),                // 29: fepha.fsm.v1.Forget
+	(*Override)(nil),              // 30: fepha.fsm.v1.Override
+	(*Links)(nil),                 // 31: fepha.fsm.v1.Links
+	(*NodeState)(nil),             // 32: fepha.fsm.v1.NodeState
+	(*Stopping)(nil),              // 33: fepha.fsm.v1.Stopping
+	(*Maintenance)(nil),           // 34: fepha.fsm.v1.Maintenance
+	(*Clients)(nil),               // 35: fepha.fsm.v1.Clients
+	(*Cursor)(nil),                // 36: fepha.fsm.v1.Cursor
+	(*ExportCursor)(nil),          // 37: fepha.fsm.v1.ExportCursor
+	(*ExportReach)(nil),           // 38: fepha.fsm.v1.ExportReach
+	(*ExportPause)(nil),           // 39: fepha.fsm.v1.ExportPause
+	(*ExportReplay)(nil),          // 40: fepha.fsm.v1.ExportReplay
+	(*ControlSubmit)(nil),         // 41: fepha.fsm.v1.ControlSubmit
+	(*ControlStart)(nil),          // 42: fepha.fsm.v1.ControlStart
+	(*ControlResult)(nil),         // 43: fepha.fsm.v1.ControlResult
+	(*ControlExpire)(nil),         // 44: fepha.fsm.v1.ControlExpire
+	(*Fnp)(nil),                   // 45: fepha.fsm.v1.Fnp
+	(*FnpReceive)(nil),            // 46: fepha.fsm.v1.FnpReceive
+	(*FnpResult)(nil),             // 47: fepha.fsm.v1.FnpResult
+	(*ConditionReport)(nil),       // 48: fepha.fsm.v1.ConditionReport
+	(*ConditionGone)(nil),         // 49: fepha.fsm.v1.ConditionGone
+	(*ConditionAck)(nil),          // 50: fepha.fsm.v1.ConditionAck
+	(*UserPut)(nil),               // 51: fepha.fsm.v1.UserPut
+	(*UserRemove)(nil),            // 52: fepha.fsm.v1.UserRemove
+	(*TokenPut)(nil),              // 53: fepha.fsm.v1.TokenPut
+	(*TokenRemove)(nil),           // 54: fepha.fsm.v1.TokenRemove
+	(*SessionOpen)(nil),           // 55: fepha.fsm.v1.SessionOpen
+	(*SessionClose)(nil),          // 56: fepha.fsm.v1.SessionClose
+	(*AccessUsed)(nil),            // 57: fepha.fsm.v1.AccessUsed
+	(*Revoke)(nil),                // 58: fepha.fsm.v1.Revoke
+	(*Audit)(nil),                 // 59: fepha.fsm.v1.Audit
+	(*Configure_Node)(nil),        // 60: fepha.fsm.v1.Configure.Node
+	(*Configure_RTU)(nil),         // 61: fepha.fsm.v1.Configure.RTU
+	(*Configure_Group)(nil),       // 62: fepha.fsm.v1.Configure.Group
+	(*Configure_Virtual)(nil),     // 63: fepha.fsm.v1.Configure.Virtual
+	(*Configure_Export)(nil),      // 64: fepha.fsm.v1.Configure.Export
+	(*Forget_Point)(nil),          // 65: fepha.fsm.v1.Forget.Point
+	(*Links_Link)(nil),            // 66: fepha.fsm.v1.Links.Link
+	(*Clients_Client)(nil),        // 67: fepha.fsm.v1.Clients.Client
+	(*AccessUsed_Use)(nil),        // 68: fepha.fsm.v1.AccessUsed.Use
 }
 var file_fsm_proto_depIdxs = []int32{
 	11, // 0: fepha.fsm.v1.Entry.commands:type_name -> fepha.fsm.v1.Command
@@ -5669,69 +5810,72 @@ var file_fsm_proto_depIdxs = []int32{
 	21, // 8: fepha.fsm.v1.Command.activated:type_name -> fepha.fsm.v1.Activated
 	23, // 9: fepha.fsm.v1.Command.events:type_name -> fepha.fsm.v1.Events
 	25, // 10: fepha.fsm.v1.Command.online:type_name -> fepha.fsm.v1.Online
-	27, // 11: fepha.fsm.v1.Command.forget:type_name -> fepha.fsm.v1.Forget
+	29, // 11: fepha.fsm.v1.Command.forget:type_name -> fepha.fsm.v1.Forget
 	26, // 12: fepha.fsm.v1.Command.backlog_end:type_name -> fepha.fsm.v1.BacklogEnd
-	29, // 13: fepha.fsm.v1.Command.links:type_name -> fepha.fsm.v1.Links
-	30, // 14: fepha.fsm.v1.Command.node_state:type_name -> fepha.fsm.v1.NodeState
-	33, // 15: fepha.fsm.v1.Command.clients:type_name -> fepha.fsm.v1.Clients
-	34, // 16: fepha.fsm.v1.Command.cursor:type_name -> fepha.fsm.v1.Cursor
-	31, // 17: fepha.fsm.v1.Command.stopping:type_name -> fepha.fsm.v1.Stopping
-	32, // 18: fepha.fsm.v1.Command.maintenance:type_name -> fepha.fsm.v1.Maintenance
-	39, // 19: fepha.fsm.v1.Command.control_submit:type_name -> fepha.fsm.v1.ControlSubmit
-	40, // 20: fepha.fsm.v1.Command.control_start:type_name -> fepha.fsm.v1.ControlStart
-	41, // 21: fepha.fsm.v1.Command.control_result:type_name -> fepha.fsm.v1.ControlResult
-	42, // 22: fepha.fsm.v1.Command.control_expire:type_name -> fepha.fsm.v1.ControlExpire
-	43, // 23: fepha.fsm.v1.Command.fnp:type_name -> fepha.fsm.v1.Fnp
-	44, // 24: fepha.fsm.v1.Command.fnp_receive:type_name -> fepha.fsm.v1.FnpReceive
-	46, // 25: fepha.fsm.v1.Command.condition_report:type_name -> fepha.fsm.v1.ConditionReport
-	47, // 26: fepha.fsm.v1.Command.condition_gone:type_name -> fepha.fsm.v1.ConditionGone
-	48, // 27: fepha.fsm.v1.Command.condition_ack:type_name -> fepha.fsm.v1.ConditionAck
-	49, // 28: fepha.fsm.v1.Command.user_put:type_name -> fepha.fsm.v1.UserPut
-	50, // 29: fepha.fsm.v1.Command.user_remove:type_name -> fepha.fsm.v1.UserRemove
-	51, // 30: fepha.fsm.v1.Command.token_put:type_name -> fepha.fsm.v1.TokenPut
-	52, // 31: fepha.fsm.v1.Command.token_remove:type_name -> fepha.fsm.v1.TokenRemove
-	53, // 32: fepha.fsm.v1.Command.session_open:type_name -> fepha.fsm.v1.SessionOpen
-	54, // 33: fepha.fsm.v1.Command.session_close:type_name -> fepha.fsm.v1.SessionClose
-	55, // 34: fepha.fsm.v1.Command.access_used:type_name -> fepha.fsm.v1.AccessUsed
-	56, // 35: fepha.fsm.v1.Command.revoke:type_name -> fepha.fsm.v1.Revoke
-	57, // 36: fepha.fsm.v1.Command.audit:type_name -> fepha.fsm.v1.Audit
-	28, // 37: fepha.fsm.v1.Command.override:type_name -> fepha.fsm.v1.Override
-	35, // 38: fepha.fsm.v1.Command.export_cursor:type_name -> fepha.fsm.v1.ExportCursor
-	36, // 39: fepha.fsm.v1.Command.export_reach:type_name -> fepha.fsm.v1.ExportReach
-	37, // 40: fepha.fsm.v1.Command.export_pause:type_name -> fepha.fsm.v1.ExportPause
-	38, // 41: fepha.fsm.v1.Command.export_replay:type_name -> fepha.fsm.v1.ExportReplay
-	3,  // 42: fepha.fsm.v1.Result.code:type_name -> fepha.fsm.v1.Result.Code
-	45, // 43: fepha.fsm.v1.Result.fnp:type_name -> fepha.fsm.v1.FnpResult
-	58, // 44: fepha.fsm.v1.Configure.nodes:type_name -> fepha.fsm.v1.Configure.Node
-	59, // 45: fepha.fsm.v1.Configure.rtus:type_name -> fepha.fsm.v1.Configure.RTU
-	60, // 46: fepha.fsm.v1.Configure.groups:type_name -> fepha.fsm.v1.Configure.Group
-	61, // 47: fepha.fsm.v1.Configure.virtual:type_name -> fepha.fsm.v1.Configure.Virtual
-	62, // 48: fepha.fsm.v1.Configure.exports:type_name -> fepha.fsm.v1.Configure.Export
-	15, // 49: fepha.fsm.v1.Assign.timings:type_name -> fepha.fsm.v1.Timings
-	0,  // 50: fepha.fsm.v1.Item.kind:type_name -> fepha.fsm.v1.Kind
-	5,  // 51: fepha.fsm.v1.Item.mode:type_name -> fepha.fsm.v1.Item.Mode
-	22, // 52: fepha.fsm.v1.Events.items:type_name -> fepha.fsm.v1.Item
-	24, // 53: fepha.fsm.v1.Events.strays:type_name -> fepha.fsm.v1.Stray
-	63, // 54: fepha.fsm.v1.Forget.points:type_name -> fepha.fsm.v1.Forget.Point
-	0,  // 55: fepha.fsm.v1.Override.kind:type_name -> fepha.fsm.v1.Kind
-	6,  // 56: fepha.fsm.v1.Override.mode:type_name -> fepha.fsm.v1.Override.Mode
-	64, // 57: fepha.fsm.v1.Links.links:type_name -> fepha.fsm.v1.Links.Link
-	65, // 58: fepha.fsm.v1.Clients.clients:type_name -> fepha.fsm.v1.Clients.Client
-	0,  // 59: fepha.fsm.v1.ControlSubmit.kind:type_name -> fepha.fsm.v1.Kind
-	7,  // 60: fepha.fsm.v1.ControlSubmit.phase:type_name -> fepha.fsm.v1.ControlSubmit.Phase
-	8,  // 61: fepha.fsm.v1.ConditionReport.severity:type_name -> fepha.fsm.v1.ConditionReport.Severity
-	9,  // 62: fepha.fsm.v1.ConditionReport.scope:type_name -> fepha.fsm.v1.ConditionReport.Scope
-	2,  // 63: fepha.fsm.v1.UserPut.role:type_name -> fepha.fsm.v1.Role
-	2,  // 64: fepha.fsm.v1.TokenPut.role:type_name -> fepha.fsm.v1.Role
-	66, // 65: fepha.fsm.v1.AccessUsed.uses:type_name -> fepha.fsm.v1.AccessUsed.Use
-	4,  // 66: fepha.fsm.v1.Configure.Group.mode:type_name -> fepha.fsm.v1.Configure.Mode
-	0,  // 67: fepha.fsm.v1.Forget.Point.kind:type_name -> fepha.fsm.v1.Kind
-	1,  // 68: fepha.fsm.v1.Links.Link.state:type_name -> fepha.fsm.v1.LinkState
-	69, // [69:69] is the sub-list for method output_type
-	69, // [69:69] is the sub-list for method input_type
-	69, // [69:69] is the sub-list for extension type_name
-	69, // [69:69] is the sub-list for extension extendee
-	0,  // [0:69] is the sub-list for field type_name
+	27, // 13: fepha.fsm.v1.Command.not_topical:type_name -> fepha.fsm.v1.NotTopical
+	28, // 14: fepha.fsm.v1.Command.outage:type_name -> fepha.fsm.v1.Outage
+	31, // 15: fepha.fsm.v1.Command.links:type_name -> fepha.fsm.v1.Links
+	32, // 16: fepha.fsm.v1.Command.node_state:type_name -> fepha.fsm.v1.NodeState
+	35, // 17: fepha.fsm.v1.Command.clients:type_name -> fepha.fsm.v1.Clients
+	36, // 18: fepha.fsm.v1.Command.cursor:type_name -> fepha.fsm.v1.Cursor
+	33, // 19: fepha.fsm.v1.Command.stopping:type_name -> fepha.fsm.v1.Stopping
+	34, // 20: fepha.fsm.v1.Command.maintenance:type_name -> fepha.fsm.v1.Maintenance
+	41, // 21: fepha.fsm.v1.Command.control_submit:type_name -> fepha.fsm.v1.ControlSubmit
+	42, // 22: fepha.fsm.v1.Command.control_start:type_name -> fepha.fsm.v1.ControlStart
+	43, // 23: fepha.fsm.v1.Command.control_result:type_name -> fepha.fsm.v1.ControlResult
+	44, // 24: fepha.fsm.v1.Command.control_expire:type_name -> fepha.fsm.v1.ControlExpire
+	45, // 25: fepha.fsm.v1.Command.fnp:type_name -> fepha.fsm.v1.Fnp
+	46, // 26: fepha.fsm.v1.Command.fnp_receive:type_name -> fepha.fsm.v1.FnpReceive
+	48, // 27: fepha.fsm.v1.Command.condition_report:type_name -> fepha.fsm.v1.ConditionReport
+	49, // 28: fepha.fsm.v1.Command.condition_gone:type_name -> fepha.fsm.v1.ConditionGone
+	50, // 29: fepha.fsm.v1.Command.condition_ack:type_name -> fepha.fsm.v1.ConditionAck
+	51, // 30: fepha.fsm.v1.Command.user_put:type_name -> fepha.fsm.v1.UserPut
+	52, // 31: fepha.fsm.v1.Command.user_remove:type_name -> fepha.fsm.v1.UserRemove
+	53, // 32: fepha.fsm.v1.Command.token_put:type_name -> fepha.fsm.v1.TokenPut
+	54, // 33: fepha.fsm.v1.Command.token_remove:type_name -> fepha.fsm.v1.TokenRemove
+	55, // 34: fepha.fsm.v1.Command.session_open:type_name -> fepha.fsm.v1.SessionOpen
+	56, // 35: fepha.fsm.v1.Command.session_close:type_name -> fepha.fsm.v1.SessionClose
+	57, // 36: fepha.fsm.v1.Command.access_used:type_name -> fepha.fsm.v1.AccessUsed
+	58, // 37: fepha.fsm.v1.Command.revoke:type_name -> fepha.fsm.v1.Revoke
+	59, // 38: fepha.fsm.v1.Command.audit:type_name -> fepha.fsm.v1.Audit
+	30, // 39: fepha.fsm.v1.Command.override:type_name -> fepha.fsm.v1.Override
+	37, // 40: fepha.fsm.v1.Command.export_cursor:type_name -> fepha.fsm.v1.ExportCursor
+	38, // 41: fepha.fsm.v1.Command.export_reach:type_name -> fepha.fsm.v1.ExportReach
+	39, // 42: fepha.fsm.v1.Command.export_pause:type_name -> fepha.fsm.v1.ExportPause
+	40, // 43: fepha.fsm.v1.Command.export_replay:type_name -> fepha.fsm.v1.ExportReplay
+	3,  // 44: fepha.fsm.v1.Result.code:type_name -> fepha.fsm.v1.Result.Code
+	47, // 45: fepha.fsm.v1.Result.fnp:type_name -> fepha.fsm.v1.FnpResult
+	60, // 46: fepha.fsm.v1.Configure.nodes:type_name -> fepha.fsm.v1.Configure.Node
+	61, // 47: fepha.fsm.v1.Configure.rtus:type_name -> fepha.fsm.v1.Configure.RTU
+	62, // 48: fepha.fsm.v1.Configure.groups:type_name -> fepha.fsm.v1.Configure.Group
+	63, // 49: fepha.fsm.v1.Configure.virtual:type_name -> fepha.fsm.v1.Configure.Virtual
+	64, // 50: fepha.fsm.v1.Configure.exports:type_name -> fepha.fsm.v1.Configure.Export
+	15, // 51: fepha.fsm.v1.Assign.timings:type_name -> fepha.fsm.v1.Timings
+	0,  // 52: fepha.fsm.v1.Item.kind:type_name -> fepha.fsm.v1.Kind
+	5,  // 53: fepha.fsm.v1.Item.mode:type_name -> fepha.fsm.v1.Item.Mode
+	22, // 54: fepha.fsm.v1.Events.items:type_name -> fepha.fsm.v1.Item
+	24, // 55: fepha.fsm.v1.Events.strays:type_name -> fepha.fsm.v1.Stray
+	65, // 56: fepha.fsm.v1.NotTopical.points:type_name -> fepha.fsm.v1.Forget.Point
+	65, // 57: fepha.fsm.v1.Forget.points:type_name -> fepha.fsm.v1.Forget.Point
+	0,  // 58: fepha.fsm.v1.Override.kind:type_name -> fepha.fsm.v1.Kind
+	6,  // 59: fepha.fsm.v1.Override.mode:type_name -> fepha.fsm.v1.Override.Mode
+	66, // 60: fepha.fsm.v1.Links.links:type_name -> fepha.fsm.v1.Links.Link
+	67, // 61: fepha.fsm.v1.Clients.clients:type_name -> fepha.fsm.v1.Clients.Client
+	0,  // 62: fepha.fsm.v1.ControlSubmit.kind:type_name -> fepha.fsm.v1.Kind
+	7,  // 63: fepha.fsm.v1.ControlSubmit.phase:type_name -> fepha.fsm.v1.ControlSubmit.Phase
+	8,  // 64: fepha.fsm.v1.ConditionReport.severity:type_name -> fepha.fsm.v1.ConditionReport.Severity
+	9,  // 65: fepha.fsm.v1.ConditionReport.scope:type_name -> fepha.fsm.v1.ConditionReport.Scope
+	2,  // 66: fepha.fsm.v1.UserPut.role:type_name -> fepha.fsm.v1.Role
+	2,  // 67: fepha.fsm.v1.TokenPut.role:type_name -> fepha.fsm.v1.Role
+	68, // 68: fepha.fsm.v1.AccessUsed.uses:type_name -> fepha.fsm.v1.AccessUsed.Use
+	4,  // 69: fepha.fsm.v1.Configure.Group.mode:type_name -> fepha.fsm.v1.Configure.Mode
+	0,  // 70: fepha.fsm.v1.Forget.Point.kind:type_name -> fepha.fsm.v1.Kind
+	1,  // 71: fepha.fsm.v1.Links.Link.state:type_name -> fepha.fsm.v1.LinkState
+	72, // [72:72] is the sub-list for method output_type
+	72, // [72:72] is the sub-list for method input_type
+	72, // [72:72] is the sub-list for extension type_name
+	72, // [72:72] is the sub-list for extension extendee
+	0,  // [0:72] is the sub-list for field type_name
 }
 
 func init() { file_fsm_proto_init() }
@@ -5752,6 +5896,8 @@ func file_fsm_proto_init() {
 		(*Command_Online)(nil),
 		(*Command_Forget)(nil),
 		(*Command_BacklogEnd)(nil),
+		(*Command_NotTopical)(nil),
+		(*Command_Outage)(nil),
 		(*Command_Links)(nil),
 		(*Command_NodeState)(nil),
 		(*Command_Clients)(nil),
@@ -5782,14 +5928,14 @@ func file_fsm_proto_init() {
 		(*Command_ExportPause)(nil),
 		(*Command_ExportReplay)(nil),
 	}
-	file_fsm_proto_msgTypes[39].OneofWrappers = []any{}
+	file_fsm_proto_msgTypes[41].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_fsm_proto_rawDesc), len(file_fsm_proto_rawDesc)),
 			NumEnums:      10,
-			NumMessages:   57,
+			NumMessages:   59,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -223,6 +223,7 @@ type Revisions struct {
 	Fnp           uint64                 `protobuf:"varint,10,opt,name=fnp,proto3" json:"fnp,omitempty"`
 	Conditions    uint64                 `protobuf:"varint,11,opt,name=conditions,proto3" json:"conditions,omitempty"`
 	Access        uint64                 `protobuf:"varint,12,opt,name=access,proto3" json:"access,omitempty"`
+	Outages       uint64                 `protobuf:"varint,13,opt,name=outages,proto3" json:"outages,omitempty"`
 	Exports       uint64                 `protobuf:"varint,16,opt,name=exports,proto3" json:"exports,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -338,6 +339,13 @@ func (x *Revisions) GetConditions() uint64 {
 func (x *Revisions) GetAccess() uint64 {
 	if x != nil {
 		return x.Access
+	}
+	return 0
+}
+
+func (x *Revisions) GetOutages() uint64 {
+	if x != nil {
+		return x.Outages
 	}
 	return 0
 }
@@ -3065,7 +3073,7 @@ const file_snapshot_proto_rawDesc = "" +
 	"\faudit_before\x18\f \x03(\fR\vauditBefore\"+\n" +
 	"\aAgeMark\x12\x0e\n" +
 	"\x02ms\x18\x01 \x01(\x03R\x02ms\x12\x10\n" +
-	"\x03seq\x18\x02 \x01(\x04R\x03seq\"\xd3\x02\n" +
+	"\x03seq\x18\x02 \x01(\x04R\x03seq\"\xed\x02\n" +
 	"\tRevisions\x12\x16\n" +
 	"\x06config\x18\x01 \x01(\x04R\x06config\x12\x1c\n" +
 	"\tresources\x18\x02 \x01(\x04R\tresources\x12\x14\n" +
@@ -3082,6 +3090,7 @@ const file_snapshot_proto_rawDesc = "" +
 	"conditions\x18\v \x01(\x04R\n" +
 	"conditions\x12\x16\n" +
 	"\x06access\x18\f \x01(\x04R\x06access\x12\x18\n" +
+	"\aoutages\x18\r \x01(\x04R\aoutages\x12\x18\n" +
 	"\aexports\x18\x10 \x01(\x04R\aexports\"\x8e\x02\n" +
 	"\rResourceState\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +

@@ -32,6 +32,7 @@ type Transport struct {
 	wg      sync.WaitGroup
 
 	muted   atomic.Bool   // nothing goes out or in any more
+	heard   atomic.Bool   // a leader was, since the start
 	contact atomic.Int64  // clock reading of the last message of a current leader, ns; of the start until then
 	queued  atomic.Uint64 // heartbeats kept off the fast path
 
@@ -186,6 +187,7 @@ func (t *Transport) inspect(command any) error {
 
 func (t *Transport) noteContact(req *raft.AppendEntriesRequest) {
 	if r := t.raft.Load(); r == nil || req.Term >= r.CurrentTerm() {
+		t.heard.Store(true)
 		t.contact.Store(int64(t.clock()))
 	}
 }
@@ -205,6 +207,9 @@ func (t *Transport) noteBehind(req *raft.RequestPreVoteRequest) {
 
 // Contact is the clock reading at which a leader was last heard; of the start until then.
 func (t *Transport) Contact() time.Duration { return time.Duration(t.contact.Load()) }
+
+// Heard tells whether a leader was heard since the start.
+func (t *Transport) Heard() bool { return t.heard.Load() }
 
 // appendRetry is how long a failed AppendEntries waits for the next try.
 const appendRetry = 20 * time.Millisecond
