@@ -237,7 +237,9 @@ func (l *loader) checkLoopback(s *Station) {
 			l.doc.fail(key, quote(text)+" may not be a loopback address", "localhost, 127.0.0.0/8 or ::1 while security.insecure is true")
 		}
 	}
-	host("redis.address", s.Redis.Address)
+	if !strings.HasPrefix(s.Redis.Address, "unix:") {
+		host("redis.address", s.Redis.Address)
+	}
 	if s.Redis.Sentinel != nil {
 		for i, a := range s.Redis.Sentinel.Addresses {
 			host(fmt.Sprintf("redis.sentinel.addresses[%d]", i), a)

@@ -8,8 +8,9 @@ import (
 	"testing"
 	"unicode/utf16"
 
-	"github.com/fepha/fepha/fsm"
 	"golang.org/x/text/encoding/simplifiedchinese"
+
+	"github.com/fepha/fepha/fsm"
 )
 
 // readRTU reads a table of an RTU by itself.

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 	_ "time/tzdata" // a name must mean the same on every node, also on one without a zone database
 
@@ -132,8 +133,19 @@ func (l *loader) redis(o *object) Redis {
 		def = "127.0.0.1:6379"
 	}
 	r.Address = o.text("address", def)
-	if r.Address != "" {
+	path, socket := strings.CutPrefix(r.Address, "unix:")
+	switch {
+	case r.Address == "":
+	case socket && (!filepath.IsAbs(path) || len(path) > maxSocketPath):
+		o.fail("address", quote(r.Address)+" is no socket's path", fmt.Sprintf("one such as unix:/run/fepha/redis.sock, of at most %d octets", maxSocketPath))
+	case socket && (r.Mode == RedisShared || r.TLS != nil):
+		o.fail("address", "is a socket on one host", "a host with a port with mode shared or TLS")
+	case socket:
+	default:
 		o.doc.hostPort(o.key("address"), r.Address)
+		if r.Mode == RedisEmbedded && r.PasswordFile.IsZero() && !isLoopback(r.Address) {
+			o.fail("address", quote(r.Address)+" can be reached by others, and no password is set", "password_file beside it, a loopback address, or a socket such as unix:/run/fepha/redis.sock")
+		}
 	}
 	if n, ok := o.object("sentinel"); ok {
 		n.required("master", "addresses")
@@ -157,6 +169,16 @@ func (l *loader) redis(o *object) Redis {
 	}
 	o.end()
 	return r
+}
+
+// maxSocketPath is what a path of a Unix socket may have: sun_path of unix(7), without its end.
+const maxSocketPath = 107
+
+// isLoopback tells whether only this host can reach a host:port.
+func isLoopback(address string) bool {
+	host, _, _ := net.SplitHostPort(address)
+	a, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && a.IsLoopback()
 }
 
 // hostPort checks the address of a server that others run: it may be a host's name.

@@ -118,7 +118,8 @@ const (
 type Redis struct {
 	Mode RedisMode `yaml:"mode"`
 	// Address is the server's host:port. per-node: default 127.0.0.1:6379. shared: needed unless Sentinel is given.
-	// embedded: where each FEP listens; "" is any free loopback port.
+	// embedded: where each FEP listens; "" is any free loopback port; beyond loopback PasswordFile is needed. With
+	// embedded and per-node it may be a Unix socket, unix:PATH: an embedded one is for the service's own user, and root.
 	Address      string    `yaml:"address,omitempty"`
 	Sentinel     *Sentinel `yaml:"sentinel,omitempty"`
 	Username     string    `yaml:"username,omitempty"`

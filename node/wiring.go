@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/fepha/fepha/acquisition"
@@ -218,7 +219,8 @@ func rtdbConfig(c *current, node *member, dataDir string, log *slog.Logger) (rtd
 			return rtdb.Control{Type: info.Type, Category: info.Category}, ok
 		},
 	}
-	if cfg.Mode == rtdb.Embedded && cfg.PasswordFile == "" && !c.station().Security.Insecure {
+	guarded := cfg.PasswordFile != "" || strings.HasPrefix(cfg.Address, "unix:") // whose rights say who may
+	if cfg.Mode == rtdb.Embedded && !guarded && !c.station().Security.Insecure {
 		var err error
 		if cfg.PasswordFile, err = ownRedisPassword(dataDir); err != nil {
 			return cfg, fmt.Errorf("redis: %w", err)

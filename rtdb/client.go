@@ -53,14 +53,15 @@ func (c *connector) client() *redis.Client {
 			ReadTimeout: ioTimeout, WriteTimeout: ioTimeout, PoolSize: poolSize, PipelinePoolSize: -1,
 		})
 	}
+	network, at := endpoint(c.address)
 	return redis.NewClient(&redis.Options{
-		Addr: c.address, ClientName: c.name, CredentialsProviderContext: c.credentials, Dialer: c.dial,
+		Network: network, Addr: at, ClientName: c.name, CredentialsProviderContext: c.credentials, Dialer: c.dial,
 		Protocol: 2, DisableIdentity: true, MaxRetries: -1, DialerRetries: 1, DialTimeout: dialTimeout,
 		ReadTimeout: ioTimeout, WriteTimeout: ioTimeout, PoolSize: poolSize, PipelinePoolSize: -1,
 	})
 }
 
-// dial connects, with the TLS certificates of this moment.
+// dial connects, over TCP with the TLS certificates of this moment.
 func (c *connector) dial(ctx context.Context, network, address string) (net.Conn, error) {
 	plain := &net.Dialer{Timeout: dialTimeout}
 	if c.cfg.TLS == nil {

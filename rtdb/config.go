@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"strings"
 
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/replica"
@@ -38,7 +39,7 @@ type Config struct {
 	Replica replica.Member
 	Mode    Mode
 
-	Address  string    // host:port. Embedded: where to listen; "" is any free loopback port
+	Address  string    // host:port, or unix:PATH. Embedded: where to listen; "" is any free loopback port
 	Sentinel *Sentinel // instead of Address, or nil
 
 	Username     string // "" is the server's default user
@@ -83,8 +84,22 @@ func (c *Config) check() error {
 	if c.Mode == Embedded && c.Address == "" {
 		return nil
 	}
+	if network, path := endpoint(c.Address); network == "unix" {
+		if c.Mode == Shared || c.TLS != nil || path == "" {
+			return fail("address %q: expected unix:PATH, with mode embedded or per-node, and without TLS", c.Address)
+		}
+		return nil
+	}
 	if _, _, err := net.SplitHostPort(c.Address); err != nil {
 		return fail("address %q: expected host:port: %v", c.Address, err)
 	}
 	return nil
+}
+
+// endpoint takes an address apart, for net.Dial and net.Listen.
+func endpoint(address string) (network, at string) {
+	if path, ok := strings.CutPrefix(address, "unix:"); ok {
+		return "unix", path
+	}
+	return "tcp", address
 }

@@ -9,8 +9,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/fepha/fepha/fsm/fsmpb"
 	"github.com/redis/go-redis/v9"
+
+	"github.com/fepha/fepha/fsm/fsmpb"
 )
 
 // commits applies events, and fails if they are kept waiting as long as Redis is.

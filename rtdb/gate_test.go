@@ -7,6 +7,9 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -88,6 +91,37 @@ func TestFront(t *testing.T) {
 	if answer, _ := io.ReadAll(conn); strings.Contains(string(answer), "PONG") {
 		t.Errorf("answered %q without the key", answer)
 	}
+}
+
+// On a Unix socket the server needs no password: its rights say who may. The view is there, requests are answered, and nobody else
+// comes in.
+func TestUnixSocket(t *testing.T) {
+	c := furnished(t)
+	path := filepath.Join(t.TempDir(), "redis.sock")
+	r := run(t, Config{Replica: c.Node("fep1"), Mode: Embedded, Address: "unix:" + path})
+	r.complete(t)
+	if info, err := os.Stat(path); err != nil || info.Mode().Type() != os.ModeSocket || info.Mode().Perm() != 0o600 {
+		t.Errorf("%v, %v", info.Mode(), err)
+	}
+	client := lookAt(t, r.Addr(), "")
+	c.shows(t, client)
+	if err := client.Do(t.Context(), "SET", "a", "b").Err(); err == nil || !strings.Contains(err.Error(), "NOPERM") {
+		t.Errorf("SET: %v", err)
+	}
+	out, err := exec.Command(tool(t, "redis-cli"), "-s", path, "XADD", requestStream, "*", "id", "1").CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "-") || strings.Contains(string(out), "ERR") {
+		t.Errorf("redis-cli: %v, %s", err, out)
+	}
+}
+
+// A server of the host's own on a Unix socket is written to as one with a port is.
+func TestServerOnAUnixSocket(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "redis.sock")
+	startRedis(t, "--unixsocket", path, "--unixsocketperm", "600")
+	c := furnished(t)
+	r := run(t, Config{Replica: c.Node("fep1"), Mode: PerNode, Address: "unix:" + path})
+	r.complete(t)
+	c.shows(t, lookAt(t, r.Addr(), ""))
 }
 
 func FuzzCommand(f *testing.F) {

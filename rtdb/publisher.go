@@ -60,7 +60,10 @@ func New(cfg Config) (*Publisher, error) {
 			return nil, fmt.Errorf("%w: mode embedded: %w", ErrConfig, err)
 		}
 		if p.start(address) == nil {
-			p.listening, address = true, p.front.listener.Addr().String()
+			p.listening = true
+			if cfg.Address == "" {
+				address = p.front.listener.Addr().String()
+			}
 		}
 	}
 	p.connector = newConnector(&p.cfg, address)
@@ -102,7 +105,7 @@ func (p *Publisher) serve(ctx context.Context) error {
 
 // start has the embedded server listen, behind its gate.
 func (p *Publisher) start(address string) error {
-	l, err := net.Listen("tcp", address)
+	l, err := listenAt(address)
 	if err != nil {
 		return err
 	}
@@ -119,6 +122,15 @@ func (p *Publisher) start(address string) error {
 	return nil
 }
 
+// listenAt listens where an address says. A Unix socket is for this process's own user, and root.
+func listenAt(address string) (net.Listener, error) {
+	network, at := endpoint(address)
+	if network == "unix" {
+		return listen.Unix(at)
+	}
+	return net.Listen(network, at)
+}
+
 // stop ends the embedded server, if it listens.
 func (p *Publisher) stop() {
 	if p.front != nil {
@@ -127,7 +139,7 @@ func (p *Publisher) stop() {
 	p.server.Close()
 }
 
-// Addr is the server's host:port: in mode embedded where it listens. It is empty if Sentinel finds the server, and in
+// Addr is the server's host:port or unix:PATH: in mode embedded where it listens. It is empty if Sentinel finds the server, and in
 // mode off.
 func (p *Publisher) Addr() string { return p.address }
 

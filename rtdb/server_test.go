@@ -118,7 +118,8 @@ func (s *server) signal(sig syscall.Signal) {
 func (s *server) client() *redis.Client { return lookAt(s.t, s.addr, "") }
 
 func lookAt(t testing.TB, addr, password string) *redis.Client {
-	c := redis.NewClient(&redis.Options{Addr: addr, Password: password, Protocol: 2, DisableIdentity: true, PoolSize: 100})
+	network, at := endpoint(addr)
+	c := redis.NewClient(&redis.Options{Network: network, Addr: at, Password: password, Protocol: 2, DisableIdentity: true, PoolSize: 100})
 	t.Cleanup(func() { _ = c.Close() })
 	return c
 }
