@@ -15,7 +15,11 @@ type ControlRequest struct {
 	// engineering units, of a DO as the device has it: off is 0 in a single command, and 1 in the others.
 	State  string   `json:"state,omitempty"`
 	Value  *float64 `json:"value,omitempty"`
-	Select bool     `json:"select"` // select before operate
+	Select bool     `json:"select"` // select before operate, in one go
+	// Phase is one step alone, for whoever wants to look before the next: select, then execute or cancel with the id of the
+	// selection, which ends with the select's timeout. Empty: all of it.
+	Phase    string `json:"phase,omitempty"`
+	SelectID string `json:"select_id,omitempty"`
 	// Qualifier is QU of a DO, 0 to 31, short, long or persistent, or QL of an AO, 0 to 127 (IEC 60870-5-101, 7.2.6.26 and
 	// 7.2.6.39); 0: that of the RTU's table, if it has one.
 	Qualifier Qualifier `json:"qualifier,omitempty"`
@@ -81,6 +85,13 @@ func (q *Qualifier) UnmarshalJSON(b []byte) error {
 	*q = Qualifier(s)
 	return nil
 }
+
+// The phases that can be asked for.
+const (
+	PhaseSelect  = "select"
+	PhaseExecute = "execute"
+	PhaseCancel  = "cancel"
+)
 
 // The states of a DO.
 const (

@@ -100,6 +100,7 @@ func (s *Server) submitControl(w http.ResponseWriter, r *http.Request) error {
 	}
 	deadline := time.Now().Add(timeout)
 	submit.DeadlineMs = deadline.UnixMilli()
+	submit.Phase, submit.SelectId = phases[req.Phase], req.SelectID
 	if req.Select {
 		submit.Phase = fsmpb.ControlSubmit_SELECT
 	}
@@ -114,6 +115,12 @@ func (s *Server) submitControl(w http.ResponseWriter, r *http.Request) error {
 	return s.json.Reply(w, s.control(c))
 }
 
+// phases are what a request may ask for.
+var phases = map[string]fsmpb.ControlSubmit_Phase{
+	"": fsmpb.ControlSubmit_DIRECT, api.PhaseSelect: fsmpb.ControlSubmit_SELECT,
+	api.PhaseExecute: fsmpb.ControlSubmit_EXECUTE, api.PhaseCancel: fsmpb.ControlSubmit_CANCEL,
+}
+
 // readControl makes of a request what is submitted, but for its id and phase.
 func (s *Server) readControl(req api.ControlRequest) (c *fsmpb.ControlSubmit, timeout time.Duration, err error) {
 	kind, _ := fsm.ParseKind(req.Kind)
@@ -126,6 +133,12 @@ func (s *Server) readControl(req api.ControlRequest) (c *fsmpb.ControlSubmit, ti
 		return nil, 0, rest.Invalid("kind %q: expected do or ao", req.Kind)
 	case req.TimeoutMs < 0 || timeout > api.ControlTimeout:
 		return nil, 0, rest.Invalid("timeout_ms %d: expected 1 to %d", req.TimeoutMs, api.ControlTimeout.Milliseconds())
+	}
+	if _, known := phases[req.Phase]; !known {
+		return nil, 0, rest.Invalid("phase %q: expected select, execute or cancel", req.Phase)
+	}
+	if ofSelection := req.Phase == api.PhaseExecute || req.Phase == api.PhaseCancel; ofSelection != (req.SelectID != "") || req.Select && req.Phase != "" {
+		return nil, 0, rest.Invalid("phase %q, select_id %q, select %t: expected a select_id with execute and cancel alone, and no phase with select", req.Phase, req.SelectID, req.Select)
 	}
 	qualifier, err := fsm.ParseQualifier(kind, string(req.Qualifier))
 	if err != nil {

@@ -220,3 +220,27 @@ func TestControlEndsWithoutItsClient(t *testing.T) {
 		return list[0].Stage == "done"
 	})
 }
+
+// Step by step: a selection is executed, or cancelled, by a request of its own, once.
+func TestControlStepByStep(t *testing.T) {
+	s := serve(t)
+	wg := s.node.device(func(*fsmpb.ControlSubmit) (bool, string) { return true, "" })
+	defer wg.Wait()
+	step := func(phase, selection string) api.Control {
+		t.Helper()
+		c, err := s.Control(t.Context(), api.ControlRequest{RTU: 1, Kind: "do", Point: 2, State: "on", Phase: phase, SelectID: selection})
+		if err != nil || !c.OK || c.Phase != phase {
+			t.Fatalf("%s: %+v, %v", phase, c, err)
+		}
+		return c
+	}
+	first := step(api.PhaseSelect, "")
+	step(api.PhaseExecute, first.ID)
+	step(api.PhaseCancel, step(api.PhaseSelect, "").ID)
+	const point = `{"rtu":1,"kind":"do","point":2,"state":"on"`
+	s.refuses(t, 409, api.CodeConflict, "", "POST", "/v1/controls", point+`,"phase":"execute","select_id":"`+first.ID+`"}`)
+	s.refuses(t, 400, api.CodeInvalid, "select_id", "POST", "/v1/controls", point+`,"phase":"execute"}`)
+	s.refuses(t, 400, api.CodeInvalid, "select_id", "POST", "/v1/controls", point+`,"phase":"select","select_id":"x"}`)
+	s.refuses(t, 400, api.CodeInvalid, "no phase with select", "POST", "/v1/controls", point+`,"phase":"select","select":true}`)
+	s.refuses(t, 400, api.CodeInvalid, "expected select, execute or cancel", "POST", "/v1/controls", point+`,"phase":"go"}`)
+}

@@ -283,7 +283,7 @@ func TestPageShowsTheJournal(t *testing.T) {
 // Every view has its data, in both languages and at both sizes, without a complaint of the browser.
 func TestPageViews(t *testing.T) {
 	ctx := browser(t)
-	s := serve(t)
+	s := serve(t, withPoints)
 	s.node.emit(2, 50)
 	do(t, ctx, "open", chromedp.Navigate(s.Base+"/"))
 	checker := axe(t)
@@ -298,6 +298,7 @@ func TestPageViews(t *testing.T) {
 				{"conditions", "nav [aria-current=page]", "Conditions", "状况"},
 				{"events", "#kept", "events are kept", "条事件"},
 				{"points?rtu=1", "#points-shown", "3 points", "3 个点"},
+				{"points?rtu=1&kind=control", "#points-shown", "2 points", "2 个点"},
 				{"points?show=1/di/17", "#history", "History of 1/di/17", "1/di/17 的历史"},
 				{"takeovers", "main", "rtu/1", "rtu/1"},
 				{"nodes", "main", "follower", "跟随者"},

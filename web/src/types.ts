@@ -43,7 +43,18 @@ export interface EventPage { first: number; last: number; events: Event[]; scann
 export interface Point {
   value_text: string; value_text_zh: string; quality_text: string; quality_text_zh: string;
   rtu: number; kind: string; point: number; name: string; unit?: string; value: Value; quality: number; type: number; time_ms: number;
-  seq: number;
+  seq: number; state?: string; override?: Override; uplinks?: {uplink: string; ioa: number; type: number}[];
+}
+
+export interface Override {
+  mode: 'blocked' | 'substituted'; reason: string; by: string; since_ms: number; answered: boolean; device_text: string; device_text_zh: string;
+  device_told_times: number;
+}
+
+export interface Operable { rtu: number; kind: string; point: number; name: string; type: number; category: string; unit?: string }
+
+export interface Control {
+  id: string; ok: boolean; reason: string; stage: string; submitted_ms: number; done_ms: number; deadline_ms: number; value: Value; state?: string;
 }
 
 export interface TraceLine { time_ms?: number; link?: string; direction?: string; text?: string; octets?: string; dropped?: number }

@@ -1,25 +1,23 @@
-// All points with their values, and of one its history and its control.
+// All points with their values, and what can be operated.
 
 import {useEffect, useMemo, useState} from 'preact/hooks';
-import uPlot from 'uplot';
-import 'uplot/dist/uPlot.min.css';
 
 import {get} from '../api';
-import {said, t, word} from '../i18n';
-import {journal, rtus, station} from '../live';
+import {t} from '../i18n';
+import {known, rtus, station} from '../live';
 import {List} from '../parts/list';
-import {Empty, Mark} from '../parts/marks';
-import {Plot} from '../parts/plot';
+import {Mark} from '../parts/marks';
 import {choose, chosen} from '../route';
 import {instant, since} from '../time';
-import type {Event, EventPage, Point} from '../types';
+import type {Operable, Point} from '../types';
+import {may} from '../who';
+import {Operate, operate} from './operate';
+import {PointDetails, keyOf, qualityOf, valueOf} from './point';
 
 const most = 50_000;
-const kinds = ['di', 'ai', 'counter'] as const;
+const kinds = ['di', 'ai', 'counter', 'control'] as const;
 const orders = ['point', 'name', 'value', 'quality', 'time'] as const;
 type Order = (typeof orders)[number];
-
-const keyOf = (p: Point) => `${p.rtu}/${p.kind}/${p.point}`;
 
 const compare: Record<Order, (a: Point, b: Point) => number> = {
   point: (a, b) => a.rtu - b.rtu || (a.kind < b.kind ? -1 : a.kind > b.kind ? 1 : a.point - b.point),
@@ -29,10 +27,23 @@ const compare: Record<Order, (a: Point, b: Point) => number> = {
   time: (a, b) => b.time_ms - a.time_ms,
 };
 
-const valueOf = (p: Point) => said(p.value_text, p.value_text_zh);
-const qualityOf = (p: Point) => said(p.quality_text, p.quality_text_zh) || t('good');
-
 interface Page { points: Point[]; next: string }
+
+// readPoints reads what has a value, or of one RTU all that its table has.
+async function readPoints(rtu: string, kind: string, gone: AbortSignal): Promise<Point[]> {
+  if (rtu) {
+    const table = await get<{points: Point[]}>(`v1/rtus/${rtu}/points`, gone);
+    return table.points.filter((p) => !kind || p.kind === kind);
+  }
+  const all: Point[] = [];
+  for (let after = ''; ;) {
+    const q = new URLSearchParams({limit: '10000', ...(kind && {kind}), ...(after && {after})});
+    const page = await get<Page>(`v1/points?${q}`, gone);
+    all.push(...page.points);
+    after = page.next;
+    if (!after || all.length >= most) return all;
+  }
+}
 
 // usePoints reads all points of an RTU and a kind, and again while the view is open.
 function usePoints(rtu: string, kind: string) {
@@ -44,15 +55,7 @@ function usePoints(rtu: string, kind: string) {
     const read = async () => {
       const began = Date.now();
       try {
-        const all: Point[] = [];
-        for (let after = ''; ;) {
-          const q = new URLSearchParams({limit: '10000', ...(rtu && {rtu}), ...(kind && {kind}), ...(after && {after})});
-          const page = await get<Page>(`v1/points?${q}`, gone.signal);
-          all.push(...page.points);
-          after = page.next;
-          if (!after || all.length >= most) break;
-        }
-        setPoints(all);
+        setPoints(await readPoints(rtu, kind, gone.signal));
         setError('');
       } catch (e) {
         if (gone.signal.aborted) return;
@@ -71,7 +74,34 @@ function usePoints(rtu: string, kind: string) {
 }
 
 export function Points() {
-  const at = (name: string) => chosen.value.get(name) ?? '';
+  return (
+    <section class="points fill">
+      {chosen.value.get('kind') === 'control' ? <Controls /> : <Values />}
+    </section>
+  );
+}
+
+const at = (name: string) => chosen.value.get(name) ?? '';
+const set = (name: string) => (e: {currentTarget: HTMLInputElement | HTMLSelectElement}) => choose({[name]: e.currentTarget.value});
+
+function Filter({shown}: {shown: string}) {
+  return (
+    <form class="filter" role="search" aria-label={t('filter')} onSubmit={(e) => e.preventDefault()}>
+      <label>{t('rtu')} <select id="point-rtu" value={at('rtu')} onChange={set('rtu')}>
+        <option value="">{t('all')}</option>
+        {rtus.value.map((r) => <option key={r.number} value={r.number}>{r.number} {r.name}</option>)}
+      </select></label>
+      <label>{t('kind')} <select id="point-kind" value={at('kind')} onChange={set('kind')}>
+        <option value="">{t('all')}</option>
+        {kinds.map((k) => <option key={k} value={k}>{t(`kind_${k}`)}</option>)}
+      </select></label>
+      <label>{t('search')} <input type="search" id="point-text" value={at('text')} onInput={set('text')} /></label>
+      <span class="dim" id="points-shown">{shown}</span>
+    </form>
+  );
+}
+
+function Values() {
   const {points, error} = usePoints(at('rtu'), at('kind'));
   const order = (orders as readonly string[]).includes(at('order')) ? (at('order') as Order) : 'point';
   const text = at('text').toLowerCase();
@@ -79,28 +109,54 @@ export function Points() {
     () => (points ?? []).filter((p) => !text || p.name.toLowerCase().includes(text) || keyOf(p).includes(text)).sort(compare[order]),
     [points, text, order],
   );
-  const set = (name: string) => (e: {currentTarget: HTMLInputElement | HTMLSelectElement}) => choose({[name]: e.currentTarget.value});
+  const cut = (points?.length ?? 0) >= most ? ` ${t('points_cut', {n: most.toLocaleString()})}` : '';
   return (
-    <section class="points fill">
-      <form class="filter" role="search" aria-label={t('filter')} onSubmit={(e) => e.preventDefault()}>
-        <label>{t('rtu')} <select value={at('rtu')} onChange={set('rtu')}>
-          <option value="">{t('all')}</option>
-          {rtus.value.map((r) => <option key={r.number} value={r.number}>{r.number} {r.name}</option>)}
-        </select></label>
-        <label>{t('kind')} <select value={at('kind')} onChange={set('kind')}>
-          <option value="">{t('all')}</option>
-          {kinds.map((k) => <option key={k} value={k}>{t(k === 'counter' ? 'kind_counter' : `kind_${k}`)}</option>)}
-        </select></label>
-        <label>{t('search')} <input type="search" id="point-text" value={at('text')} onInput={set('text')} /></label>
-        <span class="dim" id="points-shown">
-          {error ? t('cannot_read', {why: error}) : points ? t('points_shown', {n: shown.length.toLocaleString()}) : t('loading')}
-          {(points?.length ?? 0) >= most && ` ${t('points_cut', {n: most.toLocaleString()})}`}
-        </span>
-      </form>
+    <>
+      <Filter shown={error ? t('cannot_read', {why: error}) : points ? t('points_shown', {n: shown.length.toLocaleString()}) + cut : t('loading')} />
       <List count={shown.length} rowHeight={28} label={t('points')} head={<Head order={order} />}
         row={(i) => shown[i] && <PointRow p={shown[i]} />} />
-      {at('show') && <History key={at('show')} name={at('show')} point={points?.find((p) => keyOf(p) === at('show'))} />}
-    </section>
+      {at('show') && <PointDetails key={at('show')} name={at('show')} point={points?.find((p) => keyOf(p) === at('show'))} />}
+    </>
+  );
+}
+
+// useOperable reads what can be operated at an RTU, or at all.
+function useOperable(rtu: string) {
+  const [list, setList] = useState<Operable[] | undefined>(undefined);
+  const [error, setError] = useState('');
+  const numbers = rtu || rtus.value.map((r) => r.number).join();
+  useEffect(() => {
+    const gone = new AbortController();
+    Promise.all(numbers.split(',').filter(Boolean).map((n) => get<Operable[]>(`v1/rtus/${n}/controls`, gone.signal)))
+      .then((lists) => setList(lists.flat()))
+      .catch((e: Error) => { if (!gone.signal.aborted) setError(e.message); });
+    return () => gone.abort();
+  }, [numbers, station.value?.node]);
+  return {list, error};
+}
+
+function Controls() {
+  const {list, error} = useOperable(at('rtu'));
+  const text = at('text').toLowerCase();
+  const shown = (list ?? []).filter((o) => !text || o.name.toLowerCase().includes(text) || keyOf(o).includes(text));
+  return (
+    <>
+      <Filter shown={error ? t('cannot_read', {why: error}) : list ? t('points_shown', {n: shown.length.toLocaleString()}) : t('loading')} />
+      <List count={shown.length} rowHeight={36} label={t('kind_control')} row={(i) => shown[i] && <OperableRow o={shown[i]} />}
+        head={<div class="head operable" role="row"><span role="columnheader">{t('point')}</span><span role="columnheader">{t('name')}</span><span role="columnheader">{t('category')}</span><span role="columnheader">{t('what')}</span></div>} />
+      <Operate />
+    </>
+  );
+}
+
+function OperableRow({o}: {o: Operable}) {
+  return (
+    <div class="operable" role="presentation">
+      <span role="cell">{keyOf(o)}</span>
+      <span role="cell" class="text" dir="auto" title={o.name}><bdi>{o.name}</bdi></span>
+      <span role="cell" class="dim">{o.category} {o.unit}</span>
+      <span role="cell">{may('operator') && <button type="button" disabled={!known.value} onClick={() => operate(o)}>{t('operate')}…</button>}</span>
+    </div>
   );
 }
 
@@ -119,50 +175,16 @@ function Head({order}: {order: Order}) {
 }
 
 function PointRow({p}: {p: Point}) {
-  const good = p.quality_text === '';
+  const tone = p.state && p.state !== 'answered' && !p.override ? 'unknown' : p.quality_text === '' ? 'good' : 'warn';
+  const told = p.time_ms > 0; // else the device has not told of it yet
   return (
     <div class="point" role="presentation">
       <span role="cell"><button type="button" class="plain" onClick={() => choose({show: keyOf(p)})}>{keyOf(p)}</button></span>
       <span role="cell" class="text" dir="auto" title={p.name}><bdi>{p.name}</bdi></span>
-      <span role="cell" class="value">{valueOf(p)} <span class="dim">{p.unit}</span></span>
-      <span role="cell"><Mark tone={good ? 'good' : 'warn'}>{qualityOf(p)}</Mark></span>
-      <time role="cell">{p.time_ms ? instant(p.time_ms) : '–'}</time>
-      <span role="cell" class="dim">{since(p.time_ms)}</span>
+      <span role="cell" class="value">{told ? valueOf(p) : '–'} <span class="dim">{p.unit}</span></span>
+      <span role="cell"><Mark tone={tone}>{told ? qualityOf(p) : t('nothing_yet')}</Mark></span>
+      <time role="cell">{told ? instant(p.time_ms) : '–'}</time>
+      <span role="cell" class="dim">{since(Math.max(0, p.time_ms))}</span>
     </div>
-  );
-}
-
-// History plots the events of one point that the journal has.
-function History({name, point}: {name: string; point?: Point}) {
-  const [rtu, kind, number] = name.split('/');
-  const [events, setEvents] = useState<Event[] | undefined>(undefined);
-  const last = journal.value?.last ?? 0;
-  useEffect(() => {
-    const gone = new AbortController();
-    const read = async () => {
-      const all: Event[] = [];
-      for (let before = Number.MAX_SAFE_INTEGER, more = true; more && all.length < 2000;) {
-        const page: EventPage = await get(`v1/events?before=${before}&limit=1000&rtu=${rtu}&kind=${kind}&point=${number}`, gone.signal);
-        all.push(...page.events);
-        before = page.scanned;
-        more = page.more;
-      }
-      setEvents(all.reverse());
-    };
-    read().catch(() => {});
-    return () => gone.abort();
-  }, [name, Math.floor(last / 1000), point?.seq]);
-  const steps = kind !== 'ai';
-  const series = useMemo<uPlot.AlignedData>(() => {
-    const list = events ?? [];
-    return [list.map((e) => e.time_ms / 1000), list.map((e) => (typeof e.value === 'number' ? e.value : null))] as uPlot.AlignedData;
-  }, [events]);
-  return (
-    <aside class="history" aria-label={t('point_history', {point: name})} id="history">
-      <h2>{t('point_history', {point: name})} <bdi>{point?.name}</bdi> <button type="button" aria-label={t('close')} onClick={() => choose({show: ''})}>×</button></h2>
-      {point && <p>{word(point.kind)}: <strong>{valueOf(point)} {point.unit}</strong> · {qualityOf(point)} · {instant(point.time_ms)}</p>}
-      {events === undefined ? <Empty>{t('loading')}</Empty> : events.length === 0 ? <Empty>{t('history_none')}</Empty>
-        : <Plot data={series} names={[point?.unit || t('value')]} steps={steps} height={180} />}
-    </aside>
   );
 }

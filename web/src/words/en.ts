@@ -40,6 +40,17 @@ export const en = {
   // points
   name: 'Name', value: 'Value', quality: 'Quality', good: 'good', age: 'Age', search: 'Name or number',
   points_shown: '{n} points', points_cut: 'The first {n} points are shown: choose an RTU or a kind to see the others.', point_history: 'History of {point}',
+  found_at: 'for control centres', device_says: 'the device says', nothing_yet: 'nothing yet', category: 'Category',
+  block: 'Block', substitute: 'Substitute', release_point: 'Release',
+  blocked_by: 'blocked by {name} at {time}:', substituted_by: 'given by hand by {name} at {time}:',
+  ask_block: 'Block {what}?', ask_block_why: 'It keeps its value, marked as blocked, and its changes are not passed on until it is released. It is listed as a condition meanwhile.',
+  ask_substitute: 'Give {what} a value by hand?', ask_substitute_why: 'Everybody sees this value, marked as substituted, until it is released. It is listed as a condition meanwhile; what the device says comes back then.',
+  ask_release_point: 'Release {what}?', ask_release_point_why: 'What the device says is in force again at once.',
+  is_blocked: '{what} is blocked', is_substituted: '{what} has the value given by hand', is_released: '{what} shows what the device says',
+  operate: 'Operate', operate_what: 'Operate {what}', select: 'Select', execute: 'Execute', cancel_select: 'Cancel the selection', send_control: 'Send',
+  select_confirmed: 'The device has confirmed the selection after {n} ms.', select_cancelled: 'The selection is cancelled.', control_done: 'Done: the device has confirmed after {n} ms.',
+  control_refused: 'Not done: {why}', execute_within: 'Selected: {what} → {value}. Execute within {n} s.', select_lapsed: 'The selection has lapsed: nothing was executed.', waiting_for_device: 'Waiting for the device …',
+  without_select: 'Send without selecting', sure_to_send: 'Send {value} to {what} at once',
   history_none: 'No event of this point is in the journal.',
 
   // frames
@@ -77,5 +88,6 @@ export const en = {
   word_main_standby: 'main-standby', word_dual_active: 'dual-active', word_start: 'start', word_claimed: 'claimed', word_manual: 'by hand', word_node_lost: 'node lost', word_channels: 'channels down', word_resumed: 'resumed',
   word_viewer: 'viewer', word_operator: 'operator', word_engineer: 'engineer', word_admin: 'admin',
   word_di: 'state', word_ai: 'analog', word_counter: 'counter',
+  word_on: 'on', word_off: 'off', word_higher: 'higher', word_lower: 'lower', word_in_between: 'in between', word_indeterminate: 'indeterminate',
   word_invalid: 'invalid', word_not_topical: 'not topical', word_substituted: 'substituted', word_blocked: 'blocked', word_overflow: 'overflow',
 };

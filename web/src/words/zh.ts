@@ -37,6 +37,17 @@ export const zh: Record<keyof typeof en, string> = {
 
   name: '名称', value: '值', quality: '品质', good: '正常', age: '距今', search: '名称或点号',
   points_shown: '{n} 个点', points_cut: '只显示前 {n} 个点：请选择 RTU 或类别以查看其他点。', point_history: '{point} 的历史',
+  found_at: '上送地址', device_says: '设备值为', nothing_yet: '尚无', category: '类别',
+  block: '闭锁', substitute: '置数', release_point: '解除',
+  blocked_by: '由 {name} 于 {time} 闭锁：', substituted_by: '由 {name} 于 {time} 人工置数：',
+  ask_block: '闭锁 {what}？', ask_block_why: '保持当前值并带闭锁标志，解除之前其变化不再上送；期间列为状况。',
+  ask_substitute: '对 {what} 人工置数？', ask_substitute_why: '解除之前各处看到的都是这个值，带取代标志；期间列为状况，解除后恢复设备值。',
+  ask_release_point: '解除 {what}？', ask_release_point_why: '立即恢复设备值。',
+  is_blocked: '{what} 已闭锁', is_substituted: '{what} 已置数', is_released: '{what} 已恢复设备值',
+  operate: '遥控', operate_what: '遥控 {what}', select: '选择', execute: '执行', cancel_select: '撤销选择', send_control: '发送',
+  select_confirmed: '设备在 {n} 毫秒后确认选择。', select_cancelled: '选择已撤销。', control_done: '已完成：设备在 {n} 毫秒后确认。',
+  control_refused: '未完成：{why}', execute_within: '已选择：{what} → {value}。请在 {n} 秒内执行。', select_lapsed: '选择已失效：没有执行任何操作。', waiting_for_device: '正在等待设备……',
+  without_select: '不经选择直接发送', sure_to_send: '立即向 {what} 发送 {value}',
   history_none: '日志中没有这个点的事件。',
 
   frames_of: '报文来源', pause: '暂停', resume: '继续', clear: '清空', direction: '方向', sent: '发送', received: '接收',
@@ -67,5 +78,6 @@ export const zh: Record<keyof typeof en, string> = {
   word_main_standby: '主备', word_dual_active: '双活', word_start: '启动', word_claimed: '认领', word_manual: '人工', word_node_lost: '节点失效', word_channels: '通道全断', word_resumed: '恢复',
   word_viewer: '查看者', word_operator: '操作员', word_engineer: '工程师', word_admin: '管理员',
   word_di: '遥信', word_ai: '遥测', word_counter: '遥脉',
+  word_on: '合', word_off: '分', word_higher: '升', word_lower: '降', word_in_between: '中间态', word_indeterminate: '不确定',
   word_invalid: '无效', word_not_topical: '非当前', word_substituted: '取代', word_blocked: '闭锁', word_overflow: '溢出',
 };
