@@ -149,7 +149,7 @@ func (s *Station) work(now time.Time) {
 		}
 	}
 	s.core.Settled = s.core.Settled[:0]
-	if len(s.core.Inbox.Messages) > 0 {
+	if s.core.Inbox.Waiting() {
 		close(s.arrived)
 		s.arrived = make(chan struct{})
 	}

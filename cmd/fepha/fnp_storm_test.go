@@ -33,7 +33,7 @@ func TestFNPStorm(t *testing.T) {
 		t.Skip("takes a minute; run with -fnp.slow")
 	}
 	if os.Getenv(inStorm) == "" {
-		runInNamespace(t)
+		runInNamespace(t, "TestFNPStorm", "-fnp.slow")
 		return
 	}
 	r := newFNPRig(t)
@@ -175,17 +175,18 @@ func (r *fnpRig) arrivedOnce(acked, arrived []string) {
 	}
 }
 
-// runInNamespace runs this test again in a network namespace that has nothing but a loopback interface.
-func runInNamespace(t *testing.T) {
+// runInNamespace runs a test again in a network namespace that has nothing but a loopback interface.
+func runInNamespace(t *testing.T, name string, flags ...string) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root, for a network namespace")
 	}
-	name := fmt.Sprintf("fepha-storm-%d", os.Getpid())
-	command(t, "", "ip", "netns", "add", name)
-	t.Cleanup(func() { command(t, "", "ip", "netns", "del", name) })
-	command(t, "", "ip", "-n", name, "link", "set", "lo", "up", "multicast", "on")
-	command(t, "", "ip", "-n", name, "route", "add", "239.0.0.0/8", "dev", "lo")
-	c := exec.Command("ip", "netns", "exec", name, os.Args[0], "-test.run=^TestFNPStorm$", "-test.v", "-fnp.slow", "-test.timeout=5m")
+	space := fmt.Sprintf("fepha-storm-%d", os.Getpid())
+	command(t, "", "ip", "netns", "add", space)
+	t.Cleanup(func() { command(t, "", "ip", "netns", "del", space) })
+	command(t, "", "ip", "-n", space, "link", "set", "lo", "up", "multicast", "on")
+	command(t, "", "ip", "-n", space, "route", "add", "239.0.0.0/8", "dev", "lo")
+	args := append([]string{"netns", "exec", space, os.Args[0], "-test.run=^" + name + "$", "-test.v", "-test.timeout=5m"}, flags...)
+	c := exec.Command("ip", args...)
 	c.Env = append(os.Environ(), inStorm+"=1")
 	out, err := c.CombinedOutput()
 	t.Logf("%s", out)

@@ -36,6 +36,7 @@ type tableSender struct {
 	repeats [len(repeatAfter)][]repeat // each in order of time
 	asked   chantable.Known            // ranges to be repeated to all
 	wanting int                        // stations whose wants are to be sent by unicast
+	unheard unheard
 
 	cursor uint64 // the round has got to this version
 	lap    time.Time
@@ -50,12 +51,14 @@ type repeat struct {
 
 func (t *tableSender) restart(now time.Time, version uint64) {
 	*t = tableSender{refilled: now, wanting: t.wanting, sent: version - min(version, announced)}
+	t.unheard.told = version
 }
 
 // changed notes that the table may be another one than before.
 func (t *tableSender) changed(version uint64) {
 	if t.sent > version {
 		*t = tableSender{refilled: t.refilled, wanting: t.wanting}
+		t.unheard.told = version
 	}
 }
 
@@ -202,6 +205,8 @@ const all = int(chantable.MaxCN)
 
 func (c *Centre) mayMulticast() bool { return c.sender.multicast >= wire.MaxDatagram+c.overhead }
 
+func (c *Centre) mayUnicast() bool { return c.sender.unicast >= wire.MaxDatagram+c.overhead }
+
 // multicast sends one page from a version on, of as many entries as are wanted and fit, and returns how far it goes.
 func (c *Centre) multicast(from, to uint64, entries int) (uint64, int) {
 	p := c.page(from, to, wire.MaxBody, entries)
@@ -231,7 +236,8 @@ func (c *Centre) page(from, to uint64, room, entries int) chantable.Page {
 // changed. The one unheard for longest comes first, so when the rate does not do for all, all get their turn.
 func (c *Centre) tickUnicast(now time.Time) {
 	t := &c.sender
-	for el := c.Stations.Recent.Back(); el != nil && t.unicast >= wire.MaxDatagram+c.overhead; el = el.Prev() {
+	c.tellUnheard()
+	for el := c.Stations.Recent.Back(); el != nil && c.mayUnicast(); el = el.Prev() {
 		s := el.Value.(*sender[served])
 		switch st := &s.state; {
 		case st.wants != nil && now.Sub(st.wanted) > wantAfter:

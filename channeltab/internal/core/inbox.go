@@ -9,13 +9,8 @@ import (
 	"github.com/fepha/fepha/fsm/chantable"
 )
 
-// Bounds of what a station holds for its application.
-const (
-	maxInbox      = 1024             // messages delivered and not yet read, or not yet kept
-	maxInboxSize  = 8 << 20          // octets of them
-	maxAssembly   = 16 << 20         // octets of messages that are not complete
-	assemblyAfter = 60 * time.Second // an incomplete message without a new fragment for so long is dropped
-)
+// assemblyAfter is when an incomplete message without a new fragment is dropped.
+const assemblyAfter = 60 * time.Second
 
 // Message is what one station has sent to another.
 type Message struct {
@@ -36,6 +31,7 @@ type receipt struct {
 	counter uint64
 	Seq     uint64
 	Base    uint64
+	share   chantable.ID // of the room; 0 for all stations that the copy does not have, whose ids cost nothing
 }
 
 // Kept tells which messages of a stream of a sender's session are kept: the sender has settled all below floor, and
@@ -45,12 +41,9 @@ type Kept func(from chantable.ID, session uint64, s wire.Stream) (floor, marks u
 // inbox puts messages together and delivers each at most once. With kept, what is delivered is acknowledged only once
 // the application has kept it.
 type inbox struct {
-	Messages []Message
-	kept     Kept // nil: a message is acknowledged as it's delivered
-	count    int  // messages that take room: not yet read, or not yet kept
-	size     int  // octets of them
-	assembly int  // octets of buffers in assemblies
-	stats    *Stats
+	rooms
+	kept  Kept // nil: a message is acknowledged as it's delivered
+	stats *Stats
 }
 
 // incoming is one stream of one sender's session.
@@ -69,6 +62,9 @@ type assembly struct {
 	payload []byte
 	got     uint64 // bit i: fragment i has come
 	touched time.Time
+	share   chantable.ID
+	in      *incoming // where it is built, as message seq
+	seq     uint64
 }
 
 // take takes in a fragment of a message, of which m has the sender, and reports the messages to be acknowledged, each with
@@ -100,13 +96,11 @@ func (b *inbox) take(now time.Time, in *incoming, m Message, d wire.Data) []wire
 	}
 	a := in.builds[d.Seq]
 	if a == nil {
-		if b.assembly+int(d.Length) > maxAssembly {
+		if a = b.begin(m.Receipt.share, in, d.Seq, int(d.Length)); a == nil {
 			b.stats.Overflow++
 			return nil
 		}
-		a = &assembly{payload: make([]byte, d.Length)}
 		in.builds[d.Seq] = a
-		b.assembly += len(a.payload)
 	}
 	if len(a.payload) != int(d.Length) {
 		b.stats.Malformed++ // another message under the same number
@@ -132,13 +126,13 @@ func (b *inbox) deliver(in *incoming, m Message, d wire.Data) []wire.Ack {
 			seq = in.floor + uint64(bits.TrailingZeros64(^(in.done | in.held)))
 		}
 		a := in.builds[seq]
-		if a == nil || a.got != 1<<wire.Fragments(len(a.payload))-1 || !b.room(len(a.payload)) {
+		if a == nil || a.got != 1<<wire.Fragments(len(a.payload))-1 {
 			return acks
 		}
 		m.Stream, m.Payload, m.Receipt.Seq, m.Receipt.Base = d.Stream, a.payload, seq, in.floor
-		b.Messages = append(b.Messages, m)
-		b.count++
-		b.size += len(a.payload)
+		if !b.hold(m) {
+			return acks
+		}
 		b.stats.Delivered++
 		b.drop(in, seq)
 		if b.kept != nil {
@@ -148,10 +142,6 @@ func (b *inbox) deliver(in *incoming, m Message, d wire.Data) []wire.Ack {
 		in.done |= 1 << (seq - in.floor)
 		acks = append(acks, wire.Ack{Stream: d.Stream, Seq: seq, Delivered: true, Fragments: a.got})
 	}
-}
-
-func (b *inbox) room(n int) bool {
-	return b.count < maxInbox && (b.size+n <= maxInboxSize || b.count == 0)
 }
 
 // advance moves the floor up to the sender's base.
@@ -170,7 +160,7 @@ func (b *inbox) advance(in *incoming, base uint64) {
 }
 
 func (b *inbox) drop(in *incoming, seq uint64) {
-	b.assembly -= len(in.builds[seq].payload)
+	b.end(in.builds[seq])
 	delete(in.builds, seq)
 }
 
@@ -183,18 +173,13 @@ func (b *inbox) sweep(in *incoming, since time.Time) {
 	}
 }
 
-// Pop removes and returns the oldest message.
+// Pop removes and returns the message whose turn it is.
 func (b *inbox) Pop() (Message, bool) {
-	if len(b.Messages) == 0 {
-		return Message{}, false
-	}
-	m := b.Messages[0]
-	b.Messages[0] = Message{}
-	b.Messages = b.Messages[1:]
-	if b.kept == nil {
+	m, ok := b.next()
+	if ok && b.kept == nil {
 		b.release(m)
 	}
-	return m, true
+	return m, ok
 }
 
 // settle notes that a message was kept. Its sender may have given it up meanwhile.
@@ -203,10 +188,4 @@ func (in *incoming) settle(seq uint64) {
 		in.held &^= 1 << (seq - in.floor)
 		in.done |= 1 << (seq - in.floor)
 	}
-}
-
-// release gives back the room of a message.
-func (b *inbox) release(m Message) {
-	b.count--
-	b.size -= len(m.Payload)
 }

@@ -17,6 +17,7 @@ const (
 	seqWindow   = 32              // messages of a stream under way to one peer; the receiver remembers as many
 	maxInFlight = 64              // fragments under way to one peer before another message is begun
 	knockAfter  = 5 * time.Second // without an answer for so long, the contact is checked before a message is risked
+	doubtAfter  = 2               // times unanswered, and the centre is asked where the peer is
 )
 
 // pool is the WaitingAckPool: messages sent and not yet acknowledged, by peer. A message leaves it acknowledged, or
@@ -27,6 +28,7 @@ type pool struct {
 	timing  Timing
 	peers   map[chantable.ID]*peer
 	Active  []*peer // those with messages, in the order they got their first
+	doubted bool    // a peer has not answered lately: it may be elsewhere
 
 	lookup  func(chantable.ID) (chantable.Entry, bool)
 	send    func(netip.AddrPort, wire.Datagram)
@@ -38,8 +40,9 @@ type pool struct {
 type peer struct {
 	id       chantable.ID
 	contact  contact
-	answered time.Time // last fresh answer
-	version  uint64    // of the peer's entry then
+	answered time.Time      // last fresh answer
+	version  uint64         // of the peer's entry then
+	address  netip.AddrPort // where the table had the peer at the last tick
 	streams  [wire.Streams]struct {
 		next    uint64 // sequence number of the next message
 		pending []*message
@@ -205,7 +208,9 @@ func (p *pool) post(r *peer, number uint64, b wire.Body) {
 // the zero Time if nothing waits.
 func (p *pool) tick(now time.Time) time.Time {
 	var next time.Time
+	p.doubted = false
 	for _, r := range slices.Clone(p.Active) {
+		p.relocate(now, r)
 		for i := range r.streams {
 			for _, m := range r.streams[i].pending {
 				if m.under == 0 || now.Before(m.due) {
@@ -224,8 +229,10 @@ func (p *pool) tick(now time.Time) time.Time {
 			return nil
 		})
 		p.pump(now, r)
+		p.doubted = p.doubted || r.knocks >= doubtAfter
 		for i := range r.streams {
 			for _, m := range r.streams[i].pending {
+				p.doubted = p.doubted || m.attempts >= doubtAfter
 				due := m.due
 				if m.under == 0 {
 					if !p.uncertain(now, r) {
@@ -240,6 +247,26 @@ func (p *pool) tick(now time.Time) time.Time {
 		}
 	}
 	return next
+}
+
+// relocate begins to count anew when the table has the peer elsewhere: at its new address nothing was tried yet.
+func (p *pool) relocate(now time.Time, r *peer) {
+	e, ok := p.lookup(r.id)
+	if !ok || e.Address == r.address {
+		return
+	}
+	known := r.address.IsValid()
+	if r.address = e.Address; !known {
+		return
+	}
+	r.knockDue, r.knocks = now, 0
+	for i := range r.streams {
+		for _, m := range r.streams[i].pending {
+			if m.under != 0 {
+				m.due, m.attempts = now, -1 // sent now, for the first time there
+			}
+		}
+	}
 }
 
 // fail settles the messages for which why returns an error.

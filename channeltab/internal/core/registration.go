@@ -2,6 +2,7 @@ package core
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/fepha/fepha/channeltab/internal/wire"
@@ -48,6 +49,7 @@ type registration struct {
 	tries    int       // without an answer
 	leaveAt  uint64    // counter of the first Leave
 	prompted time.Time // last time a Hello made it send at once
+	inquired time.Time // last time all places were asked
 }
 
 // Target is where to send; the zero AddrPort if no centre is known.
@@ -59,6 +61,24 @@ func (r *registration) Target() netip.AddrPort {
 		return r.configured[r.Current]
 	}
 	return r.found
+}
+
+// places are all the addresses where a centre may be heard; where a centre has sent us, that one alone.
+func (r *registration) places() []netip.AddrPort {
+	switch {
+	case r.redirect.IsValid():
+		return []netip.AddrPort{r.redirect}
+	case r.found.IsValid() && !slices.Contains(r.configured, r.found):
+		return append(slices.Clone(r.configured), r.found)
+	}
+	return r.configured
+}
+
+// reached notes which place has answered: that is where to send from now on.
+func (r *registration) reached(from netip.AddrPort) {
+	if i := slices.Index(r.places(), from); i >= 0 && !r.redirect.IsValid() {
+		r.Current = i
+	}
 }
 
 // begin notes that a Register or Leave is about to be sent, and turns to another centre if this one does not answer.
@@ -75,12 +95,8 @@ func (r *registration) begin(now time.Time, retry time.Duration) {
 		r.redirect = netip.AddrPort{}
 		return
 	}
-	places := len(r.configured)
-	if r.found.IsValid() {
-		places++
-	}
-	if places > 0 {
-		r.Current = (r.Current + 1) % places
+	if n := len(r.places()); n > 0 {
+		r.Current = (r.Current + 1) % n
 	}
 }
 

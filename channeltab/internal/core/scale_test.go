@@ -156,7 +156,7 @@ func (c *fleet) work() {
 		if isTable {
 			c.unicast += len(p.B) + 28
 		}
-		if m := c.byAddress[p.To]; c.rand.Float64() >= c.loss {
+		if m := c.byAddress[p.To]; m != nil && c.rand.Float64() >= c.loss {
 			c.at(c.now.Add(time.Millisecond), func() {
 				m.core.Handle(c.now, c.address, false, &d)
 				c.act(m)

@@ -75,7 +75,7 @@ func NewStation(now time.Time, s StationSetup) *Station {
 		Table: newFollower(s.Copy, s.Rand),
 		swept: now,
 	}
-	c.Inbox.stats, c.Inbox.kept = &c.Stats, s.Kept
+	c.Inbox = inbox{rooms: newRooms(), stats: &c.Stats, kept: s.Kept}
 	c.senders = newAdmission[[wire.Streams]incoming](maxSenders, s.Rand.Uint64)
 	c.senders.evicted = func(in *[wire.Streams]incoming) { c.sweep(in, time.Time{}) }
 	c.Pool = pool{
@@ -119,6 +119,7 @@ func (c *Station) Handle(now time.Time, from netip.AddrPort, multicast bool, d *
 		case body.EchoTo != 0:
 			c.Pool.hello(now, d.From, body)
 		case c.Reg.hello(now, body, c.Timing.RetryAfter):
+			c.Reg.reached(from)
 			c.Table.notice(now)
 		}
 	case wire.Answer:
@@ -126,6 +127,7 @@ func (c *Station) Handle(now time.Time, from netip.AddrPort, multicast bool, d *
 			c.Stats.Stale++
 			return
 		}
+		c.Reg.reached(from)
 		if body.Outcome == wire.Granted && c.Reg.State == Registered {
 			// Stations that start together are not to register together for ever.
 			c.Reg.Due = c.Reg.Due.Add(-time.Duration(c.Rand.Int64N(int64(c.Reg.every/8) + 1)))
@@ -167,7 +169,7 @@ func (c *Station) data(now time.Time, from netip.AddrPort, d *wire.Datagram, bod
 		return
 	}
 	e, _ := c.Table.Copy.ByID(d.From)
-	r := receipt{to: from, Session: d.Session, contact: d.Contact, counter: d.Counter}
+	r := receipt{to: from, Session: d.Session, contact: d.Contact, counter: d.Counter, share: e.ID}
 	for _, ack := range c.Inbox.take(now, &s.state[body.Stream], Message{From: d.From, CN: e.CN, Receipt: r}, body) {
 		c.acknowledge(d.From, r, ack)
 	}
@@ -214,7 +216,11 @@ func (c *Station) Tick(now time.Time) time.Time {
 		}
 	}
 	next := c.swept.Add(assemblyAfter)
-	for _, t := range []time.Time{c.Pool.tick(now), c.Table.Due} {
+	pool := c.Pool.tick(now)
+	if c.Pool.doubted && c.Reg.State < Refused && now.Sub(c.Reg.inquired) >= c.Timing.RetryAfter/2 {
+		c.inquire(now)
+	}
+	for _, t := range []time.Time{pool, c.Table.Due} {
 		if !t.IsZero() && t.Before(next) {
 			next = t
 		}
@@ -238,17 +244,28 @@ func (c *Station) sweep(in *[wire.Streams]incoming, since time.Time) {
 
 func (c *Station) register(now time.Time) {
 	c.Reg.begin(now, c.Timing.RetryAfter)
-	var b wire.Body
 	if c.Reg.State == Leaving {
-		b = wire.Leave{Instance: c.Instance, Epoch: c.Epoch}
+		c.toCentre(wire.Leave{Instance: c.Instance, Epoch: c.Epoch})
 	} else {
-		b = wire.Register{
-			Unicast: !c.listens || c.Reg.multicasts && !c.Hears(now) && now.Sub(c.Reg.since) > c.Timing.Silence/multicastParts,
-			Level:   c.level, CN: c.Reg.CN, Instance: c.Instance, Epoch: c.Epoch,
-			Table: c.Table.Copy.Table(), Floor: c.Table.Copy.Floor(), Address: c.Address, Name: c.Name,
-		}
+		c.toCentre(c.claim(now))
 	}
-	c.toCentre(b)
+}
+
+func (c *Station) claim(now time.Time) wire.Register {
+	return wire.Register{
+		Unicast: !c.listens || c.Reg.multicasts && !c.Hears(now) && now.Sub(c.Reg.since) > c.Timing.Silence/multicastParts,
+		Level:   c.level, CN: c.Reg.CN, Instance: c.Instance, Epoch: c.Epoch,
+		Table: c.Table.Copy.Table(), Floor: c.Table.Copy.Floor(), Address: c.Address, Name: c.Name,
+	}
+}
+
+// inquire registers wherever the centre may be: a peer does not answer, and the centre's answer tells whether the table
+// has changed. It goes to all places at once, since the node that this station knows may have died together with the peer.
+func (c *Station) inquire(now time.Time) {
+	c.Reg.inquired = now
+	for _, to := range c.Reg.places() {
+		c.ask(to, c.claim(now))
+	}
 }
 
 // Leave begins a clean leave.
@@ -266,8 +283,13 @@ func (c *Station) Submit(now time.Time, to chantable.ID, payload []byte, s wire.
 
 func (c *Station) toCentre(b wire.Body) {
 	if to := c.Reg.Target(); to.IsValid() {
-		c.send(to, wire.Datagram{From: c.ID, Session: c.session, Counter: c.Reg.contact.next(), Contact: c.Reg.contact.number, Body: b})
+		c.ask(to, b)
 	}
+}
+
+// ask sends a request to a node of the centre.
+func (c *Station) ask(to netip.AddrPort, b wire.Body) {
+	c.send(to, wire.Datagram{From: c.ID, Session: c.session, Counter: c.Reg.contact.next(), Contact: c.Reg.contact.number, Body: b})
 }
 
 func (c *Station) send(to netip.AddrPort, d wire.Datagram) {
