@@ -26,6 +26,20 @@ type Point struct {
 	Uplinks  []UplinkAddress `json:"uplinks,omitempty"`  // where control centres find it
 }
 
+// Trend is the course of an analog over the last hour at most, as this node has seen it: sampled each second, where it changed.
+type Trend struct {
+	CompleteFromMs int64         `json:"complete_from_ms"` // ms since 1970-01-01 UTC; from then on nothing is missing
+	NowMs          int64         `json:"now_ms"`
+	Samples        []TrendSample `json:"samples"` // oldest first; the first one may be older than the hour
+}
+
+// TrendSample is what an analog said from an instant on.
+type TrendSample struct {
+	TimeMs  int64 `json:"time_ms"`
+	Value   Value `json:"value"`
+	Quality uint8 `json:"quality"`
+}
+
 // UplinkAddress is where a control centre finds a point.
 type UplinkAddress struct {
 	Uplink string `json:"uplink"`

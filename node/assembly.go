@@ -19,10 +19,12 @@ import (
 	"github.com/fepha/fepha/condition/reporter"
 	"github.com/fepha/fepha/configs"
 	"github.com/fepha/fepha/forwarder"
+	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/internal/listen"
 	"github.com/fepha/fepha/node/rollout"
 	"github.com/fepha/fepha/node/watch"
 	"github.com/fepha/fepha/rtdb"
+	"github.com/fepha/fepha/trend"
 )
 
 // assembly is a node of which nothing runs yet. Whatever can be wrong with its
@@ -45,6 +47,7 @@ type assembly struct {
 	api     *server.Server
 
 	conditions *reporter.Reporter
+	trend      *trend.Recorder
 	group      *watch.Group
 	machine    *watch.Machine
 	reach      *watch.Reach
@@ -89,6 +92,7 @@ func assemble(c Config) (*assembly, error) {
 	a.group = &watch.Group{
 		Node: a.member, Config: a.runner.current.station, Tables: a.runner.current.tables, Build: c.Build, Reporter: a.conditions,
 	}
+	a.trend = trend.New(func(read func(*fsm.State)) { a.member.View(read) })
 	a.last = lastRun{c.DataDir}
 	a.machine = &watch.Machine{
 		Node: c.ID, DataDir: c.DataDir, Reporter: a.conditions, Synced: !onOneMachine(station),
@@ -120,7 +124,7 @@ func (a *assembly) assembleParts() (err error) {
 		if err := a.assembleFEP(tracer); err != nil {
 			return err
 		}
-		cfg.Unanswered = a.runner.unanswered
+		cfg.Unanswered, cfg.Trend = a.runner.unanswered, a.trend.Read
 		cfg.Collectors = append(cfg.Collectors, fepCollector{acquisition: a.runner.acquisition.Counters, forwarder: a.runner.forwarder.Stats}, a.redis)
 	}
 	if a.station.FNP != nil {
@@ -241,6 +245,7 @@ func (a *assembly) start(parts *parts) {
 		parts.run("acquisition", a.runner.acquisition.Run, nil)
 		parts.run("forwarder", a.runner.forwarder.Run, nil)
 		parts.run("redis view", a.redis.Run, nil)
+		parts.run("trend of analogs", a.trend.Run, nil)
 		if address := a.redis.Addr(); address != "" {
 			a.log.Info("redis view", "mode", a.station.Redis.Mode, "address", address)
 		}

@@ -4,6 +4,7 @@ import (
 	"runtime/debug"
 
 	"github.com/fepha/fepha/configs"
+	"github.com/fepha/fepha/trend"
 )
 
 // What a node keeps in memory, measured with a million points (fepha-bench
@@ -13,6 +14,7 @@ const (
 	memoryAtLeast  = 48 << 20
 	memoryPerPoint = 255
 	memoryPerEvent = 64
+	memoryOfTrend  = trend.Samples * 24
 
 	// witnessGarbage is GOGC of a witness: it has little to do, and often runs on a small machine.
 	witnessGarbage = 15
@@ -25,10 +27,14 @@ func boundMemory(s *configs.Station, role configs.Role) {
 	if role == configs.RoleWitness {
 		debug.SetGCPercent(witnessGarbage)
 	}
+	atLeast := int64(memoryAtLeast)
+	if role == configs.RoleFEP {
+		atLeast += memoryOfTrend
+	}
 	points := 0
 	for i := range s.RTUs {
 		points += len(s.RTUs[i].Points)
 	}
-	debug.SetMemoryLimit(memoryAtLeast + int64(points)*memoryPerPoint + int64(s.Journal.Retain)*memoryPerEvent)
+	debug.SetMemoryLimit(atLeast + int64(points)*memoryPerPoint + int64(s.Journal.Retain)*memoryPerEvent)
 	debug.FreeOSMemory() // of reading the tables
 }

@@ -26,6 +26,11 @@ func (c *Client) override(ctx context.Context, p *api.Point, rtu uint32, kind st
 	return c.post(ctx, p, req, "/v1/points/%d/%s/%d/%s", rtu, url.PathEscape(kind), point, what)
 }
 
+// Trend reads the last hour of an analog.
+func (c *Client) Trend(ctx context.Context, rtu uint32, point uint32) (t api.Trend, err error) {
+	return t, c.get(ctx, &t, "/v1/points/%d/ai/%d/trend", rtu, point)
+}
+
 // Operable lists the points of an RTU that can be operated.
 func (c *Client) Operable(ctx context.Context, rtu uint32) (list []api.Operable, err error) {
 	return list, c.get(ctx, &list, "/v1/rtus/%d/controls", rtu)

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/fepha/fepha/api"
 	"github.com/fepha/fepha/api/server/internal/rest"
@@ -141,6 +142,31 @@ func (s *Server) showPoint(w http.ResponseWriter, r *http.Request) error {
 		return rest.NotFound("no point %v", k)
 	}
 	return s.json.Reply(w, s.point(row))
+}
+
+// showTrend answers with the course of an analog; of one that has not changed since nothing is missing, with its value alone.
+func (s *Server) showTrend(w http.ResponseWriter, r *http.Request) error {
+	k, err := parsePointKey(r.PathValue("rtu") + "/" + r.PathValue("kind") + "/" + r.PathValue("point"))
+	if err != nil {
+		return err
+	}
+	if k.Kind != fsm.AI {
+		return rest.Invalid("point %v: expected an ai: what others did is in the journal", k)
+	}
+	row, ok := s.findPoint(k)
+	if !ok {
+		return rest.NotFound("no point %v, or it has no value yet", k)
+	}
+	out := api.Trend{NowMs: time.Now().UnixMilli(), Samples: []api.TrendSample{}}
+	samples, from := s.cfg.Trend(k, out.NowMs)
+	out.CompleteFromMs = from
+	for _, p := range samples {
+		out.Samples = append(out.Samples, api.TrendSample{TimeMs: p.TimeMs, Value: api.Value(p.Value), Quality: p.Quality})
+	}
+	if len(samples) == 0 {
+		out.Samples = append(out.Samples, api.TrendSample{TimeMs: from, Value: api.Value(row.value.Value), Quality: row.value.Quality})
+	}
+	return s.json.Reply(w, out)
 }
 
 func (s *Server) findPoint(k fsm.PointKey) (row pointRow, ok bool) {

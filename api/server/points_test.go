@@ -8,7 +8,9 @@ import (
 
 	"github.com/fepha/fepha/api"
 	"github.com/fepha/fepha/api/client"
+	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
+	"github.com/fepha/fepha/trend"
 )
 
 func TestPoints(t *testing.T) {
@@ -56,6 +58,29 @@ func TestPoints(t *testing.T) {
 	s.refuses(t, 400, api.CodeInvalid, "rtu", "GET", "/v1/points?rtu=x", "")
 	s.refuses(t, 400, api.CodeInvalid, "kind", "GET", "/v1/points?kind=dx", "")
 	s.refuses(t, 400, api.CodeInvalid, "at most 10000", "GET", "/v1/points?limit=10001", "")
+}
+
+func TestTrend(t *testing.T) {
+	k := fsm.PointKey{RTU: 1, Kind: fsm.AI, Point: 3}
+	known := []trend.Sample{{TimeMs: 5, Value: 1.5}, {TimeMs: 9, Value: 110.5, Quality: 0x10}}
+	s := serve(t, func(c *Config) {
+		c.Trend = func(asked fsm.PointKey, _ int64) ([]trend.Sample, int64) {
+			if asked != k {
+				t.Errorf("asked for %v", asked)
+			}
+			return known, 7
+		}
+	})
+	got, err := s.Trend(t.Context(), 1, 3)
+	if err != nil || got.CompleteFromMs != 7 || len(got.Samples) != 2 || got.Samples[1] != (api.TrendSample{TimeMs: 9, Value: 110.5, Quality: 0x10}) {
+		t.Errorf("%+v, %v", got, err)
+	}
+	known = nil // it has not changed for so long
+	if got, err = s.Trend(t.Context(), 1, 3); err != nil || len(got.Samples) != 1 || got.Samples[0] != (api.TrendSample{TimeMs: 7, Value: 110.5}) {
+		t.Errorf("%+v, %v", got, err)
+	}
+	s.refuses(t, 400, api.CodeInvalid, "expected an ai", "GET", "/v1/points/1/di/17/trend", "")
+	s.refuses(t, 404, api.CodeNotFound, "no value yet", "GET", "/v1/points/1/ai/99/trend", "")
 }
 
 // Devices send what JSON has no numbers for; it must neither end a stream nor

@@ -51,6 +51,7 @@ func (s *Server) table() []route {
 		{"GET /v1/uplinks/{name}/{group}", viewers, s.showUplink},
 		{"GET /v1/points", viewers, s.listPoints},
 		{"GET /v1/points/{rtu}/{kind}/{point}", viewers, s.showPoint},
+		{"GET /v1/points/{rtu}/{kind}/{point}/trend", viewers, s.showTrend},
 		{"GET /v1/conditions", viewers, s.listConditions},
 		{"GET /v1/conditions/history", viewers, s.listGoneConditions},
 		{"GET /v1/events", viewers, s.journal.ListEvents},

@@ -24,6 +24,7 @@ import (
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/internal/panics"
 	"github.com/fepha/fepha/replica"
+	"github.com/fepha/fepha/trend"
 )
 
 // Config is what a Server works with.
@@ -40,6 +41,9 @@ type Config struct {
 
 	// Addresses are where control centres find a point; nil: not known. It is called for each point of a list.
 	Addresses func(fsm.PointKey) []api.UplinkAddress
+
+	// Trend is the course of an analog, and from when on nothing is missing in it: see trend.Recorder; nil: none is kept.
+	Trend func(k fsm.PointKey, nowMs int64) (samples []trend.Sample, completeFromMs int64)
 
 	// Configurator changes the configuration; nil: nobody does.
 	Configurator Configurator
@@ -117,6 +121,9 @@ func New(cfg Config) *Server {
 	}
 	if cfg.Addresses == nil {
 		cfg.Addresses = func(fsm.PointKey) []api.UplinkAddress { return nil }
+	}
+	if cfg.Trend == nil {
+		cfg.Trend = func(_ fsm.PointKey, nowMs int64) ([]trend.Sample, int64) { return nil, nowMs }
 	}
 	if cfg.CommitLatency == nil {
 		cfg.CommitLatency = func() (p50, p99 time.Duration) { return 0, 0 }

@@ -46,6 +46,8 @@ export interface Point {
   seq: number; state?: string; override?: Override; uplinks?: {uplink: string; ioa: number; type: number}[];
 }
 
+export interface Trend { complete_from_ms: number; now_ms: number; samples: {time_ms: number; value: Value; quality: number}[] }
+
 export interface Override {
   mode: 'blocked' | 'substituted'; reason: string; by: string; since_ms: number; answered: boolean; device_text: string; device_text_zh: string;
   device_told_times: number;

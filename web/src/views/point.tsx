@@ -11,8 +11,8 @@ import {confirm} from '../parts/ask';
 import {Empty, Mark} from '../parts/marks';
 import {Plot} from '../parts/plot';
 import {choose} from '../route';
-import {instant} from '../time';
-import type {Event, EventPage, Point} from '../types';
+import {instant, now} from '../time';
+import type {Event, EventPage, Point, Trend} from '../types';
 import {may} from '../who';
 
 export const keyOf = (p: {rtu: number; kind: string; point: number}) => `${p.rtu}/${p.kind}/${p.point}`;
@@ -91,6 +91,12 @@ function History({name, point}: {name: string; point?: Point}) {
   const last = journal.value?.last ?? 0;
   useEffect(() => {
     const gone = new AbortController();
+    const course = async () => {
+      const trend = await get<Trend>(`v1/points/${name}/trend`, gone.signal);
+      const shown = trend.samples.map((s) => ({at: Math.max(s.time_ms, trend.complete_from_ms), value: typeof s.value === 'number' ? s.value : null}));
+      shown.push({at: trend.now_ms, value: shown.at(-1)?.value ?? null});
+      setSeries([shown.map((s) => s.at / 1000), shown.map((s) => s.value)]);
+    };
     const read = async () => {
       const all: Event[] = [];
       for (let before = Number.MAX_SAFE_INTEGER, more = true; more && all.length < 2000;) {
@@ -102,11 +108,11 @@ function History({name, point}: {name: string; point?: Point}) {
       all.reverse();
       setSeries([all.map((e) => e.time_ms / 1000), all.map((e) => (typeof e.value === 'number' ? e.value : null))]);
     };
-    read().catch(() => {});
+    (kind === 'ai' ? course : read)().catch(() => {});
     return () => gone.abort();
-  }, [name, Math.floor(last / 1000), point?.seq]);
+  }, [name, Math.floor(last / 1000), point?.seq, kind === 'ai' && Math.floor(now.value / 2000)]);
   const data = useMemo(() => series as uPlot.AlignedData | undefined, [series]);
   if (data === undefined) return <Empty>{t('loading')}</Empty>;
   if (data[0].length === 0) return <Empty>{t('history_none')}</Empty>;
-  return <Plot data={data} names={[point?.unit || t('value')]} steps={kind !== 'ai'} height={180} />;
+  return <Plot data={data} names={[point?.unit || t('value')]} steps height={180} />;
 }
