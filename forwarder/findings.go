@@ -1,11 +1,14 @@
 package forwarder
 
+// Findings: what a client does that keeps the station from serving it, as conditions.
+
 import (
 	"context"
 	"net/netip"
 	"time"
 
 	"github.com/fepha/fepha/condition"
+	"github.com/fepha/fepha/iec104"
 )
 
 const (
@@ -44,4 +47,20 @@ func (g *group) judgeWindow(closed time.Duration, client netip.AddrPort) {
 		Kind: condition.ClientWindow, Resource: g.resource,
 		Values: condition.Values(g.u.config.K, int(closed/time.Second), client, condition.LargeW),
 	})
+}
+
+// handle answers what a client asks, and reports one that asks for another station: its operators see a link that is up, and
+// nothing on it.
+func (g *group) handle(s *iec104.Session, a iec104.ASDU, index uint64) {
+	switch want := g.u.cfg.CommonAddress; a.CommonAddress {
+	case want:
+		g.u.conditions.Clear(condition.ClientCommonAddress, g.resource)
+	case iec104.BroadcastAddress:
+	default:
+		g.u.conditions.Set(condition.Report{
+			Kind: condition.ClientCommonAddress, Resource: g.resource, Count: g.strangers.Add(1),
+			Values: condition.Values(s.RemoteAddr(), a.CommonAddress, want),
+		})
+	}
+	g.u.station.Handle(s, a, index)
 }
