@@ -163,7 +163,7 @@ type audit struct {
 // appendAudit makes an entry.
 func (s *State) appendAudit(at command.Stamp, e AuditEntry) {
 	s.audit.last++
-	e.Number, e.Seq, e.TimeMs, e.Node = s.audit.last, s.journal.number(), at.Ms, at.Node
+	e.Number, e.Seq, e.TimeMs, e.Node = s.audit.last, s.journal.Number(), at.Ms, at.Node
 	for _, gone := range s.audit.append(e) {
 		s.exports.Dropped(gone, true)
 	}
@@ -294,7 +294,7 @@ type Record struct {
 
 // ReadHistory returns events and entries of the audit after this number of the journal in their one order, at most limit.
 func (s *State) ReadHistory(after uint64, limit int) []Record {
-	events := s.ReadJournal(after, make([]Event, min(uint64(limit), s.journal.last-min(after, s.journal.last))))
+	events := s.ReadJournal(after, make([]Event, min(uint64(limit), s.journal.Last()-min(after, s.journal.Last()))))
 	all := merge(events, s.audit.after(limit, func(r *auditRecord) bool { return r.seq > after }))
 	return all[:min(limit, len(all))]
 }
@@ -302,8 +302,8 @@ func (s *State) ReadHistory(after uint64, limit int) []Record {
 // HistoryBefore returns the newest events and entries of the audit before this number of the journal, oldest first, at most
 // limit.
 func (s *State) HistoryBefore(seq uint64, limit int) []Record {
-	from := s.journal.before(seq, limit)
-	events := s.ReadJournal(from, make([]Event, min(uint64(limit), s.journal.count)))
+	from := s.journal.Before(seq, limit)
+	events := s.ReadJournal(from, make([]Event, min(uint64(limit), s.journal.Count())))
 	for len(events) > 0 && events[len(events)-1].Seq >= seq {
 		events = events[:len(events)-1]
 	}
@@ -313,7 +313,7 @@ func (s *State) HistoryBefore(seq uint64, limit int) []Record {
 
 // HistoryFirst is the number of the oldest event or entry of the audit kept; JournalLast+1 if none is.
 func (s *State) HistoryFirst() uint64 {
-	first := s.journal.oldest()
+	first := s.journal.Oldest()
 	for c := range s.audit.rings {
 		if records := s.audit.rings[c].records; len(records) > 0 {
 			first = min(first, records[0].seq)
@@ -358,7 +358,7 @@ func decodeAudit(entry string) AuditEntry {
 
 func auditFromProto(p *fsmpb.AuditEntry) AuditEntry {
 	return AuditEntry{
-		TimeMs: p.TimeMs, Node: p.Node, Note: noteFromProto(p.Note), Point: PointKey{p.Rtu, Kind(p.Kind), p.Point},
+		TimeMs: p.TimeMs, Node: p.Node, Note: noteFromProto(p.Note), Point: PointKey{RTU: p.Rtu, Kind: Kind(p.Kind), Point: p.Point},
 		Type: uint8(p.Type), Value: p.Value,
 	}
 }

@@ -166,17 +166,4 @@ func BenchmarkMillion(b *testing.B) {
 			}
 		}
 	})
-	// A write to every chunk after a snapshot: the worst that copying on write costs.
-	b.Run("first write to each chunk", func(b *testing.B) {
-		for b.Loop() {
-			s.Snapshot()
-			for _, number := range s.PointRTUs() {
-				ri := s.image.rtus[number]
-				for pos := 0; pos < ri.n; pos += chunkPoints {
-					s.image.write(number, ri, pos)
-				}
-			}
-		}
-		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(1_000_000/chunkPoints), "ns/chunk")
-	})
 }

@@ -169,7 +169,7 @@ func (s *State) reportCondition(at command.Stamp, op *fsmpb.ConditionReport) *fs
 		return command.Refuse(fsmpb.Result_NOT_FOUND, "there is no resource %q", op.Resource)
 	}
 	if Scope(op.Scope) == ScopeOwner {
-		if bad := fence(r, op.Epoch, at.Node); bad != nil {
+		if bad := r.Fence(op.Epoch, at.Node); bad != nil {
 			return bad
 		}
 	}

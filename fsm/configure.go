@@ -11,6 +11,7 @@ import (
 	"github.com/fepha/fepha/fsm/chantable"
 	"github.com/fepha/fepha/fsm/fsmpb"
 	"github.com/fepha/fepha/fsm/internal/command"
+	"github.com/fepha/fepha/fsm/internal/journal"
 	"github.com/fepha/fepha/fsm/internal/mailbox"
 )
 
@@ -36,7 +37,7 @@ func (s *State) configure(at command.Stamp, op *fsmpb.Configure) *fsmpb.Result {
 	}
 	s.rev.Config++
 
-	s.journal.retain = cfg.Retain
+	s.journal.SetRetain(cfg.Retain)
 	s.makeRoom()
 	s.unsettled = true
 
@@ -77,7 +78,7 @@ func normalConfig(op *fsmpb.Configure) *fsmpb.Configure {
 	cfg := proto.CloneOf(op)
 	cfg.Stage = 0 // how it came is no part of it
 	if cfg.Retain == 0 {
-		cfg.Retain = defaultRetain
+		cfg.Retain = journal.DefaultRetain
 	}
 	slices.SortStableFunc(cfg.Nodes, func(a, b *fsmpb.Configure_Node) int { return cmp.Compare(a.GetHost(), b.GetHost()) })
 	slices.SortStableFunc(cfg.Rtus, func(a, b *fsmpb.Configure_RTU) int { return cmp.Compare(a.GetNumber(), b.GetNumber()) })
@@ -93,8 +94,8 @@ func normalConfig(op *fsmpb.Configure) *fsmpb.Configure {
 
 // checkConfig finds the first fault of a configuration in normal form, and reads its virtual points.
 func checkConfig(cfg *fsmpb.Configure) ([]*virtualPoint, error) {
-	if cfg.Retain > maxRetain {
-		return nil, fmt.Errorf("journal: retain %d events: expected at most %d", cfg.Retain, maxRetain)
+	if cfg.Retain > journal.MaxRetain {
+		return nil, fmt.Errorf("journal: retain %d events: expected at most %d", cfg.Retain, journal.MaxRetain)
 	}
 	if cfg.RetainForMs < 0 {
 		return nil, fmt.Errorf("journal: retain_for %d ms: expected 0 or more", cfg.RetainForMs)
@@ -203,11 +204,11 @@ func (s *State) configureRTUs(at command.Stamp, cfg *fsmpb.Configure) {
 		if named[u.number] {
 			continue
 		}
-		s.endControls(at, u, "RTU removed", func(*Control) bool { return true })
+		s.controls.Removed(at, u.number)
 		s.removeResource(u.resource)
 		s.strays -= u.strays.size
 		delete(s.rtus, u.number)
-		s.image.retain(u.number, func(Kind, uint32) bool { return false })
+		s.image.Retain(u.number, func(Kind, uint32) bool { return false })
 	}
 }
 
@@ -223,7 +224,7 @@ func (s *State) configureGroups(at command.Stamp, cfg *fsmpb.Configure) {
 		} else {
 			g = &group{
 				resource: s.addResource(at, id, ResourceUplink), uplink: c.Uplink, name: c.Group,
-				base: s.journal.last, clients: map[string][]Client{},
+				base: s.journal.Last(), clients: map[string][]Client{},
 			}
 		}
 		g.setMode(c.Mode)

@@ -3,13 +3,15 @@ package fsm
 import (
 	"strings"
 	"testing"
+
+	"github.com/fepha/fepha/fsm/internal/journal"
 )
 
 func TestConfigure(t *testing.T) {
 	nodes := "a configure node=fep1/1/fep node=fep2/2/fep node=wit/3/witness "
 	runCases(t, nil, []commandCase{
 		{name: "empty", do: "a configure", check: func(t *testing.T, s *State) {
-			mustEqual(t, "retain", s.Config().Retain, defaultRetain)
+			mustEqual(t, "retain", s.Config().Retain, journal.DefaultRetain)
 		}},
 		{name: "again, in another order", after: []string{nodes + "rtu=1/fep1/1 rtu=2/fep2/1"}, do: "a configure node=wit/3/witness node=fep2/2/fep node=fep1/1/fep rtu=2/fep2/1 rtu=1/fep1/1", code: duplicate},
 		{name: "names in use", after: []string{nodes}, do: nodes + "rtu=1//1", check: owns("rtu/1", "", 0, Unowned)},
@@ -54,7 +56,7 @@ func TestReconfigure(t *testing.T) {
 		mustEqual(t, id, found, there)
 	}
 	owns("rtu/1", "fep1", 1, Owned)(t, x.s)
-	for k, there := range map[PointKey]bool{{1, DI, 1}: true, {2, DI, 1}: false, {9, DI, 1}: true, {9, DI, 2}: false} {
+	for k, there := range map[PointKey]bool{{RTU: 1, Kind: DI, Point: 1}: true, {RTU: 2, Kind: DI, Point: 1}: false, {RTU: 9, Kind: DI, Point: 1}: true, {RTU: 9, Kind: DI, Point: 2}: false} {
 		_, found := x.s.Point(k)
 		mustEqual(t, k.String(), found, there)
 	}
@@ -147,9 +149,9 @@ func TestForget(t *testing.T) {
 			}
 		}
 	}
-	virtual, other := PointKey{1, DI, 9}, PointKey{2, DI, 1}
+	virtual, other := PointKey{RTU: 1, Kind: DI, Point: 9}, PointKey{RTU: 2, Kind: DI, Point: 1}
 	runCases(t, after, []commandCase{
-		{name: "two of three", do: "fep1 forget 1 epoch=1 di/1 ai/1 di/77", check: has(PointKey{1, DI, 2}, virtual, other)},
+		{name: "two of three", do: "fep1 forget 1 epoch=1 di/1 ai/1 di/77", check: has(PointKey{RTU: 1, Kind: DI, Point: 2}, virtual, other)},
 		{name: "a virtual one stays", do: "fep1 forget 1 epoch=1 di/9", code: duplicate},
 		{name: "none of them is there", do: "fep1 forget 1 epoch=1 di/3", code: duplicate},
 		{name: "not the owner", do: "fep2 forget 1 epoch=1 di/1", code: staleEpoch},

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/fepha/fepha/fsm/internal/control"
 )
 
 // isControl checks where a control stands.
@@ -133,7 +135,7 @@ func TestControlsAreAudited(t *testing.T) {
 		"fep1 start a epoch=1", "fep1 result a epoch=1 yes cause=7", "fep1 result a epoch=1 no terminated reason=jammed")
 	var stages []string
 	for _, e := range x.s.ReadAudit(2, 10) {
-		mustEqual(t, "point", e.Point, PointKey{1, DO, 3})
+		mustEqual(t, "point", e.Point, PointKey{RTU: 1, Kind: DO, Point: 3})
 		mustEqual(t, "value", e.Value, 1)
 		mustEqual(t, "origin", e.Note.Origin, "web/anna")
 		stages = append(stages, fmt.Sprintf("%s %s %t %s", e.Note.Stage, e.Note.To, e.Note.OK, e.Note.Reason))
@@ -148,15 +150,15 @@ func TestControlsAreForgotten(t *testing.T) {
 	finished := func(id, deadline int) {
 		x.ok(fmt.Sprintf("occ submit c%d origin=o%d rtu=1 do/1=1 deadline=%d", id, id/100, deadline), fmt.Sprintf("lead expire c%d", id))
 	}
-	for i := range 2 * keepControls {
+	for i := range 2 * control.KeepDone {
 		finished(i, 100)
 	}
-	mustEqual(t, "remembered before their deadline", len(x.s.Controls()), 2*keepControls)
+	mustEqual(t, "remembered before their deadline", len(x.s.Controls()), 2*control.KeepDone)
 	mustEqual(t, "first copy", x.do("occ submit c0 origin=o0 rtu=1 do/1=1 deadline=100").Code, duplicate)
 
 	x.ok("at 100001")
-	finished(2*keepControls, 200)
-	mustEqual(t, "remembered afterwards", len(x.s.Controls()), keepControls+1)
+	finished(2*control.KeepDone, 200)
+	mustEqual(t, "remembered afterwards", len(x.s.Controls()), control.KeepDone+1)
 	_, known := x.s.Control("c0")
 	mustEqual(t, "the first is known", known, false)
 	mustEqual(t, "late copy", x.do("occ submit c0 origin=o0 rtu=1 do/1=1 deadline=100").Code, conflict)
@@ -167,11 +169,11 @@ func TestControlsAreForgotten(t *testing.T) {
 
 func TestControlsAreBounded(t *testing.T) {
 	x := newScripted(t).ok(testStation)
-	for i := range maxControls {
-		x.ok(fmt.Sprintf("occ submit c%d origin=o%d rtu=1 do/1=1", i, i/maxOfRequester))
+	for i := range control.MaxControls {
+		x.ok(fmt.Sprintf("occ submit c%d origin=o%d rtu=1 do/1=1", i, i/control.MaxOfRequester))
 	}
 	mustEqual(t, "one more", x.do("occ submit more rtu=1 do/1=1").Code, conflict)
-	mustEqual(t, "remembered", len(x.s.Controls()), maxControls)
+	mustEqual(t, "remembered", len(x.s.Controls()), control.MaxControls)
 }
 
 func TestControlsAfter(t *testing.T) {

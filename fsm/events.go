@@ -15,25 +15,25 @@ func (s *State) events(at command.Stamp, op *fsmpb.Events) *fsmpb.Result {
 		return command.Refuse(fsmpb.Result_NOT_FOUND, "there is no RTU %d", op.Rtu)
 	}
 	r := u.resource
-	if bad := fence(r, op.Epoch, at.Node); bad != nil {
+	if bad := r.Fence(op.Epoch, at.Node); bad != nil {
 		return bad
 	}
 	switch {
 	case op.Batch == 0:
-		return about(r, command.Refuse(fsmpb.Result_INVALID, "%s: batch 0: batches are numbered from 1", r.ID))
+		return r.About(command.Refuse(fsmpb.Result_INVALID, "%s: batch 0: batches are numbered from 1", r.ID))
 	case op.Batch <= r.LastBatch:
-		return about(r, command.Already())
+		return r.About(command.Already())
 	case op.Batch > r.LastBatch+1:
-		return about(r, command.Refuse(fsmpb.Result_GAP, "%s: batch %d came after %d", r.ID, op.Batch, r.LastBatch))
+		return r.About(command.Refuse(fsmpb.Result_GAP, "%s: batch %d came after %d", r.ID, op.Batch, r.LastBatch))
 	}
 	for i, it := range op.Items {
 		if why := s.faultOf(op.Rtu, it); why != "" {
-			return about(r, command.Refuse(fsmpb.Result_INVALID, "%s: batch %d, item %d, %s/%d: %s", r.ID, op.Batch, i, Kind(it.GetKind()), it.GetPoint(), why))
+			return r.About(command.Refuse(fsmpb.Result_INVALID, "%s: batch %d, item %d, %s/%d: %s", r.ID, op.Batch, i, Kind(it.GetKind()), it.GetPoint(), why))
 		}
 	}
 	for i, x := range op.Strays {
 		if why := faultOfStray(x); why != "" {
-			return about(r, command.Refuse(fsmpb.Result_INVALID, "%s: batch %d, stray %d: %s", r.ID, op.Batch, i, why))
+			return r.About(command.Refuse(fsmpb.Result_INVALID, "%s: batch %d, stray %d: %s", r.ID, op.Batch, i, why))
 		}
 	}
 	for _, it := range op.Items {
@@ -41,14 +41,14 @@ func (s *State) events(at command.Stamp, op *fsmpb.Events) *fsmpb.Result {
 	}
 	s.keepStrays(u, op)
 	r.LastBatch = op.Batch
-	return about(r, command.Done())
+	return r.About(command.Done())
 }
 
 // faultOf says why an item can't be stored.
 func (s *State) faultOf(rtu uint32, it *fsmpb.Item) string {
 	k := it.GetKind()
 	switch {
-	case k < 0 || k >= fsmpb.Kind(kinds) || !Kind(k).monitored():
+	case k < 0 || k > math.MaxUint8 || !Kind(k).Monitored():
 		return "expected a di, an ai or a counter"
 	case it.Type == 0 || it.Type > math.MaxUint8:
 		return "expected a TypeID of 1 to 255"
@@ -58,7 +58,7 @@ func (s *State) faultOf(rtu uint32, it *fsmpb.Item) string {
 		return "expected an elapsed time of at most 65535 ms"
 	case it.Mode < 0 || it.Mode > fsmpb.Item_OVERTAKEN:
 		return "expected mode EVENT, COMPARE, IMAGE, INTERROGATED or OVERTAKEN"
-	case s.virtual.isVirtual(PointKey{rtu, Kind(k), it.Point}):
+	case s.virtual.isVirtual(PointKey{RTU: rtu, Kind: Kind(k), Point: it.Point}):
 		return "it is a virtual point, which the station itself produces"
 	}
 	return ""
@@ -78,7 +78,7 @@ func (s *State) putItem(u *rtu, it *fsmpb.Item) {
 	case fsmpb.Item_COMPARE:
 		s.putCompared(u, it)
 	case fsmpb.Item_IMAGE:
-		s.image.put(PointKey{u.number, Kind(it.Kind), it.Point}).set(it)
+		s.image.Put(PointKey{RTU: u.number, Kind: Kind(it.Kind), Point: it.Point}).Set(it)
 	default:
 		s.putEvent(u, it)
 	}
@@ -86,22 +86,22 @@ func (s *State) putItem(u *rtu, it *fsmpb.Item) {
 
 // putEvent stores a value in the image and in the journal.
 func (s *State) putEvent(u *rtu, it *fsmpb.Item) {
-	rec := s.image.put(PointKey{u.number, Kind(it.Kind), it.Point})
-	rec.set(it)
-	rec.told(s.append(eventOf(u.number, it)))
-	delete(u.untold, pointID{rec.kind, rec.point})
+	rec := s.image.Put(PointKey{RTU: u.number, Kind: Kind(it.Kind), Point: it.Point})
+	rec.Set(it)
+	rec.Told(s.append(eventOf(u.number, it)))
+	delete(u.untold, pointID{rec.Kind(), rec.Point()})
 }
 
 // putCompared stores a value as an event, but for one that is what was told last, or only topical again. What was told last leaves
 // the image untouched, time tag included: the tag tells when the value was taken on, and readers of changes have nothing to do.
 func (s *State) putCompared(u *rtu, it *fsmpb.Item) {
-	ri, id := s.image.rtu(u.number), pointID{Kind(it.Kind), it.Point}
-	if pos, known := ri.find(id.kind, id.point); known {
-		told, kept := u.toldLast(id, ri.at(pos))
-		again := told.becomesTopical(id.kind, informationOf(it))
-		if again || told.same(id.kind, informationOf(it)) {
+	ri, id := s.image.RTU(u.number), pointID{Kind(it.Kind), it.Point}
+	if pos, known := ri.Find(id.kind, id.point); known {
+		told, kept := u.toldLast(id, ri.At(pos))
+		again := told.BecomesTopical(id.kind, informationOf(it))
+		if again || told.Same(id.kind, informationOf(it)) {
 			if again || kept {
-				s.image.write(u.number, ri, pos).set(it)
+				s.image.Write(u.number, ri, pos).Set(it)
 				delete(u.untold, id)
 			}
 			return
@@ -110,32 +110,9 @@ func (s *State) putCompared(u *rtu, it *fsmpb.Item) {
 	s.putEvent(u, it)
 }
 
-// told notes that what the point says is told by an event.
-func (r *pointRecord) told(seq uint64) { r.seq, r.asValue = seq, false }
-
-// set takes over a value; the record's seq stays.
-func (r *pointRecord) set(it *fsmpb.Item) {
-	r.value, r.quality, r.typeID, r.transient = it.Value, uint8(it.Quality), uint8(it.Type), it.Transient
-	r.time, r.timeMs = it.Time, it.TimeMs
-}
-
 func eventOf(rtu uint32, it *fsmpb.Item) Event {
 	return Event{
 		RTU: rtu, Point: it.Point, Kind: Kind(it.Kind), Type: uint8(it.Type), Quality: uint8(it.Quality),
 		Transient: it.Transient, ElapsedMs: uint16(it.ElapsedMs), Value: it.Value, Time: it.Time, TimeMs: it.TimeMs,
 	}
-}
-
-// comparableState is the state of a single point as that of a double one (IEC 60870-5-101, 7.2.6.1, 7.2.6.2, 7.2.6.10).
-func comparableState(typeID uint8, v float64) float64 {
-	switch typeID {
-	case 1, 2, 30:
-		return v + 1
-	}
-	return v
-}
-
-// protectionEvent tells the types of protection equipment.
-func protectionEvent(typeID uint8) bool {
-	return typeID >= 17 && typeID <= 19 || typeID >= 38 && typeID <= 40
 }

@@ -22,7 +22,7 @@ func holds(k PointKey, value float64, quality uint8, last uint64) func(*testing.
 func TestEvents(t *testing.T) {
 	owned := "lead assign rtu/1 epoch=0 owner=fep1" // event 2
 	first := "fep1 events 1 epoch=1 batch=1 di/1=1" // event 3
-	one := PointKey{1, DI, 1}
+	one := PointKey{RTU: 1, Kind: DI, Point: 1}
 	runCases(t, []string{testStation}, []commandCase{
 		{name: "event", after: []string{owned}, do: first, check: holds(one, 1, 0, 3)},
 		{name: "the same value again is an event", after: []string{owned, first}, do: "fep1 events 1 epoch=1 batch=2 di/1=1", check: holds(one, 1, 0, 4)},
@@ -30,7 +30,7 @@ func TestEvents(t *testing.T) {
 		{name: "compared, equal", after: []string{owned, first}, do: "fep1 events 1 epoch=1 batch=2 compare:di/1=1", check: holds(one, 1, 0, 3)},
 		{name: "compared, another value", after: []string{owned, first}, do: "fep1 events 1 epoch=1 batch=2 compare:di/1=0", check: holds(one, 0, 0, 4)},
 		{name: "compared, another quality", after: []string{owned, first}, do: "fep1 events 1 epoch=1 batch=2 compare:di/1=1;q80", check: holds(one, 1, 0x80, 4)},
-		{name: "image only", after: []string{owned}, do: "fep1 events 1 epoch=1 batch=1 image:ai/1=2.5", check: holds(PointKey{1, AI, 1}, 2.5, 0, 2)},
+		{name: "image only", after: []string{owned}, do: "fep1 events 1 epoch=1 batch=1 image:ai/1=2.5", check: holds(PointKey{RTU: 1, Kind: AI, Point: 1}, 2.5, 0, 2)},
 		{name: "twice in a batch", after: []string{owned}, do: "fep1 events 1 epoch=1 batch=1 di/1=1 compare:di/1=1 di/1=0", check: holds(one, 0, 0, 4)},
 		{name: "an empty batch counts", after: []string{owned}, do: "fep1 events 1 epoch=1 batch=1", check: func(t *testing.T, s *State) {
 			r, _ := s.Resource("rtu/1")
@@ -66,12 +66,12 @@ func TestEvents(t *testing.T) {
 		{
 			name:  "off line, analog: no event",
 			after: []string{owned, "fep1 events 1 epoch=1 batch=1 ai/1=1", "fep1 online 1 yes"},
-			do:    "lead online 1 no", check: holds(PointKey{1, AI, 1}, 1, QualityNotTopical, 5),
+			do:    "lead online 1 no", check: holds(PointKey{RTU: 1, Kind: AI, Point: 1}, 1, QualityNotTopical, 5),
 		},
 		{
 			name:  "off line, counter: invalid, since the bit means something else there",
 			after: []string{owned, "fep1 events 1 epoch=1 batch=1 counter/1=1", "fep1 online 1 yes"},
-			do:    "lead online 1 no", check: holds(PointKey{1, Counter, 1}, 1, QualityInvalid, 5),
+			do:    "lead online 1 no", check: holds(PointKey{RTU: 1, Kind: Counter, Point: 1}, 1, QualityInvalid, 5),
 		},
 		{name: "off line, of a former epoch", after: []string{owned, "fep1 online 1 yes", "lead assign rtu/1 epoch=1 owner=fep2"}, do: "fep1 online 1 no epoch=1", code: staleEpoch},
 		{name: "off line, but a link is active", after: []string{"fep1 online 1 yes", "fep2 links 1 1.1=active"}, do: "lead online 1 no", code: conflict, say: `"fep2"`},
@@ -85,7 +85,7 @@ func TestNaNEqualsItself(t *testing.T) {
 	x := newScripted(t).ok(testStation, "lead assign rtu/1 epoch=0 owner=fep1", "fep1 events 1 epoch=1 batch=1 ai/1=NaN",
 		"fep1 events 1 epoch=1 batch=2 compare:ai/1=NaN")
 	mustEqual(t, "newest event", x.s.JournalLast(), 3)
-	p, _ := x.s.Point(PointKey{1, AI, 1})
+	p, _ := x.s.Point(PointKey{RTU: 1, Kind: AI, Point: 1})
 	mustEqual(t, "is NaN", math.IsNaN(p.Value), true)
 }
 
@@ -95,7 +95,7 @@ func TestVirtualPointsAreNobodysInput(t *testing.T) {
 	r := x.do("fep1 events 1 epoch=1 batch=1 di/100=1")
 	mustEqual(t, "code", r.Code, invalid)
 	x.ok("fep1 events 1 epoch=1 batch=1 di/1=1", "fep1 online 1 yes", "fep1 online 1 no")
-	v, _ := x.s.Point(PointKey{1, DI, 100})
+	v, _ := x.s.Point(PointKey{RTU: 1, Kind: DI, Point: 100})
 	mustEqual(t, "quality of the virtual point off line", v.Quality, 0)
 }
 

@@ -8,16 +8,6 @@ import (
 
 // Exports read the journal and the audit on behalf of a target outside, with a cursor each.
 
-// Export is how far an export has come. See the exports package for its fields.
-type (
-	Export      = exports.Export
-	ExportReach = exports.Reach
-	ExportSpan  = exports.Span
-)
-
-// ExportResource is the resource id of an export, such as export/history.
-func ExportResource(name string) string { return exports.Resource(name) }
-
 // Export returns an export by its resource id.
 func (s *State) Export(resource string) (Export, bool) {
 	e := s.exports.Get(resource)
@@ -39,7 +29,7 @@ func (s *State) Exports() []Export {
 func (s *State) publicExport(e *exports.Export) Export {
 	p := *e
 	if p.Events {
-		p.Backlog += s.journal.after(p.Cursor)
+		p.Backlog += s.journal.After(p.Cursor)
 	}
 	if p.Audit {
 		p.Backlog += s.audit.countAfter(p.Cursor)
@@ -53,7 +43,7 @@ func (s *State) ReadExport(e Export, after uint64, limit int) (records []Record,
 	var events []Event
 	var entries []AuditEntry
 	if e.Events {
-		events = s.ReadJournal(after, make([]Event, min(uint64(limit), s.journal.last-min(after, s.journal.last))))
+		events = s.ReadJournal(after, make([]Event, min(uint64(limit), s.journal.Last()-min(after, s.journal.Last()))))
 	}
 	if e.Audit {
 		entries = s.audit.after(limit, func(r *auditRecord) bool { return r.seq > after })
@@ -76,10 +66,10 @@ func (s *State) moveExport(at command.Stamp, op *fsmpb.ExportCursor) *fsmpb.Resu
 		return bad
 	}
 	r := s.resources[e.Resource]
-	if bad := fence(r, op.Epoch, at.Node); bad != nil {
+	if bad := r.Fence(op.Epoch, at.Node); bad != nil {
 		return bad
 	}
-	return about(r, s.exports.Move(e, op, s.journal.last))
+	return r.About(s.exports.Move(e, op, s.journal.Last()))
 }
 
 func (s *State) reachExport(at command.Stamp, op *fsmpb.ExportReach) *fsmpb.Result {
@@ -122,7 +112,7 @@ func (s *State) replayExport(at command.Stamp, op *fsmpb.ExportReplay) *fsmpb.Re
 }
 
 func (s *State) configureExports(at command.Stamp, cfg *fsmpb.Configure) {
-	added, gone := s.exports.Configure(cfg.Exports, s.journal.last)
+	added, gone := s.exports.Configure(cfg.Exports, s.journal.Last())
 	for _, id := range added {
 		s.addResource(at, id, ResourceExport)
 	}

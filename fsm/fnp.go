@@ -6,6 +6,7 @@ import (
 	"github.com/fepha/fepha/fsm/chantable"
 	"github.com/fepha/fepha/fsm/fsmpb"
 	"github.com/fepha/fepha/fsm/internal/command"
+	"github.com/fepha/fepha/fsm/internal/frame"
 	"github.com/fepha/fepha/fsm/internal/mailbox"
 )
 
@@ -24,11 +25,11 @@ func (s *State) changeTable(at command.Stamp, op *fsmpb.Fnp) *fsmpb.Result {
 	}
 	var c chantable.Command
 	if err := c.UnmarshalBinary(op.Changes); err != nil {
-		return about(r, command.Refuse(fsmpb.Result_INVALID, "FNP: %v", err))
+		return r.About(command.Refuse(fsmpb.Result_INVALID, "FNP: %v", err))
 	}
 	c.At = at.Ms
 	id, version := s.table.ID(), s.table.Version()
-	res := about(r, command.Done())
+	res := r.About(command.Done())
 	removed := map[chantable.ID]bool{}
 	for i, x := range s.table.Apply(c) {
 		if c.Changes[i].Kind == chantable.Remove && x.Outcome == chantable.Done {
@@ -55,10 +56,10 @@ func (s *State) receiveMessage(at command.Stamp, op *fsmpb.FnpReceive) *fsmpb.Re
 	if r == nil {
 		return command.Refuse(fsmpb.Result_NOT_FOUND, "the station has no FNP")
 	}
-	if bad := fence(r, op.Epoch, at.Node); bad != nil {
+	if bad := r.Fence(op.Epoch, at.Node); bad != nil {
 		return bad
 	}
-	return about(r, s.mailbox.Receive(at, op))
+	return r.About(s.mailbox.Receive(at, op))
 }
 
 func (in *restorer) takeMailbox(p *fsmpb.FnpMailbox) error {
@@ -71,8 +72,8 @@ func (in *restorer) takeMailbox(p *fsmpb.FnpMailbox) error {
 // appendTable writes the table as one frame.
 func (s *State) appendTable(b []byte) []byte {
 	start := len(b)
-	b, _ = s.table.AppendBinary(beginFrame(b, frameTable)) // never fails
-	return endFrame(b, start)
+	b, _ = s.table.AppendBinary(frame.Begin(b, frame.Table)) // never fails
+	return frame.End(b, start)
 }
 
 func (s *State) takeTable(payload []byte) error {

@@ -2,9 +2,114 @@ package fsm
 
 import (
 	"github.com/fepha/fepha/fsm/internal/access"
+	"github.com/fepha/fepha/fsm/internal/control"
+	"github.com/fepha/fepha/fsm/internal/exports"
+	"github.com/fepha/fepha/fsm/internal/journal"
+	"github.com/fepha/fepha/fsm/internal/points"
+	"github.com/fepha/fepha/fsm/internal/resource"
 )
 
 // The names of the parts below that users of the state need. The rules of each are in its package.
+
+// Points and events.
+type (
+	Kind     = points.Kind
+	PointKey = points.Key
+	Point    = points.Point
+	Event    = journal.Event
+)
+
+// The kinds of points.
+const (
+	KindNone = points.KindNone
+	DI       = points.DI
+	AI       = points.AI
+	Counter  = points.Counter
+	DO       = points.DO
+	AO       = points.AO
+)
+
+// Bits of the quality octet (IEC 60870-5-101, 7.2.6.1 and 7.2.6.3) that the state itself sets.
+const (
+	QualityBlocked     = points.QualityBlocked
+	QualitySubstituted = points.QualitySubstituted
+	QualityNotTopical  = points.QualityNotTopical
+	QualityInvalid     = points.QualityInvalid
+)
+
+// ParseKind reads di, ai, counter, do or ao.
+func ParseKind(word string) (Kind, error) { return points.ParseKind(word) }
+
+// ParseQualifier reads a qualifier as people write it, short, long, persistent or 0 to 31 for a DO and 0 to 127 for an AO,
+// and gives its bits at their place in the octet; 0 for "".
+func ParseQualifier(kind Kind, text string) (octet uint8, err error) {
+	return points.ParseQualifier(kind, text)
+}
+
+// QualifierNumber is QU or QL of an octet.
+func QualifierNumber(kind Kind, octet uint8) uint8 { return points.QualifierNumber(kind, octet) }
+
+// What one node at a time may own.
+type (
+	Resource     = resource.Resource
+	ResourceKind = resource.Kind
+	Phase        = resource.Phase
+	Timings      = resource.Timings
+)
+
+// The kinds of resources, and the phases of an ownership.
+const (
+	ResourceRTU    = resource.KindRTU
+	ResourceUplink = resource.KindUplink
+	ResourceFNP    = resource.KindFNP
+	ResourceExport = resource.KindExport
+
+	Unowned   = resource.Unowned
+	Owned     = resource.Owned
+	Releasing = resource.Releasing
+)
+
+// RTUResource is the resource id of an RTU, such as rtu/1.
+func RTUResource(number uint32) string { return resource.RTU(number) }
+
+// UplinkResource is the resource id of a group of an uplink, such as uplink/occ/main.
+func UplinkResource(uplink, group string) string { return resource.Uplink(uplink, group) }
+
+// FNPResource is the resource id of the station's FNP endpoint.
+func FNPResource() string { return resource.FNP() }
+
+// ParseRTUResource is the inverse of [RTUResource].
+func ParseRTUResource(id string) (number uint32, ok bool) { return resource.ParseRTU(id) }
+
+// Commands to devices: package internal/control.
+type (
+	Control      = control.Control
+	Stage        = control.Stage
+	ControlPhase = control.Phase
+)
+
+// The stages, and the phases of a command (IEC 60870-5-101, 6.8).
+const (
+	Submitted = control.Submitted
+	Executing = control.Executing
+	Confirmed = control.Confirmed
+	Done      = control.Done
+
+	Direct  = control.Direct
+	Select  = control.Select
+	Execute = control.Execute
+	Cancel  = control.Cancel
+)
+
+// Exports: package internal/exports.
+type (
+	Export      = exports.Export
+	ExportReach = exports.Reach
+	ExportSpan  = exports.Span
+)
+
+// ExportResource is the resource id of an export, such as export/history.
+func ExportResource(name string) string { return exports.Resource(name) }
 
 // Who may use the station: package internal/access.
 type (

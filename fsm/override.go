@@ -9,6 +9,8 @@ import (
 
 	"github.com/fepha/fepha/fsm/fsmpb"
 	"github.com/fepha/fepha/fsm/internal/command"
+	"github.com/fepha/fepha/fsm/internal/image"
+	"github.com/fepha/fepha/fsm/internal/points"
 )
 
 // Overrides: points that an operator has blocked, or to which he has given a value by hand. The image then holds what he
@@ -17,12 +19,6 @@ import (
 
 // maxOverrides is how many points of a station may be overridden at a time.
 const maxOverrides = 1000
-
-// Bits of the quality octet that an override sets (7.2.6.1 and 7.2.6.3).
-const (
-	QualityBlocked     = 0x10 // BL
-	QualitySubstituted = 0x20 // SB
-)
 
 // OverrideMode is what was done to a point.
 type OverrideMode uint8
@@ -109,7 +105,7 @@ func (s *State) override(at command.Stamp, op *fsmpb.Override) *fsmpb.Result {
 	if u == nil {
 		return command.Refuse(fsmpb.Result_NOT_FOUND, "there is no RTU %d", op.Rtu)
 	}
-	k := PointKey{op.Rtu, Kind(op.Kind), op.Point}
+	k := PointKey{RTU: op.Rtu, Kind: Kind(op.Kind), Point: op.Point}
 	id := pointID{k.Kind, k.Point}
 	mode := OverrideMode(op.Mode)
 	switch {
@@ -127,10 +123,10 @@ func (s *State) override(at command.Stamp, op *fsmpb.Override) *fsmpb.Result {
 		return command.Refuse(fsmpb.Result_INVALID, "%s: %g is no value", k, op.Value)
 	}
 	o := u.overrides[id]
-	rec, known := s.image.find(k)
+	rec, known := s.image.Find(k)
 	typeID := uint8(op.Type)
 	if known {
-		typeID = rec.typeID
+		typeID = rec.Type
 	}
 	switch {
 	case !known && mode == Blocked:
@@ -145,7 +141,7 @@ func (s *State) override(at command.Stamp, op *fsmpb.Override) *fsmpb.Result {
 	if o == nil {
 		o = &Override{Key: k, Answered: known}
 		if known {
-			o.Device = rec.public()
+			o.Device = rec.Public()
 			o.Device.Seq, o.Device.Version = 0, 0
 		}
 		if u.overrides == nil {
@@ -156,12 +152,12 @@ func (s *State) override(at command.Stamp, op *fsmpb.Override) *fsmpb.Result {
 	o.Mode, o.Reason, o.Origin, o.SinceMs = mode, command.Clip(op.Reason), command.Clip(op.Origin), at.Ms
 
 	delete(u.untold, id)
-	rec = s.image.put(k)
-	rec.typeID = typeID
+	rec = s.image.Put(k)
+	rec.Type = typeID
 	if mode == Blocked {
-		rec.quality |= QualityBlocked
+		rec.Quality |= QualityBlocked
 	} else {
-		rec.value, rec.quality, rec.transient = op.Value, QualitySubstituted, false
+		rec.Value, rec.Quality, rec.Transient = op.Value, QualitySubstituted, false
 	}
 	s.tellOverride(at, k, rec, &Note{Kind: NoteOverride, To: mode.String(), Reason: o.Reason, Origin: o.Origin})
 	return command.Done()
@@ -174,17 +170,17 @@ func (s *State) release(at command.Stamp, u *rtu, id pointID, origin string) *fs
 		return command.Already()
 	}
 	delete(u.overrides, id)
-	rec := s.image.put(o.Key)
+	rec := s.image.Put(o.Key)
 	if d := &o.Device; o.Answered {
-		rec.value, rec.quality, rec.typeID, rec.transient = d.Value, d.Quality, d.Type, d.Transient
+		rec.Value, rec.Quality, rec.Type, rec.Transient = d.Value, d.Quality, d.Type, d.Transient
 	} else {
-		rec.quality = QualityNotTopical | QualityInvalid
+		rec.Quality = QualityNotTopical | QualityInvalid
 	}
 	n := &Note{Kind: NoteOverride, To: NoOverride.String(), Origin: command.Clip(origin)}
 	if o.Answered && o.Device.TimeMs > o.SinceMs { // it became so meanwhile, and the device has said when
-		rec.time, rec.timeMs = o.Device.Time, o.Device.TimeMs
+		rec.Time, rec.TimeMs = o.Device.Time, o.Device.TimeMs
 		s.noteOverride(at, o.Key, rec, n)
-		rec.told(s.append(eventOfRecord(o.Key, rec)))
+		rec.Told(s.append(eventOfRecord(o.Key, rec)))
 		return command.Done()
 	}
 	s.tellOverride(at, o.Key, rec, n)
@@ -192,20 +188,20 @@ func (s *State) release(at command.Stamp, u *rtu, id pointID, origin string) *fs
 }
 
 // tellOverride makes an event and an entry of the audit of what an operator has done to a point just now.
-func (s *State) tellOverride(at command.Stamp, k PointKey, rec *pointRecord, n *Note) {
-	rec.time, rec.timeMs = at.CP56|substitutedTime, at.Ms
+func (s *State) tellOverride(at command.Stamp, k PointKey, rec *image.Record, n *Note) {
+	rec.Time, rec.TimeMs = at.CP56|points.SubstitutedTime, at.Ms
 	s.noteOverride(at, k, rec, n)
-	rec.told(s.append(eventOfRecord(k, rec)))
+	rec.Told(s.append(eventOfRecord(k, rec)))
 }
 
-func (s *State) noteOverride(at command.Stamp, k PointKey, rec *pointRecord, n *Note) {
-	s.appendAudit(at, AuditEntry{Note: *n, Point: k, Type: rec.typeID, Value: rec.value})
+func (s *State) noteOverride(at command.Stamp, k PointKey, rec *image.Record, n *Note) {
+	s.appendAudit(at, AuditEntry{Note: *n, Point: k, Type: rec.Type, Value: rec.Value})
 }
 
-func eventOfRecord(k PointKey, rec *pointRecord) Event {
+func eventOfRecord(k PointKey, rec *image.Record) Event {
 	return Event{
-		RTU: k.RTU, Point: k.Point, Kind: k.Kind, Type: rec.typeID, Quality: rec.quality, Transient: rec.transient,
-		Value: rec.value, Time: rec.time, TimeMs: rec.timeMs,
+		RTU: k.RTU, Point: k.Point, Kind: k.Kind, Type: rec.Type, Quality: rec.Quality, Transient: rec.Transient,
+		Value: rec.Value, Time: rec.Time, TimeMs: rec.TimeMs,
 	}
 }
 
@@ -216,26 +212,22 @@ func (o *Override) takeBeneath(it *fsmpb.Item) {
 	}
 	o.Answered = true
 	d := Point{Value: it.Value, Quality: uint8(it.Quality), Type: uint8(it.Type), Transient: it.Transient, Time: it.Time, TimeMs: it.TimeMs}
-	if informationOf(it).same(o.Key.Kind, o.Device.information()) && it.Mode != fsmpb.Item_EVENT {
+	if informationOf(it).Same(o.Key.Kind, o.Device.Information()) && it.Mode != fsmpb.Item_EVENT {
 		return // since when it is so stays known
 	}
 	o.Device = d
 	o.Changes++
 }
 
-func (p *Point) information() information {
-	return information{p.Value, p.Type, p.Quality, p.Transient, p.TimeMs}
-}
-
 // spoil notes that what the device said is not topical any more; false if it wasn't before. What the operator wants to be seen
 // stays as it is.
 func (o *Override) spoil(at command.Stamp) bool {
-	bit := notTopicalBit(o.Device.Type)
+	bit := points.NotTopicalBit(o.Device.Type)
 	if !o.Answered || o.Device.Quality&bit != 0 {
 		return false
 	}
 	o.Device.Quality |= bit
-	o.Device.Time, o.Device.TimeMs = at.CP56|substitutedTime, at.Ms
+	o.Device.Time, o.Device.TimeMs = at.CP56|points.SubstitutedTime, at.Ms
 	return true
 }
 
@@ -255,7 +247,7 @@ func (u *rtu) overridesProto() (list []*fsmpb.RTUState_Override) {
 
 func (in *restorer) takeOverrides(u *rtu, p *fsmpb.RTUState) error {
 	for _, x := range p.Overrides {
-		k := PointKey{u.number, Kind(x.Kind), x.Point}
+		k := PointKey{RTU: u.number, Kind: Kind(x.Kind), Point: x.Point}
 		id := pointID{k.Kind, k.Point}
 		mode := OverrideMode(x.Mode)
 		if u.overrides[id] != nil || k.Kind != DI && k.Kind != AI || x.Mode <= 0 || mode > Substituted || x.Type > math.MaxUint8 || x.Quality > math.MaxUint8 {

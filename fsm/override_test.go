@@ -7,7 +7,7 @@ import (
 
 func TestOverride(t *testing.T) {
 	base := []string{testStation, "lead assign rtu/1 epoch=0 owner=fep1", "fep1 events 1 epoch=1 batch=1 di/1=1 ai/1=2.5 counter/1=7 ai/2=1;t21"} // events 2 to 6
-	one := PointKey{1, DI, 1}
+	one := PointKey{RTU: 1, Kind: DI, Point: 1}
 	runCases(t, base, []commandCase{
 		{name: "substituted", do: "ops substitute 1 di/1 value=0 why=x", check: holds(one, 0, QualitySubstituted, 8)},
 		{name: "blocked", do: "ops block 1 di/1 why=x", check: holds(one, 1, QualityBlocked, 8)},
@@ -15,7 +15,7 @@ func TestOverride(t *testing.T) {
 			do: "fep1 events 1 epoch=1 batch=2 di/1=0", check: holds(one, 1, QualityBlocked, 8)},
 		{name: "released", after: []string{"ops block 1 di/1 why=x", "at 5", "fep1 events 1 epoch=1 batch=2 di/1=0"},
 			do: "ops release 1 di/1", check: holds(one, 0, 0, 10)},
-		{name: "never told of", do: "ops substitute 1 di/5 value=1 type=30 why=x", check: holds(PointKey{1, DI, 5}, 1, QualitySubstituted, 8)},
+		{name: "never told of", do: "ops substitute 1 di/5 value=1 type=30 why=x", check: holds(PointKey{RTU: 1, Kind: DI, Point: 5}, 1, QualitySubstituted, 8)},
 
 		{name: "released twice", do: "ops release 1 di/1", code: duplicate},
 		{name: "without a reason", do: "ops block 1 di/1", code: invalid, say: "reason"},

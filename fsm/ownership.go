@@ -1,12 +1,42 @@
 package fsm
 
 import (
+	"slices"
+
 	"github.com/fepha/fepha/fsm/fsmpb"
 	"github.com/fepha/fepha/fsm/internal/command"
+	"github.com/fepha/fepha/fsm/internal/resource"
 )
 
 // Ownership: who owns a resource, in which epoch. Who should is the policy of the leader; here it is only made sure that
 // each decision is made on what is true now, by compare-and-set on the epoch.
+
+// Resource returns a resource by its id.
+func (s *State) Resource(id string) (Resource, bool) {
+	r, ok := s.resources[id]
+	if !ok {
+		return Resource{}, false
+	}
+	return *r, true
+}
+
+// Resources returns all resources: RTUs by number, then uplink groups by id, then FNP, then exports by id.
+func (s *State) Resources() []Resource {
+	rs := make([]Resource, 0, len(s.resources))
+	for _, r := range s.sortedResources() {
+		rs = append(rs, *r)
+	}
+	return rs
+}
+
+func (s *State) sortedResources() []*Resource {
+	rs := make([]*Resource, 0, len(s.resources))
+	for _, r := range s.resources {
+		rs = append(rs, r)
+	}
+	slices.SortFunc(rs, resource.Compare)
+	return rs
+}
 
 // assign gives a resource to a node in a new epoch, whatever its phase.
 func (s *State) assign(at command.Stamp, op *fsmpb.Assign) *fsmpb.Result {
@@ -15,10 +45,10 @@ func (s *State) assign(at command.Stamp, op *fsmpb.Assign) *fsmpb.Result {
 		return bad
 	}
 	if r.Owner == "" && op.Owner == "" {
-		return about(r, command.Already())
+		return r.About(command.Already())
 	}
-	s.begin(at, r, op.Owner, op.Reason, timingsFromProto(op.Timings))
-	return about(r, command.Done())
+	s.begin(at, r, op.Owner, op.Reason, resource.TimingsOf(op.Timings))
+	return r.About(command.Done())
 }
 
 // move begins a planned move. The epoch stays: the owner works on until it has closed its links.
@@ -28,18 +58,18 @@ func (s *State) move(at command.Stamp, op *fsmpb.Move) *fsmpb.Result {
 	case bad != nil:
 		return bad
 	case r.Phase == Unowned:
-		return about(r, command.Refuse(fsmpb.Result_CONFLICT, "%s: nobody owns it, so there is nothing to move", r.ID))
+		return r.About(command.Refuse(fsmpb.Result_CONFLICT, "%s: nobody owns it, so there is nothing to move", r.ID))
 	case r.Phase == Releasing && r.Target == op.To:
-		return about(r, command.Already())
+		return r.About(command.Already())
 	case r.Phase == Releasing:
-		return about(r, command.Refuse(fsmpb.Result_CONFLICT, "%s: it is already on its way to %q", r.ID, r.Target))
+		return r.About(command.Refuse(fsmpb.Result_CONFLICT, "%s: it is already on its way to %q", r.ID, r.Target))
 	case r.Owner == op.To:
-		return about(r, command.Refuse(fsmpb.Result_INVALID, "%s: %q owns it already", r.ID, op.To))
+		return r.About(command.Refuse(fsmpb.Result_INVALID, "%s: %q owns it already", r.ID, op.To))
 	}
 	r.Phase, r.Target, r.SinceMs, r.Reason = Releasing, op.To, at.Ms, command.Clip(op.Reason)
 	s.rev.Resources++
 	s.note(at, &Note{Kind: NoteMoving, Resource: r.ID, Epoch: r.Epoch, From: r.Owner, To: r.Target, Reason: r.Reason, Origin: command.Clip(op.Origin)})
-	return about(r, command.Done())
+	return r.About(command.Done())
 }
 
 // expect finds a resource that is in the epoch which the proposer believes, and checks the node that it is meant for.
@@ -50,14 +80,14 @@ func (s *State) expect(id string, epoch uint64, node string, needNode bool) (*Re
 	}
 	if needNode {
 		if bad := s.checkFEP(node); bad != nil {
-			return nil, about(r, bad)
+			return nil, r.About(bad)
 		}
 	}
 	if epoch != r.Epoch {
 		if epoch+1 == r.Epoch && r.Owner == node && r.Phase != Releasing { // proposed again after a lost answer
-			return nil, about(r, command.Already())
+			return nil, r.About(command.Already())
 		}
-		return nil, about(r, command.Refuse(fsmpb.Result_CONFLICT, "%s: expected epoch %d, it is in epoch %d of %q", id, epoch, r.Epoch, r.Owner))
+		return nil, r.About(command.Refuse(fsmpb.Result_CONFLICT, "%s: expected epoch %d, it is in epoch %d of %q", id, epoch, r.Epoch, r.Owner))
 	}
 	return r, nil
 }
@@ -80,17 +110,17 @@ func (s *State) released(at command.Stamp, op *fsmpb.Released) *fsmpb.Result {
 		return command.Refuse(fsmpb.Result_NOT_FOUND, "there is no resource %q", op.Resource)
 	}
 	if op.Epoch+1 == r.Epoch {
-		return about(r, command.Already())
+		return r.About(command.Already())
 	}
-	if bad := fence(r, op.Epoch, op.Node); bad != nil {
+	if bad := r.Fence(op.Epoch, op.Node); bad != nil {
 		return bad
 	}
 	if r.Phase != Releasing {
-		return about(r, command.Refuse(fsmpb.Result_CONFLICT, "%s: nobody asked %q to release it", r.ID, op.Node))
+		return r.About(command.Refuse(fsmpb.Result_CONFLICT, "%s: nobody asked %q to release it", r.ID, op.Node))
 	}
 	// Two clocks, so this is a figure for people, and no decision hangs on it.
 	s.begin(at, r, r.Target, r.Reason, Timings{LeasedMs: max(0, at.Ms-r.SinceMs)})
-	return about(r, command.Done())
+	return r.About(command.Done())
 }
 
 // claim takes an uplink group for the node where its client asked to start. In a dual-active group every FEP may start,
@@ -102,21 +132,21 @@ func (s *State) claim(at command.Stamp, op *fsmpb.Claim) *fsmpb.Result {
 	}
 	g := s.group(op.Resource)
 	if g == nil {
-		return about(r, command.Refuse(fsmpb.Result_INVALID, "%s: only uplink groups are claimed", r.ID))
+		return r.About(command.Refuse(fsmpb.Result_INVALID, "%s: only uplink groups are claimed", r.ID))
 	}
 	if bad := s.checkFEP(op.Node); bad != nil {
-		return about(r, bad)
+		return r.About(bad)
 	}
 	switch {
 	case r.Phase == Unowned:
 		s.begin(at, r, op.Node, "claimed by "+command.Clip(op.Client), Timings{})
-		return about(r, command.Done())
+		return r.About(command.Done())
 	case g.mode == fsmpb.Configure_DUAL_ACTIVE, r.Phase == Owned && r.Owner == op.Node:
-		return about(r, command.Already())
+		return r.About(command.Already())
 	case r.Phase == Releasing:
-		return about(r, command.Refuse(fsmpb.Result_CONFLICT, "%s: it is on its way from %q to %q", r.ID, r.Owner, r.Target))
+		return r.About(command.Refuse(fsmpb.Result_CONFLICT, "%s: it is on its way from %q to %q", r.ID, r.Owner, r.Target))
 	}
-	return about(r, command.Refuse(fsmpb.Result_CONFLICT, "%s: %q owns it", r.ID, r.Owner))
+	return r.About(command.Refuse(fsmpb.Result_CONFLICT, "%s: %q owns it", r.ID, r.Owner))
 }
 
 // pin binds a resource to a node, or unbinds it.
@@ -127,16 +157,16 @@ func (s *State) pin(at command.Stamp, op *fsmpb.Pin) *fsmpb.Result {
 	}
 	if op.Node != "" {
 		if bad := s.checkFEP(op.Node); bad != nil {
-			return about(r, bad)
+			return r.About(bad)
 		}
 	}
 	if r.Pin == op.Node {
-		return about(r, command.Already())
+		return r.About(command.Already())
 	}
 	s.note(at, &Note{Kind: NotePin, Resource: r.ID, Epoch: r.Epoch, From: r.Pin, To: op.Node, Origin: command.Clip(op.Origin)})
 	r.Pin = op.Node
 	s.rev.Resources++
-	return about(r, command.Done())
+	return r.About(command.Done())
 }
 
 // activated completes the timings of a takeover. It may come twice: connected, then first data; 0 leaves what is there.
@@ -145,7 +175,7 @@ func (s *State) activated(at command.Stamp, op *fsmpb.Activated) *fsmpb.Result {
 	if r == nil {
 		return command.Refuse(fsmpb.Result_NOT_FOUND, "there is no resource %q", op.Resource)
 	}
-	if bad := fence(r, op.Epoch, at.Node); bad != nil {
+	if bad := r.Fence(op.Epoch, at.Node); bad != nil {
 		return bad
 	}
 	t := r.Timings
@@ -156,12 +186,12 @@ func (s *State) activated(at command.Stamp, op *fsmpb.Activated) *fsmpb.Result {
 		t.FirstDataMs = op.FirstDataMs
 	}
 	if t == r.Timings {
-		return about(r, command.Already())
+		return r.About(command.Already())
 	}
 	r.Timings = t
 	s.rev.Resources++
 	s.note(at, &Note{Kind: NoteActivated, Resource: r.ID, Epoch: r.Epoch, To: r.Owner, Reason: r.Reason, Timings: t})
-	return about(r, command.Done())
+	return r.About(command.Done())
 }
 
 // begin starts a new epoch of a resource. It is the only place where an epoch changes: what the former owner had under
@@ -183,6 +213,6 @@ func (s *State) begin(at command.Stamp, r *Resource, owner, reason string, t Tim
 		s.exports.Begin(r.ID, r.Epoch)
 	}
 	if n, ok := ParseRTUResource(r.ID); ok {
-		s.ownerChanged(at, s.rtus[n])
+		s.controls.OwnerChanged(at, n)
 	}
 }

@@ -93,7 +93,7 @@ func TestOwnership(t *testing.T) {
 
 		{name: "activated", after: []string{"lead assign rtu/1 epoch=0 owner=fep1 detected=1 elected=2 leased=3"}, do: "fep1 activated rtu/1 epoch=1 connected=4 data=5", check: func(t *testing.T, s *State) {
 			r, _ := s.Resource("rtu/1")
-			mustEqual(t, "timings", r.Timings, Timings{1, 2, 3, 4, 5})
+			mustEqual(t, "timings", r.Timings, Timings{DetectedMs: 1, ElectedMs: 2, LeasedMs: 3, ConnectedMs: 4, FirstDataMs: 5})
 		}},
 		{name: "activated again", after: []string{assigned, "fep1 activated rtu/1 epoch=1 data=5"}, do: "fep1 activated rtu/1 epoch=1 data=5", code: duplicate},
 		{name: "activated by another", after: []string{assigned}, do: "fep2 activated rtu/1 epoch=1 data=5", code: staleEpoch},

@@ -1,106 +1,85 @@
 package fsm
 
 import (
-	"fmt"
+	"iter"
+
+	"google.golang.org/protobuf/proto"
 
 	"github.com/fepha/fepha/fsm/fsmpb"
+	"github.com/fepha/fepha/fsm/internal/command"
 )
 
-// Kind says what a point is. It is part of a point's key.
-type Kind uint8
+// Points of the image: how they are read, and forgotten.
 
-// The kinds, with the numbers of [fsmpb.Kind].
-const (
-	KindNone Kind = iota
-	DI            // digital input: single or double point, step position
-	AI            // analog input
-	Counter       // integrated total
-	DO            // digital output
-	AO            // analog output
-
-	kinds
-)
-
-var kindNames = [kinds]string{"none", "di", "ai", "counter", "do", "ao"}
-
-// String gives the word of the points tables: di, ai, counter, do or ao.
-func (k Kind) String() string {
-	if k < kinds {
-		return kindNames[k]
+// Point returns the newest value of a point.
+func (s *State) Point(k PointKey) (Point, bool) {
+	rec, ok := s.image.Find(k)
+	if !ok {
+		return Point{}, false
 	}
-	return fmt.Sprintf("kind(%d)", uint8(k))
+	return rec.Public(), true
 }
 
-// ParseKind is the inverse of String.
-func ParseKind(s string) (Kind, error) {
-	for k := DI; k < kinds; k++ {
-		if kindNames[k] == s {
-			return k, nil
+// Points ranges over the points of an RTU in the order in which they were first seen, virtual points of that RTU
+// included. The state must not change meanwhile.
+func (s *State) Points(rtu uint32) iter.Seq2[PointKey, Point] {
+	return func(yield func(PointKey, Point) bool) {
+		ri := s.image.Of(rtu)
+		if ri == nil {
+			return
+		}
+		for pos := range ri.Len() {
+			rec := ri.At(pos)
+			if !yield(PointKey{RTU: rtu, Kind: rec.Kind(), Point: rec.Point()}, rec.Public()) {
+				return
+			}
 		}
 	}
-	return KindNone, fmt.Errorf("kind %q: expected di, ai, counter, do or ao", s)
 }
 
-// Proto is the kind as it stands in commands.
-func (k Kind) Proto() fsmpb.Kind { return fsmpb.Kind(k) }
+// PointRTUs returns the numbers of the RTUs, real and virtual, that have points in the image, ascending.
+func (s *State) PointRTUs() []uint32 { return s.image.RTUs() }
 
-// IsControl tells whether points of this kind are operated, not monitored.
-func (k Kind) IsControl() bool { return k == DO || k == AO }
+// PointCount is the number of points in the image.
+func (s *State) PointCount() int { return s.image.Count() }
 
-// monitored tells the kinds that have values in the image.
-func (k Kind) monitored() bool { return k == DI || k == AI || k == Counter }
+// Version counts the changes of points.
+func (s *State) Version() uint64 { return s.image.Version() }
 
-// What the state has to know of IEC 60870-5-101, whose package it doesn't import; a test holds it against that package.
+// ChangesAfter returns the keys of the points that changed after this version, each once, the newest change last. Not
+// ok: that is more than 65,536 changes ago, before a restore, or before points vanished; scan all.
+func (s *State) ChangesAfter(version uint64) (keys []PointKey, ok bool) {
+	return s.image.ChangesAfter(version)
+}
 
-// Bits of the quality octet (7.2.6.1 and 7.2.6.3) that the state itself sets.
-const (
-	QualityNotTopical = 0x40 // NT of SIQ, DIQ and QDS
-	QualityInvalid    = 0x80 // IV of all of them and of BCR
-)
-
-// substitutedTime is RES1 of a CP56Time2a (7.2.6.18), first octet in the lowest byte: the time isn't the device's.
-const substitutedTime = 0x40 << 16
-
-// qualityElapsed is EI of QDP (7.2.6.4): the elapsed time is invalid.
-const qualityElapsed = 0x08
-
-// notTopicalBit is the quality bit that says "not topical" for a value of this TypeID. A binary counter reading has
-// no NT: there the same bit means "adjusted" (7.2.6.9), so the reading is marked invalid.
-func notTopicalBit(typeID uint8) uint8 {
-	switch typeID {
-	case 15, 16, 37: // M_IT_NA_1, M_IT_TA_1, M_IT_TB_1
-		return QualityInvalid
+// forget takes points out of the image that an RTU's table no longer has: else it would hold whatever was ever
+// configured. Events of theirs stay in the journal.
+func (s *State) forget(at command.Stamp, op *fsmpb.Forget) *fsmpb.Result {
+	u := s.rtus[op.Rtu]
+	if u == nil {
+		return command.Refuse(fsmpb.Result_NOT_FOUND, "there is no RTU %d", op.Rtu)
 	}
-	return QualityNotTopical
-}
-
-// NotTopical tells whether nobody vouches for the value.
-func (p Point) NotTopical() bool { return p.Quality&notTopicalBit(p.Type) != 0 }
-
-// typeSinglePoint is M_SP_TB_1, as what virtual points are reported.
-const typeSinglePoint = 30
-
-// PointKey identifies a point of the station.
-type PointKey struct {
-	RTU   uint32
-	Kind  Kind
-	Point uint32
-}
-
-// String gives rtu/kind/point, such as 1/di/17.
-func (k PointKey) String() string { return fmt.Sprintf("%d/%s/%d", k.RTU, k.Kind, k.Point) }
-
-// Point is the newest value of a point.
-type Point struct {
-	Value   float64
-	Quality uint8
-	Type    uint8 // TypeID that it came with
-	// Transient tells of a step position that the equipment is on its way (7.2.6.5).
-	Transient bool
-	Time      uint64 // octets of the CP56Time2a, first octet in the lowest byte
-	TimeMs    int64  // the same instant, ms since 1970-01-01 UTC
-	// AsValue: what it says is told as a value, without a time, whatever its newest event says.
-	AsValue bool
-	Seq     uint64 // its newest event in the journal; 0 if it never had one
-	Version uint64 // of the image when it last changed
+	r := u.resource
+	if bad := r.Fence(op.Epoch, at.Node); bad != nil {
+		return bad
+	}
+	gone := make(map[PointKey]bool, len(op.Points))
+	for _, p := range op.Points {
+		k := PointKey{RTU: op.Rtu, Kind: Kind(p.GetKind()), Point: p.GetPoint()}
+		if _, there := s.image.Find(k); there && !s.virtual.isVirtual(k) {
+			gone[k] = true
+		}
+	}
+	if len(gone) == 0 {
+		return r.About(command.Already())
+	}
+	for k := range gone {
+		delete(u.untold, pointID{k.Kind, k.Point})
+		delete(u.overrides, pointID{k.Kind, k.Point})
+	}
+	s.image.Retain(op.Rtu, func(kind Kind, point uint32) bool { return !gone[PointKey{RTU: op.Rtu, Kind: kind, Point: point}] })
+	// For readers it's another configuration: only after one do they look for what is no longer there.
+	s.config = proto.CloneOf(s.config)
+	s.rev.Config++
+	return r.About(command.Done())
 }

@@ -207,7 +207,7 @@ func (d drawn) submit(rtu uint32) string {
 	id := fmt.Sprintf("c%d", d.mostly("id", uint64(len(controls))))
 	point, value, phase, selection := rapid.IntRange(1, 2).Draw(d.t, "point"), 1.0, d.pick("phase", "direct", "direct", "select", "select"), ""
 	for _, c := range controls {
-		if c.Phase == Select && (c.selection() || d.pick("use it", "y", "n", "n", "n") == "y") {
+		if c.Phase == Select && (c.IsSelection() || d.pick("use it", "y", "n", "n", "n") == "y") {
 			phase, selection = d.pick("and then", "execute", "execute", "cancel"), " select="+c.ID
 			rtu, point, value = c.RTU, int(c.Point), c.Value
 		}
@@ -408,7 +408,7 @@ func (p *promises) check(t *rapid.T, line string, c *fsmpb.Command, r *fsmpb.Res
 	if a := c.GetControlSubmit(); a.GetAlone() && r.Code == ok {
 		for _, k := range s.Controls() {
 			same := k.ID != a.Id && k.RTU == a.Rtu && k.Kind == Kind(a.Kind) && k.Point == a.Point
-			if same && (k.Stage != Done || k.selection() && k.DeadlineMs > c.AtMs) {
+			if same && (k.Stage != Done || k.IsSelection() && k.DeadlineMs > c.AtMs) {
 				t.Fatalf("%s: it is not alone with %+v", line, k)
 			}
 		}
@@ -416,7 +416,7 @@ func (p *promises) check(t *rapid.T, line string, c *fsmpb.Command, r *fsmpb.Res
 	executes := map[string]int{}
 	for _, k := range s.Controls() {
 		r, _ := s.Resource(RTUResource(k.RTU))
-		if (k.Stage == Executing || k.Stage == Confirmed || k.selection()) && k.Epoch != r.Epoch {
+		if (k.Stage == Executing || k.Stage == Confirmed || k.IsSelection()) && k.Epoch != r.Epoch {
 			t.Fatalf("%s: %+v goes on in epoch %d of %q", line, k, r.Epoch, r.Owner)
 		}
 		if k.Stage != Done || k.OK {

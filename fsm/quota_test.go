@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/fepha/fepha/fsm/internal/control"
 )
 
 // Whoever asks for controls without end takes the room of no other, and is told of a few times.
@@ -29,13 +31,13 @@ func TestOneRequesterCantTakeTheRoomOfOthers(t *testing.T) {
 				fmt.Sprintf("web submit web%d rtu=1 do/1=1 deadline=%d requester=api_anna", i, i/1000+10))
 		}
 	}
-	if granted < 2*maxOfRequester || granted > 4*maxOfRequester {
-		t.Fatalf("%d were granted in 30 s, expected about %d in each 10 s", granted, maxOfRequester)
+	if granted < 2*control.MaxOfRequester || granted > 4*control.MaxOfRequester {
+		t.Fatalf("%d were granted in 30 s, expected about %d in each 10 s", granted, control.MaxOfRequester)
 	}
 	if n := x.s.AuditLast() - entries; n > uint64(2*granted+60+3) {
 		t.Fatalf("%d entries of the audit for %d controls that were granted", n, granted)
 	}
-	if n := len(x.s.Controls()); n > maxOfRequester+keepControls+100 {
+	if n := len(x.s.Controls()); n > control.MaxOfRequester+control.KeepDone+100 {
 		t.Fatalf("%d controls are remembered", n)
 	}
 }
@@ -44,7 +46,7 @@ func TestOneRequesterCantTakeTheRoomOfOthers(t *testing.T) {
 func TestOnePoolCantTakeTheRoomOfOthers(t *testing.T) {
 	x := newScripted(t).ok(testStation)
 	refused := 0
-	for i := range maxOfPool + 100 {
+	for i := range control.MaxOfPool + 100 {
 		if x.do(fmt.Sprintf("occ submit c%d rtu=1 do/%d=1 requester=uplink/occ/main_10.0.%d.1", i, i, i/100)).Code == conflict {
 			refused++
 		}
@@ -59,7 +61,7 @@ func TestSelectionsOfOneRequester(t *testing.T) {
 	selects := func(i int, who string) string {
 		return fmt.Sprintf("occ submit s%d rtu=1 do/%d=1 phase=select alone deadline=30 origin=%s", i, i, who)
 	}
-	for i := range maxSelections {
+	for i := range control.MaxSelections {
 		x.ok(selects(i, "a"), fmt.Sprintf("fep1 start s%d epoch=1", i), fmt.Sprintf("fep1 result s%d epoch=1 yes", i))
 	}
 	r := x.do(selects(100, "a"))

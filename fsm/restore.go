@@ -1,23 +1,24 @@
 package fsm
 
 import (
-	"bufio"
-	"bytes"
-	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"io"
 	"math"
-	"slices"
 
 	"google.golang.org/protobuf/proto"
 
 	"github.com/fepha/fepha/fsm/fsmpb"
 	"github.com/fepha/fepha/fsm/internal/access"
 	"github.com/fepha/fepha/fsm/internal/command"
+	"github.com/fepha/fepha/fsm/internal/control"
+	"github.com/fepha/fepha/fsm/internal/frame"
+	"github.com/fepha/fepha/fsm/internal/image"
+	"github.com/fepha/fepha/fsm/internal/journal"
+	"github.com/fepha/fepha/fsm/internal/points"
+	"github.com/fepha/fepha/fsm/internal/resource"
 )
 
 // What Restore refuses.
@@ -28,19 +29,16 @@ var (
 	ErrDamaged = errors.New("snapshot is damaged")
 )
 
-// maxFrame bounds what a wrong length can make us read. The largest frame is the configuration.
-const maxFrame = 64 << 20
-
 // Restore reads what WriteTo wrote. A file that was cut short or changed is refused with [ErrDamaged] or
 // [ErrNotSnapshot], saying where.
 func Restore(r io.Reader) (*State, error) {
-	in := &restorer{r: bufio.NewReaderSize(r, 1<<16), s: New()}
+	in := &restorer{frames: frame.NewReader(r), s: New()}
 	if err := in.start(); err != nil {
 		return nil, err
 	}
 	for !in.finished {
-		at := in.offset
-		kind, payload, err := in.frame()
+		at := in.frames.Offset
+		kind, payload, err := in.frames.Next()
 		if err == nil {
 			err = in.take(kind, payload)
 		}
@@ -48,19 +46,17 @@ func Restore(r io.Reader) (*State, error) {
 			return nil, fmt.Errorf("%w: frame %d at octet %d: %w", ErrDamaged, kind, at, err)
 		}
 	}
-	if _, err := in.r.ReadByte(); err != io.EOF {
-		return nil, fmt.Errorf("%w: something follows its end at octet %d", ErrDamaged, in.offset)
+	if !in.frames.Ended() {
+		return nil, fmt.Errorf("%w: something follows its end at octet %d", ErrDamaged, in.frames.Offset)
 	}
 	return in.s, nil
 }
 
 // restorer fills a state frame by frame.
 type restorer struct {
-	r        *bufio.Reader
+	frames   *frame.Reader
 	format   uint32
-	seq      uint64 // of the newest event so far
-	offset   int64
-	payload  bytes.Buffer
+	seq      uint64 // of the newest event so far, in format 1
 	s        *State
 	head     *fsmpb.SnapshotHead // nil before it came
 	started  bool                // the configuration came: resources exist
@@ -69,7 +65,7 @@ type restorer struct {
 
 func (in *restorer) start() error {
 	var b [len(snapshotMagic) + 4]byte
-	if _, err := io.ReadFull(in.r, b[:]); err != nil {
+	if err := in.frames.Start(b[:]); err != nil {
 		return fmt.Errorf("%w: its start: %w", ErrNotSnapshot, err)
 	}
 	if string(b[:len(snapshotMagic)]) != snapshotMagic {
@@ -79,79 +75,52 @@ func (in *restorer) start() error {
 	if in.format < 1 || in.format > snapshotFormat {
 		return fmt.Errorf("%w: format %d, this build knows 1 to %d", ErrNotSnapshot, in.format, snapshotFormat)
 	}
-	in.offset = int64(len(b))
 	return nil
 }
 
-// frame reads one frame. The payload is good until the next call. Room is made as octets come in, not as a length claims.
-func (in *restorer) frame() (frameKind, []byte, error) {
-	var h [5]byte
-	if _, err := io.ReadFull(in.r, h[:]); err != nil {
-		return 0, nil, fmt.Errorf("cut short: %w", err)
-	}
-	kind, size := frameKind(h[0]), binary.LittleEndian.Uint32(h[1:])
-	if size > maxFrame {
-		return kind, nil, fmt.Errorf("length %d: expected at most %d", size, maxFrame)
-	}
-	in.payload.Reset()
-	if _, err := io.CopyN(&in.payload, in.r, int64(size)); err != nil {
-		return kind, nil, fmt.Errorf("cut short: %w", err)
-	}
-	var sum [4]byte
-	if _, err := io.ReadFull(in.r, sum[:]); err != nil {
-		return kind, nil, fmt.Errorf("cut short: %w", err)
-	}
-	payload := in.payload.Bytes()
-	if crc32.Update(crc32.Checksum(h[:], castagnoli), castagnoli, payload) != binary.LittleEndian.Uint32(sum[:]) {
-		return kind, nil, errors.New("checksum differs")
-	}
-	in.offset += int64(len(h)) + int64(size) + int64(len(sum))
-	return kind, payload, nil
-}
-
 // take stores one frame. Checksums tell that it was not changed; what is checked besides is what code elsewhere relies on.
-func (in *restorer) take(kind frameKind, payload []byte) error {
-	if (kind == frameHead) != (in.head == nil) || (kind == frameConfig) != (in.head != nil && !in.started) {
+func (in *restorer) take(kind frame.Kind, payload []byte) error {
+	if (kind == frame.Head) != (in.head == nil) || (kind == frame.Config) != (in.head != nil && !in.started) {
 		return errors.New("out of order: expected the head, the configuration, and then the rest")
 	}
 	switch kind {
-	case frameHead:
+	case frame.Head:
 		return read(payload, in.takeHead)
-	case frameConfig:
+	case frame.Config:
 		return read(payload, in.takeConfig)
-	case frameNode:
+	case frame.Node:
 		return read(payload, in.takeNode)
-	case frameResource:
+	case frame.Resource:
 		return read(payload, in.takeResource)
-	case frameRTU:
+	case frame.RTU:
 		return read(payload, in.takeRTU)
-	case frameGroup:
+	case frame.Group:
 		return read(payload, in.takeGroup)
-	case frameVirtual:
+	case frame.Virtual:
 		return read(payload, in.takeVirtual)
-	case frameControl:
-		return read(payload, in.takeControl)
-	case frameTable:
+	case frame.Control:
+		return read(payload, in.s.controls.Restore)
+	case frame.Table:
 		return in.s.takeTable(payload)
-	case frameMailbox:
+	case frame.Mailbox:
 		return read(payload, in.takeMailbox)
-	case frameConditions:
+	case frame.Conditions:
 		return read(payload, in.takeConditions)
-	case frameAccess:
+	case frame.Access:
 		return read(payload, in.s.access.Restore)
-	case framePlainPoints, framePoints:
-		return in.takePoints(payload, kind == framePlainPoints)
-	case framePlainEvents, frameEvents:
-		return in.takeEventsFormat1(payload, kind == framePlainEvents)
-	case frameJournal:
-		return in.takeJournal(payload)
-	case frameAudit:
+	case frame.PlainPoints, frame.Points:
+		return in.s.image.Restore(payload, kind == frame.PlainPoints)
+	case frame.PlainEvents, frame.Events:
+		return in.takeEventsFormat1(payload, kind == frame.PlainEvents)
+	case frame.Journal:
+		return in.s.journal.Restore(payload)
+	case frame.Audit:
 		return in.takeAudit(payload)
-	case frameExport:
+	case frame.Export:
 		return read(payload, func(p *fsmpb.ExportState) error { return in.s.exports.Restore(p, in.head.JournalLast) })
-	case frameRefusal:
+	case frame.Refusal:
 		return read(payload, in.takeRefusal)
-	case frameTail:
+	case frame.Tail:
 		return read(payload, in.takeTail)
 	}
 	return errors.New("of no known kind")
@@ -192,20 +161,18 @@ func (in *restorer) takeConfig(c *fsmpb.Configure) error {
 	s.exports.CountFrom(h.Revisions.GetExports())
 	s.virtual = indexVirtual(virtual)
 
-	s.index, s.epochFloor, s.controls.number, s.stage = h.Index, h.EpochFloor, h.ControlNumber, h.ConfigStage
+	s.index, s.epochFloor, s.stage = h.Index, h.EpochFloor, h.ConfigStage
 	s.rev = Revisions{
 		Config: h.Revisions.GetConfig(), Resources: h.Revisions.GetResources(), Online: h.Revisions.GetOnline(),
 		Links: h.Revisions.GetLinks(), Nodes: h.Revisions.GetNodes(), Clients: h.Revisions.GetClients(),
-		Cursors: h.Revisions.GetCursors(), Controls: h.Revisions.GetControls(), Virtual: h.Revisions.GetVirtual(),
+		Cursors: h.Revisions.GetCursors(), Virtual: h.Revisions.GetVirtual(),
 		FNP: h.Revisions.GetFnp(), Conditions: h.Revisions.GetConditions(), Outages: h.Revisions.GetOutages(),
 	}
+	s.controls = control.New(h.ControlNumber, h.Revisions.GetControls(), s.aroundControls())
 	s.access = access.New(h.Revisions.GetAccess(), s.noteAccess)
-	s.image = newImage(h.Version)
-	s.journal = newJournal(h.JournalLast+1, cfg.Retain)
-	s.age.ms = h.AgeMs
-	for _, m := range h.AgeMarks {
-		s.age.marks = append(s.age.marks, ageMark{m.Ms, m.Seq})
-	}
+	s.image = image.New(h.Version)
+	s.journal = journal.New(h.JournalLast+1, cfg.Retain)
+	s.journal.RestoreAge(h.AgeMs, h.AgeMarks)
 	s.audit.last = h.AuditNumber
 	for c, hash := range h.AuditBefore {
 		if c >= int(auditChains) || len(hash) != sha256.Size {
@@ -231,14 +198,7 @@ func (in *restorer) takeResource(p *fsmpb.ResourceState) error {
 	if r == nil {
 		return fmt.Errorf("resource %q is not in the configuration", p.Id)
 	}
-	if p.Phase > uint32(Releasing) || (Phase(p.Phase) == Unowned) != (p.Owner == "") || (Phase(p.Phase) == Releasing) != (p.Target != "") {
-		return fmt.Errorf("resource %q: phase %d with owner %q and target %q", p.Id, p.Phase, p.Owner, p.Target)
-	}
-	*r = Resource{
-		ID: r.ID, Kind: r.Kind, Owner: p.Owner, Epoch: p.Epoch, Phase: Phase(p.Phase), Target: p.Target, SinceMs: p.SinceMs,
-		Reason: p.Reason, Pin: p.Pin, LastBatch: p.LastBatch, Timings: timingsFromProto(p.Timings),
-	}
-	return nil
+	return r.Restore(p)
 }
 
 func (in *restorer) takeRTU(p *fsmpb.RTUState) error {
@@ -256,10 +216,10 @@ func (in *restorer) takeRTU(p *fsmpb.RTUState) error {
 	}
 	for _, x := range p.Untold {
 		id := pointID{Kind(x.Kind), x.Point}
-		if _, twice := u.untold[id]; twice || !id.kind.monitored() || x.Type > math.MaxUint8 || x.Quality > math.MaxUint8 {
+		if _, twice := u.untold[id]; twice || !id.kind.Monitored() || x.Type > math.MaxUint8 || x.Quality > math.MaxUint8 {
 			return fmt.Errorf("RTU %d: %v %d, of which not all is told: type %d, quality %d", p.Number, id.kind, id.point, x.Type, x.Quality)
 		}
-		u.keepTold(id, information{x.Value, uint8(x.Type), uint8(x.Quality), x.Transient, x.TimeMs})
+		u.keepTold(id, points.Information{Value: x.Value, Type: uint8(x.Type), Quality: uint8(x.Quality), Transient: x.Transient, TimeMs: x.TimeMs})
 	}
 	if err := in.takeOverrides(u, p); err != nil {
 		return err
@@ -297,96 +257,12 @@ func (in *restorer) takeGroup(p *fsmpb.GroupState) error {
 }
 
 func (in *restorer) takeVirtual(p *fsmpb.VirtualState) error {
-	i, ok := in.s.virtual.byKey[PointKey{p.Rtu, DI, p.Point}]
+	i, ok := in.s.virtual.byKey[PointKey{RTU: p.Rtu, Kind: DI, Point: p.Point}]
 	if !ok {
 		return fmt.Errorf("virtual point %d/%d is not in the configuration", p.Rtu, p.Point)
 	}
 	v := in.s.virtual.points[i]
 	v.ValA, v.ValB, v.Val, v.Time, v.TimeMs = p.ValA, p.ValB, p.Val, p.Time, p.TimeMs
-	return nil
-}
-
-// takeControl stores a control. They come in order of their last change.
-func (in *restorer) takeControl(p *fsmpb.ControlState) error {
-	s, op := in.s, p.Submit
-	if op == nil {
-		return errors.New("control without a request")
-	}
-	if last := s.controls.recent.Back(); last != nil && p.Revision <= last.Value.(*Control).Revision || p.Revision > s.rev.Controls {
-		return fmt.Errorf("control %q: revision %d is out of order", op.Id, p.Revision)
-	}
-	if why := faultOfControl(command.Stamp{Ms: op.DeadlineMs}, op); why != "" || s.controls.get(op.Id) != nil {
-		return fmt.Errorf("control %q is there twice, or: %s", op.Id, why)
-	}
-	if Stage(p.Stage) < Submitted || p.Stage > uint32(Done) || p.Cause > math.MaxUint8 {
-		return fmt.Errorf("control %q: stage %d, cause %d", op.Id, p.Stage, p.Cause)
-	}
-	c := newControl(op)
-	c.Number, c.Stage, c.OK, c.Reason, c.Cause = p.Number, Stage(p.Stage), p.Ok, p.Reason, uint8(p.Cause)
-	c.Node, c.Epoch, c.Used, c.Revision, c.AnsweredSeq = p.Node, p.Epoch, p.Used, p.Revision, p.AnsweredSeq
-	c.SubmittedMs, c.StartedMs, c.ConfirmedMs, c.DoneMs = p.SubmittedMs, p.StartedMs, p.ConfirmedMs, p.DoneMs
-	s.controls.add(c)
-	u := s.rtus[c.RTU]
-	if u == nil && (c.Stage != Done || c.selection()) {
-		return fmt.Errorf("control %q: RTU %d is not in the configuration", c.ID, c.RTU)
-	}
-	switch {
-	case c.Stage != Done:
-		u.pending = append(u.pending, c)
-	case c.selection():
-		u.selected = append(u.selected, c)
-	}
-	if c.Stage == Done {
-		s.controls.done++
-	}
-	return nil
-}
-
-func (in *restorer) takePoints(b []byte, plain bool) error {
-	size := pointRecordSize
-	if plain {
-		size--
-	}
-	if len(b) < 4+size || (len(b)-4)%size != 0 {
-		return fmt.Errorf("%d octets of points", len(b))
-	}
-	le, im := binary.LittleEndian, &in.s.image
-	number := le.Uint32(b)
-	ri := im.rtu(number)
-	for b = b[4:]; len(b) > 0; b = b[size:] {
-		kind, point := Kind(b[44]), le.Uint32(b[40:])
-		if _, known := ri.find(kind, point); known || !kind.monitored() {
-			return fmt.Errorf("point %s is there twice, or never", PointKey{number, kind, point})
-		}
-		rec := ri.at(im.add(ri, kind, point))
-		rec.value = math.Float64frombits(le.Uint64(b))
-		rec.time, rec.timeMs = le.Uint64(b[8:]), int64(le.Uint64(b[16:]))
-		rec.seq, rec.version = le.Uint64(b[24:]), le.Uint64(b[32:])
-		rec.typeID, rec.quality = b[45], b[46]
-		if !plain {
-			rec.transient, rec.asValue = b[47]&1 != 0, b[47]&2 != 0
-		}
-	}
-	return nil
-}
-
-func (in *restorer) takeJournal(b []byte) error {
-	le, j := binary.LittleEndian, &in.s.journal
-	if len(b) == 0 || len(b)%eventRecordSize != 0 {
-		return fmt.Errorf("%d octets of events", len(b))
-	}
-	for ; len(b) > 0; b = b[eventRecordSize:] {
-		e := Event{
-			Seq: le.Uint64(b), Value: math.Float64frombits(le.Uint64(b[8:])), Time: le.Uint64(b[16:]), TimeMs: int64(le.Uint64(b[24:])),
-			RTU: le.Uint32(b[32:]), Point: le.Uint32(b[36:]), Kind: Kind(b[40]), Type: b[41], Quality: b[42],
-			ElapsedMs: le.Uint16(b[43:]), Transient: b[45] != 0,
-		}
-		if e.Seq <= in.seq || e.Seq > in.head.JournalLast || j.count == j.retain {
-			return fmt.Errorf("event %d after %d of %d to %d, %d of %d are there", e.Seq, in.seq, in.head.JournalFirst, in.head.JournalLast, j.count, j.retain)
-		}
-		in.seq = e.Seq
-		j.hold(e)
-	}
 	return nil
 }
 
@@ -437,7 +313,7 @@ func (in *restorer) takeRefusal(p *fsmpb.Refusal) error {
 func noteFromProto(p *fsmpb.Note) Note {
 	return Note{
 		Kind: NoteKind(p.GetKind()), Resource: p.GetResource(), Epoch: p.GetEpoch(), From: p.GetFrom(), To: p.GetTo(), Reason: p.GetReason(),
-		Timings: timingsFromProto(p.GetTimings()), Control: p.GetControl(), Origin: p.GetOrigin(), Stage: Stage(p.GetStage()), OK: p.GetOk(),
+		Timings: resource.TimingsOf(p.GetTimings()), Control: p.GetControl(), Origin: p.GetOrigin(), Stage: Stage(p.GetStage()), OK: p.GetOk(),
 		Count: p.GetCount(), Condition: conditionNoteFromProto(p.GetCondition()),
 	}
 }
@@ -449,13 +325,11 @@ func (in *restorer) takeTail(p *fsmpb.SnapshotTail) error {
 			return err
 		}
 	}
-	if p.Points != uint64(s.image.points) || p.Events != s.journal.count || p.Audit != s.audit.count() {
+	if p.Points != uint64(s.image.Count()) || p.Events != s.journal.Count() || p.Audit != s.audit.count() {
 		return fmt.Errorf("%d points, %d events and %d entries of the audit: expected %d, %d and %d",
-			s.image.points, s.journal.count, s.audit.count(), p.Points, p.Events, p.Audit)
+			s.image.Count(), s.journal.Count(), s.audit.count(), p.Points, p.Events, p.Audit)
 	}
-	for _, u := range s.rtus {
-		slices.SortFunc(u.pending, func(a, b *Control) int { return cmp.Compare(a.Number, b.Number) })
-	}
+	s.controls.Restored()
 	in.finished = true
 	return nil
 }

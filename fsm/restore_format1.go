@@ -32,7 +32,7 @@ func (in *restorer) takeEventsFormat1(b []byte, plain bool) error {
 		return fmt.Errorf("events out of order: expected them from %d", in.seq+1)
 	}
 	for b = b[8:]; len(b) > 0; {
-		if len(b) < fixed || in.seq == in.head.JournalLast || s.journal.count == s.journal.retain {
+		if len(b) < fixed || in.seq == in.head.JournalLast || s.journal.Count() == s.journal.Retain() {
 			return fmt.Errorf("event %d: %d octets", in.seq+1, len(b))
 		}
 		in.seq++
@@ -49,7 +49,7 @@ func (in *restorer) takeEventsFormat1(b []byte, plain bool) error {
 		case size > len(b):
 			return fmt.Errorf("event %d: note of %d octets where %d are left", e.Seq, size, len(b))
 		case size == 0:
-			s.journal.hold(e)
+			s.journal.Hold(e)
 		default:
 			if err := read(b[:size], func(p *fsmpb.Note) error { in.takeNoteFormat1(&e, noteFromProto(p)); return nil }); err != nil {
 				return fmt.Errorf("event %d: %w", e.Seq, err)
@@ -66,8 +66,8 @@ func (in *restorer) takeNoteFormat1(e *Event, n Note) {
 	entry := AuditEntry{Number: s.audit.last, Seq: e.Seq, TimeMs: e.TimeMs, Note: n}
 	if n.Kind == NoteControl {
 		entry.Point, entry.Type, entry.Value = e.Key(), e.Type, e.Value
-		if c := s.controls.get(n.Control); c != nil && c.AnsweredSeq == 0 && n.Stage >= Confirmed {
-			c.AnsweredSeq = e.Seq
+		if n.Stage >= Confirmed {
+			s.controls.AnsweredAt(n.Control, e.Seq)
 		}
 	}
 	s.audit.append(entry)
@@ -79,7 +79,7 @@ func (in *restorer) settleFormat1(tail *fsmpb.SnapshotTail) error {
 	if n := in.head.JournalLast - first + 1; tail.Events != n || n > 0 && in.seq != in.head.JournalLast {
 		return errors.New("events are missing")
 	}
-	tail.Events, tail.Audit = s.journal.count, s.audit.count()
+	tail.Events, tail.Audit = s.journal.Count(), s.audit.count()
 	for _, g := range s.groups {
 		if g.lost = max(first-1, g.base) - g.base; g.lost > 0 {
 			g.lostTo = first - 1
@@ -90,10 +90,6 @@ func (in *restorer) settleFormat1(tail *fsmpb.SnapshotTail) error {
 			}
 		}
 	}
-	for e := s.controls.recent.Front(); e != nil; e = e.Next() {
-		if c := e.Value.(*Control); c.AnsweredSeq == 0 && c.Stage >= Confirmed {
-			c.AnsweredSeq = first
-		}
-	}
+	s.controls.AnsweredAt("", first)
 	return nil
 }

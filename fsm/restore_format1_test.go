@@ -45,7 +45,7 @@ func (want format1) check(t *testing.T, name string) {
 	}
 	mustEqual(t, "events and entries", [2]int{events, entries}, [2]int{want.events, want.entries})
 	mustEqual(t, "last", s.JournalLast(), uint64(want.events+want.entries))
-	step, _ := s.Point(PointKey{1, AI, 3})
+	step, _ := s.Point(PointKey{RTU: 1, Kind: AI, Point: 3})
 	mustEqual(t, "step position in transit", step.Transient, want.transient)
 	g, _ := s.Group("uplink/occ/main")
 	mustEqual(t, "backlog", g.Backlog, want.backlog)

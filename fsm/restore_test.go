@@ -5,11 +5,11 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"runtime"
 	"testing"
 
 	"github.com/fepha/fepha/fsm/fsmpb"
+	"github.com/fepha/fepha/fsm/internal/frame"
 )
 
 // fullState has something of every kind in it.
@@ -66,7 +66,7 @@ func TestRestoreKeepsEverything(t *testing.T) {
 		"tokens":         func(s *State) any { return s.Access().Tokens() },
 		"sessions":       func(s *State) any { return s.Access().Sessions() },
 		"revoked":        func(s *State) any { return s.Access().Revocations() },
-		"points":         func(s *State) any { return points(s) },
+		"points":         func(s *State) any { return allPoints(s) },
 	} {
 		mustEqual(t, what, fmt.Sprint(get(restored)), fmt.Sprint(get(s)))
 	}
@@ -150,7 +150,7 @@ func TestRestoreSaysWhere(t *testing.T) {
 
 // A length that claims much makes no room for it.
 func TestRestoreIsBounded(t *testing.T) {
-	b := append(written(t, New().Snapshot())[:12], byte(frameHead), 0, 0, 0, 3) // 48 MiB
+	b := append(written(t, New().Snapshot())[:12], byte(frame.Head), 0, 0, 0, 3) // 48 MiB
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	_, err := Restore(bytes.NewReader(b))
@@ -182,7 +182,7 @@ func sealed(all [][]byte) []byte {
 		for len(b)-start < 5 {
 			b = append(b, 0)
 		}
-		b = endFrame(b, start)
+		b = frame.End(b, start)
 	}
 	return b
 }
@@ -190,45 +190,44 @@ func sealed(all [][]byte) []byte {
 func TestSealed(t *testing.T) {
 	good := written(t, fullState(t).Snapshot())
 	mustEqual(t, "sealed again", bytes.Equal(sealed(frames(good)), good), true)
-	mustEqual(t, "checksum", crc32.Checksum([]byte("123456789"), castagnoli), 0xe3069283) // RFC 3720, B.4
 }
 
 // Frames that are each sound, but do not belong together.
 func TestRestoreRefusesNonsense(t *testing.T) {
 	all := frames(written(t, fullState(t).Snapshot()))
-	index := map[frameKind]int{} // first of each kind
+	index := map[frame.Kind]int{} // first of each kind
 	for i := len(all) - 1; i >= 0; i-- {
-		index[frameKind(all[i][0])] = i
+		index[frame.Kind(all[i][0])] = i
 	}
-	for kind := frameHead; kind <= frameRefusal; kind++ {
-		if _, there := index[kind]; !there && kind != framePlainPoints && kind != framePlainEvents && kind != frameEvents {
+	for kind := frame.Head; kind <= frame.Refusal; kind++ {
+		if _, there := index[kind]; !there && kind != frame.PlainPoints && kind != frame.PlainEvents && kind != frame.Events {
 			t.Fatalf("there is no frame of kind %d", kind)
 		}
 	}
-	without := func(kind frameKind) [][]byte {
+	without := func(kind frame.Kind) [][]byte {
 		i := index[kind]
 		return append(append([][]byte{}, all[:i]...), all[i+1:]...)
 	}
-	twice := func(kind frameKind) [][]byte {
+	twice := func(kind frame.Kind) [][]byte {
 		i := index[kind]
 		return append(append([][]byte{}, all[:i+1]...), all[i:]...)
 	}
 	for what, f := range map[string][][]byte{
-		"no head":          without(frameHead),
-		"no configuration": without(frameConfig),
-		"no points":        without(framePoints),
-		"no events":        without(frameJournal),
-		"no audit":         without(frameAudit),
-		"audit twice":      twice(frameAudit),
-		"refusals twice":   twice(frameRefusal),
-		"no tail":          without(frameTail),
-		"two heads":        twice(frameHead),
-		"points twice":     twice(framePoints),
-		"events twice":     twice(frameJournal),
-		"control twice":    twice(frameControl),
-		"conditions twice": twice(frameConditions),
-		"tail twice":       twice(frameTail),
-		"users twice":      twice(frameAccess),
+		"no head":          without(frame.Head),
+		"no configuration": without(frame.Config),
+		"no points":        without(frame.Points),
+		"no events":        without(frame.Journal),
+		"no audit":         without(frame.Audit),
+		"audit twice":      twice(frame.Audit),
+		"refusals twice":   twice(frame.Refusal),
+		"no tail":          without(frame.Tail),
+		"two heads":        twice(frame.Head),
+		"points twice":     twice(frame.Points),
+		"events twice":     twice(frame.Journal),
+		"control twice":    twice(frame.Control),
+		"conditions twice": twice(frame.Conditions),
+		"tail twice":       twice(frame.Tail),
+		"users twice":      twice(frame.Access),
 		"unknown kind":     append([][]byte{all[0], all[1], {99, 0, 0, 0, 0}}, all[2:]...),
 	} {
 		if _, err := Restore(bytes.NewReader(sealed(f))); !errors.Is(err, ErrDamaged) {
@@ -280,7 +279,7 @@ func use(s *State) {
 	s.Groups()
 	s.VirtualPoints()
 	s.Controls()
-	points(s)
+	allPoints(s)
 	s.ReadHistory(0, 100)
 	s.HistoryBefore(s.JournalLast(), 5)
 	x := scripted{t: nil, s: s, index: s.Index()}
@@ -300,7 +299,7 @@ type nopTB struct{ testing.TB }
 
 func (nopTB) Helper() {}
 
-func points(s *State) (all []Point) {
+func allPoints(s *State) (all []Point) {
 	for _, rtu := range s.PointRTUs() {
 		for _, p := range s.Points(rtu) {
 			all = append(all, p)

@@ -12,15 +12,15 @@ import (
 
 // append adds an event to the journal, drops what has no room then, and returns the event's number.
 func (s *State) append(e Event) uint64 {
-	seq := s.journal.append(e)
+	seq := s.journal.Append(e)
 	s.makeRoom()
 	return seq
 }
 
 // makeRoom drops events of whoever has most until the journal holds no more than it is to retain.
 func (s *State) makeRoom() {
-	for s.journal.full() {
-		s.dropped(s.journal.dropShare())
+	for s.journal.Full() {
+		s.dropped(s.journal.DropShare())
 	}
 }
 
@@ -63,7 +63,7 @@ func (s *State) settleRetention(at command.Stamp) {
 		for i := range g.slots {
 			c := &g.slots[i]
 			behind := c.LostTo > c.Seq
-			caughtUp := c.Overflow && !behind && s.journal.after(c.Seq) <= s.journal.retain/2
+			caughtUp := c.Overflow && !behind && s.journal.After(c.Seq) <= s.journal.Retain()/2
 			if behind && !c.Overflow || caughtUp {
 				c.Overflow = !c.Overflow
 				s.rev.Cursors++
@@ -76,60 +76,43 @@ func (s *State) settleRetention(at command.Stamp) {
 
 // JournalPart is each RTU's equal part of the journal, in events.
 func (s *State) JournalPart() uint64 {
-	return s.journal.retain / uint64(max(1, len(s.journal.shares.largest)))
+	return s.journal.Part()
 }
 
 // OverPart tells whether an RTU has more than its equal part of a journal that is half full of what some group has not
 // acknowledged: it had better send more slowly.
 func (s *State) OverPart(rtu uint32) bool {
-	if s.journal.shares.of(rtu) < s.JournalPart() {
+	if s.journal.Share(rtu) < s.JournalPart() {
 		return false
 	}
 	for _, g := range s.groups {
-		if s.journal.after(g.cursor()) >= s.journal.retain/2 {
+		if s.journal.After(g.cursor()) >= s.journal.Retain()/2 {
 			return true
 		}
 	}
 	return false
 }
 
-const (
-	ageMarks  = 64     // how finely age is told: events are kept for the time that is configured and a 64th of it
-	maxAgeing = 60_000 // ms by which one command can make the journal's events older
-)
-
-// age is how old the journal's events are. Their own tags say when a device's clock thought that something happened, so it
-// goes by the clocks of those who propose commands: forward only, and a minute a command at most, since one node whose clock
-// is wrong must not make everything old at once.
-type age struct {
-	ms    int64
-	marks []ageMark // ascending
-}
-
-// ageMark says how far the journal was at a time.
-type ageMark struct {
-	ms  int64
-	seq uint64
-}
-
 // dropAged drops what has been in the journal for longer than is configured.
 func (s *State) dropAged(at command.Stamp) {
-	a, keep := &s.age, s.config.RetainForMs
-	if keep == 0 {
-		*a = age{}
-		return
-	}
-	if a.ms == 0 {
-		a.ms = at.Ms
-	}
-	a.ms = max(a.ms, min(at.Ms, a.ms+maxAgeing))
-	if n := len(a.marks); n == 0 || s.journal.last > a.marks[n-1].seq && a.ms >= a.marks[n-1].ms+max(1, keep/ageMarks) {
-		a.marks = append(a.marks, ageMark{a.ms, s.journal.last})
-	}
-	for len(a.marks) > 0 && a.marks[0].ms+keep <= a.ms {
-		for s.journal.count > 0 && s.journal.oldest() <= a.marks[0].seq {
-			s.dropped(s.journal.dropOldest())
-		}
-		a.marks = slices.Delete(a.marks, 0, 1)
+	through := s.journal.Aged(at.Ms, s.config.RetainForMs)
+	for through > 0 && s.journal.Count() > 0 && s.journal.Oldest() <= through {
+		s.dropped(s.journal.DropOldest())
 	}
 }
+
+// JournalFirst is the number of the oldest event kept. It is JournalLast+1 if none is.
+func (s *State) JournalFirst() uint64 { return s.journal.Oldest() }
+
+// JournalLast is the newest number given, to an event or to an entry of the audit; 0 before the first.
+func (s *State) JournalLast() uint64 { return s.journal.Last() }
+
+// JournalEvents is the number of events kept.
+func (s *State) JournalEvents() uint64 { return s.journal.Count() }
+
+// JournalShare is how many of the events kept are of an RTU.
+func (s *State) JournalShare(rtu uint32) uint64 { return s.journal.Share(rtu) }
+
+// ReadJournal fills dst with the events after this number, oldest first, and returns the part that it filled. Numbers are
+// missing where events were dropped, and where something is in the audit.
+func (s *State) ReadJournal(after uint64, dst []Event) []Event { return s.journal.Read(after, dst) }

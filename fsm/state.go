@@ -7,7 +7,10 @@ import (
 	"github.com/fepha/fepha/fsm/fsmpb"
 	"github.com/fepha/fepha/fsm/internal/access"
 	"github.com/fepha/fepha/fsm/internal/command"
+	"github.com/fepha/fepha/fsm/internal/control"
 	"github.com/fepha/fepha/fsm/internal/exports"
+	"github.com/fepha/fepha/fsm/internal/image"
+	"github.com/fepha/fepha/fsm/internal/journal"
 	"github.com/fepha/fepha/fsm/internal/mailbox"
 )
 
@@ -24,13 +27,12 @@ type State struct {
 	strays    int      // octets of all RTUs' strays
 	groups    []*group // by resource id; few
 
-	journal    journal
-	age        age
+	journal    *journal.Journal
 	unsettled  bool // a cursor or the retention changed, or unacknowledged events were dropped: groups are to be told
 	audit      audit
 	refusals   refusals
-	image      image
-	controls   controls
+	image      *image.Image
+	controls   *control.Controls
 	virtual    virtualPoints
 	table      *chantable.Table // of FNP
 	mailbox    *mailbox.Mailbox // of the FNP endpoint
@@ -68,14 +70,14 @@ func New() *State {
 		config:     noConfig(),
 		resources:  map[string]*Resource{},
 		rtus:       map[uint32]*rtu{},
-		journal:    newJournal(1, defaultRetain),
-		image:      newImage(0),
-		controls:   newControls(),
+		journal:    journal.New(1, journal.DefaultRetain),
+		image:      image.New(0),
 		table:      chantable.New(),
 		mailbox:    mailbox.New(),
 		refusals:   newRefusals(),
 		conditions: newConditions(),
 	}
+	s.controls = control.New(0, 0, s.aroundControls())
 	s.access, s.exports = access.New(0, s.noteAccess), exports.New()
 	return s
 }
@@ -106,17 +108,17 @@ func (s *State) apply(c *fsmpb.Command) (res *fsmpb.Result) {
 		}
 	}()
 	at := command.Stamp{Ms: c.GetAtMs(), CP56: c.GetAtCp56(), Node: c.GetNode()}
-	before := s.journal.last
+	before := s.journal.Last()
 	res = s.dispatch(at, c)
 	if res.Code == fsmpb.Result_OK {
 		s.tellRefusals(at)
 	}
-	if s.journal.last > before {
+	if s.journal.Last() > before {
 		s.dropAged(at)
 	}
 	s.settle(at)
-	if s.journal.last > before {
-		res.FirstSeq, res.LastSeq = before+1, s.journal.last
+	if s.journal.Last() > before {
+		res.FirstSeq, res.LastSeq = before+1, s.journal.Last()
 	}
 	return res
 }
@@ -168,15 +170,6 @@ func (s *State) dispatch(at command.Stamp, c *fsmpb.Command) *fsmpb.Result {
 	case *fsmpb.Command_Maintenance:
 		return s.setMaintenance(at, op.Maintenance)
 
-	case *fsmpb.Command_ControlSubmit:
-		return s.submitControl(at, op.ControlSubmit)
-	case *fsmpb.Command_ControlStart:
-		return s.startControl(at, op.ControlStart)
-	case *fsmpb.Command_ControlResult:
-		return s.resultOfControl(at, op.ControlResult)
-	case *fsmpb.Command_ControlExpire:
-		return s.expireControl(at, op.ControlExpire)
-
 	case *fsmpb.Command_ExportCursor:
 		return s.moveExport(at, op.ExportCursor)
 	case *fsmpb.Command_ExportReach:
@@ -201,6 +194,9 @@ func (s *State) dispatch(at command.Stamp, c *fsmpb.Command) *fsmpb.Result {
 	case *fsmpb.Command_ConditionAck:
 		return s.acknowledgeCondition(at, op.ConditionAck)
 	}
+	if res := s.controls.Apply(at, c); res != nil {
+		return res
+	}
 	if res := s.access.Apply(at, c); res != nil {
 		return res
 	}
@@ -212,10 +208,10 @@ func (s *State) dispatch(at command.Stamp, c *fsmpb.Command) *fsmpb.Result {
 // and a virtual point changes, at most once a command.
 func (s *State) settle(at command.Stamp) {
 	for {
-		before := s.journal.last
+		before := s.journal.Last()
 		s.settleRetention(at)
 		s.settleVirtual(at)
-		if s.journal.last == before {
+		if s.journal.Last() == before {
 			return
 		}
 	}
@@ -231,6 +227,7 @@ func (s *State) Config() *fsmpb.Configure { return s.config }
 // Revisions returns the counts of changes so far.
 func (s *State) Revisions() Revisions {
 	rev := s.rev
+	rev.Controls = s.controls.Revision()
 	rev.Access, rev.Exports = s.access.Revision(), s.exports.Revision()
 	return rev
 }
@@ -240,25 +237,4 @@ func (s *State) Access() *access.Access { return s.access }
 
 func (s *State) noteAccess(at command.Stamp, about, happened, origin string) {
 	s.note(at, &Note{Kind: NoteAccess, Resource: about, Reason: command.Clip(happened), Origin: command.Clip(origin)})
-}
-
-// ---- results
-
-// about adds the epoch and the owner of the resource that a command concerns.
-func about(r *Resource, res *fsmpb.Result) *fsmpb.Result {
-	res.Epoch, res.Owner = r.Epoch, r.Owner
-	return res
-}
-
-// fence refuses what a node proposes for a resource that it does not own in that epoch. It returns nil if it does.
-func fence(r *Resource, epoch uint64, node string) *fsmpb.Result {
-	switch {
-	case epoch < r.Epoch:
-		return about(r, command.Refuse(fsmpb.Result_STALE_EPOCH, "%s: epoch %d is over, it is in epoch %d of %q", r.ID, epoch, r.Epoch, r.Owner))
-	case epoch > r.Epoch:
-		return about(r, command.Refuse(fsmpb.Result_CONFLICT, "%s: there is no epoch %d yet, it is in epoch %d of %q", r.ID, epoch, r.Epoch, r.Owner))
-	case node != r.Owner:
-		return about(r, command.Refuse(fsmpb.Result_STALE_EPOCH, "%s: %q does not own it, it is in epoch %d of %q", r.ID, node, r.Epoch, r.Owner))
-	}
-	return nil
 }

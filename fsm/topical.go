@@ -1,11 +1,10 @@
 package fsm
 
 import (
-	"maps"
-	"slices"
-
 	"github.com/fepha/fepha/fsm/fsmpb"
 	"github.com/fepha/fepha/fsm/internal/command"
+	"github.com/fepha/fepha/fsm/internal/image"
+	"github.com/fepha/fepha/fsm/internal/points"
 )
 
 // What nobody vouches for any more is not topical (NT). Of an RTU that goes off line that is an event. After an outage of the
@@ -21,14 +20,14 @@ func (s *State) setOnline(at command.Stamp, op *fsmpb.Online) *fsmpb.Result {
 	}
 	r := u.resource
 	if op.Epoch != 0 && op.Epoch != r.Epoch {
-		return about(r, command.Refuse(fsmpb.Result_STALE_EPOCH, "%s: epoch %d, it is in epoch %d of %q", r.ID, op.Epoch, r.Epoch, r.Owner))
+		return r.About(command.Refuse(fsmpb.Result_STALE_EPOCH, "%s: epoch %d, it is in epoch %d of %q", r.ID, op.Epoch, r.Epoch, r.Owner))
 	}
 	if u.online == op.Online {
-		return about(r, command.Already())
+		return r.About(command.Already())
 	}
 	if !op.Online {
 		if node := u.activeOn(); node != "" { // it came back while this was on its way
-			return about(r, command.Refuse(fsmpb.Result_CONFLICT, "%s: it has an active link on %q", r.ID, node))
+			return r.About(command.Refuse(fsmpb.Result_CONFLICT, "%s: it has an active link on %q", r.ID, node))
 		}
 	}
 	u.online, u.onlineSinceMs = op.Online, at.Ms
@@ -37,34 +36,34 @@ func (s *State) setOnline(at command.Stamp, op *fsmpb.Online) *fsmpb.Result {
 	if !op.Online {
 		s.spoil(at, u)
 	}
-	return about(r, command.Done())
+	return r.About(command.Done())
 }
 
 // spoil marks all points of an RTU as not topical, but for the virtual ones.
 func (s *State) spoil(at command.Stamp, u *rtu) {
 	number := u.number
-	ri := s.image.rtus[number]
+	ri := s.image.Of(number)
 	if ri == nil {
 		return
 	}
-	for pos := range ri.n {
-		rec := ri.at(pos)
-		if o := u.overrides[pointID{rec.kind, rec.point}]; o != nil {
+	for pos := range ri.Len() {
+		rec := ri.At(pos)
+		if o := u.overrides[pointID{rec.Kind(), rec.Point()}]; o != nil {
 			o.spoil(at)
 			continue
 		}
-		bit := notTopicalBit(rec.typeID)
-		if rec.quality&bit != 0 || s.virtual.isVirtual(PointKey{number, rec.kind, rec.point}) {
+		bit := points.NotTopicalBit(rec.Type)
+		if rec.Quality&bit != 0 || s.virtual.isVirtual(PointKey{RTU: number, Kind: rec.Kind(), Point: rec.Point()}) {
 			continue
 		}
-		rec = s.image.write(number, ri, pos)
-		rec.quality |= bit
-		rec.time, rec.timeMs = at.CP56|substitutedTime, at.Ms
-		if rec.kind == DI {
-			delete(u.untold, pointID{DI, rec.point})
-			rec.told(s.append(Event{
-				RTU: number, Point: rec.point, Kind: DI, Type: rec.typeID, Quality: rec.quality,
-				Value: rec.value, Time: rec.time, TimeMs: rec.timeMs,
+		rec = s.image.Write(number, ri, pos)
+		rec.Quality |= bit
+		rec.Time, rec.TimeMs = at.CP56|points.SubstitutedTime, at.Ms
+		if rec.Kind() == DI {
+			delete(u.untold, pointID{DI, rec.Point()})
+			rec.Told(s.append(Event{
+				RTU: number, Point: rec.Point(), Kind: DI, Type: rec.Type, Quality: rec.Quality,
+				Value: rec.Value, Time: rec.Time, TimeMs: rec.TimeMs,
 			}))
 		}
 	}
@@ -73,9 +72,9 @@ func (s *State) spoil(at command.Stamp, u *rtu) {
 // outage makes all points not topical: whatever the image holds is of before.
 func (s *State) outage(at command.Stamp) *fsmpb.Result {
 	s.rev.Outages++
-	for _, number := range slices.Sorted(maps.Keys(s.image.rtus)) {
-		ri := s.image.rtus[number]
-		for pos := range ri.n {
+	for _, number := range s.image.RTUs() {
+		ri := s.image.Of(number)
+		for pos := range ri.Len() {
 			s.doubt(at, number, ri, pos)
 		}
 	}
@@ -88,36 +87,36 @@ func (s *State) notTopical(at command.Stamp, op *fsmpb.NotTopical) *fsmpb.Result
 	if u == nil {
 		return command.Refuse(fsmpb.Result_NOT_FOUND, "there is no RTU %d", op.Rtu)
 	}
-	if bad := fence(u.resource, op.Epoch, at.Node); bad != nil {
+	if bad := u.resource.Fence(op.Epoch, at.Node); bad != nil {
 		return bad
 	}
 	changed := false
-	if ri := s.image.rtus[op.Rtu]; ri != nil {
+	if ri := s.image.Of(op.Rtu); ri != nil {
 		for _, p := range op.Points {
-			if pos, known := ri.find(Kind(p.GetKind()), p.GetPoint()); known {
+			if pos, known := ri.Find(Kind(p.GetKind()), p.GetPoint()); known {
 				changed = s.doubt(at, op.Rtu, ri, pos) || changed
 			}
 		}
 	}
 	if !changed {
-		return about(u.resource, command.Already())
+		return u.resource.About(command.Already())
 	}
-	return about(u.resource, command.Done())
+	return u.resource.About(command.Done())
 }
 
 // doubt makes a point not topical, to be told as a value; false if it's virtual, or not topical already.
-func (s *State) doubt(at command.Stamp, number uint32, ri *rtuImage, pos int) bool {
-	rec := ri.at(pos)
-	if o, overridden := s.overridden(PointKey{number, rec.kind, rec.point}); overridden {
+func (s *State) doubt(at command.Stamp, number uint32, ri *image.RTU, pos int) bool {
+	rec := ri.At(pos)
+	if o, overridden := s.overridden(PointKey{RTU: number, Kind: rec.Kind(), Point: rec.Point()}); overridden {
 		return o.spoil(at)
 	}
-	bit := notTopicalBit(rec.typeID)
-	if rec.quality&bit != 0 || s.virtual.isVirtual(PointKey{number, rec.kind, rec.point}) {
+	bit := points.NotTopicalBit(rec.Type)
+	if rec.Quality&bit != 0 || s.virtual.isVirtual(PointKey{RTU: number, Kind: rec.Kind(), Point: rec.Point()}) {
 		return false
 	}
-	rec = s.image.write(number, ri, pos)
-	rec.quality |= bit
-	rec.time, rec.timeMs = at.CP56|substitutedTime, at.Ms
-	rec.asValue = true
+	rec = s.image.Write(number, ri, pos)
+	rec.Quality |= bit
+	rec.Time, rec.TimeMs = at.CP56|points.SubstitutedTime, at.Ms
+	rec.AsValue = true
 	return true
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/fepha/fepha/fsm/fsmpb"
 	"github.com/fepha/fepha/fsm/internal/command"
+	"github.com/fepha/fepha/fsm/internal/points"
 )
 
 // Topology: nodes and their links downward, as they are reported. Clients upward are in uplink.go.
@@ -117,11 +118,9 @@ type rtu struct {
 	online        bool
 	onlineSinceMs int64
 	links         map[string][]Link // by node; without the links that are down
-	pending       []*Control        // not done, in order of submission
 	strays        strays
-	untold        map[pointID]information // by point: what the journal told last, where an interrogation has changed the image since
-	overrides     map[pointID]*Override   // by point: what operators have done to it
-	selected      []*Control              // selections that an execute may use, in order of confirmation
+	untold        map[pointID]points.Information // by point: what the journal told last, where an interrogation has changed the image since
+	overrides     map[pointID]*Override          // by point: what operators have done to it
 }
 
 // up tells whether a node reaches the RTU over a link of this channel, or over this link of it; 0 is any.
@@ -203,10 +202,10 @@ func (s *State) setLinks(op *fsmpb.Links) *fsmpb.Result {
 		return command.Refuse(fsmpb.Result_INVALID, "RTU %d, links of %q: %v", op.Rtu, op.Node, err)
 	}
 	if slices.Equal(links, u.links[op.Node]) {
-		return about(u.resource, command.Already())
+		return u.resource.About(command.Already())
 	}
 	s.putLinks(u, op.Node, links)
-	return about(u.resource, command.Done())
+	return u.resource.About(command.Done())
 }
 
 // readLinks brings a list of links in normal form: sorted, without those that are down.

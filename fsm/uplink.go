@@ -11,6 +11,31 @@ import (
 
 // Uplink groups: their clients, and how far they have acknowledged the journal.
 
+// Mode is how the clients of an uplink's group share it (DESIGN, section 6), as the configuration and the API write it.
+type Mode string
+
+const (
+	Exclusive   Mode = "exclusive"    // one link of the station; the other FEP does not even listen
+	MainStandby Mode = "main-standby" // a started link on each FEP; one is the main one and has the events
+	DualActive  Mode = "dual-active"  // a started link on each FEP, each with all events from its own cursor
+)
+
+var protoModes = map[Mode]fsmpb.Configure_Mode{
+	Exclusive: fsmpb.Configure_EXCLUSIVE, MainStandby: fsmpb.Configure_MAIN_STANDBY, DualActive: fsmpb.Configure_DUAL_ACTIVE,
+}
+
+// Proto is the mode as it stands in commands; MODE_NONE for a word that is none.
+func (m Mode) Proto() fsmpb.Configure_Mode { return protoModes[m] }
+
+func modeOf(p fsmpb.Configure_Mode) Mode {
+	for mode, proto := range protoModes {
+		if proto == p {
+			return mode
+		}
+	}
+	return ""
+}
+
 // Client is a client connection of an uplink group.
 type Client struct {
 	Node    string
@@ -128,7 +153,7 @@ func (s *State) publicGroup(g *group) Group {
 		Resource: g.resource.ID, Uplink: g.uplink, Name: g.name, Mode: modeOf(g.mode),
 		Slots: slices.Clone(g.slots), Cursor: g.cursor(), Overflow: g.overflow(),
 	}
-	p.Backlog = s.journal.after(p.Cursor)
+	p.Backlog = s.journal.After(p.Cursor)
 	for _, c := range g.slots {
 		p.Dropped += c.Dropped
 	}
@@ -191,27 +216,27 @@ func (s *State) setCursor(at command.Stamp, op *fsmpb.Cursor) *fsmpb.Result {
 	dual := g.mode == fsmpb.Configure_DUAL_ACTIVE
 	switch {
 	case !dual && op.Slot != "":
-		return about(r, command.Refuse(fsmpb.Result_INVALID, "%s: slot %q: a group that is %s has one cursor", r.ID, op.Slot, modeOf(g.mode)))
+		return r.About(command.Refuse(fsmpb.Result_INVALID, "%s: slot %q: a group that is %s has one cursor", r.ID, op.Slot, modeOf(g.mode)))
 	case dual && (op.Slot != at.Node || s.node(op.Slot) == nil):
-		return about(r, command.Refuse(fsmpb.Result_INVALID, "%s: slot %q: expected the proposing node, which is %q", r.ID, op.Slot, at.Node))
+		return r.About(command.Refuse(fsmpb.Result_INVALID, "%s: slot %q: expected the proposing node, which is %q", r.ID, op.Slot, at.Node))
 	case !dual:
-		if bad := fence(r, op.Epoch, at.Node); bad != nil {
+		if bad := r.Fence(op.Epoch, at.Node); bad != nil {
 			return bad
 		}
 	}
-	if op.Seq > s.journal.last {
-		return about(r, command.Refuse(fsmpb.Result_INVALID, "%s: cursor %d: the newest event is %d", r.ID, op.Seq, s.journal.last))
+	if op.Seq > s.journal.Last() {
+		return r.About(command.Refuse(fsmpb.Result_INVALID, "%s: cursor %d: the newest event is %d", r.ID, op.Seq, s.journal.Last()))
 	}
 	c := g.slot(op.Slot)
 	if c == nil {
 		c = g.addSlot(op.Slot)
 	} else if op.Seq <= c.Seq {
-		return about(r, command.Already())
+		return r.About(command.Already())
 	}
 	c.Seq = max(c.Seq, op.Seq)
 	s.rev.Cursors++
 	s.unsettled = true
-	return about(r, command.Done())
+	return r.About(command.Done())
 }
 
 const (
@@ -240,10 +265,10 @@ func (s *State) setClients(op *fsmpb.Clients) *fsmpb.Result {
 	}
 	slices.SortStableFunc(clients, func(a, b Client) int { return cmp.Compare(a.Address, b.Address) })
 	if slices.Equal(clients, g.clients[op.Node]) {
-		return about(g.resource, command.Already())
+		return g.resource.About(command.Already())
 	}
 	s.putClients(g, op.Node, clients)
-	return about(g.resource, command.Done())
+	return g.resource.About(command.Done())
 }
 
 func (s *State) putClients(g *group, node string, clients []Client) {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/fepha/fepha/fsm/fsmpb"
 	"github.com/fepha/fepha/fsm/internal/command"
+	"github.com/fepha/fepha/fsm/internal/points"
 )
 
 // Virtual points are a function of links, owners, nodes, clients and cursors, worked out again in the very command that
@@ -51,7 +52,7 @@ type virtualPoint struct {
 	view  view
 }
 
-func (v *virtualPoint) key() PointKey { return PointKey{v.RTU, DI, v.Point} }
+func (v *virtualPoint) key() PointKey { return PointKey{RTU: v.RTU, Kind: DI, Point: v.Point} }
 
 // virtualPoints holds all virtual points and which of them may have changed in this command.
 type virtualPoints struct {
@@ -100,7 +101,7 @@ func (s *State) settleVirtual(at command.Stamp) {
 		if changed {
 			v.Time, v.TimeMs = at.CP56, at.Ms
 			seq := s.append(Event{
-				RTU: v.RTU, Point: v.Point, Kind: DI, Type: typeSinglePoint, Value: number(val), Time: v.Time, TimeMs: v.TimeMs,
+				RTU: v.RTU, Point: v.Point, Kind: DI, Type: points.TypeSinglePoint, Value: number(val), Time: v.Time, TimeMs: v.TimeMs,
 			})
 			s.putVirtual(v, seq)
 		}
@@ -109,9 +110,9 @@ func (s *State) settleVirtual(at command.Stamp) {
 
 // putVirtual brings the value of a virtual point into the image.
 func (s *State) putVirtual(v *virtualPoint, seq uint64) {
-	rec := s.image.put(v.key())
-	rec.value, rec.quality, rec.typeID = number(v.Val), 0, typeSinglePoint
-	rec.time, rec.timeMs, rec.seq = v.Time, v.TimeMs, seq
+	rec := s.image.Put(v.key())
+	rec.Value, rec.Quality, rec.Type = number(v.Val), 0, points.TypeSinglePoint
+	rec.Time, rec.TimeMs, rec.Seq = v.Time, v.TimeMs, seq
 }
 
 func number(b bool) float64 {
@@ -139,7 +140,7 @@ func (s *State) configureVirtual(at command.Stamp, points []*virtualPoint) {
 	}
 	for _, o := range old.points {
 		if !s.virtual.isVirtual(o.key()) {
-			s.image.retain(o.RTU, func(kind Kind, point uint32) bool { return (PointKey{o.RTU, kind, point}) != o.key() })
+			s.image.Retain(o.RTU, func(kind Kind, point uint32) bool { return (PointKey{RTU: o.RTU, Kind: kind, Point: point}) != o.key() })
 		}
 	}
 	s.rev.Virtual++

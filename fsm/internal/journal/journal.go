@@ -1,10 +1,13 @@
-package fsm
+// Package journal is the queue of events.
+package journal
 
 import (
 	"cmp"
 	"math/bits"
 	"slices"
 	"sort"
+
+	"github.com/fepha/fepha/fsm/internal/points"
 )
 
 // The journal is a queue of immutable events in chunks. When it is full, the RTU that has most in it loses its oldest: so
@@ -12,11 +15,15 @@ import (
 // front to back and its events are never rewritten, so a snapshot shares them by remembering how far each was filled and
 // what was dropped of it. Chunks that have become thin are put together.
 
+// Bounds of how many events are retained.
 const (
-	chunkEvents   = 512
-	thinChunks    = chunkEvents / 2 // so many events of two neighbours or fewer are put together
-	defaultRetain = 200_000
-	maxRetain     = 10_000_000
+	DefaultRetain = 200_000
+	MaxRetain     = 10_000_000
+)
+
+const (
+	chunkEvents = 512
+	thinChunks  = chunkEvents / 2 // so many events of two neighbours or fewer are put together
 )
 
 // Event is one record of the journal: a value of a point.
@@ -24,7 +31,7 @@ type Event struct {
 	Seq     uint64
 	RTU     uint32
 	Point   uint32
-	Kind    Kind
+	Kind    points.Kind
 	Type    uint8 // TypeID
 	Quality uint8
 	// Transient tells of a step position that the equipment is on its way (7.2.6.5).
@@ -36,16 +43,17 @@ type Event struct {
 }
 
 // Key is the key of the point that the event is about.
-func (e *Event) Key() PointKey { return PointKey{RTU: e.RTU, Kind: e.Kind, Point: e.Point} }
+func (e *Event) Key() points.Key { return points.Key{RTU: e.RTU, Kind: e.Kind, Point: e.Point} }
 
-// journal holds events up to number last. What it does follows from the events that it holds alone, not from how they lie
+// Journal holds events up to number last. What it does follows from the events that it holds alone, not from how they lie
 // in chunks: so it does not matter who made a snapshot when.
-type journal struct {
+type Journal struct {
 	retain uint64
 	last   uint64 // newest number given, to an event or to an entry of the audit
 	count  uint64 // events held
 	chunks []*chunk
 	shares shares
+	age    age
 }
 
 // chunk is a piece of the journal. Only the last one may have nothing in it.
@@ -58,26 +66,44 @@ type chunk struct {
 	held    int
 }
 
-// newJournal returns an empty journal whose next event has the number next.
-func newJournal(next, retain uint64) journal {
-	return journal{retain: retain, last: next - 1, shares: shares{byRTU: map[uint32]*share{}}}
+// New returns an empty journal whose next event has the number next.
+func New(next, retain uint64) *Journal {
+	return &Journal{retain: retain, last: next - 1, shares: shares{byRTU: map[uint32]*share{}}}
 }
 
-// number gives the next number to what is kept elsewhere.
-func (j *journal) number() uint64 {
+// Last is the newest number given; 0 before the first.
+func (j *Journal) Last() uint64 { return j.last }
+
+// Count is the number of events held.
+func (j *Journal) Count() uint64 { return j.count }
+
+// Retain is how many events the journal is to hold at most.
+func (j *Journal) Retain() uint64 { return j.retain }
+
+// SetRetain changes that. What is too much then is for the caller to drop.
+func (j *Journal) SetRetain(events uint64) { j.retain = events }
+
+// Share is how many of the events held are of an RTU.
+func (j *Journal) Share(rtu uint32) uint64 { return j.shares.of(rtu) }
+
+// Part is each RTU's equal part, in events, of those that have any.
+func (j *Journal) Part() uint64 { return j.retain / uint64(max(1, len(j.shares.largest))) }
+
+// Number gives the next number to what is kept elsewhere.
+func (j *Journal) Number() uint64 {
 	j.last++
 	return j.last
 }
 
-// append adds an event and returns its number.
-func (j *journal) append(e Event) uint64 {
-	e.Seq = j.number()
-	j.hold(e)
+// Append adds an event and returns its number.
+func (j *Journal) Append(e Event) uint64 {
+	e.Seq = j.Number()
+	j.Hold(e)
 	return e.Seq
 }
 
-// hold adds an event that has its number, which is above all that are held.
-func (j *journal) hold(e Event) {
+// Hold adds an event that has its number, which is above all that are held.
+func (j *Journal) Hold(e Event) {
 	n := len(j.chunks)
 	if n == 0 || len(j.chunks[n-1].events) == chunkEvents {
 		j.chunks = append(j.chunks, &chunk{events: make([]Event, 0, chunkEvents), next: make([]uint64, 0, chunkEvents)})
@@ -97,20 +123,20 @@ func (j *journal) hold(e Event) {
 	j.shares.add(e.RTU, e.Seq, &c.next[len(c.next)-1])
 }
 
-// full tells whether something has to go.
-func (j *journal) full() bool { return j.count > j.retain }
+// Full tells whether something has to go.
+func (j *Journal) Full() bool { return j.count > j.retain }
 
-// dropShare drops the oldest event of the RTU that has most, of equal ones that with the lowest number, and returns the
+// DropShare drops the oldest event of the RTU that has most, of equal ones that with the lowest number, and returns the
 // event's number.
-func (j *journal) dropShare() uint64 { return j.drop(j.shares.largest[0]) }
+func (j *Journal) DropShare() uint64 { return j.drop(j.shares.largest[0]) }
 
-// dropOldest drops the oldest event of all and returns its number.
-func (j *journal) dropOldest() uint64 {
+// DropOldest drops the oldest event of all and returns its number.
+func (j *Journal) DropOldest() uint64 {
 	c := j.chunks[0]
 	return j.drop(j.shares.byRTU[c.events[c.oldest()].RTU])
 }
 
-func (j *journal) drop(sh *share) uint64 {
+func (j *Journal) drop(sh *share) uint64 {
 	seq := sh.oldest
 	k := j.chunk(seq)
 	c := j.chunks[k]
@@ -126,7 +152,7 @@ func (j *journal) drop(sh *share) uint64 {
 // tidy puts a chunk together with a neighbour if both have become thin, so that the journal's room is bounded whatever is
 // dropped of it. The last chunk is being filled, and left alone. There are never more such moves than chunks were begun,
 // so they cost an event at most the copy of half another.
-func (j *journal) tidy(k int) {
+func (j *Journal) tidy(k int) {
 	switch c := j.chunks[k]; {
 	case k == len(j.chunks)-1:
 	case c.held == 0:
@@ -139,7 +165,7 @@ func (j *journal) tidy(k int) {
 }
 
 // join replaces chunk k and the next one by one with what is held of both.
-func (j *journal) join(k int) {
+func (j *Journal) join(k int) {
 	a, b := j.chunks[k], j.chunks[k+1]
 	n := a.held + b.held
 	c := &chunk{events: make([]Event, 0, n), next: make([]uint64, 0, n), held: n, first: a.first, last: b.last}
@@ -159,7 +185,7 @@ func (j *journal) join(k int) {
 }
 
 // chunk is the place of the chunk in which an event of this number would be: the first one that doesn't end before it.
-func (j *journal) chunk(seq uint64) int {
+func (j *Journal) chunk(seq uint64) int {
 	if len(j.chunks) > 0 && j.chunks[0].last >= seq {
 		return 0
 	}
@@ -203,8 +229,8 @@ func (c *chunk) heldFrom(i int) (n int) {
 	return n
 }
 
-// oldest is the number of the oldest event held; last+1 if none is.
-func (j *journal) oldest() uint64 {
+// Oldest is the number of the oldest event held; Last+1 if none is.
+func (j *Journal) Oldest() uint64 {
 	for _, c := range j.chunks {
 		if c.held > 0 {
 			return c.events[c.oldest()].Seq
@@ -213,8 +239,8 @@ func (j *journal) oldest() uint64 {
 	return j.last + 1
 }
 
-// after counts the events held that have a higher number.
-func (j *journal) after(seq uint64) (n uint64) {
+// After counts the events held that have a higher number.
+func (j *Journal) After(seq uint64) (n uint64) {
 	for k := len(j.chunks) - 1; k >= 0; k-- {
 		c := j.chunks[k]
 		if len(c.events) == 0 {
@@ -228,8 +254,8 @@ func (j *journal) after(seq uint64) (n uint64) {
 	return n
 }
 
-// before is the number after which the newest of these many events begin that are held before a number.
-func (j *journal) before(seq uint64, n int) uint64 {
+// Before is the number after which the newest of these many events begin that are held before a number.
+func (j *Journal) Before(seq uint64, n int) uint64 {
 	for k := min(j.chunk(seq), len(j.chunks)-1); k >= 0; k-- {
 		c := j.chunks[k]
 		for i := len(c.events) - 1; i >= 0; i-- {
@@ -245,8 +271,8 @@ func (j *journal) before(seq uint64, n int) uint64 {
 	return 0
 }
 
-// read copies the events after this number to dst.
-func (j *journal) read(after uint64, dst []Event) []Event {
+// Read copies the events after this number to dst.
+func (j *Journal) Read(after uint64, dst []Event) []Event {
 	if after >= j.last {
 		return dst[:0]
 	}
@@ -271,9 +297,9 @@ func (j *journal) read(after uint64, dst []Event) []Event {
 	return dst[:n]
 }
 
-// freeze returns a copy that later appends and drops do not change. It can only be read.
-func (j *journal) freeze() journal {
-	frozen := journal{retain: j.retain, last: j.last, count: j.count, chunks: make([]*chunk, len(j.chunks))}
+// Freeze returns a copy that later appends and drops do not change. It can only be read.
+func (j *Journal) Freeze() *Journal {
+	frozen := &Journal{retain: j.retain, last: j.last, count: j.count, chunks: make([]*chunk, len(j.chunks))}
 	copies := make([]chunk, len(j.chunks))
 	for k, c := range j.chunks {
 		copies[k] = chunk{first: c.first, last: c.last, events: c.events, dropped: c.dropped, held: c.held}
@@ -281,19 +307,3 @@ func (j *journal) freeze() journal {
 	}
 	return frozen
 }
-
-// JournalFirst is the number of the oldest event kept. It is JournalLast+1 if none is.
-func (s *State) JournalFirst() uint64 { return s.journal.oldest() }
-
-// JournalLast is the newest number given, to an event or to an entry of the audit; 0 before the first.
-func (s *State) JournalLast() uint64 { return s.journal.last }
-
-// JournalEvents is the number of events kept.
-func (s *State) JournalEvents() uint64 { return s.journal.count }
-
-// JournalShare is how many of the events kept are of an RTU.
-func (s *State) JournalShare(rtu uint32) uint64 { return s.journal.shares.of(rtu) }
-
-// ReadJournal fills dst with the events after this number, oldest first, and returns the part that it filled. Numbers are
-// missing where events were dropped, and where something is in the audit.
-func (s *State) ReadJournal(after uint64, dst []Event) []Event { return s.journal.read(after, dst) }

@@ -1,4 +1,4 @@
-package fsm
+package control
 
 import (
 	"cmp"
@@ -8,6 +8,8 @@ import (
 
 	"github.com/fepha/fepha/fsm/fsmpb"
 	"github.com/fepha/fepha/fsm/internal/command"
+	"github.com/fepha/fepha/fsm/internal/points"
+	"github.com/fepha/fepha/fsm/internal/resource"
 )
 
 // The commands of a control's life. At most once rests on three of them: an id is submitted once; it is started once, by
@@ -18,47 +20,63 @@ const (
 	maxAheadMs     = 60 * 60 * 1000 // how far ahead a deadline may be, since ids are remembered until then
 )
 
-// submitControl takes a request. One that can't be granted now is remembered too, as done: each id gets one final answer.
-func (s *State) submitControl(at command.Stamp, op *fsmpb.ControlSubmit) *fsmpb.Result {
+// Apply applies a command that is about a control; nil: it isn't.
+func (cs *Controls) Apply(at command.Stamp, c *fsmpb.Command) *fsmpb.Result {
+	switch op := c.GetOp().(type) {
+	case *fsmpb.Command_ControlSubmit:
+		return cs.submit(at, op.ControlSubmit)
+	case *fsmpb.Command_ControlStart:
+		return cs.start(at, op.ControlStart)
+	case *fsmpb.Command_ControlResult:
+		return cs.result(at, op.ControlResult)
+	case *fsmpb.Command_ControlExpire:
+		return cs.expire(at, op.ControlExpire)
+	}
+	return nil
+}
+
+// submit takes a request. One that can't be granted now is remembered too, as done: each id gets one final answer.
+func (cs *Controls) submit(at command.Stamp, op *fsmpb.ControlSubmit) *fsmpb.Result {
 	if why := faultOfControl(at, op); why != "" {
 		return command.Refuse(fsmpb.Result_INVALID, "control %.64q: %s", op.Id, why)
 	}
-	if known := s.controls.get(op.Id); known != nil {
+	if known := cs.get(op.Id); known != nil {
 		if !known.asks(op) {
 			return command.Refuse(fsmpb.Result_CONFLICT, "control %q: the id was used for another request", op.Id)
 		}
 		return command.Already()
 	}
-	s.forgetControls(at.Ms)
+	cs.forget(at.Ms)
 	c := newControl(op)
-	if why := s.controls.beyondQuota(c.Requester, c.Phase, at.Ms); why != "" {
-		s.refused(at, refusedControl, c.Requester, PointKey{c.RTU, c.Kind, c.Point}.String(), why, 1)
+	if why := cs.Quota(c.Requester, c.Phase, at.Ms); why != "" {
+		cs.station.Refused(at, c, why)
 		return command.Refuse(fsmpb.Result_CONFLICT, "control %q: %s", op.Id, why)
 	}
-	s.controls.number++
-	c.Number, c.Stage, c.SubmittedMs = s.controls.number, Submitted, at.Ms
-	s.controls.add(c)
-	u := s.rtus[c.RTU]
-	if u == nil {
-		s.reject(at, c, "no such RTU")
+	cs.number++
+	c.Number, c.Stage, c.SubmittedMs = cs.number, Submitted, at.Ms
+	cs.add(c)
+	r := cs.station.Resource(c.RTU)
+	if r == nil {
+		cs.reject(at, c, "no such RTU")
 		return command.Refuse(fsmpb.Result_NOT_FOUND, "control %q: there is no RTU %d", c.ID, c.RTU)
 	}
-	if why := s.whyNot(at, c, u); why != "" {
-		s.reject(at, c, why)
-		return about(u.resource, command.Refuse(fsmpb.Result_CONFLICT, "control %q: %s", c.ID, why))
+	if why := cs.whyNot(at, c, r); why != "" {
+		cs.reject(at, c, why)
+		return r.About(command.Refuse(fsmpb.Result_CONFLICT, "control %q: %s", c.ID, why))
 	}
 	if op.Alone {
-		if why := s.occupied(at, c, u); why != "" {
-			s.reject(at, c, why)
-			return about(u.resource, command.Refuse(fsmpb.Result_CONFLICT, "control %q: %s", c.ID, why))
+		if why := cs.occupied(at, c); why != "" {
+			cs.reject(at, c, why)
+			return r.About(command.Refuse(fsmpb.Result_CONFLICT, "control %q: %s", c.ID, why))
 		}
 	}
 	if c.Phase == Execute || c.Phase == Cancel {
-		s.endSelection(at, s.controls.get(c.SelectID), c.Phase.String())
+		cs.endSelection(at, cs.get(c.SelectID), c.Phase.String())
 	}
-	u.pending = append(u.pending, c)
-	s.changed(at, c)
-	return about(u.resource, command.Done())
+	q := cs.of(c.RTU)
+	q.pending = append(q.pending, c)
+	cs.changed(at, c)
+	return r.About(command.Done())
 }
 
 // faultOfControl says why a request can never be right.
@@ -68,14 +86,14 @@ func faultOfControl(at command.Stamp, op *fsmpb.ControlSubmit) string {
 	case op.Id == "" || max(len(op.Id), len(op.Origin), len(op.SelectId), len(op.Category), len(op.Requester)) > maxControlText:
 		return fmt.Sprintf("expected an id, and texts of at most %d octets", maxControlText)
 	case op.Kind != fsmpb.Kind_DO && op.Kind != fsmpb.Kind_AO:
-		return fmt.Sprintf("kind %s: expected do or ao", Kind(op.Kind&math.MaxUint8))
+		return fmt.Sprintf("kind %s: expected do or ao", points.Kind(op.Kind&math.MaxUint8))
 	case op.Type == 0 || op.Type > math.MaxUint8:
 		return fmt.Sprintf("type %d: expected a TypeID of 1 to 255", op.Type)
 	case op.Qualifier > math.MaxUint8:
 		return fmt.Sprintf("qualifier %d: expected one octet", op.Qualifier)
 	case math.IsNaN(op.Value) || op.Alone && math.IsInf(op.Value, 0):
 		return "value: expected a number"
-	case op.Phase < 0 || op.Phase >= fsmpb.ControlSubmit_Phase(controlPhases):
+	case op.Phase < 0 || op.Phase >= fsmpb.ControlSubmit_Phase(phases):
 		return fmt.Sprintf("phase %d: expected DIRECT, SELECT, EXECUTE or CANCEL", op.Phase)
 	case needsSelect != (op.SelectId != ""):
 		return fmt.Sprintf("%s with select id %q: EXECUTE and CANCEL name their SELECT, the others none", op.Phase, op.SelectId)
@@ -88,28 +106,28 @@ func faultOfControl(at command.Stamp, op *fsmpb.ControlSubmit) string {
 // newControl is the request as such.
 func newControl(op *fsmpb.ControlSubmit) *Control {
 	return &Control{
-		ID: op.Id, Origin: op.Origin, Requester: cmp.Or(op.Requester, op.Origin), RTU: op.Rtu, Kind: Kind(op.Kind), Point: op.Point, Type: uint8(op.Type), Value: op.Value,
-		Qualifier: uint8(op.Qualifier), Phase: ControlPhase(op.Phase), SelectID: op.SelectId, DeadlineMs: op.DeadlineMs,
+		ID: op.Id, Origin: op.Origin, Requester: cmp.Or(op.Requester, op.Origin), RTU: op.Rtu, Kind: points.Kind(op.Kind), Point: op.Point, Type: uint8(op.Type), Value: op.Value,
+		Qualifier: uint8(op.Qualifier), Phase: Phase(op.Phase), SelectID: op.SelectId, DeadlineMs: op.DeadlineMs,
 		Category: op.Category,
 	}
 }
 
 // asks tells whether a request is the one that the control was made from.
 func (c *Control) asks(op *fsmpb.ControlSubmit) bool {
-	return c.Origin == op.Origin && c.Requester == cmp.Or(op.Requester, op.Origin) && c.RTU == op.Rtu && c.Kind == Kind(op.Kind) && c.Point == op.Point && c.Type == uint8(op.Type) &&
-		c.Value == op.Value && c.Qualifier == uint8(op.Qualifier) && c.Phase == ControlPhase(op.Phase) && c.SelectID == op.SelectId &&
+	return c.Origin == op.Origin && c.Requester == cmp.Or(op.Requester, op.Origin) && c.RTU == op.Rtu && c.Kind == points.Kind(op.Kind) && c.Point == op.Point && c.Type == uint8(op.Type) &&
+		c.Value == op.Value && c.Qualifier == uint8(op.Qualifier) && c.Phase == Phase(op.Phase) && c.SelectID == op.SelectId &&
 		c.DeadlineMs == op.DeadlineMs && c.Category == op.Category
 }
 
 // whyNot says why a request can't be granted as things are.
-func (s *State) whyNot(at command.Stamp, c *Control, u *rtu) string {
+func (cs *Controls) whyNot(at command.Stamp, c *Control, r *resource.Resource) string {
 	if at.Ms >= c.DeadlineMs {
 		return "deadline passed before it was submitted"
 	}
 	if c.Phase != Execute && c.Phase != Cancel {
 		return ""
 	}
-	sel := s.controls.get(c.SelectID)
+	sel := cs.get(c.SelectID)
 	switch {
 	case sel == nil || sel.Phase != Select:
 		return fmt.Sprintf("there is no selection %q", c.SelectID)
@@ -121,8 +139,8 @@ func (s *State) whyNot(at command.Stamp, c *Control, u *rtu) string {
 		return fmt.Sprintf("selection %q has ended: %s", sel.ID, sel.Reason)
 	case at.Ms >= sel.DeadlineMs:
 		return fmt.Sprintf("selection %q has ended: deadline", sel.ID)
-	case sel.Epoch != u.resource.Epoch:
-		return fmt.Sprintf("selection %q is of epoch %d, %s is in epoch %d", sel.ID, sel.Epoch, u.resource.ID, u.resource.Epoch)
+	case sel.Epoch != r.Epoch:
+		return fmt.Sprintf("selection %q is of epoch %d, %s is in epoch %d", sel.ID, sel.Epoch, r.ID, r.Epoch)
 	case sel.Origin != c.Origin || sel.RTU != c.RTU || sel.Kind != c.Kind || sel.Point != c.Point || sel.Type != c.Type ||
 		sel.Value != c.Value || sel.Qualifier != c.Qualifier:
 		return fmt.Sprintf("selection %q is of another origin, point, type, value or qualifier", sel.ID)
@@ -132,18 +150,19 @@ func (s *State) whyNot(at command.Stamp, c *Control, u *rtu) string {
 
 // occupied says why a request would come between another's controls of its point. A select by the origin that has the point
 // selected takes the place of the former selection.
-func (s *State) occupied(at command.Stamp, c *Control, u *rtu) string {
+func (cs *Controls) occupied(at command.Stamp, c *Control) string {
+	q := cs.of(c.RTU)
 	same := func(o *Control) bool { return o.Kind == c.Kind && o.Point == c.Point }
-	for _, o := range u.pending {
+	for _, o := range q.pending {
 		if same(o) {
 			return "another control of the point is under way, by " + o.Origin
 		}
 	}
-	for _, o := range slices.Clone(u.selected) {
+	for _, o := range slices.Clone(q.selected) {
 		switch {
 		case !same(o) || o.ID == c.SelectID || at.Ms >= o.DeadlineMs:
 		case c.Phase == Select && o.Origin == c.Origin:
-			s.endSelection(at, o, "selected again")
+			cs.endSelection(at, o, "selected again")
 		default:
 			return "the point is selected by " + o.Origin
 		}
@@ -151,44 +170,43 @@ func (s *State) occupied(at command.Stamp, c *Control, u *rtu) string {
 	return ""
 }
 
-// startControl lets the owner send a control. Only after this is committed may it.
+// start lets the owner send a control. Only after this is committed may it.
 //
 // DUPLICATE answers the same node in the same epoch: good for a proposal that was repeated because its answer was lost,
 // and that is known not to have been sent yet. A process that has restarted does not know that; it must be given a new
 // epoch before it acts as owner, which ends what its predecessor started.
-func (s *State) startControl(at command.Stamp, op *fsmpb.ControlStart) *fsmpb.Result {
-	c := s.controls.get(op.Id)
+func (cs *Controls) start(at command.Stamp, op *fsmpb.ControlStart) *fsmpb.Result {
+	c := cs.get(op.Id)
 	if c == nil {
 		return command.Refuse(fsmpb.Result_NOT_FOUND, "there is no control %q", op.Id)
 	}
-	u := s.rtus[c.RTU]
-	if u == nil {
+	r := cs.station.Resource(c.RTU)
+	if r == nil {
 		return command.Refuse(fsmpb.Result_NOT_FOUND, "control %q: there is no RTU %d", c.ID, c.RTU)
 	}
-	r := u.resource
-	if bad := fence(r, op.Epoch, op.Node); bad != nil {
+	if bad := r.Fence(op.Epoch, op.Node); bad != nil {
 		return bad
 	}
 	switch {
 	case c.Stage == Done:
-		return about(r, command.Refuse(fsmpb.Result_CONFLICT, "control %q is done: %s", c.ID, c.Reason))
+		return r.About(command.Refuse(fsmpb.Result_CONFLICT, "control %q is done: %s", c.ID, c.Reason))
 	case c.Stage != Submitted:
-		return about(r, command.Already())
-	case r.Phase != Owned:
-		return about(r, command.Refuse(fsmpb.Result_CONFLICT, "control %q: %s is %s", c.ID, r.ID, r.Phase))
+		return r.About(command.Already())
+	case r.Phase != resource.Owned:
+		return r.About(command.Refuse(fsmpb.Result_CONFLICT, "control %q: %s is %s", c.ID, r.ID, r.Phase))
 	case at.Ms >= c.DeadlineMs:
-		s.finish(at, c, false, "deadline")
-		return about(r, command.Refuse(fsmpb.Result_CONFLICT, "control %q: its deadline has passed", c.ID))
+		cs.finish(at, c, false, "deadline")
+		return r.About(command.Refuse(fsmpb.Result_CONFLICT, "control %q: its deadline has passed", c.ID))
 	}
 	c.Stage, c.Node, c.Epoch, c.StartedMs = Executing, op.Node, op.Epoch, at.Ms
-	s.changed(at, c)
-	return about(r, command.Done())
+	cs.changed(at, c)
+	return r.About(command.Done())
 }
 
-// resultOfControl takes the device's answer. A positive answer to a SELECT or CANCEL is final: only what is executed is
+// result takes the device's answer. A positive answer to a SELECT or CANCEL is final: only what is executed is
 // terminated.
-func (s *State) resultOfControl(at command.Stamp, op *fsmpb.ControlResult) *fsmpb.Result {
-	c := s.controls.get(op.Id)
+func (cs *Controls) result(at command.Stamp, op *fsmpb.ControlResult) *fsmpb.Result {
+	c := cs.get(op.Id)
 	switch {
 	case c == nil:
 		return command.Refuse(fsmpb.Result_NOT_FOUND, "there is no control %q", op.Id)
@@ -212,18 +230,18 @@ func (s *State) resultOfControl(at command.Stamp, op *fsmpb.ControlResult) *fsmp
 		c.OK, c.ConfirmedMs = true, at.Ms
 	}
 	if final {
-		s.finish(at, c, op.Ok, op.Reason)
+		cs.finish(at, c, op.Ok, op.Reason)
 	} else {
 		c.Stage = Confirmed
-		s.changed(at, c)
+		cs.changed(at, c)
 	}
 	return command.Done()
 }
 
-// expireControl ends a control for which no answer will come, or a selection that nobody will use. One that may have been
+// expire ends a control for which no answer will come, or a selection that nobody will use. One that may have been
 // sent ends with an unknown outcome, and is not sent again.
-func (s *State) expireControl(at command.Stamp, op *fsmpb.ControlExpire) *fsmpb.Result {
-	c := s.controls.get(op.Id)
+func (cs *Controls) expire(at command.Stamp, op *fsmpb.ControlExpire) *fsmpb.Result {
+	c := cs.get(op.Id)
 	if c == nil {
 		return command.Refuse(fsmpb.Result_NOT_FOUND, "there is no control %q", op.Id)
 	}
@@ -233,11 +251,11 @@ func (s *State) expireControl(at command.Stamp, op *fsmpb.ControlExpire) *fsmpb.
 	}
 	switch {
 	case c.Stage == Submitted:
-		s.finish(at, c, false, reason)
+		cs.finish(at, c, false, reason)
 	case c.Stage != Done:
-		s.finish(at, c, false, "unknown outcome: "+reason)
-	case c.selection():
-		s.endSelection(at, c, reason)
+		cs.finish(at, c, false, "unknown outcome: "+reason)
+	case c.IsSelection():
+		cs.endSelection(at, c, reason)
 	default:
 		return command.Already()
 	}

@@ -1,4 +1,4 @@
-package fsm
+package journal
 
 import (
 	"slices"
@@ -43,8 +43,8 @@ func TestJournalIsAList(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		m := modelJournal{retain: rapid.IntRange(1, 3*chunkEvents).Draw(t, "retain")}
 		next := rapid.Uint64Range(1, 3*chunkEvents).Draw(t, "next")
-		j := newJournal(next, uint64(m.retain))
-		var frozen journal
+		j := New(next, uint64(m.retain))
+		frozen := New(1, 1)
 		var then []Event
 		for range rapid.IntRange(0, 12).Draw(t, "steps") {
 			switch rapid.SampledFrom([]string{"append", "append", "append", "read", "freeze", "retain", "oldest", "number"}).Draw(t, "step") {
@@ -52,46 +52,46 @@ func TestJournalIsAList(t *testing.T) {
 				rtus := rapid.SliceOfN(rapid.Uint32Range(1, 5), 1, 7).Draw(t, "rtus")
 				for i := range rapid.IntRange(1, chunkEvents+5).Draw(t, "n") {
 					e := Event{Seq: next, RTU: rtus[i%len(rtus)], Value: float64(next)}
-					if seq := j.append(e); seq != next {
+					if seq := j.Append(e); seq != next {
 						t.Fatalf("event %d got number %d", next, seq)
 					}
 					next++
 					m.held = append(m.held, e)
-					for m.room(); j.full(); {
-						j.dropShare()
+					for m.room(); j.Full(); {
+						j.DropShare()
 					}
 				}
 			case "retain":
 				m.retain = rapid.IntRange(1, 4*chunkEvents).Draw(t, "other")
 				j.retain = uint64(m.retain)
-				for m.room(); j.full(); {
-					j.dropShare()
+				for m.room(); j.Full(); {
+					j.DropShare()
 				}
 			case "oldest":
 				for range min(len(m.held), rapid.IntRange(0, chunkEvents).Draw(t, "n")) {
-					if seq := j.dropOldest(); seq != m.held[0].Seq {
+					if seq := j.DropOldest(); seq != m.held[0].Seq {
 						t.Fatalf("dropped %d, the oldest is %d", seq, m.held[0].Seq)
 					}
 					m.held = m.held[1:]
 				}
 			case "number": // to an entry of the audit
-				if n := j.number(); n != next {
+				if n := j.Number(); n != next {
 					t.Fatalf("number %d, want %d", n, next)
 				}
 				next++
 			case "freeze":
-				frozen, then = j.freeze(), slices.Clone(m.held)
+				frozen, then = j.Freeze(), slices.Clone(m.held)
 			case "read":
 				after := rapid.Uint64Range(0, next+3).Draw(t, "after")
 				room := rapid.IntRange(0, 2*chunkEvents).Draw(t, "room")
 				want := m.after(after)
-				if got := j.read(after, make([]Event, room)); !slices.Equal(got, want[:min(room, len(want))]) {
+				if got := j.Read(after, make([]Event, room)); !slices.Equal(got, want[:min(room, len(want))]) {
 					t.Fatalf("read after %d with room for %d: got %d events, want %d", after, room, len(got), min(room, len(want)))
 				}
-				if after < next && j.after(after) != uint64(len(want)) {
-					t.Fatalf("%d events after %d, want %d", j.after(after), after, len(want))
+				if after < next && j.After(after) != uint64(len(want)) {
+					t.Fatalf("%d events after %d, want %d", j.After(after), after, len(want))
 				}
-				if got := j.read(j.before(next, room), make([]Event, room+1)); !slices.Equal(got, m.held[max(0, len(m.held)-room):]) {
+				if got := j.Read(j.Before(next, room), make([]Event, room+1)); !slices.Equal(got, m.held[max(0, len(m.held)-room):]) {
 					t.Fatalf("newest %d: got %d events", room, len(got))
 				}
 			}
@@ -99,21 +99,21 @@ func TestJournalIsAList(t *testing.T) {
 			if len(m.held) > 0 {
 				oldest = m.held[0].Seq
 			}
-			if j.oldest() != oldest || j.last != next-1 || j.count != uint64(len(m.held)) {
-				t.Fatalf("keeps %d of %d to %d, want %d of %d to %d", j.count, j.oldest(), j.last, len(m.held), oldest, next-1)
+			if j.Oldest() != oldest || j.last != next-1 || j.count != uint64(len(m.held)) {
+				t.Fatalf("keeps %d of %d to %d, want %d of %d to %d", j.count, j.Oldest(), j.last, len(m.held), oldest, next-1)
 			}
 			if most := 4*len(m.held)/chunkEvents + 3; len(j.chunks) > most {
 				t.Fatalf("%d chunks for %d events, want at most %d", len(j.chunks), len(m.held), most)
 			}
-			checkShares(t, &j, m.held)
+			checkShares(t, j, m.held)
 		}
-		if got := frozen.read(0, make([]Event, len(then)+1)); !slices.Equal(got, then) {
+		if got := frozen.Read(0, make([]Event, len(then)+1)); !slices.Equal(got, then) {
 			t.Fatalf("the frozen copy has %d events, had %d", len(got), len(then))
 		}
 	})
 }
 
-func checkShares(t *rapid.T, j *journal, held []Event) {
+func checkShares(t *rapid.T, j *Journal, held []Event) {
 	n := map[uint32]uint64{}
 	for _, e := range held {
 		n[e.RTU]++
@@ -130,18 +130,19 @@ func checkShares(t *rapid.T, j *journal, held []Event) {
 
 // A device that sends without end takes the room of no other.
 func TestABabblerPushesOutItself(t *testing.T) {
-	j := newJournal(1, 1000)
+	j := New(1, 1000)
 	for i := range 300_000 {
 		if i%500 == 0 { // 600 events, each alone among those of the babbler
-			j.append(Event{RTU: 2})
+			j.Append(Event{RTU: 2})
 		}
-		j.append(Event{RTU: 1})
-		for j.full() {
-			j.dropShare()
+		j.Append(Event{RTU: 1})
+		for j.Full() {
+			j.DropShare()
 		}
 	}
-	mustEqual(t, "events of the good one", j.shares.of(2), 500)
-	mustEqual(t, "events of the babbler", j.shares.of(1), 500)
+	if good, babbler := j.Share(2), j.Share(1); good != 500 || babbler != 500 {
+		t.Errorf("%d events of the good one and %d of the babbler, want 500 each", good, babbler)
+	}
 	if len(j.chunks) > 6 {
 		t.Fatalf("%d chunks for 1000 events", len(j.chunks))
 	}

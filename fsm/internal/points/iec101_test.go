@@ -1,4 +1,4 @@
-package fsm
+package points
 
 import (
 	"testing"
@@ -12,10 +12,12 @@ func TestNumbersOfTheProtocol(t *testing.T) {
 		what      string
 		got, want uint8
 	}{
+		{"BL", QualityBlocked, iec104.BL},
+		{"SB", QualitySubstituted, iec104.SB},
 		{"NT", QualityNotTopical, iec104.NT},
 		{"IV", QualityInvalid, iec104.IV},
-		{"EI", qualityElapsed, iec104.EI},
-		{"type of virtual points", typeSinglePoint, uint8(iec104.M_SP_TB_1)},
+		{"EI", QualityElapsed, iec104.EI},
+		{"type of virtual points", TypeSinglePoint, uint8(iec104.M_SP_TB_1)},
 	} {
 		if n.got != n.want {
 			t.Errorf("%s: %#x, want %#x", n.what, n.got, n.want)
@@ -26,7 +28,7 @@ func TestNumbersOfTheProtocol(t *testing.T) {
 		if iec104.TypeID(id).Untimed() == iec104.M_IT_NA_1 {
 			want = iec104.IV
 		}
-		if got := notTopicalBit(uint8(id)); got != want {
+		if got := NotTopicalBit(uint8(id)); got != want {
 			t.Errorf("%v: not topical is %#x, want %#x", iec104.TypeID(id), got, want)
 		}
 	}

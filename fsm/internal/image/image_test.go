@@ -1,60 +1,62 @@
-package fsm
+package image
 
 import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"github.com/fepha/fepha/fsm/internal/points"
 )
 
 // The image against a map: values, the log of changes, and that what was frozen stays as it was.
 func TestImageIsAMap(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		im := newImage(rapid.Uint64Range(0, 10).Draw(t, "version"))
-		model := map[PointKey]float64{}
-		changed := map[PointKey]uint64{}
+		im := New(rapid.Uint64Range(0, 10).Draw(t, "version"))
+		model := map[points.Key]float64{}
+		changed := map[points.Key]uint64{}
 		floor := im.version
-		var frozen []frozenRTU
-		var atFreeze map[PointKey]float64
-		key := rapid.Custom(func(t *rapid.T) PointKey {
-			return PointKey{
+		var frozen *Frozen
+		var atFreeze map[points.Key]float64
+		key := rapid.Custom(func(t *rapid.T) points.Key {
+			return points.Key{
 				RTU:   rapid.Uint32Range(1, 3).Draw(t, "rtu"),
-				Kind:  rapid.SampledFrom([]Kind{DI, AI, Counter}).Draw(t, "kind"),
+				Kind:  rapid.SampledFrom([]points.Kind{points.DI, points.AI, points.Counter}).Draw(t, "kind"),
 				Point: rapid.Uint32Range(0, 2*chunkPoints).Draw(t, "point"),
 			}
 		})
 		for range rapid.IntRange(1, 300).Draw(t, "steps") {
 			switch rapid.IntRange(0, 40).Draw(t, "step") {
 			case 0:
-				frozen, atFreeze = im.list(), map[PointKey]float64{}
+				f := im.Freeze()
+				frozen, atFreeze = &f, map[points.Key]float64{}
 				for k, v := range model {
 					atFreeze[k] = v
 				}
-				im.generation++
 			case 1:
 				rtu, odd := rapid.Uint32Range(1, 3).Draw(t, "rtu"), rapid.Bool().Draw(t, "odd")
-				before := im.points
-				im.retain(rtu, func(_ Kind, point uint32) bool { return odd == (point%2 == 1) })
+				before := im.count
+				im.Retain(rtu, func(_ points.Kind, point uint32) bool { return odd == (point%2 == 1) })
 				for k := range model {
 					if k.RTU == rtu && odd != (k.Point%2 == 1) {
 						delete(model, k)
 						delete(changed, k)
 					}
 				}
-				if im.points != before {
+				if im.count != before {
 					floor = im.version
 				}
 			default:
 				k, v := key.Draw(t, "key"), rapid.Float64().Draw(t, "value")
-				im.put(k).value = v
+				im.Put(k).Value = v
 				model[k], changed[k] = v, im.version
 			}
 		}
 
-		if im.points != len(model) {
-			t.Fatalf("%d points, want %d", im.points, len(model))
+		if im.count != len(model) {
+			t.Fatalf("%d points, want %d", im.count, len(model))
 		}
 		for k, v := range model {
-			if rec, ok := im.find(k); !ok || rec.value != v || rec.version != changed[k] {
+			if rec, ok := im.Find(k); !ok || rec.Value != v || rec.version != changed[k] {
 				t.Fatalf("%s: got %+v, want value %g of version %d", k, rec, v, changed[k])
 			}
 		}
@@ -62,9 +64,8 @@ func TestImageIsAMap(t *testing.T) {
 			checkFrozen(t, frozen, atFreeze)
 		}
 
-		s := &State{image: im}
 		after := rapid.Uint64Range(0, im.version+1).Draw(t, "after")
-		keys, ok := s.ChangesAfter(after)
+		keys, ok := im.ChangesAfter(after)
 		if ok != (after >= floor && after <= im.version) {
 			t.Fatalf("changes after %d known %t, they are known from %d to %d", after, ok, floor, im.version)
 		}
@@ -84,14 +85,14 @@ func TestImageIsAMap(t *testing.T) {
 	})
 }
 
-func checkFrozen(t *rapid.T, frozen []frozenRTU, want map[PointKey]float64) {
+func checkFrozen(t *rapid.T, frozen *Frozen, want map[points.Key]float64) {
 	n := 0
-	for _, r := range frozen {
+	for _, r := range frozen.rtus {
 		for pos := range r.n {
-			rec := &r.chunks[pos/chunkPoints].points[pos%chunkPoints]
-			k := PointKey{r.number, rec.kind, rec.point}
-			if v, ok := want[k]; !ok || v != rec.value {
-				t.Fatalf("frozen %s: got %g, want %g, known %t", k, rec.value, v, ok)
+			rec := &r.chunks[pos/chunkPoints].records[pos%chunkPoints]
+			k := points.Key{RTU: r.number, Kind: rec.kind, Point: rec.point}
+			if v, ok := want[k]; !ok || v != rec.Value {
+				t.Fatalf("frozen %s: got %g, want %g, known %t", k, rec.Value, v, ok)
 			}
 			n++
 		}
@@ -103,16 +104,21 @@ func checkFrozen(t *rapid.T, frozen []frozenRTU, want map[PointKey]float64) {
 
 // Only so many changes are remembered; whoever asks for older ones has to scan.
 func TestChangesAreBounded(t *testing.T) {
-	s := New()
+	im := New(0)
 	for i := range maxChanges + 10 {
-		s.image.put(PointKey{1, DI, uint32(i)})
+		im.Put(points.Key{RTU: 1, Kind: points.DI, Point: uint32(i)})
 	}
-	_, ok := s.ChangesAfter(9)
-	mustEqual(t, "known after 9", ok, false)
-	keys, ok := s.ChangesAfter(10)
-	mustEqual(t, "known after 10", ok, true)
-	mustEqual(t, "changes", len(keys), maxChanges)
-	mustEqual(t, "first", keys[0], PointKey{1, DI, 10})
-	mustEqual(t, "last", keys[len(keys)-1], PointKey{1, DI, maxChanges + 9})
-	mustEqual(t, "room", len(s.image.changes.ring), maxChanges)
+	if _, ok := im.ChangesAfter(9); ok {
+		t.Error("changes after 9 are known")
+	}
+	keys, ok := im.ChangesAfter(10)
+	if !ok || len(keys) != maxChanges {
+		t.Fatalf("after 10: %d changes, known %t, want %d", len(keys), ok, maxChanges)
+	}
+	if first, last := keys[0].Point, keys[len(keys)-1].Point; first != 10 || last != maxChanges+9 {
+		t.Errorf("changes of points %d to %d, want 10 to %d", first, last, maxChanges+9)
+	}
+	if len(im.changes.ring) != maxChanges {
+		t.Errorf("room for %d changes, want %d", len(im.changes.ring), maxChanges)
+	}
 }
