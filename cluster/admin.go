@@ -21,6 +21,7 @@ type administration struct {
 	raft       *raft.Raft
 	calls      *raftCalls
 	group      *group
+	mux        *raftio.Mux
 	peers      *raftio.Peers
 	state      *stateMachine
 	leadership *leadership
@@ -102,23 +103,39 @@ func (a *administration) addVoter(ctx context.Context, m Member) error {
 	if a.group.isVoter(m.ID) {
 		return nil
 	}
+	if err := a.checkCertificate(ctx, m); err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
 	if err := a.calls.await(ctx, a.raft.AddNonvoter(id, address, 0, enqueueTimeout), what); err != nil {
 		return err
 	}
-	if err := a.awaitCaughtUp(ctx, m.ID); err != nil {
+	if err := a.awaitCaughtUp(ctx, m); err != nil {
 		return fmt.Errorf("%s: it doesn't catch up, and has no vote yet: %w", what, err)
 	}
 	return a.changeMembers(ctx, what, func() raft.Future { return a.raft.AddVoter(id, address, 0, enqueueTimeout) })
 }
 
+// checkCertificate refuses a node that shows a certificate which is revoked: nobody would talk to it. One that doesn't answer
+// may come yet.
+func (a *administration) checkCertificate(ctx context.Context, m Member) error {
+	conn, err := a.mux.Dial(ctx, m.ID, m.Address)
+	switch {
+	case errors.Is(err, errRevoked):
+		return fmt.Errorf("%w: give it a new one ('fepha tls init --renew' where the CA's key is)", err)
+	case err == nil:
+		_ = conn.Close()
+	}
+	return nil
+}
+
 // awaitCaughtUp waits until a node has applied what's committed now.
-func (a *administration) awaitCaughtUp(ctx context.Context, id string) error {
+func (a *administration) awaitCaughtUp(ctx context.Context, m Member) error {
 	target := a.state.applied.Load()
-	client, err := a.peers.Control(id)
+	client, err := a.peers.Control(m.ID)
 	if err != nil {
 		return err
 	}
-	for {
+	for try := 0; ; try++ {
 		t := a.leadership.current()
 		if t == nil {
 			return fmt.Errorf("%w any more", replica.ErrNotLeader)
@@ -131,6 +148,10 @@ func (a *administration) awaitCaughtUp(ctx context.Context, id string) error {
 		}
 		if err == nil {
 			err = fmt.Errorf("it's at entry %d of %d", resp.Applied, target)
+		} else if try%50 == 0 { // it may have started meanwhile, with a certificate that is out of force
+			if revoked := a.checkCertificate(ctx, m); revoked != nil {
+				return revoked
+			}
 		}
 		if over := t.pause(ctx, catchUpCheck); over != nil {
 			return fmt.Errorf("%w: %w", over, err)

@@ -220,7 +220,7 @@ func (n *Node) run(leads <-chan bool) {
 		changed: &n.leaderChanged,
 	}}
 	n.admin = &administration{
-		timing: n.timing, raft: n.raft, calls: calls, group: n.group, peers: n.peers, state: n.state, leadership: n.leadership,
+		timing: n.timing, raft: n.raft, calls: calls, group: n.group, mux: n.mux, peers: n.peers, state: n.state, leadership: n.leadership,
 	}
 	n.server = newServer(&service{
 		clock: n.clock, timing: n.timing, build: n.cfg.Build, group: n.group, disk: n.disk, transport: n.transport,

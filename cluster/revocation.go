@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"time"
 
@@ -13,6 +14,9 @@ import (
 // recheck is how long a node whose certificate is revoked may go on over a connection that is open.
 const recheck = time.Second
 
+// errRevoked: a node's certificate is out of force.
+var errRevoked = errors.New("the certificate was revoked")
+
 // revocation keeps out those whose certificates the state has revoked: at the handshake, and from connections that are open.
 type revocation struct{ state *stateMachine }
 
@@ -21,7 +25,7 @@ func (r *revocation) check(c *x509.Certificate) (err error) {
 	r.state.view(func(s *fsm.State) {
 		by, revoked := s.Access().RevokedBy(certid.Serial(c), c.Subject.CommonName, certid.IssuedAt(c).UnixMilli())
 		if revoked {
-			err = fmt.Errorf("the certificate of %s was revoked on %s", certid.Name(c), time.UnixMilli(by.AtMs).UTC().Format(time.DateTime+" UTC"))
+			err = fmt.Errorf("%w: that of %s, on %s", errRevoked, certid.Name(c), time.UnixMilli(by.AtMs).UTC().Format(time.DateTime+" UTC"))
 		}
 	})
 	return err

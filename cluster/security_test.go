@@ -115,4 +115,15 @@ func TestTLS(t *testing.T) {
 	if knock(filesOf(dir, "fep2"), "fep1") == nil {
 		t.Error("let in with a revoked certificate")
 	}
+
+	// A node that comes back with it is told so at once, and not after it could not catch up for long enough.
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	leader := s.leader("fep1", "wit")
+	if err := leader.RemovePeer(ctx, "fep2"); err != nil {
+		t.Fatal(err)
+	}
+	if err := leader.AddPeer(ctx, "fep2", threeMembers[1].Address); !errors.Is(err, errRevoked) || ctx.Err() != nil {
+		t.Errorf("adding it: %v", err)
+	}
 }

@@ -120,7 +120,7 @@ func (f *filler) fill(m protoreflect.Message) {
 // known are names and texts that mean something to fullState, and some that don't.
 var known = []string{
 	"rtu/1", "rtu/2", "uplink/occ/main", "uplink/scada/both", "fnp", "fep1", "fep2", "wit", "a", "b", "s", "x", "alice", "bob", "hmi", "occ", "main",
-	"rtu.1.common_address", "node.fep2.disk", "disk", "owner", "DO", "witness", "fep", "", "\xff\x00", "rtu/99", "\u202e",
+	"rtu.1.common_address", "node.fep2.disk", "disk", "owner", "DO", "witness", "fep", "", "\x00\t", "rtu/99", "\u202e",
 }
 
 func (f *filler) value(d protoreflect.FieldDescriptor) protoreflect.Value {
