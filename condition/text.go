@@ -3,6 +3,8 @@ package condition
 import (
 	"strconv"
 	"strings"
+
+	"github.com/fepha/fepha/internal/plain"
 )
 
 // Say puts a report's values into the sentences of its kind. Of a kind that this build doesn't know, another build's, it
@@ -12,7 +14,7 @@ func Say(kind string, values []string, count uint64) (text, advice Words) {
 	if !ok {
 		said := kind
 		if len(values) > 0 {
-			said += ": " + strings.Join(values, ", ")
+			said += ": " + plain.Line(strings.Join(values, ", "))
 		}
 		return Words{said, said}, Words{
 			"this build has no words for it: ask a node of the build that reports it",
@@ -24,7 +26,7 @@ func Say(kind string, values []string, count uint64) (text, advice Words) {
 	for i, name := range k.Params {
 		value := Words{"?", "?"}
 		if i < len(values) {
-			value = term(values[i])
+			value = term(plain.Line(values[i])) // some are what others have said
 		}
 		en, zh = append(en, "{"+name+"}", value.EN), append(zh, "{"+name+"}", value.ZH)
 	}

@@ -246,6 +246,14 @@ func TestPageGoesToAnotherNode(t *testing.T) {
 	}
 }
 
+// What others have named is shown with what would turn it around written out.
+func TestPageShowsOddNamesPlainly(t *testing.T) {
+	ctx := browser(t)
+	s := serve(t, func(c *Config) { c.Name = "Demo\u202enoitats\u2066\u200b" })
+	do(t, ctx, "open", chromedp.Navigate(s.Base+"/"))
+	sees(t, ctx, "header", `Demo\u202enoitats\u2066\u200b (21)`)
+}
+
 func TestPageShowsTheJournal(t *testing.T) {
 	ctx := browser(t)
 	s := serve(t)

@@ -14,7 +14,15 @@ import (
 )
 
 // Text is s with each rune that can't be printed as Go writes it in a string literal, such as \x1b. Line ends and tabs stay.
-func Text(s string) string {
+func Text(s string) string { return escape(s, odd) }
+
+// Line is Text for what is to be one line: its line ends and tabs are written so too, so that nothing in it looks like a line of
+// somebody else's.
+func Line(s string) string {
+	return escape(s, func(r rune) bool { return odd(r) || r == '\n' || r == '\t' })
+}
+
+func escape(s string, odd func(rune) bool) string {
 	if !strings.ContainsFunc(s, odd) && utf8.ValidString(s) {
 		return s
 	}

@@ -3,6 +3,7 @@ package plain
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"testing"
 )
 
@@ -14,6 +15,29 @@ func TestText(t *testing.T) {
 		if got := Text(in); got != want {
 			t.Errorf("%q: got %q, want %q", in, got, want)
 		}
+	}
+}
+
+// All that turns text around, joins it or takes no room is written out: nobody reads it as something else.
+func TestFormatCharacters(t *testing.T) {
+	for _, r := range "\u061c\u180e\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufeff\u2028\u2029\U000e0041" {
+		want := fmt.Sprintf(`a\u%04xb`, r)
+		if r > 0xffff {
+			want = fmt.Sprintf(`a\U%08xb`, r)
+		}
+		if got := Text("a" + string(r) + "b"); got != want {
+			t.Errorf("%U is %q, want %q", r, got, want)
+		}
+		if got := JSON([]byte(`"` + string(r) + `"`)); bytes.ContainsRune(got, r) {
+			t.Errorf("%U is raw in JSON", r)
+		}
+	}
+}
+
+// A text that is one line stays one.
+func TestLine(t *testing.T) {
+	if got := Line("x\nAll is well\t\r\u2028y"); got != `x\nAll is well\t\r\u2028y` {
+		t.Errorf("%q", got)
 	}
 }
 

@@ -27,18 +27,29 @@ export async function ask(path: string, options: RequestInit = {}): Promise<Resp
   let message = `${response.status} ${response.statusText}`;
   let code = '';
   try {
-    const said = await response.json();
+    const said = parse(await response.text());
     message = said.error ?? message;
     code = said.code ?? '';
   } catch { /* what answers is not the node */ }
   throw new Refusal(message, response.status, code);
 }
 
-export const get = async <T>(path: string, signal?: AbortSignal): Promise<T> => (await ask(path, {signal})).json();
+// odd are the characters that turn text around, join it or take no room. The node escapes them in its JSON, so that few answers
+// have to be looked through.
+const odd = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]|\udb40[\udc00-\udfff]/g;
+
+// visible writes such characters out: names, reasons and messages are what others have said.
+const visible = (_: string, value: unknown) => typeof value !== 'string' ? value :
+  value.replace(odd, (c) => `\\u${c.codePointAt(0)!.toString(16).padStart(4, '0')}`);
+
+// parse reads what the node says. All that the page shows comes through it.
+export const parse = (text: string) => JSON.parse(text, text.includes('\\u') ? visible : undefined);
+
+export const get = async <T>(path: string, signal?: AbortSignal): Promise<T> => parse(await (await ask(path, {signal})).text());
 
 export async function post<T>(path: string, body: unknown): Promise<T> {
   const response = await ask(path, {method: 'POST', headers: {'Content-Type': 'application/json'}, body: JSON.stringify(body)});
-  return response.json();
+  return parse(await response.text());
 }
 
 // listen reads server-sent events until the stream ends or the signal is given. Unlike EventSource it can carry a token.
@@ -53,7 +64,7 @@ export async function listen<T>(path: string, take: (message: T) => void, lost: 
     const blocks = (rest + value).split('\n\n');
     rest = blocks.pop()!;
     for (const block of blocks) {
-      for (const line of block.split('\n')) if (line.startsWith('data: ')) take(JSON.parse(line.slice(6)));
+      for (const line of block.split('\n')) if (line.startsWith('data: ')) take(parse(line.slice(6)));
     }
   }
 }

@@ -3,7 +3,7 @@
 import {createTarGzip} from 'nanotar';
 import {useState} from 'preact/hooks';
 
-import {ask} from '../api';
+import {ask, parse} from '../api';
 import {t} from '../i18n';
 import {known} from '../live';
 import {confirm} from '../parts/ask';
@@ -25,7 +25,7 @@ export function Configuration() {
     try {
       const bundle = await bundleOf(files);
       const response = await ask(`v1/config?dry_run=${dryRun ? 1 : 0}`, {method: 'POST', headers: {'Content-Type': 'application/octet-stream'}, body: bundle});
-      setReply(await response.json());
+      setReply(parse(await response.text()));
     } catch (e) {
       setReply(undefined);
       setProblems((e as Error).message);

@@ -10,6 +10,7 @@ import (
 	"github.com/fepha/fepha/api"
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
+	"github.com/fepha/fepha/internal/plain"
 	"github.com/fepha/fepha/replica"
 )
 
@@ -56,7 +57,7 @@ func WriteError(w http.ResponseWriter, err error) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(e.Status)
-	_ = json.NewEncoder(w).Encode(e)
+	_ = json.NewEncoder(plain.JSONWriter(w)).Encode(e)
 }
 
 // Refused turns the state machine's refusal into an api.Error; nil if it agreed.

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/fepha/fepha/api"
+	"github.com/fepha/fepha/internal/plain"
 )
 
 // JSON is how answers are written.
@@ -35,7 +36,7 @@ func (j JSON) Reply(w http.ResponseWriter, v any) error {
 var instants = regexp.MustCompile(`([{,])"(\w+)_ms":(\d{12,14})\b`)
 
 // Encode makes JSON of v. Beside each instant, such as "since_ms", stands the same as RFC 3339 in the station's zone,
-// "since".
+// "since". What can't be printed is escaped, such as what turns text around: answers are looked at in terminals.
 func (j JSON) Encode(v any) ([]byte, error) {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
@@ -43,7 +44,7 @@ func (j JSON) Encode(v any) ([]byte, error) {
 	if err := enc.Encode(v); err != nil {
 		return nil, err
 	}
-	return instants.ReplaceAllFunc(bytes.TrimSpace(b.Bytes()), func(found []byte) []byte {
+	return instants.ReplaceAllFunc(plain.JSON(bytes.TrimSpace(b.Bytes())), func(found []byte) []byte {
 		part := instants.FindSubmatch(found)
 		ms, err := strconv.ParseInt(string(part[3]), 10, 64)
 		if err != nil {

@@ -1,6 +1,8 @@
 package rest
 
 import (
+	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 )
@@ -16,5 +18,18 @@ func TestInstantsAreReadable(t *testing.T) {
 		`"text":"{\"at_ms\":1700000000123}","took_ms":1500}`
 	if err != nil || string(got) != want {
 		t.Errorf("%s, %v; want %s", got, err, want)
+	}
+}
+
+// What turns text around or moves a terminal's cursor is never raw in an answer, nor in an error.
+func TestAnswersArePlain(t *testing.T) {
+	const odd = "\u202e\u2066\u200b\x7f\u009b"
+	w := httptest.NewRecorder()
+	if err := (JSON{Zone: time.UTC}).Reply(w, map[string]string{"name": odd}); err != nil {
+		t.Fatal(err)
+	}
+	WriteError(w, NotFound("no %s", odd))
+	if text := w.Body.String(); strings.ContainsAny(text, odd) || strings.Count(text, `\u202e\u2066\u200b\u007f\u009b`) != 2 {
+		t.Errorf("%q", text)
 	}
 }

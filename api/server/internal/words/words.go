@@ -8,6 +8,7 @@ import (
 	"github.com/fepha/fepha/api"
 	"github.com/fepha/fepha/condition"
 	"github.com/fepha/fepha/fsm"
+	"github.com/fepha/fepha/internal/plain"
 )
 
 // language is one that events are told in.
@@ -33,8 +34,10 @@ func (l language) list(text string) string {
 	return strings.Join(words, ", ")
 }
 
-// both says it in each language.
-func both(in func(language) string) (en, zh string) { return in(nil), in(chinese) }
+// both says it in each language, in one line: names, reasons and origins are what others have said.
+func both(in func(language) string) (en, zh string) {
+	return plain.Line(in(nil)), plain.Line(in(chinese))
+}
 
 // Event tells of a point's event in English and Chinese, such as "1/di/17 breaker: on (not topical)".
 func Event(e *fsm.Event, name string) (en, zh string) {

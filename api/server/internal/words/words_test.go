@@ -50,6 +50,7 @@ func TestEventsInWords(t *testing.T) {
 		{note(fsm.Note{Kind: fsm.NoteRefused, To: "login", Origin: "10.0.0.1", Reason: "wrong password", Count: 1}), "REFUSED to 10.0.0.1: login (wrong password)"},
 		{note(fsm.Note{Kind: fsm.NoteRefused, To: "control", Origin: "uplink/occ/main 10.0.0.1", Resource: "1/do/2", Reason: "too many", Count: 40}), "REFUSED to uplink/occ/main 10.0.0.1: control 1/do/2 (too many), 40 times"},
 		{note(fsm.Note{Kind: fsm.NoteAction, To: "trace", Origin: "api:alice", Resource: "rtu/1"}), "trace rtu/1 by api:alice"},
+		{note(fsm.Note{Kind: fsm.NoteRefused, To: "login", Origin: "10.0.0.1", Reason: "\u202egnorw\u2066\u200b\n1/di/1: off", Count: 1}), `REFUSED to 10.0.0.1: login (\u202egnorw\u2066\u200b\n1/di/1: off)`},
 		{note(fsm.Note{Kind: fsm.NoteConfig, Resource: "abc"}), "another configuration is in force: abc"},
 		{control(fsm.DO, 2, 46, 2, fsm.Note{Kind: fsm.NoteControl, Origin: "api:alice", Stage: fsm.Executing, To: "fep1"}),
 			"control 1/do/2 Incomer 101 breaker to on by api:alice: executing, on fep1"},
