@@ -31,7 +31,7 @@ func (c *chatteringPoint) sends(cause iec104.CauseOfTransmission, address iec104
 	if cause != iec104.Spontaneous {
 		typ = iec104.M_SP_NA_1
 	}
-	c.in.add(asdu(c.t, typ, cause, iec104.Object{Address: address, Value: value, Time: at}), c.in.clock.arrival(c.now))
+	c.in.add(asduOf(c.t, typ, cause, iec104.Object{Address: address, Value: value, Time: at}), c.in.clock.arrival(c.now))
 	return c.told()
 }
 
@@ -92,7 +92,7 @@ func TestImageAfterEventStaysAfterIt(t *testing.T) {
 	c := newChattering(t)
 	for i := range 6 {
 		at := iec104.NewCP56Time2a(time.Unix(1_700_000_000, 0).UTC(), time.UTC)
-		c.in.add(asdu(t, iec104.M_SP_TB_1, iec104.Spontaneous, iec104.Object{Address: 100, Value: float64(i % 2), Time: at}), c.in.clock.arrival(c.now))
+		c.in.add(asduOf(t, iec104.M_SP_TB_1, iec104.Spontaneous, iec104.Object{Address: 100, Value: float64(i % 2), Time: at}), c.in.clock.arrival(c.now))
 	}
 	c.in.release(c.now.Add(10 * time.Second))
 	c.in.release(c.now.Add(20 * time.Second))

@@ -21,7 +21,7 @@ func testIntake(points ...Point) *intake {
 		findings.New(condition.Nobody, "rtu/1", func() {}))
 }
 
-func asdu(t testing.TB, typ iec104.TypeID, cause iec104.CauseOfTransmission, objects ...iec104.Object) iec104.ASDU {
+func asduOf(t testing.TB, typ iec104.TypeID, cause iec104.CauseOfTransmission, objects ...iec104.Object) iec104.ASDU {
 	t.Helper()
 	a, err := iec104.DefaultProfile.New(iec104.Header{Type: typ, Cause: cause, CommonAddress: 1}, objects...)
 	if err != nil {
@@ -35,13 +35,13 @@ func TestStepPositionOnItsWay(t *testing.T) {
 	in := testIntake(Point{Kind: fsmpb.Kind_AI, Number: 1, Address: 200, Analog: analog(func(a *Analog) { a.Deadband = 2 })},
 		Point{Kind: fsmpb.Kind_DI, Number: 1, Address: 100})
 	for _, qualifier := range []uint8{iec104.TransientBit, 0} {
-		in.add(asdu(t, iec104.M_ST_TB_1, iec104.Spontaneous, iec104.Object{Address: 200, Value: 5, Qualifier: qualifier}), arrival{})
+		in.add(asduOf(t, iec104.M_ST_TB_1, iec104.Spontaneous, iec104.Object{Address: 200, Value: 5, Qualifier: qualifier}), arrival{})
 		items := in.take()
 		if len(items) != 1 || items[0].Value != 5 || items[0].Transient != (qualifier != 0) {
 			t.Errorf("transient bit %#x: %v", qualifier, items)
 		}
 	}
-	in.add(asdu(t, iec104.M_EP_TD_1, iec104.Spontaneous, iec104.Object{Address: 100, Value: 2, Elapsed: 1234}), arrival{})
+	in.add(asduOf(t, iec104.M_EP_TD_1, iec104.Spontaneous, iec104.Object{Address: 100, Value: 2, Elapsed: 1234}), arrival{})
 	if items := in.take(); len(items) != 1 || items[0].ElapsedMs != 1234 {
 		t.Errorf("elapsed time: %v", items)
 	}
@@ -81,27 +81,27 @@ func TestIntake(t *testing.T) {
 		events bool
 	}{
 		{"events keep their order, and none is left out",
-			[]iec104.ASDU{asdu(t, sp, spont, o(di1, 1), o(di1, 0)), asdu(t, sp, spont, o(di1, 0), o(di2, 1))},
+			[]iec104.ASDU{asduOf(t, sp, spont, o(di1, 1), o(di1, 0)), asduOf(t, sp, spont, o(di1, 0), o(di2, 1))},
 			[]string{"event di 1 = 1 0x0", "event di 1 = 0 0x0", "event di 1 = 0 0x0", "event di 2 = 1 0x0"}, true},
 		{"the newest image value, at the place of the first",
-			[]iec104.ASDU{asdu(t, me, spont, o(ai1, 1)), asdu(t, me, spont, o(ai2, 5)), asdu(t, me, spont, o(ai1, 2))},
+			[]iec104.ASDU{asduOf(t, me, spont, o(ai1, 1)), asduOf(t, me, spont, o(ai2, 5)), asduOf(t, me, spont, o(ai1, 2))},
 			[]string{"image ai 1 = 2 0x0", "image ai 2 = 5 0x0"}, false},
 		{"the same, and one within the deadband",
-			[]iec104.ASDU{asdu(t, me, spont, o(ai1, 2), o(ai2, 7))}, nil, false},
+			[]iec104.ASDU{asduOf(t, me, spont, o(ai1, 2), o(ai2, 7))}, nil, false},
 		{"another quality is a change",
-			[]iec104.ASDU{asdu(t, me, spont, iec104.Object{Address: ai1, Value: 2, Quality: iec104.IV})},
+			[]iec104.ASDU{asduOf(t, me, spont, iec104.Object{Address: ai1, Value: 2, Quality: iec104.IV})},
 			[]string{"image ai 1 = 2 0x80"}, false},
-		{"events of analogs, equal ones too", []iec104.ASDU{asdu(t, tf, spont, o(e3, 1), o(e3, 1))},
+		{"events of analogs, equal ones too", []iec104.ASDU{asduOf(t, tf, spont, o(e3, 1), o(e3, 1))},
 			[]string{"event ai 3 = 1 0x0", "event ai 3 = 1 0x0"}, true},
-		{"unless a deadband says otherwise", []iec104.ASDU{asdu(t, tf, spont, o(e4, 1), o(e4, 2), o(e4, 4))},
+		{"unless a deadband says otherwise", []iec104.ASDU{asduOf(t, tf, spont, o(e4, 1), o(e4, 2), o(e4, 4))},
 			[]string{"event ai 4 = 1 0x0", "event ai 4 = 4 0x0"}, true},
-		{"answers are compared", []iec104.ASDU{asdu(t, sp, answer, o(di1, 0)), asdu(t, me, answer, o(e3, 3))},
+		{"answers are compared", []iec104.ASDU{asduOf(t, sp, answer, o(di1, 0)), asduOf(t, me, answer, o(e3, 3))},
 			[]string{"compare di 1 = 0 0x0", "compare ai 3 = 3 0x0"}, true},
-		{"unknown address between known ones", []iec104.ASDU{asdu(t, sp, spont, o(99, 1), o(di1, 1), o(150, 1), o(di2, 1))},
+		{"unknown address between known ones", []iec104.ASDU{asduOf(t, sp, spont, o(99, 1), o(di1, 1), o(150, 1), o(di2, 1))},
 			[]string{"event di 1 = 1 0x0", "event di 2 = 1 0x0"}, true},
-		{"a type that no such point has", []iec104.ASDU{asdu(t, me, spont, o(di1, 1))}, nil, false},
-		{"of another station", []iec104.ASDU{other(asdu(t, sp, spont, o(di1, 1)))}, nil, false},
-		{"only a test", []iec104.ASDU{test(asdu(t, sp, spont, o(di1, 1)))}, nil, false},
+		{"a type that no such point has", []iec104.ASDU{asduOf(t, me, spont, o(di1, 1))}, nil, false},
+		{"of another station", []iec104.ASDU{other(asduOf(t, sp, spont, o(di1, 1)))}, nil, false},
+		{"only a test", []iec104.ASDU{test(asduOf(t, sp, spont, o(di1, 1)))}, nil, false},
 		{"of an unknown type", []iec104.ASDU{unknown(t)}, nil, false},
 	} {
 		for _, a := range c.asdus {
@@ -121,7 +121,7 @@ func TestIntake(t *testing.T) {
 	}
 
 	in.forget()
-	in.add(asdu(t, me, answer, o(ai1, 2)), in.clock.arrival(time.Now()))
+	in.add(asduOf(t, me, answer, o(ai1, 2)), in.clock.arrival(time.Now()))
 	if got, want := words(in.take()), []string{"image ai 1 = 2 0x0"}; !slices.Equal(got, want) {
 		t.Errorf("after a start: %q, expected %q", got, want)
 	}
@@ -159,10 +159,10 @@ func TestIntakeLosesNothing(t *testing.T) {
 			n, v := rapid.Uint32Range(1, 4).Draw(rt, "point"), float64(rapid.IntRange(0, 1).Draw(rt, "value"))
 			o := iec104.Object{Address: iec104.InformationObjectAddress(n), Value: v}
 			if n <= 2 {
-				in.add(asdu(t, iec104.M_SP_NA_1, iec104.Spontaneous, o), arrival{})
+				in.add(asduOf(t, iec104.M_SP_NA_1, iec104.Spontaneous, o), arrival{})
 				sent = append(sent, fmt.Sprint(n, v))
 			} else {
-				in.add(asdu(t, iec104.M_ME_NC_1, iec104.Spontaneous, o), arrival{})
+				in.add(asduOf(t, iec104.M_ME_NC_1, iec104.Spontaneous, o), arrival{})
 				last[n] = v
 			}
 			if rapid.Bool().Draw(rt, "take") {
@@ -192,7 +192,7 @@ func BenchmarkIntake(b *testing.B) {
 		objects = append(objects, iec104.Object{Address: iec104.InformationObjectAddress(i * 7), Value: 1, Time: tag})
 	}
 	in := testIntake(points...)
-	a := asdu(b, iec104.M_SP_TB_1, iec104.Spontaneous, objects...)
+	a := asduOf(b, iec104.M_SP_TB_1, iec104.Spontaneous, objects...)
 	b.ReportAllocs()
 	for b.Loop() {
 		in.add(a, in.clock.arrival(time.Now()))

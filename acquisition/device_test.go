@@ -312,7 +312,7 @@ func (d *device) push(a iec104.ASDU) {
 // send has the device report something.
 func (d *device) send(typ iec104.TypeID, cause iec104.CauseOfTransmission, objects ...iec104.Object) {
 	d.t.Helper()
-	d.push(asdu(d.t, typ, cause, objects...))
+	d.push(asduOf(d.t, typ, cause, objects...))
 }
 
 // refuse tells whether an interrogation is to be refused.
@@ -333,7 +333,7 @@ func (d *device) states() []iec104.ASDU {
 	}
 	var all []iec104.ASDU
 	for some := range slices.Chunk(objects, 50) {
-		all = append(all, asdu(d.t, iec104.M_SP_NA_1, iec104.InterrogatedStation, some...))
+		all = append(all, asduOf(d.t, iec104.M_SP_NA_1, iec104.InterrogatedStation, some...))
 	}
 	return all
 }

@@ -36,9 +36,9 @@ func oneRTU(t *testing.T, quirks quirks, edit func(*RTU)) (*bench, *device) {
 	}
 	b := newBench(t, rtu)
 	d := newDevice(t, b.net, quirks, "a:1")
-	d.values = []iec104.ASDU{asdu(t, iec104.M_SP_NA_1, iec104.InterrogatedStation,
+	d.values = []iec104.ASDU{asduOf(t, iec104.M_SP_NA_1, iec104.InterrogatedStation,
 		iec104.Object{Address: 1}, iec104.Object{Address: 2}, iec104.Object{Address: 3})}
-	d.counters = []iec104.ASDU{asdu(t, iec104.M_IT_NA_1, iec104.CounterGeneral, iec104.Object{Address: 2001})}
+	d.counters = []iec104.ASDU{asduOf(t, iec104.M_IT_NA_1, iec104.CounterGeneral, iec104.Object{Address: 2001})}
 	return b, d
 }
 
@@ -73,16 +73,16 @@ func TestStrays(t *testing.T) {
 		says   string
 	}{
 		{"another common address", func(t *testing.T) iec104.ASDU {
-			return of(5, asdu(t, iec104.M_SP_NA_1, iec104.Spontaneous, point(1)))
+			return of(5, asduOf(t, iec104.M_SP_NA_1, iec104.Spontaneous, point(1)))
 		}, "common address 5, 1 is configured", "rtu.1.common_address", "answers with common address 5, 1 is configured: 312 ASDUs kept as strays"},
 		{"an unknown object", func(t *testing.T) iec104.ASDU {
-			return asdu(t, iec104.M_SP_NA_1, iec104.Spontaneous, point(99))
+			return asduOf(t, iec104.M_SP_NA_1, iec104.Spontaneous, point(99))
 		}, "no point has the object's address: 99 (M_SP_NA_1)", "rtu.1.unknown_address", "such as 99 (M_SP_NA_1): 312 objects"},
 		{"another type", func(t *testing.T) iec104.ASDU {
-			return asdu(t, iec104.M_ME_NC_1, iec104.Spontaneous, point(1))
+			return asduOf(t, iec104.M_ME_NC_1, iec104.Spontaneous, point(1))
 		}, "type is none of the point: M_ME_NC_1 for di/1 at 1", "rtu.1.other_type", "M_ME_NC_1 for di/1 at 1: 312 objects"},
 		{"a test", func(t *testing.T) iec104.ASDU {
-			a := asdu(t, iec104.M_SP_NA_1, iec104.Spontaneous, point(1))
+			a := asduOf(t, iec104.M_SP_NA_1, iec104.Spontaneous, point(1))
 			a.Test = true
 			return a
 		}, "marked as a test: M_SP_NA_1, spontaneous", "rtu.1.test_data", "312 ASDUs kept"},
@@ -153,7 +153,7 @@ func TestUnansweredPoints(t *testing.T) {
 
 		// Two are answered at last, and one that used to be isn't any more.
 		d.mu.Lock()
-		d.values = []iec104.ASDU{asdu(t, iec104.M_SP_NA_1, iec104.InterrogatedStation, iec104.Object{Address: 1}, iec104.Object{Address: 3}, iec104.Object{Address: 7}, iec104.Object{Address: 8})}
+		d.values = []iec104.ASDU{asduOf(t, iec104.M_SP_NA_1, iec104.InterrogatedStation, iec104.Object{Address: 1}, iec104.Object{Address: 3}, iec104.Object{Address: 7}, iec104.Object{Address: 8})}
 		d.mu.Unlock()
 		b.until(16*time.Minute, "no longer answered", func() bool {
 			return strings.Contains(b.said.Says("rtu.1.no_longer_answered"), "1 points that the device used to answer were missing from its last interrogation, such as di/2") &&

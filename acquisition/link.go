@@ -57,9 +57,9 @@ func (s *session) askAgain() {
 }
 
 // malformed gets what the device sends and what can't be parsed.
-func (s *session) malformed(_ *iec104.Client, asdu []byte, index uint64, err error) {
+func (s *session) malformed(_ *iec104.Client, octets []byte, index uint64, err error) {
 	if t := s.collector.Load(); t != nil {
-		t.pipeline.receiveMalformed(s, asdu, index, err)
+		t.pipeline.receiveMalformed(s, octets, index, err)
 	}
 }
 

@@ -207,10 +207,10 @@ func TestCollects(t *testing.T) {
 		b := newBench(t, testRTU(1, channel("a:1")))
 		d := newDevice(t, b.net, quirks{}, "a:1")
 		d.values = []iec104.ASDU{
-			asdu(t, iec104.M_SP_NA_1, iec104.InterrogatedStation, single(1, 1), single(2, 0)),
-			asdu(t, iec104.M_ME_NC_1, iec104.InterrogatedStation, single(1001, 3.5)),
+			asduOf(t, iec104.M_SP_NA_1, iec104.InterrogatedStation, single(1, 1), single(2, 0)),
+			asduOf(t, iec104.M_ME_NC_1, iec104.InterrogatedStation, single(1001, 3.5)),
 		}
-		d.counters = []iec104.ASDU{asdu(t, iec104.M_IT_NA_1, iec104.CounterGeneral, single(2001, 77))}
+		d.counters = []iec104.ASDU{asduOf(t, iec104.M_IT_NA_1, iec104.CounterGeneral, single(2001, 77))}
 		b.start("fep1")
 		b.until(time.Second, "active", func() bool { return b.state("fep1", 1, 1) == fsm.LinkActive })
 		b.until(time.Second, "interrogated", func() bool { return b.Point(1, fsm.DI, 1).Value == 1 && b.Point(1, fsm.AI, 1).Value == 3.5 })

@@ -83,8 +83,8 @@ func (p *pipeline) receive(s *session, a iec104.ASDU, index uint64) {
 }
 
 // receiveMalformed takes note of an ASDU that can't be parsed.
-func (p *pipeline) receiveMalformed(s *session, asdu []byte, index uint64, err error) {
-	p.accept(s, index, func(came arrival) { p.intake.addMalformed(asdu, came, err) })
+func (p *pipeline) receiveMalformed(s *session, octets []byte, index uint64, err error) {
+	p.accept(s, index, func(came arrival) { p.intake.addMalformed(octets, came, err) })
 }
 
 // accept has take put what an ASDU brings into the intake, and answers for its acknowledgement.

@@ -30,7 +30,7 @@ func TestTempers(t *testing.T) {
 		{what: "unknown types", tease: func(b *bench, d *device) { d.push(unknown(b)) }, says: "unknown type"},
 		{what: "wrong common address", says: "unknown common address",
 			tease: func(b *bench, d *device) {
-				d.push(other(asdu(b, iec104.M_SP_NA_1, iec104.Spontaneous, single(1, 1))))
+				d.push(other(asduOf(b, iec104.M_SP_NA_1, iec104.Spontaneous, single(1, 1))))
 			}},
 		{what: "unknown addresses", says: "unknown object address",
 			tease: func(b *bench, d *device) { d.send(iec104.M_SP_NA_1, iec104.Spontaneous, single(999, 1)) }},
@@ -236,7 +236,7 @@ func TestDifferencesBecomeEvents(t *testing.T) {
 		rtu.Interrogation = time.Minute
 		b := newBench(t, rtu)
 		d := newDevice(t, b.net, quirks{}, "a:1")
-		d.values = []iec104.ASDU{asdu(t, iec104.M_SP_NA_1, iec104.InterrogatedStation, single(1, 1), single(2, 1))}
+		d.values = []iec104.ASDU{asduOf(t, iec104.M_SP_NA_1, iec104.InterrogatedStation, single(1, 1), single(2, 1))}
 		b.start("fep1")
 		b.until(time.Second, "both are known", func() bool { return b.points() == 2 })
 		time.Sleep(5 * time.Minute)
@@ -247,7 +247,7 @@ func TestDifferencesBecomeEvents(t *testing.T) {
 			t.Errorf("%d interrogations in 5 minutes", n)
 		}
 		d.mu.Lock()
-		d.values = []iec104.ASDU{asdu(t, iec104.M_SP_NA_1, iec104.InterrogatedStation, single(1, 1), single(2, 0))}
+		d.values = []iec104.ASDU{asduOf(t, iec104.M_SP_NA_1, iec104.InterrogatedStation, single(1, 1), single(2, 0))}
 		d.mu.Unlock()
 		b.until(2*time.Minute, "the difference", func() bool { return len(b.Events()) == 1 })
 		if e := b.Events()[0]; e.Point != 2 || e.Value != 0 {

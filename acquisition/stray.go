@@ -14,14 +14,14 @@ import (
 const strayLimit = 16
 
 // addMalformed keeps an ASDU that can't be parsed.
-func (in *intake) addMalformed(asdu []byte, came arrival, err error) {
+func (in *intake) addMalformed(octets []byte, came arrival, err error) {
 	reason := strings.ReplaceAll(err.Error(), "iec104: ", "")
-	if len(asdu) > 2 {
-		reason = fmt.Sprintf("%v, %v: %s", iec104.TypeID(asdu[0]), iec104.CauseOfTransmission(asdu[2]&0x3f), reason)
+	if len(octets) > 2 {
+		reason = fmt.Sprintf("%v, %v: %s", iec104.TypeID(octets[0]), iec104.CauseOfTransmission(octets[2]&0x3f), reason)
 	}
-	in.faults.note(malformed, 1, "%s: % x", reason, asdu)
+	in.faults.note(malformed, 1, "%s: % x", reason, octets)
 	in.findings.Saw(condition.Unreadable, 1, reason)
-	in.stray(asdu, came, reason)
+	in.stray(octets, came, reason)
 }
 
 // noData tells whether an ASDU of the monitoring direction says by its cause or P/N that it's no data: a refusal, or a
@@ -37,10 +37,10 @@ func (in *intake) addNoData(a iec104.ASDU, came arrival) {
 		reason += ", P/N = 1"
 	}
 	reason += ": no cause of data"
-	asdu := a.Append(nil)
-	in.faults.note(badCause, 1, "%s: % x", reason, asdu)
+	octets := a.Append(nil)
+	in.faults.note(badCause, 1, "%s: % x", reason, octets)
 	in.findings.Saw(condition.Unreadable, 1, reason)
-	in.stray(asdu, came, reason)
+	in.stray(octets, came, reason)
 }
 
 // reasons are why an ASDU strays, in few words.
@@ -75,12 +75,12 @@ func (in *intake) otherStation(a iec104.ASDU, came arrival) {
 	in.stray(a.Append(nil), came, fmt.Sprintf("common address %d, %d is configured", a.CommonAddress, in.address))
 }
 
-func (in *intake) stray(asdu []byte, came arrival, reason string) {
+func (in *intake) stray(octets []byte, came arrival, reason string) {
 	if len(in.strays) == strayLimit {
 		in.omitted++
 		return
 	}
-	in.strays = append(in.strays, &fsmpb.Stray{TimeMs: came.ms, Reason: reason, Asdu: append([]byte(nil), asdu...)})
+	in.strays = append(in.strays, &fsmpb.Stray{TimeMs: came.ms, Reason: reason, Asdu: append([]byte(nil), octets...)})
 }
 
 // takeStrays returns the strays that wait, and how many came beyond them.

@@ -40,11 +40,11 @@ func TestStraysAreKeptBeforeTheyAreAcknowledged(t *testing.T) {
 			time.Sleep(time.Second) // the start is told
 			b.SetLeader(false)
 			for i, s := range strayASDUs {
-				asdu, err := hex.DecodeString(strings.ReplaceAll(s.asdu, " ", ""))
+				b, err := hex.DecodeString(strings.ReplaceAll(s.asdu, " ", ""))
 				if err != nil {
 					t.Error(err)
 				}
-				frame := append([]byte{0x68, byte(4 + len(asdu)), byte(i << 1), 0, 0, 0}, asdu...)
+				frame := append([]byte{0x68, byte(4 + len(b)), byte(i << 1), 0, 0, 0}, b...)
 				if _, err := c.Write(frame); err != nil {
 					t.Error(err)
 				}

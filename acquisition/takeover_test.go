@@ -99,7 +99,7 @@ func TestPlannedMove(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		b := newBench(t, testRTU(1, channel("a:1")))
 		d := newDevice(t, b.net, quirks{}, "a:1")
-		d.values = []iec104.ASDU{asdu(t, iec104.M_SP_NA_1, iec104.InterrogatedStation, single(1, 1))}
+		d.values = []iec104.ASDU{asduOf(t, iec104.M_SP_NA_1, iec104.InterrogatedStation, single(1, 1))}
 		b.start("fep1", "fep2")
 		b.until(5*time.Second, "on line", b.online)
 		stop := b.emit(d, 10*time.Millisecond)
@@ -213,7 +213,7 @@ func TestOnline(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		b := newBench(t, testRTU(1, channel("a:1")))
 		d := newDevice(t, b.net, quirks{}, "a:1")
-		d.values = []iec104.ASDU{asdu(t, iec104.M_SP_NA_1, iec104.InterrogatedStation, single(1, 1))}
+		d.values = []iec104.ASDU{asduOf(t, iec104.M_SP_NA_1, iec104.InterrogatedStation, single(1, 1))}
 		b.start("fep1", "fep2")
 		b.until(5*time.Second, "on line", b.online)
 

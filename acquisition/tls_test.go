@@ -79,7 +79,7 @@ func TestDeviceOverTLS(t *testing.T) {
 						t.Error(err)
 					}
 				})
-				if err := queue.Push(asdu(t, iec104.M_SP_NA_1, iec104.Spontaneous, single(7, 1))); err != nil {
+				if err := queue.Push(asduOf(t, iec104.M_SP_NA_1, iec104.Spontaneous, single(7, 1))); err != nil {
 					t.Fatal(err)
 				}
 				b.start("fep1")

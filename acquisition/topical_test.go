@@ -33,7 +33,7 @@ func (d *device) answer(values ...float64) {
 	for i, v := range values {
 		objects = append(objects, single(iec104.InformationObjectAddress(i+1), v))
 	}
-	d.values = []iec104.ASDU{asdu(d.t, iec104.M_SP_NA_1, iec104.InterrogatedStation, objects...)}
+	d.values = []iec104.ASDU{asduOf(d.t, iec104.M_SP_NA_1, iec104.InterrogatedStation, objects...)}
 }
 
 // A point that a complete interrogation did not bring is not topical, once, and no event. When it's back, the same value is no

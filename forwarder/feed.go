@@ -87,12 +87,12 @@ func (f *feed) begin(after uint64) {
 }
 
 // answer sends an ASDU after the events up to one, or at once if there are more than patience of them. It returns
-// iec104.ErrFull if too many wait.
+// iec104.ErrNoRoom if too many wait.
 func (f *feed) answer(a iec104.ASDU, after, patience uint64) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if len(f.answers) == maxAnswers {
-		return iec104.ErrFull
+		return iec104.ErrNoRoom
 	}
 	if f.main && after > f.position && after-f.position > patience {
 		after = 0
@@ -212,7 +212,7 @@ func (f *feed) stopAt(control string) {
 }
 
 // confirm sends a control's confirmation, before the events that waited for it. It returns iec104.ErrNotStarted if the
-// link has stopped, iec104.ErrFull if too many answers wait.
+// link has stopped, iec104.ErrNoRoom if too many answers wait.
 func (f *feed) confirm(control string, a iec104.ASDU) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -220,7 +220,7 @@ func (f *feed) confirm(control string, a iec104.ASDU) error {
 		return iec104.ErrNotStarted
 	}
 	if len(f.answers) == maxAnswers {
-		return iec104.ErrFull
+		return iec104.ErrNoRoom
 	}
 	// Not behind what waits for events: those may be the ones that wait for this.
 	i := 0

@@ -459,8 +459,8 @@ func TestFeedAnswersAfterTheEventsBefore(t *testing.T) {
 	for range maxAnswers {
 		_ = f.answer(a, f.lastEvent(), 1000)
 	}
-	if err := f.answer(a, 0, 0); err != iec104.ErrFull {
-		t.Fatalf("one answer too many: %v, want %v", err, iec104.ErrFull)
+	if err := f.answer(a, 0, 0); err != iec104.ErrNoRoom {
+		t.Fatalf("one answer too many: %v, want %v", err, iec104.ErrNoRoom)
 	}
 }
 

@@ -64,7 +64,7 @@ func (u *uplink) serve(do func(l *link, f *feed, c *iec104.Call) error, causes .
 
 // answered closes the link if an answer had no room: none is dropped on a link that lives.
 func (l *link) answered(err error) {
-	if errors.Is(err, iec104.ErrFull) {
+	if errors.Is(err, iec104.ErrNoRoom) {
 		l.session.Abort(err)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/bits"
+	"strings"
 )
 
 // StartOctet begins every frame.
@@ -131,7 +132,7 @@ func controlError(control uint32, want string) error {
 
 // AppendI appends an I-frame with the ASDU.
 func AppendI(dst []byte, sendSeq, recvSeq uint16, a ASDU) []byte {
-	dst = appendControl(dst, apciLength+a.size(), uint32(sendSeq)<<1&0xffff|uint32(recvSeq)<<17)
+	dst = appendControl(dst, apciLength+a.Size(), uint32(sendSeq)<<1&0xffff|uint32(recvSeq)<<17)
 	return a.Append(dst)
 }
 
@@ -146,4 +147,43 @@ func AppendU(dst []byte, f Function) []byte { return appendControl(dst, apciLeng
 func appendControl(dst []byte, length int, control uint32) []byte {
 	dst = append(dst, StartOctet, byte(length))
 	return binary.LittleEndian.AppendUint32(dst, control)
+}
+
+// Explain puts one frame into one line of words, for traces. What is wrong with it is said too.
+//
+//	I s=77 r=20 M_SP_TB_1 spontaneous CA=3: 1300 on NT 2009-08-13 11:05:03.250, 1302 off 2009-08-13 11:05:03.251
+//	I s=20 r=78 C_SC_NA_1 activation CA=3: 4501 on select
+//	S r=79
+//	U STARTDT act
+func Explain(p Profile, frame []byte) string {
+	f, n, err := ParseFrame(frame)
+	var b strings.Builder
+	switch {
+	case n == 0 && err == nil:
+		fmt.Fprintf(&b, "incomplete frame: % x", frame)
+		return b.String()
+	case n == 0:
+		fmt.Fprintf(&b, "%v: % x", err, frame)
+		return b.String()
+	}
+	switch f.Format {
+	case FormatI:
+		fmt.Fprintf(&b, "I s=%d r=%d ", f.SendSeq, f.RecvSeq)
+		if a, err := p.Parse(f.ASDU); err != nil {
+			fmt.Fprintf(&b, "%v: % x", err, f.ASDU)
+		} else {
+			b.WriteString(a.String())
+		}
+	case FormatS:
+		fmt.Fprintf(&b, "S r=%d", f.RecvSeq)
+	case FormatU:
+		fmt.Fprintf(&b, "U %v", f.Function)
+	}
+	if err != nil {
+		fmt.Fprintf(&b, " (%v)", err)
+	}
+	if n < len(frame) {
+		fmt.Fprintf(&b, " and %d octets more", len(frame)-n)
+	}
+	return b.String()
 }

@@ -122,8 +122,8 @@ func (p Profile) NewRaw(h Header, count int, body []byte) (ASDU, error) {
 		return ASDU{}, fmt.Errorf("%w: %d objects, want at most %d", ErrCount, count, MaxObjects)
 	}
 	a := ASDU{Header: h, sizes: p.sizes(), count: uint8(count), body: body}
-	if a.size() > MaxASDU {
-		return ASDU{}, fmt.Errorf("%w: %d octets, want at most %d", ErrASDULength, a.size(), MaxASDU)
+	if a.Size() > MaxASDU {
+		return ASDU{}, fmt.Errorf("%w: %d octets, want at most %d", ErrASDULength, a.Size(), MaxASDU)
 	}
 	if err := a.check(); err != nil {
 		return ASDU{}, err
@@ -166,8 +166,8 @@ func (a ASDU) Profile() Profile {
 	return Profile{int(a.sizes.cot), int(a.sizes.ca), int(a.sizes.ioa)}
 }
 
-// size is the number of octets that Append adds.
-func (a ASDU) size() int { return a.sizes.header() + len(a.body) }
+// Size is the number of octets that Append adds: at most 249.
+func (a ASDU) Size() int { return a.sizes.header() + len(a.body) }
 
 // address reads the object address at an offset of the body.
 func (a *ASDU) address(offset int) InformationObjectAddress {

@@ -13,7 +13,7 @@ func TestRow32_Mirror(t *testing.T) {
 	for _, typ := range append([]TypeID{0, 22, 44, 120, 127, 128, 255}, knownTypes...) {
 		for _, test := range []bool{false, true} {
 			h := Header{Type: typ, Cause: Activation, Test: test, Originator: 7, CommonAddress: 0x1234}
-			body := append([]byte{0xff, 0xee, 0xdd}, bytes.Repeat([]byte{0xff}, layouts[typ].size)...)
+			body := append([]byte{0xff, 0xee, 0xdd}, bytes.Repeat([]byte{0xff}, typ.ElementSize())...)
 			a, err := DefaultProfile.NewRaw(h, 1, body)
 			if err != nil {
 				t.Fatal(err)
@@ -43,7 +43,7 @@ func TestRow32_Mirror(t *testing.T) {
 
 func TestRow33_CountAndLength(t *testing.T) {
 	for _, typ := range knownTypes {
-		size := layouts[typ].size
+		size := typ.ElementSize()
 		for _, sequence := range []bool{false, true} {
 			for count := range 128 {
 				want := count * (3 + size)
@@ -92,7 +92,7 @@ func TestRow34_Addresses(t *testing.T) {
 		}
 	}
 	for _, p := range allProfiles {
-		top := p.sizes().maxAddress()
+		top := maxAddress(p)
 		sequence := Header{Type: M_SP_NA_1, Sequence: true, CommonAddress: 1}
 		// The last address may be the highest of the field, but none may be past it.
 		good, err := p.New(sequence, Object{Address: top - 1}, Object{Address: top})
@@ -103,7 +103,7 @@ func TestRow34_Addresses(t *testing.T) {
 		if b, err := p.Parse(wire); err != nil || b.Object(1).Address != top {
 			t.Errorf("%+v: %v, %v", p, b, err)
 		}
-		wire[p.sizes().header()]++ // the address's lowest octet
+		wire[2+p.CauseSize+p.CommonAddressSize]++ // the address's lowest octet
 		if b, err := p.Parse(wire); !errors.Is(err, ErrAddress) {
 			t.Errorf("%+v: %v, %v", p, b, err)
 		}

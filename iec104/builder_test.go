@@ -16,9 +16,9 @@ func TestRow35_Split(t *testing.T) {
 		h := genHeader(p, typ, rapid.Bool().Draw(t, "sequence")).Draw(t, "header")
 		objs := make([]Object, rapid.IntRange(0, 400).Draw(t, "objects"))
 		for i := range objs {
-			objs[i].Address = InformationObjectAddress(i) & p.sizes().maxAddress()
+			objs[i].Address = InformationObjectAddress(i) & maxAddress(p)
 			if i >= 200 {
-				objs[i].Address = (objs[i].Address + 7) & p.sizes().maxAddress() // a gap
+				objs[i].Address = (objs[i].Address + 7) & maxAddress(p) // a gap
 			}
 		}
 		asdus, err := p.Pack(h, objs...)
@@ -41,9 +41,9 @@ func TestRow35_Split(t *testing.T) {
 			}
 			next := asdus[n+1].Object(0)
 			room := MaxASDU - len(a.Append(nil))
-			need := layouts[typ].size + p.ObjectAddressSize
+			need := typ.ElementSize() + p.ObjectAddressSize
 			if h.Sequence {
-				need = layouts[typ].size
+				need = typ.ElementSize()
 			}
 			full := a.Len() == MaxObjects || room < need
 			gap := h.Sequence && next.Address != a.Object(a.Len()-1).Address+1

@@ -28,7 +28,7 @@ type ClientConfig struct {
 	// Malformed gets the octets of each ASDU that can't be parsed, and why, in
 	// turn with Handle and under the same rules. It is to be acknowledged as
 	// any other, see Ack; without Malformed it goes with the one before it.
-	Malformed func(c *Client, asdu []byte, index uint64, err error)
+	Malformed func(c *Client, octets []byte, index uint64, err error)
 
 	// WriteGuard is asked right before every write to the socket of a started
 	// link, and before STARTDT act. An error closes the connection, and nothing
@@ -185,11 +185,11 @@ func (c *Client) handle(a ASDU, index uint64) {
 	c.requests.answer(a)
 }
 
-func (c *Client) malformed(asdu []byte, index uint64, err error) bool {
+func (c *Client) malformed(octets []byte, index uint64, err error) bool {
 	if c.config.Malformed == nil {
 		return false
 	}
-	c.config.Malformed(c, asdu, index, err)
+	c.config.Malformed(c, octets, index, err)
 	return true
 }
 

@@ -54,7 +54,7 @@ type conn struct {
 // owner is what differs between a session and a client.
 type owner interface {
 	handle(a ASDU, index uint64)                                 // by the dispatcher
-	malformed(asdu []byte, index uint64, err error) (taken bool) // by the dispatcher; false: it is skipped
+	malformed(octets []byte, index uint64, err error) (taken bool) // by the dispatcher; false: it is skipped
 	guard() error                                                // by the sender, right before a write
 	startRequested()                                             // STARTDT act came; conn.mu is held
 	stopped()                                                    // the link was stopped or closed; conn.mu is held

@@ -5,13 +5,6 @@ import "errors"
 // What the codec refuses. Errors returned by this package wrap one of these and name the
 // value and the bound that it broke, so test with errors.Is.
 var (
-	// ErrStart: a frame does not begin with the start octet 68 hex (104, clause 5).
-	ErrStart = errors.New("iec104: start octet is not 68 hex")
-	// ErrFrameLength: the length octet is below 4 or above 253, or that of an S- or U-frame is not 4.
-	ErrFrameLength = errors.New("iec104: frame length out of range")
-	// ErrControlField: a U-frame with no function bit or several, or a set bit that the standard fixes at 0.
-	ErrControlField = errors.New("iec104: bad control field")
-
 	// ErrProfile: a field size that the standard does not know.
 	ErrProfile = errors.New("iec104: bad profile")
 	// ErrASDULength: an ASDU is shorter than its own header, or longer than 249 octets.
@@ -27,7 +20,6 @@ var (
 	// ErrValue: a value outside the range of its information element.
 	ErrValue = errors.New("iec104: value out of range")
 	// ErrFull: one more object would make the ASDU longer than 249 octets or give it more than 127 objects.
-	// A bounded queue that has no room returns it too (Queue.Push, Session.Send, Session.Stream).
 	ErrFull = errors.New("iec104: full")
 	// ErrNotConsecutive: an object of a sequence does not have the address after the one before.
 	ErrNotConsecutive = errors.New("iec104: address is not the next one of the sequence")

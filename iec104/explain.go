@@ -6,46 +6,7 @@ import (
 	"strings"
 )
 
-// Explain puts one frame into one line of words, for traces. What is wrong with it is said too.
-//
-//	I s=77 r=20 M_SP_TB_1 spontaneous CA=3: 1300 on NT 2009-08-13 11:05:03.250, 1302 off 2009-08-13 11:05:03.251
-//	I s=20 r=78 C_SC_NA_1 activation CA=3: 4501 on select
-//	S r=79
-//	U STARTDT act
-func Explain(p Profile, frame []byte) string {
-	f, n, err := ParseFrame(frame)
-	var b strings.Builder
-	switch {
-	case n == 0 && err == nil:
-		fmt.Fprintf(&b, "incomplete frame: % x", frame)
-		return b.String()
-	case n == 0:
-		fmt.Fprintf(&b, "%v: % x", err, frame)
-		return b.String()
-	}
-	switch f.Format {
-	case FormatI:
-		fmt.Fprintf(&b, "I s=%d r=%d ", f.SendSeq, f.RecvSeq)
-		if a, err := p.Parse(f.ASDU); err != nil {
-			fmt.Fprintf(&b, "%v: % x", err, f.ASDU)
-		} else {
-			b.WriteString(a.String())
-		}
-	case FormatS:
-		fmt.Fprintf(&b, "S r=%d", f.RecvSeq)
-	case FormatU:
-		fmt.Fprintf(&b, "U %v", f.Function)
-	}
-	if err != nil {
-		fmt.Fprintf(&b, " (%v)", err)
-	}
-	if n < len(frame) {
-		fmt.Fprintf(&b, " and %d octets more", len(frame)-n)
-	}
-	return b.String()
-}
-
-// String is the ASDU in one line of words; see Explain.
+// String is the ASDU in one line of words.
 func (a ASDU) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%v %v", a.Type, a.Cause)

@@ -4,12 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"testing"
-	"time"
-)
-
-var (
-	shanghaiTime = time.FixedZone("", 8*3600)
-	fuzzTime     = time.Date(2026, 11, 21, 0, 0, 0, 0, time.UTC)
 )
 
 // exactly is a copy of b whose capacity ends with it, so that reading beyond panics.
@@ -66,65 +60,6 @@ func FuzzParseFrame(f *testing.F) {
 		}
 		if _, m, err := ParseFrame(exactly(b[:n-1])); m != 0 || err != nil {
 			t.Fatalf("% x: %d octets taken, %v", b[:n-1], m, err)
-		}
-	})
-}
-
-// Any octets in any profile: no panic, nothing read beyond, and what is accepted is encoded
-// again to the same octets, both whole and built anew from its decoded objects.
-func FuzzParseASDU(f *testing.F) {
-	for _, file := range captures(f) {
-		for _, u := range captureUnits(f, file) {
-			if frame, n, _ := ParseFrame(u.Frame); n > 0 && frame.Format == FormatI {
-				f.Add(uint8(len(allProfiles)-1), frame.ASDU)
-			}
-		}
-	}
-	for _, c := range objectOctets {
-		for i, p := range allProfiles {
-			a, err := p.New(Header{Type: c.typ, CommonAddress: 1}, c.want)
-			if err != nil {
-				f.Fatal(err)
-			}
-			f.Add(uint8(i), a.Append(nil))
-		}
-	}
-	f.Fuzz(func(t *testing.T, profile uint8, b []byte) {
-		p := allProfiles[int(profile)%len(allProfiles)]
-		b = exactly(b)
-		a, err := p.Parse(b)
-		if err != nil {
-			if len(a.Raw()) != 0 {
-				t.Fatalf("%v, and yet %v", err, a)
-			}
-			return
-		}
-		if again := a.Append(nil); !bytes.Equal(again, b) {
-			t.Fatalf("% x became %v, then % x", b, a, again)
-		}
-		if m := a.Mirror(UnknownType, true).Append(nil); len(m) != len(b) || !bytes.Equal(m[3:], b[3:]) {
-			t.Fatalf("mirror of % x is % x", b, m)
-		}
-		_ = a.String()
-		var objs []Object
-		for o := range a.Objects() {
-			objs = append(objs, o)
-			// Neither of these may panic on octets that are no time.
-			_, _ = o.Time.Time(shanghaiTime)
-			_, _ = o.Time.ExpandCP24(fuzzTime, shanghaiTime)
-		}
-		if len(objs) != a.Len() {
-			t.Fatalf("%d objects of %d", len(objs), a.Len())
-		}
-		if !a.Known() {
-			return
-		}
-		built, err := p.New(a.Header, objs...)
-		if err != nil {
-			t.Fatalf("% x: %v", b, err)
-		}
-		if again := built.Append(nil); !bytes.Equal(again, b) {
-			t.Fatalf("% x became %v, then % x", b, objs, again)
 		}
 	})
 }

@@ -1,7 +1,9 @@
 package iec104
 
 import (
+	"encoding/hex"
 	"math"
+	"strings"
 
 	"pgregory.net/rapid"
 )
@@ -21,7 +23,7 @@ var allProfiles = func() (profiles []Profile) {
 	for cot := 1; cot <= 2; cot++ {
 		for ca := 1; ca <= 2; ca++ {
 			for ioa := 1; ioa <= 3; ioa++ {
-				profiles = append(profiles, Profile{cot, ca, ioa})
+				profiles = append(profiles, Profile{CauseSize: cot, CommonAddressSize: ca, ObjectAddressSize: ioa})
 			}
 		}
 	}
@@ -51,25 +53,28 @@ func genHeader(p Profile, typ TypeID, sequence bool) *rapid.Generator[Header] {
 
 // genObject draws an object from the octets that a peer could send for it, whatever they are.
 func genObject(typ TypeID, address InformationObjectAddress) *rapid.Generator[Object] {
-	l := &layouts[typ]
 	return rapid.Custom(func(t *rapid.T) Object {
-		o := Object{Address: address}
-		l.decode(rapid.SliceOfN(rapid.Byte(), l.size, l.size).Draw(t, "element"), &o)
+		raw := append([]byte{0, 0, 0}, rapid.SliceOfN(rapid.Byte(), typ.ElementSize(), typ.ElementSize()).Draw(t, "element")...)
+		a, err := DefaultProfile.NewRaw(Header{Type: typ}, 1, raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o := a.Object(0)
+		o.Address = address
 		return o
 	})
 }
 
 // genObjects draws as many objects as fit one ASDU, at least one.
 func genObjects(p Profile, typ TypeID, sequence bool) *rapid.Generator[[]Object] {
-	s := p.sizes()
-	size, room := layouts[typ].size+int(s.ioa), MaxASDU-s.header()
+	size, room := typ.ElementSize()+p.ObjectAddressSize, MaxASDU-2-p.CauseSize-p.CommonAddressSize
 	if sequence {
-		size, room = max(layouts[typ].size, 1), room-int(s.ioa)
+		size, room = max(typ.ElementSize(), 1), room-p.ObjectAddressSize
 	}
 	most := min(room/size, MaxObjects)
 	return rapid.Custom(func(t *rapid.T) []Object {
 		n := rapid.IntRange(1, most).Draw(t, "objects")
-		top := s.maxAddress()
+		top := maxAddress(p)
 		if sequence {
 			top -= InformationObjectAddress(n - 1)
 		}
@@ -92,4 +97,16 @@ func sameObject(a, b Object) bool {
 	bits := math.Float64bits(a.Value) == math.Float64bits(b.Value)
 	a.Value, b.Value = 0, 0
 	return bits && a == b
+}
+
+// maxAddress is the highest object address of a profile.
+func maxAddress(p Profile) InformationObjectAddress { return 1<<(8*p.ObjectAddressSize) - 1 }
+
+// unhex is the octets of a text such as "68 04 07".
+func unhex(s string) []byte {
+	b, err := hex.DecodeString(strings.ReplaceAll(s, " ", ""))
+	if err != nil {
+		panic(err)
+	}
+	return b
 }

@@ -40,6 +40,31 @@ type link struct {
 	counters Counters
 }
 
+// LinkState is the state of a link between two stations (104, clause 5.3).
+type LinkState uint8
+
+const (
+	Stopped  LinkState = iota // connected; U-frames only
+	Starting                  // STARTDT act was sent, or came, and is not confirmed yet
+	Started                   // user data may go both ways
+	Stopping                  // STOPDT act was sent, or came, and is not confirmed yet
+	Closed
+)
+
+func (s LinkState) String() string {
+	switch s {
+	case Stopped:
+		return "stopped"
+	case Starting:
+		return "starting"
+	case Started:
+		return "started"
+	case Stopping:
+		return "stopping"
+	}
+	return "closed"
+}
+
 // event is what the link's owner has to act on, in order.
 type event struct {
 	kind eventKind
@@ -234,4 +259,27 @@ func (l *link) close(err error) {
 	}
 	l.state, l.err = Closed, err
 	l.event(event{kind: linkClosed})
+}
+
+// Counters count the frames and octets of a link, or of all links of a server.
+type Counters struct {
+	ReceivedI, ReceivedS, ReceivedU uint64
+	SentI, SentS, SentU             uint64
+	ReceivedOctets, SentOctets      uint64
+	Malformed                       uint64 // I-frames whose ASDU was rejected: not delivered, not even in part
+}
+
+// received is the number of frames of all formats.
+func (c *Counters) received() uint64 { return c.ReceivedI + c.ReceivedS + c.ReceivedU }
+
+func (c *Counters) add(o Counters) {
+	c.ReceivedI += o.ReceivedI
+	c.ReceivedS += o.ReceivedS
+	c.ReceivedU += o.ReceivedU
+	c.SentI += o.SentI
+	c.SentS += o.SentS
+	c.SentU += o.SentU
+	c.ReceivedOctets += o.ReceivedOctets
+	c.SentOctets += o.SentOctets
+	c.Malformed += o.Malformed
 }

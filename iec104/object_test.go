@@ -155,9 +155,9 @@ func TestRow57_QualityRelayed(t *testing.T) {
 		if typ.TimeTag() != CP56 || typ.Untimed() == typ {
 			continue
 		}
-		size := layouts[typ.Untimed()].size
+		size := typ.Untimed().ElementSize()
 		for b := range 256 {
-			body := append([]byte{1, 0, 0}, bytes.Repeat([]byte{byte(b)}, layouts[typ].size)...)
+			body := append([]byte{1, 0, 0}, bytes.Repeat([]byte{byte(b)}, typ.ElementSize())...)
 			a, err := DefaultProfile.NewRaw(Header{Type: typ}, 1, body)
 			if err != nil {
 				t.Fatal(err)

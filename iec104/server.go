@@ -47,6 +47,14 @@ type Server struct {
 	counters  ServerCounters // of the sessions that have ended
 }
 
+// ServerCounters count since NewServer.
+type ServerCounters struct {
+	Counters                   // of all sessions, ended ones included
+	Accepted uint64            // connections that became a session
+	Refused  map[string]uint64 // the others, by Reason
+	Closed   map[string]uint64 // sessions that have ended, by Reason
+}
+
 // NewServer checks the configuration; the error wraps ErrConfig or ErrProfile.
 func NewServer(cfg ServerConfig) (*Server, error) {
 	if err := cfg.Config.Validate(); err != nil {

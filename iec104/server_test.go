@@ -211,7 +211,7 @@ func TestServerConfigIsChecked(t *testing.T) {
 		"w negative":          {Groups: []Group{{}}, Config: Config{W: -1}},
 		"t0 too long":         {Groups: []Group{{}}, Config: Config{T0: 256 * time.Second}},
 		"t3 negative":         {Groups: []Group{{}}, Config: Config{T3: -1}},
-		"object address of 4": {Groups: []Group{{}}, Config: Config{Profile: Profile{2, 2, 4}}},
+		"object address of 4": {Groups: []Group{{}}, Config: Config{Profile: Profile{CauseSize: 2, CommonAddressSize: 2, ObjectAddressSize: 4}}},
 	} {
 		if _, err := NewServer(cfg); !errors.Is(err, ErrConfig) && !errors.Is(err, ErrProfile) {
 			t.Errorf("%s: %v, want ErrConfig or ErrProfile", name, err)

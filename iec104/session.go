@@ -8,31 +8,6 @@ import (
 	"time"
 )
 
-// LinkState is the state of a link between two stations (104, clause 5.3).
-type LinkState uint8
-
-const (
-	Stopped  LinkState = iota // connected; U-frames only
-	Starting                  // STARTDT act was sent, or came, and is not confirmed yet
-	Started                   // user data may go both ways
-	Stopping                  // STOPDT act was sent, or came, and is not confirmed yet
-	Closed
-)
-
-func (s LinkState) String() string {
-	switch s {
-	case Stopped:
-		return "stopped"
-	case Starting:
-		return "starting"
-	case Started:
-		return "started"
-	case Stopping:
-		return "stopping"
-	}
-	return "closed"
-}
-
 // Session is one client's connection to a [Server]. It is held stopped,
 // answering TESTFR, until the client starts it. Its methods may be called from
 // any goroutine; none waits for the network unless it takes a context.
@@ -69,7 +44,7 @@ func (s *Session) Group() string { return s.group.Name }
 func (s *Session) CommonName() string { return s.name }
 
 // Send queues an ASDU that goes before all that the Source still has: an
-// answer to the client. It copies the ASDU. It returns ErrFull when 64 wait
+// answer to the client. It copies the ASDU. It returns ErrNoRoom when 64 wait
 // already, ErrNotStarted or ErrClosed. What is not sent when the link stops is
 // dropped: an answer belongs to its link.
 func (s *Session) Send(a ASDU) error {
@@ -79,7 +54,7 @@ func (s *Session) Send(a ASDU) error {
 		return err
 	}
 	if len(s.outbox.asdus) >= maxOutgoing {
-		return fmt.Errorf("%w: %d ASDUs wait to be sent to %v", ErrFull, maxOutgoing, s.RemoteAddr())
+		return fmt.Errorf("%w: %d ASDUs wait to be sent to %v", ErrNoRoom, maxOutgoing, s.RemoteAddr())
 	}
 	s.outbox.asdus = append(s.outbox.asdus, outgoing{asdu: a.Clone()})
 	s.kick()
@@ -90,7 +65,7 @@ func (s *Session) Send(a ASDU) error {
 // is drawn from as the window has room and the Source has nothing, so it never
 // delays an event, and series follow one another. An ASDU may alias a buffer
 // that is used anew for the next one. If the link stops, the rest is dropped.
-// It returns ErrFull when 64 series wait already, ErrNotStarted or ErrClosed.
+// It returns ErrNoRoom when 64 series wait already, ErrNotStarted or ErrClosed.
 func (s *Session) Stream(asdus iter.Seq[ASDU]) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -98,7 +73,7 @@ func (s *Session) Stream(asdus iter.Seq[ASDU]) error {
 		return err
 	}
 	if len(s.outbox.streams) >= maxOutgoing {
-		return fmt.Errorf("%w: %d series wait to be sent to %v", ErrFull, maxOutgoing, s.RemoteAddr())
+		return fmt.Errorf("%w: %d series wait to be sent to %v", ErrNoRoom, maxOutgoing, s.RemoteAddr())
 	}
 	s.outbox.streams = append(s.outbox.streams, &stream{seq: asdus})
 	s.kick()
@@ -140,5 +115,89 @@ func (s *Session) closed(err error) {
 	s.server.ended(s, err)
 	if s.group.Closed != nil {
 		s.group.Closed(s, err)
+	}
+}
+
+// startRequested runs when STARTDT act came: the application is asked on a
+// goroutine of its own. conn.mu is held.
+func (s *Session) startRequested() {
+	s.startCtx, s.cancelStart = context.WithCancel(context.Background())
+	if !s.starter && !s.closing {
+		s.starter = true
+		s.others.Add(1)
+		go s.start()
+	}
+}
+
+// stopped runs when the link was stopped or closed. conn.mu is held.
+func (s *Session) stopped() {
+	if s.cancelStart != nil {
+		s.cancelStart()
+	}
+}
+
+// start asks for permission and starts the link, until no STARTDT act is
+// waiting: a client may take one back and send another while we ask.
+func (s *Session) start() {
+	defer s.others.Done()
+	defer s.caught()
+	for {
+		s.mu.Lock()
+		if s.link.state != Starting || s.closing || s.reason.Load() != nil {
+			s.starter = false
+			s.mu.Unlock()
+			return
+		}
+		ctx := s.startCtx
+		s.mu.Unlock()
+		err := s.group.allowStart(ctx, s)
+		if err == nil {
+			s.group.start(s)
+		} else if ctx.Err() == nil {
+			s.fail(fmt.Errorf("%w: %w", ErrVeto, err))
+			return
+		}
+	}
+}
+
+// confirm sends STARTDT con and returns false if the client has gone or taken
+// back its act.
+func (s *Session) confirm() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	ok := s.reason.Load() == nil && s.link.confirmStart()
+	s.carryOut(s.now())
+	return ok
+}
+
+// feed gives the started link its source, which is stopped at once if the link
+// isn't started any more.
+func (s *Session) feed(source Source) {
+	s.mu.Lock()
+	ok := s.link.state == Started && !s.closing
+	if ok {
+		s.outbox.source = source
+		s.kick()
+	}
+	err := s.Err()
+	s.mu.Unlock()
+	if !ok {
+		source.Stopped(err)
+	}
+}
+
+// supersede closes the link if it is started, and waits until its source has
+// been stopped.
+func (s *Session) supersede() {
+	if st := s.State(); st == Started || st == Stopping {
+		s.fail(ErrSuperseded)
+	}
+	s.awaitSource()
+}
+
+// awaitSource waits until the source of the last start has been stopped.
+func (s *Session) awaitSource() {
+	if s.await(context.Background(), func() bool { return s.outbox.source == nil }) != nil {
+		<-s.detached
 	}
 }

@@ -75,7 +75,7 @@ func TestRow28_RandomLinkLosses(t *testing.T) {
 			switch {
 			case err == nil:
 				n++
-			case !errors.Is(err, ErrFull):
+			case !errors.Is(err, ErrNoRoom):
 				pushed <- err
 				return
 			default:

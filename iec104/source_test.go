@@ -263,8 +263,8 @@ func TestStreamsEndWithTheLink(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if err := s.Stream(endless); !errors.Is(err, ErrFull) {
-			t.Errorf("one too many: %v, want ErrFull", err)
+		if err := s.Stream(endless); !errors.Is(err, ErrNoRoom) {
+			t.Errorf("one too many: %v, want ErrNoRoom", err)
 		}
 		synctest.Wait()
 		c.Close()
@@ -298,7 +298,7 @@ func TestSendIsBoundedAndOnlyForStartedLinks(t *testing.T) {
 			}
 			synctest.Wait()
 		}
-		if !errors.Is(err, ErrFull) || sent != maxOutgoing+12 {
+		if !errors.Is(err, ErrNoRoom) || sent != maxOutgoing+12 {
 			t.Errorf("sent %d, %v", sent, err)
 		}
 	})
@@ -307,8 +307,8 @@ func TestSendIsBoundedAndOnlyForStartedLinks(t *testing.T) {
 func TestQueueIsBounded(t *testing.T) {
 	q := NewQueue(3)
 	push(t, q, 1, 3)
-	if err := q.Push(eventASDU(4)); !errors.Is(err, ErrFull) {
-		t.Errorf("got %v, want ErrFull", err)
+	if err := q.Push(eventASDU(4)); !errors.Is(err, ErrNoRoom) {
+		t.Errorf("got %v, want ErrNoRoom", err)
 	}
 	if q.Len() != 3 {
 		t.Errorf("%d in the queue, want 3", q.Len())

@@ -58,7 +58,7 @@ func TestRow48_ClientCommands(t *testing.T) {
 	withStation(t, nil, func(a asking) {
 		var confirmed []ASDU
 		cmd := Command{CommonAddress: 1, Type: C_SC_NA_1, Object: sc(199), SelectFirst: true, Originator: 5,
-			AwaitTermination: true, Confirmed: func(asdu ASDU) { confirmed = append(confirmed, asdu.Clone()) }}
+			AwaitTermination: true, Confirmed: func(a ASDU) { confirmed = append(confirmed, a.Clone()) }}
 		if err := a.Command(a.t.Context(), cmd); err != nil {
 			a.t.Error(err)
 		}
@@ -319,7 +319,7 @@ func TestRow58_AllFieldSizes(t *testing.T) {
 		for ca := 1; ca <= 2; ca++ {
 			for ioa := 1; ioa <= 3; ioa++ {
 				synctest.Test(t, func(t *testing.T) {
-					cfg := Config{Profile: Profile{cause, ca, ioa}}
+					cfg := Config{Profile: Profile{CauseSize: cause, CommonAddressSize: ca, ObjectAddressSize: ioa}}
 					p := &plant{}
 					st := p.station()
 					_, n := serve(t, ServerConfig{Config: cfg, Groups: []Group{{Handle: st.Handle, Started: st.Started}}})

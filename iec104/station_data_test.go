@@ -28,11 +28,11 @@ func TestRow35_LongAnswersAreSplit(t *testing.T) {
 		}
 		next := InformationObjectAddress(1000)
 		got := a.take()
-		for _, asdu := range got[1 : len(got)-1] {
-			if n := len(asdu.Append(nil)); n > MaxASDU || asdu.Type != M_ME_NC_1 {
-				a.t.Errorf("%d octets of %v", n, asdu.Type)
+		for _, unit := range got[1 : len(got)-1] {
+			if n := len(unit.Append(nil)); n > MaxASDU || unit.Type != M_ME_NC_1 {
+				a.t.Errorf("%d octets of %v", n, unit.Type)
 			}
-			for o := range asdu.Objects() {
+			for o := range unit.Objects() {
 				if o.Address != next || o.Value != float64(next) {
 					a.t.Fatalf("got object %d = %v, want %d", o.Address, o.Value, next)
 				}

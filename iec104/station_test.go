@@ -129,11 +129,11 @@ func (a asking) ask(h Header, objects ...Object) string {
 
 func (a asking) by(r *recorder, h Header, objects ...Object) string {
 	a.t.Helper()
-	asdu, err := DefaultProfile.New(h, objects...)
+	unit, err := DefaultProfile.New(h, objects...)
 	if err != nil {
 		a.t.Fatal(err)
 	}
-	if err := r.Send(a.t.Context(), asdu); err != nil {
+	if err := r.Send(a.t.Context(), unit); err != nil {
 		a.t.Fatal(err)
 	}
 	return r.words()
@@ -198,11 +198,11 @@ func TestRow32_MirrorsLeaveTheRestUnchanged(t *testing.T) {
 			"7d 01 06 01 01 00 01 00 00 01 01",                      // another
 		} {
 			sent := unhex(b)
-			asdu, err := DefaultProfile.Parse(sent)
+			unit, err := DefaultProfile.Parse(sent)
 			if err != nil {
 				a.t.Fatal(err)
 			}
-			if err := a.Send(a.t.Context(), asdu); err != nil {
+			if err := a.Send(a.t.Context(), unit); err != nil {
 				a.t.Fatal(err)
 			}
 			got := a.take()
@@ -283,13 +283,13 @@ func TestAnswersMakeAFastClientWait(t *testing.T) {
 	withStation(t, nil, func(a asking) {
 		const requests = 500
 		c := start(a.t, a.n, ClientConfig{Config: Config{ManualAck: true}})
-		asdu, err := DefaultProfile.New(Header{Type: C_TS_TA_1, Cause: Activation, CommonAddress: 1}, Object{})
+		unit, err := DefaultProfile.New(Header{Type: C_TS_TA_1, Cause: Activation, CommonAddress: 1}, Object{})
 		if err != nil {
 			a.t.Fatal(err)
 		}
 		var pending []<-chan error
 		for range requests {
-			pending = append(pending, begin(func() error { return c.Send(a.t.Context(), asdu) }))
+			pending = append(pending, begin(func() error { return c.Send(a.t.Context(), unit) }))
 		}
 		got := 0
 		for synctest.Wait(); got < requests; synctest.Wait() {

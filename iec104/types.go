@@ -107,6 +107,10 @@ func (t TypeID) String() string {
 // Known reports whether the codec knows the type's objects.
 func (t TypeID) Known() bool { return layouts[t].element != nil }
 
+// ElementSize is how many octets an object of the type has behind its address, time tag included: 0 if the type is not
+// known, or has nothing there (C_RD_NA_1).
+func (t TypeID) ElementSize() int { return layouts[t].size }
+
 // TimeTag is the kind of time tag of the type's objects; NoTime for an unknown type.
 func (t TypeID) TimeTag() TimeTag { return layouts[t].time }
 

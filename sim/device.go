@@ -205,7 +205,7 @@ func (d *Device) StartedAt() time.Time {
 
 // Change sets points to new values and queues one ASDU of type t that tells
 // them, with the present time as their tag where t has one. The tags of one
-// point always grow, so that no two of its events are alike. ErrFull
+// point always grow, so that no two of its events are alike. ErrNoRoom
 // leaves everything as it was.
 func (d *Device) Change(t iec104.TypeID, now time.Time, changes ...iec104.Object) error {
 	d.mu.Lock()

@@ -61,7 +61,7 @@ func (d *Device) Replay(ctx context.Context, rec Recording, speed float64, loop 
 			if !sleepUntil(ctx, begin.Add(time.Duration(float64(r.Offset)/speed))) {
 				return ctx.Err()
 			}
-			for errors.Is(d.Play(r.ASDU, time.Now()), iec104.ErrFull) {
+			for errors.Is(d.Play(r.ASDU, time.Now()), iec104.ErrNoRoom) {
 				if !sleepUntil(ctx, time.Now().Add(10*time.Millisecond)) {
 					return ctx.Err()
 				}

@@ -126,10 +126,10 @@ func flood(ctx context.Context, g Ground, p *Part, link *peer) {
 		}
 	})
 	pace(ctx, flooderRate, func(n int) bool {
-		deed, asdu := command(g, n)
+		deed, octets := command(g, n)
 		// A window is no bound for it: it sends whatever the socket takes.
 		_ = link.conn.SetWriteDeadline(time.Now().Add(time.Second))
-		sent, err := link.send(asdu, iec104.SequenceModulus, false)
+		sent, err := link.send(octets, iec104.SequenceModulus, false)
 		if sent {
 			p.did(deed)
 		}
@@ -138,7 +138,7 @@ func flood(ctx context.Context, g Ground, p *Part, link *peer) {
 }
 
 // command is the n-th that the flooder sends.
-func command(g Ground, n int) (deed string, asdu []byte) {
+func command(g Ground, n int) (deed string, octets []byte) {
 	h := iec104.Header{Type: iec104.C_SC_NA_1, Cause: iec104.Activation, CommonAddress: g.OwnAddress, Originator: uint8(n)}
 	o := iec104.Object{Address: g.Outputs[n%len(g.Outputs)], Value: float64(n % 2)}
 	switch n % 10 {

@@ -73,8 +73,8 @@ func babble(ctx context.Context, g Ground, p *Part, link *peer) {
 				p.did("odd frames")
 				return link.write(oddFrames[n%len(oddFrames)]) == nil
 			}
-			deed, asdu := deviceASDU(g, n)
-			sent, err := link.send(asdu, deviceWindow, true)
+			deed, octets := deviceASDU(g, n)
+			sent, err := link.send(octets, deviceWindow, true)
 			if sent && deed == "events" {
 				p.didTimes(deed, deviceEvents)
 			} else if sent {
@@ -103,7 +103,7 @@ func babble(ctx context.Context, g Ground, p *Part, link *peer) {
 }
 
 // deviceASDU is the n-th ASDU: events mostly.
-func deviceASDU(g Ground, n int) (deed string, asdu []byte) {
+func deviceASDU(g Ground, n int) (deed string, octets []byte) {
 	h := iec104.Header{Type: iec104.M_SP_TB_1, Cause: iec104.Spontaneous, CommonAddress: g.CommonAddress}
 	event := func(i int) iec104.Object {
 		return iec104.Object{
@@ -121,39 +121,39 @@ func deviceASDU(g Ground, n int) (deed string, asdu []byte) {
 	kind := n / 20
 	switch kind % 3 {
 	case 0:
-		asdu = build(h, event(n))
-		return "malformed ASDUs", malform(asdu, kind/3)
+		octets = build(h, event(n))
+		return "malformed ASDUs", malform(octets, kind/3)
 	case 1:
 		h.CommonAddress += iec104.CommonAddress(1 + kind%1000)
 		return "wrong common addresses", build(h, event(n))
 	default:
 		o := event(n)
 		o.Address += iec104.InformationObjectAddress(1_000_000 + kind)
-		asdu = build(h, o)
+		octets = build(h, o)
 		if kind%2 == 0 {
-			asdu[0] = byte(128 + kind%128) // a private type
+			octets[0] = byte(128 + kind%128) // a private type
 		}
-		return "unknown objects and types", asdu
+		return "unknown objects and types", octets
 	}
 }
 
 // malform breaks an ASDU of one object in one of some ways.
-func malform(asdu []byte, way int) []byte {
+func malform(octets []byte, way int) []byte {
 	switch way % 6 {
 	case 0:
-		asdu[1] = 0 // no object
+		octets[1] = 0 // no object
 	case 1:
-		asdu[1] = 127 // many more than there are
+		octets[1] = 127 // many more than there are
 	case 2:
-		asdu = asdu[:len(asdu)-1]
+		octets = octets[:len(octets)-1]
 	case 3:
-		asdu = append(asdu, 0)
+		octets = append(octets, 0)
 	case 4:
-		asdu = asdu[:3] // not even a header
+		octets = octets[:3] // not even a header
 	case 5:
-		asdu[2] = 0 // cause 0
+		octets[2] = 0 // cause 0
 	}
-	return asdu
+	return octets
 }
 
 // oddFrames are no frames of the standard; each costs the link.

@@ -99,8 +99,8 @@ func TestDeviceBabbles(t *testing.T) {
 		}
 		if !asked {
 			asked = true
-			_, asdu := command(Ground{OwnAddress: g.CommonAddress, Outputs: g.Outputs}, 0)
-			if _, err := centre.send(asdu, 1, true); err != nil {
+			_, octets := command(Ground{OwnAddress: g.CommonAddress, Outputs: g.Outputs}, 0)
+			if _, err := centre.send(octets, 1, true); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -124,8 +124,8 @@ func TestDeviceBabbles(t *testing.T) {
 // What is called odd or malformed is refused by the codec; a cause of 0 and an acknowledgement of nothing are for those above it.
 func TestOddAndMalformed(t *testing.T) {
 	for way := range 5 {
-		asdu := malform(build(iec104.Header{Type: iec104.M_SP_NA_1, Cause: iec104.Spontaneous, CommonAddress: 1}, iec104.Object{Address: 1}), way)
-		if a, err := iec104.DefaultProfile.Parse(asdu); err == nil {
+		octets := malform(build(iec104.Header{Type: iec104.M_SP_NA_1, Cause: iec104.Spontaneous, CommonAddress: 1}, iec104.Object{Address: 1}), way)
+		if a, err := iec104.DefaultProfile.Parse(octets); err == nil {
 			t.Errorf("way %d: %v is well-formed", way, a)
 		}
 	}

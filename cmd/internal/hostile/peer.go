@@ -63,7 +63,7 @@ func (p *peer) read() (iec104.Frame, error) {
 
 // send sends octets as the ASDU of an I-frame, whatever they are. It acknowledges nothing unless acknowledge is set. false: the
 // link isn't started, or so many frames are on their way already.
-func (p *peer) send(asdu []byte, window int, acknowledge bool) (bool, error) {
+func (p *peer) send(octets []byte, window int, acknowledge bool) (bool, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if underWay := int(p.sent-p.acked+iec104.SequenceModulus) % iec104.SequenceModulus; !p.started || underWay >= window {
@@ -73,7 +73,7 @@ func (p *peer) send(asdu []byte, window int, acknowledge bool) (bool, error) {
 	if acknowledge {
 		seen = p.seen
 	}
-	frame := append([]byte{iec104.StartOctet, byte(4 + len(asdu)), byte(p.sent << 1), byte(p.sent >> 7), byte(seen << 1), byte(seen >> 7)}, asdu...)
+	frame := append([]byte{iec104.StartOctet, byte(4 + len(octets)), byte(p.sent << 1), byte(p.sent >> 7), byte(seen << 1), byte(seen >> 7)}, octets...)
 	p.sent = (p.sent + 1) % iec104.SequenceModulus
 	_, err := p.conn.Write(frame)
 	return err == nil, err

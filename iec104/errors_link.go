@@ -5,14 +5,20 @@ import (
 	"io"
 )
 
-// Why a link was closed, or a call on it was refused. Test with errors.Is; what
-// wraps them names the value and the bound.
+// Why a link was closed, a frame or a call on a link was refused. Test with errors.Is; what wraps them names the value and
+// the bound. What an ASDU is refused for is in package asdu.
 var (
 	// ErrConfig: parameters out of range or against each other (Config.Validate).
 	ErrConfig = errors.New("iec104: invalid configuration")
 
 	// The peer broke a rule of the APCI, which closes the link.
 
+	// ErrStart: a frame does not begin with the start octet 68 hex (104, clause 5).
+	ErrStart = errors.New("iec104: start octet is not 68 hex")
+	// ErrFrameLength: the length octet is below 4 or above 253, or that of an S- or U-frame is not 4.
+	ErrFrameLength = errors.New("iec104: frame length out of range")
+	// ErrControlField: a U-frame with no function bit or several, or a set bit that the standard fixes at 0.
+	ErrControlField = errors.New("iec104: bad control field")
 	// ErrStopped: an I- or S-frame while the link is stopped.
 	ErrStopped = errors.New("iec104: frame not allowed on a stopped link")
 	// ErrRole: a function that only the other side may ask for.
@@ -36,6 +42,8 @@ var (
 	ErrNotStarted = errors.New("iec104: link not started")
 	// ErrNotSent: the ASDU has not left, for certain: it will never be acted on.
 	ErrNotSent = errors.New("iec104: not sent")
+	// ErrNoRoom: as much waits to be sent as a bounded queue holds (Queue.Push, Session.Send, Session.Stream).
+	ErrNoRoom = errors.New("iec104: no room")
 	// ErrPending: the same request is already waiting for its answer.
 	ErrPending = errors.New("iec104: request pending")
 
