@@ -15,6 +15,7 @@ import (
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
 	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/iec104/asdu"
 )
 
 // interrogated takes note of how a device has answered an interrogation. answers is how many ASDUs came in answer.
@@ -184,9 +185,9 @@ func (p *pipeline) doubt(places []int) {
 	}
 }
 
-func isProtection(t iec104.TypeID) bool {
+func isProtection(t asdu.TypeID) bool {
 	switch t.Untimed() {
-	case iec104.M_EP_TA_1, iec104.M_EP_TB_1, iec104.M_EP_TC_1, iec104.M_EP_TD_1, iec104.M_EP_TE_1, iec104.M_EP_TF_1:
+	case asdu.M_EP_TA_1, asdu.M_EP_TB_1, asdu.M_EP_TC_1, asdu.M_EP_TD_1, asdu.M_EP_TE_1, asdu.M_EP_TF_1:
 		return true
 	}
 	return false
@@ -229,7 +230,7 @@ func (col *collector) askAll(ctx context.Context, b *backlog) error {
 	b.begin()
 	col.pipeline.beginRound()
 	err := col.ask(ctx, b.s, findings.ForValues, func(ctx context.Context) error {
-		return b.s.client.Interrogate(ctx, col.w.rtu.CommonAddress, iec104.QOIStation)
+		return b.s.client.Interrogate(ctx, col.w.rtu.CommonAddress, asdu.QOIStation)
 	})
 	b.asked = time.Now()
 	return err
@@ -238,7 +239,7 @@ func (col *collector) askAll(ctx context.Context, b *backlog) error {
 // interrogateCounters asks for all counters, as they are.
 func (col *collector) interrogateCounters(ctx context.Context, s *session) {
 	_ = col.ask(ctx, s, findings.ForCounters, func(ctx context.Context) error {
-		return s.client.CounterInterrogate(ctx, col.w.rtu.CommonAddress, iec104.RQTGeneral|iec104.FreezeRead)
+		return s.client.CounterInterrogate(ctx, col.w.rtu.CommonAddress, asdu.RQTGeneral|asdu.FreezeRead)
 	})
 }
 

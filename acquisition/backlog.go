@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/fepha/fepha/fsm/fsmpb"
-	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/iec104/asdu"
 )
 
 // A device that was cut off has events to tell, and answers an interrogation before it has told them all, since answers go
@@ -33,14 +33,14 @@ type shown struct {
 // compare holds a value against the answers of the interrogation that is under way. An event that is older than the answer
 // is told, and changes nothing. With devices' clocks as they are, that's a guess: if the last event says something else than
 // the answer, the device is asked once more.
-func (in *intake) compare(v *value, cause iec104.CauseOfTransmission, nowMs int64) {
+func (in *intake) compare(v *value, cause asdu.CauseOfTransmission, nowMs int64) {
 	if in.shown == nil {
 		return
 	}
 	a := &in.shown[v.point]
 	older := a.there && v.tagged && v.timeMs < a.ms
 	switch {
-	case cause >= iec104.InterrogatedStation && cause <= iec104.InterrogatedGroup16:
+	case cause >= asdu.InterrogatedStation && cause <= asdu.InterrogatedGroup16:
 		*a = shown{value: v.value, ms: nowMs, quality: v.quality, transient: v.transient, there: true}
 		if v.mode == fsmpb.Item_COMPARE {
 			v.mode = fsmpb.Item_INTERROGATED

@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"github.com/fepha/fepha/fsm"
-	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/iec104/asdu"
 )
 
 // madeUp counts the events in the journal that the device did not send: those with a time of the FEP's.
@@ -19,7 +19,7 @@ func (b *bench) madeUp() (n int) {
 }
 
 // madeUp tells whether a time is the FEP's.
-func madeUp(tag uint64) bool { return iec104.UnpackCP56Time2a(tag).Substituted() }
+func madeUp(tag uint64) bool { return asdu.UnpackCP56Time2a(tag).Substituted() }
 
 // quick is an RTU whose links are tried again before it counts as off line.
 func quick(r RTU) RTU { r.Retry = time.Second; return r }
@@ -32,7 +32,7 @@ func TestFirstStartIsNoEvent(t *testing.T) {
 		b := newBench(t, quick(testRTU(1, channel("a:1"))))
 		d := newDevice(t, b.net, quirks{answersFirst: true}, "a:1")
 		for i := range 100 {
-			d.become(iec104.InformationObjectAddress(i+1), float64(i%2))
+			d.become(asdu.InformationObjectAddress(i+1), float64(i%2))
 		}
 		b.start("fep1")
 		b.until(5*time.Second, "all are known", func() bool { return b.points() == 100 })
@@ -123,12 +123,12 @@ func TestBacklogWithoutItsEnd(t *testing.T) {
 		b.start("fep1")
 		b.until(5*time.Second, "known", func() bool { return b.points() == 1 })
 		time.Sleep(20 * time.Second)
-		happened := iec104.NewCP56Time2a(time.Now(), time.UTC)
+		happened := asdu.NewCP56Time2a(time.Now(), time.UTC)
 		time.Sleep(time.Second)
-		asked := d.got(iec104.C_IC_NA_1, iec104.Activation)
+		asked := d.got(asdu.C_IC_NA_1, asdu.Activation)
 		d.drop()
-		b.until(time.Minute, "asked", func() bool { return d.got(iec104.C_IC_NA_1, iec104.Activation) == asked+1 })
-		d.send(iec104.M_SP_TB_1, iec104.Spontaneous, iec104.Object{Address: 1, Value: 1, Time: happened})
+		b.until(time.Minute, "asked", func() bool { return d.got(asdu.C_IC_NA_1, asdu.Activation) == asked+1 })
+		d.send(asdu.M_SP_TB_1, asdu.Spontaneous, asdu.Object{Address: 1, Value: 1, Time: happened})
 		b.until(time.Second, "the event of the on", func() bool { return len(b.Events()) == 1 })
 		if p := b.Point(1, fsm.DI, 1); p.Value != 0 {
 			t.Errorf("%+v: an older event has overwritten what was interrogated", p)
@@ -138,7 +138,7 @@ func TestBacklogWithoutItsEnd(t *testing.T) {
 		if on, off := events[0], events[1]; on.Value != 1 || madeUp(on.Time) || off.Value != 0 || !madeUp(off.Time) {
 			t.Errorf("%+v", events)
 		}
-		if n := d.got(iec104.C_IC_NA_1, iec104.Activation) - asked; n != 2 {
+		if n := d.got(asdu.C_IC_NA_1, asdu.Activation) - asked; n != 2 {
 			t.Errorf("%d interrogations, expected 2", n)
 		}
 		b.agree(d)
@@ -211,9 +211,9 @@ func TestAsksAgain(t *testing.T) {
 		if took := time.Since(began).Round(time.Second); took != 165*time.Second { // 5, 10, 30, 60 and 60 s
 			t.Errorf("answered after %v", took)
 		}
-		asked := d.got(iec104.C_IC_NA_1, iec104.Activation)
+		asked := d.got(asdu.C_IC_NA_1, asdu.Activation)
 		time.Sleep(10 * time.Minute)
-		if n := d.got(iec104.C_IC_NA_1, iec104.Activation); n != asked {
+		if n := d.got(asdu.C_IC_NA_1, asdu.Activation); n != asked {
 			t.Errorf("%d more interrogations", n-asked)
 		}
 	})

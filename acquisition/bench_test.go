@@ -9,7 +9,7 @@ import (
 
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
-	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/iec104/asdu"
 )
 
 // BenchmarkTakeover gives 500 RTUs with 2,000 points each to the other FEP at once: how long until all are started there.
@@ -24,7 +24,7 @@ func BenchmarkTakeover(b *testing.B) {
 				address := fmt.Sprintf("rtu%d:1", i+1)
 				r := RTU{Number: i + 1, CommonAddress: 1, Retry: 5 * time.Second, StandbyProbe: probe, Channels: []Channel{channel(address)}}
 				for p := range uint32(points) {
-					r.Points = append(r.Points, Point{Kind: fsmpb.Kind_DI, Number: p, Address: iec104.InformationObjectAddress(p + 1)})
+					r.Points = append(r.Points, Point{Kind: fsmpb.Kind_DI, Number: p, Address: asdu.InformationObjectAddress(p + 1)})
 				}
 				list = append(list, r)
 				newDevice(b, n, quirks{}, address)

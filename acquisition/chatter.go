@@ -4,7 +4,7 @@ import (
 	"time"
 
 	"github.com/fepha/fepha/fsm/fsmpb"
-	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/iec104/asdu"
 )
 
 // Chatter says from when on a point chatters: more than Events of its events within a time. Zero: it never does. A point that
@@ -48,7 +48,7 @@ func (in *intake) rein(p *Point, v value, now time.Time) value {
 			h.count++
 			in.faults.counts[chattering].Add(1)
 		}
-		v.mode, v.quality = fsmpb.Item_IMAGE, v.quality|iec104.BL
+		v.mode, v.quality = fsmpb.Item_IMAGE, v.quality|asdu.BL
 		return v
 	}
 	if !isEvent {
@@ -64,7 +64,7 @@ func (in *intake) rein(p *Point, v value, now time.Time) value {
 	c.held, c.count = &heldPoint{newest: v, until: now.Add(p.Chatter.Within)}, 0
 	in.holding = append(in.holding, v.point)
 	in.faults.note(chattering, 1, "%v %d: more than %d events in %v, held until it's quiet", p.Kind, p.Number, p.Chatter.Events, p.Chatter.Within)
-	v.quality |= iec104.BL
+	v.quality |= asdu.BL
 	return v
 }
 

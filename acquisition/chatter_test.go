@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/fepha/fepha/fsm/fsmpb"
-	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/iec104/asdu"
 )
 
 // chattering is an intake whose first point chatters beyond 3 events in 10 s; the second one never does.
@@ -24,14 +24,14 @@ func newChattering(t *testing.T) *chatteringPoint {
 }
 
 // sends has the device send a value with a tag this long after the beginning, and returns what the state is told.
-func (c *chatteringPoint) sends(cause iec104.CauseOfTransmission, address iec104.InformationObjectAddress, value float64, tag time.Duration) string {
+func (c *chatteringPoint) sends(cause asdu.CauseOfTransmission, address asdu.InformationObjectAddress, value float64, tag time.Duration) string {
 	c.t.Helper()
-	at := iec104.NewCP56Time2a(time.Unix(1_700_000_000, 0).Add(tag).UTC(), time.UTC)
-	typ := iec104.M_SP_TB_1
-	if cause != iec104.Spontaneous {
-		typ = iec104.M_SP_NA_1
+	at := asdu.NewCP56Time2a(time.Unix(1_700_000_000, 0).Add(tag).UTC(), time.UTC)
+	typ := asdu.M_SP_TB_1
+	if cause != asdu.Spontaneous {
+		typ = asdu.M_SP_NA_1
 	}
-	c.in.add(asduOf(c.t, typ, cause, iec104.Object{Address: address, Value: value, Time: at}), c.in.clock.arrival(c.now))
+	c.in.add(asduOf(c.t, typ, cause, asdu.Object{Address: address, Value: value, Time: at}), c.in.clock.arrival(c.now))
 	return c.told()
 }
 
@@ -47,10 +47,10 @@ func (c *chatteringPoint) expect(what, got, want string) {
 func TestChatterIsHeldAndToldTwice(t *testing.T) {
 	c := newChattering(t)
 	for i, want := range []string{"event di 1 = 0 0x0", "event di 1 = 1 0x0", "event di 1 = 0 0x0", "event di 1 = 1 0x10", "image di 1 = 0 0x10", "image di 1 = 1 0x10"} {
-		c.expect("event", c.sends(iec104.Spontaneous, 100, float64(i%2), time.Duration(i)*time.Second), want)
+		c.expect("event", c.sends(asdu.Spontaneous, 100, float64(i%2), time.Duration(i)*time.Second), want)
 	}
-	c.expect("another point", c.sends(iec104.Spontaneous, 101, 1, 0), "event di 2 = 1 0x0")
-	c.expect("an interrogation", c.sends(iec104.InterrogatedStation, 100, 0, 0), "image di 1 = 0 0x10")
+	c.expect("another point", c.sends(asdu.Spontaneous, 101, 1, 0), "event di 2 = 1 0x0")
+	c.expect("an interrogation", c.sends(asdu.InterrogatedStation, 100, 0, 0), "image di 1 = 0 0x10")
 
 	// It goes on: too much within the next span.
 	again := c.in.release(c.now)
@@ -62,7 +62,7 @@ func TestChatterIsHeldAndToldTwice(t *testing.T) {
 	c.expect("while it goes on", c.told(), "")
 
 	// It slows down to one in a span, and is told to have become quiet, with the value that it has then.
-	c.expect("a last one", c.sends(iec104.Spontaneous, 100, 1, time.Minute), "image di 1 = 1 0x10")
+	c.expect("a last one", c.sends(asdu.Spontaneous, 100, 1, time.Minute), "image di 1 = 1 0x10")
 	if early := c.in.release(again.Add(-time.Millisecond)); early != again {
 		t.Errorf("asked early, to look again in %v", early.Sub(again))
 	}
@@ -73,7 +73,7 @@ func TestChatterIsHeldAndToldTwice(t *testing.T) {
 		t.Error("the end is no event")
 	}
 	c.expect("its end", c.told(), "event di 1 = 1 0x0")
-	c.expect("afterwards", c.sends(iec104.Spontaneous, 100, 0, time.Hour), "event di 1 = 0 0x0")
+	c.expect("afterwards", c.sends(asdu.Spontaneous, 100, 0, time.Hour), "event di 1 = 0 0x0")
 	if n := c.in.faults.counts[chattering].Load(); n != 4 {
 		t.Errorf("%d counted, want 3 that were held and the one that began it", n)
 	}
@@ -83,7 +83,7 @@ func TestChatterIsHeldAndToldTwice(t *testing.T) {
 func TestBacklogIsNoChatter(t *testing.T) {
 	c := newChattering(t)
 	for i := range 100 {
-		c.expect("event", c.sends(iec104.Spontaneous, 100, float64(i%2), time.Duration(i)*4*time.Second), []string{"event di 1 = 0 0x0", "event di 1 = 1 0x0"}[i%2])
+		c.expect("event", c.sends(asdu.Spontaneous, 100, float64(i%2), time.Duration(i)*4*time.Second), []string{"event di 1 = 0 0x0", "event di 1 = 1 0x0"}[i%2])
 	}
 }
 
@@ -91,8 +91,8 @@ func TestBacklogIsNoChatter(t *testing.T) {
 func TestImageAfterEventStaysAfterIt(t *testing.T) {
 	c := newChattering(t)
 	for i := range 6 {
-		at := iec104.NewCP56Time2a(time.Unix(1_700_000_000, 0).UTC(), time.UTC)
-		c.in.add(asduOf(t, iec104.M_SP_TB_1, iec104.Spontaneous, iec104.Object{Address: 100, Value: float64(i % 2), Time: at}), c.in.clock.arrival(c.now))
+		at := asdu.NewCP56Time2a(time.Unix(1_700_000_000, 0).UTC(), time.UTC)
+		c.in.add(asduOf(t, asdu.M_SP_TB_1, asdu.Spontaneous, asdu.Object{Address: 100, Value: float64(i % 2), Time: at}), c.in.clock.arrival(c.now))
 	}
 	c.in.release(c.now.Add(10 * time.Second))
 	c.in.release(c.now.Add(20 * time.Second))

@@ -7,24 +7,24 @@ import (
 
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
-	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/iec104/asdu"
 )
 
 func TestCommand(t *testing.T) {
-	do := func(typ iec104.TypeID, invert bool) Point {
+	do := func(typ asdu.TypeID, invert bool) Point {
 		return Point{Kind: fsmpb.Kind_DO, Number: 5, Address: 9, Type: typ, Invert: invert}
 	}
-	ao := func(typ iec104.TypeID, a *Analog) Point {
+	ao := func(typ asdu.TypeID, a *Analog) Point {
 		return Point{Kind: fsmpb.Kind_AO, Number: 5, Address: 9, Type: typ, Analog: a}
 	}
 	const (
-		sc, dc, rc, nc = iec104.C_SC_NA_1, iec104.C_DC_NA_1, iec104.C_RC_NA_1, iec104.C_SE_NC_1
+		sc, dc, rc, nc = asdu.C_SC_NA_1, asdu.C_DC_NA_1, asdu.C_RC_NA_1, asdu.C_SE_NC_1
 	)
 	for _, c := range []struct {
 		what    string
 		point   Point
 		control fsm.Control
-		typ     iec104.TypeID
+		typ     asdu.TypeID
 		value   float64
 		refused string
 	}{
@@ -34,7 +34,7 @@ func TestCommand(t *testing.T) {
 		{"step as step", do(rc, false), fsm.Control{Type: uint8(rc), Value: 2}, rc, 2, ""},
 		{"inverted", do(dc, true), fsm.Control{Type: uint8(sc), Value: 1}, dc, 1, ""},
 		{"no type in the table", do(0, false), fsm.Control{Type: uint8(dc), Value: 2}, dc, 2, ""},
-		{"with time", do(iec104.C_SC_TA_1, false), fsm.Control{Type: uint8(sc), Value: 0}, iec104.C_SC_TA_1, 0, ""},
+		{"with time", do(asdu.C_SC_TA_1, false), fsm.Control{Type: uint8(sc), Value: 0}, asdu.C_SC_TA_1, 0, ""},
 		{"no state", do(sc, false), fsm.Control{Type: uint8(dc), Value: 3}, 0, 0, "expected 1 or 2"},
 		{"half a state", do(sc, false), fsm.Control{Type: uint8(sc), Value: 0.5}, 0, 0, "expected 0 or 1"},
 		{"a set point for a switch", do(sc, false), fsm.Control{Type: uint8(nc), Value: 1}, 0, 0, "can't be operated by C_SE_NC_1"},
@@ -54,7 +54,7 @@ func TestCommand(t *testing.T) {
 		if err != nil || cmd.Type != c.typ || cmd.Object.Value != c.value || cmd.Object.Address != 9 || cmd.CommonAddress != 3 {
 			t.Errorf("%s: %+v %v, expected %v %v", c.what, cmd, err, c.typ, c.value)
 		}
-		if got, err := cmd.Object.Time.Time(shanghai); (c.typ.TimeTag() == iec104.CP56) != (err == nil && got.Equal(now)) {
+		if got, err := cmd.Object.Time.Time(shanghai); (c.typ.TimeTag() == asdu.CP56) != (err == nil && got.Equal(now)) {
 			t.Errorf("%s: time %v %v", c.what, got, err)
 		}
 	}
@@ -74,7 +74,7 @@ func TestCommand(t *testing.T) {
 			t.Errorf("%v: selects first: %v", phase, cmd.SelectFirst)
 		}
 		cmd, _ = p.command(fsm.Control{Kind: fsm.DO, Type: uint8(sc), Value: 1, Phase: phase}, Operation{Qualifier: 4}, 1, time.UTC, time.Now())
-		if cmd.Object.Qualifier&^iec104.SelectBit != 4 || cmd.SelectFirst {
+		if cmd.Object.Qualifier&^asdu.SelectBit != 4 || cmd.SelectFirst {
 			t.Errorf("%v: qualifier %#x without one asked for, expected that of the table", phase, cmd.Object.Qualifier)
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/fepha/fepha/condition"
 	"github.com/fepha/fepha/fsm/fsmpb"
 	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/iec104/asdu"
 	"github.com/fepha/fepha/replica"
 )
 
@@ -45,7 +46,7 @@ type LinkID struct {
 // RTU is a field device, or several behind one session.
 type RTU struct {
 	Number        uint32
-	CommonAddress iec104.CommonAddress
+	CommonAddress asdu.CommonAddress
 	Points        []Point
 	Channels      []Channel     // in the order in which they are tried
 	Retry         time.Duration // wait between attempts and between channels; more than 0
@@ -99,12 +100,12 @@ type Channel struct {
 type Point struct {
 	Kind    fsmpb.Kind
 	Number  uint32 // unique within kind
-	Address iec104.InformationObjectAddress
-	Type    iec104.TypeID // of a control: what it is sent as; of a monitored point: told where another one comes; 0: any
-	Invert  bool          // DI and DO: 0 and 1 of a single, 1 and 2 of a double point are swapped
-	Event   bool          // AI and counter: a spontaneous value goes into the journal; DI always does
-	Chatter *Chatter      // of DI and AI; nil: it never does
-	Analog  *Analog       // nil: as the device sends it
+	Address asdu.InformationObjectAddress
+	Type    asdu.TypeID // of a control: what it is sent as; of a monitored point: told where another one comes; 0: any
+	Invert  bool        // DI and DO: 0 and 1 of a single, 1 and 2 of a double point are swapped
+	Event   bool        // AI and counter: a spontaneous value goes into the journal; DI always does
+	Chatter *Chatter    // of DI and AI; nil: it never does
+	Analog  *Analog     // nil: as the device sends it
 }
 
 // TLS is how links are secured (IEC 62351-3). Another pointer is another configuration.
@@ -176,7 +177,7 @@ func check(rtus []RTU) error {
 			bad("number taken, or 0")
 		}
 		numbers[r.Number] = true
-		if r.CommonAddress == 0 || r.CommonAddress == iec104.BroadcastAddress {
+		if r.CommonAddress == 0 || r.CommonAddress == asdu.BroadcastAddress {
 			bad("common address %d, expected that of one station", r.CommonAddress)
 		}
 		if r.Retry <= 0 {

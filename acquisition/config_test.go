@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/fepha/fepha/fsm/fsmpb"
-	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/iec104/asdu"
 )
 
 func TestCheck(t *testing.T) {
@@ -20,7 +20,7 @@ func TestCheck(t *testing.T) {
 		{"as it should be", func(*RTU) {}, ""},
 		{"no number", func(r *RTU) { r.Number = 0 }, "number"},
 		{"no common address", func(r *RTU) { r.CommonAddress = 0 }, "common address 0"},
-		{"broadcast", func(r *RTU) { r.CommonAddress = iec104.BroadcastAddress }, "common address 65535"},
+		{"broadcast", func(r *RTU) { r.CommonAddress = asdu.BroadcastAddress }, "common address 65535"},
 		{"no retry", func(r *RTU) { r.Retry = 0 }, "retry 0s"},
 		{"no channel", func(r *RTU) { r.Channels = nil }, "no channel"},
 		{"no link", func(r *RTU) { r.Channels = []Channel{{}} }, "channel 1 has no link"},
@@ -29,8 +29,8 @@ func TestCheck(t *testing.T) {
 		{"window", func(r *RTU) { r.Protocol.K, r.Protocol.W = 3, 3 }, "w is 3"},
 		{"address twice", func(r *RTU) { r.Points[4].Address = r.Points[0].Address }, "address 1 of"},
 		{"control twice", func(r *RTU) { r.Points[7].Number = 1 }, "DO 1 is there twice"},
-		{"unfit type", func(r *RTU) { r.Points[0].Type = iec104.M_ME_NC_1 }, "M_ME_NC_1, which no DI has"},
-		{"unfit command", func(r *RTU) { r.Points[3].Type = iec104.C_SE_NC_1 }, "C_SE_NC_1, which no DO has"},
+		{"unfit type", func(r *RTU) { r.Points[0].Type = asdu.M_ME_NC_1 }, "M_ME_NC_1, which no DI has"},
+		{"unfit command", func(r *RTU) { r.Points[3].Type = asdu.C_SE_NC_1 }, "C_SE_NC_1, which no DO has"},
 		{"kind", func(r *RTU) { r.Points[0].Kind = 9 }, "kind 9"},
 		{"scale", func(r *RTU) { r.Points[1].Analog = analog(func(a *Analog) { a.Scale = 0 }) }, "scale 0"},
 		{"deadband", func(r *RTU) { r.Points[1].Analog = analog(func(a *Analog) { a.Deadband = math.NaN() }) }, "deadband NaN"},
@@ -54,14 +54,14 @@ func TestCheck(t *testing.T) {
 
 // The kinds of points and the types that bear them: every monitored type has a kind, and no other has.
 func TestTypesOfKinds(t *testing.T) {
-	for typ := range iec104.TypeID(127) {
+	for typ := range asdu.TypeID(127) {
 		kinds := 0
 		for kind := fsmpb.Kind_DI; kind <= fsmpb.Kind_COUNTER; kind++ {
 			if bears(typ, kind) {
 				kinds++
 			}
 		}
-		monitored := typ.Known() && typ.IsMonitor() && typ != iec104.M_EI_NA_1
+		monitored := typ.Known() && typ.IsMonitor() && typ != asdu.M_EI_NA_1
 		if monitored != (kinds > 0) {
 			t.Errorf("%v is borne by %d kinds", typ, kinds)
 		}

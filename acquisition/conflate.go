@@ -8,7 +8,7 @@ import (
 	"github.com/fepha/fepha/condition"
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
-	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/iec104/asdu"
 )
 
 // intake turns ASDUs into the values of the next batch. Of a point that only has an image, the newest value replaces
@@ -16,7 +16,7 @@ import (
 type intake struct {
 	table    *table
 	clock    clock
-	address  iec104.CommonAddress
+	address  asdu.CommonAddress
 	faults   *deviceFaults
 	findings *findings.Findings
 
@@ -49,12 +49,12 @@ type known struct {
 	valid     bool
 }
 
-func newIntake(t *table, c clock, address iec104.CommonAddress, tr *deviceFaults, f *findings.Findings) *intake {
+func newIntake(t *table, c clock, address asdu.CommonAddress, tr *deviceFaults, f *findings.Findings) *intake {
 	return &intake{table: t, clock: c, address: address, faults: tr, findings: f, known: make([]known, len(t.monitored)), drift: findings.Drift{Zone: c.location.String()}}
 }
 
 // add takes over what an ASDU of the monitoring direction brings. What can't be used is counted and told.
-func (in *intake) add(a iec104.ASDU, came arrival) {
+func (in *intake) add(a asdu.ASDU, came arrival) {
 	switch {
 	case !a.Known():
 		in.faults.note(unknownType, 1, "%v, %v", a.Type, a.Cause)
@@ -100,11 +100,11 @@ func (in *intake) add(a iec104.ASDU, came arrival) {
 		if !ok {
 			in.faults.note(badTime, 1, "% x of %v %d", o.Time, p.Kind, p.Number)
 		}
-		if ok && tag == iec104.CP56 && a.Cause == iec104.Spontaneous && !o.Time.Invalid() {
+		if ok && tag == asdu.CP56 && a.Cause == asdu.Spontaneous && !o.Time.Invalid() {
 			in.drift.Sample(ms, came.at, in.findings)
 		}
 		v := value{time: octets, timeMs: ms, point: int32(place), typ: a.Type, mode: modeOf(p, a.Type, a.Cause)}
-		v.tagged = tag != iec104.NoTime && ok && !o.Time.Invalid()
+		v.tagged = tag != asdu.NoTime && ok && !o.Time.Invalid()
 		v.value, v.quality = p.convert(a.Type, &o)
 		if math.IsNaN(v.value) {
 			in.faults.note(notNumber, 1, "%v %d at %d, taken over as invalid", p.Kind, p.Number, o.Address)

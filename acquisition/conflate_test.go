@@ -13,7 +13,7 @@ import (
 	"github.com/fepha/fepha/acquisition/findings"
 	"github.com/fepha/fepha/condition"
 	"github.com/fepha/fepha/fsm/fsmpb"
-	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/iec104/asdu"
 )
 
 func testIntake(points ...Point) *intake {
@@ -21,9 +21,9 @@ func testIntake(points ...Point) *intake {
 		findings.New(condition.Nobody, "rtu/1", func() {}))
 }
 
-func asduOf(t testing.TB, typ iec104.TypeID, cause iec104.CauseOfTransmission, objects ...iec104.Object) iec104.ASDU {
+func asduOf(t testing.TB, typ asdu.TypeID, cause asdu.CauseOfTransmission, objects ...asdu.Object) asdu.ASDU {
 	t.Helper()
-	a, err := iec104.DefaultProfile.New(iec104.Header{Type: typ, Cause: cause, CommonAddress: 1}, objects...)
+	a, err := asdu.DefaultProfile.New(asdu.Header{Type: typ, Cause: cause, CommonAddress: 1}, objects...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -34,14 +34,14 @@ func asduOf(t testing.TB, typ iec104.TypeID, cause iec104.CauseOfTransmission, o
 func TestStepPositionOnItsWay(t *testing.T) {
 	in := testIntake(Point{Kind: fsmpb.Kind_AI, Number: 1, Address: 200, Analog: analog(func(a *Analog) { a.Deadband = 2 })},
 		Point{Kind: fsmpb.Kind_DI, Number: 1, Address: 100})
-	for _, qualifier := range []uint8{iec104.TransientBit, 0} {
-		in.add(asduOf(t, iec104.M_ST_TB_1, iec104.Spontaneous, iec104.Object{Address: 200, Value: 5, Qualifier: qualifier}), arrival{})
+	for _, qualifier := range []uint8{asdu.TransientBit, 0} {
+		in.add(asduOf(t, asdu.M_ST_TB_1, asdu.Spontaneous, asdu.Object{Address: 200, Value: 5, Qualifier: qualifier}), arrival{})
 		items := in.take()
 		if len(items) != 1 || items[0].Value != 5 || items[0].Transient != (qualifier != 0) {
 			t.Errorf("transient bit %#x: %v", qualifier, items)
 		}
 	}
-	in.add(asduOf(t, iec104.M_EP_TD_1, iec104.Spontaneous, iec104.Object{Address: 100, Value: 2, Elapsed: 1234}), arrival{})
+	in.add(asduOf(t, asdu.M_EP_TD_1, asdu.Spontaneous, asdu.Object{Address: 100, Value: 2, Elapsed: 1234}), arrival{})
 	if items := in.take(); len(items) != 1 || items[0].ElapsedMs != 1234 {
 		t.Errorf("elapsed time: %v", items)
 	}
@@ -66,43 +66,43 @@ func TestIntake(t *testing.T) {
 		Point{Kind: fsmpb.Kind_AI, Number: 4, Address: 203, Event: true, Analog: analog(func(a *Analog) { a.Deadband = 2 })},
 	)
 	const (
-		sp, me, tf       = iec104.M_SP_NA_1, iec104.M_ME_NC_1, iec104.M_ME_TF_1
-		spont, answer    = iec104.Spontaneous, iec104.InterrogatedStation
+		sp, me, tf       = asdu.M_SP_NA_1, asdu.M_ME_NC_1, asdu.M_ME_TF_1
+		spont, answer    = asdu.Spontaneous, asdu.InterrogatedStation
 		di1, di2         = 100, 101
 		ai1, ai2, e3, e4 = 200, 201, 202, 203
 	)
-	o := func(address iec104.InformationObjectAddress, v float64) iec104.Object {
-		return iec104.Object{Address: address, Value: v, Time: iec104.CP56Time2a{0, 0, 0, 0, 1, 1, 24}}
+	o := func(address asdu.InformationObjectAddress, v float64) asdu.Object {
+		return asdu.Object{Address: address, Value: v, Time: asdu.CP56Time2a{0, 0, 0, 0, 1, 1, 24}}
 	}
 	for _, c := range []struct {
 		what   string
-		asdus  []iec104.ASDU
+		asdus  []asdu.ASDU
 		want   []string
 		events bool
 	}{
 		{"events keep their order, and none is left out",
-			[]iec104.ASDU{asduOf(t, sp, spont, o(di1, 1), o(di1, 0)), asduOf(t, sp, spont, o(di1, 0), o(di2, 1))},
+			[]asdu.ASDU{asduOf(t, sp, spont, o(di1, 1), o(di1, 0)), asduOf(t, sp, spont, o(di1, 0), o(di2, 1))},
 			[]string{"event di 1 = 1 0x0", "event di 1 = 0 0x0", "event di 1 = 0 0x0", "event di 2 = 1 0x0"}, true},
 		{"the newest image value, at the place of the first",
-			[]iec104.ASDU{asduOf(t, me, spont, o(ai1, 1)), asduOf(t, me, spont, o(ai2, 5)), asduOf(t, me, spont, o(ai1, 2))},
+			[]asdu.ASDU{asduOf(t, me, spont, o(ai1, 1)), asduOf(t, me, spont, o(ai2, 5)), asduOf(t, me, spont, o(ai1, 2))},
 			[]string{"image ai 1 = 2 0x0", "image ai 2 = 5 0x0"}, false},
 		{"the same, and one within the deadband",
-			[]iec104.ASDU{asduOf(t, me, spont, o(ai1, 2), o(ai2, 7))}, nil, false},
+			[]asdu.ASDU{asduOf(t, me, spont, o(ai1, 2), o(ai2, 7))}, nil, false},
 		{"another quality is a change",
-			[]iec104.ASDU{asduOf(t, me, spont, iec104.Object{Address: ai1, Value: 2, Quality: iec104.IV})},
+			[]asdu.ASDU{asduOf(t, me, spont, asdu.Object{Address: ai1, Value: 2, Quality: asdu.IV})},
 			[]string{"image ai 1 = 2 0x80"}, false},
-		{"events of analogs, equal ones too", []iec104.ASDU{asduOf(t, tf, spont, o(e3, 1), o(e3, 1))},
+		{"events of analogs, equal ones too", []asdu.ASDU{asduOf(t, tf, spont, o(e3, 1), o(e3, 1))},
 			[]string{"event ai 3 = 1 0x0", "event ai 3 = 1 0x0"}, true},
-		{"unless a deadband says otherwise", []iec104.ASDU{asduOf(t, tf, spont, o(e4, 1), o(e4, 2), o(e4, 4))},
+		{"unless a deadband says otherwise", []asdu.ASDU{asduOf(t, tf, spont, o(e4, 1), o(e4, 2), o(e4, 4))},
 			[]string{"event ai 4 = 1 0x0", "event ai 4 = 4 0x0"}, true},
-		{"answers are compared", []iec104.ASDU{asduOf(t, sp, answer, o(di1, 0)), asduOf(t, me, answer, o(e3, 3))},
+		{"answers are compared", []asdu.ASDU{asduOf(t, sp, answer, o(di1, 0)), asduOf(t, me, answer, o(e3, 3))},
 			[]string{"compare di 1 = 0 0x0", "compare ai 3 = 3 0x0"}, true},
-		{"unknown address between known ones", []iec104.ASDU{asduOf(t, sp, spont, o(99, 1), o(di1, 1), o(150, 1), o(di2, 1))},
+		{"unknown address between known ones", []asdu.ASDU{asduOf(t, sp, spont, o(99, 1), o(di1, 1), o(150, 1), o(di2, 1))},
 			[]string{"event di 1 = 1 0x0", "event di 2 = 1 0x0"}, true},
-		{"a type that no such point has", []iec104.ASDU{asduOf(t, me, spont, o(di1, 1))}, nil, false},
-		{"of another station", []iec104.ASDU{other(asduOf(t, sp, spont, o(di1, 1)))}, nil, false},
-		{"only a test", []iec104.ASDU{test(asduOf(t, sp, spont, o(di1, 1)))}, nil, false},
-		{"of an unknown type", []iec104.ASDU{unknown(t)}, nil, false},
+		{"a type that no such point has", []asdu.ASDU{asduOf(t, me, spont, o(di1, 1))}, nil, false},
+		{"of another station", []asdu.ASDU{other(asduOf(t, sp, spont, o(di1, 1)))}, nil, false},
+		{"only a test", []asdu.ASDU{test(asduOf(t, sp, spont, o(di1, 1)))}, nil, false},
+		{"of an unknown type", []asdu.ASDU{unknown(t)}, nil, false},
 	} {
 		for _, a := range c.asdus {
 			in.add(a, in.clock.arrival(time.Now()))
@@ -127,10 +127,10 @@ func TestIntake(t *testing.T) {
 	}
 }
 
-func other(a iec104.ASDU) iec104.ASDU { a.CommonAddress = 7; return a }
-func test(a iec104.ASDU) iec104.ASDU  { a.Test = true; return a }
-func unknown(t testing.TB) iec104.ASDU {
-	a, err := iec104.DefaultProfile.NewRaw(iec104.Header{Type: 42, Cause: 3, CommonAddress: 1}, 1, []byte{1, 0, 0, 1})
+func other(a asdu.ASDU) asdu.ASDU { a.CommonAddress = 7; return a }
+func test(a asdu.ASDU) asdu.ASDU  { a.Test = true; return a }
+func unknown(t testing.TB) asdu.ASDU {
+	a, err := asdu.DefaultProfile.NewRaw(asdu.Header{Type: 42, Cause: 3, CommonAddress: 1}, 1, []byte{1, 0, 0, 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -157,12 +157,12 @@ func TestIntakeLosesNothing(t *testing.T) {
 		}
 		for range rapid.IntRange(1, 50).Draw(rt, "ASDUs") {
 			n, v := rapid.Uint32Range(1, 4).Draw(rt, "point"), float64(rapid.IntRange(0, 1).Draw(rt, "value"))
-			o := iec104.Object{Address: iec104.InformationObjectAddress(n), Value: v}
+			o := asdu.Object{Address: asdu.InformationObjectAddress(n), Value: v}
 			if n <= 2 {
-				in.add(asduOf(t, iec104.M_SP_NA_1, iec104.Spontaneous, o), arrival{})
+				in.add(asduOf(t, asdu.M_SP_NA_1, asdu.Spontaneous, o), arrival{})
 				sent = append(sent, fmt.Sprint(n, v))
 			} else {
-				in.add(asduOf(t, iec104.M_ME_NC_1, iec104.Spontaneous, o), arrival{})
+				in.add(asduOf(t, asdu.M_ME_NC_1, asdu.Spontaneous, o), arrival{})
 				last[n] = v
 			}
 			if rapid.Bool().Draw(rt, "take") {
@@ -183,16 +183,16 @@ func TestIntakeLosesNothing(t *testing.T) {
 
 func BenchmarkIntake(b *testing.B) {
 	var points []Point
-	var objects []iec104.Object
-	tag := iec104.NewCP56Time2a(time.Now(), time.UTC)
+	var objects []asdu.Object
+	tag := asdu.NewCP56Time2a(time.Now(), time.UTC)
 	for i := range 1000 {
-		points = append(points, Point{Kind: fsmpb.Kind_DI, Number: uint32(i), Address: iec104.InformationObjectAddress(i)})
+		points = append(points, Point{Kind: fsmpb.Kind_DI, Number: uint32(i), Address: asdu.InformationObjectAddress(i)})
 	}
 	for i := range 20 {
-		objects = append(objects, iec104.Object{Address: iec104.InformationObjectAddress(i * 7), Value: 1, Time: tag})
+		objects = append(objects, asdu.Object{Address: asdu.InformationObjectAddress(i * 7), Value: 1, Time: tag})
 	}
 	in := testIntake(points...)
-	a := asduOf(b, iec104.M_SP_TB_1, iec104.Spontaneous, objects...)
+	a := asduOf(b, asdu.M_SP_TB_1, asdu.Spontaneous, objects...)
 	b.ReportAllocs()
 	for b.Loop() {
 		in.add(a, in.clock.arrival(time.Now()))

@@ -12,6 +12,7 @@ import (
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
 	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/iec104/asdu"
 )
 
 // lastWord is how long before a control's deadline the wait for the device ends, so that the result is still told.
@@ -152,7 +153,7 @@ func executes(p fsm.ControlPhase) bool { return p == fsm.Direct || p == fsm.Exec
 // the object and so has operated nothing: where a channel leads to several devices, it may be another one's.
 func (col *collector) operate(ctx context.Context, s *session, c fsm.Control, cmd iec104.Command) (r *fsmpb.ControlResult, answered bool) {
 	var confirmed atomic.Bool
-	cmd.Confirmed = func(a iec104.ASDU) {
+	cmd.Confirmed = func(a asdu.ASDU) {
 		if cmd.AwaitTermination && !confirmed.Swap(true) {
 			col.answer(c, &fsmpb.ControlResult{Ok: true, Cause: uint32(a.Cause)})
 		}
@@ -166,26 +167,26 @@ func (col *collector) operate(ctx context.Context, s *session, c fsm.Control, cm
 	var negative *iec104.NegativeError
 	switch {
 	case err == nil:
-		r = &fsmpb.ControlResult{Ok: true, Cause: uint32(iec104.ActivationCon)}
+		r = &fsmpb.ControlResult{Ok: true, Cause: uint32(asdu.ActivationCon)}
 		switch c.Phase {
 		case fsm.Select:
 			col.controls.remember(c.ID, s)
 		case fsm.Cancel:
-			r.Cause = uint32(iec104.DeactivationCon)
+			r.Cause = uint32(asdu.DeactivationCon)
 		default:
 			if cmd.AwaitTermination {
-				r.Cause = uint32(iec104.ActivationTermination)
+				r.Cause = uint32(asdu.ActivationTermination)
 			}
 		}
 	case errors.As(err, &negative):
 		cause := negative.ASDU.Cause
 		r = &fsmpb.ControlResult{Reason: fmt.Sprintf("refused by the device: %v", cause), Cause: uint32(cause)}
-		return r, cause != iec104.UnknownObjectAddress && cause != iec104.UnknownCommonAddress
+		return r, cause != asdu.UnknownObjectAddress && cause != asdu.UnknownCommonAddress
 	case errors.Is(err, iec104.ErrNotSent):
 		r = &fsmpb.ControlResult{Reason: err.Error()}
 	case confirmed.Load() && s.client.Err() == nil:
 		// A device that never terminates has said that it began, and not that it's done: see RTU.NoTermination.
-		r = &fsmpb.ControlResult{Cause: uint32(iec104.ActivationCon), Reason: "outcome unknown: confirmed, not terminated"}
+		r = &fsmpb.ControlResult{Cause: uint32(asdu.ActivationCon), Reason: "outcome unknown: confirmed, not terminated"}
 	case s.client.Err() != nil:
 		r = &fsmpb.ControlResult{Reason: "outcome unknown: link lost"}
 	default:
@@ -214,8 +215,8 @@ func (c *controls) selection(id string) *session {
 }
 
 // command is a control as the device is to get it.
-func (p *Point) command(c fsm.Control, how Operation, address iec104.CommonAddress, location *time.Location, now time.Time) (iec104.Command, error) {
-	typ, asked := p.Type, iec104.TypeID(c.Type)
+func (p *Point) command(c fsm.Control, how Operation, address asdu.CommonAddress, location *time.Location, now time.Time) (iec104.Command, error) {
+	typ, asked := p.Type, asdu.TypeID(c.Type)
 	if typ == 0 {
 		typ = asked
 	}
@@ -237,12 +238,12 @@ func (p *Point) command(c fsm.Control, how Operation, address iec104.CommonAddre
 	if err != nil {
 		return iec104.Command{}, err
 	}
-	o := iec104.Object{Address: p.Address, Value: value, Qualifier: cmp.Or(c.Qualifier, how.Qualifier) &^ iec104.SelectBit}
+	o := asdu.Object{Address: p.Address, Value: value, Qualifier: cmp.Or(c.Qualifier, how.Qualifier) &^ asdu.SelectBit}
 	if c.Phase == fsm.Select || c.Phase == fsm.Cancel {
-		o.Qualifier |= iec104.SelectBit
+		o.Qualifier |= asdu.SelectBit
 	}
-	if typ.TimeTag() == iec104.CP56 {
-		o.Time = iec104.NewCP56Time2a(now, location)
+	if typ.TimeTag() == asdu.CP56 {
+		o.Time = asdu.NewCP56Time2a(now, location)
 	}
 	return iec104.Command{
 		CommonAddress:    address,
@@ -255,8 +256,8 @@ func (p *Point) command(c fsm.Control, how Operation, address iec104.CommonAddre
 
 // state turns off and on as they were asked for (0 and 1 of a single command, 1 and 2 of the others) into those of the
 // type that the device knows.
-func (p *Point) state(asked, typ iec104.TypeID, v float64) (float64, error) {
-	single := func(t iec104.TypeID) bool { return t.Untimed() == iec104.C_SC_NA_1 }
+func (p *Point) state(asked, typ asdu.TypeID, v float64) (float64, error) {
+	single := func(t asdu.TypeID) bool { return t.Untimed() == asdu.C_SC_NA_1 }
 	low := 1.0
 	if single(asked) {
 		low = 0

@@ -10,14 +10,14 @@ import (
 
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
-	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/iec104/asdu"
 )
 
 // submit asks for a control of DO 1, or what change makes of it.
 func (b *bench) submit(id string, change func(*fsmpb.ControlSubmit)) {
 	b.Helper()
 	c := &fsmpb.ControlSubmit{
-		Id: id, Origin: "test", Rtu: 1, Kind: fsmpb.Kind_DO, Point: 1, Type: uint32(iec104.C_SC_NA_1), Value: 1,
+		Id: id, Origin: "test", Rtu: 1, Kind: fsmpb.Kind_DO, Point: 1, Type: uint32(asdu.C_SC_NA_1), Value: 1,
 		DeadlineMs: time.Now().Add(10 * time.Second).UnixMilli(),
 	}
 	if change != nil {
@@ -39,7 +39,7 @@ func phase(p fsmpb.ControlSubmit_Phase, of string) func(*fsmpb.ControlSubmit) {
 
 func TestControls(t *testing.T) {
 	const (
-		con, term, returned = uint8(iec104.ActivationCon), uint8(iec104.ActivationTermination), uint8(iec104.RemoteReturn)
+		con, term, returned = uint8(asdu.ActivationCon), uint8(asdu.ActivationTermination), uint8(asdu.RemoteReturn)
 	)
 	how := func(o Operation) func(*RTU) {
 		return func(r *RTU) { r.Controls = map[ControlKey]Operation{{fsmpb.Kind_DO, 1}: o} }
@@ -75,7 +75,7 @@ func TestControls(t *testing.T) {
 		{what: "to be confirmed by its state, and nothing comes", quirks: quirks{silent: true}, rtu: byState, reason: "the device said nothing, and di 1 has not become on", sent: 1},
 		{what: "to be confirmed by its state, and terminated", rtu: byState, confirmed: true, cause: term, reason: "the device says that it's done, and di 1 has not become on", sent: 1},
 		{what: "no answer", quirks: quirks{silent: true}, reason: "outcome unknown: no answer", sent: 1},
-		{what: "object unknown to the device", quirks: quirks{unknownObjects: true}, cause: uint8(iec104.UnknownObjectAddress), reason: "unknown object address", sent: 1},
+		{what: "object unknown to the device", quirks: quirks{unknownObjects: true}, cause: uint8(asdu.UnknownObjectAddress), reason: "unknown object address", sent: 1},
 		{what: "no such DO", change: func(c *fsmpb.ControlSubmit) { c.Point = 5000 }, reason: "RTU 1 has no do 5000"},
 		{what: "impossible value", change: func(c *fsmpb.ControlSubmit) { c.Value = 2 }, reason: "expected 0 or 1"},
 	} {
@@ -102,7 +102,7 @@ func TestControls(t *testing.T) {
 					b.inOrder("c")
 				}
 				time.Sleep(20 * time.Second)
-				if n := d.got(iec104.C_SC_NA_1, iec104.Activation); n != c.sent {
+				if n := d.got(asdu.C_SC_NA_1, asdu.Activation); n != c.sent {
 					t.Errorf("sent %d times, expected %d", n, c.sent)
 				}
 			})
@@ -152,7 +152,7 @@ func TestSelectExecuteCancel(t *testing.T) {
 		b.submit("s2", phase(fsmpb.ControlSubmit_SELECT, ""))
 		b.finished("s2")
 		b.submit("c2", phase(fsmpb.ControlSubmit_CANCEL, "s2"))
-		if r := b.finished("c2"); !r.OK || r.Cause != uint8(iec104.DeactivationCon) {
+		if r := b.finished("c2"); !r.OK || r.Cause != uint8(asdu.DeactivationCon) {
 			t.Errorf("cancel: %+v", r)
 		}
 
@@ -170,7 +170,7 @@ func TestSelectExecuteCancel(t *testing.T) {
 		var sent []string
 		d.mu.Lock()
 		for _, a := range d.asked {
-			if a.Type == iec104.C_SC_NA_1 {
+			if a.Type == asdu.C_SC_NA_1 {
 				sent = append(sent, fmt.Sprint(a.Cause, " select=", a.Object(0).Select()))
 			}
 		}
@@ -193,17 +193,17 @@ func TestControlAndTakeover(t *testing.T) {
 			return b.state("fep1", 1, 1) == fsm.LinkActive && b.state("fep2", 1, 1) == fsm.LinkStandby
 		})
 		b.submit("flying", nil)
-		b.until(time.Second, "sent", func() bool { return d.got(iec104.C_SC_NA_1, iec104.Activation) == 1 })
+		b.until(time.Second, "sent", func() bool { return d.got(asdu.C_SC_NA_1, asdu.Activation) == 1 })
 		b.Kill(t, "fep1")
 		b.submit("waiting", func(c *fsmpb.ControlSubmit) { c.Point, c.Value = 2, 0 })
 		b.Assign(t, fsm.RTUResource(1), "fep2")
 		if r := b.finished("flying"); r.OK {
 			t.Errorf("%+v", r)
 		}
-		b.until(time.Second, "the other one sent", func() bool { return d.got(iec104.C_SC_NA_1, iec104.Activation) == 2 })
+		b.until(time.Second, "the other one sent", func() bool { return d.got(asdu.C_SC_NA_1, asdu.Activation) == 2 })
 		b.finished("waiting")
 		time.Sleep(30 * time.Second)
-		if n := d.got(iec104.C_SC_NA_1, iec104.Activation); n != 2 {
+		if n := d.got(asdu.C_SC_NA_1, asdu.Activation); n != 2 {
 			t.Errorf("%d commands at the device, expected 2", n)
 		}
 	})
@@ -233,10 +233,10 @@ func TestControlWaitsForTheLog(t *testing.T) {
 		time.Sleep(5 * time.Second)
 		b.submit("c", func(c *fsmpb.ControlSubmit) { c.DeadlineMs -= 5000 })
 		b.SetLeader(false)
-		b.remains(6*time.Second, "not sent", func() bool { return d.got(iec104.C_SC_NA_1, iec104.Activation) == 0 })
+		b.remains(6*time.Second, "not sent", func() bool { return d.got(asdu.C_SC_NA_1, asdu.Activation) == 0 })
 		b.SetLeader(true)
 		synctest.Wait()
-		b.remains(6*time.Second, "not sent after its deadline", func() bool { return d.got(iec104.C_SC_NA_1, iec104.Activation) == 0 })
+		b.remains(6*time.Second, "not sent after its deadline", func() bool { return d.got(asdu.C_SC_NA_1, asdu.Activation) == 0 })
 	})
 }
 
@@ -257,11 +257,11 @@ func TestControlsSideBySide(t *testing.T) {
 			}
 		}
 		time.Sleep(30 * time.Second)
-		times := map[iec104.InformationObjectAddress]int{}
+		times := map[asdu.InformationObjectAddress]int{}
 		d.mu.Lock()
 		defer d.mu.Unlock()
 		for _, a := range d.asked {
-			if a.Type == iec104.C_SC_NA_1 {
+			if a.Type == asdu.C_SC_NA_1 {
 				times[a.Object(0).Address]++
 			}
 		}

@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"github.com/fepha/fepha/fsm/fsmpb"
-	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/iec104/asdu"
 )
 
 // value is a point's new value on its way into a batch.
@@ -14,7 +14,7 @@ type value struct {
 	time    uint64 // octets of the CP56Time2a, first octet in the lowest byte
 	timeMs  int64
 	point   int32 // place in the table
-	typ     iec104.TypeID
+	typ     asdu.TypeID
 	quality uint8
 	mode    fsmpb.Item_Mode
 	tagged  bool // with a time of the device's
@@ -27,19 +27,19 @@ type value struct {
 //
 // What the device sent because it changed is an event of its own, each time it is sent. An answer is an event only if
 // it differs from what is known. Analogs that nobody wants events of just replace the value before.
-func modeOf(p *Point, t iec104.TypeID, cause iec104.CauseOfTransmission) fsmpb.Item_Mode {
+func modeOf(p *Point, t asdu.TypeID, cause asdu.CauseOfTransmission) fsmpb.Item_Mode {
 	if p.Kind != fsmpb.Kind_DI && !p.Event {
 		return fsmpb.Item_IMAGE
 	}
 	switch {
-	case cause == iec104.Spontaneous, cause == iec104.RemoteReturn, cause == iec104.LocalReturn:
+	case cause == asdu.Spontaneous, cause == asdu.RemoteReturn, cause == asdu.LocalReturn:
 		return fsmpb.Item_EVENT
-	case cause == iec104.Periodic, cause == iec104.Background, cause == iec104.Request,
-		cause >= iec104.InterrogatedStation && cause <= iec104.CounterGroup4:
+	case cause == asdu.Periodic, cause == asdu.Background, cause == asdu.Request,
+		cause >= asdu.InterrogatedStation && cause <= asdu.CounterGroup4:
 		return fsmpb.Item_COMPARE
 	}
 	// Not a cause of monitored information; what has a time tag is kept all the same.
-	if t.TimeTag() != iec104.NoTime {
+	if t.TimeTag() != asdu.NoTime {
 		return fsmpb.Item_EVENT
 	}
 	return fsmpb.Item_COMPARE
@@ -47,10 +47,10 @@ func modeOf(p *Point, t iec104.TypeID, cause iec104.CauseOfTransmission) fsmpb.I
 
 // convert gives value and quality in the station's terms. The quality is what the device sent, bit for bit, but for OV,
 // which is added beyond the engineering range, and IV, which is added to what is no value of such a point.
-func (p *Point) convert(t iec104.TypeID, o *iec104.Object) (v float64, quality uint8) {
+func (p *Point) convert(t asdu.TypeID, o *asdu.Object) (v float64, quality uint8) {
 	v, quality = o.Value, o.Quality
 	if !tells(t, p.Kind) || math.IsNaN(v) {
-		return v, quality | iec104.IV
+		return v, quality | asdu.IV
 	}
 	if p.Kind == fsmpb.Kind_DI {
 		if p.Invert {
@@ -66,22 +66,22 @@ func (p *Point) convert(t iec104.TypeID, o *iec104.Object) (v float64, quality u
 		v = v*a.Scale + a.Offset
 	}
 	if p.Kind == fsmpb.Kind_AI && (v < a.Low || v > a.High) {
-		quality |= iec104.OV
+		quality |= asdu.OV
 	}
 	return v, quality
 }
 
 // transient tells whether a step position says that the equipment is on its way (101, clause 7.2.6.5).
-func transient(t iec104.TypeID, o *iec104.Object) bool {
-	return t.Untimed() == iec104.M_ST_NA_1 && o.Qualifier&iec104.TransientBit != 0
+func transient(t asdu.TypeID, o *asdu.Object) bool {
+	return t.Untimed() == asdu.M_ST_NA_1 && o.Qualifier&asdu.TransientBit != 0
 }
 
 // inverted swaps off and on. The states 0 and 3 of a double point stay: they say that there is no state.
-func inverted(t iec104.TypeID, v float64) float64 {
+func inverted(t asdu.TypeID, v float64) float64 {
 	switch t.Untimed() {
-	case iec104.M_SP_NA_1, iec104.C_SC_NA_1:
+	case asdu.M_SP_NA_1, asdu.C_SC_NA_1:
 		return 1 - v
-	case iec104.M_DP_NA_1, iec104.M_EP_TA_1, iec104.M_EP_TD_1, iec104.C_DC_NA_1, iec104.C_RC_NA_1:
+	case asdu.M_DP_NA_1, asdu.M_EP_TA_1, asdu.M_EP_TD_1, asdu.C_DC_NA_1, asdu.C_RC_NA_1:
 		if v == 1 || v == 2 {
 			return 3 - v
 		}
@@ -124,26 +124,26 @@ type arrival struct {
 }
 
 func (c *clock) arrival(at time.Time) arrival {
-	return arrival{at: at, tag: iec104.NewCP56Time2a(at, c.location).WithSubstituted(true).Uint64(), ms: at.UnixMilli()}
+	return arrival{at: at, tag: asdu.NewCP56Time2a(at, c.location).WithSubstituted(true).Uint64(), ms: at.UnixMilli()}
 }
 
 // stamp gives the time of an object. The octets of a CP56 are kept whatever they say; if they name no instant, or the
 // device doesn't vouch for it, the instant is that of the arrival. ok is false if they name none.
-func (c *clock) stamp(kind iec104.TimeTag, tag iec104.CP56Time2a, came arrival) (octets uint64, ms int64, ok bool) {
+func (c *clock) stamp(kind asdu.TimeTag, tag asdu.CP56Time2a, came arrival) (octets uint64, ms int64, ok bool) {
 	switch kind {
-	case iec104.CP56:
+	case asdu.CP56:
 		octets = tag.Uint64()
 		ms, ok = c.instant(tag)
 		if !ok || tag.Invalid() {
 			ms = came.ms
 		}
 		return octets, ms, ok
-	case iec104.CP24:
+	case asdu.CP24:
 		t, err := tag.ExpandCP24(came.at, c.location)
 		if err != nil {
-			return iec104.UnpackCP56Time2a(came.tag).WithInvalid(true).Uint64(), came.ms, false
+			return asdu.UnpackCP56Time2a(came.tag).WithInvalid(true).Uint64(), came.ms, false
 		}
-		full := iec104.NewCP56Time2a(t, c.location)
+		full := asdu.NewCP56Time2a(t, c.location)
 		full[2] |= tag[2] & 0xc0 // IV and RES1
 		if tag.Invalid() {
 			return full.Uint64(), came.ms, true
@@ -154,7 +154,7 @@ func (c *clock) stamp(kind iec104.TimeTag, tag iec104.CP56Time2a, came arrival) 
 }
 
 // instant is the tag's instant in ms since 1970-01-01 UTC.
-func (c *clock) instant(tag iec104.CP56Time2a) (ms int64, ok bool) {
+func (c *clock) instant(tag asdu.CP56Time2a) (ms int64, ok bool) {
 	within := int64(tag[0]) | int64(tag[1])<<8
 	if c.base != 0 && [5]byte(tag[2:]) == c.minute && within < 60000 {
 		return c.base + within, true

@@ -8,7 +8,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/fepha/fepha/fsm/fsmpb"
-	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/iec104/asdu"
 )
 
 var shanghai = mustLoad("Asia/Shanghai")
@@ -36,39 +36,39 @@ func TestConvert(t *testing.T) {
 	for _, c := range []struct {
 		what    string
 		point   Point
-		typ     iec104.TypeID
+		typ     asdu.TypeID
 		in      float64
 		quality uint8
 		out     float64
 		want    uint8
 	}{
-		{"single", Point{Kind: di}, iec104.M_SP_NA_1, 1, 0, 1, 0},
-		{"single, inverted", Point{Kind: di, Invert: true}, iec104.M_SP_TB_1, 1, 0, 0, 0},
-		{"double stays 0 to 3", Point{Kind: di}, iec104.M_DP_TB_1, 3, 0, 3, 0},
-		{"double, inverted", Point{Kind: di, Invert: true}, iec104.M_DP_NA_1, 1, 0, 2, 0},
-		{"double on, inverted", Point{Kind: di, Invert: true}, iec104.M_DP_TA_1, 2, 0, 1, 0},
-		{"intermediate has no opposite", Point{Kind: di, Invert: true}, iec104.M_DP_NA_1, 0, 0, 0, 0},
-		{"indeterminate has no opposite", Point{Kind: di, Invert: true}, iec104.M_DP_NA_1, 3, 0, 3, 0},
-		{"quality bit for bit", Point{Kind: di, Invert: true}, iec104.M_SP_NA_1, 0, 0xfe, 1, 0xfe},
-		{"as sent", Point{Kind: ai}, iec104.M_ME_NC_1, 1.5, 0x91, 1.5, 0x91},
-		{"scaled", Point{Kind: ai, Analog: analog(func(a *Analog) { a.Scale, a.Offset = 0.5, -3 })}, iec104.M_ME_NB_1, 10, 0, 2, 0},
-		{"beyond the range", Point{Kind: ai, Analog: analog(func(a *Analog) { a.Low, a.High = 0, 100 })}, iec104.M_ME_NB_1, 101, 0x10, 101, 0x11},
-		{"at its end", Point{Kind: ai, Analog: analog(func(a *Analog) { a.Low, a.High = 0, 100 })}, iec104.M_ME_NB_1, 100, 0, 100, 0},
-		{"a counter's octet is no quality", Point{Kind: counter, Analog: analog(func(a *Analog) { a.Scale, a.High = 2, 5 })}, iec104.M_IT_NA_1, 9, 0x1f, 18, 0x1f},
-		{"protection, on", Point{Kind: di}, iec104.M_EP_TD_1, 2, 0x08, 2, 0x08},
-		{"protection off, inverted", Point{Kind: di, Invert: true}, iec104.M_EP_TA_1, 1, 0, 2, 0},
-		{"protection on, inverted", Point{Kind: di, Invert: true}, iec104.M_EP_TD_1, 2, 0, 1, 0},
-		{"protection indeterminate, inverted", Point{Kind: di, Invert: true}, iec104.M_EP_TD_1, 3, 0, 3, 0},
-		{"start events are no state", Point{Kind: di}, iec104.M_EP_TE_1, 1, 0, 1, 0x80},
-		{"output circuits are no state", Point{Kind: di, Invert: true}, iec104.M_EP_TF_1, 2, 0x08, 2, 0x88},
-		{"a step position is no state", Point{Kind: di}, iec104.M_ST_TB_1, 1, 0, 1, 0x80},
-		{"a bitstring is no state", Point{Kind: di}, iec104.M_BO_NA_1, 1, 0, 1, 0x80},
-		{"packed single points are no state", Point{Kind: di}, iec104.M_PS_NA_1, 1, 0, 1, 0x80},
-		{"a bitstring is no number", Point{Kind: ai, Analog: analog(func(a *Analog) { a.Scale = 2 })}, iec104.M_BO_TB_1, 0xdeadbeef, 0, 0xdeadbeef, 0x80},
-		{"not a number", Point{Kind: ai, Analog: analog(func(a *Analog) { a.Low, a.High = 0, 1 })}, iec104.M_ME_NC_1, math.NaN(), 0x80, math.NaN(), 0x80},
-		{"not a number, sent as good", Point{Kind: ai}, iec104.M_ME_NC_1, math.NaN(), 0, math.NaN(), 0x80},
+		{"single", Point{Kind: di}, asdu.M_SP_NA_1, 1, 0, 1, 0},
+		{"single, inverted", Point{Kind: di, Invert: true}, asdu.M_SP_TB_1, 1, 0, 0, 0},
+		{"double stays 0 to 3", Point{Kind: di}, asdu.M_DP_TB_1, 3, 0, 3, 0},
+		{"double, inverted", Point{Kind: di, Invert: true}, asdu.M_DP_NA_1, 1, 0, 2, 0},
+		{"double on, inverted", Point{Kind: di, Invert: true}, asdu.M_DP_TA_1, 2, 0, 1, 0},
+		{"intermediate has no opposite", Point{Kind: di, Invert: true}, asdu.M_DP_NA_1, 0, 0, 0, 0},
+		{"indeterminate has no opposite", Point{Kind: di, Invert: true}, asdu.M_DP_NA_1, 3, 0, 3, 0},
+		{"quality bit for bit", Point{Kind: di, Invert: true}, asdu.M_SP_NA_1, 0, 0xfe, 1, 0xfe},
+		{"as sent", Point{Kind: ai}, asdu.M_ME_NC_1, 1.5, 0x91, 1.5, 0x91},
+		{"scaled", Point{Kind: ai, Analog: analog(func(a *Analog) { a.Scale, a.Offset = 0.5, -3 })}, asdu.M_ME_NB_1, 10, 0, 2, 0},
+		{"beyond the range", Point{Kind: ai, Analog: analog(func(a *Analog) { a.Low, a.High = 0, 100 })}, asdu.M_ME_NB_1, 101, 0x10, 101, 0x11},
+		{"at its end", Point{Kind: ai, Analog: analog(func(a *Analog) { a.Low, a.High = 0, 100 })}, asdu.M_ME_NB_1, 100, 0, 100, 0},
+		{"a counter's octet is no quality", Point{Kind: counter, Analog: analog(func(a *Analog) { a.Scale, a.High = 2, 5 })}, asdu.M_IT_NA_1, 9, 0x1f, 18, 0x1f},
+		{"protection, on", Point{Kind: di}, asdu.M_EP_TD_1, 2, 0x08, 2, 0x08},
+		{"protection off, inverted", Point{Kind: di, Invert: true}, asdu.M_EP_TA_1, 1, 0, 2, 0},
+		{"protection on, inverted", Point{Kind: di, Invert: true}, asdu.M_EP_TD_1, 2, 0, 1, 0},
+		{"protection indeterminate, inverted", Point{Kind: di, Invert: true}, asdu.M_EP_TD_1, 3, 0, 3, 0},
+		{"start events are no state", Point{Kind: di}, asdu.M_EP_TE_1, 1, 0, 1, 0x80},
+		{"output circuits are no state", Point{Kind: di, Invert: true}, asdu.M_EP_TF_1, 2, 0x08, 2, 0x88},
+		{"a step position is no state", Point{Kind: di}, asdu.M_ST_TB_1, 1, 0, 1, 0x80},
+		{"a bitstring is no state", Point{Kind: di}, asdu.M_BO_NA_1, 1, 0, 1, 0x80},
+		{"packed single points are no state", Point{Kind: di}, asdu.M_PS_NA_1, 1, 0, 1, 0x80},
+		{"a bitstring is no number", Point{Kind: ai, Analog: analog(func(a *Analog) { a.Scale = 2 })}, asdu.M_BO_TB_1, 0xdeadbeef, 0, 0xdeadbeef, 0x80},
+		{"not a number", Point{Kind: ai, Analog: analog(func(a *Analog) { a.Low, a.High = 0, 1 })}, asdu.M_ME_NC_1, math.NaN(), 0x80, math.NaN(), 0x80},
+		{"not a number, sent as good", Point{Kind: ai}, asdu.M_ME_NC_1, math.NaN(), 0, math.NaN(), 0x80},
 	} {
-		o := iec104.Object{Value: c.in, Quality: c.quality}
+		o := asdu.Object{Value: c.in, Quality: c.quality}
 		v, q := c.point.convert(c.typ, &o)
 		if math.Float64bits(v) != math.Float64bits(c.out) || q != c.want {
 			t.Errorf("%s: %v %#x, expected %v %#x", c.what, v, q, c.out, c.want)
@@ -107,28 +107,28 @@ func TestMode(t *testing.T) {
 	di, image, event := Point{Kind: fsmpb.Kind_DI}, Point{Kind: fsmpb.Kind_AI}, Point{Kind: fsmpb.Kind_AI, Event: true}
 	for _, c := range []struct {
 		point Point
-		typ   iec104.TypeID
-		cause iec104.CauseOfTransmission
+		typ   asdu.TypeID
+		cause asdu.CauseOfTransmission
 		want  fsmpb.Item_Mode
 	}{
-		{di, iec104.M_SP_NA_1, iec104.Spontaneous, fsmpb.Item_EVENT},
-		{di, iec104.M_SP_TB_1, iec104.Spontaneous, fsmpb.Item_EVENT},
-		{di, iec104.M_SP_NA_1, iec104.RemoteReturn, fsmpb.Item_EVENT},
-		{di, iec104.M_SP_NA_1, iec104.LocalReturn, fsmpb.Item_EVENT},
-		{di, iec104.M_SP_NA_1, iec104.InterrogatedStation, fsmpb.Item_COMPARE},
-		{di, iec104.M_SP_TB_1, iec104.InterrogatedGroup16, fsmpb.Item_COMPARE},
-		{di, iec104.M_SP_NA_1, iec104.Periodic, fsmpb.Item_COMPARE},
-		{di, iec104.M_SP_NA_1, iec104.Background, fsmpb.Item_COMPARE},
-		{di, iec104.M_SP_NA_1, iec104.Request, fsmpb.Item_COMPARE},
-		{di, iec104.M_SP_NA_1, iec104.Initialized, fsmpb.Item_COMPARE},
-		{di, iec104.M_SP_TB_1, iec104.Initialized, fsmpb.Item_EVENT},
-		{image, iec104.M_ME_TF_1, iec104.Spontaneous, fsmpb.Item_IMAGE},
-		{image, iec104.M_ME_NC_1, iec104.InterrogatedStation, fsmpb.Item_IMAGE},
-		{event, iec104.M_ME_TF_1, iec104.Spontaneous, fsmpb.Item_EVENT},
-		{event, iec104.M_ME_NC_1, iec104.InterrogatedStation, fsmpb.Item_COMPARE},
-		{Point{Kind: fsmpb.Kind_COUNTER}, iec104.M_IT_TB_1, iec104.Spontaneous, fsmpb.Item_IMAGE},
-		{Point{Kind: fsmpb.Kind_COUNTER, Event: true}, iec104.M_IT_TB_1, iec104.Spontaneous, fsmpb.Item_EVENT},
-		{Point{Kind: fsmpb.Kind_COUNTER, Event: true}, iec104.M_IT_TB_1, iec104.CounterGeneral, fsmpb.Item_COMPARE},
+		{di, asdu.M_SP_NA_1, asdu.Spontaneous, fsmpb.Item_EVENT},
+		{di, asdu.M_SP_TB_1, asdu.Spontaneous, fsmpb.Item_EVENT},
+		{di, asdu.M_SP_NA_1, asdu.RemoteReturn, fsmpb.Item_EVENT},
+		{di, asdu.M_SP_NA_1, asdu.LocalReturn, fsmpb.Item_EVENT},
+		{di, asdu.M_SP_NA_1, asdu.InterrogatedStation, fsmpb.Item_COMPARE},
+		{di, asdu.M_SP_TB_1, asdu.InterrogatedGroup16, fsmpb.Item_COMPARE},
+		{di, asdu.M_SP_NA_1, asdu.Periodic, fsmpb.Item_COMPARE},
+		{di, asdu.M_SP_NA_1, asdu.Background, fsmpb.Item_COMPARE},
+		{di, asdu.M_SP_NA_1, asdu.Request, fsmpb.Item_COMPARE},
+		{di, asdu.M_SP_NA_1, asdu.Initialized, fsmpb.Item_COMPARE},
+		{di, asdu.M_SP_TB_1, asdu.Initialized, fsmpb.Item_EVENT},
+		{image, asdu.M_ME_TF_1, asdu.Spontaneous, fsmpb.Item_IMAGE},
+		{image, asdu.M_ME_NC_1, asdu.InterrogatedStation, fsmpb.Item_IMAGE},
+		{event, asdu.M_ME_TF_1, asdu.Spontaneous, fsmpb.Item_EVENT},
+		{event, asdu.M_ME_NC_1, asdu.InterrogatedStation, fsmpb.Item_COMPARE},
+		{Point{Kind: fsmpb.Kind_COUNTER}, asdu.M_IT_TB_1, asdu.Spontaneous, fsmpb.Item_IMAGE},
+		{Point{Kind: fsmpb.Kind_COUNTER, Event: true}, asdu.M_IT_TB_1, asdu.Spontaneous, fsmpb.Item_EVENT},
+		{Point{Kind: fsmpb.Kind_COUNTER, Event: true}, asdu.M_IT_TB_1, asdu.CounterGeneral, fsmpb.Item_COMPARE},
 	} {
 		if got := modeOf(&c.point, c.typ, c.cause); got != c.want {
 			t.Errorf("%v, %v of %v (event %v): %v, expected %v", c.typ, c.cause, c.point.Kind, c.point.Event, got, c.want)
@@ -139,25 +139,25 @@ func TestMode(t *testing.T) {
 func TestStamp(t *testing.T) {
 	came := time.Date(2024, 2, 29, 13, 5, 30, 0, shanghai)
 	device := came.Add(-90 * time.Second)
-	good := iec104.NewCP56Time2a(device, shanghai)
-	year0 := iec104.CP56Time2a{0, 0, 0, 0, 0, 0, 0}
+	good := asdu.NewCP56Time2a(device, shanghai)
+	year0 := asdu.CP56Time2a{0, 0, 0, 0, 0, 0, 0}
 	for _, c := range []struct {
 		what string
-		kind iec104.TimeTag
-		tag  iec104.CP56Time2a
+		kind asdu.TimeTag
+		tag  asdu.CP56Time2a
 		// expected
 		octets uint64
 		at     time.Time
 		ok     bool
 	}{
-		{"no time: that of arrival", iec104.NoTime, iec104.CP56Time2a{}, iec104.NewCP56Time2a(came, shanghai).WithSubstituted(true).Uint64(), came, true},
-		{"the device's", iec104.CP56, good, good.Uint64(), device, true},
-		{"in the past", iec104.CP56, iec104.NewCP56Time2a(came.AddDate(-3, 0, 0), shanghai), iec104.NewCP56Time2a(came.AddDate(-3, 0, 0), shanghai).Uint64(), came.AddDate(-3, 0, 0), true},
-		{"not vouched for: kept, but not believed", iec104.CP56, good.WithInvalid(true), good.WithInvalid(true).Uint64(), came, true},
-		{"no instant: kept", iec104.CP56, year0, 0, came, false},
-		{"CP24 over the hour", iec104.CP24, iec104.CP56Time2a{0x10, 0x27, 58}, iec104.NewCP56Time2a(time.Date(2024, 2, 29, 12, 58, 10, 0, shanghai), shanghai).Uint64(),
+		{"no time: that of arrival", asdu.NoTime, asdu.CP56Time2a{}, asdu.NewCP56Time2a(came, shanghai).WithSubstituted(true).Uint64(), came, true},
+		{"the device's", asdu.CP56, good, good.Uint64(), device, true},
+		{"in the past", asdu.CP56, asdu.NewCP56Time2a(came.AddDate(-3, 0, 0), shanghai), asdu.NewCP56Time2a(came.AddDate(-3, 0, 0), shanghai).Uint64(), came.AddDate(-3, 0, 0), true},
+		{"not vouched for: kept, but not believed", asdu.CP56, good.WithInvalid(true), good.WithInvalid(true).Uint64(), came, true},
+		{"no instant: kept", asdu.CP56, year0, 0, came, false},
+		{"CP24 over the hour", asdu.CP24, asdu.CP56Time2a{0x10, 0x27, 58}, asdu.NewCP56Time2a(time.Date(2024, 2, 29, 12, 58, 10, 0, shanghai), shanghai).Uint64(),
 			time.Date(2024, 2, 29, 12, 58, 10, 0, shanghai), true},
-		{"CP24 that is none", iec104.CP24, iec104.CP56Time2a{0, 0, 61}, iec104.NewCP56Time2a(came, shanghai).WithInvalid(true).WithSubstituted(true).Uint64(), came, false},
+		{"CP24 that is none", asdu.CP24, asdu.CP56Time2a{0, 0, 61}, asdu.NewCP56Time2a(came, shanghai).WithInvalid(true).WithSubstituted(true).Uint64(), came, false},
 	} {
 		clock := clock{location: shanghai}
 		for range 2 { // the second time from memory
@@ -177,7 +177,7 @@ func TestClockRemembers(t *testing.T) {
 		at := time.UnixMilli(rapid.Int64Range(0, 4e12).Draw(t, "ms"))
 		for range 10 {
 			at = at.Add(time.Duration(rapid.Int64Range(-4e6, 4e6).Draw(t, "step")) * time.Millisecond)
-			tag := iec104.NewCP56Time2a(at, berlin)
+			tag := asdu.NewCP56Time2a(at, berlin)
 			tag[3] ^= rapid.SampledFrom([]byte{0, 0x80}).Draw(t, "SU")
 			want, err := tag.Time(berlin)
 			ms, ok := c.instant(tag)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/iec104/asdu"
 )
 
 // network is where devices listen and FEPs dial, in memory.
@@ -141,10 +142,10 @@ type device struct {
 
 	mu        sync.Mutex
 	listeners map[string]*listener
-	state     map[iec104.InformationObjectAddress]float64 // of the single points that have changed
-	values    []iec104.ASDU                               // what an interrogation answers
-	counters  []iec104.ASDU
-	asked     []iec104.ASDU // all that was received
+	state     map[asdu.InformationObjectAddress]float64 // of the single points that have changed
+	values    []asdu.ASDU                               // what an interrogation answers
+	counters  []asdu.ASDU
+	asked     []asdu.ASDU   // all that was received
 	clock     time.Duration // by which it's ahead
 	connects  int
 	sessions  map[*iec104.Session]bool
@@ -239,78 +240,78 @@ func (d *device) connected(s *iec104.Session) error {
 	return nil
 }
 
-func (d *device) handle(s *iec104.Session, a iec104.ASDU, _ uint64) {
+func (d *device) handle(s *iec104.Session, a asdu.ASDU, _ uint64) {
 	time.Sleep(d.quirks.slow)
 	d.mu.Lock()
 	d.asked = append(d.asked, a.Clone())
 	values, counters := d.values, d.counters
 	d.mu.Unlock()
-	answer := func(cause iec104.CauseOfTransmission, negative bool) {
+	answer := func(cause asdu.CauseOfTransmission, negative bool) {
 		if err := s.Send(a.Mirror(cause, negative)); err != nil {
 			d.t.Logf("device: %v", err)
 		}
 	}
-	confirm := iec104.ActivationCon
-	if a.Cause == iec104.Deactivation {
-		confirm = iec104.DeactivationCon
+	confirm := asdu.ActivationCon
+	if a.Cause == asdu.Deactivation {
+		confirm = asdu.DeactivationCon
 	}
 	if d.quirks.refuses {
 		answer(confirm, true)
 		return
 	}
-	if a.Type == iec104.C_IC_NA_1 && d.refuse() {
+	if a.Type == asdu.C_IC_NA_1 && d.refuse() {
 		answer(confirm, true)
 		return
 	}
 	switch a.Type {
-	case iec104.C_IC_NA_1, iec104.C_CI_NA_1:
+	case asdu.C_IC_NA_1, asdu.C_CI_NA_1:
 		answer(confirm, false)
-		if a.Type == iec104.C_IC_NA_1 && d.quirks.answersFirst {
+		if a.Type == asdu.C_IC_NA_1 && d.quirks.answersFirst {
 			for _, v := range d.states() {
 				if err := s.Send(v); err != nil {
 					d.t.Logf("device: %v", err)
 				}
 			}
-			answer(iec104.ActivationTermination, false)
+			answer(asdu.ActivationTermination, false)
 			return
 		}
-		if a.Type == iec104.C_CI_NA_1 {
+		if a.Type == asdu.C_CI_NA_1 {
 			values = counters
 		}
 		for _, v := range values {
 			d.push(v)
 		}
 		if !d.quirks.neverTerminates {
-			d.push(a.Mirror(iec104.ActivationTermination, false))
+			d.push(a.Mirror(asdu.ActivationTermination, false))
 		}
-	case iec104.C_CS_NA_1:
+	case asdu.C_CS_NA_1:
 		answer(confirm, false)
 	default:
 		if d.quirks.returns {
 			o := a.Object(0)
-			d.send(iec104.M_SP_TB_1, iec104.RemoteReturn, iec104.Object{Address: o.Address - 3000, Value: o.Value, Time: iec104.NewCP56Time2a(time.Now(), time.UTC)})
+			d.send(asdu.M_SP_TB_1, asdu.RemoteReturn, asdu.Object{Address: o.Address - 3000, Value: o.Value, Time: asdu.NewCP56Time2a(time.Now(), time.UTC)})
 		}
 		switch {
 		case d.quirks.silent:
 		case d.quirks.unknownObjects:
-			answer(iec104.UnknownObjectAddress, true)
+			answer(asdu.UnknownObjectAddress, true)
 		default:
 			answer(confirm, false)
 			if !d.quirks.noTermination && !a.Object(0).Select() {
-				answer(iec104.ActivationTermination, false)
+				answer(asdu.ActivationTermination, false)
 			}
 		}
 	}
 }
 
-func (d *device) push(a iec104.ASDU) {
+func (d *device) push(a asdu.ASDU) {
 	if err := d.queue.Push(a); err != nil {
 		d.t.Error(err)
 	}
 }
 
 // send has the device report something.
-func (d *device) send(typ iec104.TypeID, cause iec104.CauseOfTransmission, objects ...iec104.Object) {
+func (d *device) send(typ asdu.TypeID, cause asdu.CauseOfTransmission, objects ...asdu.Object) {
 	d.t.Helper()
 	d.push(asduOf(d.t, typ, cause, objects...))
 }
@@ -324,39 +325,39 @@ func (d *device) refuse() bool {
 }
 
 // states are the newest states of the points that have changed, as an interrogation shows them.
-func (d *device) states() []iec104.ASDU {
+func (d *device) states() []asdu.ASDU {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	var objects []iec104.Object
+	var objects []asdu.Object
 	for _, address := range slices.Sorted(maps.Keys(d.state)) {
-		objects = append(objects, iec104.Object{Address: address, Value: d.state[address]})
+		objects = append(objects, asdu.Object{Address: address, Value: d.state[address]})
 	}
-	var all []iec104.ASDU
+	var all []asdu.ASDU
 	for some := range slices.Chunk(objects, 50) {
-		all = append(all, asduOf(d.t, iec104.M_SP_NA_1, iec104.InterrogatedStation, some...))
+		all = append(all, asduOf(d.t, asdu.M_SP_NA_1, asdu.InterrogatedStation, some...))
 	}
 	return all
 }
 
 // become changes a single point without reporting it.
-func (d *device) become(address iec104.InformationObjectAddress, v float64) {
+func (d *device) become(address asdu.InformationObjectAddress, v float64) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.state == nil {
-		d.state = map[iec104.InformationObjectAddress]float64{}
+		d.state = map[asdu.InformationObjectAddress]float64{}
 	}
 	d.state[address] = v
 }
 
 // change reports a change of a single point, with a time tag.
-func (d *device) change(address iec104.InformationObjectAddress, v float64) {
+func (d *device) change(address asdu.InformationObjectAddress, v float64) {
 	d.t.Helper()
 	d.become(address, v)
-	d.send(iec104.M_SP_TB_1, iec104.Spontaneous, iec104.Object{Address: address, Value: v, Time: iec104.NewCP56Time2a(time.Now().Add(d.clock), time.UTC)})
+	d.send(asdu.M_SP_TB_1, asdu.Spontaneous, asdu.Object{Address: address, Value: v, Time: asdu.NewCP56Time2a(time.Now().Add(d.clock), time.UTC)})
 }
 
 // got counts what the device was asked, by type and cause.
-func (d *device) got(typ iec104.TypeID, cause iec104.CauseOfTransmission) (n int) {
+func (d *device) got(typ asdu.TypeID, cause asdu.CauseOfTransmission) (n int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, a := range d.asked {

@@ -8,7 +8,7 @@ import (
 	"github.com/fepha/fepha/acquisition/findings"
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
-	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/iec104/asdu"
 )
 
 // strays are those of RTU 1.
@@ -18,7 +18,7 @@ func (b *bench) strays() (newest []fsm.Stray, count uint64) {
 }
 
 // of is an ASDU from another common address.
-func of(ca iec104.CommonAddress, a iec104.ASDU) iec104.ASDU {
+func of(ca asdu.CommonAddress, a asdu.ASDU) asdu.ASDU {
 	a.CommonAddress = ca
 	return a
 }
@@ -36,9 +36,9 @@ func oneRTU(t *testing.T, quirks quirks, edit func(*RTU)) (*bench, *device) {
 	}
 	b := newBench(t, rtu)
 	d := newDevice(t, b.net, quirks, "a:1")
-	d.values = []iec104.ASDU{asduOf(t, iec104.M_SP_NA_1, iec104.InterrogatedStation,
-		iec104.Object{Address: 1}, iec104.Object{Address: 2}, iec104.Object{Address: 3})}
-	d.counters = []iec104.ASDU{asduOf(t, iec104.M_IT_NA_1, iec104.CounterGeneral, iec104.Object{Address: 2001})}
+	d.values = []asdu.ASDU{asduOf(t, asdu.M_SP_NA_1, asdu.InterrogatedStation,
+		asdu.Object{Address: 1}, asdu.Object{Address: 2}, asdu.Object{Address: 3})}
+	d.counters = []asdu.ASDU{asduOf(t, asdu.M_IT_NA_1, asdu.CounterGeneral, asdu.Object{Address: 2001})}
 	return b, d
 }
 
@@ -62,27 +62,27 @@ func TestWellDevice(t *testing.T) {
 
 // What nobody takes is kept before it is acknowledged, and told.
 func TestStrays(t *testing.T) {
-	point := func(address iec104.InformationObjectAddress) iec104.Object {
-		return iec104.Object{Address: address, Value: 1}
+	point := func(address asdu.InformationObjectAddress) asdu.Object {
+		return asdu.Object{Address: address, Value: 1}
 	}
 	for _, c := range []struct {
 		name   string
-		send   func(*testing.T) iec104.ASDU
+		send   func(*testing.T) asdu.ASDU
 		reason string
 		id     string
 		says   string
 	}{
-		{"another common address", func(t *testing.T) iec104.ASDU {
-			return of(5, asduOf(t, iec104.M_SP_NA_1, iec104.Spontaneous, point(1)))
+		{"another common address", func(t *testing.T) asdu.ASDU {
+			return of(5, asduOf(t, asdu.M_SP_NA_1, asdu.Spontaneous, point(1)))
 		}, "common address 5, 1 is configured", "rtu.1.common_address", "answers with common address 5, 1 is configured: 312 ASDUs kept as strays"},
-		{"an unknown object", func(t *testing.T) iec104.ASDU {
-			return asduOf(t, iec104.M_SP_NA_1, iec104.Spontaneous, point(99))
+		{"an unknown object", func(t *testing.T) asdu.ASDU {
+			return asduOf(t, asdu.M_SP_NA_1, asdu.Spontaneous, point(99))
 		}, "no point has the object's address: 99 (M_SP_NA_1)", "rtu.1.unknown_address", "such as 99 (M_SP_NA_1): 312 objects"},
-		{"another type", func(t *testing.T) iec104.ASDU {
-			return asduOf(t, iec104.M_ME_NC_1, iec104.Spontaneous, point(1))
+		{"another type", func(t *testing.T) asdu.ASDU {
+			return asduOf(t, asdu.M_ME_NC_1, asdu.Spontaneous, point(1))
 		}, "type is none of the point: M_ME_NC_1 for di/1 at 1", "rtu.1.other_type", "M_ME_NC_1 for di/1 at 1: 312 objects"},
-		{"a test", func(t *testing.T) iec104.ASDU {
-			a := asduOf(t, iec104.M_SP_NA_1, iec104.Spontaneous, point(1))
+		{"a test", func(t *testing.T) asdu.ASDU {
+			a := asduOf(t, asdu.M_SP_NA_1, asdu.Spontaneous, point(1))
 			a.Test = true
 			return a
 		}, "marked as a test: M_SP_NA_1, spontaneous", "rtu.1.test_data", "312 ASDUs kept"},
@@ -134,7 +134,7 @@ func TestUnansweredPoints(t *testing.T) {
 		b, d := oneRTU(t, quirks{}, func(r *RTU) {
 			r.Points = append(r.Points, Point{Kind: fsmpb.Kind_DI, Number: 7, Address: 7}, Point{Kind: fsmpb.Kind_DI, Number: 8, Address: 8},
 				Point{Kind: fsmpb.Kind_AI, Number: 9, Address: 9}, Point{Kind: fsmpb.Kind_COUNTER, Number: 2, Address: 2002},
-				Point{Kind: fsmpb.Kind_DI, Number: 10, Address: 10, Type: iec104.M_EP_TD_1})
+				Point{Kind: fsmpb.Kind_DI, Number: 10, Address: 10, Type: asdu.M_EP_TD_1})
 		})
 		b.start("fep1", "fep2")
 		b.until(time.Minute, "never answered", func() bool {
@@ -153,7 +153,7 @@ func TestUnansweredPoints(t *testing.T) {
 
 		// Two are answered at last, and one that used to be isn't any more.
 		d.mu.Lock()
-		d.values = []iec104.ASDU{asduOf(t, iec104.M_SP_NA_1, iec104.InterrogatedStation, iec104.Object{Address: 1}, iec104.Object{Address: 3}, iec104.Object{Address: 7}, iec104.Object{Address: 8})}
+		d.values = []asdu.ASDU{asduOf(t, asdu.M_SP_NA_1, asdu.InterrogatedStation, asdu.Object{Address: 1}, asdu.Object{Address: 3}, asdu.Object{Address: 7}, asdu.Object{Address: 8})}
 		d.mu.Unlock()
 		b.until(16*time.Minute, "no longer answered", func() bool {
 			return strings.Contains(b.said.Says("rtu.1.no_longer_answered"), "1 points that the device used to answer were missing from its last interrogation, such as di/2") &&
@@ -221,7 +221,7 @@ func TestDeviceClock(t *testing.T) {
 				b.start("fep1", "fep2")
 				time.Sleep(time.Minute)
 				change := func(at time.Time) {
-					d.send(iec104.M_SP_TB_1, iec104.Spontaneous, iec104.Object{Address: 1, Time: iec104.NewCP56Time2a(at, time.UTC)})
+					d.send(asdu.M_SP_TB_1, asdu.Spontaneous, asdu.Object{Address: 1, Time: asdu.NewCP56Time2a(at, time.UTC)})
 				}
 				for i := range 60 { // what it kept for an hour
 					change(time.Now().Add(c.off - time.Duration(60-i)*time.Minute))

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/iec104/asdu"
 	"github.com/fepha/fepha/internal/panics"
 )
 
@@ -36,13 +37,13 @@ func (s *session) String() string {
 }
 
 // handle gets what the device sends.
-func (s *session) handle(_ *iec104.Client, a iec104.ASDU, index uint64) {
+func (s *session) handle(_ *iec104.Client, a asdu.ASDU, index uint64) {
 	t := s.collector.Load()
 	if t == nil {
 		return
 	}
 	s.heard.Store(int64(t.w.now()))
-	if a.Type == iec104.M_EI_NA_1 {
+	if a.Type == asdu.M_EI_NA_1 {
 		s.askAgain()
 	}
 	t.pipeline.receive(s, a, index)

@@ -18,6 +18,7 @@ import (
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
 	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/iec104/asdu"
 	"github.com/fepha/fepha/replica"
 	"github.com/fepha/fepha/replica/replicatest"
 )
@@ -76,12 +77,12 @@ func inBubble(t *testing.T, f func(*testing.T)) {
 func testRTU(number uint32, channels ...Channel) RTU {
 	r := RTU{Number: number, CommonAddress: 1, Channels: channels, Retry: 5 * time.Second}
 	for i := range uint32(100) {
-		at := iec104.InformationObjectAddress(i)
+		at := asdu.InformationObjectAddress(i)
 		r.Points = append(r.Points,
 			Point{Kind: fsmpb.Kind_DI, Number: i + 1, Address: 1 + at},
 			Point{Kind: fsmpb.Kind_AI, Number: i + 1, Address: 1001 + at},
 			Point{Kind: fsmpb.Kind_COUNTER, Number: i + 1, Address: 2001 + at},
-			Point{Kind: fsmpb.Kind_DO, Number: i + 1, Address: 3001 + at, Type: iec104.C_SC_NA_1})
+			Point{Kind: fsmpb.Kind_DO, Number: i + 1, Address: 3001 + at, Type: asdu.C_SC_NA_1})
 	}
 	return r
 }
@@ -197,8 +198,8 @@ func (b *bench) state(node string, channel, link uint32) fsm.LinkState {
 	return fsm.LinkDown
 }
 
-func single(address iec104.InformationObjectAddress, v float64) iec104.Object {
-	return iec104.Object{Address: address, Value: v}
+func single(address asdu.InformationObjectAddress, v float64) asdu.Object {
+	return asdu.Object{Address: address, Value: v}
 }
 
 // The thinnest whole slice: connect, start, interrogate, events, acknowledgement after the commit.
@@ -206,16 +207,16 @@ func TestCollects(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		b := newBench(t, testRTU(1, channel("a:1")))
 		d := newDevice(t, b.net, quirks{}, "a:1")
-		d.values = []iec104.ASDU{
-			asduOf(t, iec104.M_SP_NA_1, iec104.InterrogatedStation, single(1, 1), single(2, 0)),
-			asduOf(t, iec104.M_ME_NC_1, iec104.InterrogatedStation, single(1001, 3.5)),
+		d.values = []asdu.ASDU{
+			asduOf(t, asdu.M_SP_NA_1, asdu.InterrogatedStation, single(1, 1), single(2, 0)),
+			asduOf(t, asdu.M_ME_NC_1, asdu.InterrogatedStation, single(1001, 3.5)),
 		}
-		d.counters = []iec104.ASDU{asduOf(t, iec104.M_IT_NA_1, iec104.CounterGeneral, single(2001, 77))}
+		d.counters = []asdu.ASDU{asduOf(t, asdu.M_IT_NA_1, asdu.CounterGeneral, single(2001, 77))}
 		b.start("fep1")
 		b.until(time.Second, "active", func() bool { return b.state("fep1", 1, 1) == fsm.LinkActive })
 		b.until(time.Second, "interrogated", func() bool { return b.Point(1, fsm.DI, 1).Value == 1 && b.Point(1, fsm.AI, 1).Value == 3.5 })
 		b.until(time.Second, "counters", func() bool { return b.Point(1, fsm.Counter, 1).Value == 77 })
-		b.until(time.Second, "clock", func() bool { return d.got(iec104.C_CS_NA_1, iec104.Activation) == 1 })
+		b.until(time.Second, "clock", func() bool { return d.got(asdu.C_CS_NA_1, asdu.Activation) == 1 })
 		b.until(time.Second, "on line", func() bool { var r fsm.RTU; b.View(func(s *fsm.State) { r, _ = s.RTU(1) }); return r.Online })
 
 		d.change(2, 1)

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/fepha/fepha/fsm/fsmpb"
-	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/iec104/asdu"
 	"github.com/fepha/fepha/replica"
 )
 
@@ -68,14 +68,14 @@ type flight struct {
 }
 
 // receive takes over an ASDU. It's called by the sessions' goroutines.
-func (p *pipeline) receive(s *session, a iec104.ASDU, index uint64) {
+func (p *pipeline) receive(s *session, a asdu.ASDU, index uint64) {
 	p.accept(s, index, func(came arrival) {
-		if a.Cause == iec104.Spontaneous && a.Type.TimeTag() != iec104.NoTime {
+		if a.Cause == asdu.Spontaneous && a.Type.TimeTag() != asdu.NoTime {
 			s.event = came.at
 		}
-		if a.Type.IsMonitor() && a.Type != iec104.M_EI_NA_1 || !a.Known() {
+		if a.Type.IsMonitor() && a.Type != asdu.M_EI_NA_1 || !a.Known() {
 			p.intake.add(a, came)
-			if c := a.Cause; c >= iec104.InterrogatedStation && c <= iec104.CounterGroup4 {
+			if c := a.Cause; c >= asdu.InterrogatedStation && c <= asdu.CounterGroup4 {
 				p.counts.answers.Add(1)
 			}
 		}

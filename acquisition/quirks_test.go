@@ -10,13 +10,13 @@ import (
 	"time"
 
 	"github.com/fepha/fepha/fsm"
-	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/iec104/asdu"
 )
 
 // Devices as they are found in the field: the station goes on, says what is wrong at most once a minute, and loses
 // nothing.
 func TestTempers(t *testing.T) {
-	past := iec104.NewCP56Time2a(time.Date(1999, 12, 31, 23, 59, 59, 0, time.UTC), time.UTC)
+	past := asdu.NewCP56Time2a(time.Date(1999, 12, 31, 23, 59, 59, 0, time.UTC), time.UTC)
 	for _, c := range []struct {
 		what   string
 		quirks quirks
@@ -30,19 +30,19 @@ func TestTempers(t *testing.T) {
 		{what: "unknown types", tease: func(b *bench, d *device) { d.push(unknown(b)) }, says: "unknown type"},
 		{what: "wrong common address", says: "unknown common address",
 			tease: func(b *bench, d *device) {
-				d.push(other(asduOf(b, iec104.M_SP_NA_1, iec104.Spontaneous, single(1, 1))))
+				d.push(other(asduOf(b, asdu.M_SP_NA_1, asdu.Spontaneous, single(1, 1))))
 			}},
 		{what: "unknown addresses", says: "unknown object address",
-			tease: func(b *bench, d *device) { d.send(iec104.M_SP_NA_1, iec104.Spontaneous, single(999, 1)) }},
+			tease: func(b *bench, d *device) { d.send(asdu.M_SP_NA_1, asdu.Spontaneous, single(999, 1)) }},
 		{what: "values of another type", says: "unfit",
-			tease: func(b *bench, d *device) { d.send(iec104.M_SP_NA_1, iec104.Spontaneous, single(1001, 1)) }},
+			tease: func(b *bench, d *device) { d.send(asdu.M_SP_NA_1, asdu.Spontaneous, single(1001, 1)) }},
 		{what: "time that is none", says: "time tag",
 			tease: func(b *bench, d *device) {
-				d.send(iec104.M_SP_TB_1, iec104.Spontaneous, iec104.Object{Address: 50, Time: iec104.CP56Time2a{0xff, 0xff}})
+				d.send(asdu.M_SP_TB_1, asdu.Spontaneous, asdu.Object{Address: 50, Time: asdu.CP56Time2a{0xff, 0xff}})
 			}},
 		{what: "time in the past",
 			tease: func(b *bench, d *device) {
-				d.send(iec104.M_SP_TB_1, iec104.Spontaneous, iec104.Object{Address: 50, Time: past})
+				d.send(asdu.M_SP_TB_1, asdu.Spontaneous, asdu.Object{Address: 50, Time: past})
 			}},
 		{what: "flapping", says: "connection lost", tease: func(b *bench, d *device) { d.drop() }},
 		{what: "gone and back", says: "no connection", tease: func(b *bench, d *device) {
@@ -51,7 +51,7 @@ func TestTempers(t *testing.T) {
 			d.open("a:1")
 		}},
 		{what: "restarts", tease: func(b *bench, d *device) {
-			d.send(iec104.M_EI_NA_1, iec104.Initialized, iec104.Object{Qualifier: iec104.COIPowerOn})
+			d.send(asdu.M_EI_NA_1, asdu.Initialized, asdu.Object{Qualifier: asdu.COIPowerOn})
 		}},
 	} {
 		t.Run(c.what, func(t *testing.T) {
@@ -61,7 +61,7 @@ func TestTempers(t *testing.T) {
 				b.start("fep1", "fep2")
 				began, n := time.Now(), 0
 				for range 180 {
-					d.change(iec104.InformationObjectAddress(n%40+1), float64(n/40%2))
+					d.change(asdu.InformationObjectAddress(n%40+1), float64(n/40%2))
 					n++
 					time.Sleep(time.Second)
 					if c.tease != nil {
@@ -71,7 +71,7 @@ func TestTempers(t *testing.T) {
 				b.until(2*time.Minute, "all acknowledged", func() bool { return d.queue.Len() == 0 })
 				got := 0
 				for _, e := range b.Events() {
-					if e.Point <= 40 && e.Type == uint8(iec104.M_SP_TB_1) && e.Time != past.Uint64() {
+					if e.Point <= 40 && e.Type == uint8(asdu.M_SP_TB_1) && e.Time != past.Uint64() {
 						got++
 					}
 				}
@@ -236,26 +236,26 @@ func TestDifferencesBecomeEvents(t *testing.T) {
 		rtu.Interrogation = time.Minute
 		b := newBench(t, rtu)
 		d := newDevice(t, b.net, quirks{}, "a:1")
-		d.values = []iec104.ASDU{asduOf(t, iec104.M_SP_NA_1, iec104.InterrogatedStation, single(1, 1), single(2, 1))}
+		d.values = []asdu.ASDU{asduOf(t, asdu.M_SP_NA_1, asdu.InterrogatedStation, single(1, 1), single(2, 1))}
 		b.start("fep1")
 		b.until(time.Second, "both are known", func() bool { return b.points() == 2 })
 		time.Sleep(5 * time.Minute)
 		if n := len(b.Events()); n != 0 {
 			t.Errorf("%d events after interrogations that brought nothing new", n)
 		}
-		if n := d.got(iec104.C_IC_NA_1, iec104.Activation); n < 5 || n > 6 {
+		if n := d.got(asdu.C_IC_NA_1, asdu.Activation); n < 5 || n > 6 {
 			t.Errorf("%d interrogations in 5 minutes", n)
 		}
 		d.mu.Lock()
-		d.values = []iec104.ASDU{asduOf(t, iec104.M_SP_NA_1, iec104.InterrogatedStation, single(1, 1), single(2, 0))}
+		d.values = []asdu.ASDU{asduOf(t, asdu.M_SP_NA_1, asdu.InterrogatedStation, single(1, 1), single(2, 0))}
 		d.mu.Unlock()
 		b.until(2*time.Minute, "the difference", func() bool { return len(b.Events()) == 1 })
 		if e := b.Events()[0]; e.Point != 2 || e.Value != 0 {
 			t.Errorf("%+v", e)
 		}
-		d.send(iec104.M_EI_NA_1, iec104.Initialized, iec104.Object{})
-		before := d.got(iec104.C_IC_NA_1, iec104.Activation)
-		b.until(time.Second, "asked again", func() bool { return d.got(iec104.C_IC_NA_1, iec104.Activation) == before+1 })
+		d.send(asdu.M_EI_NA_1, asdu.Initialized, asdu.Object{})
+		before := d.got(asdu.C_IC_NA_1, asdu.Activation)
+		b.until(time.Second, "asked again", func() bool { return d.got(asdu.C_IC_NA_1, asdu.Activation) == before+1 })
 	})
 }
 
@@ -277,7 +277,7 @@ func TestAllActive(t *testing.T) {
 			t.Errorf("%+v", r)
 		}
 		for _, d := range []*device{ignorant, knowing} {
-			if n := d.got(iec104.C_SC_NA_1, iec104.Activation); n > 1 {
+			if n := d.got(asdu.C_SC_NA_1, asdu.Activation); n > 1 {
 				t.Errorf("%d commands at one device", n)
 			}
 			b.until(time.Minute, "acknowledged", func() bool { return d.queue.Len() == 0 })
@@ -295,7 +295,7 @@ func TestConflation(t *testing.T) {
 		time.Sleep(5 * time.Second)
 		before := len(b.Committed())
 		for i := range 100 {
-			d.send(iec104.M_ME_NC_1, iec104.Spontaneous, single(1001, float64(i)))
+			d.send(asdu.M_ME_NC_1, asdu.Spontaneous, single(1001, float64(i)))
 			time.Sleep(30 * time.Millisecond)
 		}
 		b.until(time.Second, "the last value", func() bool { return b.Point(1, fsm.AI, 1).Value == 99 })

@@ -9,6 +9,7 @@ import (
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
 	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/iec104/asdu"
 )
 
 // Return information instead of a confirmation: some devices answer no command, and only report the state that it has brought
@@ -44,23 +45,23 @@ func (p *pipeline) flush() {
 
 // isOn tells whether a DI's value says on; ok is false if it says neither on nor off, or isn't good.
 func (v *value) isOn() (on, ok bool) {
-	if v.quality&(iec104.IV|iec104.NT) != 0 {
+	if v.quality&(asdu.IV|asdu.NT) != 0 {
 		return false, false
 	}
 	low := 1.0
-	if v.typ.Untimed() == iec104.M_SP_NA_1 {
+	if v.typ.Untimed() == asdu.M_SP_NA_1 {
 		low = 0
 	}
 	return v.value == low+1, v.value == low || v.value == low+1
 }
 
 // wantsOn tells whether a control of a DO asks for on, which command has found to be on or off.
-func wantsOn(c fsm.Control, sent iec104.TypeID) bool {
-	asked := iec104.TypeID(c.Type)
+func wantsOn(c fsm.Control, sent asdu.TypeID) bool {
+	asked := asdu.TypeID(c.Type)
 	if asked == 0 {
 		asked = sent
 	}
-	if asked.Untimed() == iec104.C_SC_NA_1 {
+	if asked.Untimed() == asdu.C_SC_NA_1 {
 		return c.Value == 1
 	}
 	return c.Value == 2
@@ -75,7 +76,7 @@ func (col *collector) operateByState(ctx context.Context, s *session, c fsm.Cont
 	defer col.pipeline.watch(shown, func(v *value) {
 		if on, ok := v.isOn(); ok && on == want {
 			once.Do(func() {
-				col.answer(c, &fsmpb.ControlResult{Ok: true, Cause: uint32(iec104.RemoteReturn)})
+				col.answer(c, &fsmpb.ControlResult{Ok: true, Cause: uint32(asdu.RemoteReturn)})
 				close(reached)
 			})
 		}
@@ -110,7 +111,7 @@ func (col *collector) operateByState(ctx context.Context, s *session, c fsm.Cont
 		}
 	}
 	col.pipeline.flush()
-	return &fsmpb.ControlResult{Ok: true, Cause: uint32(iec104.RemoteReturn)}, true
+	return &fsmpb.ControlResult{Ok: true, Cause: uint32(asdu.RemoteReturn)}, true
 }
 
 func onOff(on bool) string {

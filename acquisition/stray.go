@@ -6,7 +6,7 @@ import (
 
 	"github.com/fepha/fepha/condition"
 	"github.com/fepha/fepha/fsm/fsmpb"
-	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/iec104/asdu"
 )
 
 // strayLimit is how many strays one batch has at most; more are only counted. A device that sends nothing else costs the log
@@ -17,7 +17,7 @@ const strayLimit = 16
 func (in *intake) addMalformed(octets []byte, came arrival, err error) {
 	reason := strings.ReplaceAll(err.Error(), "iec104: ", "")
 	if len(octets) > 2 {
-		reason = fmt.Sprintf("%v, %v: %s", iec104.TypeID(octets[0]), iec104.CauseOfTransmission(octets[2]&0x3f), reason)
+		reason = fmt.Sprintf("%v, %v: %s", asdu.TypeID(octets[0]), asdu.CauseOfTransmission(octets[2]&0x3f), reason)
 	}
 	in.faults.note(malformed, 1, "%s: % x", reason, octets)
 	in.findings.Saw(condition.Unreadable, 1, reason)
@@ -26,12 +26,12 @@ func (in *intake) addMalformed(octets []byte, came arrival, err error) {
 
 // noData tells whether an ASDU of the monitoring direction says by its cause or P/N that it's no data: a refusal, or a
 // mistake (101, clause 7.2.3).
-func noData(a iec104.ASDU) bool {
-	return a.Negative || a.Cause == 0 || a.Cause >= iec104.UnknownType
+func noData(a asdu.ASDU) bool {
+	return a.Negative || a.Cause == 0 || a.Cause >= asdu.UnknownType
 }
 
 // addNoData keeps an ASDU for which noData is true.
-func (in *intake) addNoData(a iec104.ASDU, came arrival) {
+func (in *intake) addNoData(a asdu.ASDU, came arrival) {
 	reason := fmt.Sprintf("%v, %v", a.Type, a.Cause)
 	if a.Negative {
 		reason += ", P/N = 1"
@@ -64,13 +64,13 @@ func (m *misfit) add(kind *condition.Kind, format string, args ...any) {
 }
 
 // strayed keeps an ASDU that was not taken over, or not all of it, and reports why.
-func (in *intake) strayed(a iec104.ASDU, came arrival, why misfit) {
+func (in *intake) strayed(a asdu.ASDU, came arrival, why misfit) {
 	in.findings.Saw(why.kind, why.objects, why.example)
 	in.stray(a.Append(nil), came, reasons[why.kind]+": "+why.example)
 }
 
 // otherStation keeps an ASDU with another common address than the RTU's.
-func (in *intake) otherStation(a iec104.ASDU, came arrival) {
+func (in *intake) otherStation(a asdu.ASDU, came arrival) {
 	in.findings.Saw(condition.CommonAddress, 1, a.CommonAddress, in.address)
 	in.stray(a.Append(nil), came, fmt.Sprintf("common address %d, %d is configured", a.CommonAddress, in.address))
 }

@@ -7,7 +7,7 @@ import (
 	"slices"
 
 	"github.com/fepha/fepha/fsm/fsmpb"
-	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/iec104/asdu"
 )
 
 // table is an RTU's points in the form that traffic needs. It doesn't change.
@@ -37,11 +37,11 @@ func newTable(points []Point) *table {
 
 // find returns the place of the monitored point with this address. hint is where it likely is: the objects of an ASDU
 // mostly come in order.
-func (t *table) find(address iec104.InformationObjectAddress, hint int) (int, bool) {
+func (t *table) find(address asdu.InformationObjectAddress, hint int) (int, bool) {
 	if hint >= 0 && hint < len(t.monitored) && t.monitored[hint].Address == address {
 		return hint, true
 	}
-	return slices.BinarySearchFunc(t.monitored, address, func(p Point, a iec104.InformationObjectAddress) int {
+	return slices.BinarySearchFunc(t.monitored, address, func(p Point, a asdu.InformationObjectAddress) int {
 		return cmp.Compare(p.Address, a)
 	})
 }
@@ -103,21 +103,21 @@ func (p Point) check() error {
 }
 
 // bears tells whether objects of this type may be values of such points.
-func bears(t iec104.TypeID, kind fsmpb.Kind) bool {
+func bears(t asdu.TypeID, kind fsmpb.Kind) bool {
 	switch t {
-	case iec104.M_SP_NA_1, iec104.M_SP_TA_1, iec104.M_SP_TB_1,
-		iec104.M_DP_NA_1, iec104.M_DP_TA_1, iec104.M_DP_TB_1,
-		iec104.M_EP_TA_1, iec104.M_EP_TB_1, iec104.M_EP_TC_1,
-		iec104.M_EP_TD_1, iec104.M_EP_TE_1, iec104.M_EP_TF_1:
+	case asdu.M_SP_NA_1, asdu.M_SP_TA_1, asdu.M_SP_TB_1,
+		asdu.M_DP_NA_1, asdu.M_DP_TA_1, asdu.M_DP_TB_1,
+		asdu.M_EP_TA_1, asdu.M_EP_TB_1, asdu.M_EP_TC_1,
+		asdu.M_EP_TD_1, asdu.M_EP_TE_1, asdu.M_EP_TF_1:
 		return kind == fsmpb.Kind_DI
-	case iec104.M_ST_NA_1, iec104.M_ST_TA_1, iec104.M_ST_TB_1,
-		iec104.M_BO_NA_1, iec104.M_BO_TA_1, iec104.M_BO_TB_1, iec104.M_PS_NA_1:
+	case asdu.M_ST_NA_1, asdu.M_ST_TA_1, asdu.M_ST_TB_1,
+		asdu.M_BO_NA_1, asdu.M_BO_TA_1, asdu.M_BO_TB_1, asdu.M_PS_NA_1:
 		return kind == fsmpb.Kind_DI || kind == fsmpb.Kind_AI
-	case iec104.M_ME_NA_1, iec104.M_ME_TA_1, iec104.M_ME_TD_1, iec104.M_ME_ND_1,
-		iec104.M_ME_NB_1, iec104.M_ME_TB_1, iec104.M_ME_TE_1,
-		iec104.M_ME_NC_1, iec104.M_ME_TC_1, iec104.M_ME_TF_1:
+	case asdu.M_ME_NA_1, asdu.M_ME_TA_1, asdu.M_ME_TD_1, asdu.M_ME_ND_1,
+		asdu.M_ME_NB_1, asdu.M_ME_TB_1, asdu.M_ME_TE_1,
+		asdu.M_ME_NC_1, asdu.M_ME_TC_1, asdu.M_ME_TF_1:
 		return kind == fsmpb.Kind_AI
-	case iec104.M_IT_NA_1, iec104.M_IT_TA_1, iec104.M_IT_TB_1:
+	case asdu.M_IT_NA_1, asdu.M_IT_TA_1, asdu.M_IT_TB_1:
 		return kind == fsmpb.Kind_COUNTER
 	}
 	return false
@@ -125,22 +125,22 @@ func bears(t iec104.TypeID, kind fsmpb.Kind) bool {
 
 // tells tells whether objects of this type say what such points mean: which state, which number. Others are taken over
 // too, as invalid.
-func tells(t iec104.TypeID, kind fsmpb.Kind) bool {
+func tells(t asdu.TypeID, kind fsmpb.Kind) bool {
 	switch t.Untimed() {
-	case iec104.M_ST_NA_1:
+	case asdu.M_ST_NA_1:
 		return kind == fsmpb.Kind_AI
-	case iec104.M_BO_NA_1, iec104.M_PS_NA_1, iec104.M_EP_TB_1, iec104.M_EP_TC_1, iec104.M_EP_TE_1, iec104.M_EP_TF_1:
+	case asdu.M_BO_NA_1, asdu.M_PS_NA_1, asdu.M_EP_TB_1, asdu.M_EP_TC_1, asdu.M_EP_TE_1, asdu.M_EP_TF_1:
 		return false
 	}
 	return bears(t, kind)
 }
 
 // commands tells whether such points may be operated with this type.
-func commands(kind fsmpb.Kind, t iec104.TypeID) bool {
+func commands(kind fsmpb.Kind, t asdu.TypeID) bool {
 	switch t.Untimed() {
-	case iec104.C_SC_NA_1, iec104.C_DC_NA_1, iec104.C_RC_NA_1:
+	case asdu.C_SC_NA_1, asdu.C_DC_NA_1, asdu.C_RC_NA_1:
 		return kind == fsmpb.Kind_DO
-	case iec104.C_SE_NA_1, iec104.C_SE_NB_1, iec104.C_SE_NC_1, iec104.C_BO_NA_1:
+	case asdu.C_SE_NA_1, asdu.C_SE_NB_1, asdu.C_SE_NC_1, asdu.C_BO_NA_1:
 		return kind == fsmpb.Kind_AO
 	}
 	return false

@@ -7,7 +7,7 @@ import (
 
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
-	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/iec104/asdu"
 )
 
 // emit has the device change points 1 to 100 in turn, each to a number that is never used again, until stop is called,
@@ -24,7 +24,7 @@ func (b *bench) emit(d *device, every time.Duration) (stop func() int) {
 				return
 			}
 			// The time tag tells the events apart; the values of a point alternate.
-			d.change(iec104.InformationObjectAddress(n%100+1), float64(n/100%2))
+			d.change(asdu.InformationObjectAddress(n%100+1), float64(n/100%2))
 			n++
 		}
 	}()
@@ -43,7 +43,7 @@ func (b *bench) distinct() (n, repeated int) {
 	}
 	seen := map[key]bool{}
 	for _, e := range b.Events() {
-		if iec104.TypeID(e.Type) != iec104.M_SP_TB_1 || e.Quality != 0 {
+		if asdu.TypeID(e.Type) != asdu.M_SP_TB_1 || e.Quality != 0 {
 			continue // an answer to an interrogation, or the state's own word that the point isn't topical
 		}
 		k := key{e.Point, e.Time}
@@ -99,7 +99,7 @@ func TestPlannedMove(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		b := newBench(t, testRTU(1, channel("a:1")))
 		d := newDevice(t, b.net, quirks{}, "a:1")
-		d.values = []iec104.ASDU{asduOf(t, iec104.M_SP_NA_1, iec104.InterrogatedStation, single(1, 1))}
+		d.values = []asdu.ASDU{asduOf(t, asdu.M_SP_NA_1, asdu.InterrogatedStation, single(1, 1))}
 		b.start("fep1", "fep2")
 		b.until(5*time.Second, "on line", b.online)
 		stop := b.emit(d, 10*time.Millisecond)
@@ -213,7 +213,7 @@ func TestOnline(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		b := newBench(t, testRTU(1, channel("a:1")))
 		d := newDevice(t, b.net, quirks{}, "a:1")
-		d.values = []iec104.ASDU{asduOf(t, iec104.M_SP_NA_1, iec104.InterrogatedStation, single(1, 1))}
+		d.values = []asdu.ASDU{asduOf(t, asdu.M_SP_NA_1, asdu.InterrogatedStation, single(1, 1))}
 		b.start("fep1", "fep2")
 		b.until(5*time.Second, "on line", b.online)
 
@@ -254,7 +254,7 @@ func TestWritesNothingAfterTheTenure(t *testing.T) {
 		b.Node("fep1").SetAsleep(true)
 		b.Node("fep1").SetLease(false)
 		for i := range 12 { // more than w, so that an acknowledgement is due at once
-			d.change(iec104.InformationObjectAddress(i+1), 1)
+			d.change(asdu.InformationObjectAddress(i+1), 1)
 		}
 		b.until(5*time.Second, "closed", func() bool { return len(d.server.Sessions()) == 0 })
 		after := d.server.Counters().Counters

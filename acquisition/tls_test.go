@@ -14,6 +14,7 @@ import (
 
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/iec104/asdu"
 )
 
 // selfSigned is a certificate for a name, and the pool that trusts it.
@@ -79,7 +80,7 @@ func TestDeviceOverTLS(t *testing.T) {
 						t.Error(err)
 					}
 				})
-				if err := queue.Push(asduOf(t, iec104.M_SP_NA_1, iec104.Spontaneous, single(7, 1))); err != nil {
+				if err := queue.Push(asduOf(t, asdu.M_SP_NA_1, asdu.Spontaneous, single(7, 1))); err != nil {
 					t.Fatal(err)
 				}
 				b.start("fep1")

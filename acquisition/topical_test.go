@@ -6,7 +6,7 @@ import (
 
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
-	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/iec104/asdu"
 )
 
 // topical tells whether somebody vouches for DI of RTU 1, by number.
@@ -29,11 +29,11 @@ func (b *bench) doubts() (n int) {
 func (d *device) answer(values ...float64) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	var objects []iec104.Object
+	var objects []asdu.Object
 	for i, v := range values {
-		objects = append(objects, single(iec104.InformationObjectAddress(i+1), v))
+		objects = append(objects, single(asdu.InformationObjectAddress(i+1), v))
 	}
-	d.values = []iec104.ASDU{asduOf(d.t, iec104.M_SP_NA_1, iec104.InterrogatedStation, objects...)}
+	d.values = []asdu.ASDU{asduOf(d.t, asdu.M_SP_NA_1, asdu.InterrogatedStation, objects...)}
 }
 
 // A point that a complete interrogation did not bring is not topical, once, and no event. When it's back, the same value is no

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"math"
 
-	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/iec104/asdu"
 )
 
 // OverrideRequest asks for a point to be blocked, or to be given a value by hand.
@@ -55,16 +55,16 @@ func ParseState(typeID uint8, state string) (Value, error) {
 // CheckValue says why a value is none of a type (IEC 60870-5-101, 7.2.6); nil if it is one.
 func CheckValue(typeID uint8, v float64) error {
 	low, high, whole := -math.MaxFloat32, math.MaxFloat32, false
-	switch iec104.TypeID(typeID).Untimed() {
-	case iec104.M_SP_NA_1:
+	switch asdu.TypeID(typeID).Untimed() {
+	case asdu.M_SP_NA_1:
 		low, high, whole = 0, 1, true
-	case iec104.M_DP_NA_1, iec104.M_EP_TA_1, iec104.M_EP_TD_1:
+	case asdu.M_DP_NA_1, asdu.M_EP_TA_1, asdu.M_EP_TD_1:
 		low, high, whole = 0, 3, true
-	case iec104.M_ST_NA_1:
+	case asdu.M_ST_NA_1:
 		low, high, whole = -64, 63, true
-	case iec104.M_BO_NA_1, iec104.M_PS_NA_1:
+	case asdu.M_BO_NA_1, asdu.M_PS_NA_1:
 		low, high, whole = 0, math.MaxUint32, true
-	case iec104.M_EP_TB_1, iec104.M_EP_TC_1, iec104.M_EP_TE_1, iec104.M_EP_TF_1:
+	case asdu.M_EP_TB_1, asdu.M_EP_TC_1, asdu.M_EP_TE_1, asdu.M_EP_TF_1:
 		low, high, whole = 0, math.MaxUint8, true
 	}
 	if !(v >= low && v <= high) || whole && v != math.Trunc(v) {

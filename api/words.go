@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/iec104/asdu"
 )
 
 // bitWord names a bit.
@@ -26,18 +26,18 @@ func words(octet uint8, bits ...bitWord) (words []string) {
 // and 7.2.6.9); "" for a good one.
 func QualityWords(typeID, quality uint8) string {
 	var list []string
-	t := iec104.TypeID(typeID)
+	t := asdu.TypeID(typeID)
 	switch t.Untimed() {
-	case iec104.M_IT_NA_1: // the lower bits are the counter's sequence number
-		list = words(quality, bitWord{iec104.IV, "invalid"}, bitWord{iec104.CA, "adjusted"}, bitWord{iec104.CY, "overflowed"})
+	case asdu.M_IT_NA_1: // the lower bits are the counter's sequence number
+		list = words(quality, bitWord{asdu.IV, "invalid"}, bitWord{asdu.CA, "adjusted"}, bitWord{asdu.CY, "overflowed"})
 	default:
-		list = words(quality, bitWord{iec104.IV, "invalid"}, bitWord{iec104.NT, "not topical"},
-			bitWord{iec104.SB, "substituted"}, bitWord{iec104.BL, "blocked"})
+		list = words(quality, bitWord{asdu.IV, "invalid"}, bitWord{asdu.NT, "not topical"},
+			bitWord{asdu.SB, "substituted"}, bitWord{asdu.BL, "blocked"})
 		switch t.Untimed() {
-		case iec104.M_EP_TA_1, iec104.M_EP_TB_1, iec104.M_EP_TC_1, iec104.M_EP_TD_1, iec104.M_EP_TE_1, iec104.M_EP_TF_1:
-			list = append(list, words(quality, bitWord{iec104.EI, "elapsed time invalid"})...)
-		case iec104.M_ST_NA_1, iec104.M_BO_NA_1, iec104.M_ME_NA_1, iec104.M_ME_NB_1, iec104.M_ME_NC_1, iec104.M_PS_NA_1:
-			list = append(list, words(quality, bitWord{iec104.OV, "overflow"})...)
+		case asdu.M_EP_TA_1, asdu.M_EP_TB_1, asdu.M_EP_TC_1, asdu.M_EP_TD_1, asdu.M_EP_TE_1, asdu.M_EP_TF_1:
+			list = append(list, words(quality, bitWord{asdu.EI, "elapsed time invalid"})...)
+		case asdu.M_ST_NA_1, asdu.M_BO_NA_1, asdu.M_ME_NA_1, asdu.M_ME_NB_1, asdu.M_ME_NC_1, asdu.M_PS_NA_1:
+			list = append(list, words(quality, bitWord{asdu.OV, "overflow"})...)
 		}
 	}
 	return strings.Join(list, ", ")
@@ -49,14 +49,14 @@ func ValueWords(typeID uint8, v Value, transient bool) string {
 	if transient {
 		return ValueWords(typeID, v, false) + ", on its way"
 	}
-	switch iec104.TypeID(typeID).Untimed() {
-	case iec104.M_EP_TB_1, iec104.M_EP_TE_1:
+	switch asdu.TypeID(typeID).Untimed() {
+	case asdu.M_EP_TB_1, asdu.M_EP_TE_1:
 		return someOf(words(uint8(v), bitWord{0x01, "general start"}, bitWord{0x02, "start L1"}, bitWord{0x04, "start L2"},
 			bitWord{0x08, "start L3"}, bitWord{0x10, "start of earth current"}, bitWord{0x20, "start in reverse direction"}))
-	case iec104.M_EP_TC_1, iec104.M_EP_TF_1:
+	case asdu.M_EP_TC_1, asdu.M_EP_TF_1:
 		return someOf(words(uint8(v), bitWord{0x01, "general command"}, bitWord{0x02, "command L1"}, bitWord{0x04, "command L2"},
 			bitWord{0x08, "command L3"}))
-	case iec104.M_BO_NA_1, iec104.M_PS_NA_1:
+	case asdu.M_BO_NA_1, asdu.M_PS_NA_1:
 		return fmt.Sprintf("0x%08x", uint32(v))
 	}
 	for i, name := range stateNames(typeID) {
@@ -69,12 +69,12 @@ func ValueWords(typeID uint8, v Value, transient bool) string {
 
 // stateNames are those of the values of a single or double point, from 0 on; nil of other types.
 func stateNames(typeID uint8) []string {
-	switch iec104.TypeID(typeID).Untimed() {
-	case iec104.M_SP_NA_1:
+	switch asdu.TypeID(typeID).Untimed() {
+	case asdu.M_SP_NA_1:
 		return []string{StateOff, StateOn}
-	case iec104.M_DP_NA_1:
+	case asdu.M_DP_NA_1:
 		return []string{"in between", StateOff, StateOn, "indeterminate"}
-	case iec104.M_EP_TA_1, iec104.M_EP_TD_1:
+	case asdu.M_EP_TA_1, asdu.M_EP_TD_1:
 		return []string{"indeterminate", StateOff, StateOn, "indeterminate"}
 	}
 	return nil

@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"github.com/fepha/fepha/fsm"
-	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/iec104/asdu"
 )
 
 // SelectMode is whether a control is selected before it's operated (IEC 60870-5-101, 6.8).
@@ -42,7 +42,7 @@ func (r *row) control(p *Point) (c Control, said bool) {
 		switch {
 		case i < 0:
 			r.fail(rtuSelect, quote(text)+" is unknown", "device, required or nothing")
-		case i > 0 && p.Type.Untimed() == iec104.C_BO_NA_1:
+		case i > 0 && p.Type.Untimed() == asdu.C_BO_NA_1:
 			r.fail(rtuSelect, p.Type.String()+" can't be selected", "nothing")
 		default:
 			c.Select = SelectMode(i)
@@ -52,7 +52,7 @@ func (r *row) control(p *Point) (c Control, said bool) {
 		c.Qualifier = r.qualifier(rtuQualifier, p)
 	}
 	if r.means(rtuState, p.Kind) && r.text(rtuState) != "" {
-		if p.Type.Untimed() == iec104.C_RC_NA_1 {
+		if p.Type.Untimed() == asdu.C_RC_NA_1 {
 			r.fail(rtuState, "no state shows that "+p.Type.String()+" has gone a step", "nothing")
 		} else if n, ok := r.uint(rtuState, 0, math.MaxUint32); ok {
 			c.State = &n
@@ -69,7 +69,7 @@ func (r *row) qualifier(column int, p *Point) uint8 {
 		r.fail(column, quote(text)+" is unknown", "short, long, persistent, or QU, 0 to 31")
 	case err != nil:
 		r.fail(column, quote(text)+" is unknown", "QL, 0 to 127")
-	case octet != 0 && p.Type.Untimed() == iec104.C_BO_NA_1:
+	case octet != 0 && p.Type.Untimed() == asdu.C_BO_NA_1:
 		r.fail(column, p.Type.String()+" has no qualifier", "nothing")
 	}
 	return octet
@@ -97,7 +97,7 @@ func (l *loader) checkConfirmed(r *RTU, key string) {
 	}
 	for i := range r.Points {
 		p := &r.Points[i]
-		if p.Kind == fsm.DO && p.Type.Untimed() != iec104.C_RC_NA_1 && r.Controls[ControlKey{fsm.DO, p.Number}].State == nil {
+		if p.Kind == fsm.DO && p.Type.Untimed() != asdu.C_RC_NA_1 && r.Controls[ControlKey{fsm.DO, p.Number}].State == nil {
 			l.doc.fail(key+".confirm", fmt.Sprintf("state: do point %d of %s has no state", p.Number, r.Table.Name),
 				"the number of the di that shows it, in column state")
 		}

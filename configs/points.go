@@ -5,7 +5,7 @@ import (
 	"math"
 
 	"github.com/fepha/fepha/fsm"
-	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/iec104/asdu"
 )
 
 // Category marks a control for the operator. All are executed as DO or AO are.
@@ -40,11 +40,11 @@ type Point struct {
 	Number   uint32 // unique within the RTU and kind
 	IOA      uint32 // unique within the RTU in its direction, monitored or operated
 	Kind     fsm.Kind
-	Type     iec104.TypeID // 0: any type of the kind; never 0 for controls
-	Category Category      // controls only
-	Invert   bool          // digital only
-	Event    bool          // a change is an event in the journal; always true for di
-	Analog   *Analog       // nil: scale 1, offset 0, no unit, deadband or range
+	Type     asdu.TypeID // 0: any type of the kind; never 0 for controls
+	Category Category    // controls only
+	Invert   bool        // digital only
+	Event    bool        // a change is an event in the journal; always true for di
+	Analog   *Analog     // nil: scale 1, offset 0, no unit, deadband or range
 }
 
 // Analog is how a value of a point in engineering units comes from the device's. Points with the same share one.
@@ -73,7 +73,7 @@ type UplinkPoint struct {
 	RTU    uint32 // an RTU's number, or that of a virtual RTU
 	Number uint32 // the point's number
 	Kind   fsm.Kind
-	Type   iec104.TypeID // never 0
+	Type   asdu.TypeID // never 0
 }
 
 // SourceKind is what a virtual point shows.

@@ -9,7 +9,7 @@ import (
 	"strings"
 
 	"github.com/fepha/fepha/fsm"
-	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/iec104/asdu"
 )
 
 // Columns of an RTU's table.
@@ -154,7 +154,7 @@ func (r *row) kind(column int) (fsm.Kind, bool) {
 }
 
 // pointType reads a type; 0 where it's empty and may be, or wrong.
-func (r *row) pointType(column int, kind fsm.Kind, optional bool) iec104.TypeID {
+func (r *row) pointType(column int, kind fsm.Kind, optional bool) asdu.TypeID {
 	text := r.text(column)
 	if text == "" && optional {
 		return 0

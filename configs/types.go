@@ -7,34 +7,34 @@ import (
 	"strings"
 
 	"github.com/fepha/fepha/fsm"
-	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/iec104/asdu"
 )
 
 // types are the type identifications that points of each kind may have (IEC 60870-5-101, 7.2.1).
-var types = map[fsm.Kind][]iec104.TypeID{
-	fsm.DI: {iec104.M_SP_NA_1, iec104.M_DP_NA_1, iec104.M_SP_TB_1, iec104.M_DP_TB_1},
+var types = map[fsm.Kind][]asdu.TypeID{
+	fsm.DI: {asdu.M_SP_NA_1, asdu.M_DP_NA_1, asdu.M_SP_TB_1, asdu.M_DP_TB_1},
 	fsm.AI: {
-		iec104.M_ST_NA_1, iec104.M_ME_NA_1, iec104.M_ME_NB_1, iec104.M_ME_NC_1, iec104.M_ME_ND_1,
-		iec104.M_ST_TB_1, iec104.M_ME_TD_1, iec104.M_ME_TE_1, iec104.M_ME_TF_1,
+		asdu.M_ST_NA_1, asdu.M_ME_NA_1, asdu.M_ME_NB_1, asdu.M_ME_NC_1, asdu.M_ME_ND_1,
+		asdu.M_ST_TB_1, asdu.M_ME_TD_1, asdu.M_ME_TE_1, asdu.M_ME_TF_1,
 	},
-	fsm.Counter: {iec104.M_IT_NA_1, iec104.M_IT_TB_1},
+	fsm.Counter: {asdu.M_IT_NA_1, asdu.M_IT_TB_1},
 	fsm.DO: {
-		iec104.C_SC_NA_1, iec104.C_DC_NA_1, iec104.C_RC_NA_1,
-		iec104.C_SC_TA_1, iec104.C_DC_TA_1, iec104.C_RC_TA_1,
+		asdu.C_SC_NA_1, asdu.C_DC_NA_1, asdu.C_RC_NA_1,
+		asdu.C_SC_TA_1, asdu.C_DC_TA_1, asdu.C_RC_TA_1,
 	},
 	fsm.AO: {
-		iec104.C_SE_NA_1, iec104.C_SE_NB_1, iec104.C_SE_NC_1, iec104.C_BO_NA_1,
-		iec104.C_SE_TA_1, iec104.C_SE_TB_1, iec104.C_SE_TC_1, iec104.C_BO_TA_1,
+		asdu.C_SE_NA_1, asdu.C_SE_NB_1, asdu.C_SE_NC_1, asdu.C_BO_NA_1,
+		asdu.C_SE_TA_1, asdu.C_SE_TB_1, asdu.C_SE_TC_1, asdu.C_BO_TA_1,
 	},
 }
 
 // withoutQuality is a type that devices may send, but by which a control centre can't be told that a value isn't good.
-const withoutQuality = iec104.M_ME_ND_1
+const withoutQuality = asdu.M_ME_ND_1
 
 // parseType reads a type's name or number, and tells whether points of this kind may have it.
-func parseType(text string, kind fsm.Kind) (iec104.TypeID, bool) {
+func parseType(text string, kind fsm.Kind) (asdu.TypeID, bool) {
 	number, err := strconv.Atoi(text)
-	i := slices.IndexFunc(types[kind], func(t iec104.TypeID) bool {
+	i := slices.IndexFunc(types[kind], func(t asdu.TypeID) bool {
 		return err == nil && int(t) == number || strings.EqualFold(t.String(), text)
 	})
 	if i < 0 {

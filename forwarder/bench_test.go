@@ -5,7 +5,7 @@ import (
 
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
-	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/iec104/asdu"
 )
 
 // benchmarkFeed measures how fast events are taken from the journal and packed, without a link. The table's size is
@@ -15,9 +15,9 @@ func benchmarkFeed(b *testing.B, alternate bool) {
 	const n = 100_000
 	table := make([]Point, n)
 	for i := range table {
-		table[i] = Point{IOA: uint32(i + 1), RTU: 1, Kind: fsm.DI, Point: uint32(i), Type: iec104.M_SP_TB_1}
+		table[i] = Point{IOA: uint32(i + 1), RTU: 1, Kind: fsm.DI, Point: uint32(i), Type: asdu.M_SP_TB_1}
 		if alternate && i%2 == 1 {
-			table[i].Type = iec104.M_DP_TB_1
+			table[i].Type = asdu.M_DP_TB_1
 		}
 	}
 	items := make([]*fsmpb.Item, n)
@@ -55,7 +55,7 @@ func BenchmarkInterrogation(b *testing.B) {
 	const n = 100_000
 	table := make([]Point, n)
 	for i := range table {
-		table[i] = Point{IOA: uint32(i + 1), RTU: 1, Kind: fsm.DI, Point: uint32(i), Type: iec104.M_SP_TB_1}
+		table[i] = Point{IOA: uint32(i + 1), RTU: 1, Kind: fsm.DI, Point: uint32(i), Type: asdu.M_SP_TB_1}
 	}
 	f := newTestFeed(b, c, 12, table)
 	b.ReportAllocs()

@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"github.com/fepha/fepha/fsm"
-	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/iec104/asdu"
 )
 
 // changeSet is a queue of entries, each in it once: what is queued again keeps its place, and its value is read when
@@ -91,10 +91,10 @@ func (f *feed) awaitChanges() {
 
 // nextChanges packs the newest values of changed points of one type. A state goes without its time: when it became so isn't
 // known.
-func (f *feed) nextChanges(a *iec104.ASDU) bool {
+func (f *feed) nextChanges(a *asdu.ASDU) bool {
 	n := 0
 	f.view(func(s *fsm.State) {
-		var typeID iec104.TypeID
+		var typeID asdu.TypeID
 		for left := f.changed.len(); left > 0; left-- {
 			i := f.changed.first()
 			e := &f.table.entries[i]
@@ -117,9 +117,9 @@ func (f *feed) nextChanges(a *iec104.ASDU) bool {
 			}
 			if n == 0 {
 				typeID = as
-				f.reset(typeID, iec104.Spontaneous)
+				f.reset(typeID, asdu.Spontaneous)
 			}
-			if err := f.builder.Add(e.value(s)); err == iec104.ErrFull {
+			if err := f.builder.Add(e.value(s)); err == asdu.ErrFull {
 				return
 			} else if err != nil {
 				f.log.Error("value can't be encoded", "ioa", e.address, "type", as, "error", err)
@@ -163,7 +163,7 @@ func journaled(s *fsm.State, key fsm.PointKey) bool {
 // blocked until then.
 func told(s *fsm.State, key fsm.PointKey) bool {
 	p, ok := s.Point(key)
-	if !ok || s.Untold(key) || p.Quality&iec104.BL != 0 {
+	if !ok || s.Untold(key) || p.Quality&asdu.BL != 0 {
 		return true
 	}
 	if p.AsValue {

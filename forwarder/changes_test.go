@@ -4,7 +4,7 @@ import (
 	"testing"
 
 	"github.com/fepha/fepha/fsm/fsmpb"
-	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/iec104/asdu"
 )
 
 // interrogated is what an interrogation has shown of a single point.
@@ -19,11 +19,11 @@ func TestFeedTellsStatesThatAreNoEvents(t *testing.T) {
 	f := newTestFeed(t, c, 12, points)
 	f.begin(f.cursor.resume(f.clock, 0, 1<<40))
 	f.rest()
-	sends := func(what string, typeID iec104.TypeID, value float64, quality uint8) {
+	sends := func(what string, typeID asdu.TypeID, value float64, quality uint8) {
 		t.Helper()
 		f.clock = f.clock.Add(changePace)
 		got := f.rest()
-		if len(got) != 1 || got[0].Type != typeID || got[0].Cause != iec104.Spontaneous || got[0].Len() != 1 || got[0].Object(0).Value != value || got[0].Object(0).Quality != quality {
+		if len(got) != 1 || got[0].Type != typeID || got[0].Cause != asdu.Spontaneous || got[0].Len() != 1 || got[0].Object(0).Value != value || got[0].Object(0).Quality != quality {
 			t.Fatalf("%s: got %v", what, got)
 		}
 		if again := f.rest(); len(again) != 0 {
@@ -31,15 +31,15 @@ func TestFeedTellsStatesThatAreNoEvents(t *testing.T) {
 		}
 	}
 	c.Values(t, 1, interrogated(1, 1, 0))
-	sends("it became known", iec104.M_SP_NA_1, 1, 0)
+	sends("it became known", asdu.M_SP_NA_1, 1, 0)
 
 	c.Do(t, "fep1", &fsmpb.Command{Op: &fsmpb.Command_Online{Online: &fsmpb.Online{Rtu: 1, Epoch: 1, Online: true}}})
 	c.Do(t, "fep1", &fsmpb.Command{Op: &fsmpb.Command_Online{Online: &fsmpb.Online{Rtu: 1, Epoch: 1}}})
-	sends("not topical", iec104.M_SP_TB_1, 1, iec104.NT)
+	sends("not topical", asdu.M_SP_TB_1, 1, asdu.NT)
 	c.Values(t, 1, interrogated(1, 1, 0))
-	sends("topical again", iec104.M_SP_NA_1, 1, 0)
+	sends("topical again", asdu.M_SP_NA_1, 1, 0)
 
-	held := interrogated(1, 0, iec104.BL)
+	held := interrogated(1, 0, asdu.BL)
 	held.Mode = fsmpb.Item_IMAGE
 	c.Values(t, 1, held)
 	f.clock = f.clock.Add(changePace)
@@ -49,7 +49,7 @@ func TestFeedTellsStatesThatAreNoEvents(t *testing.T) {
 	back := interrogated(1, 1, 0)
 	back.Mode = fsmpb.Item_IMAGE
 	c.Values(t, 1, back)
-	sends("as it was", iec104.M_SP_NA_1, 1, 0)
+	sends("as it was", asdu.M_SP_NA_1, 1, 0)
 
 	c.Values(t, 1, interrogated(1, 0, 0))
 	f.clock = f.clock.Add(changePace)
@@ -57,7 +57,7 @@ func TestFeedTellsStatesThatAreNoEvents(t *testing.T) {
 		t.Fatalf("a difference is told before the backlog has ended: %v", got)
 	}
 	c.Do(t, "fep1", &fsmpb.Command{Op: &fsmpb.Command_BacklogEnd{BacklogEnd: &fsmpb.BacklogEnd{Rtu: 1, Epoch: 1}}})
-	sends("the difference", iec104.M_SP_TB_1, 0, 0)
+	sends("the difference", asdu.M_SP_TB_1, 0, 0)
 }
 
 // What nobody vouches for, and what somebody does again, is told as a value each time, whatever the newest event says.
@@ -71,9 +71,9 @@ func TestFeedTellsDoubts(t *testing.T) {
 		do      *fsmpb.Command
 		quality uint8
 	}{
-		{&fsmpb.Command{Op: &fsmpb.Command_NotTopical{NotTopical: &fsmpb.NotTopical{Rtu: 1, Epoch: 1, Points: []*fsmpb.Forget_Point{{Kind: fsmpb.Kind_DI, Point: 1}}}}}, iec104.NT},
+		{&fsmpb.Command{Op: &fsmpb.Command_NotTopical{NotTopical: &fsmpb.NotTopical{Rtu: 1, Epoch: 1, Points: []*fsmpb.Forget_Point{{Kind: fsmpb.Kind_DI, Point: 1}}}}}, asdu.NT},
 		{nil, 0},
-		{&fsmpb.Command{Op: &fsmpb.Command_Outage{Outage: &fsmpb.Outage{}}}, iec104.NT},
+		{&fsmpb.Command{Op: &fsmpb.Command_Outage{Outage: &fsmpb.Outage{}}}, asdu.NT},
 		{nil, 0},
 	} {
 		if step.do != nil {
@@ -83,7 +83,7 @@ func TestFeedTellsDoubts(t *testing.T) {
 		}
 		f.clock = f.clock.Add(changePace)
 		got := f.rest()
-		if len(got) != 1 || got[0].Type != iec104.M_SP_NA_1 || got[0].Object(0).Quality != step.quality || got[0].Object(0).Value != 1 {
+		if len(got) != 1 || got[0].Type != asdu.M_SP_NA_1 || got[0].Object(0).Quality != step.quality || got[0].Object(0).Value != 1 {
 			t.Fatalf("quality %#x: got %v", step.quality, got)
 		}
 	}
@@ -101,7 +101,7 @@ func TestFeedTellsAStateAfterItsEvent(t *testing.T) {
 	c.Do(t, "fep1", &fsmpb.Command{Op: &fsmpb.Command_Online{Online: &fsmpb.Online{Rtu: 1, Epoch: 1, Online: true}}})
 	c.Do(t, "fep1", &fsmpb.Command{Op: &fsmpb.Command_Online{Online: &fsmpb.Online{Rtu: 1, Epoch: 1}}})
 	c.Values(t, 1, interrogated(1, 1, 0))
-	var last iec104.Object
+	var last asdu.Object
 	for _, a := range f.rest() {
 		for i := range a.Len() {
 			if o := a.Object(i); o.Address == 101 {

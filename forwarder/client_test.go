@@ -15,20 +15,21 @@ import (
 
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/iec104/asdu"
 	"github.com/fepha/fepha/replica/replicatest"
 )
 
 // points is the table that most tests use.
 var points = []Point{
-	{IOA: 101, RTU: 1, Kind: fsm.DI, Point: 1, Type: iec104.M_SP_TB_1},
-	{IOA: 102, RTU: 1, Kind: fsm.DI, Point: 2, Type: iec104.M_SP_TB_1},
-	{IOA: 103, RTU: 1, Kind: fsm.DI, Point: 3, Type: iec104.M_DP_TB_1},
-	{IOA: 201, RTU: 1, Kind: fsm.AI, Point: 1, Type: iec104.M_ME_NC_1},
-	{IOA: 202, RTU: 1, Kind: fsm.AI, Point: 2, Type: iec104.M_ME_NC_1},
-	{IOA: 301, RTU: 1, Kind: fsm.Counter, Point: 1, Type: iec104.M_IT_NA_1},
-	{IOA: 401, RTU: 1, Kind: fsm.DO, Point: 1, Type: iec104.C_SC_NA_1, Category: "DO"},
-	{IOA: 402, RTU: 1, Kind: fsm.DO, Point: 2, Type: iec104.C_DC_NA_1, Category: "26"},
-	{IOA: 501, RTU: 1, Kind: fsm.AO, Point: 1, Type: iec104.C_SE_NC_1, Category: "AO"},
+	{IOA: 101, RTU: 1, Kind: fsm.DI, Point: 1, Type: asdu.M_SP_TB_1},
+	{IOA: 102, RTU: 1, Kind: fsm.DI, Point: 2, Type: asdu.M_SP_TB_1},
+	{IOA: 103, RTU: 1, Kind: fsm.DI, Point: 3, Type: asdu.M_DP_TB_1},
+	{IOA: 201, RTU: 1, Kind: fsm.AI, Point: 1, Type: asdu.M_ME_NC_1},
+	{IOA: 202, RTU: 1, Kind: fsm.AI, Point: 2, Type: asdu.M_ME_NC_1},
+	{IOA: 301, RTU: 1, Kind: fsm.Counter, Point: 1, Type: asdu.M_IT_NA_1},
+	{IOA: 401, RTU: 1, Kind: fsm.DO, Point: 1, Type: asdu.C_SC_NA_1, Category: "DO"},
+	{IOA: 402, RTU: 1, Kind: fsm.DO, Point: 2, Type: asdu.C_DC_NA_1, Category: "26"},
+	{IOA: 501, RTU: 1, Kind: fsm.AO, Point: 1, Type: asdu.C_SE_NC_1, Category: "AO"},
 }
 
 const commonAddress = 100
@@ -96,7 +97,7 @@ func (c station) start(t testing.TB, node string, u Uplink) *fep {
 type centre struct {
 	*iec104.Client
 	mu   sync.Mutex
-	got  []iec104.ASDU
+	got  []asdu.ASDU
 	auto bool
 }
 
@@ -104,7 +105,7 @@ type centre struct {
 func connect(t testing.TB, address string, manualAck bool) *centre {
 	t.Helper()
 	c := &centre{auto: !manualAck}
-	cfg := iec104.ClientConfig{Address: address, Handle: func(_ *iec104.Client, a iec104.ASDU, _ uint64) {
+	cfg := iec104.ClientConfig{Address: address, Handle: func(_ *iec104.Client, a asdu.ASDU, _ uint64) {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		c.got = append(c.got, a.Clone())
@@ -138,7 +139,7 @@ func begin(t testing.TB, address string) *centre {
 }
 
 // asdus is what was received so far.
-func (c *centre) asdus() []iec104.ASDU {
+func (c *centre) asdus() []asdu.ASDU {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return slices.Clone(c.got)
@@ -147,7 +148,7 @@ func (c *centre) asdus() []iec104.ASDU {
 // numbers are those of the digital events received so far, in order; see tag.
 func (c *centre) numbers() (all []uint64) {
 	for _, a := range c.asdus() {
-		if a.Cause == iec104.Spontaneous && (a.Type == iec104.M_SP_TB_1 || a.Type == iec104.M_DP_TB_1) {
+		if a.Cause == asdu.Spontaneous && (a.Type == asdu.M_SP_TB_1 || a.Type == asdu.M_DP_TB_1) {
 			for o := range a.Objects() {
 				if o.Address < 60000 {
 					all = append(all, numberOf(o.Time))
@@ -159,7 +160,7 @@ func (c *centre) numbers() (all []uint64) {
 }
 
 // find returns the objects of a type and cause received so far.
-func (c *centre) find(t iec104.TypeID, cause iec104.CauseOfTransmission) (all []iec104.Object) {
+func (c *centre) find(t asdu.TypeID, cause asdu.CauseOfTransmission) (all []asdu.Object) {
 	for _, a := range c.asdus() {
 		if a.Type == t && a.Cause == cause {
 			all = slices.AppendSeq(all, a.Objects())
@@ -178,7 +179,7 @@ func reachable(address string) bool {
 }
 
 // wantNegative wants an answer with P/N = 1 and a cause.
-func wantNegative(t testing.TB, err error, cause iec104.CauseOfTransmission) {
+func wantNegative(t testing.TB, err error, cause asdu.CauseOfTransmission) {
 	t.Helper()
 	var negative *iec104.NegativeError
 	if !errors.As(err, &negative) || negative.ASDU.Cause != cause || !negative.ASDU.Negative {

@@ -13,6 +13,7 @@ import (
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
 	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/iec104/asdu"
 	"github.com/fepha/fepha/replica"
 )
 
@@ -34,7 +35,7 @@ type Config struct {
 type Uplink struct {
 	Name          string // unique
 	Listen        string // host:port on this node; "": this node does not serve it
-	CommonAddress iec104.CommonAddress
+	CommonAddress asdu.CommonAddress
 	Mode          fsm.Mode
 	Groups        []Group
 	Points        []Point
@@ -73,7 +74,7 @@ type Point struct {
 	RTU      uint32 // real or virtual
 	Kind     fsm.Kind
 	Point    uint32
-	Type     iec104.TypeID // as which it is sent, or of the command
+	Type     asdu.TypeID // as which it is sent, or of the command
 	Name     string
 	Category string // of a control, for the operator: DO, AO, 20, 26, 27 or 29
 }
@@ -128,7 +129,7 @@ func validate(uplinks []Uplink) error {
 		if u.Mode.Proto() == fsmpb.Configure_MODE_NONE {
 			bad("uplink %s: mode %q, expected exclusive, main-standby or dual-active", u.Name, u.Mode)
 		}
-		if u.CommonAddress == 0 || u.CommonAddress == iec104.BroadcastAddress {
+		if u.CommonAddress == 0 || u.CommonAddress == asdu.BroadcastAddress {
 			bad("uplink %s: common address %d, expected 1 to 65534", u.Name, u.CommonAddress)
 		}
 		if u.ControlTimeout < 0 || u.SelectTimeout < 0 || u.LinkCheck < 0 {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/fepha/fepha/fsm/fsmpb"
 	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/iec104/asdu"
 	"github.com/fepha/fepha/replica"
 )
 
@@ -38,7 +39,7 @@ func (l *link) command(f *feed, c *iec104.Call) error {
 	u := l.g.u
 	e, ok := u.table.Load().find(c.Object.Address, true)
 	if !ok || e.typeID.Untimed() != c.ASDU.Type.Untimed() {
-		return c.Reject(iec104.UnknownObjectAddress)
+		return c.Reject(asdu.UnknownObjectAddress)
 	}
 	now := l.g.now()
 	if err := l.check(c, now); err != nil {
@@ -68,25 +69,25 @@ func (l *link) check(c *iec104.Call, now time.Time) error {
 		return errNumber
 	}
 	switch a.Type.Untimed() {
-	case iec104.C_DC_NA_1, iec104.C_RC_NA_1:
+	case asdu.C_DC_NA_1, asdu.C_RC_NA_1:
 		if o.Value != 1 && o.Value != 2 {
 			return errState
 		}
 	}
-	if a.Type.TimeTag() == iec104.CP56 && a.Cause == iec104.Activation {
+	if a.Type.TimeTag() == asdu.CP56 && a.Cause == asdu.Activation {
 		return checkAge(o.Time, now, l.g.u.cfg.CommandAge, l.g.location())
 	}
 	return nil
 }
 
 // checkAge refuses a time tag that is invalid or too far from now; a negative age allows any valid one.
-func checkAge(t iec104.CP56Time2a, now time.Time, age time.Duration, loc *time.Location) error {
+func checkAge(t asdu.CP56Time2a, now time.Time, age time.Duration, loc *time.Location) error {
 	at, err := t.Time(loc)
 	switch {
 	case err != nil:
 		return err
 	case t.Invalid():
-		return fmt.Errorf("%w: marked invalid", iec104.ErrTime)
+		return fmt.Errorf("%w: marked invalid", asdu.ErrTime)
 	}
 	if off := now.Sub(at).Abs(); age >= 0 && off > age {
 		return fmt.Errorf("%w: %v, at most %v", errStale, off.Round(time.Millisecond), age)
@@ -99,25 +100,25 @@ func (l *link) control(call *iec104.Call, e *entry, now time.Time) (*fsmpb.Contr
 	u, a, o := l.g.u, call.ASDU, call.Object
 	c := &fsmpb.ControlSubmit{
 		Origin: l.origin(), Requester: l.requester(), Rtu: e.key.RTU, Kind: e.key.Kind.Proto(), Point: e.key.Point,
-		Type: uint32(a.Type.Untimed()), Value: o.Value, Qualifier: uint32(o.Qualifier &^ iec104.SelectBit),
+		Type: uint32(a.Type.Untimed()), Value: o.Value, Qualifier: uint32(o.Qualifier &^ asdu.SelectBit),
 		DeadlineMs: now.Add(u.cfg.ControlTimeout).UnixMilli(), Category: u.table.Load().categories[e.address],
 	}
-	if a.Type.Untimed() == iec104.C_BO_NA_1 { // has no qualifier, and no selection
+	if a.Type.Untimed() == asdu.C_BO_NA_1 { // has no qualifier, and no selection
 		c.Qualifier = 0
 	}
-	if a.Cause == iec104.Activation && o.Select() {
+	if a.Cause == asdu.Activation && o.Select() {
 		c.Phase, c.DeadlineMs = fsmpb.ControlSubmit_SELECT, now.Add(u.cfg.SelectTimeout).UnixMilli()
 		return c, nil
 	}
 	asSelected := func(s *fsmpb.ControlSubmit) bool {
-		return a.Cause == iec104.Activation && s.Value == c.Value && s.Qualifier == c.Qualifier && s.Type == c.Type
+		return a.Cause == asdu.Activation && s.Value == c.Value && s.Qualifier == c.Qualifier && s.Type == c.Type
 	}
 	switch sel, known := l.takeSelection(o.Address, now, asSelected); {
-	case !known && a.Cause == iec104.Activation:
+	case !known && a.Cause == asdu.Activation:
 		return c, nil
 	case !known || sel.over:
 		return nil, errNoSelect
-	case a.Cause == iec104.Deactivation:
+	case a.Cause == asdu.Deactivation:
 		c.Phase, c.SelectId = fsmpb.ControlSubmit_CANCEL, sel.submit.Id
 		c.Value, c.Qualifier = sel.submit.Value, sel.submit.Qualifier
 	case !now.Before(sel.ends) || !asSelected(sel.submit):
@@ -162,17 +163,17 @@ func (l *link) await(ctx context.Context, f *feed, c *iec104.Call, op *replica.O
 	case submit.Phase == fsmpb.ControlSubmit_DIRECT || submit.Phase == fsmpb.ControlSubmit_EXECUTE:
 		// The device's return information is in the journal by now, and goes first. But a client that is catching up
 		// with a long backlog would take a late termination for a failure.
-		return f.answer(c.ASDU.Mirror(iec104.ActivationTermination, err != nil), f.lastEvent(), maxBehind)
+		return f.answer(c.ASDU.Mirror(asdu.ActivationTermination, err != nil), f.lastEvent(), maxBehind)
 	}
 	return nil
 }
 
 // confirmation is the cause that confirms another.
-func confirmation(cause iec104.CauseOfTransmission) iec104.CauseOfTransmission {
-	if cause == iec104.Deactivation {
-		return iec104.DeactivationCon
+func confirmation(cause asdu.CauseOfTransmission) asdu.CauseOfTransmission {
+	if cause == asdu.Deactivation {
+		return asdu.DeactivationCon
 	}
-	return iec104.ActivationCon
+	return asdu.ActivationCon
 }
 
 // refuse answers a command with P/N = 1.
@@ -184,13 +185,13 @@ func (l *link) refuse(c *iec104.Call, why error) error {
 }
 
 // keepSelection remembers a selection that the device has confirmed. False: the link stopped meanwhile, so it's undone.
-func (l *link) keepSelection(f *feed, address iec104.InformationObjectAddress, c *fsmpb.ControlSubmit) bool {
+func (l *link) keepSelection(f *feed, address asdu.InformationObjectAddress, c *fsmpb.ControlSubmit) bool {
 	sel := selection{submit: c, ends: time.UnixMilli(c.DeadlineMs)}
 	l.mu.Lock()
 	stopped := l.feed != f
 	if !stopped {
 		if l.selections == nil {
-			l.selections = map[iec104.InformationObjectAddress]selection{}
+			l.selections = map[asdu.InformationObjectAddress]selection{}
 		}
 		l.selections[address] = sel
 	}
@@ -203,7 +204,7 @@ func (l *link) keepSelection(f *feed, address iec104.InformationObjectAddress, c
 
 // takeSelection returns a point's selection, and whether there is or was one lately. Whatever comes ends it: it's used, taken
 // back, or not what was selected.
-func (l *link) takeSelection(address iec104.InformationObjectAddress, now time.Time, used func(*fsmpb.ControlSubmit) bool) (sel selection, known bool) {
+func (l *link) takeSelection(address asdu.InformationObjectAddress, now time.Time, used func(*fsmpb.ControlSubmit) bool) (sel selection, known bool) {
 	timeout := l.g.u.cfg.SelectTimeout
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -2,7 +2,6 @@ package forwarder
 
 import (
 	"context"
-
 	"slices"
 	"sync"
 	"testing"
@@ -10,7 +9,7 @@ import (
 
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
-	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/iec104/asdu"
 	"github.com/fepha/fepha/replica"
 )
 
@@ -118,10 +117,10 @@ func controls(t *testing.T, u Uplink) (station, *device, *centre, *fep) {
 }
 
 // raw sends an ASDU as it is and returns the answers of its type that come, until there are as many as wanted.
-func (c *centre) raw(t testing.TB, want int, h iec104.Header, objects ...iec104.Object) (answers []iec104.ASDU) {
+func (c *centre) raw(t testing.TB, want int, h asdu.Header, objects ...asdu.Object) (answers []asdu.ASDU) {
 	t.Helper()
 	h.CommonAddress = cmpOr(h.CommonAddress, commonAddress)
-	a, err := iec104.DefaultProfile.New(h, objects...)
+	a, err := asdu.DefaultProfile.New(h, objects...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -141,7 +140,7 @@ func (c *centre) raw(t testing.TB, want int, h iec104.Header, objects ...iec104.
 	return answers
 }
 
-func cmpOr(a, b iec104.CommonAddress) iec104.CommonAddress {
+func cmpOr(a, b asdu.CommonAddress) asdu.CommonAddress {
 	if a != 0 {
 		return a
 	}
@@ -149,7 +148,7 @@ func cmpOr(a, b iec104.CommonAddress) iec104.CommonAddress {
 }
 
 // wantAnswers compares causes and P/N; the rest is the request's, bit for bit (row 32).
-func wantAnswers(t testing.TB, got []iec104.ASDU, objects []iec104.Object, want ...iec104.Header) {
+func wantAnswers(t testing.TB, got []asdu.ASDU, objects []asdu.Object, want ...asdu.Header) {
 	t.Helper()
 	if len(got) != len(want) {
 		t.Fatalf("%d answers, want %d", len(got), len(want))
@@ -163,58 +162,58 @@ func wantAnswers(t testing.TB, got []iec104.ASDU, objects []iec104.Object, want 
 }
 
 const (
-	con        = iec104.ActivationCon
-	term       = iec104.ActivationTermination
-	act        = iec104.Activation
+	con        = asdu.ActivationCon
+	term       = asdu.ActivationTermination
+	act        = asdu.Activation
 	originator = 7
 )
 
 // Row 48: direct execute of each type: 7, return information, 10.
 func TestRow48DirectExecute(t *testing.T) {
-	now := iec104.NewCP56Time2a(time.Now(), time.UTC)
+	now := asdu.NewCP56Time2a(time.Now(), time.UTC)
 	for _, tt := range []struct {
-		typeID iec104.TypeID
+		typeID asdu.TypeID
 		kind   fsm.Kind
-		object iec104.Object
+		object asdu.Object
 	}{
-		{iec104.C_SC_NA_1, fsm.DO, iec104.Object{Value: 1, Qualifier: 1 << 2}},
-		{iec104.C_DC_NA_1, fsm.DO, iec104.Object{Value: 2, Qualifier: 2 << 2}},
-		{iec104.C_RC_NA_1, fsm.DO, iec104.Object{Value: 1}},
-		{iec104.C_SE_NA_1, fsm.AO, iec104.Object{Value: -0.5}},
-		{iec104.C_SE_NB_1, fsm.AO, iec104.Object{Value: -1234}},
-		{iec104.C_SE_NC_1, fsm.AO, iec104.Object{Value: 12.5, Qualifier: 3}},
-		{iec104.C_BO_NA_1, fsm.AO, iec104.Object{Value: 0xdeadbeef}},
-		{iec104.C_SC_TA_1, fsm.DO, iec104.Object{Value: 1, Time: now}},
-		{iec104.C_DC_TA_1, fsm.DO, iec104.Object{Value: 1, Time: now}},
-		{iec104.C_RC_TA_1, fsm.DO, iec104.Object{Value: 2, Time: now}},
-		{iec104.C_SE_TA_1, fsm.AO, iec104.Object{Value: 0.25, Time: now}},
-		{iec104.C_SE_TB_1, fsm.AO, iec104.Object{Value: 99, Time: now}},
-		{iec104.C_SE_TC_1, fsm.AO, iec104.Object{Value: -1.5, Time: now}},
-		{iec104.C_BO_TA_1, fsm.AO, iec104.Object{Value: 1, Time: now}},
+		{asdu.C_SC_NA_1, fsm.DO, asdu.Object{Value: 1, Qualifier: 1 << 2}},
+		{asdu.C_DC_NA_1, fsm.DO, asdu.Object{Value: 2, Qualifier: 2 << 2}},
+		{asdu.C_RC_NA_1, fsm.DO, asdu.Object{Value: 1}},
+		{asdu.C_SE_NA_1, fsm.AO, asdu.Object{Value: -0.5}},
+		{asdu.C_SE_NB_1, fsm.AO, asdu.Object{Value: -1234}},
+		{asdu.C_SE_NC_1, fsm.AO, asdu.Object{Value: 12.5, Qualifier: 3}},
+		{asdu.C_BO_NA_1, fsm.AO, asdu.Object{Value: 0xdeadbeef}},
+		{asdu.C_SC_TA_1, fsm.DO, asdu.Object{Value: 1, Time: now}},
+		{asdu.C_DC_TA_1, fsm.DO, asdu.Object{Value: 1, Time: now}},
+		{asdu.C_RC_TA_1, fsm.DO, asdu.Object{Value: 2, Time: now}},
+		{asdu.C_SE_TA_1, fsm.AO, asdu.Object{Value: 0.25, Time: now}},
+		{asdu.C_SE_TB_1, fsm.AO, asdu.Object{Value: 99, Time: now}},
+		{asdu.C_SE_TC_1, fsm.AO, asdu.Object{Value: -1.5, Time: now}},
+		{asdu.C_BO_TA_1, fsm.AO, asdu.Object{Value: 1, Time: now}},
 	} {
 		t.Run(tt.typeID.String(), func(t *testing.T) {
 			_, d, cl, _ := controls(t, Uplink{Points: []Point{
-				{IOA: 1, RTU: 1, Kind: fsm.DI, Point: 1, Type: iec104.M_SP_TB_1},
+				{IOA: 1, RTU: 1, Kind: fsm.DI, Point: 1, Type: asdu.M_SP_TB_1},
 				{IOA: 600, RTU: 1, Kind: tt.kind, Point: 9, Type: tt.typeID.Untimed(), Category: "27"},
 			}})
 			d.set(func(d *device) { d.back = di(1, 1, 5) })
 			o := tt.object
 			o.Address = 600
-			got := cl.raw(t, 2, iec104.Header{Type: tt.typeID, Cause: act, Originator: originator}, o)
-			wantAnswers(t, got, []iec104.Object{o}, iec104.Header{Cause: con, Originator: originator}, iec104.Header{Cause: term, Originator: originator})
+			got := cl.raw(t, 2, asdu.Header{Type: tt.typeID, Cause: act, Originator: originator}, o)
+			wantAnswers(t, got, []asdu.Object{o}, asdu.Header{Cause: con, Originator: originator}, asdu.Header{Cause: term, Originator: originator})
 			eventually(t, "return information", func() bool { return len(cl.numbers()) == 1 })
-			var order []iec104.TypeID
+			var order []asdu.TypeID
 			for _, a := range cl.asdus() {
-				if a.Type == tt.typeID || a.Type == iec104.M_SP_TB_1 {
+				if a.Type == tt.typeID || a.Type == asdu.M_SP_TB_1 {
 					order = append(order, a.Type)
 				}
 			}
-			if want := []iec104.TypeID{tt.typeID, iec104.M_SP_TB_1, tt.typeID}; !slices.Equal(order, want) {
+			if want := []asdu.TypeID{tt.typeID, asdu.M_SP_TB_1, tt.typeID}; !slices.Equal(order, want) {
 				t.Errorf("order %v, want %v", order, want)
 			}
 			ops := d.operated()
 			if len(ops) != 1 || ops[0].Value != o.Value || ops[0].Qualifier != o.Qualifier || ops[0].Point != 9 ||
-				ops[0].Kind != tt.kind || ops[0].Category != "27" || iec104.TypeID(ops[0].Type) != tt.typeID.Untimed() {
+				ops[0].Kind != tt.kind || ops[0].Category != "27" || asdu.TypeID(ops[0].Type) != tt.typeID.Untimed() {
 				t.Errorf("operated %+v", ops)
 			}
 		})
@@ -224,57 +223,57 @@ func TestRow48DirectExecute(t *testing.T) {
 // A state and its control may have one address: the type says which is meant.
 func TestStateAndControlAtOneAddress(t *testing.T) {
 	c, d, cl, _ := controls(t, Uplink{Points: []Point{
-		{IOA: 100, RTU: 1, Kind: fsm.DI, Point: 1, Type: iec104.M_DP_TB_1},
-		{IOA: 100, RTU: 1, Kind: fsm.DO, Point: 9, Type: iec104.C_DC_NA_1},
+		{IOA: 100, RTU: 1, Kind: fsm.DI, Point: 1, Type: asdu.M_DP_TB_1},
+		{IOA: 100, RTU: 1, Kind: fsm.DO, Point: 9, Type: asdu.C_DC_NA_1},
 	}})
 	on := di(1, 2, 5)
-	on.Type = uint32(iec104.M_DP_TB_1)
+	on.Type = uint32(asdu.M_DP_TB_1)
 	c.Values(t, 1, on)
-	o := iec104.Object{Address: 100, Value: 2}
-	wantAnswers(t, cl.raw(t, 2, iec104.Header{Type: iec104.C_DC_NA_1, Cause: act}, o), []iec104.Object{o}, iec104.Header{Cause: con}, iec104.Header{Cause: term})
+	o := asdu.Object{Address: 100, Value: 2}
+	wantAnswers(t, cl.raw(t, 2, asdu.Header{Type: asdu.C_DC_NA_1, Cause: act}, o), []asdu.Object{o}, asdu.Header{Cause: con}, asdu.Header{Cause: term})
 	if ops := d.operated(); len(ops) != 1 || ops[0].Point != 9 {
 		t.Errorf("operated %+v", ops)
 	}
-	if a, err := cl.Read(t.Context(), commonAddress, 100); err != nil || a.Type != iec104.M_DP_NA_1 || a.Object(0).Value != 2 {
+	if a, err := cl.Read(t.Context(), commonAddress, 100); err != nil || a.Type != asdu.M_DP_NA_1 || a.Object(0).Value != 2 {
 		t.Errorf("read: %v, %v", a, err)
 	}
-	got := outline(cl.ask(t, 0, iec104.Header{Type: iec104.C_IC_NA_1, Cause: act}, iec104.Object{Qualifier: iec104.QOIStation}))
+	got := outline(cl.ask(t, 0, asdu.Header{Type: asdu.C_IC_NA_1, Cause: act}, asdu.Object{Qualifier: asdu.QOIStation}))
 	if !slices.Contains(got, "3/20 100=2:00") {
 		t.Errorf("interrogated: %v", got)
 	}
 }
 
-func selectBit(o iec104.Object) iec104.Object {
-	o.Qualifier |= iec104.SelectBit
+func selectBit(o asdu.Object) asdu.Object {
+	o.Qualifier |= asdu.SelectBit
 	return o
 }
 
 // Rows 49 to 52.
 func TestRow49SelectExecute(t *testing.T) {
 	_, d, cl, _ := controls(t, Uplink{})
-	o := iec104.Object{Address: 402, Value: 2, Qualifier: 1 << 2}
-	h := iec104.Header{Type: iec104.C_DC_NA_1, Cause: act, Originator: originator}
-	wantAnswers(t, cl.raw(t, 1, h, selectBit(o)), []iec104.Object{selectBit(o)}, iec104.Header{Cause: con, Originator: originator})
+	o := asdu.Object{Address: 402, Value: 2, Qualifier: 1 << 2}
+	h := asdu.Header{Type: asdu.C_DC_NA_1, Cause: act, Originator: originator}
+	wantAnswers(t, cl.raw(t, 1, h, selectBit(o)), []asdu.Object{selectBit(o)}, asdu.Header{Cause: con, Originator: originator})
 	if got := d.operated(); len(got) != 0 {
 		t.Fatalf("a selection operated %v", got)
 	}
 	got := cl.raw(t, 2, h, o)
-	wantAnswers(t, got, []iec104.Object{o}, iec104.Header{Cause: con, Originator: originator}, iec104.Header{Cause: term, Originator: originator})
+	wantAnswers(t, got, []asdu.Object{o}, asdu.Header{Cause: con, Originator: originator}, asdu.Header{Cause: term, Originator: originator})
 	if got, want := d.phases(), []fsm.ControlPhase{fsm.Select, fsm.Execute}; !slices.Equal(got, want) {
 		t.Errorf("the device got %v, want %v", got, want)
 	}
 }
 
 func TestRow50ExecuteThatDiffersOrIsLate(t *testing.T) {
-	h := iec104.Header{Type: iec104.C_DC_NA_1, Cause: act}
+	h := asdu.Header{Type: asdu.C_DC_NA_1, Cause: act}
 	for _, tt := range []struct {
 		name    string
-		execute iec104.Object
+		execute asdu.Object
 		wait    bool
 	}{
-		{"another value", iec104.Object{Address: 402, Value: 1}, false},
-		{"another qualifier", iec104.Object{Address: 402, Value: 2, Qualifier: 1 << 2}, false},
-		{"late", iec104.Object{Address: 402, Value: 2}, true},
+		{"another value", asdu.Object{Address: 402, Value: 1}, false},
+		{"another qualifier", asdu.Object{Address: 402, Value: 2, Qualifier: 1 << 2}, false},
+		{"late", asdu.Object{Address: 402, Value: 2}, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			timeout, attempts := time.Minute, 2 // the second attempt is no direct command either
@@ -282,12 +281,12 @@ func TestRow50ExecuteThatDiffersOrIsLate(t *testing.T) {
 				timeout, attempts = 200*time.Millisecond, 1
 			}
 			_, d, cl, _ := controls(t, Uplink{SelectTimeout: timeout})
-			cl.raw(t, 1, h, selectBit(iec104.Object{Address: 402, Value: 2}))
+			cl.raw(t, 1, h, selectBit(asdu.Object{Address: 402, Value: 2}))
 			if tt.wait {
 				time.Sleep(timeout + 50*time.Millisecond) // the time itself is what's tested
 			}
 			for range attempts {
-				wantAnswers(t, cl.raw(t, 1, h, tt.execute), []iec104.Object{tt.execute}, iec104.Header{Cause: con, Negative: true})
+				wantAnswers(t, cl.raw(t, 1, h, tt.execute), []asdu.Object{tt.execute}, asdu.Header{Cause: con, Negative: true})
 			}
 			if got := d.operated(); len(got) != 0 {
 				t.Errorf("operated %v", got)
@@ -302,11 +301,11 @@ func TestRow51SelectionStaysWithItsLink(t *testing.T) {
 	u := Uplink{Mode: fsm.DualActive, Controls: true}
 	one := begin(t, c.start(t, "fep1", u).address)
 	two := begin(t, c.start(t, "fep2", u).address)
-	h := iec104.Header{Type: iec104.C_SC_NA_1, Cause: act}
-	o := iec104.Object{Address: 401, Value: 1}
+	h := asdu.Header{Type: asdu.C_SC_NA_1, Cause: act}
+	o := asdu.Object{Address: 401, Value: 1}
 	one.raw(t, 1, h, selectBit(o))
-	for _, attempt := range []iec104.Object{selectBit(o), o} {
-		wantAnswers(t, two.raw(t, 1, h, attempt), []iec104.Object{attempt}, iec104.Header{Cause: con, Negative: true})
+	for _, attempt := range []asdu.Object{selectBit(o), o} {
+		wantAnswers(t, two.raw(t, 1, h, attempt), []asdu.Object{attempt}, asdu.Header{Cause: con, Negative: true})
 	}
 	one.Close()
 	eventually(t, "the selection ends with its link", func() bool { return slices.Contains(d.phases(), fsm.Cancel) })
@@ -321,14 +320,14 @@ func TestRow51SelectionStaysWithItsLink(t *testing.T) {
 func TestRow52DeactivateASelection(t *testing.T) {
 	const timeout = 2 * time.Second
 	_, d, cl, _ := controls(t, Uplink{SelectTimeout: timeout})
-	h := iec104.Header{Type: iec104.C_SC_NA_1, Cause: act}
-	o := iec104.Object{Address: 401, Value: 1}
-	cancel := iec104.Header{Type: iec104.C_SC_NA_1, Cause: iec104.Deactivation}
-	wantAnswers(t, cl.raw(t, 1, cancel, o), []iec104.Object{o}, iec104.Header{Cause: iec104.DeactivationCon, Negative: true})
+	h := asdu.Header{Type: asdu.C_SC_NA_1, Cause: act}
+	o := asdu.Object{Address: 401, Value: 1}
+	cancel := asdu.Header{Type: asdu.C_SC_NA_1, Cause: asdu.Deactivation}
+	wantAnswers(t, cl.raw(t, 1, cancel, o), []asdu.Object{o}, asdu.Header{Cause: asdu.DeactivationCon, Negative: true})
 	cl.raw(t, 1, h, selectBit(o))
-	wantAnswers(t, cl.raw(t, 1, cancel, selectBit(o)), []iec104.Object{selectBit(o)}, iec104.Header{Cause: iec104.DeactivationCon})
+	wantAnswers(t, cl.raw(t, 1, cancel, selectBit(o)), []asdu.Object{selectBit(o)}, asdu.Header{Cause: asdu.DeactivationCon})
 	began := time.Now()
-	wantAnswers(t, cl.raw(t, 1, h, o), []iec104.Object{o}, iec104.Header{Cause: con, Negative: true})
+	wantAnswers(t, cl.raw(t, 1, h, o), []asdu.Object{o}, asdu.Header{Cause: con, Negative: true})
 	if got, want := d.phases(), []fsm.ControlPhase{fsm.Select, fsm.Cancel}; !slices.Equal(got, want) {
 		t.Errorf("the device got %v, want %v", got, want)
 	}
@@ -340,29 +339,29 @@ func TestRow52DeactivateASelection(t *testing.T) {
 
 // Rows 53, 54, 58 and what is refused for other reasons: nothing reaches the device.
 func TestRow53RefusedCommands(t *testing.T) {
-	at := func(d time.Duration) iec104.CP56Time2a { return iec104.NewCP56Time2a(time.Now().Add(d), time.UTC) }
+	at := func(d time.Duration) asdu.CP56Time2a { return asdu.NewCP56Time2a(time.Now().Add(d), time.UTC) }
 	for _, tt := range []struct {
 		name    string
-		header  iec104.Header
-		objects []iec104.Object
-		want    iec104.Header
+		header  asdu.Header
+		objects []asdu.Object
+		want    asdu.Header
 	}{
-		{"row 53: DCS 0", iec104.Header{Type: iec104.C_DC_NA_1, Cause: act}, []iec104.Object{{Address: 402}}, iec104.Header{Cause: con, Negative: true}},
-		{"row 53: DCS 3", iec104.Header{Type: iec104.C_DC_NA_1, Cause: act}, []iec104.Object{{Address: 402, Value: 3}}, iec104.Header{Cause: con, Negative: true}},
-		{"row 53: two objects", iec104.Header{Type: iec104.C_SC_NA_1, Cause: act}, []iec104.Object{{Address: 401, Value: 1}, {Address: 401, Value: 1}}, iec104.Header{Cause: con, Negative: true}},
-		{"row 53: SQ = 1", iec104.Header{Type: iec104.C_SC_NA_1, Cause: act, Sequence: true}, []iec104.Object{{Address: 401, Value: 1}}, iec104.Header{Cause: con, Negative: true}},
-		{"row 54: stale", iec104.Header{Type: iec104.C_SC_TA_1, Cause: act}, []iec104.Object{{Address: 401, Value: 1, Time: at(-time.Minute)}}, iec104.Header{Cause: con, Negative: true}},
-		{"row 54: from the future", iec104.Header{Type: iec104.C_SC_TA_1, Cause: act}, []iec104.Object{{Address: 401, Value: 1, Time: at(time.Minute)}}, iec104.Header{Cause: con, Negative: true}},
-		{"row 54: marked invalid", iec104.Header{Type: iec104.C_SC_TA_1, Cause: act}, []iec104.Object{{Address: 401, Value: 1, Time: at(0).WithInvalid(true)}}, iec104.Header{Cause: con, Negative: true}},
-		{"row 54: no time", iec104.Header{Type: iec104.C_SC_TA_1, Cause: act}, []iec104.Object{{Address: 401, Value: 1}}, iec104.Header{Cause: con, Negative: true}},
-		{"row 58: T = 1", iec104.Header{Type: iec104.C_SC_NA_1, Cause: act, Test: true}, []iec104.Object{{Address: 401, Value: 1}}, iec104.Header{Cause: con, Negative: true, Test: true}},
-		{"NaN", iec104.Header{Type: iec104.C_SE_NC_1, Cause: act}, []iec104.Object{{Address: 501, Value: nan}}, iec104.Header{Cause: con, Negative: true}},
-		{"row 31: object that isn't there", iec104.Header{Type: iec104.C_SC_NA_1, Cause: act}, []iec104.Object{{Address: 999, Value: 1}}, iec104.Header{Cause: iec104.UnknownObjectAddress, Negative: true}},
-		{"row 31: object of another type", iec104.Header{Type: iec104.C_DC_NA_1, Cause: act}, []iec104.Object{{Address: 401, Value: 1}}, iec104.Header{Cause: iec104.UnknownObjectAddress, Negative: true}},
-		{"row 31: monitored object", iec104.Header{Type: iec104.C_SC_NA_1, Cause: act}, []iec104.Object{{Address: 101, Value: 1}}, iec104.Header{Cause: iec104.UnknownObjectAddress, Negative: true}},
-		{"row 31: cause", iec104.Header{Type: iec104.C_SC_NA_1, Cause: iec104.Spontaneous}, []iec104.Object{{Address: 401, Value: 1}}, iec104.Header{Cause: iec104.UnknownCause, Negative: true}},
-		{"row 31: common address", iec104.Header{Type: iec104.C_SC_NA_1, Cause: act, CommonAddress: 101}, []iec104.Object{{Address: 401, Value: 1}}, iec104.Header{Cause: iec104.UnknownCommonAddress, Negative: true}},
-		{"row 37: broadcast", iec104.Header{Type: iec104.C_SC_NA_1, Cause: act, CommonAddress: iec104.BroadcastAddress}, []iec104.Object{{Address: 401, Value: 1}}, iec104.Header{Cause: iec104.UnknownCommonAddress, Negative: true}},
+		{"row 53: DCS 0", asdu.Header{Type: asdu.C_DC_NA_1, Cause: act}, []asdu.Object{{Address: 402}}, asdu.Header{Cause: con, Negative: true}},
+		{"row 53: DCS 3", asdu.Header{Type: asdu.C_DC_NA_1, Cause: act}, []asdu.Object{{Address: 402, Value: 3}}, asdu.Header{Cause: con, Negative: true}},
+		{"row 53: two objects", asdu.Header{Type: asdu.C_SC_NA_1, Cause: act}, []asdu.Object{{Address: 401, Value: 1}, {Address: 401, Value: 1}}, asdu.Header{Cause: con, Negative: true}},
+		{"row 53: SQ = 1", asdu.Header{Type: asdu.C_SC_NA_1, Cause: act, Sequence: true}, []asdu.Object{{Address: 401, Value: 1}}, asdu.Header{Cause: con, Negative: true}},
+		{"row 54: stale", asdu.Header{Type: asdu.C_SC_TA_1, Cause: act}, []asdu.Object{{Address: 401, Value: 1, Time: at(-time.Minute)}}, asdu.Header{Cause: con, Negative: true}},
+		{"row 54: from the future", asdu.Header{Type: asdu.C_SC_TA_1, Cause: act}, []asdu.Object{{Address: 401, Value: 1, Time: at(time.Minute)}}, asdu.Header{Cause: con, Negative: true}},
+		{"row 54: marked invalid", asdu.Header{Type: asdu.C_SC_TA_1, Cause: act}, []asdu.Object{{Address: 401, Value: 1, Time: at(0).WithInvalid(true)}}, asdu.Header{Cause: con, Negative: true}},
+		{"row 54: no time", asdu.Header{Type: asdu.C_SC_TA_1, Cause: act}, []asdu.Object{{Address: 401, Value: 1}}, asdu.Header{Cause: con, Negative: true}},
+		{"row 58: T = 1", asdu.Header{Type: asdu.C_SC_NA_1, Cause: act, Test: true}, []asdu.Object{{Address: 401, Value: 1}}, asdu.Header{Cause: con, Negative: true, Test: true}},
+		{"NaN", asdu.Header{Type: asdu.C_SE_NC_1, Cause: act}, []asdu.Object{{Address: 501, Value: nan}}, asdu.Header{Cause: con, Negative: true}},
+		{"row 31: object that isn't there", asdu.Header{Type: asdu.C_SC_NA_1, Cause: act}, []asdu.Object{{Address: 999, Value: 1}}, asdu.Header{Cause: asdu.UnknownObjectAddress, Negative: true}},
+		{"row 31: object of another type", asdu.Header{Type: asdu.C_DC_NA_1, Cause: act}, []asdu.Object{{Address: 401, Value: 1}}, asdu.Header{Cause: asdu.UnknownObjectAddress, Negative: true}},
+		{"row 31: monitored object", asdu.Header{Type: asdu.C_SC_NA_1, Cause: act}, []asdu.Object{{Address: 101, Value: 1}}, asdu.Header{Cause: asdu.UnknownObjectAddress, Negative: true}},
+		{"row 31: cause", asdu.Header{Type: asdu.C_SC_NA_1, Cause: asdu.Spontaneous}, []asdu.Object{{Address: 401, Value: 1}}, asdu.Header{Cause: asdu.UnknownCause, Negative: true}},
+		{"row 31: common address", asdu.Header{Type: asdu.C_SC_NA_1, Cause: act, CommonAddress: 101}, []asdu.Object{{Address: 401, Value: 1}}, asdu.Header{Cause: asdu.UnknownCommonAddress, Negative: true}},
+		{"row 37: broadcast", asdu.Header{Type: asdu.C_SC_NA_1, Cause: act, CommonAddress: asdu.BroadcastAddress}, []asdu.Object{{Address: 401, Value: 1}}, asdu.Header{Cause: asdu.UnknownCommonAddress, Negative: true}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			_, d, cl, _ := controls(t, Uplink{})
@@ -380,8 +379,8 @@ func TestRow53RefusedCommands(t *testing.T) {
 func TestControlsAreUnknownWhereTheyAreNotConfigured(t *testing.T) {
 	c := startStation(t, fsmpb.Configure_EXCLUSIVE, "a")
 	cl := begin(t, c.start(t, "fep1", Uplink{Mode: fsm.Exclusive}).address)
-	got := cl.raw(t, 1, iec104.Header{Type: iec104.C_SC_NA_1, Cause: act}, iec104.Object{Address: 401, Value: 1})
-	if got[0].Cause != iec104.UnknownType || !got[0].Negative {
+	got := cl.raw(t, 1, asdu.Header{Type: asdu.C_SC_NA_1, Cause: act}, asdu.Object{Address: 401, Value: 1})
+	if got[0].Cause != asdu.UnknownType || !got[0].Negative {
 		t.Errorf("%+v, want unknown type", got[0].Header)
 	}
 }
@@ -389,16 +388,16 @@ func TestControlsAreUnknownWhereTheyAreNotConfigured(t *testing.T) {
 func TestDeviceRefuses(t *testing.T) {
 	_, d, cl, _ := controls(t, Uplink{})
 	d.set(func(d *device) { d.no = true })
-	o := iec104.Object{Address: 401, Value: 1}
-	wantAnswers(t, cl.raw(t, 1, iec104.Header{Type: iec104.C_SC_NA_1, Cause: act}, o), []iec104.Object{o}, iec104.Header{Cause: con, Negative: true})
+	o := asdu.Object{Address: 401, Value: 1}
+	wantAnswers(t, cl.raw(t, 1, asdu.Header{Type: asdu.C_SC_NA_1, Cause: act}, o), []asdu.Object{o}, asdu.Header{Cause: con, Negative: true})
 }
 
 func TestDeviceDoesNotAnswer(t *testing.T) {
 	c, d, cl, _ := controls(t, Uplink{ControlTimeout: 200 * time.Millisecond})
 	d.set(func(d *device) { d.deaf = true })
-	o := iec104.Object{Address: 401, Value: 1}
-	h := iec104.Header{Type: iec104.C_SC_NA_1, Cause: act}
-	wantAnswers(t, cl.raw(t, 1, h, o), []iec104.Object{o}, iec104.Header{Cause: con, Negative: true})
+	o := asdu.Object{Address: 401, Value: 1}
+	h := asdu.Header{Type: asdu.C_SC_NA_1, Cause: act}
+	wantAnswers(t, cl.raw(t, 1, h, o), []asdu.Object{o}, asdu.Header{Cause: con, Negative: true})
 	var left []fsm.Control
 	c.View(func(s *fsm.State) { left = s.PendingControls(1) })
 	if len(left) != 0 {
@@ -415,14 +414,14 @@ func TestDeviceDoesNotAnswer(t *testing.T) {
 func TestOwnerChangesDuringAControl(t *testing.T) {
 	c, d, cl, _ := controls(t, Uplink{})
 	d.set(func(d *device) { d.slow = true })
-	o := iec104.Object{Address: 401, Value: 1}
-	h := iec104.Header{Type: iec104.C_SC_NA_1, Cause: act}
-	wantAnswers(t, cl.raw(t, 1, h, o), []iec104.Object{o}, iec104.Header{Cause: con})
+	o := asdu.Object{Address: 401, Value: 1}
+	h := asdu.Header{Type: asdu.C_SC_NA_1, Cause: act}
+	wantAnswers(t, cl.raw(t, 1, h, o), []asdu.Object{o}, asdu.Header{Cause: con})
 	before := len(cl.asdus())
 	c.Do(t, "wit", &fsmpb.Command{Op: &fsmpb.Command_Assign{Assign: &fsmpb.Assign{
 		Resource: "rtu/1", ExpectEpoch: c.Resource("rtu/1").Epoch, Owner: "fep2", Reason: "dead"}}})
 	eventually(t, "the end", func() bool { return len(cl.asdus()) > before })
-	wantAnswers(t, cl.asdus()[before:], []iec104.Object{o}, iec104.Header{Cause: term, Negative: true})
+	wantAnswers(t, cl.asdus()[before:], []asdu.Object{o}, asdu.Header{Cause: term, Negative: true})
 	if got := d.operated(); len(got) != 1 {
 		t.Errorf("operated %d times, want once", len(got))
 	}
@@ -431,17 +430,17 @@ func TestOwnerChangesDuringAControl(t *testing.T) {
 func TestSecondCommandForAPointUnderWayIsRefused(t *testing.T) {
 	c, d, cl, _ := controls(t, Uplink{})
 	d.set(func(d *device) { d.slow = true })
-	o := iec104.Object{Address: 401, Value: 1}
-	h := iec104.Header{Type: iec104.C_SC_NA_1, Cause: act}
+	o := asdu.Object{Address: 401, Value: 1}
+	h := asdu.Header{Type: asdu.C_SC_NA_1, Cause: act}
 	cl.raw(t, 1, h, o)
-	wantAnswers(t, cl.raw(t, 1, h, o), []iec104.Object{o}, iec104.Header{Cause: con, Negative: true})
+	wantAnswers(t, cl.raw(t, 1, h, o), []asdu.Object{o}, asdu.Header{Cause: con, Negative: true})
 
 	// So it is when another asked: here the API, for another point.
 	c.Do(t, "fep2", &fsmpb.Command{Op: &fsmpb.Command_ControlSubmit{ControlSubmit: &fsmpb.ControlSubmit{
 		Id: "api-1", Origin: "api", Rtu: 1, Kind: fsmpb.Kind_DO, Point: 2, Type: 46, Value: 2, DeadlineMs: time.Now().Add(time.Minute).UnixMilli()}}})
-	o = iec104.Object{Address: 402, Value: 1}
-	h.Type = iec104.C_DC_NA_1
-	wantAnswers(t, cl.raw(t, 1, h, o), []iec104.Object{o}, iec104.Header{Cause: con, Negative: true})
+	o = asdu.Object{Address: 402, Value: 1}
+	h.Type = asdu.C_DC_NA_1
+	wantAnswers(t, cl.raw(t, 1, h, o), []asdu.Object{o}, asdu.Header{Cause: con, Negative: true})
 	eventually(t, "both devices' controls", func() bool { return len(d.operated()) == 2 })
 }
 
@@ -449,9 +448,9 @@ func TestSecondCommandForAPointUnderWayIsRefused(t *testing.T) {
 func TestSecondCommandIsRefusedBeforeTheFirstIsCommitted(t *testing.T) {
 	c, d, cl, _ := controls(t, Uplink{})
 	c.SetDelay(50 * time.Millisecond)
-	h := iec104.Header{Type: iec104.C_SC_NA_1, Cause: act, CommonAddress: commonAddress}
+	h := asdu.Header{Type: asdu.C_SC_NA_1, Cause: act, CommonAddress: commonAddress}
 	for _, value := range []float64{1, 0} {
-		a, err := iec104.DefaultProfile.New(h, iec104.Object{Address: 401, Value: value})
+		a, err := asdu.DefaultProfile.New(h, asdu.Object{Address: 401, Value: value})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -469,8 +468,8 @@ func TestSecondCommandIsRefusedBeforeTheFirstIsCommitted(t *testing.T) {
 func TestFloodOfCommands(t *testing.T) {
 	_, d, cl, _ := controls(t, Uplink{})
 	const n = 200
-	h := iec104.Header{Type: iec104.C_SC_NA_1, Cause: act, CommonAddress: commonAddress}
-	a, err := iec104.DefaultProfile.New(h, iec104.Object{Address: 401, Value: 1})
+	h := asdu.Header{Type: asdu.C_SC_NA_1, Cause: act, CommonAddress: commonAddress}
+	a, err := asdu.DefaultProfile.New(h, asdu.Object{Address: 401, Value: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -479,7 +478,7 @@ func TestFloodOfCommands(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	count := func(cause iec104.CauseOfTransmission, negative bool) (n int) {
+	count := func(cause asdu.CauseOfTransmission, negative bool) (n int) {
 		for _, a := range cl.asdus() {
 			if a.Type == h.Type && a.Cause == cause && a.Negative == negative {
 				n++
@@ -497,7 +496,7 @@ func TestFloodOfCommands(t *testing.T) {
 func TestStopEndsWithCommandsUnderWay(t *testing.T) {
 	_, d, cl, f := controls(t, Uplink{})
 	d.set(func(d *device) { d.deaf = true })
-	a, err := iec104.DefaultProfile.New(iec104.Header{Type: iec104.C_SC_NA_1, Cause: act, CommonAddress: commonAddress}, iec104.Object{Address: 401, Value: 1})
+	a, err := asdu.DefaultProfile.New(asdu.Header{Type: asdu.C_SC_NA_1, Cause: act, CommonAddress: commonAddress}, asdu.Object{Address: 401, Value: 1})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/iec104/asdu"
 )
 
 const (
@@ -27,19 +28,19 @@ const (
 type feed struct {
 	table   *table
 	config  iec104.Config // with defaults
-	address iec104.CommonAddress
+	address asdu.CommonAddress
 	view    func(read func(s *fsm.State))
 	now     func() time.Time
 	wake    func() // makes the link call Next again
 	cursor  *cursor
 	dropped func(s *fsm.State) uint64 // events that the journal dropped before this cursor came to them
 	acked   func()                    // the cursor has moved
-	role    func() iec104.Object      // of the table's role entry
+	role    func() asdu.Object        // of the table's role entry
 	stopped func(error)
 	log     *slog.Logger
 
 	mu      sync.Mutex // guards what follows; nothing else is locked under it but the cursor, and the state for reading
-	builder iec104.Builder
+	builder asdu.Builder
 	index   uint64 // of the last ASDU handed out
 	ended   bool
 
@@ -73,7 +74,7 @@ type shipment struct {
 
 // answer is an ASDU that goes out after the events up to one.
 type answer struct {
-	asdu  iec104.ASDU
+	asdu  asdu.ASDU
 	after uint64
 }
 
@@ -88,7 +89,7 @@ func (f *feed) begin(after uint64) {
 
 // answer sends an ASDU after the events up to one, or at once if there are more than patience of them. It returns
 // iec104.ErrNoRoom if too many wait.
-func (f *feed) answer(a iec104.ASDU, after, patience uint64) error {
+func (f *feed) answer(a asdu.ASDU, after, patience uint64) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if len(f.answers) == maxAnswers {
@@ -109,11 +110,11 @@ func (f *feed) lastEvent() (last uint64) {
 }
 
 // Next is for the link; see iec104.Source.
-func (f *feed) Next() (a iec104.ASDU, index uint64, ok bool) {
+func (f *feed) Next() (a asdu.ASDU, index uint64, ok bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.ended {
-		return iec104.ASDU{}, 0, false
+		return asdu.ASDU{}, 0, false
 	}
 	f.queueChanges()
 	switch {
@@ -129,14 +130,14 @@ func (f *feed) Next() (a iec104.ASDU, index uint64, ok bool) {
 		f.others = 0
 	default:
 		f.awaitChanges()
-		return iec104.ASDU{}, 0, false
+		return asdu.ASDU{}, 0, false
 	}
 	f.index++
 	return a, f.index, true
 }
 
 // nextAnswer is the next answer whose events were sent. A standby link has no events to wait for.
-func (f *feed) nextAnswer(a *iec104.ASDU) bool {
+func (f *feed) nextAnswer(a *asdu.ASDU) bool {
 	if len(f.answers) == 0 || f.main && f.answers[0].after > f.position {
 		return false
 	}
@@ -146,12 +147,12 @@ func (f *feed) nextAnswer(a *iec104.ASDU) bool {
 }
 
 // nextEvents packs the next events of one type, as many as fit.
-func (f *feed) nextEvents(a *iec104.ASDU) bool {
+func (f *feed) nextEvents(a *asdu.ASDU) bool {
 	if !f.main || f.cursor.held() {
 		return false
 	}
 	n := 0
-	var typeID iec104.TypeID
+	var typeID asdu.TypeID
 	for reads := 0; ; {
 		if len(f.events) == 0 {
 			if reads == readsPerNext {
@@ -175,9 +176,9 @@ func (f *feed) nextEvents(a *iec104.ASDU) bool {
 			}
 			if n == 0 {
 				typeID = e.typeID
-				f.reset(typeID, iec104.Spontaneous)
+				f.reset(typeID, asdu.Spontaneous)
 			}
-			if err := f.builder.Add(e.object(ev)); err == iec104.ErrFull {
+			if err := f.builder.Add(e.object(ev)); err == asdu.ErrFull {
 				break
 			} else if err != nil { // the table and fit keep every value within its type
 				f.log.Error("event can't be encoded", "seq", ev.Seq, "ioa", e.address, "type", e.typeID, "error", err)
@@ -213,7 +214,7 @@ func (f *feed) stopAt(control string) {
 
 // confirm sends a control's confirmation, before the events that waited for it. It returns iec104.ErrNotStarted if the
 // link has stopped, iec104.ErrNoRoom if too many answers wait.
-func (f *feed) confirm(control string, a iec104.ASDU) error {
+func (f *feed) confirm(control string, a asdu.ASDU) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.ended {
@@ -292,7 +293,7 @@ func (f *feed) passed() {
 func (f *feed) otherWaits() bool { return len(f.jobs) > 0 || f.changed.len() > 0 }
 
 // nextOther sends changes and interrogations one after the other.
-func (f *feed) nextOther(a *iec104.ASDU) bool {
+func (f *feed) nextOther(a *asdu.ASDU) bool {
 	f.changesNext = !f.changesNext
 	if f.changesNext {
 		return f.nextChanges(a) || f.nextInterrogated(a)
@@ -301,11 +302,11 @@ func (f *feed) nextOther(a *iec104.ASDU) bool {
 }
 
 // reset begins an ASDU in f.builder.
-func (f *feed) reset(t iec104.TypeID, cause iec104.CauseOfTransmission) {
-	f.resetHeader(iec104.Header{Type: t, Cause: cause, CommonAddress: f.address})
+func (f *feed) reset(t asdu.TypeID, cause asdu.CauseOfTransmission) {
+	f.resetHeader(asdu.Header{Type: t, Cause: cause, CommonAddress: f.address})
 }
 
-func (f *feed) resetHeader(h iec104.Header) {
+func (f *feed) resetHeader(h asdu.Header) {
 	if err := f.builder.Reset(f.config.Profile, h); err != nil { // New has checked the profile, address and types
 		f.log.Error("ASDU can't be built", "header", h, "error", err)
 	}

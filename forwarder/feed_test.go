@@ -12,6 +12,7 @@ import (
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
 	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/iec104/asdu"
 )
 
 // testFeed is a feed with a clock of its own and no link: tests ask and acknowledge.
@@ -42,7 +43,7 @@ func newTestFeed(t testing.TB, c station, k int, points []Point) *testFeed {
 }
 
 // next is what Next returns, detached.
-func (f *testFeed) next() (iec104.ASDU, bool) {
+func (f *testFeed) next() (asdu.ASDU, bool) {
 	a, index, ok := f.Next()
 	if ok {
 		f.last = index
@@ -51,7 +52,7 @@ func (f *testFeed) next() (iec104.ASDU, bool) {
 }
 
 // rest acknowledges and replicates everything until there is nothing more.
-func (f *testFeed) rest() (all []iec104.ASDU) {
+func (f *testFeed) rest() (all []asdu.ASDU) {
 	for {
 		a, ok := f.next()
 		if !ok {
@@ -72,7 +73,7 @@ func (f *testFeed) replicate() {
 }
 
 // addresses are those of an ASDU's objects.
-func addresses(a iec104.ASDU) (all []int) {
+func addresses(a asdu.ASDU) (all []int) {
 	for o := range a.Objects() {
 		all = append(all, int(o.Address))
 	}
@@ -80,9 +81,9 @@ func addresses(a iec104.ASDU) (all []int) {
 }
 
 // answerOf is an answer to a client's request.
-func answerOf(t testing.TB, typeID iec104.TypeID, cause iec104.CauseOfTransmission, address iec104.InformationObjectAddress) iec104.ASDU {
+func answerOf(t testing.TB, typeID asdu.TypeID, cause asdu.CauseOfTransmission, address asdu.InformationObjectAddress) asdu.ASDU {
 	t.Helper()
-	a, err := iec104.DefaultProfile.New(iec104.Header{Type: typeID, Cause: cause, CommonAddress: commonAddress}, iec104.Object{Address: address})
+	a, err := asdu.DefaultProfile.New(asdu.Header{Type: typeID, Cause: cause, CommonAddress: commonAddress}, asdu.Object{Address: address})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,12 +92,12 @@ func answerOf(t testing.TB, typeID iec104.TypeID, cause iec104.CauseOfTransmissi
 
 func interrogation(t testing.TB, table *table) *job {
 	t.Helper()
-	request, err := iec104.DefaultProfile.New(iec104.Header{Type: iec104.C_IC_NA_1, Cause: iec104.Activation, CommonAddress: commonAddress},
-		iec104.Object{Qualifier: iec104.QOIStation})
+	request, err := asdu.DefaultProfile.New(asdu.Header{Type: asdu.C_IC_NA_1, Cause: asdu.Activation, CommonAddress: commonAddress},
+		asdu.Object{Qualifier: asdu.QOIStation})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &job{request: request, cause: iec104.InterrogatedStation, entries: table.interrogated}
+	return &job{request: request, cause: asdu.InterrogatedStation, entries: table.interrogated}
 }
 
 func TestFeedPacksConsecutiveEventsOfOneType(t *testing.T) {
@@ -106,18 +107,18 @@ func TestFeedPacksConsecutiveEventsOfOneType(t *testing.T) {
 	c.Values(t, 1, di(1, 1, 1), di(2, 1, 2), di(1, 0, 3), di(3, 2, 4), di(2, 0, 5), di(77, 1, 6), di(1, 1, 7))
 	got := f.rest()
 	want := []struct {
-		typeID    iec104.TypeID
+		typeID    asdu.TypeID
 		addresses []int
 	}{
-		{iec104.M_SP_TB_1, []int{101, 102, 101}},
-		{iec104.M_DP_TB_1, []int{103}},
-		{iec104.M_SP_TB_1, []int{102, 101}}, // point 77 is none of the uplink's
+		{asdu.M_SP_TB_1, []int{101, 102, 101}},
+		{asdu.M_DP_TB_1, []int{103}},
+		{asdu.M_SP_TB_1, []int{102, 101}}, // point 77 is none of the uplink's
 	}
 	if len(got) != len(want) {
 		t.Fatalf("%d ASDUs, want %d", len(got), len(want))
 	}
 	for i, w := range want {
-		if got[i].Type != w.typeID || got[i].Cause != iec104.Spontaneous || !slices.Equal(addresses(got[i]), w.addresses) {
+		if got[i].Type != w.typeID || got[i].Cause != asdu.Spontaneous || !slices.Equal(addresses(got[i]), w.addresses) {
 			t.Errorf("ASDU %d: %v %v %v, want %v %v", i, got[i].Type, got[i].Cause, addresses(got[i]), w.typeID, w.addresses)
 		}
 	}
@@ -216,7 +217,7 @@ func TestFeedRow35SplitsWhatIsLonger(t *testing.T) {
 	}
 	var got []uint64
 	for _, a := range f.rest() {
-		if n := len(a.Append(nil)); n > iec104.MaxASDU {
+		if n := len(a.Append(nil)); n > asdu.MaxASDU {
 			t.Errorf("ASDU of %d octets", n)
 		}
 		for o := range a.Objects() {
@@ -233,7 +234,7 @@ func TestFeedGivesInterrogationsOneASDUAWindowWhileEventsWait(t *testing.T) {
 	c := startStation(t, fsmpb.Configure_EXCLUSIVE, "a")
 	table := make([]Point, n)
 	for i := range table {
-		table[i] = Point{IOA: uint32(i + 1), RTU: 1, Kind: fsm.DI, Point: uint32(i), Type: iec104.M_SP_TB_1}
+		table[i] = Point{IOA: uint32(i + 1), RTU: 1, Kind: fsm.DI, Point: uint32(i), Type: asdu.M_SP_TB_1}
 	}
 	f := newTestFeed(t, c, k, table)
 	f.begin(f.cursor.resume(f.clock, 0, 1<<40))
@@ -244,7 +245,7 @@ func TestFeedGivesInterrogationsOneASDUAWindowWhileEventsWait(t *testing.T) {
 	sinceData := 0
 	sawData, sawEvent := false, false
 	for _, a := range f.rest() {
-		if a.Cause == iec104.Spontaneous {
+		if a.Cause == asdu.Spontaneous {
 			sinceData++
 			sawEvent = true
 			if sinceData > k-1 && sawData {
@@ -271,7 +272,7 @@ func TestFeedRow41InterrogatedValuesAreNeverOlderThanEvents(t *testing.T) {
 		const n = 40
 		table := make([]Point, n)
 		for i := range table {
-			table[i] = Point{IOA: uint32(i + 1), RTU: 1, Kind: fsm.DI, Point: uint32(i), Type: iec104.M_DP_TB_1}
+			table[i] = Point{IOA: uint32(i + 1), RTU: 1, Kind: fsm.DI, Point: uint32(i), Type: asdu.M_DP_TB_1}
 		}
 		f := newTestFeed(t, c, rapid.IntRange(1, 5).Draw(rt, "k"), table)
 		f.begin(f.cursor.resume(f.clock, 0, 1<<40))
@@ -295,7 +296,7 @@ func TestFeedRow41InterrogatedValuesAreNeverOlderThanEvents(t *testing.T) {
 				valueOf[counter] = float64(rapid.IntRange(0, 3).Draw(rt, "value"))
 				history[i+1] = append(history[i+1], counter)
 				item := di(uint32(i), valueOf[counter], counter)
-				item.Type = uint32(iec104.M_DP_TB_1)
+				item.Type = uint32(asdu.M_DP_TB_1)
 				c.Values(t, 1, item)
 			case "interrogate":
 				if f.room() {
@@ -306,19 +307,19 @@ func TestFeedRow41InterrogatedValuesAreNeverOlderThanEvents(t *testing.T) {
 				f.replicate()
 			case "send":
 				a, ok := f.next()
-				if !ok || a.Cause == iec104.ActivationTermination {
+				if !ok || a.Cause == asdu.ActivationTermination {
 					continue
 				}
 				for o := range a.Objects() {
 					address := int(o.Address)
-					if a.Cause == iec104.Spontaneous {
+					if a.Cause == asdu.Spontaneous {
 						told[address] = numberOf(o.Time)
 						continue
 					}
-					if o.Quality&iec104.NT == 0 && o.Value != valueOf[newest(address)] {
+					if o.Quality&asdu.NT == 0 && o.Value != valueOf[newest(address)] {
 						rt.Fatalf("address %d: interrogated %v, but its newest value is %v", address, o.Value, valueOf[newest(address)])
 					}
-					if o.Quality&iec104.NT != 0 && told[address] != 0 {
+					if o.Quality&asdu.NT != 0 && told[address] != 0 {
 						rt.Fatalf("address %d: interrogated as unknown after event %d", address, told[address])
 					}
 				}
@@ -334,11 +335,11 @@ func TestFeedConflatesAnalogs(t *testing.T) {
 	c.Values(t, 1, ai(1, 1), ai(2, 10))
 	c.Values(t, 1, ai(1, 2))
 	got := f.rest()
-	if len(got) != 1 || got[0].Type != iec104.M_ME_NC_1 || got[0].Len() != 2 {
+	if len(got) != 1 || got[0].Type != asdu.M_ME_NC_1 || got[0].Len() != 2 {
 		t.Fatalf("got %v, want one ASDU of two analogs", got)
 	}
 	for o := range got[0].Objects() {
-		if want := map[iec104.InformationObjectAddress]float64{201: 2, 202: 10}[o.Address]; o.Value != want {
+		if want := map[asdu.InformationObjectAddress]float64{201: 2, 202: 10}[o.Address]; o.Value != want {
 			t.Errorf("address %d is %v, want %v, the newest", o.Address, o.Value, want)
 		}
 	}
@@ -358,7 +359,7 @@ func TestFeedEventsGoBeforeAFloodOfAnalogs(t *testing.T) {
 	c := startStation(t, fsmpb.Configure_EXCLUSIVE, "a")
 	table := slices.Clone(points)
 	for i := range uint32(1000) {
-		table = append(table, Point{IOA: 10_000 + i, RTU: 1, Kind: fsm.AI, Point: 10_000 + i, Type: iec104.M_ME_NC_1})
+		table = append(table, Point{IOA: 10_000 + i, RTU: 1, Kind: fsm.AI, Point: 10_000 + i, Type: asdu.M_ME_NC_1})
 	}
 	const k = 12
 	f := newTestFeed(t, c, k, table)
@@ -366,14 +367,14 @@ func TestFeedEventsGoBeforeAFloodOfAnalogs(t *testing.T) {
 	for n := range 50 {
 		items := make([]*fsmpb.Item, 1000)
 		for i := range items {
-			items[i] = &fsmpb.Item{Kind: fsmpb.Kind_AI, Point: 10_000 + uint32(i), Type: uint32(iec104.M_ME_NC_1), Value: float64(n + 1), Mode: fsmpb.Item_IMAGE}
+			items[i] = &fsmpb.Item{Kind: fsmpb.Kind_AI, Point: 10_000 + uint32(i), Type: uint32(asdu.M_ME_NC_1), Value: float64(n + 1), Mode: fsmpb.Item_IMAGE}
 		}
 		c.Values(t, 1, items...)
 		f.clock = f.clock.Add(changePace)
 		f.next() // an analog: there are always more
 		c.Values(t, 1, di(1, 1, uint64(n)))
 		before := 0
-		for a, ok := f.next(); ok && a.Type != iec104.M_SP_TB_1; a, ok = f.next() {
+		for a, ok := f.next(); ok && a.Type != asdu.M_SP_TB_1; a, ok = f.next() {
 			before++
 		}
 		if before > 1 {
@@ -389,12 +390,12 @@ func TestFeedEventsGoBeforeAFloodOfAnalogs(t *testing.T) {
 
 func TestFeedSendsAnAnalogEventOnce(t *testing.T) {
 	c := startStation(t, fsmpb.Configure_EXCLUSIVE, "a")
-	f := newTestFeed(t, c, 12, []Point{{IOA: 201, RTU: 1, Kind: fsm.AI, Point: 1, Type: iec104.M_ME_TF_1}})
+	f := newTestFeed(t, c, 12, []Point{{IOA: 201, RTU: 1, Kind: fsm.AI, Point: 1, Type: asdu.M_ME_TF_1}})
 	f.begin(f.cursor.resume(f.clock, 0, 1<<40))
 	event := ai(1, 7)
 	event.Mode = fsmpb.Item_EVENT
 	c.Values(t, 1, event)
-	if got := f.rest(); len(got) != 1 || got[0].Type != iec104.M_ME_TF_1 {
+	if got := f.rest(); len(got) != 1 || got[0].Type != asdu.M_ME_TF_1 {
 		t.Fatalf("got %v, want the event alone", got)
 	}
 	f.clock = f.clock.Add(changePace)
@@ -424,11 +425,11 @@ func TestFeedSendsNothingButAnswersOnAStandbyLink(t *testing.T) {
 	}
 	f.start(interrogation(t, f.table))
 	got := f.rest()
-	if len(got) == 0 || got[len(got)-1].Cause != iec104.ActivationTermination {
+	if len(got) == 0 || got[len(got)-1].Cause != asdu.ActivationTermination {
 		t.Fatalf("interrogation on a standby link: %v", got)
 	}
 	f.begin(f.cursor.resume(f.clock, 0, 1<<40)) // promoted: all after the cursor, and what has changed meanwhile
-	if got := f.rest(); len(got) != 2 || got[0].Type != iec104.M_SP_TB_1 || got[1].Type != iec104.M_ME_NC_1 {
+	if got := f.rest(); len(got) != 2 || got[0].Type != asdu.M_SP_TB_1 || got[1].Type != asdu.M_ME_NC_1 {
 		t.Fatalf("after promotion: %v, want the event and the analog", got)
 	}
 }
@@ -438,13 +439,13 @@ func TestFeedAnswersAfterTheEventsBefore(t *testing.T) {
 	f := newTestFeed(t, c, 12, points)
 	f.begin(f.cursor.resume(f.clock, 0, 1<<40))
 	c.Values(t, 1, di(1, 1, 1))
-	a := answerOf(t, iec104.C_CS_NA_1, iec104.ActivationCon, 0)
+	a := answerOf(t, asdu.C_CS_NA_1, asdu.ActivationCon, 0)
 	if err := f.answer(a, f.lastEvent(), 1000); err != nil {
 		t.Fatal(err)
 	}
 	c.Values(t, 1, di(2, 1, 2))
 	got := f.rest()
-	if len(got) != 2 || got[0].Type != iec104.M_SP_TB_1 || got[1].Type != iec104.C_CS_NA_1 {
+	if len(got) != 2 || got[0].Type != asdu.M_SP_TB_1 || got[1].Type != asdu.C_CS_NA_1 {
 		t.Fatalf("got %v, want the events, then the answer", got)
 	}
 	for range 300 {
@@ -453,7 +454,7 @@ func TestFeedAnswersAfterTheEventsBefore(t *testing.T) {
 	if err := f.answer(a, f.lastEvent(), maxBehind); err != nil {
 		t.Fatal(err)
 	}
-	if a, ok := f.next(); !ok || a.Type != iec104.C_CS_NA_1 {
+	if a, ok := f.next(); !ok || a.Type != asdu.C_CS_NA_1 {
 		t.Fatal("an answer waits for more events than it has patience for")
 	}
 	for range maxAnswers {
@@ -470,11 +471,11 @@ func TestFeedAnswersAfterEventsOfOthers(t *testing.T) {
 	f := newTestFeed(t, c, 12, points)
 	f.begin(f.cursor.resume(f.clock, 0, 1<<40))
 	c.Values(t, 1, di(999, 1, 1))
-	a := answerOf(t, iec104.C_CS_NA_1, iec104.ActivationCon, 0)
+	a := answerOf(t, asdu.C_CS_NA_1, asdu.ActivationCon, 0)
 	if err := f.answer(a, f.lastEvent(), 1000); err != nil {
 		t.Fatal(err)
 	}
-	if a, ok := f.next(); !ok || a.Type != iec104.C_CS_NA_1 {
+	if a, ok := f.next(); !ok || a.Type != asdu.C_CS_NA_1 {
 		t.Fatal("the answer waits until the link asks again")
 	}
 }
@@ -510,28 +511,28 @@ func TestFeedConfirmsBeforeWhatFollows(t *testing.T) {
 	f.stopAt("one")
 	deadline := time.Now().Add(time.Minute).UnixMilli()
 	c.Apply("fep1", &fsmpb.Command{Op: &fsmpb.Command_ControlSubmit{ControlSubmit: &fsmpb.ControlSubmit{
-		Id: "one", Origin: "test", Rtu: 1, Kind: fsmpb.Kind_DO, Point: 9, Type: uint32(iec104.C_SC_NA_1), DeadlineMs: deadline, Category: "DO"}}})
+		Id: "one", Origin: "test", Rtu: 1, Kind: fsmpb.Kind_DO, Point: 9, Type: uint32(asdu.C_SC_NA_1), DeadlineMs: deadline, Category: "DO"}}})
 	eventually(t, "the device's confirmation", func() (done bool) {
 		c.View(func(s *fsm.State) { ctl, _ := s.Control("one"); done = ctl.ConfirmedMs != 0 })
 		return done
 	})
 	c.Values(t, 1, di(1, 1, 5))
-	other := answerOf(t, iec104.C_DC_NA_1, iec104.ActivationTermination, 402)
+	other := answerOf(t, asdu.C_DC_NA_1, asdu.ActivationTermination, 402)
 	if err := f.answer(other, f.lastEvent(), maxBehind); err != nil {
 		t.Fatal(err)
 	}
 	if got := f.rest(); len(got) != 0 {
 		t.Fatalf("before the confirmation: %v", got)
 	}
-	confirmation := answerOf(t, iec104.C_SC_NA_1, iec104.ActivationCon, 401)
+	confirmation := answerOf(t, asdu.C_SC_NA_1, asdu.ActivationCon, 401)
 	if err := f.confirm("one", confirmation); err != nil {
 		t.Fatal(err)
 	}
-	var got []iec104.TypeID
+	var got []asdu.TypeID
 	for _, a := range f.rest() {
 		got = append(got, a.Type)
 	}
-	if want := []iec104.TypeID{iec104.C_SC_NA_1, iec104.M_SP_TB_1, iec104.C_DC_NA_1}; !slices.Equal(got, want) {
+	if want := []asdu.TypeID{asdu.C_SC_NA_1, asdu.M_SP_TB_1, asdu.C_DC_NA_1}; !slices.Equal(got, want) {
 		t.Errorf("sent %v, want %v", got, want)
 	}
 	f.Stopped(nil)

@@ -8,7 +8,7 @@ import (
 
 	"github.com/fepha/fepha/condition/conditiontest"
 	"github.com/fepha/fepha/fsm"
-	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/iec104/asdu"
 )
 
 func TestWindowThatStaysClosed(t *testing.T) {
@@ -31,24 +31,24 @@ func TestWindowThatStaysClosed(t *testing.T) {
 func TestClientOfAnotherStation(t *testing.T) {
 	c, occ := served(t, Uplink{})
 	const id = "uplink.occ.a.client_common_address"
-	interrogation := iec104.Header{Type: iec104.C_IC_NA_1, Cause: act}
-	occ.ask(t, 0, interrogation, iec104.Object{Qualifier: 20})
+	interrogation := asdu.Header{Type: asdu.C_IC_NA_1, Cause: act}
+	occ.ask(t, 0, interrogation, asdu.Object{Qualifier: 20})
 	if ids := c.said.IDs(); ids != "" {
 		t.Fatal(ids)
 	}
 	interrogation.CommonAddress = 99
-	occ.ask(t, 1, interrogation, iec104.Object{Qualifier: 20})
-	occ.ask(t, 1, interrogation, iec104.Object{Qualifier: 20})
+	occ.ask(t, 1, interrogation, asdu.Object{Qualifier: 20})
+	occ.ask(t, 1, interrogation, asdu.Object{Qualifier: 20})
 	if text := c.said.Says(id); !strings.Contains(text, "asks for common address 99, 100 is this uplink's: 2 requests refused") {
 		t.Errorf("%q", text)
 	}
-	interrogation.CommonAddress = iec104.BroadcastAddress
-	occ.ask(t, 0, interrogation, iec104.Object{Qualifier: 20})
+	interrogation.CommonAddress = asdu.BroadcastAddress
+	occ.ask(t, 0, interrogation, asdu.Object{Qualifier: 20})
 	if c.said.IDs() != id {
 		t.Error("who asks all has not said that it knows this one")
 	}
 	interrogation.CommonAddress = commonAddress
-	occ.ask(t, 0, interrogation, iec104.Object{Qualifier: 20})
+	occ.ask(t, 0, interrogation, asdu.Object{Qualifier: 20})
 	if ids := c.said.IDs(); ids != "" {
 		t.Error(ids)
 	}

@@ -7,7 +7,7 @@ import (
 	"github.com/fepha/fepha/condition/conditiontest"
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
-	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/iec104/asdu"
 	"github.com/fepha/fepha/replica/replicatest"
 )
 
@@ -48,7 +48,7 @@ func tag(n uint64) uint64 {
 }
 
 // numberOf is the inverse of tag.
-func numberOf(t iec104.CP56Time2a) uint64 {
+func numberOf(t asdu.CP56Time2a) uint64 {
 	return uint64(t[0]) | uint64(t[1])<<8 + 60_000*uint64(t[2]&0x3f) + 3_600_000*uint64(t[3]&0x1f)
 }
 

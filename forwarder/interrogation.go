@@ -5,6 +5,7 @@ import (
 
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/iec104/asdu"
 )
 
 const (
@@ -13,16 +14,16 @@ const (
 
 	// Groups as DL/T 634.5101 divides them: 1 to 8 are digital and 9 to 14 are analog. The uplink has one of each, and
 	// the others are empty. Counters are all in their group 1.
-	digitalGroup = iec104.QOIGroup1
-	analogGroup  = iec104.QOIGroup1 + 8
+	digitalGroup = asdu.QOIGroup1
+	analogGroup  = asdu.QOIGroup1 + 8
 )
 
 // job is an interrogation under way.
 type job struct {
-	request iec104.ASDU // with this station's common address
-	entries []int32     // that are still to be sent
-	cause   iec104.CauseOfTransmission
-	frozen  map[fsm.PointKey]iec104.Object // instead of the image; may be nil
+	request asdu.ASDU // with this station's common address
+	entries []int32   // that are still to be sent
+	cause   asdu.CauseOfTransmission
+	frozen  map[fsm.PointKey]asdu.Object // instead of the image; may be nil
 }
 
 // interrogate answers C_IC (101, clause 7.4.5).
@@ -30,17 +31,17 @@ func (l *link) interrogate(f *feed, c *iec104.Call) error {
 	qoi := c.Object.Qualifier
 	switch {
 	case c.Object.Address != 0:
-		return c.Reject(iec104.UnknownObjectAddress)
-	case c.ASDU.Cause == iec104.Deactivation:
-		f.cancel(iec104.C_IC_NA_1)
+		return c.Reject(asdu.UnknownObjectAddress)
+	case c.ASDU.Cause == asdu.Deactivation:
+		f.cancel(asdu.C_IC_NA_1)
 		return c.Confirm()
-	case c.ASDU.Len() != 1 || qoi < iec104.QOIStation || qoi > iec104.QOIGroup16 || !f.room():
+	case c.ASDU.Len() != 1 || qoi < asdu.QOIStation || qoi > asdu.QOIGroup16 || !f.room():
 		return c.Negative()
 	}
 	t := l.g.u.table.Load()
-	j := &job{request: c.ASDU, cause: iec104.CauseOfTransmission(qoi)}
+	j := &job{request: c.ASDU, cause: asdu.CauseOfTransmission(qoi)}
 	switch qoi {
-	case iec104.QOIStation:
+	case asdu.QOIStation:
 		j.entries = t.interrogated
 	case digitalGroup:
 		j.entries = t.ofKind(fsm.DI)
@@ -59,19 +60,19 @@ func (l *link) interrogateCounters(f *feed, c *iec104.Call) error {
 	rqt, frz := c.Object.Qualifier&0x3f, c.Object.Qualifier&^0x3f
 	switch {
 	case c.Object.Address != 0:
-		return c.Reject(iec104.UnknownObjectAddress)
-	case c.ASDU.Cause == iec104.Deactivation:
-		f.cancel(iec104.C_CI_NA_1)
+		return c.Reject(asdu.UnknownObjectAddress)
+	case c.ASDU.Cause == asdu.Deactivation:
+		f.cancel(asdu.C_CI_NA_1)
 		return c.Confirm()
-	case c.ASDU.Len() != 1 || rqt < iec104.RQTGroup1 || rqt > iec104.RQTGeneral || !f.room():
+	case c.ASDU.Len() != 1 || rqt < asdu.RQTGroup1 || rqt > asdu.RQTGeneral || !f.room():
 		return c.Negative()
 	}
 	u := l.g.u
-	j := &job{request: c.ASDU, cause: iec104.CounterGeneral, frozen: u.frozen.get(), entries: u.table.Load().counterGroup(rqt)}
-	if rqt != iec104.RQTGeneral {
-		j.cause += iec104.CauseOfTransmission(rqt)
+	j := &job{request: c.ASDU, cause: asdu.CounterGeneral, frozen: u.frozen.get(), entries: u.table.Load().counterGroup(rqt)}
+	if rqt != asdu.RQTGeneral {
+		j.cause += asdu.CauseOfTransmission(rqt)
 	}
-	if frz != iec104.FreezeRead {
+	if frz != asdu.FreezeRead {
 		if c.ASDU.Test || u.freeze(rqt, frz) != nil {
 			return c.Negative()
 		}
@@ -98,25 +99,25 @@ func (f *feed) start(j *job) {
 }
 
 // cancel ends the interrogations of a kind.
-func (f *feed) cancel(kind iec104.TypeID) {
+func (f *feed) cancel(kind asdu.TypeID) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.jobs = slices.DeleteFunc(f.jobs, func(j *job) bool { return j.request.Type == kind })
 }
 
 // nextInterrogated packs the next values of the oldest interrogation, or ends it.
-func (f *feed) nextInterrogated(a *iec104.ASDU) bool {
+func (f *feed) nextInterrogated(a *asdu.ASDU) bool {
 	if len(f.jobs) == 0 {
 		return false
 	}
 	j := f.jobs[0]
 	if len(j.entries) == 0 {
-		*a = j.request.Mirror(iec104.ActivationTermination, false)
+		*a = j.request.Mirror(asdu.ActivationTermination, false)
 		f.jobs = f.jobs[1:]
 		return true
 	}
 	typeID := f.table.entries[j.entries[0]].typeID.Untimed()
-	f.resetHeader(iec104.Header{Type: typeID, Cause: j.cause, Test: j.request.Test,
+	f.resetHeader(asdu.Header{Type: typeID, Cause: j.cause, Test: j.request.Test,
 		Originator: j.request.Originator, CommonAddress: f.address})
 	f.view(func(s *fsm.State) {
 		for len(j.entries) > 0 {
@@ -124,7 +125,7 @@ func (f *feed) nextInterrogated(a *iec104.ASDU) bool {
 			if e.typeID.Untimed() != typeID {
 				return
 			}
-			if err := f.builder.Add(f.interrogated(s, j, e)); err == iec104.ErrFull {
+			if err := f.builder.Add(f.interrogated(s, j, e)); err == asdu.ErrFull {
 				return
 			} else if err != nil {
 				f.log.Error("value can't be encoded", "ioa", e.address, "type", typeID, "error", err)
@@ -141,7 +142,7 @@ func (f *feed) nextInterrogated(a *iec104.ASDU) bool {
 }
 
 // interrogated is the value of an entry as an interrogation shows it.
-func (f *feed) interrogated(s *fsm.State, j *job, e *entry) iec104.Object {
+func (f *feed) interrogated(s *fsm.State, j *job, e *entry) asdu.Object {
 	if e.role {
 		return f.role()
 	}

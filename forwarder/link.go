@@ -7,6 +7,7 @@ import (
 
 	"github.com/fepha/fepha/fsm/fsmpb"
 	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/iec104/asdu"
 	"github.com/fepha/fepha/replica"
 )
 
@@ -39,7 +40,7 @@ type link struct {
 	disarm     func()    // takes back what was to be done at the tenure's end
 	doubted    bool      // whether its client is there is being asked
 	confirmed  uint64    // how often it was there when a client on another node was in question
-	selections map[iec104.InformationObjectAddress]selection
+	selections map[asdu.InformationObjectAddress]selection
 
 	vouched  time.Time  // when it was asked because of a client on another node; checkAlive's
 	refusals complaints // in the log
@@ -104,16 +105,16 @@ func (l *link) tellRole() {
 	if e == nil || !l.told {
 		return
 	}
-	l.sendObject(e.typeID, iec104.Spontaneous, l.roleObject(e))
+	l.sendObject(e.typeID, asdu.Spontaneous, l.roleObject(e))
 }
 
 // roleObject is the role point's value. l.mu is held.
-func (l *link) roleObject(e *entry) iec104.Object {
-	return iec104.Object{Address: e.address, Value: bit(l.role == main), Time: iec104.NewCP56Time2a(l.since, l.g.location())}
+func (l *link) roleObject(e *entry) asdu.Object {
+	return asdu.Object{Address: e.address, Value: bit(l.role == main), Time: asdu.NewCP56Time2a(l.since, l.g.location())}
 }
 
 // currentRole is what an interrogation answers for the role point.
-func (l *link) currentRole() iec104.Object {
+func (l *link) currentRole() asdu.Object {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.roleObject(l.g.u.table.Load().role())
@@ -132,8 +133,8 @@ func (l *link) isMain() bool {
 }
 
 // sendObject sends an object before all that the feed has.
-func (l *link) sendObject(t iec104.TypeID, cause iec104.CauseOfTransmission, o iec104.Object) {
-	a, err := l.g.u.config.Profile.New(iec104.Header{Type: t, Cause: cause, CommonAddress: l.g.u.cfg.CommonAddress}, o)
+func (l *link) sendObject(t asdu.TypeID, cause asdu.CauseOfTransmission, o asdu.Object) {
+	a, err := l.g.u.config.Profile.New(asdu.Header{Type: t, Cause: cause, CommonAddress: l.g.u.cfg.CommonAddress}, o)
 	if err == nil {
 		err = l.session.Send(a)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
 	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/iec104/asdu"
 )
 
 const roleIOA = 60001
@@ -19,7 +20,7 @@ const roleIOA = 60001
 // role is what the client was told last; -1: nothing.
 func (c *centre) role() float64 {
 	role := -1.0
-	for _, o := range c.find(iec104.M_SP_TB_1, iec104.Spontaneous) {
+	for _, o := range c.find(asdu.M_SP_TB_1, asdu.Spontaneous) {
 		if o.Address == roleIOA {
 			role = o.Value
 		}
@@ -34,18 +35,18 @@ func TestMainStandby(t *testing.T) {
 
 	c.Values(t, 1, di(1, 1, 1), di(2, 1, 2), ai(1, 42))
 	eventually(t, "events on the main link", func() bool { return slices.Equal(one.numbers(), []uint64{1, 2}) })
-	if err := two.Interrogate(t.Context(), commonAddress, iec104.QOIStation); err != nil {
+	if err := two.Interrogate(t.Context(), commonAddress, asdu.QOIStation); err != nil {
 		t.Fatalf("interrogation on the standby link: %v", err)
 	}
-	single := two.find(iec104.M_SP_NA_1, iec104.InterrogatedStation)
-	if !slices.ContainsFunc(single, func(o iec104.Object) bool { return o.Address == 101 && o.Value == 1 }) {
+	single := two.find(asdu.M_SP_NA_1, asdu.InterrogatedStation)
+	if !slices.ContainsFunc(single, func(o asdu.Object) bool { return o.Address == 101 && o.Value == 1 }) {
 		t.Errorf("standby interrogation %v lacks the newest value", single)
 	}
-	if !slices.ContainsFunc(single, func(o iec104.Object) bool { return o.Address == roleIOA && o.Value == 0 }) {
+	if !slices.ContainsFunc(single, func(o asdu.Object) bool { return o.Address == roleIOA && o.Value == 0 }) {
 		t.Errorf("standby interrogation %v lacks the role", single)
 	}
-	err := two.Command(t.Context(), iec104.Command{CommonAddress: commonAddress, Type: iec104.C_SC_NA_1, Object: iec104.Object{Address: 401, Value: 1}})
-	wantNegative(t, err, iec104.ActivationCon)
+	err := two.Command(t.Context(), iec104.Command{CommonAddress: commonAddress, Type: asdu.C_SC_NA_1, Object: asdu.Object{Address: 401, Value: 1}})
+	wantNegative(t, err, asdu.ActivationCon)
 	if got := two.numbers(); len(got) != 0 {
 		t.Fatalf("events %v on the standby link", got)
 	}
@@ -144,7 +145,7 @@ func from(t testing.TB, local, address string) (*centre, error) {
 	var err error
 	c.Client, err = iec104.Dial(context.Background(), iec104.ClientConfig{
 		Address: address, Dial: dialer.DialContext,
-		Handle: func(_ *iec104.Client, a iec104.ASDU, _ uint64) {
+		Handle: func(_ *iec104.Client, a asdu.ASDU, _ uint64) {
 			c.mu.Lock()
 			defer c.mu.Unlock()
 			c.got = append(c.got, a.Clone())

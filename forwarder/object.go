@@ -4,40 +4,40 @@ import (
 	"math"
 
 	"github.com/fepha/fepha/fsm"
-	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/iec104/asdu"
 )
 
 // unknownQuality is that of a point that never had a value: not topical and invalid, or the IV of a counter.
-const unknownQuality, unknownCounterQuality = iec104.NT | iec104.IV, iec104.IV
+const unknownQuality, unknownCounterQuality = asdu.NT | asdu.IV, asdu.IV
 
 // value is the newest value in the image as an object of the entry's type.
-func (e *entry) value(s *fsm.State) iec104.Object {
+func (e *entry) value(s *fsm.State) asdu.Object {
 	p, ok := s.Point(e.key)
 	if !ok {
 		q := uint8(unknownQuality)
 		if e.key.Kind == fsm.Counter {
 			q = unknownCounterQuality
 		}
-		return iec104.Object{Address: e.address, Quality: q}
+		return asdu.Object{Address: e.address, Quality: q}
 	}
 	return e.object(&fsm.Event{Value: p.Value, Type: p.Type, Quality: p.Quality, Transient: p.Transient, Time: p.Time})
 }
 
 // object is a value as an object of the entry's type. The time tag stays as it is, bit for bit, and so does the transient
 // bit where the type has it; elsewhere the value is invalid while it is set.
-func (e *entry) object(ev *fsm.Event) iec104.Object {
+func (e *entry) object(ev *fsm.Event) asdu.Object {
 	to := e.typeID.Untimed()
-	o := iec104.Object{Address: e.address, Time: iec104.UnpackCP56Time2a(ev.Time)}
+	o := asdu.Object{Address: e.address, Time: asdu.UnpackCP56Time2a(ev.Time)}
 	if e.plain {
 		o.Time = o.Time.WithSubstituted(false)
 	}
-	o.Value, o.Quality = carry(ev.Value, ev.Quality, iec104.TypeID(ev.Type).Untimed(), to)
+	o.Value, o.Quality = carry(ev.Value, ev.Quality, asdu.TypeID(ev.Type).Untimed(), to)
 	switch {
 	case !ev.Transient:
-	case to == iec104.M_ST_NA_1:
-		o.Qualifier = iec104.TransientBit
+	case to == asdu.M_ST_NA_1:
+		o.Qualifier = asdu.TransientBit
 	default:
-		o.Quality |= iec104.IV
+		o.Quality |= asdu.IV
 	}
 	return o
 }
@@ -45,14 +45,14 @@ func (e *entry) object(ev *fsm.Event) iec104.Object {
 // carry gives a value of type from, and its quality, as type to says it. Between types with the same quality descriptor
 // the quality stays bit for bit. What to can't hold is bounded and has OV, and what is no value of to at all has IV: it
 // never looks good.
-func carry(v float64, quality uint8, from, to iec104.TypeID) (float64, uint8) {
+func carry(v float64, quality uint8, from, to asdu.TypeID) (float64, uint8) {
 	v, mark := fit(v, from, to)
 	switch {
 	case descriptorOf(from) == descriptorOf(to):
-	case to == iec104.M_IT_NA_1: // its other bits are a sequence number, CY and CA
-		quality = iec104.IV
+	case to == asdu.M_IT_NA_1: // its other bits are a sequence number, CY and CA
+		quality = asdu.IV
 	default:
-		quality &= iec104.BL | iec104.SB | iec104.NT | iec104.IV
+		quality &= asdu.BL | asdu.SB | asdu.NT | asdu.IV
 	}
 	return v, quality | mark
 }
@@ -69,75 +69,75 @@ const (
 	bcr                          // 7.2.6.9
 )
 
-func descriptorOf(t iec104.TypeID) descriptor {
+func descriptorOf(t asdu.TypeID) descriptor {
 	switch t {
-	case iec104.M_SP_NA_1:
+	case asdu.M_SP_NA_1:
 		return siq
-	case iec104.M_DP_NA_1:
+	case asdu.M_DP_NA_1:
 		return diq
-	case iec104.M_ST_NA_1, iec104.M_BO_NA_1, iec104.M_PS_NA_1, iec104.M_ME_NA_1, iec104.M_ME_NB_1, iec104.M_ME_NC_1:
+	case asdu.M_ST_NA_1, asdu.M_BO_NA_1, asdu.M_PS_NA_1, asdu.M_ME_NA_1, asdu.M_ME_NB_1, asdu.M_ME_NC_1:
 		return qds
-	case iec104.M_EP_TA_1, iec104.M_EP_TB_1, iec104.M_EP_TC_1, iec104.M_EP_TD_1, iec104.M_EP_TE_1, iec104.M_EP_TF_1:
+	case asdu.M_EP_TA_1, asdu.M_EP_TB_1, asdu.M_EP_TC_1, asdu.M_EP_TD_1, asdu.M_EP_TE_1, asdu.M_EP_TF_1:
 		return qdp
-	case iec104.M_IT_NA_1:
+	case asdu.M_IT_NA_1:
 		return bcr
 	}
 	return unknownDescriptor
 }
 
 // fit returns the value as type to holds it, and the quality bits to set if it isn't quite the same.
-func fit(v float64, from, to iec104.TypeID) (fitted float64, mark uint8) {
+func fit(v float64, from, to asdu.TypeID) (fitted float64, mark uint8) {
 	switch to {
-	case iec104.M_SP_NA_1:
+	case asdu.M_SP_NA_1:
 		if v = doublePoint(v, from); v == 1 || v == 2 {
 			return v - 1, 0
 		}
-		return 0, iec104.IV
-	case iec104.M_DP_NA_1:
+		return 0, asdu.IV
+	case asdu.M_DP_NA_1:
 		if v = doublePoint(v, from); v < 0 {
-			return 0, iec104.IV
+			return 0, asdu.IV
 		}
 		return v, 0
-	case iec104.M_IT_NA_1:
-		if from != iec104.M_IT_NA_1 {
-			return 0, iec104.IV
+	case asdu.M_IT_NA_1:
+		if from != asdu.M_IT_NA_1 {
+			return 0, asdu.IV
 		}
-		return bound(v, math.MinInt32, math.MaxInt32, iec104.IV)
+		return bound(v, math.MinInt32, math.MaxInt32, asdu.IV)
 	}
 	if !measured(from) {
-		return 0, iec104.IV
+		return 0, asdu.IV
 	}
 	switch to {
-	case iec104.M_ST_NA_1:
+	case asdu.M_ST_NA_1:
 		if v != math.Trunc(v) {
-			return 0, iec104.IV
+			return 0, asdu.IV
 		}
-		return bound(v, -64, 63, iec104.OV)
-	case iec104.M_ME_NA_1:
-		return bound(v, -1, 1-1.0/(1<<15), iec104.OV)
-	case iec104.M_ME_NB_1:
-		return bound(v, math.MinInt16, math.MaxInt16, iec104.OV)
-	case iec104.M_ME_NC_1:
+		return bound(v, -64, 63, asdu.OV)
+	case asdu.M_ME_NA_1:
+		return bound(v, -1, 1-1.0/(1<<15), asdu.OV)
+	case asdu.M_ME_NB_1:
+		return bound(v, math.MinInt16, math.MaxInt16, asdu.OV)
+	case asdu.M_ME_NC_1:
 		if math.IsNaN(v) {
-			return v, iec104.IV
+			return v, asdu.IV
 		}
 		if math.IsInf(v, 0) {
 			return v, 0
 		}
-		return bound(v, -math.MaxFloat32, math.MaxFloat32, iec104.OV)
+		return bound(v, -math.MaxFloat32, math.MaxFloat32, asdu.OV)
 	}
-	return 0, iec104.IV
+	return 0, asdu.IV
 }
 
 // doublePoint is a state as a double point says it: 1 off, 2 on, 0 and 3 neither (101, clauses 7.2.6.1, 2 and 10);
 // negative if it's no state of two.
-func doublePoint(v float64, from iec104.TypeID) float64 {
+func doublePoint(v float64, from asdu.TypeID) float64 {
 	switch from {
-	case iec104.M_SP_NA_1:
+	case asdu.M_SP_NA_1:
 		if v == 0 || v == 1 {
 			return v + 1
 		}
-	case iec104.M_DP_NA_1, iec104.M_EP_TA_1, iec104.M_EP_TD_1:
+	case asdu.M_DP_NA_1, asdu.M_EP_TA_1, asdu.M_EP_TD_1:
 		if v == 0 || v == 1 || v == 2 || v == 3 {
 			return v
 		}
@@ -146,9 +146,9 @@ func doublePoint(v float64, from iec104.TypeID) float64 {
 }
 
 // measured tells the types whose values are numbers. A bitstring is none.
-func measured(t iec104.TypeID) bool {
+func measured(t asdu.TypeID) bool {
 	switch t {
-	case iec104.M_ST_NA_1, iec104.M_ME_NA_1, iec104.M_ME_NB_1, iec104.M_ME_NC_1, iec104.M_ME_ND_1:
+	case asdu.M_ST_NA_1, asdu.M_ME_NA_1, asdu.M_ME_NB_1, asdu.M_ME_NC_1, asdu.M_ME_ND_1:
 		return true
 	}
 	return false
@@ -158,7 +158,7 @@ func measured(t iec104.TypeID) bool {
 func bound(v, low, high float64, mark uint8) (float64, uint8) {
 	switch {
 	case math.IsNaN(v):
-		return 0, iec104.IV
+		return 0, asdu.IV
 	case v < low:
 		return low, mark
 	case v > high:

@@ -10,24 +10,24 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/fepha/fepha/fsm"
-	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/iec104/asdu"
 )
 
 // relay is what a centre gets of an object that a device sends: octets in, octets out, each without address and time.
-func relay(t *testing.T, from, to iec104.TypeID, octets ...byte) []byte {
+func relay(t *testing.T, from, to asdu.TypeID, octets ...byte) []byte {
 	t.Helper()
 	body := append([]byte{1, 0, 0}, octets...)
 	body = append(body, make([]byte, tail(from))...)
-	header := iec104.Header{Type: from, Cause: iec104.Spontaneous, CommonAddress: 1}
-	in, err := iec104.DefaultProfile.NewRaw(header, 1, body)
+	header := asdu.Header{Type: from, Cause: asdu.Spontaneous, CommonAddress: 1}
+	in, err := asdu.DefaultProfile.NewRaw(header, 1, body)
 	if err != nil {
 		t.Fatalf("%v % x: %v", from, octets, err)
 	}
 	o := in.Object(0)
 	e := entry{address: 1, typeID: to}
 	header.Type = to
-	out, err := iec104.DefaultProfile.New(header, e.object(&fsm.Event{
-		Value: o.Value, Type: uint8(from), Quality: o.Quality, Transient: from.Untimed() == iec104.M_ST_NA_1 && o.Qualifier != 0,
+	out, err := asdu.DefaultProfile.New(header, e.object(&fsm.Event{
+		Value: o.Value, Type: uint8(from), Quality: o.Quality, Transient: from.Untimed() == asdu.M_ST_NA_1 && o.Qualifier != 0,
 	}))
 	if err != nil {
 		t.Fatalf("%v % x as %v: %v", from, octets, to, err)
@@ -37,8 +37,8 @@ func relay(t *testing.T, from, to iec104.TypeID, octets ...byte) []byte {
 }
 
 // tail is how many octets of elapsed time and time tag end an object.
-func tail(t iec104.TypeID) int {
-	n := map[iec104.TimeTag]int{iec104.CP24: 3, iec104.CP56: 7}[t.TimeTag()]
+func tail(t asdu.TypeID) int {
+	n := map[asdu.TimeTag]int{asdu.CP24: 3, asdu.CP56: 7}[t.TimeTag()]
 	if t.Untimed() == t && n > 0 { // events of protection equipment
 		n += 2
 	}
@@ -69,7 +69,7 @@ const (
 	ov             = 0x01 // of QDS, 7.2.6.3
 )
 
-var digitalTypes = map[iec104.TypeID]digitalOctet{
+var digitalTypes = map[asdu.TypeID]digitalOctet{
 	1: {[]state{off, on}, 1}, 2: {[]state{off, on}, 1}, 30: {[]state{off, on}, 1},
 	3: {[]state{neither, off, on, neither}, 3}, 4: {[]state{neither, off, on, neither}, 3}, 31: {[]state{neither, off, on, neither}, 3},
 	17: {[]state{neither, off, on, neither}, 3}, 38: {[]state{neither, off, on, neither}, 3},
@@ -80,7 +80,7 @@ var digitalTypes = map[iec104.TypeID]digitalOctet{
 // reserved bit is set. Within one type every bit is the same.
 func TestEveryStateOfEveryType(t *testing.T) {
 	for from, in := range digitalTypes {
-		for _, to := range []iec104.TypeID{1, 3, 30, 31} {
+		for _, to := range []asdu.TypeID{1, 3, 30, 31} {
 			out := digitalTypes[to]
 			for octet := range 256 {
 				sent := byte(octet)
@@ -112,10 +112,10 @@ func TestEveryStateOfEveryType(t *testing.T) {
 // Types that say nothing of one switch are never told as a state that is valid.
 func TestOtherTypesAreNoState(t *testing.T) {
 	for _, from := range []struct {
-		typeID iec104.TypeID
+		typeID asdu.TypeID
 		octets int
 	}{{5, 2}, {7, 5}, {18, 2}, {19, 2}, {20, 5}, {33, 5}, {39, 2}, {40, 2}, {13, 5}, {15, 5}} {
-		for _, to := range []iec104.TypeID{1, 3, 30, 31} {
+		for _, to := range []asdu.TypeID{1, 3, 30, 31} {
 			for _, first := range []byte{0, 1, 2, 3, 0x55, 0xff} {
 				octets := make([]byte, from.octets)
 				octets[0] = first
@@ -132,9 +132,9 @@ func TestEveryMeasuredValue(t *testing.T) {
 	word := func(v uint16) []byte { return binary.LittleEndian.AppendUint16(nil, v) }
 	short := func(v float32) []byte { return binary.LittleEndian.AppendUint32(nil, math.Float32bits(v)) }
 	for _, tt := range []struct {
-		from iec104.TypeID
+		from asdu.TypeID
 		sent []byte // without QDS
-		to   iec104.TypeID
+		to   asdu.TypeID
 		told []byte
 		mark byte // IV: what is told beside it doesn't matter
 	}{
@@ -181,15 +181,15 @@ func TestEveryMeasuredValue(t *testing.T) {
 // 7.2.6.9 BCR: a counter keeps value, sequence number, CY, CA and IV, bit for bit; no other type is one.
 func TestEveryCounter(t *testing.T) {
 	for _, octets := range []string{"\x00\x00\x00\x80\xff", "\xff\xff\xff\x7f\x1f", "\x01\x00\x00\x00\x60", "\x00\x00\x00\x00\x80"} {
-		for _, from := range []iec104.TypeID{15, 16, 37} {
-			for _, to := range []iec104.TypeID{15, 37} {
+		for _, from := range []asdu.TypeID{15, 16, 37} {
+			for _, to := range []asdu.TypeID{15, 37} {
 				if told := relay(t, from, to, []byte(octets)...); string(told) != octets {
 					t.Errorf("%v % x became %v % x", from, octets, to, told)
 				}
 			}
 		}
 	}
-	for _, to := range []iec104.TypeID{15, 37} {
+	for _, to := range []asdu.TypeID{15, 37} {
 		if told := relay(t, 13, to, 0, 0, 0x80, 0x3f, 0x70); told[4] != iv {
 			t.Errorf("a short float with BL, SB and NT became %v % x, expected IV and no sequence number, CY or CA", to, told)
 		}
@@ -198,7 +198,7 @@ func TestEveryCounter(t *testing.T) {
 
 // Whatever value comes, of whatever type, it can be sent as every type that a table may name.
 func TestEveryValueCanBeEncoded(t *testing.T) {
-	var types []iec104.TypeID
+	var types []asdu.TypeID
 	for _, k := range []fsm.Kind{fsm.DI, fsm.AI, fsm.Counter} {
 		for _, typeID := range kindTypes[k] {
 			types = append(types, typeID, typeID.WithCP56())
@@ -207,17 +207,17 @@ func TestEveryValueCanBeEncoded(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		e := entry{address: 1, typeID: rapid.SampledFrom(types).Draw(rt, "type")}
 		v := rapid.OneOf(rapid.Float64(), rapid.Just(math.NaN()), rapid.Just(math.Inf(-1)), rapid.Float64Range(-4, 4)).Draw(rt, "value")
-		from := iec104.TypeID(rapid.Uint8().Draw(rt, "from"))
+		from := asdu.TypeID(rapid.Uint8().Draw(rt, "from"))
 		quality, octets := rapid.Uint8().Draw(rt, "quality"), rapid.Uint64Range(0, 1<<56-1).Draw(rt, "time")
 		o := e.object(&fsm.Event{Value: v, Type: uint8(from), Quality: quality, Time: octets, Transient: rapid.Bool().Draw(rt, "transient")})
-		a, err := iec104.DefaultProfile.New(iec104.Header{Type: e.typeID, Cause: iec104.Spontaneous, CommonAddress: 1}, o)
+		a, err := asdu.DefaultProfile.New(asdu.Header{Type: e.typeID, Cause: asdu.Spontaneous, CommonAddress: 1}, o)
 		if err != nil {
 			rt.Fatal(err)
 		}
 		if quality&iv != 0 && o.Quality&iv == 0 {
 			rt.Fatalf("quality %02x became %02x", quality, o.Quality)
 		}
-		if got := a.Object(0).Time; e.typeID.TimeTag() == iec104.CP56 && got != o.Time {
+		if got := a.Object(0).Time; e.typeID.TimeTag() == asdu.CP56 && got != o.Time {
 			rt.Fatalf("time %x became %x", o.Time, got)
 		}
 	})
@@ -225,7 +225,7 @@ func TestEveryValueCanBeEncoded(t *testing.T) {
 
 // A time that the FEP has made up is told as such, but to a centre that can't take it.
 func TestSubstitutedTime(t *testing.T) {
-	madeUp := iec104.NewCP56Time2a(time.Unix(1_000_000, 0), time.UTC).WithSubstituted(true)
+	madeUp := asdu.NewCP56Time2a(time.Unix(1_000_000, 0), time.UTC).WithSubstituted(true)
 	for _, plain := range []bool{false, true} {
 		table, err := newTable(Uplink{Name: "occ", PlainTime: plain, Points: points[:1]})
 		if err != nil {

@@ -12,6 +12,7 @@ import (
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
 	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/iec104/asdu"
 	"github.com/fepha/fepha/replica"
 )
 
@@ -168,8 +169,8 @@ func BenchmarkRealCluster(b *testing.B) {
 			var got atomic.Int64
 			var cl *iec104.Client
 			eventually(b, "started", func() bool {
-				cl, err = iec104.Dial(ctx, iec104.ClientConfig{Address: listen, Handle: func(_ *iec104.Client, a iec104.ASDU, _ uint64) {
-					if a.Type == iec104.M_SP_TB_1 {
+				cl, err = iec104.Dial(ctx, iec104.ClientConfig{Address: listen, Handle: func(_ *iec104.Client, a asdu.ASDU, _ uint64) {
+					if a.Type == asdu.M_SP_TB_1 {
 						got.Add(int64(a.Len()))
 					}
 				}})
@@ -209,4 +210,4 @@ func BenchmarkRealCluster(b *testing.B) {
 }
 
 // stamp is what commands are stamped with.
-func stamp(at time.Time) uint64 { return iec104.NewCP56Time2a(at, time.UTC).Uint64() }
+func stamp(at time.Time) uint64 { return asdu.NewCP56Time2a(at, time.UTC).Uint64() }

@@ -2,7 +2,7 @@ package forwarder
 
 import (
 	"github.com/fepha/fepha/fsm"
-	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/iec104/asdu"
 )
 
 // changedParameters is the cause of an initialization after a change of local parameters (101, clause 7.2.6.21).
@@ -51,8 +51,8 @@ func (f *feed) setTable(t *table) {
 		}
 		j.entries = entries
 	}
-	a, err := f.config.Profile.New(iec104.Header{Type: iec104.M_EI_NA_1, Cause: iec104.Initialized, CommonAddress: f.address},
-		iec104.Object{Qualifier: changedParameters})
+	a, err := f.config.Profile.New(asdu.Header{Type: asdu.M_EI_NA_1, Cause: asdu.Initialized, CommonAddress: f.address},
+		asdu.Object{Qualifier: changedParameters})
 	if err != nil { // New has checked the profile and address
 		f.log.Error("end of initialization can't be built", "error", err)
 		return

@@ -9,6 +9,7 @@ import (
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
 	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/iec104/asdu"
 )
 
 // Uplinks come, change and go, and the clients of the others stay connected: also those of one whose points change.
@@ -36,30 +37,30 @@ func TestConfigureLeavesOthersAlone(t *testing.T) {
 	// Another uplink comes, and points change: one has another address, one goes, two come.
 	more := slices.DeleteFunc(slices.Clone(points), func(p Point) bool { return p.IOA == 102 })
 	more[0].IOA = 1101
-	more = append(more, Point{IOA: 299, RTU: 1, Kind: fsm.AI, Point: 9, Type: iec104.M_ME_NC_1}, Point{IOA: 199, RTU: 2, Kind: fsm.DI, Point: 1, Type: iec104.M_SP_TB_1})
+	more = append(more, Point{IOA: 299, RTU: 1, Kind: fsm.AI, Point: 9, Type: asdu.M_ME_NC_1}, Point{IOA: 199, RTU: 2, Kind: fsm.DI, Point: 1, Type: asdu.M_SP_TB_1})
 	next, second := u, u
 	next.Points = more
 	second.Name, second.Listen = "scada", freeAddress(t)
 	configure(next, second)
 	two := begin(t, second.Listen)
 	eventually(t, "the client is told that there's something to ask for", func() bool {
-		return slices.ContainsFunc(one.find(iec104.M_EI_NA_1, iec104.Initialized), func(o iec104.Object) bool { return o.Qualifier == changedParameters })
+		return slices.ContainsFunc(one.find(asdu.M_EI_NA_1, asdu.Initialized), func(o asdu.Object) bool { return o.Qualifier == changedParameters })
 	})
 	eventually(t, "the new analog's value", func() bool {
-		return slices.ContainsFunc(one.find(iec104.M_ME_NC_1, iec104.Spontaneous), func(o iec104.Object) bool { return o.Address == 299 && o.Value == 5 })
+		return slices.ContainsFunc(one.find(asdu.M_ME_NC_1, asdu.Spontaneous), func(o asdu.Object) bool { return o.Address == 299 && o.Value == 5 })
 	})
 	c.Values(t, 1, di(1, 0, 2), di(2, 1, 3))
 	c.Values(t, 2, di(1, 1, 4))
 	eventually(t, "events of the new table", func() bool { return slices.Equal(one.numbers(), []uint64{1, 2, 4}) })
-	if last := one.asdus()[len(one.asdus())-1]; last.Cause != iec104.Spontaneous {
+	if last := one.asdus()[len(one.asdus())-1]; last.Cause != asdu.Spontaneous {
 		t.Errorf("%v", last)
 	}
-	if err := one.Interrogate(t.Context(), commonAddress, iec104.QOIStation); err != nil {
+	if err := one.Interrogate(t.Context(), commonAddress, asdu.QOIStation); err != nil {
 		t.Fatalf("the client was disconnected: %v", err)
 	}
-	single := one.find(iec104.M_SP_NA_1, iec104.InterrogatedStation)
-	has := func(a iec104.InformationObjectAddress) bool {
-		return slices.ContainsFunc(single, func(o iec104.Object) bool { return o.Address == a })
+	single := one.find(asdu.M_SP_NA_1, asdu.InterrogatedStation)
+	has := func(a asdu.InformationObjectAddress) bool {
+		return slices.ContainsFunc(single, func(o asdu.Object) bool { return o.Address == a })
 	}
 	if !has(1101) || !has(199) || has(101) || has(102) {
 		t.Errorf("interrogated %v", single)
@@ -88,7 +89,7 @@ func TestConfigureLeavesOthersAlone(t *testing.T) {
 	if stats := f.Stats(); len(stats) != 1 || stats[0].Groups[0].Starts != 1 {
 		t.Errorf("the client of the one that stays was not left alone: %+v", stats)
 	}
-	if err := one.Interrogate(t.Context(), commonAddress, iec104.QOIStation); err != nil {
+	if err := one.Interrogate(t.Context(), commonAddress, asdu.QOIStation); err != nil {
 		t.Fatal(err)
 	}
 	f.stop()
@@ -122,17 +123,17 @@ func TestFeedTakesAnotherTable(t *testing.T) {
 	}
 	f.jobs = []*job{{entries: slices.Clone(old.interrogated)}}
 	f.setTable(next)
-	addresses := func(list []int32) (all []iec104.InformationObjectAddress) {
+	addresses := func(list []int32) (all []asdu.InformationObjectAddress) {
 		for _, i := range list {
 			all = append(all, next.entries[i].address)
 		}
 		slices.Sort(all)
 		return all
 	}
-	if got := addresses(f.changed.queue); !slices.Equal(got, []iec104.InformationObjectAddress{1202}) {
+	if got := addresses(f.changed.queue); !slices.Equal(got, []asdu.InformationObjectAddress{1202}) {
 		t.Errorf("analogs that wait: %v, want 1202: 201 is gone", got)
 	}
-	if got := addresses(f.jobs[0].entries); !slices.Equal(got, []iec104.InformationObjectAddress{1101, 1102, 1103, 1202}) {
+	if got := addresses(f.jobs[0].entries); !slices.Equal(got, []asdu.InformationObjectAddress{1101, 1102, 1103, 1202}) {
 		t.Errorf("still to be interrogated: %v", got)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
 	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/iec104/asdu"
 )
 
 var (
@@ -137,7 +138,7 @@ func (s *schedule) run() {
 			s.t.Error(c.fault)
 		}
 	}
-	const window = 12 * (iec104.MaxASDU / 11)
+	const window = 12 * (asdu.MaxASDU / 11)
 	if s.repeats > window+maxBehind {
 		s.t.Errorf("%d events were repeated on one link, the bound is %d and a window of %d", s.repeats, maxBehind, window)
 	}
@@ -243,7 +244,7 @@ func (c *tester) start() {
 }
 
 // handle enters what comes. Events of one link are in order; those that another had already are repeats.
-func (c *tester) handle(_ *iec104.Client, a iec104.ASDU, index uint64) {
+func (c *tester) handle(_ *iec104.Client, a asdu.ASDU, index uint64) {
 	s := c.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -251,7 +252,7 @@ func (c *tester) handle(_ *iec104.Client, a iec104.ASDU, index uint64) {
 	if s.mode == fsm.DualActive {
 		slot = c.node
 	}
-	if a.Cause == iec104.Spontaneous && a.Type == iec104.M_SP_TB_1 {
+	if a.Cause == asdu.Spontaneous && a.Type == asdu.M_SP_TB_1 {
 		for o := range a.Objects() {
 			if o.Address == roleIOA {
 				continue

@@ -8,6 +8,7 @@ import (
 
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/iec104/asdu"
 )
 
 // Why a service of the station is refused.
@@ -20,22 +21,22 @@ var (
 // here; the rest (what is unknown, clock, test, end of initialization) is iec104's.
 func newStation(u *uplink) *iec104.Station {
 	st := &iec104.Station{
-		CommonAddresses: []iec104.CommonAddress{u.cfg.CommonAddress},
+		CommonAddresses: []asdu.CommonAddress{u.cfg.CommonAddress},
 		Location:        u.location,
 		SetClock:        u.setClock,
-		Reset:           func(iec104.CommonAddress) error { return errResetProcess },
+		Reset:           func(asdu.CommonAddress) error { return errResetProcess },
 		Respond:         u.respond,
-		Other: map[iec104.TypeID]func(*iec104.Call){
-			iec104.C_IC_NA_1: u.serve((*link).interrogate, iec104.Activation, iec104.Deactivation),
-			iec104.C_CI_NA_1: u.serve((*link).interrogateCounters, iec104.Activation, iec104.Deactivation),
-			iec104.C_RD_NA_1: u.serve((*link).read, iec104.Request),
-			iec104.C_CD_NA_1: u.serve((*link).delay, iec104.Activation),
+		Other: map[asdu.TypeID]func(*iec104.Call){
+			asdu.C_IC_NA_1: u.serve((*link).interrogate, asdu.Activation, asdu.Deactivation),
+			asdu.C_CI_NA_1: u.serve((*link).interrogateCounters, asdu.Activation, asdu.Deactivation),
+			asdu.C_RD_NA_1: u.serve((*link).read, asdu.Request),
+			asdu.C_CD_NA_1: u.serve((*link).delay, asdu.Activation),
 		},
 	}
 	if u.cfg.Controls {
 		for _, kind := range []fsm.Kind{fsm.DO, fsm.AO} {
 			for _, t := range kindTypes[kind] {
-				serve := u.serve((*link).command, iec104.Activation, iec104.Deactivation)
+				serve := u.serve((*link).command, asdu.Activation, asdu.Deactivation)
 				st.Other[t], st.Other[t.WithCP56()] = serve, serve
 			}
 		}
@@ -44,7 +45,7 @@ func newStation(u *uplink) *iec104.Station {
 }
 
 // serve calls do for what a started link asks with one of the causes, and rejects it otherwise.
-func (u *uplink) serve(do func(l *link, f *feed, c *iec104.Call) error, causes ...iec104.CauseOfTransmission) func(*iec104.Call) {
+func (u *uplink) serve(do func(l *link, f *feed, c *iec104.Call) error, causes ...asdu.CauseOfTransmission) func(*iec104.Call) {
 	return func(c *iec104.Call) {
 		l := u.groups[c.Session.Group()].link(c.Session)
 		if l == nil {
@@ -55,7 +56,7 @@ func (u *uplink) serve(do func(l *link, f *feed, c *iec104.Call) error, causes .
 			return
 		}
 		if !slices.Contains(causes, c.ASDU.Cause) {
-			l.answered(c.Reject(iec104.UnknownCause))
+			l.answered(c.Reject(asdu.UnknownCause))
 			return
 		}
 		l.answered(do(l, f, c))
@@ -73,15 +74,15 @@ func (l *link) answered(err error) {
 func (l *link) read(f *feed, c *iec104.Call) error {
 	e, ok := l.g.u.table.Load().find(c.Object.Address, false)
 	if !ok || c.ASDU.Len() != 1 {
-		return c.Reject(iec104.UnknownObjectAddress)
+		return c.Reject(asdu.UnknownObjectAddress)
 	}
-	var o iec104.Object
+	var o asdu.Object
 	if e.role {
 		o = l.currentRole()
 	} else {
 		l.g.u.replica.View(func(s *fsm.State) { o = e.value(s) })
 	}
-	h := iec104.Header{Type: e.typeID.Untimed(), Cause: iec104.Request, Test: c.ASDU.Test,
+	h := asdu.Header{Type: e.typeID.Untimed(), Cause: asdu.Request, Test: c.ASDU.Test,
 		Originator: c.ASDU.Originator, CommonAddress: c.CommonAddress}
 	a, err := f.config.Profile.New(h, o)
 	if err != nil {
@@ -96,7 +97,7 @@ func (l *link) delay(_ *feed, c *iec104.Call) error { return c.Confirm() }
 
 // setClock hands the time of a clock synchronization on where that's configured. It's confirmed whatever comes of it, since
 // the control centre has done its part; only a time that is none is refused.
-func (u *uplink) setClock(_ iec104.CommonAddress, t iec104.CP56Time2a) error {
+func (u *uplink) setClock(_ asdu.CommonAddress, t asdu.CP56Time2a) error {
 	at, err := t.Time(u.location)
 	if err != nil || u.cfg.SetClock == nil {
 		return err
@@ -111,8 +112,8 @@ func (u *uplink) setClock(_ iec104.CommonAddress, t iec104.CP56Time2a) error {
 
 // respond sends an answer of the station's. The confirmation of a clock synchronization goes after the events whose tags
 // are of the old time (101, clause 7.4.6).
-func (u *uplink) respond(s *iec104.Session, a iec104.ASDU) error {
-	if a.Type == iec104.C_CS_NA_1 && !a.Negative {
+func (u *uplink) respond(s *iec104.Session, a asdu.ASDU) error {
+	if a.Type == asdu.C_CS_NA_1 && !a.Negative {
 		if l := u.groups[s.Group()].link(s); l != nil {
 			if f := l.currentFeed(); f != nil {
 				return f.answer(a, f.lastEvent(), math.MaxUint64)
@@ -125,16 +126,16 @@ func (u *uplink) respond(s *iec104.Session, a iec104.ASDU) error {
 // frozen are the counters as they were at the last freeze, for all clients of the uplink on this node.
 type frozen struct {
 	mu       sync.Mutex
-	counters map[fsm.PointKey]iec104.Object // nil: never frozen
+	counters map[fsm.PointKey]asdu.Object // nil: never frozen
 }
 
 // freeze keeps the counters' values for the interrogations that follow. Another node has no such copy: there an
 // interrogation answers the newest values until the next freeze.
 func (u *uplink) freeze(rqt, frz uint8) error {
-	if frz != iec104.Freeze {
+	if frz != asdu.Freeze {
 		return errResetCounters
 	}
-	counters := map[fsm.PointKey]iec104.Object{}
+	counters := map[fsm.PointKey]asdu.Object{}
 	u.replica.View(func(s *fsm.State) {
 		t := u.table.Load()
 		for _, i := range t.counterGroup(rqt) {
@@ -145,14 +146,14 @@ func (u *uplink) freeze(rqt, frz uint8) error {
 	return nil
 }
 
-func (f *frozen) set(counters map[fsm.PointKey]iec104.Object) {
+func (f *frozen) set(counters map[fsm.PointKey]asdu.Object) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.counters = counters
 }
 
 // get returns the frozen counters. The map is not changed any more.
-func (f *frozen) get() map[fsm.PointKey]iec104.Object {
+func (f *frozen) get() map[fsm.PointKey]asdu.Object {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.counters

@@ -9,7 +9,7 @@ import (
 
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
-	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/iec104/asdu"
 )
 
 // served is a running uplink with a client, and values below.
@@ -18,17 +18,17 @@ func served(t *testing.T, u Uplink) (station, *centre) {
 	c := startStation(t, fsmpb.Configure_EXCLUSIVE, "a")
 	counter := &fsmpb.Item{Kind: fsmpb.Kind_COUNTER, Point: 1, Type: 37, Value: 4711, Quality: 0x25, Time: tag(3), TimeMs: 3, Mode: fsmpb.Item_IMAGE}
 	double := di(3, 2, 2)
-	double.Type = uint32(iec104.M_DP_TB_1)
+	double.Type = uint32(asdu.M_DP_TB_1)
 	c.Values(t, 1, di(1, 1, 1), double, ai(1, 12.5), counter)
 	u.Mode = fsm.Exclusive
 	return c, begin(t, c.start(t, "fep1", u).address)
 }
 
 // ask sends a system command and returns what comes until its termination, or until n ASDUs came.
-func (c *centre) ask(t testing.TB, n int, h iec104.Header, o iec104.Object) (answers []iec104.ASDU) {
+func (c *centre) ask(t testing.TB, n int, h asdu.Header, o asdu.Object) (answers []asdu.ASDU) {
 	t.Helper()
 	h.CommonAddress = cmpOr(h.CommonAddress, commonAddress)
-	a, err := iec104.DefaultProfile.New(h, o)
+	a, err := asdu.DefaultProfile.New(h, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,17 +37,17 @@ func (c *centre) ask(t testing.TB, n int, h iec104.Header, o iec104.Object) (ans
 		t.Fatal(err)
 	}
 	eventually(t, fmt.Sprintf("an answer to %v", h.Type), func() bool {
-		answers = slices.DeleteFunc(c.asdus()[before:], func(a iec104.ASDU) bool {
-			return a.Cause == iec104.Spontaneous || a.Cause == iec104.Initialized
+		answers = slices.DeleteFunc(c.asdus()[before:], func(a asdu.ASDU) bool {
+			return a.Cause == asdu.Spontaneous || a.Cause == asdu.Initialized
 		})
 		return n > 0 && len(answers) >= n ||
-			n == 0 && len(answers) > 0 && answers[len(answers)-1].Cause == iec104.ActivationTermination
+			n == 0 && len(answers) > 0 && answers[len(answers)-1].Cause == asdu.ActivationTermination
 	})
 	return answers
 }
 
 // outline is an answer in short.
-func outline(all []iec104.ASDU) (short []string) {
+func outline(all []asdu.ASDU) (short []string) {
 	for _, a := range all {
 		s := fmt.Sprintf("%d/%d", a.Type, a.Cause)
 		if a.Negative {
@@ -65,48 +65,48 @@ func outline(all []iec104.ASDU) (short []string) {
 
 func TestStationRows(t *testing.T) {
 	const on = "1/20 101=1:00 102=0:c0 60001=1:00" // what was never heard of is not topical and invalid
-	ic, ci := iec104.C_IC_NA_1, iec104.C_CI_NA_1
+	ic, ci := asdu.C_IC_NA_1, asdu.C_CI_NA_1
 	for _, tt := range []struct {
 		name   string
 		n      int // of ASDUs; 0: until the termination
-		header iec104.Header
-		object iec104.Object
+		header asdu.Header
+		object asdu.Object
 		want   []string
 	}{
-		{"row 31: unknown type", 1, iec104.Header{Type: iec104.P_ME_NC_1, Cause: act}, iec104.Object{Address: 201}, []string{"112/44-"}},
-		{"row 31: interrogation with an unknown cause", 1, iec104.Header{Type: ic, Cause: iec104.Request}, iec104.Object{Qualifier: 20}, []string{"100/45-"}},
-		{"row 31: unknown common address", 1, iec104.Header{Type: ic, Cause: act, CommonAddress: 99}, iec104.Object{Qualifier: 20}, []string{"100/46-"}},
-		{"row 31: unknown object", 1, iec104.Header{Type: iec104.C_RD_NA_1, Cause: iec104.Request}, iec104.Object{Address: 999}, []string{"102/47-"}},
-		{"row 36: broadcast interrogation", 0, iec104.Header{Type: ic, Cause: act, CommonAddress: iec104.BroadcastAddress}, iec104.Object{Qualifier: 20},
+		{"row 31: unknown type", 1, asdu.Header{Type: asdu.P_ME_NC_1, Cause: act}, asdu.Object{Address: 201}, []string{"112/44-"}},
+		{"row 31: interrogation with an unknown cause", 1, asdu.Header{Type: ic, Cause: asdu.Request}, asdu.Object{Qualifier: 20}, []string{"100/45-"}},
+		{"row 31: unknown common address", 1, asdu.Header{Type: ic, Cause: act, CommonAddress: 99}, asdu.Object{Qualifier: 20}, []string{"100/46-"}},
+		{"row 31: unknown object", 1, asdu.Header{Type: asdu.C_RD_NA_1, Cause: asdu.Request}, asdu.Object{Address: 999}, []string{"102/47-"}},
+		{"row 36: broadcast interrogation", 0, asdu.Header{Type: ic, Cause: act, CommonAddress: asdu.BroadcastAddress}, asdu.Object{Qualifier: 20},
 			[]string{"100/7", on, "3/20 103=2:00", "13/20 201=12.5:00 202=0:c0", "100/10"}},
-		{"row 38: station interrogation", 0, iec104.Header{Type: ic, Cause: act}, iec104.Object{Qualifier: 20},
+		{"row 38: station interrogation", 0, asdu.Header{Type: ic, Cause: act}, asdu.Object{Qualifier: 20},
 			[]string{"100/7", on, "3/20 103=2:00", "13/20 201=12.5:00 202=0:c0", "100/10"}},
-		{"row 39: digital group", 0, iec104.Header{Type: ic, Cause: act}, iec104.Object{Qualifier: 21}, []string{"100/7", "1/21 101=1:00 102=0:c0", "3/21 103=2:00", "100/10"}},
-		{"row 39: analog group", 0, iec104.Header{Type: ic, Cause: act}, iec104.Object{Qualifier: 29}, []string{"100/7", "13/29 201=12.5:00 202=0:c0", "100/10"}},
-		{"row 39: empty group", 0, iec104.Header{Type: ic, Cause: act}, iec104.Object{Qualifier: 36}, []string{"100/7", "100/10"}},
-		{"row 39: no group", 1, iec104.Header{Type: ic, Cause: act}, iec104.Object{Qualifier: 37}, []string{"100/7-"}},
-		{"row 40: interrogation with an object address", 1, iec104.Header{Type: ic, Cause: act}, iec104.Object{Address: 1, Qualifier: 20}, []string{"100/47-"}},
-		{"row 40: deactivation", 1, iec104.Header{Type: ic, Cause: iec104.Deactivation}, iec104.Object{Qualifier: 20}, []string{"100/9"}},
-		{"row 42: all counters", 0, iec104.Header{Type: ci, Cause: act}, iec104.Object{Qualifier: 5}, []string{"101/7", "15/37 301=4711:25", "101/10"}},
-		{"row 42: counters of group 1", 0, iec104.Header{Type: ci, Cause: act}, iec104.Object{Qualifier: 1}, []string{"101/7", "15/38 301=4711:25", "101/10"}},
-		{"row 42: counters of group 4", 0, iec104.Header{Type: ci, Cause: act}, iec104.Object{Qualifier: 4}, []string{"101/7", "101/10"}},
-		{"row 42: freeze", 0, iec104.Header{Type: ci, Cause: act}, iec104.Object{Qualifier: 5 | iec104.Freeze}, []string{"101/7", "101/10"}},
-		{"row 42: freeze with reset", 1, iec104.Header{Type: ci, Cause: act}, iec104.Object{Qualifier: 5 | iec104.FreezeWithReset}, []string{"101/7-"}},
-		{"row 42: reset", 1, iec104.Header{Type: ci, Cause: act}, iec104.Object{Qualifier: 5 | iec104.CounterReset}, []string{"101/7-"}},
-		{"row 42: no group", 1, iec104.Header{Type: ci, Cause: act}, iec104.Object{Qualifier: 6}, []string{"101/7-"}},
-		{"row 42: with an object address", 1, iec104.Header{Type: ci, Cause: act}, iec104.Object{Address: 1, Qualifier: 5}, []string{"101/47-"}},
-		{"row 42: deactivation", 1, iec104.Header{Type: ci, Cause: iec104.Deactivation}, iec104.Object{Qualifier: 5}, []string{"101/9"}},
-		{"row 43: read", 1, iec104.Header{Type: iec104.C_RD_NA_1, Cause: iec104.Request}, iec104.Object{Address: 101}, []string{"1/5 101=1:00"}},
-		{"row 43: read of the role", 1, iec104.Header{Type: iec104.C_RD_NA_1, Cause: iec104.Request}, iec104.Object{Address: roleIOA}, []string{"1/5 60001=1:00"}},
-		{"row 43: read of a command", 1, iec104.Header{Type: iec104.C_RD_NA_1, Cause: iec104.Request}, iec104.Object{Address: 401}, []string{"102/47-"}},
-		{"row 44: clock", 1, iec104.Header{Type: iec104.C_CS_NA_1, Cause: act}, iec104.Object{Time: iec104.NewCP56Time2a(time.Now(), time.UTC)}, []string{"103/7"}},
-		{"row 44: clock of no time", 1, iec104.Header{Type: iec104.C_CS_NA_1, Cause: act}, iec104.Object{}, []string{"103/7-"}},
-		{"row 45: test", 1, iec104.Header{Type: iec104.C_TS_TA_1, Cause: act}, iec104.Object{Value: 77}, []string{"107/7"}},
-		{"row 45: test without time", 1, iec104.Header{Type: iec104.C_TS_NA_1, Cause: act}, iec104.Object{Value: iec104.TestPattern}, []string{"104/44-"}},
-		{"row 46: reset of the process", 1, iec104.Header{Type: iec104.C_RP_NA_1, Cause: act}, iec104.Object{Qualifier: iec104.QRPProcess}, []string{"105/7-"}},
-		{"row 46: reset of the events", 1, iec104.Header{Type: iec104.C_RP_NA_1, Cause: act}, iec104.Object{Qualifier: iec104.QRPEvents}, []string{"105/7-"}},
-		{"delay acquisition", 1, iec104.Header{Type: iec104.C_CD_NA_1, Cause: act}, iec104.Object{Elapsed: 5}, []string{"106/7"}},
-		{"delay acquisition with another cause", 1, iec104.Header{Type: iec104.C_CD_NA_1, Cause: iec104.Request}, iec104.Object{Elapsed: 5}, []string{"106/45-"}},
+		{"row 39: digital group", 0, asdu.Header{Type: ic, Cause: act}, asdu.Object{Qualifier: 21}, []string{"100/7", "1/21 101=1:00 102=0:c0", "3/21 103=2:00", "100/10"}},
+		{"row 39: analog group", 0, asdu.Header{Type: ic, Cause: act}, asdu.Object{Qualifier: 29}, []string{"100/7", "13/29 201=12.5:00 202=0:c0", "100/10"}},
+		{"row 39: empty group", 0, asdu.Header{Type: ic, Cause: act}, asdu.Object{Qualifier: 36}, []string{"100/7", "100/10"}},
+		{"row 39: no group", 1, asdu.Header{Type: ic, Cause: act}, asdu.Object{Qualifier: 37}, []string{"100/7-"}},
+		{"row 40: interrogation with an object address", 1, asdu.Header{Type: ic, Cause: act}, asdu.Object{Address: 1, Qualifier: 20}, []string{"100/47-"}},
+		{"row 40: deactivation", 1, asdu.Header{Type: ic, Cause: asdu.Deactivation}, asdu.Object{Qualifier: 20}, []string{"100/9"}},
+		{"row 42: all counters", 0, asdu.Header{Type: ci, Cause: act}, asdu.Object{Qualifier: 5}, []string{"101/7", "15/37 301=4711:25", "101/10"}},
+		{"row 42: counters of group 1", 0, asdu.Header{Type: ci, Cause: act}, asdu.Object{Qualifier: 1}, []string{"101/7", "15/38 301=4711:25", "101/10"}},
+		{"row 42: counters of group 4", 0, asdu.Header{Type: ci, Cause: act}, asdu.Object{Qualifier: 4}, []string{"101/7", "101/10"}},
+		{"row 42: freeze", 0, asdu.Header{Type: ci, Cause: act}, asdu.Object{Qualifier: 5 | asdu.Freeze}, []string{"101/7", "101/10"}},
+		{"row 42: freeze with reset", 1, asdu.Header{Type: ci, Cause: act}, asdu.Object{Qualifier: 5 | asdu.FreezeWithReset}, []string{"101/7-"}},
+		{"row 42: reset", 1, asdu.Header{Type: ci, Cause: act}, asdu.Object{Qualifier: 5 | asdu.CounterReset}, []string{"101/7-"}},
+		{"row 42: no group", 1, asdu.Header{Type: ci, Cause: act}, asdu.Object{Qualifier: 6}, []string{"101/7-"}},
+		{"row 42: with an object address", 1, asdu.Header{Type: ci, Cause: act}, asdu.Object{Address: 1, Qualifier: 5}, []string{"101/47-"}},
+		{"row 42: deactivation", 1, asdu.Header{Type: ci, Cause: asdu.Deactivation}, asdu.Object{Qualifier: 5}, []string{"101/9"}},
+		{"row 43: read", 1, asdu.Header{Type: asdu.C_RD_NA_1, Cause: asdu.Request}, asdu.Object{Address: 101}, []string{"1/5 101=1:00"}},
+		{"row 43: read of the role", 1, asdu.Header{Type: asdu.C_RD_NA_1, Cause: asdu.Request}, asdu.Object{Address: roleIOA}, []string{"1/5 60001=1:00"}},
+		{"row 43: read of a command", 1, asdu.Header{Type: asdu.C_RD_NA_1, Cause: asdu.Request}, asdu.Object{Address: 401}, []string{"102/47-"}},
+		{"row 44: clock", 1, asdu.Header{Type: asdu.C_CS_NA_1, Cause: act}, asdu.Object{Time: asdu.NewCP56Time2a(time.Now(), time.UTC)}, []string{"103/7"}},
+		{"row 44: clock of no time", 1, asdu.Header{Type: asdu.C_CS_NA_1, Cause: act}, asdu.Object{}, []string{"103/7-"}},
+		{"row 45: test", 1, asdu.Header{Type: asdu.C_TS_TA_1, Cause: act}, asdu.Object{Value: 77}, []string{"107/7"}},
+		{"row 45: test without time", 1, asdu.Header{Type: asdu.C_TS_NA_1, Cause: act}, asdu.Object{Value: asdu.TestPattern}, []string{"104/44-"}},
+		{"row 46: reset of the process", 1, asdu.Header{Type: asdu.C_RP_NA_1, Cause: act}, asdu.Object{Qualifier: asdu.QRPProcess}, []string{"105/7-"}},
+		{"row 46: reset of the events", 1, asdu.Header{Type: asdu.C_RP_NA_1, Cause: act}, asdu.Object{Qualifier: asdu.QRPEvents}, []string{"105/7-"}},
+		{"delay acquisition", 1, asdu.Header{Type: asdu.C_CD_NA_1, Cause: act}, asdu.Object{Elapsed: 5}, []string{"106/7"}},
+		{"delay acquisition with another cause", 1, asdu.Header{Type: asdu.C_CD_NA_1, Cause: asdu.Request}, asdu.Object{Elapsed: 5}, []string{"106/45-"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			_, cl := served(t, Uplink{RoleIOA: roleIOA, Controls: true})
@@ -119,7 +119,7 @@ func TestStationRows(t *testing.T) {
 				if a.Originator != originator {
 					t.Errorf("%v has originator %d, want the client's %d", a.Type, a.Originator, originator)
 				}
-				if want := cmpOr(tt.header.CommonAddress, commonAddress); a.CommonAddress != want && want != iec104.BroadcastAddress || a.CommonAddress == iec104.BroadcastAddress {
+				if want := cmpOr(tt.header.CommonAddress, commonAddress); a.CommonAddress != want && want != asdu.BroadcastAddress || a.CommonAddress == asdu.BroadcastAddress {
 					t.Errorf("%v has common address %d", a.Type, a.CommonAddress)
 				}
 			}
@@ -134,16 +134,16 @@ func TestRow42FrozenCountersAreReadUntilTheNextFreeze(t *testing.T) {
 		c.Values(t, 1, &fsmpb.Item{Kind: fsmpb.Kind_COUNTER, Point: 1, Type: 15, Value: v, Time: tag(1), TimeMs: 1, Mode: fsmpb.Item_IMAGE})
 	}
 	ask := func(q uint8) []string {
-		return outline(cl.ask(t, 0, iec104.Header{Type: iec104.C_CI_NA_1, Cause: act}, iec104.Object{Qualifier: q}))
+		return outline(cl.ask(t, 0, asdu.Header{Type: asdu.C_CI_NA_1, Cause: act}, asdu.Object{Qualifier: q}))
 	}
 	count(100)
-	ask(iec104.RQTGeneral | iec104.Freeze)
+	ask(asdu.RQTGeneral | asdu.Freeze)
 	count(200)
-	if got := ask(iec104.RQTGeneral); got[1] != "15/37 301=100:00" {
+	if got := ask(asdu.RQTGeneral); got[1] != "15/37 301=100:00" {
 		t.Errorf("after a freeze: %q", got)
 	}
-	ask(iec104.RQTGeneral | iec104.Freeze)
-	if got := ask(iec104.RQTGeneral); got[1] != "15/37 301=200:00" {
+	ask(asdu.RQTGeneral | asdu.Freeze)
+	if got := ask(asdu.RQTGeneral); got[1] != "15/37 301=200:00" {
 		t.Errorf("after the next: %q", got)
 	}
 }
@@ -156,11 +156,11 @@ func TestRow40DeactivationEndsTheInterrogation(t *testing.T) {
 	if _, ok := f.next(); !ok {
 		t.Fatal("no answer")
 	}
-	f.cancel(iec104.C_CI_NA_1)
+	f.cancel(asdu.C_CI_NA_1)
 	if len(f.jobs) != 1 {
 		t.Fatal("a deactivation of another kind ended the interrogation")
 	}
-	f.cancel(iec104.C_IC_NA_1)
+	f.cancel(asdu.C_IC_NA_1)
 	if got := f.rest(); len(got) != 0 {
 		t.Errorf("sent after the deactivation: %v", outline(got))
 	}
@@ -169,10 +169,10 @@ func TestRow40DeactivationEndsTheInterrogation(t *testing.T) {
 func TestTooManyInterrogationsAtATimeAreRefused(t *testing.T) {
 	big := make([]Point, 20_000)
 	for i := range big {
-		big[i] = Point{IOA: uint32(i + 1), RTU: 1, Kind: fsm.DI, Point: uint32(i), Type: iec104.M_SP_TB_1}
+		big[i] = Point{IOA: uint32(i + 1), RTU: 1, Kind: fsm.DI, Point: uint32(i), Type: asdu.M_SP_TB_1}
 	}
 	_, cl := served(t, Uplink{Points: big})
-	a, err := iec104.DefaultProfile.New(iec104.Header{Type: iec104.C_IC_NA_1, Cause: act, CommonAddress: commonAddress}, iec104.Object{Qualifier: 20})
+	a, err := asdu.DefaultProfile.New(asdu.Header{Type: asdu.C_IC_NA_1, Cause: act, CommonAddress: commonAddress}, asdu.Object{Qualifier: 20})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -181,9 +181,9 @@ func TestTooManyInterrogationsAtATimeAreRefused(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	count := func(cause iec104.CauseOfTransmission, negative bool) (n int) {
+	count := func(cause asdu.CauseOfTransmission, negative bool) (n int) {
 		for _, a := range cl.asdus() {
-			if a.Type == iec104.C_IC_NA_1 && a.Cause == cause && a.Negative == negative {
+			if a.Type == asdu.C_IC_NA_1 && a.Cause == cause && a.Negative == negative {
 				n++
 			}
 		}
@@ -239,7 +239,7 @@ func TestRow47EndOfInitialization(t *testing.T) {
 	one := begin(t, f1.address)
 	eventually(t, "the event", func() bool { return len(one.numbers()) == 1 })
 	got := one.asdus()
-	if got[0].Type != iec104.M_EI_NA_1 || got[0].Cause != iec104.Initialized || got[0].CommonAddress != commonAddress {
+	if got[0].Type != asdu.M_EI_NA_1 || got[0].Cause != asdu.Initialized || got[0].CommonAddress != commonAddress {
 		t.Errorf("first: %v, want the end of initialization", outline(got))
 	}
 	if got[1].Object(0).Address != roleIOA {
@@ -250,7 +250,7 @@ func TestRow47EndOfInitialization(t *testing.T) {
 	two := begin(t, f1.address)
 	c.Values(t, 1, di(1, 0, 2))
 	eventually(t, "the next event", func() bool { return slices.Contains(two.numbers(), 2) })
-	if got := two.find(iec104.M_EI_NA_1, iec104.Initialized); len(got) != 0 {
+	if got := two.find(asdu.M_EI_NA_1, asdu.Initialized); len(got) != 0 {
 		t.Error("end of initialization again, though nothing was restarted")
 	}
 }
@@ -262,8 +262,8 @@ func TestRow57QualityAndTimeBitForBit(t *testing.T) {
 	item.Quality, item.Time = 0xf0, 0xe2_8b_a7_94_bb_e9_33
 	c.Values(t, 1, item)
 	eventually(t, "the event", func() bool {
-		return slices.ContainsFunc(cl.find(iec104.M_SP_TB_1, iec104.Spontaneous), func(o iec104.Object) bool {
-			return o.Quality == 0xf0 && o.Time == iec104.CP56Time2a{0x33, 0xe9, 0xbb, 0x94, 0xa7, 0x8b, 0xe2}
+		return slices.ContainsFunc(cl.find(asdu.M_SP_TB_1, asdu.Spontaneous), func(o asdu.Object) bool {
+			return o.Quality == 0xf0 && o.Time == asdu.CP56Time2a{0x33, 0xe9, 0xbb, 0x94, 0xa7, 0x8b, 0xe2}
 		})
 	})
 }

@@ -8,14 +8,14 @@ import (
 	"slices"
 
 	"github.com/fepha/fepha/fsm"
-	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/iec104/asdu"
 )
 
 // entry is a row of the table that clients are shown. There may be a million, so it's kept small.
 type entry struct {
 	key     fsm.PointKey
-	address iec104.InformationObjectAddress
-	typeID  iec104.TypeID
+	address asdu.InformationObjectAddress
+	typeID  asdu.TypeID
 	role    bool // not of the image: the role of the link that asks
 	plain   bool // its time tag never bears the bit for a substituted time
 }
@@ -23,7 +23,7 @@ type entry struct {
 func (e *entry) isControl() bool { return !e.role && e.key.Kind.IsControl() }
 
 // compare orders entries by address, and those that are monitored before controls.
-func (e *entry) compare(address iec104.InformationObjectAddress, control bool) int {
+func (e *entry) compare(address asdu.InformationObjectAddress, control bool) int {
 	direction := func(control bool) int {
 		if control {
 			return 1
@@ -37,8 +37,8 @@ func (e *entry) compare(address iec104.InformationObjectAddress, control bool) i
 type table struct {
 	entries    []entry // by address, unique in each direction
 	byKey      keyIndex
-	roleEntry  int32                                      // -1: none
-	categories map[iec104.InformationObjectAddress]string // of controls
+	roleEntry  int32                                    // -1: none
+	categories map[asdu.InformationObjectAddress]string // of controls
 
 	// interrogated is what a station interrogation answers: by type, so that ASDUs are full, then by address.
 	interrogated []int32
@@ -47,12 +47,12 @@ type table struct {
 
 // kindTypes are the types that a point of a kind may be sent as, without time tag, and the commands for it. M_ME_ND_1 is
 // none: it has no quality, so that an invalid value would look good.
-var kindTypes = map[fsm.Kind][]iec104.TypeID{
-	fsm.DI:      {iec104.M_SP_NA_1, iec104.M_DP_NA_1},
-	fsm.AI:      {iec104.M_ST_NA_1, iec104.M_ME_NA_1, iec104.M_ME_NB_1, iec104.M_ME_NC_1},
-	fsm.Counter: {iec104.M_IT_NA_1},
-	fsm.DO:      {iec104.C_SC_NA_1, iec104.C_DC_NA_1, iec104.C_RC_NA_1},
-	fsm.AO:      {iec104.C_SE_NA_1, iec104.C_SE_NB_1, iec104.C_SE_NC_1, iec104.C_BO_NA_1},
+var kindTypes = map[fsm.Kind][]asdu.TypeID{
+	fsm.DI:      {asdu.M_SP_NA_1, asdu.M_DP_NA_1},
+	fsm.AI:      {asdu.M_ST_NA_1, asdu.M_ME_NA_1, asdu.M_ME_NB_1, asdu.M_ME_NC_1},
+	fsm.Counter: {asdu.M_IT_NA_1},
+	fsm.DO:      {asdu.C_SC_NA_1, asdu.C_DC_NA_1, asdu.C_RC_NA_1},
+	fsm.AO:      {asdu.C_SE_NA_1, asdu.C_SE_NB_1, asdu.C_SE_NC_1, asdu.C_BO_NA_1},
 }
 
 // newTable checks an uplink's points. It reports everything that is wrong at once; each error wraps ErrConfig.
@@ -61,18 +61,18 @@ func newTable(u Uplink) (*table, error) {
 		entries:    make([]entry, 0, len(u.Points)+1),
 		byKey:      keyIndex{},
 		roleEntry:  -1,
-		categories: map[iec104.InformationObjectAddress]string{},
+		categories: map[asdu.InformationObjectAddress]string{},
 	}
 	var errs []error
-	bad := func(ioa iec104.InformationObjectAddress, format string, args ...any) {
+	bad := func(ioa asdu.InformationObjectAddress, format string, args ...any) {
 		errs = append(errs, fmt.Errorf("%w: uplink %s, ioa %d: "+format, append([]any{ErrConfig, u.Name, ioa}, args...)...))
 	}
-	octets := cmp.Or(u.IEC104.Profile.ObjectAddressSize, iec104.DefaultProfile.ObjectAddressSize)
-	most := iec104.InformationObjectAddress(1)<<(8*min(max(octets, 1), 3)) - 1
+	octets := cmp.Or(u.IEC104.Profile.ObjectAddressSize, asdu.DefaultProfile.ObjectAddressSize)
+	most := asdu.InformationObjectAddress(1)<<(8*min(max(octets, 1), 3)) - 1
 	for _, p := range u.Points {
 		e := entry{
 			key:     fsm.PointKey{RTU: p.RTU, Kind: p.Kind, Point: p.Point},
-			address: iec104.InformationObjectAddress(p.IOA), typeID: p.Type, plain: u.PlainTime,
+			address: asdu.InformationObjectAddress(p.IOA), typeID: p.Type, plain: u.PlainTime,
 		}
 		types, known := kindTypes[p.Kind]
 		switch {
@@ -82,7 +82,7 @@ func newTable(u Uplink) (*table, error) {
 			bad(e.address, "%v, expected di, ai, counter, do or ao", p.Kind)
 		case !slices.Contains(types, p.Type.Untimed()):
 			bad(e.address, "a point of kind %v can't be %v", p.Kind, p.Type)
-		case p.Type.TimeTag() == iec104.CP24:
+		case p.Type.TimeTag() == asdu.CP24:
 			bad(e.address, "%v: 104 has CP56Time2a only, expected %v", p.Type, p.Type.WithCP56())
 		}
 		if p.Category != "" {
@@ -91,7 +91,7 @@ func newTable(u Uplink) (*table, error) {
 		t.entries = append(t.entries, e)
 	}
 	if u.RoleIOA != 0 {
-		e := entry{address: iec104.InformationObjectAddress(u.RoleIOA), typeID: iec104.M_SP_TB_1, role: true}
+		e := entry{address: asdu.InformationObjectAddress(u.RoleIOA), typeID: asdu.M_SP_TB_1, role: true}
 		if e.address > most {
 			bad(e.address, "role_ioa, expected at most %d", most)
 		}
@@ -185,8 +185,8 @@ func (t *table) role() *entry {
 }
 
 // find returns the entry with an address, of a control or of what is monitored: the two may share addresses.
-func (t *table) find(address iec104.InformationObjectAddress, control bool) (*entry, bool) {
-	i, ok := slices.BinarySearchFunc(t.entries, address, func(e entry, a iec104.InformationObjectAddress) int { return e.compare(a, control) })
+func (t *table) find(address asdu.InformationObjectAddress, control bool) (*entry, bool) {
+	i, ok := slices.BinarySearchFunc(t.entries, address, func(e entry, a asdu.InformationObjectAddress) int { return e.compare(a, control) })
 	if !ok {
 		return nil, false
 	}
@@ -205,7 +205,7 @@ func (t *table) ofKind(k fsm.Kind) (entries []int32) {
 
 // counterGroup lists the counters of a group, 5 for all or 1 to 4. All are in group 1.
 func (t *table) counterGroup(rqt uint8) []int32 {
-	if rqt == iec104.RQTGeneral || rqt == iec104.RQTGroup1 {
+	if rqt == asdu.RQTGeneral || rqt == asdu.RQTGroup1 {
 		return t.counters
 	}
 	return nil

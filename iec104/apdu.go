@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math/bits"
 	"strings"
+
+	"github.com/fepha/fepha/iec104/asdu"
 )
 
 // StartOctet begins every frame.
@@ -131,7 +133,7 @@ func controlError(control uint32, want string) error {
 }
 
 // AppendI appends an I-frame with the ASDU.
-func AppendI(dst []byte, sendSeq, recvSeq uint16, a ASDU) []byte {
+func AppendI(dst []byte, sendSeq, recvSeq uint16, a asdu.ASDU) []byte {
 	dst = appendControl(dst, apciLength+a.Size(), uint32(sendSeq)<<1&0xffff|uint32(recvSeq)<<17)
 	return a.Append(dst)
 }
@@ -155,7 +157,7 @@ func appendControl(dst []byte, length int, control uint32) []byte {
 //	I s=20 r=78 C_SC_NA_1 activation CA=3: 4501 on select
 //	S r=79
 //	U STARTDT act
-func Explain(p Profile, frame []byte) string {
+func Explain(p asdu.Profile, frame []byte) string {
 	f, n, err := ParseFrame(frame)
 	var b strings.Builder
 	switch {

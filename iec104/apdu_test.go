@@ -7,6 +7,9 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"github.com/fepha/fepha/iec104/asdu"
+	"github.com/fepha/fepha/iec104/internal/asdutest"
 )
 
 // frameString makes frames comparable and readable in a table.
@@ -40,7 +43,7 @@ func TestParseFrame(t *testing.T) {
 		{"68 06 fe ff fe ff aa bb", "I 32767 32767 [aa bb]", 8},
 		{"68 05 00 02 00 04 cc", "I 256 512 [cc]", 7},
 	} {
-		b := unhex(c.octets)
+		b := asdutest.Octets(c.octets)
 		f, n, err := ParseFrame(b)
 		if err != nil || n != c.n || frameString(f) != c.want {
 			t.Errorf("%s: %s, %d octets, %v; want %s, %d", c.octets, frameString(f), n, err, c.want, c.n)
@@ -109,7 +112,7 @@ func TestReservedControlBits(t *testing.T) {
 		"68 04 05 00 00 00", "68 04 81 00 00 00", "68 04 01 01 00 00", "68 04 01 00 01 00",
 		"68 04 07 01 00 00", "68 04 07 00 01 00", "68 04 07 00 00 80",
 	} {
-		if _, n, err := ParseFrame(unhex(s)); !errors.Is(err, ErrControlField) || n != 6 {
+		if _, n, err := ParseFrame(asdutest.Octets(s)); !errors.Is(err, ErrControlField) || n != 6 {
 			t.Errorf("%s: %d octets taken, %v", s, n, err)
 		}
 	}
@@ -117,10 +120,10 @@ func TestReservedControlBits(t *testing.T) {
 
 func TestFrame_RoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		typ := rapid.SampledFrom(knownTypes).Draw(t, "type")
-		a, err := DefaultProfile.New(
-			genHeader(DefaultProfile, typ, false).Draw(t, "header"),
-			genObjects(DefaultProfile, typ, false).Draw(t, "objects")...)
+		typ := rapid.SampledFrom(asdutest.Types).Draw(t, "type")
+		a, err := asdu.DefaultProfile.New(
+			asdutest.Header(asdu.DefaultProfile, typ, false).Draw(t, "header"),
+			asdutest.Objects(asdu.DefaultProfile, typ, false).Draw(t, "objects")...)
 		if err != nil {
 			t.Fatal(err)
 		}

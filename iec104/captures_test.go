@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/fepha/fepha/iec104/asdu"
 	"github.com/fepha/fepha/iec104/internal/oracle"
 )
 
@@ -51,7 +52,7 @@ func TestOracle_Captures(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			compareUnits(t, DefaultProfile, captureUnits(t, file), theirs)
+			compareUnits(t, asdu.DefaultProfile, captureUnits(t, file), theirs)
 		})
 	}
 }
@@ -71,7 +72,7 @@ func TestCaptures_Golden(t *testing.T) {
 				if len(u.Prefix) > 0 {
 					fmt.Fprintf(&b, "[% x] ", u.Prefix)
 				}
-				fmt.Fprintln(&b, Explain(DefaultProfile, u.Frame))
+				fmt.Fprintln(&b, Explain(asdu.DefaultProfile, u.Frame))
 			}
 			golden := strings.TrimSuffix(file, ".pcap") + ".txt"
 			if *update {

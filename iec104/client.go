@@ -8,6 +8,8 @@ import (
 	"net"
 	"slices"
 	"time"
+
+	"github.com/fepha/fepha/iec104/asdu"
 )
 
 // ClientConfig describes a controlling station's connection.
@@ -23,7 +25,7 @@ type ClientConfig struct {
 	// of this connection from 1, see Ack. a may be used during the call only:
 	// Clone it to keep it. Requests must not be made from here, as their
 	// answers come by the same goroutine.
-	Handle func(c *Client, a ASDU, index uint64)
+	Handle func(c *Client, a asdu.ASDU, index uint64)
 
 	// Malformed gets the octets of each ASDU that can't be parsed, and why, in
 	// turn with Handle and under the same rules. It is to be acknowledged as
@@ -134,7 +136,7 @@ func (c *Client) change(ctx context.Context, want LinkState, ask func(*link, tim
 // Send sends one ASDU and returns nil when it was written to the connection.
 // An error that is ErrNotSent says that it never was and never will be; after
 // another one it may or may not have arrived.
-func (c *Client) Send(ctx context.Context, a ASDU) error {
+func (c *Client) Send(ctx context.Context, a asdu.ASDU) error {
 	if err := ctx.Err(); err != nil {
 		return notSent(&err)
 	}
@@ -178,7 +180,7 @@ func (c *Client) withdraw(out outgoing) bool {
 	return len(c.outbox.asdus) < n
 }
 
-func (c *Client) handle(a ASDU, index uint64) {
+func (c *Client) handle(a asdu.ASDU, index uint64) {
 	if c.config.Handle != nil {
 		c.config.Handle(c, a, index)
 	}

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/fepha/fepha/iec104/asdu"
 )
 
 // fakeStation accepts one connection and speaks frames by hand.
@@ -132,7 +134,7 @@ func TestClientWriteGuard(t *testing.T) {
 		s.send("STARTDT con")
 		<-done
 		deny <- io.ErrNoProgress
-		err := c.Command(t.Context(), Command{CommonAddress: 1, Type: C_SC_NA_1, Object: Object{Address: 1, Value: 1}})
+		err := c.Command(t.Context(), Command{CommonAddress: 1, Type: asdu.C_SC_NA_1, Object: asdu.Object{Address: 1, Value: 1}})
 		if !errors.Is(err, ErrNotSent) || !errors.Is(err, ErrGuard) {
 			t.Errorf("Command: %v, want ErrNotSent and ErrGuard", err)
 		}
@@ -232,7 +234,7 @@ func TestSendWhenTheLinkIsLost(t *testing.T) {
 func TestASlowClientHandlerDoesNotBlockTESTFR(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan bool)
-		c, s := fakeStation(t, ClientConfig{Handle: func(*Client, ASDU, uint64) { <-release }})
+		c, s := fakeStation(t, ClientConfig{Handle: func(*Client, asdu.ASDU, uint64) { <-release }})
 		done := begin(func() error { return c.StartDT(t.Context()) })
 		s.expect("STARTDT act")
 		s.send("STARTDT con", "I 0 0", "I 1 0")
@@ -344,11 +346,11 @@ func TestASelectionIsNotTheExecution(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		defer cancel()
 		done = begin(func() error {
-			return c.Command(ctx, Command{CommonAddress: 1, Type: C_SC_NA_1, Object: Object{Address: 1, Value: 1}, SelectFirst: true})
+			return c.Command(ctx, Command{CommonAddress: 1, Type: asdu.C_SC_NA_1, Object: asdu.Object{Address: 1, Value: 1}, SelectFirst: true})
 		})
 		s.expect("I 0 0")
 		selected := func(n int) []byte {
-			a, err := DefaultProfile.New(Header{Type: C_SC_NA_1, Cause: ActivationCon, CommonAddress: 1}, Object{Address: 1, Value: 1, Qualifier: SelectBit})
+			a, err := asdu.DefaultProfile.New(asdu.Header{Type: asdu.C_SC_NA_1, Cause: asdu.ActivationCon, CommonAddress: 1}, asdu.Object{Address: 1, Value: 1, Qualifier: asdu.SelectBit})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -3,15 +3,18 @@ package iec104
 import (
 	"fmt"
 	"testing"
+
+	"github.com/fepha/fepha/iec104/asdu"
+	"github.com/fepha/fepha/iec104/internal/asdutest"
 )
 
 // benchObjects builds an I-frame with n objects, or as many as fit.
-func benchFrame(b *testing.B, typ TypeID, n int) (frame []byte, objects int) {
-	var builder Builder
-	if err := builder.Reset(DefaultProfile, Header{Type: typ, Cause: Spontaneous, CommonAddress: 1}); err != nil {
+func benchFrame(b *testing.B, typ asdu.TypeID, n int) (frame []byte, objects int) {
+	var builder asdu.Builder
+	if err := builder.Reset(asdu.DefaultProfile, asdu.Header{Type: typ, Cause: asdu.Spontaneous, CommonAddress: 1}); err != nil {
 		b.Fatal(err)
 	}
-	for builder.Len() < n && builder.Add(Object{Address: InformationObjectAddress(builder.Len() + 1)}) == nil {
+	for builder.Len() < n && builder.Add(asdu.Object{Address: asdu.InformationObjectAddress(builder.Len() + 1)}) == nil {
 	}
 	return AppendI(nil, 1, 2, builder.ASDU()), builder.Len()
 }
@@ -19,7 +22,7 @@ func benchFrame(b *testing.B, typ TypeID, n int) (frame []byte, objects int) {
 var benchSum float64
 
 func BenchmarkDecode(b *testing.B) {
-	for _, typ := range knownTypes {
+	for _, typ := range asdutest.Types {
 		for _, n := range []int{1, 20} {
 			frame, objects := benchFrame(b, typ, n)
 			b.Run(fmt.Sprintf("%v/%d", typ, objects), func(b *testing.B) {
@@ -31,7 +34,7 @@ func BenchmarkDecode(b *testing.B) {
 					if err != nil {
 						b.Fatal(err)
 					}
-					a, err := DefaultProfile.Parse(f.ASDU)
+					a, err := asdu.DefaultProfile.Parse(f.ASDU)
 					if err != nil {
 						b.Fatal(err)
 					}
@@ -47,19 +50,19 @@ func BenchmarkDecode(b *testing.B) {
 }
 
 func BenchmarkEncode(b *testing.B) {
-	var builder Builder
-	for _, typ := range knownTypes {
+	var builder asdu.Builder
+	for _, typ := range asdutest.Types {
 		for _, n := range []int{1, 20} {
 			frame, objects := benchFrame(b, typ, n)
 			b.Run(fmt.Sprintf("%v/%d", typ, objects), func(b *testing.B) {
 				b.ReportAllocs()
 				b.SetBytes(int64(len(frame)))
 				for b.Loop() {
-					if err := builder.Reset(DefaultProfile, Header{Type: typ, Cause: Spontaneous, CommonAddress: 1}); err != nil {
+					if err := builder.Reset(asdu.DefaultProfile, asdu.Header{Type: typ, Cause: asdu.Spontaneous, CommonAddress: 1}); err != nil {
 						b.Fatal(err)
 					}
 					for i := range objects {
-						if err := builder.Add(Object{Address: InformationObjectAddress(i + 1)}); err != nil {
+						if err := builder.Add(asdu.Object{Address: asdu.InformationObjectAddress(i + 1)}); err != nil {
 							b.Fatal(err)
 						}
 					}
@@ -72,10 +75,10 @@ func BenchmarkEncode(b *testing.B) {
 }
 
 func BenchmarkExplain(b *testing.B) {
-	frame, _ := benchFrame(b, M_SP_TB_1, 1)
+	frame, _ := benchFrame(b, asdu.M_SP_TB_1, 1)
 	b.ReportAllocs()
 	for b.Loop() {
-		if Explain(DefaultProfile, frame) == "" {
+		if Explain(asdu.DefaultProfile, frame) == "" {
 			b.Fatal("no words")
 		}
 	}

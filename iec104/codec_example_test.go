@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/iec104/asdu"
 )
 
 func ExampleParseFrame() {
@@ -18,9 +19,9 @@ func ExampleParseFrame() {
 			fmt.Println(len(received), "octets left,", err)
 			return
 		}
-		fmt.Println(iec104.Explain(iec104.DefaultProfile, received[:n]))
+		fmt.Println(iec104.Explain(asdu.DefaultProfile, received[:n]))
 		if f.Format == iec104.FormatI {
-			a, err := iec104.DefaultProfile.Parse(f.ASDU)
+			a, err := asdu.DefaultProfile.Parse(f.ASDU)
 			if err != nil {
 				fmt.Println(err)
 				return

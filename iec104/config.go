@@ -3,13 +3,15 @@ package iec104
 import (
 	"fmt"
 	"time"
+
+	"github.com/fepha/fepha/iec104/asdu"
 )
 
 // Config holds the parameters of a link that both ends must agree on
 // (IEC 60870-5-104 clause 9.6). A zero field takes its value from
 // [DefaultConfig], W and T2 less where K and T1 ask for it.
 type Config struct {
-	Profile Profile // sizes of cause, common address and object address
+	Profile asdu.Profile // sizes of cause, common address and object address
 
 	// K is how many I-frames may be sent without an acknowledgement, W after
 	// how many received ones an acknowledgement is sent at the latest.
@@ -40,7 +42,7 @@ type Config struct {
 // t1 = 15 s, t2 = 10 s, t3 = 20 s, and the octet sizes of the 104 profile.
 func DefaultConfig() Config {
 	return Config{
-		Profile: DefaultProfile,
+		Profile: asdu.DefaultProfile,
 		K:       12, W: 8,
 		T0: 10 * time.Second, T1: 15 * time.Second, T2: 10 * time.Second, T3: 20 * time.Second,
 	}
@@ -53,7 +55,7 @@ func MaxW(k int) int { return max(1, 2*k/3) }
 // withDefaults fills the zero fields.
 func (c Config) withDefaults() Config {
 	d := DefaultConfig()
-	if c.Profile == (Profile{}) {
+	if c.Profile == (asdu.Profile{}) {
 		c.Profile = d.Profile
 	}
 	if c.K == 0 {

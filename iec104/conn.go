@@ -10,6 +10,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/fepha/fepha/iec104/asdu"
 )
 
 // conn runs a link over a network connection: what Session and Client have in
@@ -53,12 +55,12 @@ type conn struct {
 
 // owner is what differs between a session and a client.
 type owner interface {
-	handle(a ASDU, index uint64)                                 // by the dispatcher
+	handle(a asdu.ASDU, index uint64)                              // by the dispatcher
 	malformed(octets []byte, index uint64, err error) (taken bool) // by the dispatcher; false: it is skipped
-	guard() error                                                // by the sender, right before a write
-	startRequested()                                             // STARTDT act came; conn.mu is held
-	stopped()                                                    // the link was stopped or closed; conn.mu is held
-	closed(err error)                                            // no other call is under way or will come
+	guard() error                                                  // by the sender, right before a write
+	startRequested()                                               // STARTDT act came; conn.mu is held
+	stopped()                                                      // the link was stopped or closed; conn.mu is held
+	closed(err error)                                              // no other call is under way or will come
 }
 
 // init makes a conn of a connection. Nothing happens on it before run.

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"iter"
 	"time"
+
+	"github.com/fepha/fepha/iec104/asdu"
 )
 
 const (
@@ -38,7 +40,7 @@ type outbox struct {
 
 // outgoing is an ASDU given to Send.
 type outgoing struct {
-	asdu   ASDU
+	asdu   asdu.ASDU
 	result chan error // with room for one; nil if nobody waits
 }
 
@@ -50,8 +52,8 @@ type mark struct {
 
 // stream is a lazy series of ASDUs.
 type stream struct {
-	seq  iter.Seq[ASDU]
-	next func() (ASDU, bool)
+	seq  iter.Seq[asdu.ASDU]
+	next func() (asdu.ASDU, bool)
 	end  func()
 }
 
@@ -234,7 +236,7 @@ func (o *outbox) stream() *stream {
 
 // ask asks the source for an ASDU, and when it has none, the stream. Either
 // may be nil.
-func (c *conn) ask(source Source, s *stream) (a ASDU, m mark, ok bool) {
+func (c *conn) ask(source Source, s *stream) (a asdu.ASDU, m mark, ok bool) {
 	defer c.caught()
 	if source != nil {
 		if a, index, ok := source.Next(); ok {
@@ -252,7 +254,7 @@ func (c *conn) ask(source Source, s *stream) (a ASDU, m mark, ok bool) {
 }
 
 // sendFrame puts an ASDU into the window. mu is held.
-func (c *conn) sendFrame(now time.Duration, a ASDU, m mark) {
+func (c *conn) sendFrame(now time.Duration, a asdu.ASDU, m mark) {
 	o := &c.outbox
 	if o.marks == nil {
 		o.marks = make([]mark, c.cfg.K)

@@ -2,18 +2,13 @@
 // for controlled stations (servers, such as a substation's device), for controlling stations
 // (clients, such as a control centre), and for tools that read or relay their traffic.
 //
-// # Codec
+// # Frames
 //
-// A [Frame] is what TCP carries: an I-frame with an [ASDU], or an S- or U-frame that keeps the
-// link going. [ParseFrame], [AppendI], [AppendS] and [AppendU] read and write them. An ASDU has a
-// [Header] and information objects of one [TypeID]; how many octets its fields have is agreed
-// upon in a [Profile], whose methods parse and build ASDUs. An [Object] of any type is one plain value.
+// A [Frame] is what TCP carries: an I-frame with an ASDU, or an S- or U-frame that keeps the link going. [ParseFrame], [AppendI],
+// [AppendS] and [AppendU] read and write them. What an ASDU has in it is package asdu's.
 //
 //	f, n, err := iec104.ParseFrame(received)
-//	a, err := iec104.DefaultProfile.Parse(f.ASDU)
-//	for o := range a.Objects() {
-//		fmt.Println(o.Address, o.Value, o.Quality, o.Time)
-//	}
+//	a, err := asdu.DefaultProfile.Parse(f.ASDU)
 //
 // [Explain] puts a frame into a line of words.
 //
@@ -27,10 +22,8 @@
 //
 // # What always holds
 //
-// Octets that break the rules are refused with an error that says what, where and what was
-// expected; none are delivered in part. Qualities, time tags and everything else that was received
-// are kept bit for bit, reserved bits and unknown types included. Values that do not fit are
-// refused, not cut. Decoding and encoding do not allocate.
+// A frame that breaks the rules closes the link, with an error that says what, where and what was expected. Nothing is
+// acknowledged that the application has not taken, and nothing is sent beyond the window.
 //
 // # What it never does
 //

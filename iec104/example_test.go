@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/iec104/asdu"
 )
 
 // A device: it answers interrogations and commands, and reports its events.
@@ -18,18 +19,18 @@ func ExampleServer() {
 	var breaker atomic.Uint32 // open
 	events := iec104.NewQueue(1000)
 	station := &iec104.Station{
-		CommonAddresses: []iec104.CommonAddress{1},
-		Read: func(iec104.CommonAddress, iec104.InformationObjectAddress) (iec104.TypeID, iec104.Object, bool) {
-			return iec104.M_SP_TB_1, iec104.Object{Value: float64(breaker.Load())}, true
+		CommonAddresses: []asdu.CommonAddress{1},
+		Read: func(asdu.CommonAddress, asdu.InformationObjectAddress) (asdu.TypeID, asdu.Object, bool) {
+			return asdu.M_SP_TB_1, asdu.Object{Value: float64(breaker.Load())}, true
 		},
-		Interrogation: func(iec104.CommonAddress, uint8) (iter.Seq[iec104.InformationObjectAddress], bool) {
-			return slices.Values([]iec104.InformationObjectAddress{1001}), true
+		Interrogation: func(asdu.CommonAddress, uint8) (iter.Seq[asdu.InformationObjectAddress], bool) {
+			return slices.Values([]asdu.InformationObjectAddress{1001}), true
 		},
 		Command: func(c *iec104.Call) {
 			_ = c.Confirm()
 			breaker.Store(uint32(c.Object.Value))
-			state := iec104.Object{Address: 1001, Value: c.Object.Value, Time: iec104.NewCP56Time2a(time.Now(), time.UTC)}
-			_ = c.Return(iec104.M_SP_TB_1, state)
+			state := asdu.Object{Address: 1001, Value: c.Object.Value, Time: asdu.NewCP56Time2a(time.Now(), time.UTC)}
+			_ = c.Return(asdu.M_SP_TB_1, state)
 			_ = c.Terminate()
 		},
 	}
@@ -64,7 +65,7 @@ func controlCentre(address string) {
 	defer cancel()
 	client, err := iec104.Dial(ctx, iec104.ClientConfig{
 		Address: address,
-		Handle: func(_ *iec104.Client, a iec104.ASDU, _ uint64) {
+		Handle: func(_ *iec104.Client, a asdu.ASDU, _ uint64) {
 			fmt.Print(a.Type, " ", a.Cause)
 			for o := range a.Objects() {
 				if o.Address != 0 {
@@ -81,11 +82,11 @@ func controlCentre(address string) {
 	if err := client.StartDT(ctx); err != nil {
 		log.Fatal(err)
 	}
-	if err := client.Interrogate(ctx, 1, iec104.QOIStation); err != nil {
+	if err := client.Interrogate(ctx, 1, asdu.QOIStation); err != nil {
 		log.Fatal(err)
 	}
 	if err := client.Command(ctx, iec104.Command{
-		CommonAddress: 1, Type: iec104.C_SC_NA_1, Object: iec104.Object{Address: 1001, Value: 1},
+		CommonAddress: 1, Type: asdu.C_SC_NA_1, Object: asdu.Object{Address: 1001, Value: 1},
 		SelectFirst: true, AwaitTermination: true,
 	}); err != nil {
 		log.Fatal(err)

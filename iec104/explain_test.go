@@ -5,6 +5,9 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"github.com/fepha/fepha/iec104/asdu"
+	"github.com/fepha/fepha/iec104/internal/asdutest"
 )
 
 func TestExplain(t *testing.T) {
@@ -39,7 +42,7 @@ func TestExplain(t *testing.T) {
 			"I s=0 r=0 iec104: number of objects does not fit the ASDU: M_SP_NA_1 with 2 objects has 2 octets of them, want 8: 01 02 03 00 01 00 01 02"},
 		{"68 04 07 00 00 00 68", "U STARTDT act and 1 octets more"},
 	} {
-		if got := Explain(DefaultProfile, unhex(c.octets)); got != c.want {
+		if got := Explain(asdu.DefaultProfile, asdutest.Octets(c.octets)); got != c.want {
 			t.Errorf("%s\n got %s\nwant %s", c.octets, got, c.want)
 		}
 	}
@@ -48,10 +51,10 @@ func TestExplain(t *testing.T) {
 // Whatever is in a frame, its words are one line and name the type and every address.
 func TestExplain_AnyFrame(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		p := rapid.SampledFrom(allProfiles).Draw(t, "profile")
-		typ := rapid.SampledFrom(knownTypes).Draw(t, "type")
+		p := rapid.SampledFrom(asdutest.Profiles).Draw(t, "profile")
+		typ := rapid.SampledFrom(asdutest.Types).Draw(t, "type")
 		sequence := rapid.Bool().Draw(t, "sequence")
-		a, err := p.New(genHeader(p, typ, sequence).Draw(t, "header"), genObjects(p, typ, sequence).Draw(t, "objects")...)
+		a, err := p.New(asdutest.Header(p, typ, sequence).Draw(t, "header"), asdutest.Objects(p, typ, sequence).Draw(t, "objects")...)
 		if err != nil {
 			t.Fatal(err)
 		}

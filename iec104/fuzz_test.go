@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"testing"
+
+	"github.com/fepha/fepha/iec104/asdu"
 )
 
 // exactly is a copy of b whose capacity ends with it, so that reading beyond panics.
@@ -25,7 +27,7 @@ func FuzzParseFrame(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		b = exactly(b)
 		frame, n, err := ParseFrame(b)
-		Explain(DefaultProfile, b)
+		Explain(asdu.DefaultProfile, b)
 		if n < 0 || n > len(b) || n > MaxFrame {
 			t.Fatalf("%d octets taken of %d", n, len(b))
 		}

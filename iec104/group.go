@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+
+	"github.com/fepha/fepha/iec104/asdu"
 )
 
 // Group is a redundancy group (104, clause 10): the connections of one
@@ -40,7 +42,7 @@ type Group struct {
 	// slow one delays nothing but the ASDUs behind it. index counts the ASDUs
 	// of this connection from 1, see Ack. a may be used during the call only:
 	// Clone it to keep it.
-	Handle func(s *Session, a ASDU, index uint64)
+	Handle func(s *Session, a asdu.ASDU, index uint64)
 
 	// Closed is the last call for a session that AllowConnect let in.
 	Closed func(s *Session, err error)
@@ -104,6 +106,6 @@ func (g *group) ended(s *Session) {
 // noSource has nothing to send.
 type noSource struct{}
 
-func (noSource) Next() (ASDU, uint64, bool) { return ASDU{}, 0, false }
-func (noSource) Acked(uint64)               {}
-func (noSource) Stopped(error)              {}
+func (noSource) Next() (asdu.ASDU, uint64, bool) { return asdu.ASDU{}, 0, false }
+func (noSource) Acked(uint64)                    {}
+func (noSource) Stopped(error)                   {}

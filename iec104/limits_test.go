@@ -15,6 +15,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/fepha/fepha/iec104/asdu"
 )
 
 func TestAPeerThatDoesNotReadIsClosedAtT1(t *testing.T) {
@@ -53,7 +55,7 @@ func TestAPeerThatIgnoresItsWindowIsBounded(t *testing.T) {
 		var closed error
 		release := make(chan bool)
 		srv, n := serve(t, ServerConfig{Limits: Limits{Backlog: 1000}, Groups: []Group{{
-			Handle: func(*Session, ASDU, uint64) { <-release },
+			Handle: func(*Session, asdu.ASDU, uint64) { <-release },
 			Closed: func(_ *Session, err error) { closed = err },
 		}}})
 		c := dialRaw(t, n)
@@ -178,7 +180,7 @@ func TestRow33_MalformedASDUsAreRejectedAndCounted(t *testing.T) {
 		var log strings.Builder
 		srv, n := serve(t, ServerConfig{
 			Log:    slog.New(slog.NewTextHandler(&log, nil)),
-			Groups: []Group{{Handle: func(_ *Session, _ ASDU, index uint64) { handled = append(handled, index) }}},
+			Groups: []Group{{Handle: func(_ *Session, _ asdu.ASDU, index uint64) { handled = append(handled, index) }}},
 		})
 		c := dialRaw(t, n)
 		c.send("STARTDT act")

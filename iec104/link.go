@@ -3,6 +3,8 @@ package iec104
 import (
 	"fmt"
 	"time"
+
+	"github.com/fepha/fepha/iec104/asdu"
 )
 
 // link is the protocol state of one connection (104, clause 5). It does no
@@ -193,7 +195,7 @@ func (l *link) windowClosed(now time.Duration) time.Duration {
 }
 
 // send sends an ASDU. There must be room for it.
-func (l *link) send(now time.Duration, a ASDU) {
+func (l *link) send(now time.Duration, a asdu.ASDU) {
 	if l.room() <= 0 {
 		panic("iec104: I-frame beyond the window")
 	}

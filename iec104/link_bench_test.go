@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/fepha/fepha/iec104/asdu"
 )
 
 // benchServer is the environment variable that makes this test binary the
@@ -20,12 +22,12 @@ const benchServer = "IEC104_BENCH_OBJECTS"
 type benchSource struct {
 	objects int
 	index   uint64
-	b       Builder
-	o       Object
+	b       asdu.Builder
+	o       asdu.Object
 }
 
-func (s *benchSource) Next() (ASDU, uint64, bool) {
-	_ = s.b.Reset(DefaultProfile, Header{Type: M_SP_TB_1, Cause: Spontaneous, CommonAddress: 1})
+func (s *benchSource) Next() (asdu.ASDU, uint64, bool) {
+	_ = s.b.Reset(asdu.DefaultProfile, asdu.Header{Type: asdu.M_SP_TB_1, Cause: asdu.Spontaneous, CommonAddress: 1})
 	for range s.objects {
 		s.o.Address = s.o.Address%60000 + 1
 		if err := s.b.Add(s.o); err != nil {
@@ -49,7 +51,7 @@ func runBenchServer(objects string) {
 	}
 	srv, err := NewServer(ServerConfig{Groups: []Group{{
 		Source: func(*Session) Source {
-			return &benchSource{objects: n, o: Object{Value: 1, Time: NewCP56Time2a(time.Now(), time.UTC)}}
+			return &benchSource{objects: n, o: asdu.Object{Value: 1, Time: asdu.NewCP56Time2a(time.Now(), time.UTC)}}
 		},
 		Closed: func(*Session, error) { os.Exit(0) },
 	}}})
@@ -89,7 +91,7 @@ func BenchmarkTransfer(b *testing.B) {
 			done := make(chan struct{})
 			c, err := Dial(context.Background(), ClientConfig{
 				Address: address[:len(address)-1],
-				Handle: func(_ *Client, a ASDU, _ uint64) {
+				Handle: func(_ *Client, a asdu.ASDU, _ uint64) {
 					for i := range a.Len() {
 						sum += a.Object(i).Value
 					}

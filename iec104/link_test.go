@@ -11,6 +11,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/fepha/fepha/iec104/asdu"
 )
 
 var rewrite = flag.Bool("rewrite", false, "write what the link does into testdata/link/*.txt")
@@ -253,8 +255,8 @@ func (p *player) drain() (out []string) {
 }
 
 // testASDU is what is sent where the content doesn't matter.
-var testASDU = sync.OnceValue(func() ASDU {
-	a, err := DefaultProfile.New(Header{Type: M_SP_NA_1, Cause: Spontaneous, CommonAddress: 1}, Object{Address: 1, Value: 1})
+var testASDU = sync.OnceValue(func() asdu.ASDU {
+	a, err := asdu.DefaultProfile.New(asdu.Header{Type: asdu.M_SP_NA_1, Cause: asdu.Spontaneous, CommonAddress: 1}, asdu.Object{Address: 1, Value: 1})
 	if err != nil {
 		panic(err)
 	}

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/fepha/fepha/iec104/asdu"
 )
 
 // network is a listener in memory, for virtual time. A connection holds no
@@ -88,7 +90,7 @@ func serve(t *testing.T, cfg ServerConfig) (*Server, *network) {
 type recorder struct {
 	*Client
 	mu  sync.Mutex
-	got []ASDU
+	got []asdu.ASDU
 }
 
 // connect makes a client that is closed when the test ends.
@@ -96,7 +98,7 @@ func connect(t *testing.T, n *network, cfg ClientConfig) *recorder {
 	t.Helper()
 	r := &recorder{}
 	handle := cfg.Handle
-	cfg.Handle = func(c *Client, a ASDU, index uint64) {
+	cfg.Handle = func(c *Client, a asdu.ASDU, index uint64) {
 		r.mu.Lock()
 		r.got = append(r.got, a.Clone())
 		r.mu.Unlock()
@@ -127,7 +129,7 @@ func start(t *testing.T, n *network, cfg ClientConfig) *recorder {
 }
 
 // take returns what came since the last call, when all is quiet.
-func (r *recorder) take() []ASDU {
+func (r *recorder) take() []asdu.ASDU {
 	synctest.Wait()
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -146,7 +148,7 @@ func (r *recorder) words() string {
 	return strings.Join(lines, "\n")
 }
 
-func brief(a ASDU) string {
+func brief(a asdu.ASDU) string {
 	s := fmt.Sprintf("%v %d", a.Type, a.Cause)
 	if a.Negative {
 		s += " negative"
@@ -168,9 +170,9 @@ func brief(a ASDU) string {
 }
 
 // event is an M_SP_TB_1 with a number as its address.
-func eventASDU(n int) ASDU {
-	a, err := DefaultProfile.New(Header{Type: M_SP_TB_1, Cause: Spontaneous, CommonAddress: 1},
-		Object{Address: InformationObjectAddress(n), Value: 1, Time: NewCP56Time2a(time.Unix(0, 0), time.UTC)})
+func eventASDU(n int) asdu.ASDU {
+	a, err := asdu.DefaultProfile.New(asdu.Header{Type: asdu.M_SP_TB_1, Cause: asdu.Spontaneous, CommonAddress: 1},
+		asdu.Object{Address: asdu.InformationObjectAddress(n), Value: 1, Time: asdu.NewCP56Time2a(time.Unix(0, 0), time.UTC)})
 	if err != nil {
 		panic(err)
 	}
@@ -178,7 +180,7 @@ func eventASDU(n int) ASDU {
 }
 
 // numbers are the addresses of the first objects.
-func numbers(asdus []ASDU) (n []int) {
+func numbers(asdus []asdu.ASDU) (n []int) {
 	for _, a := range asdus {
 		n = append(n, int(a.Object(0).Address))
 	}

@@ -14,13 +14,15 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fepha/fepha/iec104/asdu"
+	"github.com/fepha/fepha/iec104/internal/asdutest"
 	"github.com/fepha/fepha/iec104/internal/oracle"
 )
 
 // tsharkShowsRaw are the types whose objects tshark does not decode.
-var tsharkShowsRaw = []TypeID{
-	M_EP_TA_1, M_EP_TB_1, M_EP_TC_1, M_PS_NA_1, M_EP_TD_1, M_EP_TE_1, M_EP_TF_1,
-	C_RD_NA_1, C_TS_NA_1, C_CD_NA_1, C_TS_TA_1, P_AC_NA_1,
+var tsharkShowsRaw = []asdu.TypeID{
+	asdu.M_EP_TA_1, asdu.M_EP_TB_1, asdu.M_EP_TC_1, asdu.M_PS_NA_1, asdu.M_EP_TD_1, asdu.M_EP_TE_1, asdu.M_EP_TF_1,
+	asdu.C_RD_NA_1, asdu.C_TS_NA_1, asdu.C_CD_NA_1, asdu.C_TS_TA_1, asdu.P_AC_NA_1,
 }
 
 // Frames of every type, both forms of addressing, with any bits in their elements and time
@@ -36,38 +38,38 @@ func TestOracle_GeneratedFrames(t *testing.T) {
 	for _, f := range []Function{StartDTAct, StartDTCon, StopDTAct, StopDTCon, TestFRAct, TestFRCon} {
 		add(AppendU(nil, f))
 	}
-	for seed, typ := range knownTypes {
+	for seed, typ := range asdutest.Types {
 		add(AppendS(nil, uint16(seed*577)))
 		for i := range 6 {
 			sequence := i%2 == 1
-			h := genHeader(DefaultProfile, typ, sequence).Example(10*seed + i)
-			objs := genObjects(DefaultProfile, typ, sequence).Example(10*seed + i)
-			a, err := DefaultProfile.New(h, objs...)
+			h := asdutest.Header(asdu.DefaultProfile, typ, sequence).Example(10*seed + i)
+			objs := asdutest.Objects(asdu.DefaultProfile, typ, sequence).Example(10*seed + i)
+			a, err := asdu.DefaultProfile.New(h, objs...)
 			if err != nil {
 				t.Fatal(err)
 			}
 			add(AppendI(nil, uint16(seed*1000+i), uint16(seed*500+i), a))
 		}
 	}
-	checkTraffic(t, DefaultProfile, segments)
+	checkTraffic(t, asdu.DefaultProfile, segments)
 }
 
 // Row 58: the same with every combination of field sizes.
 func TestRow58_OracleProfiles(t *testing.T) {
 	oracle.Require(t)
-	for _, p := range allProfiles {
+	for _, p := range asdutest.Profiles {
 		t.Run(fmt.Sprintf("%+v", p), func(t *testing.T) {
-			var asdus []ASDU
+			var asdus []asdu.ASDU
 			var wire [][]byte
-			for seed, typ := range knownTypes {
+			for seed, typ := range asdutest.Types {
 				// tshark takes the address of a raw type for 3 octets, and any object of fewer for cut off.
 				if slices.Contains(tsharkShowsRaw, typ) || p.ObjectAddressSize+typ.ElementSize() < 3 {
 					continue
 				}
 				for i := range 2 {
 					sequence := i%2 == 1
-					objs := genObjects(p, typ, sequence).Example(seed + i)
-					a, err := p.New(genHeader(p, typ, sequence).Example(seed+i), objs[:min(len(objs), 5)]...)
+					objs := asdutest.Objects(p, typ, sequence).Example(seed + i)
+					a, err := p.New(asdutest.Header(p, typ, sequence).Example(seed+i), objs[:min(len(objs), 5)]...)
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -97,7 +99,7 @@ func TestRow58_OracleProfiles(t *testing.T) {
 
 // checkTraffic has tshark decode the segments and fails for everything malformed and for every
 // difference from what this package decodes. Each end must send whole frames from the beginning.
-func checkTraffic(t testing.TB, p Profile, segments []oracle.Segment) {
+func checkTraffic(t testing.TB, p asdu.Profile, segments []oracle.Segment) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "traffic.pcap")
 	if err := oracle.WriteFile(path, segments); err != nil {
@@ -130,7 +132,7 @@ func checkTraffic(t testing.TB, p Profile, segments []oracle.Segment) {
 }
 
 // compareUnits compares what tshark and this package make of the same units, sound or not.
-func compareUnits(t testing.TB, p Profile, units []oracle.Unit, theirs []oracle.APDU) {
+func compareUnits(t testing.TB, p asdu.Profile, units []oracle.Unit, theirs []oracle.APDU) {
 	t.Helper()
 	for i := range max(len(units), len(theirs)) {
 		switch {
@@ -146,7 +148,7 @@ func compareUnits(t testing.TB, p Profile, units []oracle.Unit, theirs []oracle.
 	}
 }
 
-func diffUnit(p Profile, u oracle.Unit, theirs oracle.APDU) (diffs []string) {
+func diffUnit(p asdu.Profile, u oracle.Unit, theirs oracle.APDU) (diffs []string) {
 	differ := func(what string, ours, theirs any) {
 		if ours != theirs {
 			diffs = append(diffs, fmt.Sprintf("%s is %v, tshark says %v", what, ours, theirs))
@@ -206,7 +208,7 @@ func diffUnit(p Profile, u oracle.Unit, theirs oracle.APDU) (diffs []string) {
 	return diffs
 }
 
-func diffASDU(a ASDU, theirs *oracle.ASDU) (diffs []string) {
+func diffASDU(a asdu.ASDU, theirs *oracle.ASDU) (diffs []string) {
 	differ := func(what string, ours, theirs any) {
 		if ours != theirs {
 			diffs = append(diffs, fmt.Sprintf("%s is %v, tshark says %v", what, ours, theirs))
@@ -216,7 +218,7 @@ func diffASDU(a ASDU, theirs *oracle.ASDU) (diffs []string) {
 		return []string{"tshark sees no ASDU"}
 	}
 	address, originator := int(a.CommonAddress), int(a.Originator)
-	if a.Profile().CommonAddressSize == 1 && a.CommonAddress == BroadcastAddress {
+	if a.Profile().CommonAddressSize == 1 && a.CommonAddress == asdu.BroadcastAddress {
 		address = 255
 	}
 	if a.Profile().CauseSize == 1 {
@@ -271,7 +273,7 @@ func sameField(ours, theirs string) bool {
 }
 
 // tsharkFields is what tshark should show for an object.
-func tsharkFields(typ TypeID, o Object) map[string]string {
+func tsharkFields(typ asdu.TypeID, o asdu.Object) map[string]string {
 	f := map[string]string{"ioa": fmt.Sprint(o.Address)}
 	number := func(name string, v any) { f[name] = fmt.Sprint(v) }
 	octet := func(name string, b uint8) { f[name] = fmt.Sprintf("0x%02x", b) }
@@ -280,23 +282,23 @@ func tsharkFields(typ TypeID, o Object) map[string]string {
 			number(prefix+name, min(b&bit, 1))
 		}
 	}
-	quality := map[string]uint8{"bl": BL, "sb": SB, "nt": NT, "iv": IV}
+	quality := map[string]uint8{"bl": asdu.BL, "sb": asdu.SB, "nt": asdu.NT, "iv": asdu.IV}
 	qds := func() {
 		octet("qds", o.Quality)
 		flags("qds.", o.Quality, quality)
-		flags("qds.", o.Quality, map[string]uint8{"ov": OV})
+		flags("qds.", o.Quality, map[string]uint8{"ov": asdu.OV})
 	}
 	command := func(name, state string) {
 		b := uint8(o.Value) | o.Qualifier
 		octet(name, b)
 		number(name+"."+state, o.Value)
 		number(name+".qu", o.Qualifier>>2&0x1f)
-		flags(name+".", b, map[string]uint8{"se": SelectBit})
+		flags(name+".", b, map[string]uint8{"se": asdu.SelectBit})
 	}
 	qos := func() {
 		octet("qos", o.Qualifier)
 		number("qos.ql", o.Qualifier&0x7f)
-		flags("qos.", o.Qualifier, map[string]uint8{"se": SelectBit})
+		flags("qos.", o.Qualifier, map[string]uint8{"se": asdu.SelectBit})
 	}
 	qpm := func() {
 		octet("qpm", o.Qualifier)
@@ -307,84 +309,84 @@ func tsharkFields(typ TypeID, o Object) map[string]string {
 	bitstring := func() { f["bitstring"] = fmt.Sprintf("0x%08x", bits.ReverseBytes32(uint32(o.Value))) }
 
 	switch typ.Untimed() {
-	case M_SP_NA_1:
+	case asdu.M_SP_NA_1:
 		octet("siq", uint8(o.Value)|o.Quality)
 		number("siq.spi", o.Value)
 		flags("siq.", o.Quality, quality)
-	case M_DP_NA_1:
+	case asdu.M_DP_NA_1:
 		octet("diq", uint8(o.Value)|o.Quality)
 		number("diq.dpi", o.Value)
 		flags("diq.", o.Quality, quality)
-	case M_ST_NA_1:
+	case asdu.M_ST_NA_1:
 		octet("vti", uint8(int8(o.Value))&0x7f|o.Qualifier)
 		number("vti.v", o.Value)
-		flags("vti.", o.Qualifier, map[string]uint8{"t": TransientBit})
+		flags("vti.", o.Qualifier, map[string]uint8{"t": asdu.TransientBit})
 		qds()
-	case M_BO_NA_1:
+	case asdu.M_BO_NA_1:
 		bitstring()
 		qds()
-	case M_ME_NA_1:
+	case asdu.M_ME_NA_1:
 		number("normval", o.Value)
 		qds()
-	case M_ME_ND_1:
+	case asdu.M_ME_ND_1:
 		number("normval", o.Value)
-	case M_ME_NB_1:
+	case asdu.M_ME_NB_1:
 		number("scalval", o.Value)
 		qds()
-	case M_ME_NC_1:
+	case asdu.M_ME_NC_1:
 		number("float", o.Value)
 		qds()
-	case M_IT_NA_1:
+	case asdu.M_IT_NA_1:
 		number("bcr.count", int32(o.Value))
-		number("bcr.sq", o.Quality&CounterSequence)
-		flags("bcr.", o.Quality, map[string]uint8{"cy": CY, "ca": CA, "iv": IV})
-	case C_SC_NA_1:
+		number("bcr.sq", o.Quality&asdu.CounterSequence)
+		flags("bcr.", o.Quality, map[string]uint8{"cy": asdu.CY, "ca": asdu.CA, "iv": asdu.IV})
+	case asdu.C_SC_NA_1:
 		command("sco", "on")
-	case C_DC_NA_1:
+	case asdu.C_DC_NA_1:
 		command("dco", "on")
-	case C_RC_NA_1:
+	case asdu.C_RC_NA_1:
 		command("rco", "up")
-	case C_SE_NA_1:
+	case asdu.C_SE_NA_1:
 		number("normval", o.Value)
 		qos()
-	case C_SE_NB_1:
+	case asdu.C_SE_NB_1:
 		number("scalval", o.Value)
 		qos()
-	case C_SE_NC_1:
+	case asdu.C_SE_NC_1:
 		number("float", o.Value)
 		qos()
-	case C_BO_NA_1:
+	case asdu.C_BO_NA_1:
 		bitstring()
-	case M_EI_NA_1:
+	case asdu.M_EI_NA_1:
 		octet("coi", o.Qualifier)
 		number("coi_r", o.Qualifier&0x7f)
-		flags("coi_", o.Qualifier, map[string]uint8{"i": COIChanged})
-	case C_IC_NA_1:
+		flags("coi_", o.Qualifier, map[string]uint8{"i": asdu.COIChanged})
+	case asdu.C_IC_NA_1:
 		number("qoi", o.Qualifier)
-	case C_CI_NA_1:
+	case asdu.C_CI_NA_1:
 		octet("qcc", o.Qualifier)
 		number("rqt", o.Qualifier&0x3f)
 		number("frz", o.Qualifier>>6)
-	case C_CS_NA_1:
-	case C_RP_NA_1:
+	case asdu.C_CS_NA_1:
+	case asdu.C_RP_NA_1:
 		number("qrp", o.Qualifier)
-	case P_ME_NA_1:
+	case asdu.P_ME_NA_1:
 		number("normval", o.Value)
 		qpm()
-	case P_ME_NB_1:
+	case asdu.P_ME_NB_1:
 		number("scalval", o.Value)
 		qpm()
-	case P_ME_NC_1:
+	case asdu.P_ME_NC_1:
 		number("float", o.Value)
 		qpm()
 	}
 
 	switch b := o.Time; typ.TimeTag() {
-	case CP24:
+	case asdu.CP24:
 		number("cp24time.ms", int(b[0])|int(b[1])<<8)
 		number("cp24time.min", int(b[2]&0x3f))
 		flags("cp24time.", b[2], map[string]uint8{"iv": 0x80})
-	case CP56:
+	case asdu.CP56:
 		number("cp56time.ms", int(b[0])|int(b[1])<<8)
 		number("cp56time.min", int(b[2]&0x3f))
 		number("cp56time.hour", int(b[3]&0x1f))
@@ -403,9 +405,9 @@ func tsharkFields(typ TypeID, o Object) map[string]string {
 }
 
 // addressOf is the first object address of an ASDU whose objects are not decoded.
-func addressOf(a ASDU) (address InformationObjectAddress) {
+func addressOf(a asdu.ASDU) (address asdu.InformationObjectAddress) {
 	for i := range a.Profile().ObjectAddressSize {
-		address |= InformationObjectAddress(a.Raw()[i]) << (8 * i)
+		address |= asdu.InformationObjectAddress(a.Raw()[i]) << (8 * i)
 	}
 	return address
 }

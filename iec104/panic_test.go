@@ -8,6 +8,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/fepha/fepha/iec104/asdu"
 )
 
 // brokenSource panics where it is told to.
@@ -16,12 +18,12 @@ type brokenSource struct {
 	sent  bool
 }
 
-func (s *brokenSource) Next() (ASDU, uint64, bool) {
+func (s *brokenSource) Next() (asdu.ASDU, uint64, bool) {
 	if s.where == "Next" {
 		panic("Next")
 	}
 	if s.sent {
-		return ASDU{}, 0, false
+		return asdu.ASDU{}, 0, false
 	}
 	s.sent = true
 	return eventASDU(1), 1, true
@@ -69,7 +71,7 @@ func TestPanicsCostOneLink(t *testing.T) {
 						return b
 					},
 					Started: func(s *Session) { at(s, "Started") },
-					Handle:  func(s *Session, _ ASDU, _ uint64) { at(s, "Handle") },
+					Handle:  func(s *Session, _ asdu.ASDU, _ uint64) { at(s, "Handle") },
 					Closed:  func(s *Session, _ error) { at(s, "Closed") },
 				}}}
 				cfg.Panicked = func(value any, stack []byte) {
@@ -119,7 +121,7 @@ func TestPanicOfAClientsHandler(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		_, n := serve(t, ServerConfig{Groups: []Group{{Name: "occ", Independent: true, Source: func(*Session) Source { return &brokenSource{} }}}})
 		good := start(t, n, ClientConfig{})
-		bad := connect(t, n, ClientConfig{Handle: func(*Client, ASDU, uint64) { panic("Handle") }})
+		bad := connect(t, n, ClientConfig{Handle: func(*Client, asdu.ASDU, uint64) { panic("Handle") }})
 		_ = bad.StartDT(t.Context()) // it may be over before it is confirmed
 		<-bad.Done()
 		if !errors.Is(bad.Err(), ErrPanic) {

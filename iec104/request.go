@@ -6,11 +6,13 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/fepha/fepha/iec104/asdu"
 )
 
 // NegativeError is a station's refusal.
 type NegativeError struct {
-	ASDU ASDU // the request as it came back, with the cause and P/N of the answer
+	ASDU asdu.ASDU // the request as it came back, with the cause and P/N of the answer
 }
 
 func (e *NegativeError) Error() string {
@@ -28,16 +30,18 @@ func (e *NegativeError) Error() string {
 
 // refusal reports whether a cause says by itself that something was unknown:
 // some stations forget P/N = 1 with it.
-func refusal(c CauseOfTransmission) bool { return c >= UnknownType && c <= UnknownObjectAddress }
+func refusal(c asdu.CauseOfTransmission) bool {
+	return c >= asdu.UnknownType && c <= asdu.UnknownObjectAddress
+}
 
 // request is something that was sent and waits for its answers.
 type request struct {
-	asked ASDU
+	asked asdu.ASDU
 	// takes is given each answer that mirrors what was asked, refusals apart,
 	// and returns true if it is the last one.
-	takes func(a ASDU) bool
+	takes func(a asdu.ASDU) bool
 	// reads, if set, is given every other ASDU.
-	reads func(a ASDU) bool
+	reads func(a asdu.ASDU) bool
 	err   error
 	done  chan struct{}
 }
@@ -51,8 +55,8 @@ type requests struct {
 // mirrors reports whether a is an answer to what was asked: the same type,
 // station (any, if all were asked) and object. A command's S/E bit must be the
 // same, or a late answer to a selection would pass for that to the execution.
-func mirrors(a, asked ASDU) bool {
-	if a.Type != asked.Type || a.CommonAddress != asked.CommonAddress && asked.CommonAddress != BroadcastAddress {
+func mirrors(a, asked asdu.ASDU) bool {
+	if a.Type != asked.Type || a.CommonAddress != asked.CommonAddress && asked.CommonAddress != asdu.BroadcastAddress {
 		return false
 	}
 	if a.Len() == 0 || asked.Len() == 0 {
@@ -63,7 +67,7 @@ func mirrors(a, asked ASDU) bool {
 }
 
 // answer gives an ASDU to whom it concerns.
-func (rs *requests) answer(a ASDU) {
+func (rs *requests) answer(a asdu.ASDU) {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
 	rs.pending = slices.DeleteFunc(rs.pending, func(r *request) bool {
@@ -115,9 +119,9 @@ func (c *Client) ask(ctx context.Context, r *request) error {
 }
 
 // activate asks with one object and waits until takes returns true.
-func (c *Client) activate(ctx context.Context, h Header, o Object, takes func(a ASDU) bool) error {
+func (c *Client) activate(ctx context.Context, h asdu.Header, o asdu.Object, takes func(a asdu.ASDU) bool) error {
 	if h.Cause == 0 {
-		h.Cause = Activation
+		h.Cause = asdu.Activation
 	}
 	a, err := c.cfg.Profile.New(h, o)
 	if err != nil {
@@ -127,17 +131,17 @@ func (c *Client) activate(ctx context.Context, h Header, o Object, takes func(a 
 }
 
 // confirmed ends a request with its confirmation.
-func confirmed(a ASDU) bool { return a.Cause == ActivationCon }
+func confirmed(a asdu.ASDU) bool { return a.Cause == asdu.ActivationCon }
 
 // untilTerminated ends a request when each station that confirmed it has
 // terminated it: one, or with BroadcastAddress several.
-func untilTerminated() func(a ASDU) bool {
-	busy := make(map[CommonAddress]bool)
-	return func(a ASDU) bool {
+func untilTerminated() func(a asdu.ASDU) bool {
+	busy := make(map[asdu.CommonAddress]bool)
+	return func(a asdu.ASDU) bool {
 		switch a.Cause {
-		case ActivationCon:
+		case asdu.ActivationCon:
 			busy[a.CommonAddress] = true
-		case ActivationTermination:
+		case asdu.ActivationTermination:
 			delete(busy, a.CommonAddress)
 			return len(busy) == 0
 		}
@@ -149,30 +153,30 @@ func untilTerminated() func(a ASDU) bool {
 // (QOI 21 to 36) and returns when the station says that all were sent. The
 // values go to Handle. With BroadcastAddress it returns when each station that
 // has confirmed by then has ended.
-func (c *Client) Interrogate(ctx context.Context, ca CommonAddress, qoi uint8) error {
-	return c.activate(ctx, Header{Type: C_IC_NA_1, CommonAddress: ca}, Object{Qualifier: qoi}, untilTerminated())
+func (c *Client) Interrogate(ctx context.Context, ca asdu.CommonAddress, qoi uint8) error {
+	return c.activate(ctx, asdu.Header{Type: asdu.C_IC_NA_1, CommonAddress: ca}, asdu.Object{Qualifier: qoi}, untilTerminated())
 }
 
 // CounterInterrogate asks for counters: qcc is RQT 1 to 5 with FRZ in the upper
 // two bits. A read (FRZ 0) returns when all were sent to Handle, a freeze when
 // it is confirmed.
-func (c *Client) CounterInterrogate(ctx context.Context, ca CommonAddress, qcc uint8) error {
+func (c *Client) CounterInterrogate(ctx context.Context, ca asdu.CommonAddress, qcc uint8) error {
 	takes := untilTerminated()
-	if qcc&^0x3f != FreezeRead {
+	if qcc&^0x3f != asdu.FreezeRead {
 		takes = confirmed
 	}
-	return c.activate(ctx, Header{Type: C_CI_NA_1, CommonAddress: ca}, Object{Qualifier: qcc}, takes)
+	return c.activate(ctx, asdu.Header{Type: asdu.C_CI_NA_1, CommonAddress: ca}, asdu.Object{Qualifier: qcc}, takes)
 }
 
 // Read asks for the value of one object. The answer goes to Handle too.
-func (c *Client) Read(ctx context.Context, ca CommonAddress, ioa InformationObjectAddress) (ASDU, error) {
-	asked, err := c.cfg.Profile.New(Header{Type: C_RD_NA_1, Cause: Request, CommonAddress: ca}, Object{Address: ioa})
+func (c *Client) Read(ctx context.Context, ca asdu.CommonAddress, ioa asdu.InformationObjectAddress) (asdu.ASDU, error) {
+	asked, err := c.cfg.Profile.New(asdu.Header{Type: asdu.C_RD_NA_1, Cause: asdu.Request, CommonAddress: ca}, asdu.Object{Address: ioa})
 	if err != nil {
-		return ASDU{}, notSent(&err)
+		return asdu.ASDU{}, notSent(&err)
 	}
-	var answer ASDU
-	err = c.ask(ctx, &request{asked: asked, reads: func(a ASDU) bool {
-		if a.Cause != Request || a.CommonAddress != ca || !a.Type.IsMonitor() {
+	var answer asdu.ASDU
+	err = c.ask(ctx, &request{asked: asked, reads: func(a asdu.ASDU) bool {
+		if a.Cause != asdu.Request || a.CommonAddress != ca || !a.Type.IsMonitor() {
 			return false
 		}
 		for o := range a.Objects() {
@@ -187,36 +191,36 @@ func (c *Client) Read(ctx context.Context, ca CommonAddress, ioa InformationObje
 }
 
 // SetClock sets the station's clock to t, in t's own location.
-func (c *Client) SetClock(ctx context.Context, ca CommonAddress, t time.Time) error {
-	return c.activate(ctx, Header{Type: C_CS_NA_1, CommonAddress: ca}, Object{Time: NewCP56Time2a(t, t.Location())}, confirmed)
+func (c *Client) SetClock(ctx context.Context, ca asdu.CommonAddress, t time.Time) error {
+	return c.activate(ctx, asdu.Header{Type: asdu.C_CS_NA_1, CommonAddress: ca}, asdu.Object{Time: asdu.NewCP56Time2a(t, t.Location())}, confirmed)
 }
 
 // Test sends a test command with a counter (C_TS_TA_1) and waits until the
 // same one comes back.
-func (c *Client) Test(ctx context.Context, ca CommonAddress) error {
+func (c *Client) Test(ctx context.Context, ca asdu.CommonAddress) error {
 	now := time.Now()
 	counter := float64(uint16(now.UnixNano()))
-	return c.activate(ctx, Header{Type: C_TS_TA_1, CommonAddress: ca}, Object{Value: counter, Time: NewCP56Time2a(now, time.UTC)},
-		func(a ASDU) bool { return confirmed(a) && a.Object(0).Value == counter })
+	return c.activate(ctx, asdu.Header{Type: asdu.C_TS_TA_1, CommonAddress: ca}, asdu.Object{Value: counter, Time: asdu.NewCP56Time2a(now, time.UTC)},
+		func(a asdu.ASDU) bool { return confirmed(a) && a.Object(0).Value == counter })
 }
 
 // Reset asks the station to reset: QRPProcess, or QRPEvents.
-func (c *Client) Reset(ctx context.Context, ca CommonAddress, qrp uint8) error {
-	return c.activate(ctx, Header{Type: C_RP_NA_1, CommonAddress: ca}, Object{Qualifier: qrp}, confirmed)
+func (c *Client) Reset(ctx context.Context, ca asdu.CommonAddress, qrp uint8) error {
+	return c.activate(ctx, asdu.Header{Type: asdu.C_RP_NA_1, CommonAddress: ca}, asdu.Object{Qualifier: qrp}, confirmed)
 }
 
 // Command is a command to the process: types 45 to 51 and 58 to 64.
 type Command struct {
-	CommonAddress CommonAddress
+	CommonAddress asdu.CommonAddress
 	Originator    uint8
-	Type          TypeID
-	Object        Object
+	Type          asdu.TypeID
+	Object        asdu.Object
 	// SelectFirst selects (S/E = 1), and executes (S/E = 0) once that is
 	// confirmed. Otherwise Object goes as it is: with SelectBit it selects only.
 	SelectFirst bool
 	// Confirmed is called when the command, with SelectFirst its execution, was
 	// confirmed, from the goroutine of Handle.
-	Confirmed func(a ASDU)
+	Confirmed func(a asdu.ASDU)
 	// AwaitTermination lets Command return after ACTTERM; otherwise after ACTCON.
 	AwaitTermination bool
 }
@@ -225,26 +229,26 @@ type Command struct {
 // *NegativeError if the station refused and ErrNotSent if the command itself
 // never left, so it was not executed; after any other error it may have been.
 func (c *Client) Command(ctx context.Context, cmd Command) error {
-	h := Header{Type: cmd.Type, Originator: cmd.Originator, CommonAddress: cmd.CommonAddress}
+	h := asdu.Header{Type: cmd.Type, Originator: cmd.Originator, CommonAddress: cmd.CommonAddress}
 	o := cmd.Object
 	if cmd.SelectFirst {
-		if cmd.Type.Untimed() == C_BO_NA_1 {
+		if cmd.Type.Untimed() == asdu.C_BO_NA_1 {
 			return fmt.Errorf("%w: %v can't be selected", ErrNotSent, cmd.Type)
 		}
-		o.Qualifier |= SelectBit
+		o.Qualifier |= asdu.SelectBit
 		if err := c.activate(ctx, h, o, confirmed); err != nil {
 			return fmt.Errorf("%w: selection: %w", ErrNotSent, err)
 		}
-		o.Qualifier &^= SelectBit
+		o.Qualifier &^= asdu.SelectBit
 	}
-	return c.activate(ctx, h, o, func(a ASDU) bool {
+	return c.activate(ctx, h, o, func(a asdu.ASDU) bool {
 		switch a.Cause {
-		case ActivationCon:
+		case asdu.ActivationCon:
 			if cmd.Confirmed != nil {
 				cmd.Confirmed(a)
 			}
 			return !cmd.AwaitTermination
-		case ActivationTermination:
+		case asdu.ActivationTermination:
 			return true
 		}
 		return false
@@ -253,8 +257,8 @@ func (c *Client) Command(ctx context.Context, cmd Command) error {
 
 // Cancel takes back the selection of a command's object (cause 8).
 func (c *Client) Cancel(ctx context.Context, cmd Command) error {
-	h := Header{Type: cmd.Type, Cause: Deactivation, Originator: cmd.Originator, CommonAddress: cmd.CommonAddress}
+	h := asdu.Header{Type: cmd.Type, Cause: asdu.Deactivation, Originator: cmd.Originator, CommonAddress: cmd.CommonAddress}
 	o := cmd.Object
-	o.Qualifier |= SelectBit
-	return c.activate(ctx, h, o, func(a ASDU) bool { return a.Cause == DeactivationCon })
+	o.Qualifier |= asdu.SelectBit
+	return c.activate(ctx, h, o, func(a asdu.ASDU) bool { return a.Cause == asdu.DeactivationCon })
 }

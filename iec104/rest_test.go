@@ -5,6 +5,8 @@ import (
 	"net"
 	"runtime"
 	"testing"
+
+	"github.com/fepha/fepha/iec104/asdu"
 )
 
 // atRest is the memory in use, stacks included.
@@ -27,7 +29,7 @@ func TestALinkAtRestIsSmall(t *testing.T) {
 			Groups: []Group{{
 				Independent: true,
 				Source:      func(*Session) Source { return &scripted{n: 1, step: 1} },
-				Handle:      func(*Session, ASDU, uint64) { handled <- true },
+				Handle:      func(*Session, asdu.ASDU, uint64) { handled <- true },
 			}},
 		})
 		conns := make([]net.Conn, links)

@@ -3,6 +3,8 @@ package iec104
 import (
 	"maps"
 	"time"
+
+	"github.com/fepha/fepha/iec104/asdu"
 )
 
 // selections are the selected objects of a station (101, clause 7.4.4). It is
@@ -17,18 +19,20 @@ type selections struct {
 }
 
 type selectionKey struct {
-	ca  CommonAddress
-	ioa InformationObjectAddress
+	ca  asdu.CommonAddress
+	ioa asdu.InformationObjectAddress
 }
 
 // order is what a selection and its execution must agree in.
 type order struct {
-	t         TypeID
+	t         asdu.TypeID
 	value     float64
 	qualifier uint8 // without S/E
 }
 
-func orderOf(t TypeID, o Object) order { return order{t, o.Value, o.Qualifier &^ SelectBit} }
+func orderOf(t asdu.TypeID, o asdu.Object) order {
+	return order{t, o.Value, o.Qualifier &^ asdu.SelectBit}
+}
 
 // holder is who selected.
 type holder interface {

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"pgregory.net/rapid"
+
+	"github.com/fepha/fepha/iec104/asdu"
 )
 
 // fakeLink is a holder whose link may be lost.
@@ -34,8 +36,8 @@ func TestSelectionProperties(t *testing.T) {
 			now += time.Duration(rapid.IntRange(0, 12).Draw(t, "s")) * time.Second
 			i := rapid.IntRange(0, 2).Draw(t, "link")
 			by := links[i]
-			key := selectionKey{1, InformationObjectAddress(rapid.IntRange(1, 2).Draw(t, "object"))}
-			o := order{t: C_SC_NA_1, value: float64(rapid.IntRange(0, 1).Draw(t, "value"))}
+			key := selectionKey{1, asdu.InformationObjectAddress(rapid.IntRange(1, 2).Draw(t, "object"))}
+			o := order{t: asdu.C_SC_NA_1, value: float64(rapid.IntRange(0, 1).Draw(t, "value"))}
 			switch rapid.SampledFrom([]string{"select", "execute", "execute required", "cancel", "lose"}).Draw(t, "what") {
 			case "select":
 				want := !holds(key) || held[key].by == by
@@ -89,7 +91,7 @@ func TestSelectionProperties(t *testing.T) {
 func TestSelectionsAreForgotten(t *testing.T) {
 	s := selections{timeout: time.Second}
 	for i := range 1000 {
-		s.choose(time.Duration(i)*time.Second, &fakeLink{}, selectionKey{1, InformationObjectAddress(i)}, order{})
+		s.choose(time.Duration(i)*time.Second, &fakeLink{}, selectionKey{1, asdu.InformationObjectAddress(i)}, order{})
 		if len(s.held) > 3 {
 			t.Fatalf("%d are kept", len(s.held))
 		}

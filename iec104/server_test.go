@@ -11,6 +11,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/fepha/fepha/iec104/asdu"
 )
 
 func TestASlowHandlerBlocksNeitherTESTFRNorAcks(t *testing.T) {
@@ -19,7 +21,7 @@ func TestASlowHandlerBlocksNeitherTESTFRNorAcks(t *testing.T) {
 		g := queued(q)
 		release := make(chan bool)
 		var handled []uint64
-		g.Handle = func(_ *Session, a ASDU, index uint64) { <-release; handled = append(handled, index) }
+		g.Handle = func(_ *Session, a asdu.ASDU, index uint64) { <-release; handled = append(handled, index) }
 		_, n := serve(t, ServerConfig{Groups: []Group{g}})
 		c := dialRaw(t, n)
 		c.send("STARTDT act")
@@ -211,9 +213,9 @@ func TestServerConfigIsChecked(t *testing.T) {
 		"w negative":          {Groups: []Group{{}}, Config: Config{W: -1}},
 		"t0 too long":         {Groups: []Group{{}}, Config: Config{T0: 256 * time.Second}},
 		"t3 negative":         {Groups: []Group{{}}, Config: Config{T3: -1}},
-		"object address of 4": {Groups: []Group{{}}, Config: Config{Profile: Profile{CauseSize: 2, CommonAddressSize: 2, ObjectAddressSize: 4}}},
+		"object address of 4": {Groups: []Group{{}}, Config: Config{Profile: asdu.Profile{CauseSize: 2, CommonAddressSize: 2, ObjectAddressSize: 4}}},
 	} {
-		if _, err := NewServer(cfg); !errors.Is(err, ErrConfig) && !errors.Is(err, ErrProfile) {
+		if _, err := NewServer(cfg); !errors.Is(err, ErrConfig) && !errors.Is(err, asdu.ErrProfile) {
 			t.Errorf("%s: %v, want ErrConfig or ErrProfile", name, err)
 		}
 	}
@@ -227,7 +229,7 @@ func TestServerConfigIsChecked(t *testing.T) {
 func TestNothingIsHandledAfterAnAbort(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		handled := 0
-		_, n := serve(t, ServerConfig{Groups: []Group{{Handle: func(s *Session, _ ASDU, _ uint64) {
+		_, n := serve(t, ServerConfig{Groups: []Group{{Handle: func(s *Session, _ asdu.ASDU, _ uint64) {
 			handled++
 			s.Abort(io.ErrNoProgress)
 		}}}})

@@ -6,6 +6,8 @@ import (
 	"iter"
 	"sync/atomic"
 	"time"
+
+	"github.com/fepha/fepha/iec104/asdu"
 )
 
 // Session is one client's connection to a [Server]. It is held stopped,
@@ -47,7 +49,7 @@ func (s *Session) CommonName() string { return s.name }
 // answer to the client. It copies the ASDU. It returns ErrNoRoom when 64 wait
 // already, ErrNotStarted or ErrClosed. What is not sent when the link stops is
 // dropped: an answer belongs to its link.
-func (s *Session) Send(a ASDU) error {
+func (s *Session) Send(a asdu.ASDU) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.sendable(); err != nil {
@@ -66,7 +68,7 @@ func (s *Session) Send(a ASDU) error {
 // delays an event, and series follow one another. An ASDU may alias a buffer
 // that is used anew for the next one. If the link stops, the rest is dropped.
 // It returns ErrNoRoom when 64 series wait already, ErrNotStarted or ErrClosed.
-func (s *Session) Stream(asdus iter.Seq[ASDU]) error {
+func (s *Session) Stream(asdus iter.Seq[asdu.ASDU]) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.sendable(); err != nil {
@@ -97,7 +99,7 @@ func (s *Session) Wake() {
 
 func (s *Session) malformed([]byte, uint64, error) bool { return false }
 
-func (s *Session) handle(a ASDU, index uint64) {
+func (s *Session) handle(a asdu.ASDU, index uint64) {
 	if s.group.Handle != nil {
 		s.group.Handle(s, a, index)
 	}

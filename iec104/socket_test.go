@@ -23,6 +23,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fepha/fepha/iec104/asdu"
+	"github.com/fepha/fepha/iec104/internal/asdutest"
 	"github.com/fepha/fepha/iec104/internal/oracle"
 )
 
@@ -91,7 +93,7 @@ func TestRow28_RandomLinkLosses(t *testing.T) {
 	}()
 	var mu sync.Mutex
 	next, repeats, losses := 1, 0, 0
-	handle := func(c *Client, a ASDU, index uint64) {
+	handle := func(c *Client, a asdu.ASDU, index uint64) {
 		mu.Lock()
 		defer mu.Unlock()
 		switch n := int(a.Object(0).Address); {
@@ -169,12 +171,12 @@ func TestOracle_Session(t *testing.T) {
 	g := queued(q)
 	g.Handle, g.Started = st.Handle, st.Started
 	_, address := listen(t, ServerConfig{Groups: []Group{g}})
-	for seed, typ := range knownTypes {
+	for seed, typ := range asdutest.Types {
 		if !typ.IsMonitor() {
 			continue
 		}
-		h := genHeader(DefaultProfile, typ, seed%2 == 0).Example(seed)
-		a, err := DefaultProfile.New(h, genObjects(DefaultProfile, typ, seed%2 == 0).Example(seed)...)
+		h := asdutest.Header(asdu.DefaultProfile, typ, seed%2 == 0).Example(seed)
+		a, err := asdu.DefaultProfile.New(h, asdutest.Objects(asdu.DefaultProfile, typ, seed%2 == 0).Example(seed)...)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -190,19 +192,19 @@ func TestOracle_Session(t *testing.T) {
 	steps := []func() error{
 		func() error { return c.StartDT(ctx) },
 		func() error { return c.Challenge(ctx) },
-		func() error { return c.Interrogate(ctx, BroadcastAddress, QOIStation) },
-		func() error { return c.Interrogate(ctx, 1, QOIGroup1) },
-		func() error { return c.CounterInterrogate(ctx, 2, RQTGeneral) },
-		func() error { return c.CounterInterrogate(ctx, 1, RQTGeneral|FreezeWithReset) },
+		func() error { return c.Interrogate(ctx, asdu.BroadcastAddress, asdu.QOIStation) },
+		func() error { return c.Interrogate(ctx, 1, asdu.QOIGroup1) },
+		func() error { return c.CounterInterrogate(ctx, 2, asdu.RQTGeneral) },
+		func() error { return c.CounterInterrogate(ctx, 1, asdu.RQTGeneral|asdu.FreezeWithReset) },
 		func() error { return c.SetClock(ctx, 1, time.Now()) },
 		func() error { return c.Test(ctx, 1) },
-		func() error { return c.Reset(ctx, 2, QRPProcess) },
+		func() error { return c.Reset(ctx, 2, asdu.QRPProcess) },
 		func() error { _, err := c.Read(ctx, 1, 4); return err },
 	}
-	for _, typ := range []TypeID{45, 46, 47, 48, 49, 50, 58, 59, 60, 61, 62, 63} {
+	for _, typ := range []asdu.TypeID{45, 46, 47, 48, 49, 50, 58, 59, 60, 61, 62, 63} {
 		steps = append(steps, func() error {
-			o := Object{Address: 150, Value: 1, Time: NewCP56Time2a(time.Now(), time.UTC)}
-			if typ.Untimed() == C_SE_NA_1 {
+			o := asdu.Object{Address: 150, Value: 1, Time: asdu.NewCP56Time2a(time.Now(), time.UTC)}
+			if typ.Untimed() == asdu.C_SE_NA_1 {
 				o.Value = -0.25
 			}
 			return c.Command(ctx, Command{CommonAddress: 1, Type: typ, Object: o, SelectFirst: true, AwaitTermination: true})
@@ -217,7 +219,7 @@ func TestOracle_Session(t *testing.T) {
 	if _, err := c.Read(ctx, 1, 999); !errors.As(err, &negative) {
 		t.Error(err)
 	}
-	if err := c.Interrogate(ctx, 9, QOIStation); !errors.As(err, &negative) {
+	if err := c.Interrogate(ctx, 9, asdu.QOIStation); !errors.As(err, &negative) {
 		t.Error(err)
 	}
 	eventually(t, "all events acknowledged", func() bool { return q.Len() < 8 })
@@ -228,7 +230,7 @@ func TestOracle_Session(t *testing.T) {
 	if len(segments) < 150 {
 		t.Errorf("only %d frames", len(segments))
 	}
-	checkTraffic(t, DefaultProfile, segments)
+	checkTraffic(t, asdu.DefaultProfile, segments)
 }
 
 // After an abort the other side gets no more of what the kernel still held, and
@@ -402,8 +404,8 @@ func TestEverythingAtOnce(t *testing.T) {
 				if err := c.StartDT(ctx); err != nil {
 					return err
 				}
-				return errors.Join(c.Interrogate(ctx, 1, QOIStation), c.Test(ctx, 1),
-					c.Command(ctx, Command{CommonAddress: 1, Type: C_SC_NA_1, Object: sc(100), SelectFirst: true}), c.StopDT(ctx))
+				return errors.Join(c.Interrogate(ctx, 1, asdu.QOIStation), c.Test(ctx, 1),
+					c.Command(ctx, Command{CommonAddress: 1, Type: asdu.C_SC_NA_1, Object: sc(100), SelectFirst: true}), c.StopDT(ctx))
 			})
 		})
 		wg.Go(func() {

@@ -3,6 +3,8 @@ package iec104
 import (
 	"fmt"
 	"sync"
+
+	"github.com/fepha/fepha/iec104/asdu"
 )
 
 // Source feeds one started link: it is asked for the next ASDU only while the
@@ -17,7 +19,7 @@ type Source interface {
 	// grow in the order of sending. The ASDU is encoded before Next is called
 	// again, so it may alias a buffer that is used anew. With ok false there is
 	// nothing now: [Session.Wake] makes the link ask again.
-	Next() (a ASDU, index uint64, ok bool)
+	Next() (a asdu.ASDU, index uint64, ok bool)
 
 	// Acked tells that the peer has acknowledged everything up to and
 	// including the ASDU with this index; several may be told in one call.
@@ -35,9 +37,9 @@ type Source interface {
 type Queue struct {
 	mu      sync.Mutex
 	size    int
-	asdus   []ASDU // not acknowledged
-	next    int    // of these, the next one to send
-	base    uint64 // index of asdus[0]
+	asdus   []asdu.ASDU // not acknowledged
+	next    int         // of these, the next one to send
+	base    uint64      // index of asdus[0]
 	session *Session
 }
 
@@ -46,7 +48,7 @@ func NewQueue(size int) *Queue { return &Queue{size: size, base: 1} }
 
 // Push appends a copy of the ASDU. A full queue returns ErrNoRoom and takes
 // nothing, so nothing is dropped silently.
-func (q *Queue) Push(a ASDU) error {
+func (q *Queue) Push(a asdu.ASDU) error {
 	q.mu.Lock()
 	if len(q.asdus) >= q.size {
 		q.mu.Unlock()
@@ -79,7 +81,7 @@ func (q *Queue) Source(s *Session) Source {
 // queueSource hides the methods that only a link may call.
 type queueSource Queue
 
-func (q *queueSource) Next() (a ASDU, index uint64, ok bool) {
+func (q *queueSource) Next() (a asdu.ASDU, index uint64, ok bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.next == len(q.asdus) {

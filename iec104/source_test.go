@@ -10,6 +10,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/fepha/fepha/iec104/asdu"
 )
 
 // queued is a group that sends what is pushed.
@@ -121,11 +123,11 @@ func (s *scripted) enter(call string) func() {
 	return func() { s.mu.Lock(); s.in = false; s.mu.Unlock() }
 }
 
-func (s *scripted) Next() (ASDU, uint64, bool) {
+func (s *scripted) Next() (asdu.ASDU, uint64, bool) {
 	s.mu.Lock()
 	if s.next == s.n {
 		s.mu.Unlock()
-		return ASDU{}, 0, false
+		return asdu.ASDU{}, 0, false
 	}
 	s.next++
 	next := s.next
@@ -212,13 +214,13 @@ func TestOrderOfSendSourceAndStream(t *testing.T) {
 					t.Error(err)
 				}
 			}
-			if err := s.Stream(func(yield func(ASDU) bool) {
+			if err := s.Stream(func(yield func(asdu.ASDU) bool) {
 				for n := 201; n <= 205 && yield(eventASDU(n)); n++ {
 				}
 			}); err != nil {
 				t.Error(err)
 			}
-			if err := s.Stream(func(yield func(ASDU) bool) { yield(eventASDU(206)) }); err != nil {
+			if err := s.Stream(func(yield func(asdu.ASDU) bool) { yield(eventASDU(206)) }); err != nil {
 				t.Error(err)
 			}
 		}
@@ -250,7 +252,7 @@ func TestOrderOfSendSourceAndStream(t *testing.T) {
 func TestStreamsEndWithTheLink(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ended := 0
-		endless := func(yield func(ASDU) bool) {
+		endless := func(yield func(asdu.ASDU) bool) {
 			defer func() { ended++ }()
 			for yield(eventASDU(1)) {
 			}
@@ -329,7 +331,7 @@ func TestAStreamEndsWithAStopEvenWhileItIsAsked(t *testing.T) {
 				}
 				first = false
 				time.Sleep(time.Millisecond) // STARTDT con goes out
-				if err := s.Stream(func(yield func(ASDU) bool) {
+				if err := s.Stream(func(yield func(asdu.ASDU) bool) {
 					<-release
 					if more {
 						yield(eventASDU(1))
@@ -378,7 +380,7 @@ func TestTheNextSourceComesAfterTheLastWasStopped(t *testing.T) {
 // thinking is a source that has nothing, and takes a second to say so.
 type thinking struct{ note func(string) }
 
-func (s *thinking) Next() (a ASDU, index uint64, ok bool) {
+func (s *thinking) Next() (a asdu.ASDU, index uint64, ok bool) {
 	s.note("next")
 	time.Sleep(time.Second)
 	return a, 0, false

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/fepha/fepha/iec104/asdu"
 )
 
 // Station answers what a control centre asks of a controlled station, as the
@@ -19,7 +21,7 @@ import (
 // for several sessions at once; Read also while an answer is being sent. A
 // Station must not be copied or altered after its first use.
 type Station struct {
-	CommonAddresses []CommonAddress
+	CommonAddresses []asdu.CommonAddress
 	Location        *time.Location // of the time tags in commands; nil: UTC
 	COI             uint8          // cause of initialization, for Started
 
@@ -27,37 +29,37 @@ type Station struct {
 	// Source, Read must already return it: then no interrogated value that is
 	// sent after the event is older. A type with a time tag is sent as the one
 	// without. ok is false if there is no such object.
-	Read func(ca CommonAddress, ioa InformationObjectAddress) (t TypeID, o Object, ok bool)
+	Read func(ca asdu.CommonAddress, ioa asdu.InformationObjectAddress) (t asdu.TypeID, o asdu.Object, ok bool)
 
 	// Interrogation names the objects of a group, QOI 20 for all or 21 to 36, in
 	// the order to be sent. It is drawn from and Read as the window opens. ok is
 	// false if there is no such group. Objects of one type in a row share ASDUs.
-	Interrogation func(ca CommonAddress, qoi uint8) (objects iter.Seq[InformationObjectAddress], ok bool)
+	Interrogation func(ca asdu.CommonAddress, qoi uint8) (objects iter.Seq[asdu.InformationObjectAddress], ok bool)
 
 	// Counters names the counters of a group, RQT 5 for all or 1 to 4.
-	Counters func(ca CommonAddress, rqt uint8) (objects iter.Seq[InformationObjectAddress], ok bool)
+	Counters func(ca asdu.CommonAddress, rqt uint8) (objects iter.Seq[asdu.InformationObjectAddress], ok bool)
 
 	// Freeze acts on the counters of a group: frz is Freeze, FreezeWithReset or
 	// CounterReset. An error refuses.
-	Freeze func(ca CommonAddress, rqt, frz uint8) error
+	Freeze func(ca asdu.CommonAddress, rqt, frz uint8) error
 
 	// SetClock sets the clock to a valid time. An error refuses.
-	SetClock func(ca CommonAddress, t CP56Time2a) error
+	SetClock func(ca asdu.CommonAddress, t asdu.CP56Time2a) error
 
 	// Reset resets the station's process (QRP 1; all others are refused). It
 	// comes before the confirmation. An error refuses.
-	Reset func(ca CommonAddress) error
+	Reset func(ca asdu.CommonAddress) error
 
 	// Has reports whether there is an object for this type of command; nil: for
 	// any type that Command is called for.
-	Has func(ca CommonAddress, t TypeID, ioa InformationObjectAddress) bool
+	Has func(ca asdu.CommonAddress, t asdu.TypeID, ioa asdu.InformationObjectAddress) bool
 
 	// Select may refuse a selection. nil: none is refused.
 	Select func(c *Call) error
 
 	// SelectRequired reports whether an object must be selected before it is
 	// operated. nil: none must, but a selection that was made has to be kept.
-	SelectRequired func(ca CommonAddress, t TypeID, ioa InformationObjectAddress) bool
+	SelectRequired func(ca asdu.CommonAddress, t asdu.TypeID, ioa asdu.InformationObjectAddress) bool
 
 	// SelectTimeout is how long a selection holds; 30 s.
 	SelectTimeout time.Duration
@@ -78,10 +80,10 @@ type Station struct {
 	// such as C_TS_NA_1, C_CD_NA_1 and the parameters 110 to 113, which are
 	// unknown otherwise, or C_IC_NA_1 for a station that answers by itself.
 	// With BroadcastAddress it is called for each common address.
-	Other map[TypeID]func(c *Call)
+	Other map[asdu.TypeID]func(c *Call)
 
 	// Respond sends an answer. nil: Session.Send.
-	Respond func(s *Session, a ASDU) error
+	Respond func(s *Session, a asdu.ASDU) error
 
 	mu         sync.Mutex
 	epoch      time.Time // of the first command
@@ -109,7 +111,7 @@ func (st *Station) Started(s *Session) {
 	}
 	st.announced[s.Group()] = announcement{s, s.counted() + uint64(len(st.CommonAddresses))}
 	for _, ca := range st.CommonAddresses {
-		a, err := s.cfg.Profile.New(Header{Type: M_EI_NA_1, Cause: Initialized, CommonAddress: ca}, Object{Qualifier: st.COI})
+		a, err := s.cfg.Profile.New(asdu.Header{Type: asdu.M_EI_NA_1, Cause: asdu.Initialized, CommonAddress: ca}, asdu.Object{Qualifier: st.COI})
 		if err == nil {
 			err = st.respond(s, a)
 		}
@@ -121,20 +123,20 @@ func (st *Station) Started(s *Session) {
 
 // Handle answers an ASDU. It is made for Group.Handle. It waits while too many
 // answers wait to be sent, which makes the client wait.
-func (st *Station) Handle(s *Session, a ASDU, _ uint64) {
+func (st *Station) Handle(s *Session, a asdu.ASDU, _ uint64) {
 	c := Call{Session: s, ASDU: a.Clone(), station: st, turn: s.turnNow()}
 	serve := st.service(a.Type)
 	switch {
 	case serve == nil:
-		st.finish(c.Reject(UnknownType), &c)
-	case a.CommonAddress == BroadcastAddress && toAll(a.Type):
+		st.finish(c.Reject(asdu.UnknownType), &c)
+	case a.CommonAddress == asdu.BroadcastAddress && toAll(a.Type):
 		for _, ca := range st.CommonAddresses {
 			c := c
 			c.ASDU.CommonAddress = ca
 			st.serve(serve, &c)
 		}
 	case !slices.Contains(st.CommonAddresses, a.CommonAddress):
-		st.finish(c.Reject(UnknownCommonAddress), &c)
+		st.finish(c.Reject(asdu.UnknownCommonAddress), &c)
 	default:
 		st.serve(serve, &c)
 	}
@@ -161,27 +163,27 @@ func (st *Station) finish(err error, c *Call) {
 }
 
 // toAll reports whether a type may be sent to all stations at once.
-func toAll(t TypeID) bool {
-	return t == C_IC_NA_1 || t == C_CI_NA_1 || t == C_CS_NA_1 || t == C_RP_NA_1
+func toAll(t asdu.TypeID) bool {
+	return t == asdu.C_IC_NA_1 || t == asdu.C_CI_NA_1 || t == asdu.C_CS_NA_1 || t == asdu.C_RP_NA_1
 }
 
 // service is what answers a type, nil if nothing does.
-func (st *Station) service(t TypeID) func(c *Call) error {
+func (st *Station) service(t asdu.TypeID) func(c *Call) error {
 	if other := st.Other[t]; other != nil {
 		return func(c *Call) error { other(c); return nil }
 	}
 	switch {
-	case t == C_IC_NA_1 && st.Interrogation != nil && st.Read != nil:
+	case t == asdu.C_IC_NA_1 && st.Interrogation != nil && st.Read != nil:
 		return st.interrogate
-	case t == C_CI_NA_1 && st.Counters != nil && st.Read != nil:
+	case t == asdu.C_CI_NA_1 && st.Counters != nil && st.Read != nil:
 		return st.countersAsked
-	case t == C_RD_NA_1 && st.Read != nil:
+	case t == asdu.C_RD_NA_1 && st.Read != nil:
 		return st.read
-	case t == C_CS_NA_1:
+	case t == asdu.C_CS_NA_1:
 		return st.setClock
-	case t == C_TS_TA_1:
+	case t == asdu.C_TS_TA_1:
 		return st.test
-	case t == C_RP_NA_1:
+	case t == asdu.C_RP_NA_1:
 		return st.reset
 	case t.IsCommand() && t.Known() && st.Command != nil:
 		return st.command
@@ -190,7 +192,7 @@ func (st *Station) service(t TypeID) func(c *Call) error {
 }
 
 // respond sends an answer.
-func (st *Station) respond(s *Session, a ASDU) error {
+func (st *Station) respond(s *Session, a asdu.ASDU) error {
 	if st.Respond != nil {
 		return st.Respond(s, a)
 	}
@@ -200,7 +202,7 @@ func (st *Station) respond(s *Session, a ASDU) error {
 // setClock answers C_CS (101, clause 7.4.6). The confirmation goes behind the
 // events that wait, whose time tags are of the clock before.
 func (st *Station) setClock(c *Call) error {
-	if ok, err := c.allowed(Activation); !ok {
+	if ok, err := c.allowed(asdu.Activation); !ok {
 		return err
 	}
 	t := c.Object.Time
@@ -210,15 +212,15 @@ func (st *Station) setClock(c *Call) error {
 	if st.Respond != nil {
 		return c.Confirm()
 	}
-	return c.Session.Stream(once(c.ASDU.Mirror(ActivationCon, false)))
+	return c.Session.Stream(once(c.ASDU.Mirror(asdu.ActivationCon, false)))
 }
 
 // once is a series of one.
-func once(a ASDU) iter.Seq[ASDU] { return func(yield func(ASDU) bool) { yield(a) } }
+func once(a asdu.ASDU) iter.Seq[asdu.ASDU] { return func(yield func(asdu.ASDU) bool) { yield(a) } }
 
 // test answers C_TS_TA_1 with the same counter.
 func (st *Station) test(c *Call) error {
-	if ok, err := c.allowed(Activation); !ok {
+	if ok, err := c.allowed(asdu.Activation); !ok {
 		return err
 	}
 	if !c.single() {
@@ -229,10 +231,10 @@ func (st *Station) test(c *Call) error {
 
 // reset answers C_RP (101, clause 7.4.7).
 func (st *Station) reset(c *Call) error {
-	if ok, err := c.allowed(Activation); !ok {
+	if ok, err := c.allowed(asdu.Activation); !ok {
 		return err
 	}
-	if !c.single() || c.ASDU.Test || c.Object.Qualifier != QRPProcess || st.Reset == nil || st.Reset(c.CommonAddress) != nil {
+	if !c.single() || c.ASDU.Test || c.Object.Qualifier != asdu.QRPProcess || st.Reset == nil || st.Reset(c.CommonAddress) != nil {
 		return c.Negative()
 	}
 	return c.Confirm()

@@ -1,6 +1,10 @@
 package iec104
 
-import "time"
+import (
+	"time"
+
+	"github.com/fepha/fepha/iec104/asdu"
+)
 
 const (
 	defaultSelectTimeout = 30 * time.Second
@@ -10,11 +14,11 @@ const (
 // command answers the commands to the process (101, clause 7.4.4; 104, clause
 // 12.1 for the time tag).
 func (st *Station) command(c *Call) error {
-	if ok, err := c.allowed(Activation, Deactivation); !ok {
+	if ok, err := c.allowed(asdu.Activation, asdu.Deactivation); !ok {
 		return err
 	}
 	if st.Has != nil && !st.Has(c.CommonAddress, c.ASDU.Type, c.Object.Address) {
-		return c.Reject(UnknownObjectAddress)
+		return c.Reject(asdu.UnknownObjectAddress)
 	}
 	if !c.single() || c.ASDU.Test || !operable(c.ASDU.Type, c.Object) {
 		return c.Negative()
@@ -28,7 +32,7 @@ func (st *Station) command(c *Call) error {
 	if !st.decide(c) {
 		return c.Negative()
 	}
-	if c.ASDU.Cause == Activation && !c.Object.Select() {
+	if c.ASDU.Cause == asdu.Activation && !c.Object.Select() {
 		st.Command(c)
 		return nil
 	}
@@ -40,7 +44,7 @@ func (st *Station) decide(c *Call) bool {
 	key := selectionKey{c.CommonAddress, c.Object.Address}
 	order := orderOf(c.ASDU.Type, c.Object)
 	link := linkStart{c.Session, c.turn}
-	if c.ASDU.Cause == Activation && c.Object.Select() && st.Select != nil && st.Select(c) != nil {
+	if c.ASDU.Cause == asdu.Activation && c.Object.Select() && st.Select != nil && st.Select(c) != nil {
 		return false
 	}
 	required := st.SelectRequired != nil && st.SelectRequired(c.CommonAddress, c.ASDU.Type, c.Object.Address)
@@ -55,7 +59,7 @@ func (st *Station) decide(c *Call) bool {
 	}
 	now := time.Since(st.epoch)
 	switch {
-	case c.ASDU.Cause == Deactivation:
+	case c.ASDU.Cause == asdu.Deactivation:
 		return st.selections.cancel(now, link, key)
 	case c.Object.Select():
 		return st.selections.choose(now, link, key, order)
@@ -66,9 +70,9 @@ func (st *Station) decide(c *Call) bool {
 
 // operable reports whether the state asked for is one that can be: for double
 // and regulating step commands, 0 and 3 are not permitted.
-func operable(t TypeID, o Object) bool {
+func operable(t asdu.TypeID, o asdu.Object) bool {
 	switch t.Untimed() {
-	case C_DC_NA_1, C_RC_NA_1:
+	case asdu.C_DC_NA_1, asdu.C_RC_NA_1:
 		return o.Value == 1 || o.Value == 2
 	}
 	return true
@@ -76,8 +80,8 @@ func operable(t TypeID, o Object) bool {
 
 // timely reports whether a command's time tag, if it has one, is valid and near
 // enough.
-func (st *Station) timely(t TypeID, tag CP56Time2a) bool {
-	if t.TimeTag() == NoTime {
+func (st *Station) timely(t asdu.TypeID, tag asdu.CP56Time2a) bool {
+	if t.TimeTag() == asdu.NoTime {
 		return true
 	}
 	most := st.CommandAge

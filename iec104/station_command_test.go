@@ -9,19 +9,25 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/fepha/fepha/iec104/asdu"
 )
 
 // sc is a single command ON; a second argument is the qualifier.
-func sc(ioa InformationObjectAddress, qualifier ...uint8) Object {
-	o := Object{Address: ioa, Value: 1}
+func sc(ioa asdu.InformationObjectAddress, qualifier ...uint8) asdu.Object {
+	o := asdu.Object{Address: ioa, Value: 1}
 	for _, q := range qualifier {
 		o.Qualifier |= q
 	}
 	return o
 }
 
-func act(t TypeID) Header   { return Header{Type: t, Cause: Activation, CommonAddress: 1} }
-func deact(t TypeID) Header { return Header{Type: t, Cause: Deactivation, CommonAddress: 1} }
+func act(t asdu.TypeID) asdu.Header {
+	return asdu.Header{Type: t, Cause: asdu.Activation, CommonAddress: 1}
+}
+func deact(t asdu.TypeID) asdu.Header {
+	return asdu.Header{Type: t, Cause: asdu.Deactivation, CommonAddress: 1}
+}
 
 func (a asking) operatedOnly(title string, want ...string) {
 	a.t.Helper()
@@ -32,20 +38,20 @@ func (a asking) operatedOnly(title string, want ...string) {
 
 func TestRow48_DirectExecute(t *testing.T) {
 	withStation(t, nil, func(a asking) {
-		expect(a.t, "single command", a.ask(act(C_SC_NA_1), sc(100)), `
+		expect(a.t, "single command", a.ask(act(asdu.C_SC_NA_1), sc(100)), `
 			C_SC_NA_1 7 ca 1: 100=1
 			M_SP_TB_1 11 ca 1: 1=1
 			C_SC_NA_1 10 ca 1: 100=1`)
 		a.operatedOnly("direct", "6 ca 1: 100=1")
-		expect(a.t, "refused by the process", a.ask(act(C_SC_NA_1), sc(197)), "C_SC_NA_1 7 negative ca 1: 197=1")
+		expect(a.t, "refused by the process", a.ask(act(asdu.C_SC_NA_1), sc(197)), "C_SC_NA_1 7 negative ca 1: 197=1")
 		a.operations()
-		now := NewCP56Time2a(time.Now(), time.UTC)
-		for _, typ := range []TypeID{45, 46, 47, 48, 49, 50, 51, 58, 59, 60, 61, 62, 63, 64} {
+		now := asdu.NewCP56Time2a(time.Now(), time.UTC)
+		for _, typ := range []asdu.TypeID{45, 46, 47, 48, 49, 50, 51, 58, 59, 60, 61, 62, 63, 64} {
 			value := 1.0
-			if typ.Untimed() == C_SE_NA_1 {
+			if typ.Untimed() == asdu.C_SE_NA_1 {
 				value = 0.5
 			}
-			got := a.ask(act(typ), Object{Address: 101, Value: value, Time: now})
+			got := a.ask(act(typ), asdu.Object{Address: 101, Value: value, Time: now})
 			if want := fmt.Sprintf("%v 7 ca 1: 101=%v", typ, value); !strings.HasPrefix(got, want) {
 				a.t.Errorf("got %s, want %s", got, want)
 			}
@@ -56,9 +62,9 @@ func TestRow48_DirectExecute(t *testing.T) {
 
 func TestRow48_ClientCommands(t *testing.T) {
 	withStation(t, nil, func(a asking) {
-		var confirmed []ASDU
-		cmd := Command{CommonAddress: 1, Type: C_SC_NA_1, Object: sc(199), SelectFirst: true, Originator: 5,
-			AwaitTermination: true, Confirmed: func(a ASDU) { confirmed = append(confirmed, a.Clone()) }}
+		var confirmed []asdu.ASDU
+		cmd := Command{CommonAddress: 1, Type: asdu.C_SC_NA_1, Object: sc(199), SelectFirst: true, Originator: 5,
+			AwaitTermination: true, Confirmed: func(a asdu.ASDU) { confirmed = append(confirmed, a.Clone()) }}
 		if err := a.Command(a.t.Context(), cmd); err != nil {
 			a.t.Error(err)
 		}
@@ -71,27 +77,27 @@ func TestRow48_ClientCommands(t *testing.T) {
 		a.operatedOnly("select and execute", "6 ca 1: 199=1")
 
 		var negative *NegativeError
-		err := a.Command(a.t.Context(), Command{CommonAddress: 1, Type: C_SC_NA_1, Object: sc(198), SelectFirst: true})
+		err := a.Command(a.t.Context(), Command{CommonAddress: 1, Type: asdu.C_SC_NA_1, Object: sc(198), SelectFirst: true})
 		if !errors.As(err, &negative) || !errors.Is(err, ErrNotSent) {
 			a.t.Errorf("selection refused: %v, want *NegativeError, and the command was not sent", err)
 		}
-		err = a.Command(a.t.Context(), Command{CommonAddress: 1, Type: C_SC_NA_1, Object: sc(199)})
+		err = a.Command(a.t.Context(), Command{CommonAddress: 1, Type: asdu.C_SC_NA_1, Object: sc(199)})
 		if !errors.As(err, &negative) || errors.Is(err, ErrNotSent) {
 			a.t.Errorf("execution refused: %v, want *NegativeError", err)
 		}
 		if want := "iec104: C_SC_NA_1 to station 1, object 199 refused"; !strings.HasPrefix(err.Error(), want) {
 			a.t.Errorf("%q, want %q", err, want)
 		}
-		err = a.Command(a.t.Context(), Command{CommonAddress: 1, Type: C_BO_NA_1, Object: sc(100), SelectFirst: true})
+		err = a.Command(a.t.Context(), Command{CommonAddress: 1, Type: asdu.C_BO_NA_1, Object: sc(100), SelectFirst: true})
 		if !errors.Is(err, ErrNotSent) {
 			a.t.Errorf("a bitstring can't be selected: %v", err)
 		}
-		err = a.Command(a.t.Context(), Command{CommonAddress: 1, Type: C_DC_NA_1, Object: Object{Address: 100, Value: 7}})
-		if !errors.Is(err, ErrNotSent) || !errors.Is(err, ErrValue) {
+		err = a.Command(a.t.Context(), Command{CommonAddress: 1, Type: asdu.C_DC_NA_1, Object: asdu.Object{Address: 100, Value: 7}})
+		if !errors.Is(err, ErrNotSent) || !errors.Is(err, asdu.ErrValue) {
 			a.t.Errorf("no such state: %v", err)
 		}
 		a.operatedOnly("none of these")
-		if err := a.Command(a.t.Context(), Command{CommonAddress: 1, Type: C_SC_NA_1, Object: sc(199, SelectBit)}); err != nil {
+		if err := a.Command(a.t.Context(), Command{CommonAddress: 1, Type: asdu.C_SC_NA_1, Object: sc(199, asdu.SelectBit)}); err != nil {
 			a.t.Errorf("select only: %v", err)
 		}
 		if err := a.Cancel(a.t.Context(), cmd); err != nil {
@@ -106,44 +112,44 @@ func TestRow48_ClientCommands(t *testing.T) {
 
 func TestRow49_SelectAndExecuteInTime(t *testing.T) {
 	withStation(t, nil, func(a asking) {
-		for _, ioa := range []InformationObjectAddress{100, 199} { // selection possible, required
+		for _, ioa := range []asdu.InformationObjectAddress{100, 199} { // selection possible, required
 			with := strings.NewReplacer("X", fmt.Sprint(ioa), "Y", fmt.Sprint(ioa-99)).Replace
-			expect(a.t, "select", a.ask(act(C_SC_NA_1), sc(ioa, SelectBit, 4)), with("C_SC_NA_1 7 ca 1: X=1/132"))
+			expect(a.t, "select", a.ask(act(asdu.C_SC_NA_1), sc(ioa, asdu.SelectBit, 4)), with("C_SC_NA_1 7 ca 1: X=1/132"))
 			time.Sleep(29 * time.Second)
-			expect(a.t, "execute", a.ask(act(C_SC_NA_1), sc(ioa, 4)), with(`
+			expect(a.t, "execute", a.ask(act(asdu.C_SC_NA_1), sc(ioa, 4)), with(`
 				C_SC_NA_1 7 ca 1: X=1/4
 				M_SP_TB_1 11 ca 1: Y=1
 				C_SC_NA_1 10 ca 1: X=1/4`))
 			a.operatedOnly("once", with("6 ca 1: X=1/4"))
 		}
-		expect(a.t, "a selection is good for one execution", a.ask(act(C_SC_NA_1), sc(199, 4)), "C_SC_NA_1 7 negative ca 1: 199=1/4")
+		expect(a.t, "a selection is good for one execution", a.ask(act(asdu.C_SC_NA_1), sc(199, 4)), "C_SC_NA_1 7 negative ca 1: 199=1/4")
 		a.operatedOnly("not again")
 	})
 }
 
 func TestRow50_ExecuteNotSelectedLateOrDifferent(t *testing.T) {
 	for name, c := range map[string]struct {
-		ioa      InformationObjectAddress
-		selected Object
+		ioa      asdu.InformationObjectAddress
+		selected asdu.Object
 		wait     time.Duration
-		execute  Object
-		typ      TypeID
+		execute  asdu.Object
+		typ      asdu.TypeID
 	}{
 		"not selected":               {execute: sc(199)},
-		"late":                       {selected: sc(199, SelectBit), wait: 30 * time.Second, execute: sc(199)},
-		"late, direct is possible":   {selected: sc(100, SelectBit), wait: 30 * time.Second, execute: sc(100)},
-		"other value":                {selected: sc(100, SelectBit), execute: Object{Address: 100}},
-		"other qualifier":            {selected: sc(100, SelectBit), execute: sc(100, 4)},
-		"other address":              {selected: sc(198-98, SelectBit), execute: sc(199)},
-		"other type":                 {selected: sc(100, SelectBit), execute: sc(100), typ: C_DC_NA_1},
-		"selection refused (Select)": {selected: sc(198, SelectBit), execute: Object{Address: 199}},
+		"late":                       {selected: sc(199, asdu.SelectBit), wait: 30 * time.Second, execute: sc(199)},
+		"late, direct is possible":   {selected: sc(100, asdu.SelectBit), wait: 30 * time.Second, execute: sc(100)},
+		"other value":                {selected: sc(100, asdu.SelectBit), execute: asdu.Object{Address: 100}},
+		"other qualifier":            {selected: sc(100, asdu.SelectBit), execute: sc(100, 4)},
+		"other address":              {selected: sc(198-98, asdu.SelectBit), execute: sc(199)},
+		"other type":                 {selected: sc(100, asdu.SelectBit), execute: sc(100), typ: asdu.C_DC_NA_1},
+		"selection refused (Select)": {selected: sc(198, asdu.SelectBit), execute: asdu.Object{Address: 199}},
 	} {
 		withStation(t, nil, func(a asking) {
 			if c.selected.Address != 0 {
-				a.ask(act(C_SC_NA_1), c.selected)
+				a.ask(act(asdu.C_SC_NA_1), c.selected)
 			}
 			time.Sleep(c.wait)
-			typ := C_SC_NA_1
+			typ := asdu.C_SC_NA_1
 			if c.typ != 0 {
 				typ = c.typ
 			}
@@ -157,9 +163,9 @@ func TestRow50_ExecuteNotSelectedLateOrDifferent(t *testing.T) {
 	}
 	// Long after, where no selection is required, a direct command is one again.
 	withStation(t, nil, func(a asking) {
-		a.ask(act(C_SC_NA_1), sc(100, SelectBit))
+		a.ask(act(asdu.C_SC_NA_1), sc(100, asdu.SelectBit))
 		time.Sleep(time.Minute)
-		a.ask(act(C_SC_NA_1), sc(100))
+		a.ask(act(asdu.C_SC_NA_1), sc(100))
 		a.operatedOnly("after a minute", "6 ca 1: 100=1")
 	})
 }
@@ -167,40 +173,40 @@ func TestRow50_ExecuteNotSelectedLateOrDifferent(t *testing.T) {
 func TestRow51_ASelectionBelongsToItsLink(t *testing.T) {
 	withStation(t, nil, func(a asking) {
 		other := start(a.t, a.n, ClientConfig{})
-		a.ask(act(C_SC_NA_1), sc(100, SelectBit))
-		expect(a.t, "selected by another link: select", a.by(other, act(C_SC_NA_1), sc(100, SelectBit)), "C_SC_NA_1 7 negative ca 1: 100=1/128")
-		expect(a.t, "selected by another link: execute", a.by(other, act(C_SC_NA_1), sc(100)), "C_SC_NA_1 7 negative ca 1: 100=1")
-		expect(a.t, "selected by another link: deactivate", a.by(other, deact(C_SC_NA_1), sc(100, SelectBit)), "C_SC_NA_1 9 negative ca 1: 100=1/128")
+		a.ask(act(asdu.C_SC_NA_1), sc(100, asdu.SelectBit))
+		expect(a.t, "selected by another link: select", a.by(other, act(asdu.C_SC_NA_1), sc(100, asdu.SelectBit)), "C_SC_NA_1 7 negative ca 1: 100=1/128")
+		expect(a.t, "selected by another link: execute", a.by(other, act(asdu.C_SC_NA_1), sc(100)), "C_SC_NA_1 7 negative ca 1: 100=1")
+		expect(a.t, "selected by another link: deactivate", a.by(other, deact(asdu.C_SC_NA_1), sc(100, asdu.SelectBit)), "C_SC_NA_1 9 negative ca 1: 100=1/128")
 		a.operatedOnly("nothing")
-		a.ask(act(C_SC_NA_1), sc(100))
+		a.ask(act(asdu.C_SC_NA_1), sc(100))
 		a.operatedOnly("its own link", "6 ca 1: 100=1")
 
 		// The loss of the link ends the selection, and a stop does.
-		a.ask(act(C_SC_NA_1), sc(199, SelectBit))
+		a.ask(act(asdu.C_SC_NA_1), sc(199, asdu.SelectBit))
 		a.recorder.Close()
-		expect(a.t, "after its loss", a.by(other, act(C_SC_NA_1), sc(199, SelectBit)), "C_SC_NA_1 7 ca 1: 199=1/128")
+		expect(a.t, "after its loss", a.by(other, act(asdu.C_SC_NA_1), sc(199, asdu.SelectBit)), "C_SC_NA_1 7 ca 1: 199=1/128")
 		if err := other.StopDT(a.t.Context()); err != nil {
 			a.t.Fatal(err)
 		}
 		if err := other.StartDT(a.t.Context()); err != nil {
 			a.t.Fatal(err)
 		}
-		expect(a.t, "after a stop", a.by(other, act(C_SC_NA_1), sc(199)), "C_SC_NA_1 7 negative ca 1: 199=1")
+		expect(a.t, "after a stop", a.by(other, act(asdu.C_SC_NA_1), sc(199)), "C_SC_NA_1 7 negative ca 1: 199=1")
 		a.operatedOnly("nothing")
 	})
 }
 
 func TestRow52_Deactivation(t *testing.T) {
 	withStation(t, nil, func(a asking) {
-		for _, o := range []Object{sc(100), sc(199)} {
+		for _, o := range []asdu.Object{sc(100), sc(199)} {
 			selected := o
-			selected.Qualifier |= SelectBit
-			a.ask(act(C_SC_NA_1), selected)
-			got := a.ask(deact(C_SC_NA_1), selected)
+			selected.Qualifier |= asdu.SelectBit
+			a.ask(act(asdu.C_SC_NA_1), selected)
+			got := a.ask(deact(asdu.C_SC_NA_1), selected)
 			if want := "C_SC_NA_1 9 ca 1:"; !strings.HasPrefix(got, want) {
 				a.t.Errorf("deactivated: %s, want %s", got, want)
 			}
-			got = a.ask(act(C_SC_NA_1), o)
+			got = a.ask(act(asdu.C_SC_NA_1), o)
 			if want := "C_SC_NA_1 7 negative ca 1:"; !strings.HasPrefix(got, want) {
 				a.t.Errorf("execute: %s, want %s", got, want)
 			}
@@ -211,18 +217,18 @@ func TestRow52_Deactivation(t *testing.T) {
 
 func TestRow53_StatesThatAreNotPermitted(t *testing.T) {
 	withStation(t, nil, func(a asking) {
-		for _, typ := range []TypeID{C_DC_NA_1, C_RC_NA_1, C_DC_TA_1, C_RC_TA_1} {
+		for _, typ := range []asdu.TypeID{asdu.C_DC_NA_1, asdu.C_RC_NA_1, asdu.C_DC_TA_1, asdu.C_RC_TA_1} {
 			for _, value := range []float64{0, 3} {
-				for _, q := range []uint8{0, SelectBit} {
-					got := a.ask(act(typ), Object{Address: 100, Value: value, Qualifier: q, Time: NewCP56Time2a(time.Now(), time.UTC)})
+				for _, q := range []uint8{0, asdu.SelectBit} {
+					got := a.ask(act(typ), asdu.Object{Address: 100, Value: value, Qualifier: q, Time: asdu.NewCP56Time2a(time.Now(), time.UTC)})
 					if !strings.HasPrefix(got, typ.String()+" 7 negative ca 1: 100=") {
 						a.t.Errorf("%v state %v: %s", typ, value, got)
 					}
 				}
 			}
 		}
-		expect(a.t, "two objects", a.ask(act(C_SC_NA_1), sc(100), sc(102)), "C_SC_NA_1 7 negative ca 1: 100=1 102=1")
-		h := act(C_SC_NA_1)
+		expect(a.t, "two objects", a.ask(act(asdu.C_SC_NA_1), sc(100), sc(102)), "C_SC_NA_1 7 negative ca 1: 100=1 102=1")
+		h := act(asdu.C_SC_NA_1)
 		h.Sequence = true
 		expect(a.t, "SQ = 1", a.ask(h, sc(100)), "C_SC_NA_1 7 negative ca 1: 100=1")
 		expect(a.t, "SQ = 1, two objects", a.ask(h, sc(100), sc(101)), "C_SC_NA_1 7 negative ca 1: 100=1 101=1")
@@ -232,38 +238,38 @@ func TestRow53_StatesThatAreNotPermitted(t *testing.T) {
 
 func TestRow54_StaleAndInvalidTimeTags(t *testing.T) {
 	zone := time.FixedZone("", 8*3600)
-	tags := func() map[string]CP56Time2a {
-		return map[string]CP56Time2a{
-			"stale":       NewCP56Time2a(time.Now().Add(-31*time.Second), zone),
-			"ahead":       NewCP56Time2a(time.Now().Add(31*time.Second), zone),
-			"other zone":  NewCP56Time2a(time.Now(), time.UTC),
-			"invalid":     NewCP56Time2a(time.Now(), zone).WithInvalid(true),
+	tags := func() map[string]asdu.CP56Time2a {
+		return map[string]asdu.CP56Time2a{
+			"stale":       asdu.NewCP56Time2a(time.Now().Add(-31*time.Second), zone),
+			"ahead":       asdu.NewCP56Time2a(time.Now().Add(31*time.Second), zone),
+			"other zone":  asdu.NewCP56Time2a(time.Now(), time.UTC),
+			"invalid":     asdu.NewCP56Time2a(time.Now(), zone).WithInvalid(true),
 			"not a time":  {0xff, 0xff, 0x3f, 0x1f, 0x1f, 0x0f, 0x7f},
 			"year of 100": {0, 0, 0, 0, 1, 1, 0},
 		}
 	}
 	withStation(t, func(st *Station) { st.Location = zone }, func(a asking) {
 		for name, tag := range tags() {
-			for _, typ := range []TypeID{58, 59, 60, 62, 63, 64} {
-				got := a.ask(act(typ), Object{Address: 100, Value: 1, Time: tag})
+			for _, typ := range []asdu.TypeID{58, 59, 60, 62, 63, 64} {
+				got := a.ask(act(typ), asdu.Object{Address: 100, Value: 1, Time: tag})
 				if want := typ.String() + " 7 negative ca 1: 100=1"; got != want {
 					a.t.Errorf("%s: %s, want %s", name, got, want)
 				}
 			}
 		}
 		a.operatedOnly("nothing")
-		a.ask(act(C_SC_TA_1), Object{Address: 100, Value: 1, Time: NewCP56Time2a(time.Now().Add(-29*time.Second), zone)})
+		a.ask(act(asdu.C_SC_TA_1), asdu.Object{Address: 100, Value: 1, Time: asdu.NewCP56Time2a(time.Now().Add(-29*time.Second), zone)})
 		a.operatedOnly("in time", "6 ca 1: 100=1")
 	})
 	withStation(t, func(st *Station) { st.Location, st.SilentStale = zone, true }, func(a asking) {
 		for name, tag := range tags() {
-			expect(a.t, "† silent: "+name, a.ask(act(C_SC_TA_1), Object{Address: 100, Value: 1, Time: tag}), "")
+			expect(a.t, "† silent: "+name, a.ask(act(asdu.C_SC_TA_1), asdu.Object{Address: 100, Value: 1, Time: tag}), "")
 		}
 		a.operatedOnly("nothing")
 	})
 	withStation(t, func(st *Station) { st.CommandAge = -1 }, func(a asking) {
 		for name, tag := range tags() {
-			a.ask(act(C_SC_TA_1), Object{Address: 100, Value: 1, Time: tag})
+			a.ask(act(asdu.C_SC_TA_1), asdu.Object{Address: 100, Value: 1, Time: tag})
 			if got := a.operations(); (len(got) == 1) == (name == "invalid" || name == "not a time") {
 				a.t.Errorf("any age: %s: operated %q", name, got)
 			}
@@ -272,38 +278,38 @@ func TestRow54_StaleAndInvalidTimeTags(t *testing.T) {
 }
 
 func TestRow55_Parameters(t *testing.T) {
-	types := []TypeID{P_ME_NA_1, P_ME_NB_1, P_ME_NC_1, P_AC_NA_1}
+	types := []asdu.TypeID{asdu.P_ME_NA_1, asdu.P_ME_NB_1, asdu.P_ME_NC_1, asdu.P_AC_NA_1}
 	withStation(t, nil, func(a asking) {
 		for _, typ := range types {
-			expect(a.t, "default", a.ask(act(typ), Object{Address: 1}), typ.String()+" 44 negative ca 1: 1=0")
+			expect(a.t, "default", a.ask(act(typ), asdu.Object{Address: 1}), typ.String()+" 44 negative ca 1: 1=0")
 		}
 	})
 	withStation(t, func(st *Station) {
-		st.Other = make(map[TypeID]func(*Call))
+		st.Other = make(map[asdu.TypeID]func(*Call))
 		for _, typ := range types {
 			st.Other[typ] = func(c *Call) { _ = c.Confirm() }
 		}
 	}, func(a asking) {
 		for _, typ := range types {
-			expect(a.t, "† taken", a.ask(act(typ), Object{Address: 1}), typ.String()+" 7 ca 1: 1=0")
+			expect(a.t, "† taken", a.ask(act(typ), asdu.Object{Address: 1}), typ.String()+" 7 ca 1: 1=0")
 		}
 	})
 }
 
 func TestRow58_ATestNeverOperates(t *testing.T) {
 	withStation(t, nil, func(a asking) {
-		h := act(C_SC_NA_1)
+		h := act(asdu.C_SC_NA_1)
 		h.Test = true
 		expect(a.t, "direct", a.ask(h, sc(100)), "C_SC_NA_1 7 negative test ca 1: 100=1")
-		expect(a.t, "select", a.ask(h, sc(100, SelectBit)), "C_SC_NA_1 7 negative test ca 1: 100=1/128")
-		h.Type = C_RP_NA_1
-		expect(a.t, "reset", a.ask(h, Object{Qualifier: QRPProcess}), "C_RP_NA_1 7 negative test ca 1: 0=0/1")
-		h.Type = C_CS_NA_1
-		a.ask(h, Object{Time: NewCP56Time2a(time.Now(), time.UTC)})
-		h.Type = C_CI_NA_1
-		a.ask(h, Object{Qualifier: RQTGeneral | CounterReset})
-		h.Type = C_IC_NA_1
-		expect(a.t, "but it is answered", a.ask(h, Object{Qualifier: QOIGroup1}), `
+		expect(a.t, "select", a.ask(h, sc(100, asdu.SelectBit)), "C_SC_NA_1 7 negative test ca 1: 100=1/128")
+		h.Type = asdu.C_RP_NA_1
+		expect(a.t, "reset", a.ask(h, asdu.Object{Qualifier: asdu.QRPProcess}), "C_RP_NA_1 7 negative test ca 1: 0=0/1")
+		h.Type = asdu.C_CS_NA_1
+		a.ask(h, asdu.Object{Time: asdu.NewCP56Time2a(time.Now(), time.UTC)})
+		h.Type = asdu.C_CI_NA_1
+		a.ask(h, asdu.Object{Qualifier: asdu.RQTGeneral | asdu.CounterReset})
+		h.Type = asdu.C_IC_NA_1
+		expect(a.t, "but it is answered", a.ask(h, asdu.Object{Qualifier: asdu.QOIGroup1}), `
 			C_IC_NA_1 7 test ca 1: 0=0/21
 			M_SP_NA_1 21 test ca 1: 1=1
 			C_IC_NA_1 10 test ca 1: 0=0/21`)
@@ -319,17 +325,17 @@ func TestRow58_AllFieldSizes(t *testing.T) {
 		for ca := 1; ca <= 2; ca++ {
 			for ioa := 1; ioa <= 3; ioa++ {
 				synctest.Test(t, func(t *testing.T) {
-					cfg := Config{Profile: Profile{CauseSize: cause, CommonAddressSize: ca, ObjectAddressSize: ioa}}
+					cfg := Config{Profile: asdu.Profile{CauseSize: cause, CommonAddressSize: ca, ObjectAddressSize: ioa}}
 					p := &plant{}
 					st := p.station()
 					_, n := serve(t, ServerConfig{Config: cfg, Groups: []Group{{Handle: st.Handle, Started: st.Started}}})
 					c := start(t, n, ClientConfig{Config: cfg})
-					for _, station := range []CommonAddress{1, BroadcastAddress} {
-						if err := c.Interrogate(t.Context(), station, QOIStation); err != nil {
+					for _, station := range []asdu.CommonAddress{1, asdu.BroadcastAddress} {
+						if err := c.Interrogate(t.Context(), station, asdu.QOIStation); err != nil {
 							t.Errorf("%v: %v", cfg.Profile, err)
 						}
 					}
-					if err := c.Command(t.Context(), Command{CommonAddress: 2, Type: C_SC_NA_1, Object: sc(100), SelectFirst: true, AwaitTermination: true}); err != nil {
+					if err := c.Command(t.Context(), Command{CommonAddress: 2, Type: asdu.C_SC_NA_1, Object: sc(100), SelectFirst: true, AwaitTermination: true}); err != nil {
 						t.Errorf("%v: %v", cfg.Profile, err)
 					}
 					if got := p.operations(); !slices.Equal(got, []string{"6 ca 2: 100=1"}) {
@@ -348,7 +354,7 @@ func TestRow58_AllFieldSizes(t *testing.T) {
 func TestAnAnswerBelongsToItsLink(t *testing.T) {
 	calls := make(chan *Call, 1)
 	withStation(t, func(st *Station) { st.Command = func(c *Call) { calls <- c } }, func(a asking) {
-		if got := a.ask(act(C_SC_NA_1), sc(100)); got != "" {
+		if got := a.ask(act(asdu.C_SC_NA_1), sc(100)); got != "" {
 			a.t.Fatal(got)
 		}
 		call := <-calls
@@ -370,19 +376,19 @@ func TestAnAnswerBelongsToItsLink(t *testing.T) {
 func TestRequestsEndWithContextLinkAndWhenPending(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan bool)
-		_, n := serve(t, ServerConfig{Groups: []Group{{Handle: func(*Session, ASDU, uint64) { <-release }}}})
+		_, n := serve(t, ServerConfig{Groups: []Group{{Handle: func(*Session, asdu.ASDU, uint64) { <-release }}}})
 		c := start(t, n, ClientConfig{})
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		defer cancel()
-		first := begin(func() error { return c.Interrogate(ctx, 1, QOIStation) })
+		first := begin(func() error { return c.Interrogate(ctx, 1, asdu.QOIStation) })
 		synctest.Wait()
-		if err := c.Interrogate(t.Context(), 1, QOIStation); !errors.Is(err, ErrPending) || !errors.Is(err, ErrNotSent) {
+		if err := c.Interrogate(t.Context(), 1, asdu.QOIStation); !errors.Is(err, ErrPending) || !errors.Is(err, ErrNotSent) {
 			t.Errorf("the same again: %v, want ErrPending and ErrNotSent", err)
 		}
 		if err := <-first; !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, ErrNotSent) {
 			t.Errorf("no answer: %v, want DeadlineExceeded", err)
 		}
-		second := begin(func() error { return c.Interrogate(t.Context(), 1, QOIStation) })
+		second := begin(func() error { return c.Interrogate(t.Context(), 1, asdu.QOIStation) })
 		synctest.Wait()
 		c.Close()
 		if err := <-second; !errors.Is(err, ErrClosed) || errors.Is(err, ErrNotSent) {

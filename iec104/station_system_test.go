@@ -5,6 +5,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/fepha/fepha/iec104/asdu"
 )
 
 func TestRow44_ClockSynchronization(t *testing.T) {
@@ -26,30 +28,30 @@ func TestRow44_ClockSynchronization(t *testing.T) {
 			t.Fatal(err)
 		}
 		got := c.take()
-		if len(got) != 16 || got[15].Type != C_CS_NA_1 {
+		if len(got) != 16 || got[15].Type != asdu.C_CS_NA_1 {
 			t.Errorf("%d ASDUs, the last %s; want the confirmation behind the 15 events", len(got), brief(got[len(got)-1]))
 		}
-		if len(p.clock) != 1 || p.clock[0] != NewCP56Time2a(at, time.UTC) || got[15].Object(0).Time != p.clock[0] {
+		if len(p.clock) != 1 || p.clock[0] != asdu.NewCP56Time2a(at, time.UTC) || got[15].Object(0).Time != p.clock[0] {
 			t.Errorf("clock set to %v", p.clock)
 		}
 	})
 	for name, alter := range map[string]func(*Station){
 		"disabled": func(st *Station) { st.SetClock = nil },
 		"refused": func(st *Station) {
-			st.SetClock = func(CommonAddress, CP56Time2a) error { return errors.ErrUnsupported }
+			st.SetClock = func(asdu.CommonAddress, asdu.CP56Time2a) error { return errors.ErrUnsupported }
 		},
 	} {
 		withStation(t, alter, func(a asking) {
 			var negative *NegativeError
-			if err := a.SetClock(a.t.Context(), 1, time.Now()); !errors.As(err, &negative) || negative.ASDU.Cause != ActivationCon {
+			if err := a.SetClock(a.t.Context(), 1, time.Now()); !errors.As(err, &negative) || negative.ASDU.Cause != asdu.ActivationCon {
 				a.t.Errorf("%s: %v, want a negative confirmation", name, err)
 			}
 		})
 	}
 	withStation(t, nil, func(a asking) {
-		bad := NewCP56Time2a(time.Now(), time.UTC).WithInvalid(true)
-		for _, tag := range []CP56Time2a{bad, {0xff, 0xff}} {
-			got := a.ask(Header{Type: C_CS_NA_1, Cause: Activation, CommonAddress: 1}, Object{Time: tag})
+		bad := asdu.NewCP56Time2a(time.Now(), time.UTC).WithInvalid(true)
+		for _, tag := range []asdu.CP56Time2a{bad, {0xff, 0xff}} {
+			got := a.ask(asdu.Header{Type: asdu.C_CS_NA_1, Cause: asdu.Activation, CommonAddress: 1}, asdu.Object{Time: tag})
 			expect(a.t, "an invalid time", got, "C_CS_NA_1 7 negative ca 1: 0=0")
 		}
 		if len(a.clock) != 0 {
@@ -60,39 +62,41 @@ func TestRow44_ClockSynchronization(t *testing.T) {
 
 func TestRow45_TestCommands(t *testing.T) {
 	withStation(t, nil, func(a asking) {
-		expect(a.t, "same counter", a.ask(Header{Type: C_TS_TA_1, Cause: Activation, CommonAddress: 1}, Object{Value: 4711, Time: NewCP56Time2a(time.Now(), time.UTC)}), "C_TS_TA_1 7 ca 1: 0=4711")
+		expect(a.t, "same counter", a.ask(asdu.Header{Type: asdu.C_TS_TA_1, Cause: asdu.Activation, CommonAddress: 1}, asdu.Object{Value: 4711, Time: asdu.NewCP56Time2a(time.Now(), time.UTC)}), "C_TS_TA_1 7 ca 1: 0=4711")
 		if err := a.Test(a.t.Context(), 1); err != nil {
 			a.t.Error(err)
 		}
 		a.words()
-		expect(a.t, "C_TS_NA_1 is not in 104", a.ask(Header{Type: C_TS_NA_1, Cause: Activation, CommonAddress: 1}, Object{Value: TestPattern}), "C_TS_NA_1 44 negative ca 1: 0=21930")
+		expect(a.t, "C_TS_NA_1 is not in 104", a.ask(asdu.Header{Type: asdu.C_TS_NA_1, Cause: asdu.Activation, CommonAddress: 1}, asdu.Object{Value: asdu.TestPattern}), "C_TS_NA_1 44 negative ca 1: 0=21930")
 	})
-	withStation(t, func(st *Station) { st.Other = map[TypeID]func(*Call){C_TS_NA_1: func(c *Call) { _ = c.Confirm() }} }, func(a asking) {
-		expect(a.t, "† C_TS_NA_1", a.ask(Header{Type: C_TS_NA_1, Cause: Activation, CommonAddress: 1}, Object{Value: TestPattern}), "C_TS_NA_1 7 ca 1: 0=21930")
+	withStation(t, func(st *Station) {
+		st.Other = map[asdu.TypeID]func(*Call){asdu.C_TS_NA_1: func(c *Call) { _ = c.Confirm() }}
+	}, func(a asking) {
+		expect(a.t, "† C_TS_NA_1", a.ask(asdu.Header{Type: asdu.C_TS_NA_1, Cause: asdu.Activation, CommonAddress: 1}, asdu.Object{Value: asdu.TestPattern}), "C_TS_NA_1 7 ca 1: 0=21930")
 	})
 }
 
 func TestRow46_ResetProcess(t *testing.T) {
 	withStation(t, nil, func(a asking) {
-		if err := a.Reset(a.t.Context(), 1, QRPProcess); err != nil || a.resets != 1 {
+		if err := a.Reset(a.t.Context(), 1, asdu.QRPProcess); err != nil || a.resets != 1 {
 			a.t.Errorf("allowed: %v, %d resets", err, a.resets)
 		}
 		a.words()
-		expect(a.t, "QRP 2", a.ask(Header{Type: C_RP_NA_1, Cause: Activation, CommonAddress: 1}, Object{Qualifier: QRPEvents}), "C_RP_NA_1 7 negative ca 1: 0=0/2")
-		expect(a.t, "QRP 0", a.ask(Header{Type: C_RP_NA_1, Cause: Activation, CommonAddress: 1}, Object{}), "C_RP_NA_1 7 negative ca 1: 0=0")
+		expect(a.t, "QRP 2", a.ask(asdu.Header{Type: asdu.C_RP_NA_1, Cause: asdu.Activation, CommonAddress: 1}, asdu.Object{Qualifier: asdu.QRPEvents}), "C_RP_NA_1 7 negative ca 1: 0=0/2")
+		expect(a.t, "QRP 0", a.ask(asdu.Header{Type: asdu.C_RP_NA_1, Cause: asdu.Activation, CommonAddress: 1}, asdu.Object{}), "C_RP_NA_1 7 negative ca 1: 0=0")
 		if a.resets != 1 {
 			a.t.Errorf("%d resets", a.resets)
 		}
 	})
 	withStation(t, func(st *Station) { st.Reset = nil }, func(a asking) {
-		expect(a.t, "not allowed", a.ask(Header{Type: C_RP_NA_1, Cause: Activation, CommonAddress: 1}, Object{Qualifier: QRPProcess}), "C_RP_NA_1 7 negative ca 1: 0=0/1")
+		expect(a.t, "not allowed", a.ask(asdu.Header{Type: asdu.C_RP_NA_1, Cause: asdu.Activation, CommonAddress: 1}, asdu.Object{Qualifier: asdu.QRPProcess}), "C_RP_NA_1 7 negative ca 1: 0=0/1")
 	})
 }
 
 func TestRow47_EndOfInitializationComesFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		st := (&plant{}).station()
-		st.COI = COIRemoteReset
+		st.COI = asdu.COIRemoteReset
 		q := NewQueue(100)
 		g := queued(q)
 		g.Started = st.Started

@@ -9,6 +9,9 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/fepha/fepha/iec104/asdu"
+	"github.com/fepha/fepha/iec104/internal/asdutest"
 )
 
 // plant is a small process: object addresses 1 to 4 in station 1 and 2, and
@@ -16,60 +19,60 @@ import (
 type plant struct {
 	mu       sync.Mutex
 	operated []string
-	clock    []CP56Time2a
+	clock    []asdu.CP56Time2a
 	resets   int
 	frozen   []uint8
 }
 
-func (p *plant) read(ca CommonAddress, ioa InformationObjectAddress) (TypeID, Object, bool) {
+func (p *plant) read(ca asdu.CommonAddress, ioa asdu.InformationObjectAddress) (asdu.TypeID, asdu.Object, bool) {
 	switch ioa {
 	case 1, 2:
-		return M_SP_TB_1, Object{Value: 1, Quality: NT}, true
+		return asdu.M_SP_TB_1, asdu.Object{Value: 1, Quality: asdu.NT}, true
 	case 3:
-		return M_DP_NA_1, Object{Value: 2}, true
+		return asdu.M_DP_NA_1, asdu.Object{Value: 2}, true
 	case 4:
-		return M_ME_TF_1, Object{Value: float64(ca) * 1.5}, true
+		return asdu.M_ME_TF_1, asdu.Object{Value: float64(ca) * 1.5}, true
 	case 11, 12:
-		return M_IT_TB_1, Object{Value: float64(ioa) * 1000}, true
+		return asdu.M_IT_TB_1, asdu.Object{Value: float64(ioa) * 1000}, true
 	}
-	return 0, Object{}, false
+	return 0, asdu.Object{}, false
 }
 
-func addresses(ioas ...InformationObjectAddress) iter.Seq[InformationObjectAddress] {
+func addresses(ioas ...asdu.InformationObjectAddress) iter.Seq[asdu.InformationObjectAddress] {
 	return slices.Values(ioas)
 }
 
 func (p *plant) station() *Station {
 	return &Station{
-		CommonAddresses: []CommonAddress{1, 2},
+		CommonAddresses: []asdu.CommonAddress{1, 2},
 		Read:            p.read,
-		Interrogation: func(_ CommonAddress, qoi uint8) (iter.Seq[InformationObjectAddress], bool) {
+		Interrogation: func(_ asdu.CommonAddress, qoi uint8) (iter.Seq[asdu.InformationObjectAddress], bool) {
 			switch qoi {
-			case QOIStation:
+			case asdu.QOIStation:
 				return addresses(1, 2, 99, 3, 4), true // 99 is gone
-			case QOIGroup1:
+			case asdu.QOIGroup1:
 				return addresses(1), true
-			case QOIGroup16:
+			case asdu.QOIGroup16:
 				return addresses(), true
 			}
 			return nil, false
 		},
-		Counters: func(_ CommonAddress, rqt uint8) (iter.Seq[InformationObjectAddress], bool) {
+		Counters: func(_ asdu.CommonAddress, rqt uint8) (iter.Seq[asdu.InformationObjectAddress], bool) {
 			return addresses(11, 12), rqt != 3
 		},
-		Freeze: func(_ CommonAddress, rqt, frz uint8) error {
+		Freeze: func(_ asdu.CommonAddress, rqt, frz uint8) error {
 			if rqt == 3 {
 				return errors.New("no such group")
 			}
 			p.frozen = append(p.frozen, rqt|frz)
 			return nil
 		},
-		SetClock: func(ca CommonAddress, t CP56Time2a) error { p.clock = append(p.clock, t); return nil },
-		Reset:    func(CommonAddress) error { p.resets++; return nil },
-		Has: func(_ CommonAddress, t TypeID, ioa InformationObjectAddress) bool {
+		SetClock: func(ca asdu.CommonAddress, t asdu.CP56Time2a) error { p.clock = append(p.clock, t); return nil },
+		Reset:    func(asdu.CommonAddress) error { p.resets++; return nil },
+		Has: func(_ asdu.CommonAddress, t asdu.TypeID, ioa asdu.InformationObjectAddress) bool {
 			return ioa >= 100 && ioa < 200
 		},
-		SelectRequired: func(_ CommonAddress, t TypeID, ioa InformationObjectAddress) bool { return ioa == 199 },
+		SelectRequired: func(_ asdu.CommonAddress, t asdu.TypeID, ioa asdu.InformationObjectAddress) bool { return ioa == 199 },
 		Select: func(c *Call) error {
 			if c.Object.Address == 198 {
 				return errors.New("locked")
@@ -85,7 +88,7 @@ func (p *plant) station() *Station {
 				return
 			}
 			_ = c.Confirm()
-			_ = c.Return(M_SP_TB_1, Object{Address: c.Object.Address - 99, Value: 1, Time: NewCP56Time2a(time.Now(), time.UTC)})
+			_ = c.Return(asdu.M_SP_TB_1, asdu.Object{Address: c.Object.Address - 99, Value: 1, Time: asdu.NewCP56Time2a(time.Now(), time.UTC)})
 			_ = c.Terminate()
 		},
 	}
@@ -122,14 +125,14 @@ func withStation(t *testing.T, alter func(st *Station), f func(a asking)) {
 }
 
 // ask sends an ASDU and returns the answers in words.
-func (a asking) ask(h Header, objects ...Object) string {
+func (a asking) ask(h asdu.Header, objects ...asdu.Object) string {
 	a.t.Helper()
 	return a.by(a.recorder, h, objects...)
 }
 
-func (a asking) by(r *recorder, h Header, objects ...Object) string {
+func (a asking) by(r *recorder, h asdu.Header, objects ...asdu.Object) string {
 	a.t.Helper()
-	unit, err := DefaultProfile.New(h, objects...)
+	unit, err := asdu.DefaultProfile.New(h, objects...)
 	if err != nil {
 		a.t.Fatal(err)
 	}
@@ -155,25 +158,25 @@ func TestRow31_UnknownIsMirrored(t *testing.T) {
 	withStation(t, nil, func(a asking) {
 		for _, c := range []struct {
 			name string
-			h    Header
-			o    Object
+			h    asdu.Header
+			o    asdu.Object
 			want string
 		}{
-			{"type", Header{Type: C_TS_NA_1, Cause: Activation, CommonAddress: 1}, Object{Value: TestPattern}, "C_TS_NA_1 44 negative ca 1: 0=21930"},
-			{"type in monitor direction", Header{Type: M_SP_NA_1, Cause: Spontaneous, CommonAddress: 1}, Object{Address: 1, Value: 1}, "M_SP_NA_1 44 negative ca 1: 1=1"},
-			{"type, station too", Header{Type: P_AC_NA_1, Cause: Activation, CommonAddress: 9}, Object{Address: 1}, "P_AC_NA_1 44 negative ca 9: 1=0"},
-			{"cause", Header{Type: C_IC_NA_1, Cause: Spontaneous, CommonAddress: 1}, Object{Qualifier: 20}, "C_IC_NA_1 45 negative ca 1: 0=0/20"},
-			{"cause of a command", Header{Type: C_SC_NA_1, Cause: Request, CommonAddress: 1}, Object{Address: 100, Value: 1}, "C_SC_NA_1 45 negative ca 1: 100=1"},
-			{"cause of a read", Header{Type: C_RD_NA_1, Cause: Activation, CommonAddress: 1}, Object{Address: 1}, "C_RD_NA_1 45 negative ca 1: 1=0"},
-			{"cause 63", Header{Type: C_CS_NA_1, Cause: 63, CommonAddress: 1}, Object{}, "C_CS_NA_1 45 negative ca 1: 0=0"},
-			{"common address", Header{Type: C_IC_NA_1, Cause: Activation, CommonAddress: 3}, Object{Qualifier: 20}, "C_IC_NA_1 46 negative ca 3: 0=0/20"},
-			{"common address 0", Header{Type: C_SC_NA_1, Cause: Activation, CommonAddress: 0}, Object{Address: 100, Value: 1}, "C_SC_NA_1 46 negative ca 0: 100=1"},
-			{"object address of a command", Header{Type: C_SC_NA_1, Cause: Activation, CommonAddress: 1}, Object{Address: 200, Value: 1}, "C_SC_NA_1 47 negative ca 1: 200=1"},
-			{"object address of a read", Header{Type: C_RD_NA_1, Cause: Request, CommonAddress: 1}, Object{Address: 99}, "C_RD_NA_1 47 negative ca 1: 99=0"},
+			{"type", asdu.Header{Type: asdu.C_TS_NA_1, Cause: asdu.Activation, CommonAddress: 1}, asdu.Object{Value: asdu.TestPattern}, "C_TS_NA_1 44 negative ca 1: 0=21930"},
+			{"type in monitor direction", asdu.Header{Type: asdu.M_SP_NA_1, Cause: asdu.Spontaneous, CommonAddress: 1}, asdu.Object{Address: 1, Value: 1}, "M_SP_NA_1 44 negative ca 1: 1=1"},
+			{"type, station too", asdu.Header{Type: asdu.P_AC_NA_1, Cause: asdu.Activation, CommonAddress: 9}, asdu.Object{Address: 1}, "P_AC_NA_1 44 negative ca 9: 1=0"},
+			{"cause", asdu.Header{Type: asdu.C_IC_NA_1, Cause: asdu.Spontaneous, CommonAddress: 1}, asdu.Object{Qualifier: 20}, "C_IC_NA_1 45 negative ca 1: 0=0/20"},
+			{"cause of a command", asdu.Header{Type: asdu.C_SC_NA_1, Cause: asdu.Request, CommonAddress: 1}, asdu.Object{Address: 100, Value: 1}, "C_SC_NA_1 45 negative ca 1: 100=1"},
+			{"cause of a read", asdu.Header{Type: asdu.C_RD_NA_1, Cause: asdu.Activation, CommonAddress: 1}, asdu.Object{Address: 1}, "C_RD_NA_1 45 negative ca 1: 1=0"},
+			{"cause 63", asdu.Header{Type: asdu.C_CS_NA_1, Cause: 63, CommonAddress: 1}, asdu.Object{}, "C_CS_NA_1 45 negative ca 1: 0=0"},
+			{"common address", asdu.Header{Type: asdu.C_IC_NA_1, Cause: asdu.Activation, CommonAddress: 3}, asdu.Object{Qualifier: 20}, "C_IC_NA_1 46 negative ca 3: 0=0/20"},
+			{"common address 0", asdu.Header{Type: asdu.C_SC_NA_1, Cause: asdu.Activation, CommonAddress: 0}, asdu.Object{Address: 100, Value: 1}, "C_SC_NA_1 46 negative ca 0: 100=1"},
+			{"object address of a command", asdu.Header{Type: asdu.C_SC_NA_1, Cause: asdu.Activation, CommonAddress: 1}, asdu.Object{Address: 200, Value: 1}, "C_SC_NA_1 47 negative ca 1: 200=1"},
+			{"object address of a read", asdu.Header{Type: asdu.C_RD_NA_1, Cause: asdu.Request, CommonAddress: 1}, asdu.Object{Address: 99}, "C_RD_NA_1 47 negative ca 1: 99=0"},
 		} {
 			expect(a.t, c.name, a.ask(c.h, c.o), c.want)
 		}
-		raw, err := DefaultProfile.NewRaw(Header{Type: 200, Cause: Activation, CommonAddress: 1}, 3, []byte{1, 2, 3, 4, 5})
+		raw, err := asdu.DefaultProfile.NewRaw(asdu.Header{Type: 200, Cause: asdu.Activation, CommonAddress: 1}, 3, []byte{1, 2, 3, 4, 5})
 		if err != nil {
 			a.t.Fatal(err)
 		}
@@ -197,8 +200,8 @@ func TestRow32_MirrorsLeaveTheRestUnchanged(t *testing.T) {
 			"c8 83 3f 11 34 12 01 02 03 04 05 06",                   // a type that is not known
 			"7d 01 06 01 01 00 01 00 00 01 01",                      // another
 		} {
-			sent := unhex(b)
-			unit, err := DefaultProfile.Parse(sent)
+			sent := asdutest.Octets(b)
+			unit, err := asdu.DefaultProfile.Parse(sent)
 			if err != nil {
 				a.t.Fatal(err)
 			}
@@ -237,17 +240,17 @@ func TestRow36_AllStationsAnswerWithTheirOwnAddress(t *testing.T) {
 				expect(a.t, title, strings.Join(own, "\n"), strings.ReplaceAll(want, "ca X:", "ca "+ca+":"))
 			}
 		}
-		each("interrogation", a.ask(Header{Type: C_IC_NA_1, Cause: Activation, CommonAddress: BroadcastAddress}, Object{Qualifier: QOIGroup1}), `
+		each("interrogation", a.ask(asdu.Header{Type: asdu.C_IC_NA_1, Cause: asdu.Activation, CommonAddress: asdu.BroadcastAddress}, asdu.Object{Qualifier: asdu.QOIGroup1}), `
 			C_IC_NA_1 7 ca X: 0=0/21
 			M_SP_NA_1 21 ca X: 1=1
 			C_IC_NA_1 10 ca X: 0=0/21`)
-		each("counters", a.ask(Header{Type: C_CI_NA_1, Cause: Activation, CommonAddress: BroadcastAddress}, Object{Qualifier: RQTGroup1}), `
+		each("counters", a.ask(asdu.Header{Type: asdu.C_CI_NA_1, Cause: asdu.Activation, CommonAddress: asdu.BroadcastAddress}, asdu.Object{Qualifier: asdu.RQTGroup1}), `
 			C_CI_NA_1 7 ca X: 0=0/1
 			M_IT_NA_1 38 ca X: 11=11000 12=12000
 			C_CI_NA_1 10 ca X: 0=0/1`)
-		each("clock", a.ask(Header{Type: C_CS_NA_1, Cause: Activation, CommonAddress: BroadcastAddress}, Object{Time: NewCP56Time2a(time.Now(), time.UTC)}), "C_CS_NA_1 7 ca X: 0=0")
-		each("reset", a.ask(Header{Type: C_RP_NA_1, Cause: Activation, CommonAddress: BroadcastAddress}, Object{Qualifier: QRPProcess}), "C_RP_NA_1 7 ca X: 0=0/1")
-		if err := a.Interrogate(a.t.Context(), BroadcastAddress, QOIStation); err != nil {
+		each("clock", a.ask(asdu.Header{Type: asdu.C_CS_NA_1, Cause: asdu.Activation, CommonAddress: asdu.BroadcastAddress}, asdu.Object{Time: asdu.NewCP56Time2a(time.Now(), time.UTC)}), "C_CS_NA_1 7 ca X: 0=0")
+		each("reset", a.ask(asdu.Header{Type: asdu.C_RP_NA_1, Cause: asdu.Activation, CommonAddress: asdu.BroadcastAddress}, asdu.Object{Qualifier: asdu.QRPProcess}), "C_RP_NA_1 7 ca X: 0=0/1")
+		if err := a.Interrogate(a.t.Context(), asdu.BroadcastAddress, asdu.QOIStation); err != nil {
 			a.t.Error(err)
 		}
 		if got := a.take(); brief(got[len(got)-1]) != "C_IC_NA_1 10 ca 2: 0=0/20" {
@@ -259,14 +262,14 @@ func TestRow36_AllStationsAnswerWithTheirOwnAddress(t *testing.T) {
 func TestRow37_OtherTypesAreNotForAll(t *testing.T) {
 	withStation(t, nil, func(a asking) {
 		for _, c := range []struct {
-			t TypeID
-			o Object
-		}{{C_SC_NA_1, Object{Address: 100, Value: 1}}, {C_RD_NA_1, Object{Address: 1}}, {C_TS_TA_1, Object{}}, {C_SE_NC_1, Object{Address: 100}}} {
-			cause := Activation
-			if c.t == C_RD_NA_1 {
-				cause = Request
+			t asdu.TypeID
+			o asdu.Object
+		}{{asdu.C_SC_NA_1, asdu.Object{Address: 100, Value: 1}}, {asdu.C_RD_NA_1, asdu.Object{Address: 1}}, {asdu.C_TS_TA_1, asdu.Object{}}, {asdu.C_SE_NC_1, asdu.Object{Address: 100}}} {
+			cause := asdu.Activation
+			if c.t == asdu.C_RD_NA_1 {
+				cause = asdu.Request
 			}
-			got := a.ask(Header{Type: c.t, Cause: cause, CommonAddress: BroadcastAddress}, c.o)
+			got := a.ask(asdu.Header{Type: c.t, Cause: cause, CommonAddress: asdu.BroadcastAddress}, c.o)
 			if want := c.t.String() + " 46 negative ca 65535:"; !strings.HasPrefix(got, want) || strings.Contains(got, "\n") {
 				a.t.Errorf("got %q, want %q", got, want)
 			}
@@ -283,7 +286,7 @@ func TestAnswersMakeAFastClientWait(t *testing.T) {
 	withStation(t, nil, func(a asking) {
 		const requests = 500
 		c := start(a.t, a.n, ClientConfig{Config: Config{ManualAck: true}})
-		unit, err := DefaultProfile.New(Header{Type: C_TS_TA_1, Cause: Activation, CommonAddress: 1}, Object{})
+		unit, err := asdu.DefaultProfile.New(asdu.Header{Type: asdu.C_TS_TA_1, Cause: asdu.Activation, CommonAddress: 1}, asdu.Object{})
 		if err != nil {
 			a.t.Fatal(err)
 		}

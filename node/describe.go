@@ -7,7 +7,7 @@ import (
 	"github.com/fepha/fepha/api/server"
 	"github.com/fepha/fepha/configs"
 	"github.com/fepha/fepha/fsm"
-	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/iec104/asdu"
 )
 
 // describer tells what the configuration says of points, for the API. The
@@ -40,7 +40,7 @@ func describePoint(points []configs.Point, k fsm.PointKey) (info server.PointInf
 	}
 	p := &points[i]
 	info = server.PointInfo{Name: p.Name, Type: uint8(p.Type), Category: p.Category.String()}
-	if p.Kind == fsm.DO && p.Type.Untimed() != iec104.C_SC_NA_1 {
+	if p.Kind == fsm.DO && p.Type.Untimed() != asdu.C_SC_NA_1 {
 		info.Off = 1 // of double commands and regulating steps: 1 is off or lower, 2 on or higher
 	}
 	if p.Analog != nil {

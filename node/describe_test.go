@@ -6,7 +6,7 @@ import (
 	"github.com/fepha/fepha/api/server"
 	"github.com/fepha/fepha/configs"
 	"github.com/fepha/fepha/fsm"
-	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/iec104/asdu"
 )
 
 // The describer finds each point of a station, and what it finds is that point.
@@ -20,7 +20,7 @@ func TestDescriberKnowsEveryPoint(t *testing.T) {
 	for _, r := range s.RTUs {
 		for _, p := range r.Points {
 			info := server.PointInfo{Name: p.Name, Unit: p.Scaling().Unit, Type: uint8(p.Type), Category: p.Category.String()}
-			if p.Type == iec104.C_DC_NA_1 {
+			if p.Type == asdu.C_DC_NA_1 {
 				info.Off = 1
 			}
 			want[fsm.PointKey{RTU: r.Number, Kind: p.Kind, Point: p.Number}] = info

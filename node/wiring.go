@@ -18,6 +18,7 @@ import (
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
 	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/iec104/asdu"
 	"github.com/fepha/fepha/internal/certs"
 	"github.com/fepha/fepha/node/rollout"
 	"github.com/fepha/fepha/replica"
@@ -33,7 +34,7 @@ func clusterConfig(s *configs.Station, c Config) cluster.Config {
 		DataDir:  c.DataDir,
 		Lease:    s.Cluster.Lease,
 		LogStore: string(s.Cluster.LogStore),
-		TimeTag:  func(at time.Time) uint64 { return iec104.NewCP56Time2a(at, s.Location).Uint64() },
+		TimeTag:  func(at time.Time) uint64 { return asdu.NewCP56Time2a(at, s.Location).Uint64() },
 		Build:    c.Build,
 	}
 	for _, n := range s.Cluster.Nodes {
@@ -50,7 +51,7 @@ func clusterConfig(s *configs.Station, c Config) cluster.Config {
 
 func protocol(p configs.IEC104) iec104.Config {
 	return iec104.Config{
-		Profile: iec104.Profile{CauseSize: p.COTSize, CommonAddressSize: p.CASize, ObjectAddressSize: p.IOASize},
+		Profile: asdu.Profile{CauseSize: p.COTSize, CommonAddressSize: p.CASize, ObjectAddressSize: p.IOASize},
 		K:       p.K, W: p.W, T0: p.T0, T1: p.T1, T2: p.T2, T3: p.T3,
 	}
 }
@@ -91,7 +92,7 @@ func acquisitionRTUs(c *current, s *configs.Station) (rtus []acquisition.RTU, er
 // acquisitionRTU is an RTU but for its TLS.
 func acquisitionRTU(r *configs.RTU) acquisition.RTU {
 	rtu := acquisition.RTU{
-		Number: r.Number, CommonAddress: iec104.CommonAddress(r.CommonAddress),
+		Number: r.Number, CommonAddress: asdu.CommonAddress(r.CommonAddress),
 		Retry: r.Retry, StandbyProbe: probes[r.StandbyProbe], LinkCheck: r.LinkCheck, NoTermination: r.Termination == configs.TerminationNone,
 		ConfirmByState: r.Confirm == configs.ConfirmState, Controls: operations(r.Controls),
 		Interrogation: r.Interrogation, CounterInterrogation: r.CounterInterrogation, ClockSync: r.ClockSync,
@@ -111,7 +112,7 @@ func acquisitionRTU(r *configs.RTU) acquisition.RTU {
 			chatters[chatter] = &acquisition.Chatter{Events: chatter.Events, Within: chatter.Within}
 		}
 		point := acquisition.Point{
-			Kind: fsmpb.Kind(p.Kind), Number: p.Number, Address: iec104.InformationObjectAddress(p.IOA),
+			Kind: fsmpb.Kind(p.Kind), Number: p.Number, Address: asdu.InformationObjectAddress(p.IOA),
 			Type: p.Type, Invert: p.Invert, Event: p.Event, Chatter: chatters[chatter],
 		}
 		if a := p.Analog; a != nil {
@@ -154,7 +155,7 @@ func forwarderUplinks(c *current, s *configs.Station, node string) (uplinks []fo
 	describe := describer(s)
 	for _, u := range s.Uplinks {
 		uplink := forwarder.Uplink{
-			Name: u.Name, CommonAddress: iec104.CommonAddress(u.CommonAddress), Mode: u.Mode,
+			Name: u.Name, CommonAddress: asdu.CommonAddress(u.CommonAddress), Mode: u.Mode,
 			RoleIOA: u.RoleIOA, LinkCheck: u.LinkCheck, PlainTime: !u.SubstitutedTime, Controls: u.Controls, IEC104: protocol(u.IEC104),
 		}
 		if listen, ok := u.Listen[node]; ok {

@@ -15,6 +15,7 @@ import (
 	"github.com/gopacket/gopacket/reassembly"
 
 	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/iec104/asdu"
 )
 
 // DevicePort is the TCP port by which a recorded device is told from its client.
@@ -35,7 +36,7 @@ type Recording struct {
 // recording's first.
 type RecordedASDU struct {
 	Offset time.Duration
-	ASDU   iec104.ASDU
+	ASDU   asdu.ASDU
 }
 
 // LoadCapture reads the recordings of a pcap file, that with the most
@@ -170,12 +171,12 @@ func (s *stream) recording() (Recording, bool) {
 			if err != nil || f.Format != iec104.FormatI {
 				continue
 			}
-			a, err := iec104.DefaultProfile.Parse(f.ASDU)
+			a, err := asdu.DefaultProfile.Parse(f.ASDU)
 			if err != nil {
 				rec.Rejected++
 				continue
 			}
-			if !a.Known() || !a.Type.IsMonitor() || a.Type == iec104.M_EI_NA_1 {
+			if !a.Known() || !a.Type.IsMonitor() || a.Type == asdu.M_EI_NA_1 {
 				continue
 			}
 			if first.IsZero() {
@@ -201,7 +202,7 @@ func (r Recording) Length() time.Duration {
 // are answered in.
 func (r Recording) Points() []DevicePoint {
 	var points []DevicePoint
-	index := make(map[iec104.InformationObjectAddress]int)
+	index := make(map[asdu.InformationObjectAddress]int)
 	for _, a := range r.ASDUs {
 		for o := range a.ASDU.Objects() {
 			i, seen := index[o.Address]
@@ -209,7 +210,7 @@ func (r Recording) Points() []DevicePoint {
 			case !seen:
 				index[o.Address] = len(points)
 				points = append(points, DevicePoint{Address: o.Address, Type: a.ASDU.Type, Value: o.Value})
-			case points[i].Type.TimeTag() != iec104.NoTime && a.ASDU.Type.TimeTag() == iec104.NoTime:
+			case points[i].Type.TimeTag() != asdu.NoTime && a.ASDU.Type.TimeTag() == asdu.NoTime:
 				points[i].Type = a.ASDU.Type
 			}
 		}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/iec104/asdu"
 )
 
 // ErrNoMainLink: the control centre has no started link to send a command on.
@@ -21,8 +22,8 @@ var ErrNoMainLink = errors.New("no started link")
 type CentreConfig struct {
 	Addresses     []string // the uplink's endpoint on each FEP
 	Both          bool     // a started link to each, as main-standby and dual-active want; else one at a time
-	CommonAddress iec104.CommonAddress
-	RoleAddress   iec104.InformationObjectAddress // of the role point; 0: none
+	CommonAddress asdu.CommonAddress
+	RoleAddress   asdu.InformationObjectAddress // of the role point; 0: none
 	Config        iec104.Config
 	Location      *time.Location // of the time tags; nil: UTC
 	Retry         time.Duration  // wait after a refused connection; 20 ms
@@ -33,9 +34,9 @@ type CentreConfig struct {
 
 	// OnASDU, if set, is given all monitored data, in order of each link, and
 	// nothing is entered in Received: for rates at which a ledger is too slow.
-	OnASDU func(address string, a iec104.ASDU)
+	OnASDU func(address string, a asdu.ASDU)
 	// Ignore tells of an object whose events are not entered in Received, nor given to OnEvent; nil: none.
-	Ignore func(iec104.InformationObjectAddress) bool
+	Ignore func(asdu.InformationObjectAddress) bool
 	// Dial makes the connections; nil: net.Dialer.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
@@ -50,7 +51,7 @@ type Centre struct {
 	mu     sync.Mutex
 	links  map[string]*iec104.Client // started, by address
 	main   string                    // address of the link that was last told, or is assumed, to be main
-	image  map[iec104.InformationObjectAddress]float64
+	image  map[asdu.InformationObjectAddress]float64
 	starts int
 	ends   int // interrogations that were terminated
 }
@@ -66,7 +67,7 @@ func NewCentre(cfg CentreConfig) *Centre {
 	return &Centre{
 		cfg:   cfg,
 		links: make(map[string]*iec104.Client),
-		image: make(map[iec104.InformationObjectAddress]float64),
+		image: make(map[asdu.InformationObjectAddress]float64),
 	}
 }
 
@@ -98,7 +99,7 @@ func (c *Centre) once(ctx context.Context, address string) {
 		Config:  c.cfg.Config,
 		Address: address,
 		Dial:    c.cfg.Dial,
-		Handle:  func(_ *iec104.Client, a iec104.ASDU, _ uint64) { c.handle(address, a) },
+		Handle:  func(_ *iec104.Client, a asdu.ASDU, _ uint64) { c.handle(address, a) },
 		Log:     c.cfg.Log,
 	}
 	if c.cfg.Tap != nil {
@@ -117,7 +118,7 @@ func (c *Centre) once(ctx context.Context, address string) {
 	c.up(address, client)
 	defer c.down(address)
 	if c.cfg.Interrogate {
-		if err := client.Interrogate(ctx, c.cfg.CommonAddress, iec104.QOIStation); err == nil {
+		if err := client.Interrogate(ctx, c.cfg.CommonAddress, asdu.QOIStation); err == nil {
 			c.mu.Lock()
 			c.ends++
 			c.mu.Unlock()
@@ -152,7 +153,7 @@ func (c *Centre) down(address string) {
 	}
 }
 
-func (c *Centre) handle(address string, a iec104.ASDU) {
+func (c *Centre) handle(address string, a asdu.ASDU) {
 	if !a.Type.IsMonitor() {
 		return
 	}
@@ -173,7 +174,7 @@ func (c *Centre) handle(address string, a iec104.ASDU) {
 		c.mu.Lock()
 		c.image[o.Address] = o.Value
 		c.mu.Unlock()
-		if a.Type.TimeTag() != iec104.CP56 || c.cfg.Ignore != nil && c.cfg.Ignore(o.Address) {
+		if a.Type.TimeTag() != asdu.CP56 || c.cfg.Ignore != nil && c.cfg.Ignore(o.Address) {
 			continue
 		}
 		k := Key{o.Address, o.Time, o.Value}
@@ -217,7 +218,7 @@ func (c *Centre) Interrogations() int {
 }
 
 // Value is the newest value of an object and whether there is one.
-func (c *Centre) Value(a iec104.InformationObjectAddress) (float64, bool) {
+func (c *Centre) Value(a asdu.InformationObjectAddress) (float64, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	v, ok := c.image[a]

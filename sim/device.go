@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/iec104/asdu"
 )
 
 // ErrNoLink: a link number that the device does not have.
@@ -19,8 +20,8 @@ var ErrNoLink = errors.New("no such link")
 // DevicePoint is a point of a simulated device: its object address and the
 // type it is sent in. Of command types it is an output.
 type DevicePoint struct {
-	Address iec104.InformationObjectAddress
-	Type    iec104.TypeID
+	Address asdu.InformationObjectAddress
+	Type    asdu.TypeID
 	Value   float64 // at the start
 	Select  bool    // an output that has to be selected before it is operated
 }
@@ -28,7 +29,7 @@ type DevicePoint struct {
 // DeviceConfig describes a simulated device.
 type DeviceConfig struct {
 	Listen        []string // one TCP endpoint a link, e.g. 127.0.0.1:24041
-	CommonAddress iec104.CommonAddress
+	CommonAddress asdu.CommonAddress
 	Points        []DevicePoint
 	Config        iec104.Config  // zero fields: the usual parameters
 	Location      *time.Location // of its clock; nil: UTC
@@ -63,8 +64,8 @@ type Device struct {
 	judge  *judge // nil: none
 
 	mu       sync.Mutex
-	values   map[iec104.InformationObjectAddress]float64
-	lastTime map[iec104.InformationObjectAddress]int64 // newest time tag, unix ms
+	values   map[asdu.InformationObjectAddress]float64
+	lastTime map[asdu.InformationObjectAddress]int64 // newest time tag, unix ms
 	started  []*iec104.Session
 
 	startedAt time.Time // when the last one was
@@ -88,8 +89,8 @@ func NewDevice(cfg DeviceConfig) (*Device, error) {
 	d := &Device{
 		cfg:      cfg,
 		queue:    iec104.NewQueue(cfg.QueueSize),
-		values:   make(map[iec104.InformationObjectAddress]float64),
-		lastTime: make(map[iec104.InformationObjectAddress]int64),
+		values:   make(map[asdu.InformationObjectAddress]float64),
+		lastTime: make(map[asdu.InformationObjectAddress]int64),
 		outputs:  outputs{ending: make(chan struct{})},
 	}
 	for _, p := range cfg.Points {
@@ -99,12 +100,12 @@ func NewDevice(cfg DeviceConfig) (*Device, error) {
 		cfg.Source = d.queue.Source
 	}
 	station := &iec104.Station{
-		CommonAddresses: []iec104.CommonAddress{cfg.CommonAddress},
+		CommonAddresses: []asdu.CommonAddress{cfg.CommonAddress},
 		Location:        cfg.Location,
 		Interrogation:   d.interrogation,
 		Counters:        d.counters,
 		Read:            d.read,
-		SetClock:        func(iec104.CommonAddress, iec104.CP56Time2a) error { return nil },
+		SetClock:        func(asdu.CommonAddress, asdu.CP56Time2a) error { return nil },
 		Has:             d.hasOutput,
 		SelectRequired:  d.selectRequired,
 		Command:         d.operate,
@@ -207,15 +208,15 @@ func (d *Device) StartedAt() time.Time {
 // them, with the present time as their tag where t has one. The tags of one
 // point always grow, so that no two of its events are alike. ErrNoRoom
 // leaves everything as it was.
-func (d *Device) Change(t iec104.TypeID, now time.Time, changes ...iec104.Object) error {
+func (d *Device) Change(t asdu.TypeID, now time.Time, changes ...asdu.Object) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for i := range changes {
 		o := &changes[i]
 		ms := max(now.UnixMilli(), d.lastTime[o.Address]+1)
-		o.Time = iec104.NewCP56Time2a(time.UnixMilli(ms), d.cfg.Location)
+		o.Time = asdu.NewCP56Time2a(time.UnixMilli(ms), d.cfg.Location)
 	}
-	h := iec104.Header{Type: t, Cause: iec104.Spontaneous, CommonAddress: d.cfg.CommonAddress}
+	h := asdu.Header{Type: t, Cause: asdu.Spontaneous, CommonAddress: d.cfg.CommonAddress}
 	a, err := d.profile().New(h, changes...)
 	if err != nil {
 		return fmt.Errorf("simulated device: %w", err)
@@ -224,20 +225,20 @@ func (d *Device) Change(t iec104.TypeID, now time.Time, changes ...iec104.Object
 }
 
 // Play queues a recorded ASDU as it is.
-func (d *Device) Play(a iec104.ASDU, now time.Time) error {
+func (d *Device) Play(a asdu.ASDU, now time.Time) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.push(a, now)
 }
 
 // push queues a and, if there was room, enters what it tells. d.mu is held.
-func (d *Device) push(a iec104.ASDU, now time.Time) error {
+func (d *Device) push(a asdu.ASDU, now time.Time) error {
 	if err := d.queue.Push(a); err != nil {
 		return err
 	}
 	for o := range a.Objects() {
 		d.values[o.Address] = o.Value
-		if a.Type.TimeTag() != iec104.CP56 {
+		if a.Type.TimeTag() != asdu.CP56 {
 			continue
 		}
 		if t, err := o.Time.Time(d.cfg.Location); err == nil {
@@ -276,32 +277,32 @@ func (d *Device) Violations() (first []Violation, count int) {
 func (d *Device) Unacknowledged() int { return d.queue.Len() }
 
 // Value is a point's present value.
-func (d *Device) Value(a iec104.InformationObjectAddress) float64 {
+func (d *Device) Value(a asdu.InformationObjectAddress) float64 {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.values[a]
 }
 
-func (d *Device) profile() iec104.Profile {
-	if d.cfg.Config.Profile == (iec104.Profile{}) {
-		return iec104.DefaultProfile
+func (d *Device) profile() asdu.Profile {
+	if d.cfg.Config.Profile == (asdu.Profile{}) {
+		return asdu.DefaultProfile
 	}
 	return d.cfg.Config.Profile
 }
 
-func (d *Device) interrogation(_ iec104.CommonAddress, qoi uint8) (iter.Seq[iec104.InformationObjectAddress], bool) {
-	return d.monitored(func(t iec104.TypeID) bool { return !isCounter(t) }), qoi == iec104.QOIStation
+func (d *Device) interrogation(_ asdu.CommonAddress, qoi uint8) (iter.Seq[asdu.InformationObjectAddress], bool) {
+	return d.monitored(func(t asdu.TypeID) bool { return !isCounter(t) }), qoi == asdu.QOIStation
 }
 
-func (d *Device) counters(_ iec104.CommonAddress, rqt uint8) (iter.Seq[iec104.InformationObjectAddress], bool) {
-	return d.monitored(isCounter), rqt == iec104.RQTGeneral
+func (d *Device) counters(_ asdu.CommonAddress, rqt uint8) (iter.Seq[asdu.InformationObjectAddress], bool) {
+	return d.monitored(isCounter), rqt == asdu.RQTGeneral
 }
 
-func isCounter(t iec104.TypeID) bool { return t == iec104.M_IT_NA_1 || t == iec104.M_IT_TB_1 }
+func isCounter(t asdu.TypeID) bool { return t == asdu.M_IT_NA_1 || t == asdu.M_IT_TB_1 }
 
 // monitored yields the objects of some types of monitored points.
-func (d *Device) monitored(want func(iec104.TypeID) bool) iter.Seq[iec104.InformationObjectAddress] {
-	return func(yield func(iec104.InformationObjectAddress) bool) {
+func (d *Device) monitored(want func(asdu.TypeID) bool) iter.Seq[asdu.InformationObjectAddress] {
+	return func(yield func(asdu.InformationObjectAddress) bool) {
 		for _, p := range d.cfg.Points {
 			if p.Type.IsMonitor() && want(p.Type) && !yield(p.Address) {
 				return
@@ -310,10 +311,10 @@ func (d *Device) monitored(want func(iec104.TypeID) bool) iter.Seq[iec104.Inform
 	}
 }
 
-func (d *Device) read(_ iec104.CommonAddress, ioa iec104.InformationObjectAddress) (iec104.TypeID, iec104.Object, bool) {
+func (d *Device) read(_ asdu.CommonAddress, ioa asdu.InformationObjectAddress) (asdu.TypeID, asdu.Object, bool) {
 	i := slices.IndexFunc(d.cfg.Points, func(p DevicePoint) bool { return p.Address == ioa && p.Type.IsMonitor() })
 	if i < 0 {
-		return 0, iec104.Object{}, false
+		return 0, asdu.Object{}, false
 	}
-	return d.cfg.Points[i].Type, iec104.Object{Address: ioa, Value: d.Value(ioa)}, true
+	return d.cfg.Points[i].Type, asdu.Object{Address: ioa, Value: d.Value(ioa)}, true
 }

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/iec104/asdu"
 )
 
 var (
@@ -65,7 +65,7 @@ func TestJudge(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			d, err := NewDevice(DeviceConfig{Listen: []string{"127.0.0.1:0", "127.0.0.1:0"}, CommonAddress: 7, Judge: true,
-				Points: []DevicePoint{{Address: 1, Type: iec104.M_SP_TB_1}}})
+				Points: []DevicePoint{{Address: 1, Type: asdu.M_SP_TB_1}}})
 			if err != nil {
 				t.Fatal(err)
 			}

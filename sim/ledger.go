@@ -7,14 +7,14 @@ import (
 	"sync"
 	"time"
 
-	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/iec104/asdu"
 )
 
 // Key names one event: no device has two events of one point with one time
 // tag and one value.
 type Key struct {
-	Address iec104.InformationObjectAddress
-	Time    iec104.CP56Time2a
+	Address asdu.InformationObjectAddress
+	Time    asdu.CP56Time2a
 	Value   float64
 }
 

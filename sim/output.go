@@ -6,14 +6,15 @@ import (
 	"time"
 
 	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/iec104/asdu"
 )
 
 // An Operation is something that a device has done. What was only selected is
 // none.
 type Operation struct {
 	At      time.Time
-	Address iec104.InformationObjectAddress
-	Type    iec104.TypeID
+	Address asdu.InformationObjectAddress
+	Type    asdu.TypeID
 	Value   float64
 }
 
@@ -49,7 +50,7 @@ func (d *Device) Operations() []Operation {
 }
 
 // Operated is how often an output was operated.
-func (d *Device) Operated(a iec104.InformationObjectAddress) (times int) {
+func (d *Device) Operated(a asdu.InformationObjectAddress) (times int) {
 	for _, o := range d.Operations() {
 		if o.Address == a {
 			times++
@@ -58,7 +59,7 @@ func (d *Device) Operated(a iec104.InformationObjectAddress) (times int) {
 	return times
 }
 
-func (d *Device) output(t iec104.TypeID, ioa iec104.InformationObjectAddress) (p DevicePoint, ok bool) {
+func (d *Device) output(t asdu.TypeID, ioa asdu.InformationObjectAddress) (p DevicePoint, ok bool) {
 	i := slices.IndexFunc(d.cfg.Points, func(p DevicePoint) bool { return p.Address == ioa && p.Type == t })
 	if i < 0 {
 		return p, false
@@ -66,12 +67,12 @@ func (d *Device) output(t iec104.TypeID, ioa iec104.InformationObjectAddress) (p
 	return d.cfg.Points[i], true
 }
 
-func (d *Device) hasOutput(_ iec104.CommonAddress, t iec104.TypeID, ioa iec104.InformationObjectAddress) bool {
+func (d *Device) hasOutput(_ asdu.CommonAddress, t asdu.TypeID, ioa asdu.InformationObjectAddress) bool {
 	_, ok := d.output(t, ioa)
 	return ok
 }
 
-func (d *Device) selectRequired(_ iec104.CommonAddress, t iec104.TypeID, ioa iec104.InformationObjectAddress) bool {
+func (d *Device) selectRequired(_ asdu.CommonAddress, t asdu.TypeID, ioa asdu.InformationObjectAddress) bool {
 	p, _ := d.output(t, ioa)
 	return p.Select
 }

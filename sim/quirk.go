@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/iec104/asdu"
 )
 
 // A Quirk is a way in which devices in the field differ from the standard.
@@ -70,22 +71,22 @@ func (d *Device) Pester(ctx context.Context, period time.Duration) {
 
 // rawASDU is an ASDU that says of itself what isn't so.
 type rawASDU struct {
-	header iec104.Header
+	header asdu.Header
 	count  int
 	body   []byte
 }
 
 var (
 	malformed = []rawASDU{
-		{iec104.Header{Type: iec104.M_SP_NA_1, Cause: iec104.Spontaneous}, 0, nil},
-		{iec104.Header{Type: iec104.M_SP_NA_1, Cause: iec104.Spontaneous}, 3, []byte{1, 0, 0, 1}},
-		{iec104.Header{Type: iec104.M_SP_TB_1, Cause: iec104.Spontaneous}, 1, []byte{1, 0, 0, 1, 0, 0, 0, 10, 13, 11, 26, 0}},
-		{iec104.Header{Type: iec104.M_SP_TB_1, Cause: iec104.Spontaneous}, 1, []byte{1, 0, 0, 1, 0, 0, 0, 10, 13}},
+		{asdu.Header{Type: asdu.M_SP_NA_1, Cause: asdu.Spontaneous}, 0, nil},
+		{asdu.Header{Type: asdu.M_SP_NA_1, Cause: asdu.Spontaneous}, 3, []byte{1, 0, 0, 1}},
+		{asdu.Header{Type: asdu.M_SP_TB_1, Cause: asdu.Spontaneous}, 1, []byte{1, 0, 0, 1, 0, 0, 0, 10, 13, 11, 26, 0}},
+		{asdu.Header{Type: asdu.M_SP_TB_1, Cause: asdu.Spontaneous}, 1, []byte{1, 0, 0, 1, 0, 0, 0, 10, 13}},
 	}
 	noCause = []rawASDU{
-		{iec104.Header{Type: iec104.M_SP_NA_1}, 1, []byte{1, 0, 0, 1}},
-		{iec104.Header{Type: iec104.M_SP_NA_1, Cause: iec104.UnknownType}, 1, []byte{1, 0, 0, 1}},
-		{iec104.Header{Type: iec104.M_SP_NA_1, Cause: iec104.Spontaneous, Negative: true}, 1, []byte{1, 0, 0, 1}},
+		{asdu.Header{Type: asdu.M_SP_NA_1}, 1, []byte{1, 0, 0, 1}},
+		{asdu.Header{Type: asdu.M_SP_NA_1, Cause: asdu.UnknownType}, 1, []byte{1, 0, 0, 1}},
+		{asdu.Header{Type: asdu.M_SP_NA_1, Cause: asdu.Spontaneous, Negative: true}, 1, []byte{1, 0, 0, 1}},
 	}
 )
 
@@ -121,7 +122,7 @@ func (d *Device) returned(c *iec104.Call) {
 	}
 	for _, p := range d.cfg.Points {
 		switch p.Type.Untimed() {
-		case iec104.M_SP_NA_1, iec104.M_DP_NA_1:
+		case asdu.M_SP_NA_1, asdu.M_DP_NA_1:
 		default:
 			continue
 		}
@@ -129,17 +130,17 @@ func (d *Device) returned(c *iec104.Call) {
 			continue
 		}
 		on := c.Object.Value == 1
-		if c.ASDU.Type.Untimed() != iec104.C_SC_NA_1 {
+		if c.ASDU.Type.Untimed() != asdu.C_SC_NA_1 {
 			on = c.Object.Value == 2
 		}
-		o := iec104.Object{Address: p.Address, Time: iec104.NewCP56Time2a(time.Now(), d.cfg.Location)}
+		o := asdu.Object{Address: p.Address, Time: asdu.NewCP56Time2a(time.Now(), d.cfg.Location)}
 		if on {
 			o.Value = 1
 		}
-		if p.Type.Untimed() == iec104.M_DP_NA_1 {
+		if p.Type.Untimed() == asdu.M_DP_NA_1 {
 			o.Value++
 		}
-		a, err := d.profile().New(iec104.Header{Type: p.Type.WithCP56(), Cause: iec104.RemoteReturn, CommonAddress: d.cfg.CommonAddress}, o)
+		a, err := d.profile().New(asdu.Header{Type: p.Type.WithCP56(), Cause: asdu.RemoteReturn, CommonAddress: d.cfg.CommonAddress}, o)
 		if err == nil {
 			_ = d.Play(a, time.Now()) // full: the state was not told, as with any event
 		}

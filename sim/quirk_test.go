@@ -9,14 +9,15 @@ import (
 	"time"
 
 	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/iec104/asdu"
 )
 
 // quirky is a started link to a device with a quirk.
 func quirky(t *testing.T, q Quirk, cfg iec104.ClientConfig) (*Device, *iec104.Client) {
 	t.Helper()
 	d, err := NewDevice(DeviceConfig{Listen: []string{"127.0.0.1:0"}, CommonAddress: 7, Quirks: []Quirk{q}, Points: []DevicePoint{
-		{Address: 1, Type: iec104.M_SP_TB_1}, {Address: 2, Type: iec104.M_DP_TB_1},
-		{Address: 11, Type: iec104.C_SC_NA_1}, {Address: 12, Type: iec104.C_DC_NA_1},
+		{Address: 1, Type: asdu.M_SP_TB_1}, {Address: 2, Type: asdu.M_DP_TB_1},
+		{Address: 11, Type: asdu.C_SC_NA_1}, {Address: 12, Type: asdu.C_DC_NA_1},
 	}})
 	if err != nil {
 		t.Fatal(err)
@@ -47,36 +48,36 @@ func TestNeverTerminates(t *testing.T) {
 	d, c := quirky(t, NeverTerminates, iec104.ClientConfig{})
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	confirmed := false
-	err := c.Command(ctx, iec104.Command{CommonAddress: 7, Type: iec104.C_SC_NA_1, AwaitTermination: true,
-		Object: iec104.Object{Address: 11, Value: 1}, Confirmed: func(iec104.ASDU) { confirmed = true; cancel() }})
+	err := c.Command(ctx, iec104.Command{CommonAddress: 7, Type: asdu.C_SC_NA_1, AwaitTermination: true,
+		Object: asdu.Object{Address: 11, Value: 1}, Confirmed: func(asdu.ASDU) { confirmed = true; cancel() }})
 	if !confirmed || !errors.Is(err, context.Canceled) || d.Operated(11) != 1 {
 		t.Errorf("confirmed %v, operated %d times, %v", confirmed, d.Operated(11), err)
 	}
 }
 
 func TestNeverConfirms(t *testing.T) {
-	returned := make(chan iec104.Object, 10)
-	_, c := quirky(t, NeverConfirms, iec104.ClientConfig{Handle: func(_ *iec104.Client, a iec104.ASDU, _ uint64) {
+	returned := make(chan asdu.Object, 10)
+	_, c := quirky(t, NeverConfirms, iec104.ClientConfig{Handle: func(_ *iec104.Client, a asdu.ASDU, _ uint64) {
 		if a.Type.IsCommand() {
 			t.Errorf("answered: %v", a)
 		}
-		if a.Cause == iec104.RemoteReturn {
+		if a.Cause == asdu.RemoteReturn {
 			returned <- a.Object(0)
 		}
 	}})
 	for _, test := range []struct {
-		typeID  iec104.TypeID
-		address iec104.InformationObjectAddress
+		typeID  asdu.TypeID
+		address asdu.InformationObjectAddress
 		value   float64
-		state   iec104.InformationObjectAddress
+		state   asdu.InformationObjectAddress
 		want    float64
 	}{
-		{iec104.C_SC_NA_1, 11, 1, 1, 1}, {iec104.C_SC_NA_1, 11, 0, 1, 0}, {iec104.C_DC_NA_1, 12, 2, 2, 2}, {iec104.C_DC_NA_1, 12, 1, 2, 1},
+		{asdu.C_SC_NA_1, 11, 1, 1, 1}, {asdu.C_SC_NA_1, 11, 0, 1, 0}, {asdu.C_DC_NA_1, 12, 2, 2, 2}, {asdu.C_DC_NA_1, 12, 1, 2, 1},
 	} {
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
 		go func() {
-			ended <- c.Command(ctx, iec104.Command{CommonAddress: 7, Type: test.typeID, Object: iec104.Object{Address: test.address, Value: test.value}})
+			ended <- c.Command(ctx, iec104.Command{CommonAddress: 7, Type: test.typeID, Object: asdu.Object{Address: test.address, Value: test.value}})
 		}()
 		if o := <-returned; o.Address != test.state || o.Value != test.want {
 			t.Errorf("%v %d to %v: %d is %v", test.typeID, test.address, test.value, o.Address, o.Value)
@@ -93,8 +94,8 @@ func TestMalformedAndNoCause(t *testing.T) {
 	quirky(t, Malformed, iec104.ClientConfig{Malformed: func(*iec104.Client, []byte, uint64, error) { n.Add(1) }})
 	until(t, "malformed ASDUs", func() bool { return n.Load() >= 8 })
 	var odd atomic.Int32
-	quirky(t, NoCause, iec104.ClientConfig{Handle: func(_ *iec104.Client, a iec104.ASDU, _ uint64) {
-		if a.Negative || a.Cause == 0 || a.Cause == iec104.UnknownType {
+	quirky(t, NoCause, iec104.ClientConfig{Handle: func(_ *iec104.Client, a asdu.ASDU, _ uint64) {
+		if a.Negative || a.Cause == 0 || a.Cause == asdu.UnknownType {
 			odd.Add(1)
 		}
 	}})

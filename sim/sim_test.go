@@ -10,6 +10,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/iec104/asdu"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -59,7 +60,7 @@ func newCentre(t *testing.T, d *Device) *Centre {
 // A device whose links break one after the other loses nothing, since it keeps
 // what was not acknowledged.
 func TestEventsOutliveLinks(t *testing.T) {
-	d := newDevice(t, 2, DevicePoint{Address: 1, Type: iec104.M_SP_TB_1}, DevicePoint{Address: 2, Type: iec104.M_SP_TB_1})
+	d := newDevice(t, 2, DevicePoint{Address: 1, Type: asdu.M_SP_TB_1}, DevicePoint{Address: 2, Type: asdu.M_SP_TB_1})
 	c := newCentre(t, d)
 	ctx, cancel := context.WithCancel(t.Context())
 	emitting := make(chan struct{})
@@ -85,17 +86,17 @@ func TestEventsOutliveLinks(t *testing.T) {
 
 func TestInterrogationAndCommand(t *testing.T) {
 	d := newDevice(t, 1,
-		DevicePoint{Address: 1, Type: iec104.M_SP_TB_1, Value: 1},
-		DevicePoint{Address: 2, Type: iec104.M_ME_NC_1, Value: 2.5},
-		DevicePoint{Address: 9, Type: iec104.C_SC_NA_1})
+		DevicePoint{Address: 1, Type: asdu.M_SP_TB_1, Value: 1},
+		DevicePoint{Address: 2, Type: asdu.M_ME_NC_1, Value: 2.5},
+		DevicePoint{Address: 9, Type: asdu.C_SC_NA_1})
 	c := newCentre(t, d)
 	until(t, "the interrogation", func() bool { return c.Interrogations() == 1 })
-	for ioa, want := range map[iec104.InformationObjectAddress]float64{1: 1, 2: 2.5} {
+	for ioa, want := range map[asdu.InformationObjectAddress]float64{1: 1, 2: 2.5} {
 		if v, ok := c.Value(ioa); !ok || v != want {
 			t.Errorf("object %d: %v %v, want %v", ioa, v, ok, want)
 		}
 	}
-	command := iec104.Command{CommonAddress: 7, Type: iec104.C_SC_NA_1, Object: iec104.Object{Address: 9, Value: 1}, AwaitTermination: true}
+	command := iec104.Command{CommonAddress: 7, Type: asdu.C_SC_NA_1, Object: asdu.Object{Address: 9, Value: 1}, AwaitTermination: true}
 	if err := c.Command(t.Context(), command); err != nil {
 		t.Fatal(err)
 	}
@@ -166,7 +167,7 @@ func TestReadCapture(t *testing.T) {
 func TestLedger(t *testing.T) {
 	var l Ledger
 	t0 := time.Unix(0, 0)
-	k := func(i int) Key { return Key{Address: iec104.InformationObjectAddress(i)} }
+	k := func(i int) Key { return Key{Address: asdu.InformationObjectAddress(i)} }
 	for i, add := range []struct {
 		key   Key
 		at    time.Duration

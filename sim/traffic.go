@@ -7,15 +7,16 @@ import (
 	"time"
 
 	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/iec104/asdu"
 )
 
 // Emit changes the device's single points in turn, rate events a second,
 // perASDU in each ASDU, until ctx ends. What a full queue can't take is not
 // emitted, so that Sent stays the truth.
 func (d *Device) Emit(ctx context.Context, rate float64, perASDU int) {
-	var points []iec104.InformationObjectAddress
+	var points []asdu.InformationObjectAddress
 	for _, p := range d.cfg.Points {
-		if p.Type == iec104.M_SP_TB_1 {
+		if p.Type == asdu.M_SP_TB_1 {
 			points = append(points, p.Address)
 		}
 	}
@@ -26,7 +27,7 @@ func (d *Device) Emit(ctx context.Context, rate float64, perASDU int) {
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	begin, emitted, next := time.Now(), 0, 0
-	changes := make([]iec104.Object, 0, perASDU)
+	changes := make([]asdu.Object, 0, perASDU)
 	for {
 		select {
 		case <-ctx.Done():
@@ -37,9 +38,9 @@ func (d *Device) Emit(ctx context.Context, rate float64, perASDU int) {
 				for range perASDU {
 					ioa := points[next]
 					next = (next + 1) % len(points)
-					changes = append(changes, iec104.Object{Address: ioa, Value: 1 - d.Value(ioa)})
+					changes = append(changes, asdu.Object{Address: ioa, Value: 1 - d.Value(ioa)})
 				}
-				if d.Change(iec104.M_SP_TB_1, now, changes...) != nil {
+				if d.Change(asdu.M_SP_TB_1, now, changes...) != nil {
 					begin, emitted = now, 0 // full: go on at the same rate once there is room
 					break
 				}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/fepha/fepha/cmd/internal/rig"
 	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/iec104/asdu"
 	"github.com/fepha/fepha/sim"
 )
 
@@ -42,20 +43,20 @@ const floodPoints = 440
 // floodDevice is one device's part.
 type floodDevice struct {
 	f  *flood
-	ca iec104.CommonAddress
+	ca asdu.CommonAddress
 
 	mu      sync.Mutex
 	session *iec104.Session
 	sent    uint64 // ASDUs
 	emitted uint64 // ASDUs, of which some are perhaps to be sent again
 	acked   uint64 // ASDUs
-	builder iec104.Builder
+	builder asdu.Builder
 
 	next uint64 // event expected at the control centre; guarded by judging
 }
 
-func (f *flood) tag(e uint64) iec104.CP56Time2a {
-	return iec104.NewCP56Time2a(f.base.Add(time.Duration(e)*time.Millisecond), time.UTC)
+func (f *flood) tag(e uint64) asdu.CP56Time2a {
+	return asdu.NewCP56Time2a(f.base.Add(time.Duration(e)*time.Millisecond), time.UTC)
 }
 
 func value(e uint64) float64 { return float64(e / floodPoints % 2) }
@@ -69,7 +70,7 @@ func (d *floodDevice) source(s *iec104.Session) iec104.Source {
 }
 
 // Next is for the link.
-func (d *floodDevice) Next() (a iec104.ASDU, index uint64, ok bool) {
+func (d *floodDevice) Next() (a asdu.ASDU, index uint64, ok bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	f := d.f
@@ -80,13 +81,13 @@ func (d *floodDevice) Next() (a iec104.ASDU, index uint64, ok bool) {
 		f.waiting.Store(true)
 		return a, 0, false
 	}
-	h := iec104.Header{Type: iec104.M_SP_TB_1, Cause: iec104.Spontaneous, CommonAddress: d.ca}
-	if d.builder.Reset(iec104.DefaultProfile, h) != nil {
+	h := asdu.Header{Type: asdu.M_SP_TB_1, Cause: asdu.Spontaneous, CommonAddress: d.ca}
+	if d.builder.Reset(asdu.DefaultProfile, h) != nil {
 		return a, 0, false
 	}
 	for i := range uint64(f.perASDU) {
 		e := d.sent*uint64(f.perASDU) + i
-		o := iec104.Object{Address: iec104.InformationObjectAddress(1 + e%floodPoints), Value: value(e), Time: f.tag(e)}
+		o := asdu.Object{Address: asdu.InformationObjectAddress(1 + e%floodPoints), Value: value(e), Time: f.tag(e)}
 		if d.builder.Add(o) != nil {
 			return a, 0, false // a wrong number of objects, which the command has refused
 		}
@@ -135,11 +136,11 @@ func (f *flood) complaint() string {
 func (f *flood) fill(o *rig.Options, rtus, k int) {
 	o.RTUs, o.K, o.OnASDU, o.Judge = nil, k, f.judge, false
 	for i := range rtus {
-		d := &floodDevice{f: f, ca: iec104.CommonAddress(i + 1)}
+		d := &floodDevice{f: f, ca: asdu.CommonAddress(i + 1)}
 		f.devices = append(f.devices, d)
 		rtu := rig.RTU{Number: uint32(i + 1), Name: fmt.Sprintf("device %d", i+1), CommonAddress: d.ca, Source: d.source}
 		for p := range floodPoints {
-			rtu.Points = append(rtu.Points, sim.DevicePoint{Address: iec104.InformationObjectAddress(1 + p), Type: iec104.M_SP_TB_1})
+			rtu.Points = append(rtu.Points, sim.DevicePoint{Address: asdu.InformationObjectAddress(1 + p), Type: asdu.M_SP_TB_1})
 		}
 		o.RTUs = append(o.RTUs, rtu)
 	}
@@ -172,8 +173,8 @@ func (f *flood) start(ctx context.Context) {
 }
 
 // judge takes what arrives at the control centre, on whichever link.
-func (f *flood) judge(_ string, a iec104.ASDU) {
-	if a.Type != iec104.M_SP_TB_1 || a.Cause != iec104.Spontaneous {
+func (f *flood) judge(_ string, a asdu.ASDU) {
+	if a.Type != asdu.M_SP_TB_1 || a.Cause != asdu.Spontaneous {
 		return
 	}
 	f.judging.Lock()
@@ -195,7 +196,7 @@ func (f *flood) judge(_ string, a iec104.ASDU) {
 }
 
 // wrong finds out what an event is that was not expected.
-func (f *flood) wrong(d *floodDevice, device, point int, o iec104.Object) {
+func (f *flood) wrong(d *floodDevice, device, point int, o asdu.Object) {
 	at, err := o.Time.Time(time.UTC)
 	if err == nil && at.Before(f.base) {
 		return // the answer to an interrogation: not of the flood

@@ -9,15 +9,15 @@ import (
 	"time"
 
 	"github.com/fepha/fepha/cmd/internal/rig"
-	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/iec104/asdu"
 )
 
 // The judge of a flood sees what is lost, repeated or out of order.
 func TestFloodJudge(t *testing.T) {
-	event := func(f *flood, e uint64) iec104.ASDU {
-		a, err := iec104.DefaultProfile.New(
-			iec104.Header{Type: iec104.M_SP_TB_1, Cause: iec104.Spontaneous, CommonAddress: 100},
-			iec104.Object{Address: rig.UplinkAddress(1, int(e%floodPoints)), Value: value(e), Time: f.tag(e)})
+	event := func(f *flood, e uint64) asdu.ASDU {
+		a, err := asdu.DefaultProfile.New(
+			asdu.Header{Type: asdu.M_SP_TB_1, Cause: asdu.Spontaneous, CommonAddress: 100},
+			asdu.Object{Address: rig.UplinkAddress(1, int(e%floodPoints)), Value: value(e), Time: f.tag(e)})
 		if err != nil {
 			t.Fatal(err)
 		}

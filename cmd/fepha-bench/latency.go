@@ -17,7 +17,7 @@ import (
 
 	"github.com/fepha/fepha/cmd/internal/rig"
 	"github.com/fepha/fepha/fsm/fsmpb"
-	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/iec104/asdu"
 	"github.com/fepha/fepha/sim"
 )
 
@@ -133,11 +133,11 @@ func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 // eventEntry is a log entry with one event, as a station commits it.
 func eventEntry() ([]byte, error) {
 	now := time.Now()
-	packed := iec104.NewCP56Time2a(now, time.UTC).Uint64()
+	packed := asdu.NewCP56Time2a(now, time.UTC).Uint64()
 	return proto.Marshal(&fsmpb.Entry{Commands: []*fsmpb.Command{{
 		AtMs: now.UnixMilli(), AtCp56: packed, Node: "fep1",
 		Op: &fsmpb.Command_Events{Events: &fsmpb.Events{Rtu: 1, Epoch: 1, Batch: 1000, Items: []*fsmpb.Item{{
-			Kind: fsmpb.Kind_DI, Point: 1, Type: uint32(iec104.M_SP_TB_1), Value: 1, Time: packed, TimeMs: now.UnixMilli(),
+			Kind: fsmpb.Kind_DI, Point: 1, Type: uint32(asdu.M_SP_TB_1), Value: 1, Time: packed, TimeMs: now.UnixMilli(),
 		}}}},
 	}}})
 }
@@ -171,11 +171,11 @@ func (w *stopwatch) emit(ctx context.Context, s *rig.Station, rate float64, dura
 	return paced(ctx, rate, duration, func() error {
 		ioa := points[i%len(points)].Address
 		i++
-		change := []iec104.Object{{Address: ioa, Value: 1 - s.Devices[0].Value(ioa)}}
+		change := []asdu.Object{{Address: ioa, Value: 1 - s.Devices[0].Value(ioa)}}
 		w.mu.Lock() // so that the event isn't there before it is known
 		defer w.mu.Unlock()
 		now := time.Now()
-		if err := s.Devices[0].Change(iec104.M_SP_TB_1, now, change...); err != nil {
+		if err := s.Devices[0].Change(asdu.M_SP_TB_1, now, change...); err != nil {
 			return err
 		}
 		w.begun[sim.Key{Address: s.UplinkAddress(0, ioa), Time: change[0].Time, Value: change[0].Value}] = now

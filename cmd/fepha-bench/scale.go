@@ -11,7 +11,7 @@ import (
 
 	"github.com/fepha/fepha/api"
 	"github.com/fepha/fepha/cmd/internal/rig"
-	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/iec104/asdu"
 	"github.com/fepha/fepha/sim"
 )
 
@@ -73,9 +73,9 @@ func runScale(ctx context.Context, f scaleFlags, out io.Writer) error {
 	}
 	var points []sim.DevicePoint
 	for i := range f.points / f.rtus {
-		p := sim.DevicePoint{Address: iec104.InformationObjectAddress(i + 1), Type: iec104.M_SP_TB_1}
+		p := sim.DevicePoint{Address: asdu.InformationObjectAddress(i + 1), Type: asdu.M_SP_TB_1}
 		if i%2 == 1 {
-			p.Type, p.Value = iec104.M_ME_NC_1, float64(i)
+			p.Type, p.Value = asdu.M_ME_NC_1, float64(i)
 		}
 		points = append(points, p)
 	}

@@ -11,7 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fepha/fepha/cmd/internal/rig"
-	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/iec104/asdu"
 	"github.com/fepha/fepha/sim"
 )
 
@@ -112,7 +112,7 @@ func (f *stationFlags) with(ctx context.Context, n needs, do func(*rig.Station) 
 func device() rig.RTU {
 	r := rig.RTU{Number: 1, Name: "device", CommonAddress: 1}
 	for i := range 16 {
-		r.Points = append(r.Points, sim.DevicePoint{Address: iec104.InformationObjectAddress(1 + i), Type: iec104.M_SP_TB_1})
+		r.Points = append(r.Points, sim.DevicePoint{Address: asdu.InformationObjectAddress(1 + i), Type: asdu.M_SP_TB_1})
 	}
 	return r
 }

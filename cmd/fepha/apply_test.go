@@ -19,7 +19,7 @@ import (
 	"github.com/fepha/fepha/cmd/fepha/internal/trialcmd"
 	"github.com/fepha/fepha/cmd/internal/rig"
 	"github.com/fepha/fepha/configs"
-	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/iec104/asdu"
 	"github.com/fepha/fepha/sim"
 )
 
@@ -70,7 +70,7 @@ func (e edited) addRTU(number uint32, device *sim.Device) {
 // anotherDevice is one that no station knows yet.
 func anotherDevice(t *testing.T) *sim.Device {
 	t.Helper()
-	d, err := sim.NewDevice(sim.DeviceConfig{Listen: []string{"127.0.0.1:0"}, CommonAddress: 1, Points: []sim.DevicePoint{{Address: 1, Type: iec104.M_SP_TB_1}}})
+	d, err := sim.NewDevice(sim.DeviceConfig{Listen: []string{"127.0.0.1:0"}, CommonAddress: 1, Points: []sim.DevicePoint{{Address: 1, Type: asdu.M_SP_TB_1}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -189,7 +189,7 @@ func TestApplyWhileRunning(t *testing.T) {
 	if st.RTUs[0].Epoch != before.RTUs[0].Epoch || st.RTUs[0].Name != "has another name" {
 		t.Errorf("RTU 1: %+v, was %+v", st.RTUs[0], before.RTUs[0])
 	}
-	if err := device.Change(iec104.M_SP_TB_1, time.Now(), iec104.Object{Address: 1, Value: 1}); err != nil {
+	if err := device.Change(asdu.M_SP_TB_1, time.Now(), asdu.Object{Address: 1, Value: 1}); err != nil {
 		t.Fatal(err)
 	}
 	for {

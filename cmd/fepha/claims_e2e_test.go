@@ -14,6 +14,7 @@ import (
 	"github.com/fepha/fepha/api/client"
 	"github.com/fepha/fepha/cmd/internal/rig"
 	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/iec104/asdu"
 )
 
 var claimRaces = flag.Int("claims", 12, "how often the control centres race in each mode of TestClaimRaces")
@@ -94,8 +95,8 @@ func newRace(t *testing.T, ctx context.Context, s *rig.Station) *race {
 	return r
 }
 
-func (c *racer) handle(_ *iec104.Client, a iec104.ASDU, _ uint64) {
-	if a.Type != iec104.M_SP_TB_1 || a.Object(0).Address != rig.RoleIOA {
+func (c *racer) handle(_ *iec104.Client, a asdu.ASDU, _ uint64) {
+	if a.Type != asdu.M_SP_TB_1 || a.Object(0).Address != rig.RoleIOA {
 		return
 	}
 	role := toldStandby + int32(a.Object(0).Value)

@@ -11,6 +11,7 @@ import (
 	"github.com/fepha/fepha/cmd/fepha/internal/cli"
 	"github.com/fepha/fepha/cmd/internal/rig"
 	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/iec104/asdu"
 	"github.com/fepha/fepha/sim"
 )
 
@@ -20,14 +21,14 @@ func TestControlsOfEveryType(t *testing.T) {
 	o, ctx := newOperatedStation(t)
 	n := 0
 	for i, typ := range outputTypes {
-		place := iec104.InformationObjectAddress(i)
+		place := asdu.InformationObjectAddress(i)
 		for _, by := range []string{"uplink", "uplink, with time tag", "wit", "redis"} {
 			for _, selects := range []bool{false, true} {
 				output := plainOutput
 				if selects {
 					output = selectOutput
 				}
-				if selects && typ.Untimed() == iec104.C_BO_NA_1 {
+				if selects && typ.Untimed() == asdu.C_BO_NA_1 {
 					continue // has no S/E bit
 				}
 				n++
@@ -43,7 +44,7 @@ func TestControlsOfEveryType(t *testing.T) {
 				}
 			}
 		}
-		if typ.Untimed() == iec104.C_BO_NA_1 {
+		if typ.Untimed() == asdu.C_BO_NA_1 {
 			continue
 		}
 		n++
@@ -79,11 +80,11 @@ func TestControlsOfEveryType(t *testing.T) {
 func TestControlsThatAreRefused(t *testing.T) {
 	o, ctx := newOperatedStation(t)
 	stale := o.command("uplink, with time tag", newOrder(plainOutput, 1, false))
-	stale.Object.Time = iec104.NewCP56Time2a(time.Now().Add(-time.Minute), time.UTC)
+	stale.Object.Time = asdu.NewCP56Time2a(time.Now().Add(-time.Minute), time.UTC)
 	invalid := stale
-	invalid.Object.Time = iec104.NewCP56Time2a(time.Now(), time.UTC).WithInvalid(true)
+	invalid.Object.Time = asdu.NewCP56Time2a(time.Now(), time.UTC).WithInvalid(true)
 	selected := o.command("uplink", newOrder(plainOutput, 1, false))
-	selected.Object.Qualifier |= iec104.SelectBit
+	selected.Object.Qualifier |= asdu.SelectBit
 	selected.AwaitTermination = false
 	other := o.command("uplink", newOrder(plainOutput, 2, false))
 	unknown := o.command("uplink", newOrder(plainOutput, 1, false))
@@ -110,7 +111,7 @@ func TestControlsThatAreRefused(t *testing.T) {
 
 	// Selected, and then the link is lost: the next one has no selection.
 	sbo := o.command("uplink", newOrder(selectOutput, 1, false))
-	sbo.Object.Qualifier |= iec104.SelectBit
+	sbo.Object.Qualifier |= asdu.SelectBit
 	sbo.AwaitTermination = false
 	if err := o.s.Centre.Command(ctx, sbo); err != nil {
 		t.Fatal(err)
@@ -118,11 +119,11 @@ func TestControlsThatAreRefused(t *testing.T) {
 	starts := o.s.Centre.Starts()
 	o.s.Centre.Drop()
 	eventually(t, "the next link", func() bool { return o.s.Centre.Starts() > starts })
-	sbo.Object.Qualifier &^= iec104.SelectBit
+	sbo.Object.Qualifier &^= asdu.SelectBit
 	refused("an execute after the link was lost", sbo)
 
 	// Selected, and then the RTU moves.
-	sbo.Object.Qualifier |= iec104.SelectBit
+	sbo.Object.Qualifier |= asdu.SelectBit
 	eventually(t, "the selection", func() bool { return o.s.Centre.Command(ctx, sbo) == nil })
 	moved, err := o.s.Client().Failover(ctx, 1, "")
 	if err != nil {
@@ -131,7 +132,7 @@ func TestControlsThatAreRefused(t *testing.T) {
 	if _, err := o.s.WaitFor(ctx, "the move", func(st api.Status) bool { return rig.Complete(st) && st.RTUs[0].Owner == moved.To }); err != nil {
 		t.Fatal(err)
 	}
-	sbo.Object.Qualifier &^= iec104.SelectBit
+	sbo.Object.Qualifier &^= asdu.SelectBit
 	refused("an execute after the RTU has moved", sbo)
 
 	if did := o.s.Devices[0].Operations(); len(did) > 0 {

@@ -11,7 +11,7 @@ import (
 
 	"github.com/fepha/fepha/api"
 	"github.com/fepha/fepha/cmd/internal/rig"
-	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/iec104/asdu"
 	"github.com/fepha/fepha/sim"
 )
 
@@ -92,11 +92,11 @@ func (n *numbers) draw(rng *rand.Rand) order {
 	n.n++
 	number := n.n
 	n.mu.Unlock()
-	bitstring := outputTypes[i].Untimed() == iec104.C_BO_NA_1
+	bitstring := outputTypes[i].Untimed() == asdu.C_BO_NA_1
 	if selects := rng.IntN(2) == 0; selects && !bitstring {
-		return newOrder(selectOutput+iec104.InformationObjectAddress(i), number, true)
+		return newOrder(selectOutput+asdu.InformationObjectAddress(i), number, true)
 	}
-	return newOrder(plainOutput+iec104.InformationObjectAddress(i), number, false)
+	return newOrder(plainOutput+asdu.InformationObjectAddress(i), number, false)
 }
 
 // mishap is one of the things that happen, and its end.

@@ -20,6 +20,7 @@ import (
 	"github.com/fepha/fepha/cmd/fepha/internal/trialcmd"
 	"github.com/fepha/fepha/cmd/internal/rig"
 	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/iec104/asdu"
 	"github.com/fepha/fepha/sim"
 )
 
@@ -28,27 +29,27 @@ import (
 // agree: the device's operations, the answers, the state, the journal.
 
 // outputTypes are the commands of DESIGN section 8, DO and then AO.
-var outputTypes = []iec104.TypeID{
-	iec104.C_SC_NA_1, iec104.C_DC_NA_1, iec104.C_RC_NA_1, iec104.C_SC_TA_1, iec104.C_DC_TA_1, iec104.C_RC_TA_1,
-	iec104.C_SE_NA_1, iec104.C_SE_NB_1, iec104.C_SE_NC_1, iec104.C_BO_NA_1,
-	iec104.C_SE_TA_1, iec104.C_SE_TB_1, iec104.C_SE_TC_1, iec104.C_BO_TA_1,
+var outputTypes = []asdu.TypeID{
+	asdu.C_SC_NA_1, asdu.C_DC_NA_1, asdu.C_RC_NA_1, asdu.C_SC_TA_1, asdu.C_DC_TA_1, asdu.C_RC_TA_1,
+	asdu.C_SE_NA_1, asdu.C_SE_NB_1, asdu.C_SE_NC_1, asdu.C_BO_NA_1,
+	asdu.C_SE_TA_1, asdu.C_SE_TB_1, asdu.C_SE_TC_1, asdu.C_BO_TA_1,
 }
 
 // Outputs may be operated from plainOutput on as they are, from selectOutput
 // on only once they were selected; a type's place in outputTypes is added.
 const (
-	plainOutput  iec104.InformationObjectAddress = 7001
-	selectOutput iec104.InformationObjectAddress = 7101
+	plainOutput  asdu.InformationObjectAddress = 7001
+	selectOutput asdu.InformationObjectAddress = 7101
 )
 
 var categories = []string{"", "20", "26", "27", "29"}
 
 func operatedDevice() rig.RTU {
-	r := rig.RTU{Number: 1, Name: "device", CommonAddress: 1, Points: trialcmd.DemoPoints(), Categories: map[iec104.InformationObjectAddress]string{}}
+	r := rig.RTU{Number: 1, Name: "device", CommonAddress: 1, Points: trialcmd.DemoPoints(), Categories: map[asdu.InformationObjectAddress]string{}}
 	for i, t := range outputTypes {
-		for _, first := range []iec104.InformationObjectAddress{plainOutput, selectOutput} {
-			ioa := first + iec104.InformationObjectAddress(i)
-			r.Points = append(r.Points, sim.DevicePoint{Address: ioa, Type: t, Select: first == selectOutput && t.Untimed() != iec104.C_BO_NA_1})
+		for _, first := range []asdu.InformationObjectAddress{plainOutput, selectOutput} {
+			ioa := first + asdu.InformationObjectAddress(i)
+			r.Points = append(r.Points, sim.DevicePoint{Address: ioa, Type: t, Select: first == selectOutput && t.Untimed() != asdu.C_BO_NA_1})
 			r.Categories[ioa] = categories[i%len(categories)]
 		}
 	}
@@ -57,33 +58,33 @@ func operatedDevice() rig.RTU {
 
 // order is a control to be given.
 type order struct {
-	ioa       iec104.InformationObjectAddress
-	typ       iec104.TypeID // of the device's output
-	value     float64       // as the device gets it
+	ioa       asdu.InformationObjectAddress
+	typ       asdu.TypeID // of the device's output
+	value     float64     // as the device gets it
 	selects   bool
 	submitted time.Time
 }
 
 // newOrder asks for the n-th control. No two orders to one AO have one value,
 // so the device's operations can be told apart.
-func newOrder(ioa iec104.InformationObjectAddress, n int, selects bool) order {
+func newOrder(ioa asdu.InformationObjectAddress, n int, selects bool) order {
 	first := plainOutput
 	if ioa >= selectOutput {
 		first = selectOutput
 	}
 	o := order{ioa: ioa, typ: outputTypes[ioa-first], value: float64(n), selects: selects}
 	switch o.typ.Untimed() {
-	case iec104.C_SC_NA_1:
+	case asdu.C_SC_NA_1:
 		o.value = float64(n % 2)
-	case iec104.C_DC_NA_1, iec104.C_RC_NA_1:
+	case asdu.C_DC_NA_1, asdu.C_RC_NA_1:
 		o.value = float64(1 + n%2)
-	case iec104.C_SE_NA_1:
+	case asdu.C_SE_NA_1:
 		o.value = float64(n) / (1 << 15)
 	}
 	return o
 }
 
-func (o order) isAO() bool { return o.typ.Untimed() >= iec104.C_SE_NA_1 }
+func (o order) isAO() bool { return o.typ.Untimed() >= asdu.C_SE_NA_1 }
 
 func (o order) kind() string {
 	if o.isAO() {
@@ -139,11 +140,11 @@ func (o *operators) give(ctx context.Context, by string, or order) outcome {
 func (o *operators) command(by string, or order) iec104.Command {
 	c := iec104.Command{
 		CommonAddress: 100, Type: or.typ.Untimed(), SelectFirst: or.selects, AwaitTermination: true,
-		Object: iec104.Object{Address: o.s.UplinkAddress(0, or.ioa), Value: or.value},
+		Object: asdu.Object{Address: o.s.UplinkAddress(0, or.ioa), Value: or.value},
 	}
 	if by == "uplink, with time tag" {
 		c.Type = or.typ.WithCP56()
-		c.Object.Time = iec104.NewCP56Time2a(time.Now(), time.UTC)
+		c.Object.Time = asdu.NewCP56Time2a(time.Now(), time.UTC)
 	}
 	return c
 }
@@ -236,11 +237,11 @@ func allAnswer(t *testing.T, ctx context.Context, s *rig.Station) {
 func (o *operators) auditDevice(t *testing.T, controls []api.Control) {
 	t.Helper()
 	type output struct {
-		ioa   iec104.InformationObjectAddress
+		ioa   asdu.InformationObjectAddress
 		value float64
 	}
 	asked, confirmed, done := map[output]int{}, map[output]int{}, map[output]int{}
-	key := func(ioa iec104.InformationObjectAddress, value float64) output {
+	key := func(ioa asdu.InformationObjectAddress, value float64) output {
 		if value = float64(float32(value)); !newOrder(ioa, 0, false).isAO() {
 			value = 0 // the states repeat
 		}
@@ -271,7 +272,7 @@ func (o *operators) auditDevice(t *testing.T, controls []api.Control) {
 	executed := map[output]int{}
 	for _, c := range controls {
 		if c.StartedMs != 0 && (c.Phase == "direct" || c.Phase == "execute") {
-			executed[key(iec104.InformationObjectAddress(c.Point), float64(c.Value))]++
+			executed[key(asdu.InformationObjectAddress(c.Point), float64(c.Value))]++
 		}
 	}
 	for k, n := range done {

@@ -18,6 +18,7 @@ import (
 	"github.com/fepha/fepha/cmd/fepha/internal/trialcmd"
 	"github.com/fepha/fepha/cmd/internal/rig"
 	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/iec104/asdu"
 	"github.com/fepha/fepha/sim"
 )
 
@@ -186,8 +187,8 @@ func TestCommandReachesTheDevice(t *testing.T) {
 	s, ctx := newStation(t, rig.Options{})
 	for i, value := range []float64{1, 0, 1} {
 		err := s.Centre.Command(ctx, iec104.Command{
-			CommonAddress: 100, Type: iec104.C_SC_NA_1,
-			Object:           iec104.Object{Address: s.UplinkAddress(0, 6002), Value: value},
+			CommonAddress: 100, Type: asdu.C_SC_NA_1,
+			Object:           asdu.Object{Address: s.UplinkAddress(0, 6002), Value: value},
 			AwaitTermination: true,
 		})
 		if err != nil {

@@ -9,19 +9,19 @@ import (
 	"github.com/fepha/fepha/api"
 	"github.com/fepha/fepha/cmd/fepha/internal/trialcmd"
 	"github.com/fepha/fepha/cmd/internal/rig"
-	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/iec104/asdu"
 	"github.com/fepha/fepha/sim"
 )
 
 // qualities are what the control centre was told of each object's quality.
 type qualities struct {
 	mu   sync.Mutex
-	last map[iec104.InformationObjectAddress]uint8
-	bad  map[iec104.InformationObjectAddress]int // how often it became other than good
-	at   time.Time                               // when one first did
+	last map[asdu.InformationObjectAddress]uint8
+	bad  map[asdu.InformationObjectAddress]int // how often it became other than good
+	at   time.Time                             // when one first did
 }
 
-func (q *qualities) take(_ string, a iec104.ASDU) {
+func (q *qualities) take(_ string, a asdu.ASDU) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for o := range a.Objects() {
@@ -38,7 +38,7 @@ func (q *qualities) take(_ string, a iec104.ASDU) {
 	}
 }
 
-func (q *qualities) notGood() (objects map[iec104.InformationObjectAddress]int, now int, at time.Time) {
+func (q *qualities) notGood() (objects map[asdu.InformationObjectAddress]int, now int, at time.Time) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for _, quality := range q.last {
@@ -53,10 +53,10 @@ func (q *qualities) notGood() (objects map[iec104.InformationObjectAddress]int, 
 // about. Points are not topical after 3 s in which no FEP reaches the device,
 // once, and topical again when one does.
 func TestQualityThroughSwitches(t *testing.T) {
-	q := &qualities{last: map[iec104.InformationObjectAddress]uint8{}, bad: map[iec104.InformationObjectAddress]int{}}
+	q := &qualities{last: map[asdu.InformationObjectAddress]uint8{}, bad: map[asdu.InformationObjectAddress]int{}}
 	points := trialcmd.DemoPoints()
 	for i := range 8 {
-		points = append(points, sim.DevicePoint{Address: iec104.InformationObjectAddress(4001 + i), Type: iec104.M_ME_NC_1, Value: float64(i)})
+		points = append(points, sim.DevicePoint{Address: asdu.InformationObjectAddress(4001 + i), Type: asdu.M_ME_NC_1, Value: float64(i)})
 	}
 	s, ctx := newStation(t, rig.Options{
 		Mode: "main-standby", OnASDU: q.take, RTUs: []rig.RTU{{Number: 1, Name: "device", CommonAddress: 1, Points: points}},

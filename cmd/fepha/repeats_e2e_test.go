@@ -9,14 +9,14 @@ import (
 
 	"github.com/fepha/fepha/api"
 	"github.com/fepha/fepha/cmd/internal/rig"
-	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/iec104/asdu"
 	"github.com/fepha/fepha/sim"
 )
 
 // orderJudge watches that the new events of each object come in order.
 type orderJudge struct {
 	mu     sync.Mutex
-	newest map[iec104.InformationObjectAddress]time.Time
+	newest map[asdu.InformationObjectAddress]time.Time
 	wrong  []sim.Key
 }
 
@@ -36,7 +36,7 @@ func (j *orderJudge) take(k sim.Key, isNew bool) {
 // A control centre whose FEP dies under load gets nothing out of order, and no
 // more twice than docs/UPLINKS.md says: one window and 256 events.
 func TestRepeatsStayWithinTheBound(t *testing.T) {
-	judge := &orderJudge{newest: map[iec104.InformationObjectAddress]time.Time{}}
+	judge := &orderJudge{newest: map[asdu.InformationObjectAddress]time.Time{}}
 	s, ctx := newStation(t, rig.Options{Mode: "main-standby", OnEvent: judge.take})
 	s.Simulate(func(ctx context.Context) { s.Devices[0].Emit(ctx, 4000, 16) })
 	const window = 12 * 22 // k ASDUs of as many M_SP_TB_1 as fit

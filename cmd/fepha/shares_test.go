@@ -13,6 +13,7 @@ import (
 	"github.com/fepha/fepha/cmd/fepha/internal/trialcmd"
 	"github.com/fepha/fepha/cmd/internal/rig"
 	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/iec104/asdu"
 )
 
 // A device that sends without end while the control centre is away costs a good one nothing, and what it loses itself is
@@ -77,9 +78,9 @@ func TestFloodOfControlsLeavesRoomForAnOperator(t *testing.T) {
 	for i := range 8 { // each has an output of its own
 		flood.Go(func() {
 			for flooding.Err() == nil && hostile.Err() == nil {
-				o := newOrder(plainOutput+1+iec104.InformationObjectAddress(i), int(asked.Add(1)), false)
-				c := iec104.Command{CommonAddress: 100, Type: o.typ.Untimed(), Object: iec104.Object{
-					Address: s.UplinkAddress(0, o.ioa), Value: o.value, Qualifier: iec104.SelectBit,
+				o := newOrder(plainOutput+1+asdu.InformationObjectAddress(i), int(asked.Add(1)), false)
+				c := iec104.Command{CommonAddress: 100, Type: o.typ.Untimed(), Object: asdu.Object{
+					Address: s.UplinkAddress(0, o.ioa), Value: o.value, Qualifier: asdu.SelectBit,
 				}}
 				if _, negative := errors.AsType[*iec104.NegativeError](hostile.Command(flooding, c)); negative {
 					refused.Add(1)

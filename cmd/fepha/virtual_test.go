@@ -7,7 +7,7 @@ import (
 
 	"github.com/fepha/fepha/cmd/fepha/internal/cli"
 	"github.com/fepha/fepha/cmd/internal/rig"
-	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/iec104/asdu"
 )
 
 // A FEP that dies shows in the virtual points, at the control centre too: the
@@ -21,7 +21,7 @@ func TestVirtualPointsTellOfADeadFEP(t *testing.T) {
 		e.replace("occ.csv", "", fmt.Sprintf("%d,900,di,%d,M_SP_TB_1,\n", 9_900_001+point, point+1))
 	}
 	fepha(t, cli.ExitDone, "config", "apply", "--addr="+s.Node("wit").API, e.path)
-	wait := func(what string, address iec104.InformationObjectAddress, want float64) time.Duration {
+	wait := func(what string, address asdu.InformationObjectAddress, want float64) time.Duration {
 		t.Helper()
 		began := time.Now()
 		for {
@@ -38,14 +38,14 @@ func TestVirtualPointsTellOfADeadFEP(t *testing.T) {
 	// A virtual point's first value is no event: it's told by the first interrogation after it.
 	s.Centre.Drop()
 	for point, what := range []string{"FEP 1", "FEP 2", "RTU 1", "its link"} {
-		wait(what, 9_900_001+iec104.InformationObjectAddress(point), 1)
+		wait(what, 9_900_001+asdu.InformationObjectAddress(point), 1)
 	}
 	st, err := s.WaitFor(ctx, "all links", rig.Complete)
 	if err != nil {
 		t.Fatal(err)
 	}
 	owner := st.RTUs[0].Owner
-	dead, other := iec104.InformationObjectAddress(9_900_001), iec104.InformationObjectAddress(9_900_002)
+	dead, other := asdu.InformationObjectAddress(9_900_001), asdu.InformationObjectAddress(9_900_002)
 	if owner == "fep2" {
 		dead, other = other, dead
 	}

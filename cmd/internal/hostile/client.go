@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/iec104/asdu"
 )
 
 const (
@@ -139,14 +140,14 @@ func flood(ctx context.Context, g Ground, p *Part, link *peer) {
 
 // command is the n-th that the flooder sends.
 func command(g Ground, n int) (deed string, octets []byte) {
-	h := iec104.Header{Type: iec104.C_SC_NA_1, Cause: iec104.Activation, CommonAddress: g.OwnAddress, Originator: uint8(n)}
-	o := iec104.Object{Address: g.Outputs[n%len(g.Outputs)], Value: float64(n % 2)}
+	h := asdu.Header{Type: asdu.C_SC_NA_1, Cause: asdu.Activation, CommonAddress: g.OwnAddress, Originator: uint8(n)}
+	o := asdu.Object{Address: g.Outputs[n%len(g.Outputs)], Value: float64(n % 2)}
 	switch n % 10 {
 	case 9:
 		return "malformed commands", malform(build(h, o), n/10)
 	case 0, 2, 4, 6:
 		return "controls", build(h, o)
 	}
-	o.Qualifier = iec104.SelectBit
+	o.Qualifier = asdu.SelectBit
 	return "selects", build(h, o)
 }

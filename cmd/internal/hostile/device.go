@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/iec104/asdu"
 )
 
 const (
@@ -92,11 +93,11 @@ func babble(ctx context.Context, g Ground, p *Part, link *peer) {
 		if f.Format != iec104.FormatI {
 			continue
 		}
-		a, err := iec104.DefaultProfile.Parse(f.ASDU)
+		a, err := asdu.DefaultProfile.Parse(f.ASDU)
 		if err != nil || !a.Type.IsCommand() {
 			continue
 		}
-		if sent, _ := link.send(a.Mirror(iec104.ActivationCon, false).Append(nil), deviceWindow, true); sent {
+		if sent, _ := link.send(a.Mirror(asdu.ActivationCon, false).Append(nil), deviceWindow, true); sent {
 			p.did("controls left open")
 		}
 	}
@@ -104,15 +105,15 @@ func babble(ctx context.Context, g Ground, p *Part, link *peer) {
 
 // deviceASDU is the n-th ASDU: events mostly.
 func deviceASDU(g Ground, n int) (deed string, octets []byte) {
-	h := iec104.Header{Type: iec104.M_SP_TB_1, Cause: iec104.Spontaneous, CommonAddress: g.CommonAddress}
-	event := func(i int) iec104.Object {
-		return iec104.Object{
-			Address: iec104.InformationObjectAddress(1 + i%g.Points), Value: float64(i / g.Points % 2),
-			Time: iec104.NewCP56Time2a(time.Now(), time.UTC),
+	h := asdu.Header{Type: asdu.M_SP_TB_1, Cause: asdu.Spontaneous, CommonAddress: g.CommonAddress}
+	event := func(i int) asdu.Object {
+		return asdu.Object{
+			Address: asdu.InformationObjectAddress(1 + i%g.Points), Value: float64(i / g.Points % 2),
+			Time: asdu.NewCP56Time2a(time.Now(), time.UTC),
 		}
 	}
 	if n%20 != 19 {
-		var objects []iec104.Object
+		var objects []asdu.Object
 		for i := range deviceEvents {
 			objects = append(objects, event(n*deviceEvents+i))
 		}
@@ -124,11 +125,11 @@ func deviceASDU(g Ground, n int) (deed string, octets []byte) {
 		octets = build(h, event(n))
 		return "malformed ASDUs", malform(octets, kind/3)
 	case 1:
-		h.CommonAddress += iec104.CommonAddress(1 + kind%1000)
+		h.CommonAddress += asdu.CommonAddress(1 + kind%1000)
 		return "wrong common addresses", build(h, event(n))
 	default:
 		o := event(n)
-		o.Address += iec104.InformationObjectAddress(1_000_000 + kind)
+		o.Address += asdu.InformationObjectAddress(1_000_000 + kind)
 		octets = build(h, o)
 		if kind%2 == 0 {
 			octets[0] = byte(128 + kind%128) // a private type

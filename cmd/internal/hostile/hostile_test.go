@@ -11,6 +11,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/iec104/asdu"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -24,7 +25,7 @@ func ground() Ground {
 		Host: "127.0.0.1", Dial: func(context.Context, string, string) (net.Conn, error) { return nil, nobody },
 		ListenPacket: func(string, string) (net.PacketConn, error) { return nil, nobody },
 		Channels:     []string{nowhere}, Strange: []string{nowhere}, Own: []string{nowhere}, APIs: []string{nowhere}, FNP: []string{nowhere},
-		Outputs: []iec104.InformationObjectAddress{1},
+		Outputs: []asdu.InformationObjectAddress{1},
 	}
 }
 
@@ -104,11 +105,11 @@ func TestDeviceBabbles(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		switch a, err := iec104.DefaultProfile.Parse(f.ASDU); {
+		switch a, err := asdu.DefaultProfile.Parse(f.ASDU); {
 		case err != nil:
 			refused++
-		case a.Type == iec104.C_SC_NA_1:
-			answered = a.Cause == iec104.ActivationCon
+		case a.Type == asdu.C_SC_NA_1:
+			answered = a.Cause == asdu.ActivationCon
 		case a.CommonAddress != g.CommonAddress:
 			foreign++
 		}
@@ -124,8 +125,8 @@ func TestDeviceBabbles(t *testing.T) {
 // What is called odd or malformed is refused by the codec; a cause of 0 and an acknowledgement of nothing are for those above it.
 func TestOddAndMalformed(t *testing.T) {
 	for way := range 5 {
-		octets := malform(build(iec104.Header{Type: iec104.M_SP_NA_1, Cause: iec104.Spontaneous, CommonAddress: 1}, iec104.Object{Address: 1}), way)
-		if a, err := iec104.DefaultProfile.Parse(octets); err == nil {
+		octets := malform(build(asdu.Header{Type: asdu.M_SP_NA_1, Cause: asdu.Spontaneous, CommonAddress: 1}, asdu.Object{Address: 1}), way)
+		if a, err := asdu.DefaultProfile.Parse(octets); err == nil {
 			t.Errorf("way %d: %v is well-formed", way, a)
 		}
 	}

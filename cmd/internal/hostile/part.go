@@ -7,13 +7,13 @@ import (
 	"sync"
 	"time"
 
-	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/iec104/asdu"
 )
 
 // Ground is where the hostile neighbours stand, and whom they reach from there. Addresses are host:port, and numeric.
 type Ground struct {
 	Channels      []string // where the device listens, one a channel of its RTU
-	CommonAddress iec104.CommonAddress
+	CommonAddress asdu.CommonAddress
 	Points        int                                                 // single points 1 to Points that the device has
 	Listen        func(network, address string) (net.Listener, error) // on the device's host
 
@@ -23,8 +23,8 @@ type Ground struct {
 
 	Strange     []string // uplinks with a group that Host isn't in, and the ports between nodes
 	Own         []string // an uplink with a group that Host is in, on each FEP
-	OwnAddress  iec104.CommonAddress
-	Outputs     []iec104.InformationObjectAddress // that this uplink may operate (C_SC_NA_1)
+	OwnAddress  asdu.CommonAddress
+	Outputs     []asdu.InformationObjectAddress // that this uplink may operate (C_SC_NA_1)
 	APIs        []string
 	FNP         []string // of the centre and of the endpoint
 	FNPKeys     string   // key file of the FNP network

@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/iec104/asdu"
 )
 
 // peer is one end of a connection that speaks 104 as badly as it likes: a well-kept link of package iec104 would refuse to.
@@ -88,8 +89,8 @@ func (p *peer) write(octets []byte) error {
 }
 
 // build makes an ASDU by the rules.
-func build(h iec104.Header, objects ...iec104.Object) []byte {
-	a, err := iec104.DefaultProfile.New(h, objects...)
+func build(h asdu.Header, objects ...asdu.Object) []byte {
+	a, err := asdu.DefaultProfile.New(h, objects...)
 	if err != nil {
 		panic(err) // the callers' tables are right by themselves
 	}

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/iec104/asdu"
 	"github.com/fepha/fepha/sim"
 )
 
@@ -17,19 +18,19 @@ import (
 type RTU struct {
 	Number        uint32
 	Name          string
-	CommonAddress iec104.CommonAddress // as configured
-	Answers       iec104.CommonAddress // the one that the device answers with; 0: CommonAddress
+	CommonAddress asdu.CommonAddress // as configured
+	Answers       asdu.CommonAddress // the one that the device answers with; 0: CommonAddress
 	Points        []sim.DevicePoint
-	Prefer        string                                     // "": fep1
-	Categories    map[iec104.InformationObjectAddress]string // of outputs; DO or AO
-	Source        func(*iec104.Session) iec104.Source        // see sim.DeviceConfig
+	Prefer        string                                   // "": fep1
+	Categories    map[asdu.InformationObjectAddress]string // of outputs; DO or AO
+	Source        func(*iec104.Session) iec104.Source      // see sim.DeviceConfig
 }
 
 // uplinkCA is the common address of the rig's uplink.
-const uplinkCA iec104.CommonAddress = 100
+const uplinkCA asdu.CommonAddress = 100
 
 // RoleIOA is the uplink's role point, below all blocks of RTUs.
-const RoleIOA iec104.InformationObjectAddress = 1
+const RoleIOA asdu.InformationObjectAddress = 1
 
 // uplinkBlock is how many object addresses each RTU has at the control centre:
 // three octets of address are enough for the points of 500 RTUs.
@@ -37,25 +38,25 @@ const uplinkBlock = 30_000
 
 // UplinkAddress is the object address that a device's point has at the control
 // centre: its RTU has a block, in which its points are numbered in order.
-func UplinkAddress(rtu uint32, index int) iec104.InformationObjectAddress {
-	return iec104.InformationObjectAddress(rtu*uplinkBlock + uint32(index) + 1)
+func UplinkAddress(rtu uint32, index int) asdu.InformationObjectAddress {
+	return asdu.InformationObjectAddress(rtu*uplinkBlock + uint32(index) + 1)
 }
 
 // UplinkPoint is what UplinkAddress is made of.
-func UplinkPoint(a iec104.InformationObjectAddress) (rtu uint32, index int) {
+func UplinkPoint(a asdu.InformationObjectAddress) (rtu uint32, index int) {
 	return uint32(a) / uplinkBlock, int(a)%uplinkBlock - 1
 }
 
 // kindOf is the kind of point that a type belongs to in the tables.
-func kindOf(t iec104.TypeID) string {
+func kindOf(t asdu.TypeID) string {
 	switch t {
-	case iec104.M_SP_NA_1, iec104.M_SP_TB_1, iec104.M_DP_NA_1, iec104.M_DP_TB_1:
+	case asdu.M_SP_NA_1, asdu.M_SP_TB_1, asdu.M_DP_NA_1, asdu.M_DP_TB_1:
 		return "di"
-	case iec104.M_IT_NA_1, iec104.M_IT_TB_1:
+	case asdu.M_IT_NA_1, asdu.M_IT_TB_1:
 		return "counter"
-	case iec104.C_SC_NA_1, iec104.C_DC_NA_1, iec104.C_RC_NA_1, iec104.C_SC_TA_1, iec104.C_DC_TA_1, iec104.C_RC_TA_1:
+	case asdu.C_SC_NA_1, asdu.C_DC_NA_1, asdu.C_RC_NA_1, asdu.C_SC_TA_1, asdu.C_DC_TA_1, asdu.C_RC_TA_1:
 		return "do"
-	case iec104.C_SE_NA_1, iec104.C_SE_NB_1, iec104.C_SE_NC_1, iec104.C_BO_NA_1, iec104.C_SE_TA_1, iec104.C_SE_TB_1, iec104.C_SE_TC_1, iec104.C_BO_TA_1:
+	case asdu.C_SE_NA_1, asdu.C_SE_NB_1, asdu.C_SE_NC_1, asdu.C_BO_NA_1, asdu.C_SE_TA_1, asdu.C_SE_TB_1, asdu.C_SE_TC_1, asdu.C_BO_TA_1:
 		return "ao"
 	}
 	return "ai"

@@ -9,7 +9,7 @@ import (
 
 	"github.com/fepha/fepha/api"
 	"github.com/fepha/fepha/cmd/internal/hostile"
-	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/iec104/asdu"
 	"github.com/fepha/fepha/sim"
 )
 
@@ -26,9 +26,9 @@ const (
 func hostileDevice() RTU {
 	r := RTU{Number: hostileRTU, Name: "hostile", CommonAddress: hostileRTU}
 	for i := range hostilePoints + hostileOutputs {
-		p := sim.DevicePoint{Address: iec104.InformationObjectAddress(1 + i), Type: iec104.M_SP_TB_1}
+		p := sim.DevicePoint{Address: asdu.InformationObjectAddress(1 + i), Type: asdu.M_SP_TB_1}
 		if i >= hostilePoints {
-			p.Type = iec104.C_SC_NA_1
+			p.Type = asdu.C_SC_NA_1
 		}
 		r.Points = append(r.Points, p)
 	}
@@ -77,11 +77,11 @@ func (s *Station) withoutHostile(st api.Status) api.Status {
 }
 
 // ignored tells of an object of the good control centre whether it is of the hostile RTU; nil: there is none.
-func (s *Station) ignored() func(iec104.InformationObjectAddress) bool {
+func (s *Station) ignored() func(asdu.InformationObjectAddress) bool {
 	if !s.opts.Hostile {
 		return nil
 	}
-	return func(a iec104.InformationObjectAddress) bool {
+	return func(a asdu.InformationObjectAddress) bool {
 		rtu, _ := UplinkPoint(a)
 		return rtu == hostileRTU
 	}

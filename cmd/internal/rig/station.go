@@ -16,6 +16,7 @@ import (
 
 	"github.com/fepha/fepha/api/client"
 	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/iec104/asdu"
 	"github.com/fepha/fepha/sim"
 )
 
@@ -34,18 +35,18 @@ type Options struct {
 	LogLevel string        // info
 	Retain   int           // 200,000
 	OnEvent  func(k sim.Key, isNew bool)
-	OnASDU   func(address string, a iec104.ASDU) // see sim.CentreConfig
-	K        int                                 // window of devices and uplink; 12
-	Profile  string                              // folder for a CPU profile of each node's process; "": none
-	Network  *Network                            // where it stands; nil: on loopback
-	Judge    bool                                // the devices watch for two masters
-	FNP      bool                                // the station is a centre of FNP, with an endpoint
-	Hostile  bool                                // the station has room for neighbours of package hostile; needs Network, makes it one of FNP
-	Disks    bool                                // each node's data is on a disk of its own
-	Clock    bool                                // the program's wall clock can be stepped, see Build
-	Seed     uint64                              // of what faults do by chance
-	TLS      bool                                // of the uplink: it lets in who shows a certificate of uplinkClient, see UplinkTLS
-	NoCentre bool                                // the control centre stays away until StartCentre
+	OnASDU   func(address string, a asdu.ASDU) // see sim.CentreConfig
+	K        int                               // window of devices and uplink; 12
+	Profile  string                            // folder for a CPU profile of each node's process; "": none
+	Network  *Network                          // where it stands; nil: on loopback
+	Judge    bool                              // the devices watch for two masters
+	FNP      bool                              // the station is a centre of FNP, with an endpoint
+	Hostile  bool                              // the station has room for neighbours of package hostile; needs Network, makes it one of FNP
+	Disks    bool                              // each node's data is on a disk of its own
+	Clock    bool                              // the program's wall clock can be stepped, see Build
+	Seed     uint64                            // of what faults do by chance
+	TLS      bool                              // of the uplink: it lets in who shows a certificate of uplinkClient, see UplinkTLS
+	NoCentre bool                              // the control centre stays away until StartCentre
 }
 
 // window is w, which belongs to K.
@@ -374,7 +375,7 @@ func (s *Station) Simulate(f func(ctx context.Context)) (stop func()) {
 // have.
 func (s *Station) Lost(device int) []sim.Key {
 	r := s.opts.RTUs[device]
-	addresses := make(map[iec104.InformationObjectAddress]iec104.InformationObjectAddress, len(r.Points))
+	addresses := make(map[asdu.InformationObjectAddress]asdu.InformationObjectAddress, len(r.Points))
 	for i, p := range r.Points {
 		addresses[p.Address] = UplinkAddress(r.Number, i)
 	}
@@ -386,7 +387,7 @@ func (s *Station) Lost(device int) []sim.Key {
 
 // UplinkAddress is the object address that a device's point has at the control
 // centre; 0 if it has none.
-func (s *Station) UplinkAddress(device int, ioa iec104.InformationObjectAddress) iec104.InformationObjectAddress {
+func (s *Station) UplinkAddress(device int, ioa asdu.InformationObjectAddress) asdu.InformationObjectAddress {
 	r := s.opts.RTUs[device]
 	if i := slices.IndexFunc(r.Points, func(p sim.DevicePoint) bool { return p.Address == ioa }); i >= 0 {
 		return UplinkAddress(r.Number, i)

@@ -13,7 +13,7 @@ import (
 
 	"github.com/fepha/fepha/cmd/fepha/internal/cli"
 	"github.com/fepha/fepha/cmd/internal/rig"
-	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/iec104/asdu"
 	"github.com/fepha/fepha/sim"
 )
 
@@ -145,10 +145,10 @@ func runDev(ctx context.Context, f devFlags, out io.Writer) (err error) {
 func DemoPoints() []sim.DevicePoint {
 	var points []sim.DevicePoint
 	for i := range 16 {
-		points = append(points, sim.DevicePoint{Address: iec104.InformationObjectAddress(1 + i), Type: iec104.M_SP_TB_1})
+		points = append(points, sim.DevicePoint{Address: asdu.InformationObjectAddress(1 + i), Type: asdu.M_SP_TB_1})
 	}
 	for i := range 4 {
-		points = append(points, sim.DevicePoint{Address: iec104.InformationObjectAddress(6001 + i), Type: iec104.C_SC_NA_1})
+		points = append(points, sim.DevicePoint{Address: asdu.InformationObjectAddress(6001 + i), Type: asdu.C_SC_NA_1})
 	}
 	return points
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/fepha/fepha/cmd/fepha/internal/cli"
 	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/iec104/asdu"
 	"github.com/fepha/fepha/sim"
 )
 
@@ -83,7 +84,7 @@ A quirk makes it a device as they are found in the field:
 }
 
 func runSimRTU(ctx context.Context, f simRTUFlags, in io.Reader, out io.Writer) error {
-	cfg := sim.DeviceConfig{Listen: f.listen, CommonAddress: iec104.CommonAddress(f.ca), Location: time.Local}
+	cfg := sim.DeviceConfig{Listen: f.listen, CommonAddress: asdu.CommonAddress(f.ca), Location: time.Local}
 	var err error
 	if cfg.Quirks, err = sim.ParseQuirks(f.quirks); err != nil {
 		return cli.Usagef("--quirk: %v", err)
@@ -114,7 +115,7 @@ func runSimRTU(ctx context.Context, f simRTUFlags, in io.Reader, out io.Writer) 
 	}
 	if f.trace {
 		cfg.Tap = func(link int, _ *iec104.Session, dir iec104.Direction, at time.Time, frame []byte) {
-			fmt.Fprintf(out, "%s link %d %-8s %s\n", at.Format("15:04:05.000"), link+1, dir, iec104.Explain(iec104.DefaultProfile, frame))
+			fmt.Fprintf(out, "%s link %d %-8s %s\n", at.Format("15:04:05.000"), link+1, dir, iec104.Explain(asdu.DefaultProfile, frame))
 		}
 	}
 	device, err := sim.NewDevice(cfg)
@@ -212,13 +213,13 @@ func parsePoints(s string) ([]sim.DevicePoint, error) {
 	}
 	var points []sim.DevicePoint
 	for ioa := a; ioa <= b; ioa++ {
-		points = append(points, sim.DevicePoint{Address: iec104.InformationObjectAddress(ioa), Type: t})
+		points = append(points, sim.DevicePoint{Address: asdu.InformationObjectAddress(ioa), Type: t})
 	}
 	return points, nil
 }
 
-func typeByName(name string) (iec104.TypeID, bool) {
-	for t := iec104.TypeID(1); t < 128; t++ {
+func typeByName(name string) (asdu.TypeID, bool) {
+	for t := asdu.TypeID(1); t < 128; t++ {
 		if t.Known() && strings.EqualFold(t.String(), name) {
 			return t, true
 		}
@@ -266,8 +267,8 @@ func runSimOCC(ctx context.Context, f simOCCFlags, out io.Writer) error {
 	cfg := sim.CentreConfig{
 		Addresses:     slices.Clone(f.connect),
 		Both:          f.both,
-		CommonAddress: iec104.CommonAddress(f.ca),
-		RoleAddress:   iec104.InformationObjectAddress(f.role),
+		CommonAddress: asdu.CommonAddress(f.ca),
+		RoleAddress:   asdu.InformationObjectAddress(f.role),
 		Location:      time.Local,
 		Interrogate:   f.interrogate,
 		OnEvent: func(k sim.Key, isNew bool) {
@@ -280,7 +281,7 @@ func runSimOCC(ctx context.Context, f simOCCFlags, out io.Writer) error {
 	}
 	if f.trace {
 		cfg.Tap = func(address string, dir iec104.Direction, at time.Time, frame []byte) {
-			fmt.Fprintf(out, "%s %s %-8s %s\n", at.Format("15:04:05.000"), address, dir, iec104.Explain(iec104.DefaultProfile, frame))
+			fmt.Fprintf(out, "%s %s %-8s %s\n", at.Format("15:04:05.000"), address, dir, iec104.Explain(asdu.DefaultProfile, frame))
 		}
 	}
 	centre := sim.NewCentre(cfg)

@@ -1,4 +1,4 @@
-package iec104
+package asdu_test
 
 import (
 	"errors"
@@ -7,6 +7,9 @@ import (
 	_ "time/tzdata"
 
 	"pgregory.net/rapid"
+
+	"github.com/fepha/fepha/iec104/asdu"
+	"github.com/fepha/fepha/iec104/internal/asdutest"
 )
 
 func zone(t testing.TB, name string) *time.Location {
@@ -18,17 +21,17 @@ func zone(t testing.TB, name string) *time.Location {
 	return loc
 }
 
-func tag(octets string) CP56Time2a { return CP56Time2a(unhex(octets)) }
+func tag(octets string) asdu.CP56Time2a { return asdu.CP56Time2a(asdutest.Octets(octets)) }
 
 // The state keeps a tag as one number.
 func TestTimeTagAsNumber(t *testing.T) {
-	tag := CP56Time2a{0x5f, 0xea, 59, 0x80 | 23, 7<<5 | 22, 11, 126}
+	tag := asdu.CP56Time2a{0x5f, 0xea, 59, 0x80 | 23, 7<<5 | 22, 11, 126}
 	if got := tag.Uint64(); got != 0x7e_0b_f6_97_3b_ea5f {
 		t.Errorf("%#x", got)
 	}
 	rapid.Check(t, func(t *rapid.T) {
 		n := rapid.Uint64Max(1<<56-1).Draw(t, "octets")
-		if got := UnpackCP56Time2a(n).Uint64(); got != n {
+		if got := asdu.UnpackCP56Time2a(n).Uint64(); got != n {
 			t.Errorf("%#x became %#x", n, got)
 		}
 	})
@@ -64,7 +67,7 @@ func TestRow56_CP56(t *testing.T) {
 	} {
 		got, err := tag(c.octets).Time(time.UTC)
 		if c.want == "" {
-			if !errors.Is(err, ErrTime) || !got.IsZero() || !errors.Is(tag(c.octets).Check(), ErrTime) {
+			if !errors.Is(err, asdu.ErrTime) || !got.IsZero() || !errors.Is(tag(c.octets).Check(), asdu.ErrTime) {
 				t.Errorf("%s is %v, %v", c.octets, got, err)
 			}
 			continue
@@ -97,7 +100,7 @@ func TestRow56_New(t *testing.T) {
 		{time.Date(1999, 12, 31, 23, 59, 59, 999_000_000, time.UTC), time.UTC, "5f ea 3b 17 bf 0c 63"},
 		{time.Date(2123, 1, 1, 0, 0, 0, 0, time.UTC), time.UTC, "00 00 00 00 a1 01 17"}, // modulo 100
 	} {
-		if got := NewCP56Time2a(c.at, c.loc); got != tag(c.want) {
+		if got := asdu.NewCP56Time2a(c.at, c.loc); got != tag(c.want) {
 			t.Errorf("%v in %v is % x, want %s", c.at, c.loc, got[:], c.want)
 		}
 	}
@@ -117,14 +120,14 @@ func TestRow56_RoundTrip(t *testing.T) {
 				at = end.Add(time.Duration(rapid.Int64Range(-7_200_000, 7_200_000).Draw(t, "ms from it")) * time.Millisecond)
 			}
 		}
-		got, err := NewCP56Time2a(at, loc).Time(loc)
+		got, err := asdu.NewCP56Time2a(at, loc).Time(loc)
 		if err != nil || !got.Equal(at) {
 			// SU cannot tell readings apart where the zone itself changed, not its summer time.
 			before, after := at.Add(-3*time.Hour).In(loc), at.Add(3*time.Hour).In(loc)
 			if before.IsDST() == after.IsDST() && got.Sub(at).Abs() <= 2*time.Hour {
 				t.Skip("a change without summer time")
 			}
-			t.Fatalf("%v became %v, then %v (%v)", at.In(loc), NewCP56Time2a(at, loc), got, err)
+			t.Fatalf("%v became %v, then %v (%v)", at.In(loc), asdu.NewCP56Time2a(at, loc), got, err)
 		}
 	})
 }
@@ -173,11 +176,11 @@ func TestRow56_CP24(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var cp24 CP56Time2a
-		copy(cp24[:], unhex(c.octets))
+		var cp24 asdu.CP56Time2a
+		copy(cp24[:], asdutest.Octets(c.octets))
 		got, err := cp24.ExpandCP24(ref, c.loc)
 		if c.want == "" {
-			if !errors.Is(err, ErrTime) || !got.IsZero() {
+			if !errors.Is(err, asdu.ErrTime) || !got.IsZero() {
 				t.Errorf("%s at %s is %v, %v", c.octets, c.ref, got, err)
 			}
 		} else if err != nil || got.UTC().Format(time.RFC3339Nano) != c.want {

@@ -1,4 +1,4 @@
-package iec104
+package asdu
 
 // Bits of Object.Quality. OV, BL, SB, NT and IV are those of the quality descriptor QDS
 // (101, clause 7.2.6.3) and, but for OV, also of SIQ and DIQ; EI is that of QDP; CY and CA

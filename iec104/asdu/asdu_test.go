@@ -1,28 +1,31 @@
-package iec104
+package asdu_test
 
 import (
 	"bytes"
 	"errors"
 	"fmt"
 	"testing"
+
+	"github.com/fepha/fepha/iec104/asdu"
+	"github.com/fepha/fepha/iec104/internal/asdutest"
 )
 
 // Row 31 and 32: a mirror changes the cause and P/N, and nothing else, in every type whether
 // known or not.
 func TestRow32_Mirror(t *testing.T) {
-	for _, typ := range append([]TypeID{0, 22, 44, 120, 127, 128, 255}, knownTypes...) {
+	for _, typ := range append([]asdu.TypeID{0, 22, 44, 120, 127, 128, 255}, asdutest.Types...) {
 		for _, test := range []bool{false, true} {
-			h := Header{Type: typ, Cause: Activation, Test: test, Originator: 7, CommonAddress: 0x1234}
+			h := asdu.Header{Type: typ, Cause: asdu.Activation, Test: test, Originator: 7, CommonAddress: 0x1234}
 			body := append([]byte{0xff, 0xee, 0xdd}, bytes.Repeat([]byte{0xff}, typ.ElementSize())...)
-			a, err := DefaultProfile.NewRaw(h, 1, body)
+			a, err := asdu.DefaultProfile.NewRaw(h, 1, body)
 			if err != nil {
 				t.Fatal(err)
 			}
-			received, err := DefaultProfile.Parse(a.Append(nil))
+			received, err := asdu.DefaultProfile.Parse(a.Append(nil))
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, cause := range []CauseOfTransmission{UnknownType, UnknownCause, UnknownCommonAddress, UnknownObjectAddress} {
+			for _, cause := range []asdu.CauseOfTransmission{asdu.UnknownType, asdu.UnknownCause, asdu.UnknownCommonAddress, asdu.UnknownObjectAddress} {
 				want := a.Append(nil)
 				want[2] = byte(cause) | 0x40
 				if test {
@@ -33,8 +36,8 @@ func TestRow32_Mirror(t *testing.T) {
 				}
 			}
 			want := a.Append(nil)
-			want[2] = want[2]&0x80 | byte(ActivationCon)
-			if got := received.Mirror(ActivationCon, false).Append(nil); !bytes.Equal(got, want) {
+			want[2] = want[2]&0x80 | byte(asdu.ActivationCon)
+			if got := received.Mirror(asdu.ActivationCon, false).Append(nil); !bytes.Equal(got, want) {
 				t.Errorf("confirmation of %v is % x, want % x", received, got, want)
 			}
 		}
@@ -42,7 +45,7 @@ func TestRow32_Mirror(t *testing.T) {
 }
 
 func TestRow33_CountAndLength(t *testing.T) {
-	for _, typ := range knownTypes {
+	for _, typ := range asdutest.Types {
 		size := typ.ElementSize()
 		for _, sequence := range []bool{false, true} {
 			for count := range 128 {
@@ -53,16 +56,16 @@ func TestRow33_CountAndLength(t *testing.T) {
 					vsq |= 0x80
 				}
 				for _, length := range []int{0, 1, want - 1, want, want + 1, want + 3 + size} {
-					if length < 0 || 6+length > MaxASDU {
+					if length < 0 || 6+length > asdu.MaxASDU {
 						continue
 					}
 					b := append([]byte{byte(typ), vsq, 3, 0, 1, 0}, make([]byte, length)...)
-					a, err := DefaultProfile.Parse(b)
+					a, err := asdu.DefaultProfile.Parse(b)
 					sound := length == want && count > 0
 					if sound && (err != nil || a.Len() != count) {
 						t.Errorf("%v, count %d, %d octets: %v", typ, count, length, err)
 					}
-					if !sound && !errors.Is(err, ErrCount) {
+					if !sound && !errors.Is(err, asdu.ErrCount) {
 						t.Errorf("%v, count %d, %d octets instead of %d: %v, error %v", typ, count, length, want, a, err)
 					}
 				}
@@ -70,32 +73,32 @@ func TestRow33_CountAndLength(t *testing.T) {
 		}
 	}
 	for n := range 6 {
-		if _, err := DefaultProfile.Parse(make([]byte, n)); !errors.Is(err, ErrASDULength) {
+		if _, err := asdu.DefaultProfile.Parse(make([]byte, n)); !errors.Is(err, asdu.ErrASDULength) {
 			t.Errorf("%d octets: %v", n, err)
 		}
 	}
-	if _, err := DefaultProfile.Parse(make([]byte, MaxASDU+1)); !errors.Is(err, ErrASDULength) {
-		t.Errorf("%d octets: %v", MaxASDU+1, err)
+	if _, err := asdu.DefaultProfile.Parse(make([]byte, asdu.MaxASDU+1)); !errors.Is(err, asdu.ErrASDULength) {
+		t.Errorf("%d octets: %v", asdu.MaxASDU+1, err)
 	}
 }
 
 func TestRow34_Addresses(t *testing.T) {
 	// SQ = 1: only the first address is there, the others follow it.
-	a, err := DefaultProfile.Parse(unhex("01 83 14 00 01 00 ff 01 00 00 01 80"))
+	a, err := asdu.DefaultProfile.Parse(asdutest.Octets("01 83 14 00 01 00 ff 01 00 00 01 80"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []Object{{Address: 511}, {Address: 512, Value: 1}, {Address: 513, Quality: IV}}
+	want := []asdu.Object{{Address: 511}, {Address: 512, Value: 1}, {Address: 513, Quality: asdu.IV}}
 	for i, w := range want {
 		if got := a.Object(i); got != w {
 			t.Errorf("object %d is %+v, want %+v", i, got, w)
 		}
 	}
-	for _, p := range allProfiles {
-		top := maxAddress(p)
-		sequence := Header{Type: M_SP_NA_1, Sequence: true, CommonAddress: 1}
+	for _, p := range asdutest.Profiles {
+		top := asdutest.MaxAddress(p)
+		sequence := asdu.Header{Type: asdu.M_SP_NA_1, Sequence: true, CommonAddress: 1}
 		// The last address may be the highest of the field, but none may be past it.
-		good, err := p.New(sequence, Object{Address: top - 1}, Object{Address: top})
+		good, err := p.New(sequence, asdu.Object{Address: top - 1}, asdu.Object{Address: top})
 		if err != nil {
 			t.Fatalf("%+v: %v", p, err)
 		}
@@ -104,25 +107,25 @@ func TestRow34_Addresses(t *testing.T) {
 			t.Errorf("%+v: %v, %v", p, b, err)
 		}
 		wire[2+p.CauseSize+p.CommonAddressSize]++ // the address's lowest octet
-		if b, err := p.Parse(wire); !errors.Is(err, ErrAddress) {
+		if b, err := p.Parse(wire); !errors.Is(err, asdu.ErrAddress) {
 			t.Errorf("%+v: %v, %v", p, b, err)
 		}
-		if _, err := p.New(sequence, Object{Address: top}, Object{Address: top + 1}); !errors.Is(err, ErrAddress) {
+		if _, err := p.New(sequence, asdu.Object{Address: top}, asdu.Object{Address: top + 1}); !errors.Is(err, asdu.ErrAddress) {
 			t.Errorf("%+v: %v", p, err)
 		}
-		if _, err := p.New(Header{Type: M_SP_NA_1}, Object{Address: top + 1}); !errors.Is(err, ErrAddress) {
+		if _, err := p.New(asdu.Header{Type: asdu.M_SP_NA_1}, asdu.Object{Address: top + 1}); !errors.Is(err, asdu.ErrAddress) {
 			t.Errorf("%+v: %v", p, err)
 		}
 	}
-	if _, err := DefaultProfile.New(Header{Type: M_SP_NA_1, Sequence: true}, Object{Address: 1}, Object{Address: 3}); !errors.Is(err, ErrNotConsecutive) {
+	if _, err := asdu.DefaultProfile.New(asdu.Header{Type: asdu.M_SP_NA_1, Sequence: true}, asdu.Object{Address: 1}, asdu.Object{Address: 3}); !errors.Is(err, asdu.ErrNotConsecutive) {
 		t.Error(err)
 	}
 }
 
 // Row 36, the codec's part: the address of all stations is one constant, whatever the size of its field.
 func TestRow36_BroadcastAddress(t *testing.T) {
-	for _, p := range allProfiles {
-		a, err := p.New(Header{Type: C_IC_NA_1, Cause: Activation, CommonAddress: BroadcastAddress}, Object{Qualifier: QOIStation})
+	for _, p := range asdutest.Profiles {
+		a, err := p.New(asdu.Header{Type: asdu.C_IC_NA_1, Cause: asdu.Activation, CommonAddress: asdu.BroadcastAddress}, asdu.Object{Qualifier: asdu.QOIStation})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -131,7 +134,7 @@ func TestRow36_BroadcastAddress(t *testing.T) {
 		if !bytes.Equal(address, bytes.Repeat([]byte{0xff}, p.CommonAddressSize)) {
 			t.Errorf("%+v: % x", p, address)
 		}
-		if b, err := p.Parse(wire); err != nil || b.CommonAddress != BroadcastAddress {
+		if b, err := p.Parse(wire); err != nil || b.CommonAddress != asdu.BroadcastAddress {
 			t.Errorf("%+v: %v, %v", p, b.CommonAddress, err)
 		}
 	}
@@ -140,24 +143,24 @@ func TestRow36_BroadcastAddress(t *testing.T) {
 // Row 58: the same object in all sizes, octet for octet.
 func TestRow58_Sizes(t *testing.T) {
 	for _, c := range []struct {
-		p    Profile
+		p    asdu.Profile
 		want string
 	}{
-		{Profile{2, 2, 3}, "2d 01 86 05 09 00 04 00 00 81"},
-		{Profile{1, 1, 1}, "2d 01 86 09 04 81"},
-		{Profile{1, 1, 2}, "2d 01 86 09 04 00 81"},
-		{Profile{1, 2, 2}, "2d 01 86 09 00 04 00 81"},
-		{Profile{2, 1, 3}, "2d 01 86 05 09 04 00 00 81"},
+		{asdu.Profile{2, 2, 3}, "2d 01 86 05 09 00 04 00 00 81"},
+		{asdu.Profile{1, 1, 1}, "2d 01 86 09 04 81"},
+		{asdu.Profile{1, 1, 2}, "2d 01 86 09 04 00 81"},
+		{asdu.Profile{1, 2, 2}, "2d 01 86 09 00 04 00 81"},
+		{asdu.Profile{2, 1, 3}, "2d 01 86 05 09 04 00 00 81"},
 	} {
-		h := Header{Type: C_SC_NA_1, Cause: Activation, Test: true, CommonAddress: 9}
+		h := asdu.Header{Type: asdu.C_SC_NA_1, Cause: asdu.Activation, Test: true, CommonAddress: 9}
 		if c.p.CauseSize == 2 {
 			h.Originator = 5
 		}
-		a, err := c.p.New(h, Object{Address: 4, Value: 1, Qualifier: SelectBit})
-		if got := a.Append(nil); err != nil || !bytes.Equal(got, unhex(c.want)) {
+		a, err := c.p.New(h, asdu.Object{Address: 4, Value: 1, Qualifier: asdu.SelectBit})
+		if got := a.Append(nil); err != nil || !bytes.Equal(got, asdutest.Octets(c.want)) {
 			t.Errorf("%+v: % x, %v; want %s", c.p, got, err, c.want)
 		}
-		b, err := c.p.Parse(unhex(c.want))
+		b, err := c.p.Parse(asdutest.Octets(c.want))
 		if err != nil || b.Header != h || !b.Object(0).Select() || b.Profile() != c.p {
 			t.Errorf("%+v: %v, %v", c.p, b, err)
 		}
@@ -165,13 +168,13 @@ func TestRow58_Sizes(t *testing.T) {
 }
 
 func TestProfile_Refused(t *testing.T) {
-	for _, p := range []Profile{{}, {0, 2, 3}, {3, 2, 3}, {2, 0, 3}, {2, 3, 3}, {2, 2, 0}, {2, 2, 4}, {258, 2, 3}, {-1, 2, 3}} {
+	for _, p := range []asdu.Profile{{}, {0, 2, 3}, {3, 2, 3}, {2, 0, 3}, {2, 3, 3}, {2, 2, 0}, {2, 2, 4}, {258, 2, 3}, {-1, 2, 3}} {
 		_, parse := p.Parse(make([]byte, 20))
-		_, build := p.New(Header{Type: M_SP_NA_1}, Object{})
-		_, raw := p.NewRaw(Header{Type: 200}, 0, nil)
-		_, pack := p.Pack(Header{Type: M_SP_NA_1}, Object{})
+		_, build := p.New(asdu.Header{Type: asdu.M_SP_NA_1}, asdu.Object{})
+		_, raw := p.NewRaw(asdu.Header{Type: 200}, 0, nil)
+		_, pack := p.Pack(asdu.Header{Type: asdu.M_SP_NA_1}, asdu.Object{})
 		for what, err := range map[string]error{"Validate": p.Validate(), "Parse": parse, "New": build, "NewRaw": raw, "Pack": pack} {
-			if !errors.Is(err, ErrProfile) {
+			if !errors.Is(err, asdu.ErrProfile) {
 				t.Errorf("%+v: %s: %v", p, what, err)
 			}
 		}
@@ -179,24 +182,24 @@ func TestProfile_Refused(t *testing.T) {
 }
 
 func TestHeader_Refused(t *testing.T) {
-	small := Profile{1, 1, 1}
+	small := asdu.Profile{1, 1, 1}
 	for _, c := range []struct {
-		p    Profile
-		h    Header
+		p    asdu.Profile
+		h    asdu.Header
 		want error
 	}{
-		{DefaultProfile, Header{Type: M_SP_NA_1, Cause: 64}, ErrHeader},
-		{small, Header{Type: M_SP_NA_1, Originator: 1}, ErrHeader},
-		{small, Header{Type: M_SP_NA_1, CommonAddress: 255}, ErrHeader},
-		{small, Header{Type: M_SP_NA_1, CommonAddress: 65534}, ErrHeader},
-		{DefaultProfile, Header{Type: 0}, ErrUnknownType},
-		{DefaultProfile, Header{Type: 128}, ErrUnknownType},
+		{asdu.DefaultProfile, asdu.Header{Type: asdu.M_SP_NA_1, Cause: 64}, asdu.ErrHeader},
+		{small, asdu.Header{Type: asdu.M_SP_NA_1, Originator: 1}, asdu.ErrHeader},
+		{small, asdu.Header{Type: asdu.M_SP_NA_1, CommonAddress: 255}, asdu.ErrHeader},
+		{small, asdu.Header{Type: asdu.M_SP_NA_1, CommonAddress: 65534}, asdu.ErrHeader},
+		{asdu.DefaultProfile, asdu.Header{Type: 0}, asdu.ErrUnknownType},
+		{asdu.DefaultProfile, asdu.Header{Type: 128}, asdu.ErrUnknownType},
 	} {
-		if _, err := c.p.New(c.h, Object{}); !errors.Is(err, c.want) {
+		if _, err := c.p.New(c.h, asdu.Object{}); !errors.Is(err, c.want) {
 			t.Errorf("%+v in %+v: %v", c.h, c.p, err)
 		}
 	}
-	if _, err := DefaultProfile.New(Header{Type: M_SP_NA_1}); !errors.Is(err, ErrCount) {
+	if _, err := asdu.DefaultProfile.New(asdu.Header{Type: asdu.M_SP_NA_1}); !errors.Is(err, asdu.ErrCount) {
 		t.Error(err)
 	}
 }
@@ -209,40 +212,40 @@ func TestUnknownType_Raw(t *testing.T) {
 		"c8 00 03 00 01 00",
 		"ff ff ff ff ff ff ff",
 	} {
-		a, err := DefaultProfile.Parse(unhex(s))
+		a, err := asdu.DefaultProfile.Parse(asdutest.Octets(s))
 		if err != nil {
 			t.Errorf("%s: %v", s, err)
 			continue
 		}
-		if a.Known() || a.Len() != 0 || a.Count() != int(unhex(s)[1]&0x7f) || !bytes.Equal(a.Raw(), unhex(s)[6:]) {
+		if a.Known() || a.Len() != 0 || a.Count() != int(asdutest.Octets(s)[1]&0x7f) || !bytes.Equal(a.Raw(), asdutest.Octets(s)[6:]) {
 			t.Errorf("%s: known %v, %d of %d objects, raw % x", s, a.Known(), a.Len(), a.Count(), a.Raw())
 		}
 		for o := range a.Objects() {
 			t.Errorf("%s: an object %+v", s, o)
 		}
-		if got := a.Append(nil); !bytes.Equal(got, unhex(s)) {
+		if got := a.Append(nil); !bytes.Equal(got, asdutest.Octets(s)) {
 			t.Errorf("%s became % x", s, got)
 		}
 	}
-	if _, err := DefaultProfile.NewRaw(Header{Type: 200}, 1, make([]byte, MaxASDU-6)); err != nil {
+	if _, err := asdu.DefaultProfile.NewRaw(asdu.Header{Type: 200}, 1, make([]byte, asdu.MaxASDU-6)); err != nil {
 		t.Error(err)
 	}
-	if _, err := DefaultProfile.NewRaw(Header{Type: 200}, 1, make([]byte, MaxASDU-5)); !errors.Is(err, ErrASDULength) {
+	if _, err := asdu.DefaultProfile.NewRaw(asdu.Header{Type: 200}, 1, make([]byte, asdu.MaxASDU-5)); !errors.Is(err, asdu.ErrASDULength) {
 		t.Error(err)
 	}
 	for _, count := range []int{-1, 128} {
-		if _, err := DefaultProfile.NewRaw(Header{Type: 200}, count, nil); !errors.Is(err, ErrCount) {
+		if _, err := asdu.DefaultProfile.NewRaw(asdu.Header{Type: 200}, count, nil); !errors.Is(err, asdu.ErrCount) {
 			t.Error(err)
 		}
 	}
-	if _, err := DefaultProfile.NewRaw(Header{Type: M_SP_NA_1}, 2, make([]byte, 4)); !errors.Is(err, ErrCount) {
+	if _, err := asdu.DefaultProfile.NewRaw(asdu.Header{Type: asdu.M_SP_NA_1}, 2, make([]byte, 4)); !errors.Is(err, asdu.ErrCount) {
 		t.Error(err)
 	}
 }
 
 func TestASDU_Clone(t *testing.T) {
-	b := unhex("01 01 03 00 01 00 05 00 00 01")
-	a, err := DefaultProfile.Parse(b)
+	b := asdutest.Octets("01 01 03 00 01 00 05 00 00 01")
+	a, err := asdu.DefaultProfile.Parse(b)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -254,7 +257,7 @@ func TestASDU_Clone(t *testing.T) {
 }
 
 func TestASDU_ObjectBeyond(t *testing.T) {
-	a, err := DefaultProfile.New(Header{Type: M_SP_NA_1}, Object{})
+	a, err := asdu.DefaultProfile.New(asdu.Header{Type: asdu.M_SP_NA_1}, asdu.Object{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package iec104
+package asdu
 
 import (
 	"encoding/binary"

@@ -1,4 +1,4 @@
-package iec104
+package asdu_test
 
 import (
 	"bytes"
@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fepha/fepha/iec104/asdu"
+	"github.com/fepha/fepha/iec104/internal/asdutest"
 	"github.com/fepha/fepha/iec104/internal/oracle"
 )
 
@@ -29,13 +31,13 @@ func FuzzParseASDU(f *testing.F) {
 		}
 		for _, u := range oracle.Units(segments) {
 			if len(u.Frame) > 6 && u.Frame[2]&1 == 0 { // an I-frame
-				f.Add(uint8(len(allProfiles)-1), u.Frame[6:])
+				f.Add(uint8(len(asdutest.Profiles)-1), u.Frame[6:])
 			}
 		}
 	}
 	for _, c := range objectOctets {
-		for i, p := range allProfiles {
-			a, err := p.New(Header{Type: c.typ, CommonAddress: 1}, c.want)
+		for i, p := range asdutest.Profiles {
+			a, err := p.New(asdu.Header{Type: c.typ, CommonAddress: 1}, c.want)
 			if err != nil {
 				f.Fatal(err)
 			}
@@ -43,7 +45,7 @@ func FuzzParseASDU(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, profile uint8, b []byte) {
-		p := allProfiles[int(profile)%len(allProfiles)]
+		p := asdutest.Profiles[int(profile)%len(asdutest.Profiles)]
 		b = slices.Clip(slices.Clone(b)) // so that reading beyond panics
 		a, err := p.Parse(b)
 		if err != nil {
@@ -55,11 +57,11 @@ func FuzzParseASDU(f *testing.F) {
 		if again := a.Append(nil); !bytes.Equal(again, b) {
 			t.Fatalf("% x became %v, then % x", b, a, again)
 		}
-		if m := a.Mirror(UnknownType, true).Append(nil); len(m) != len(b) || !bytes.Equal(m[3:], b[3:]) {
+		if m := a.Mirror(asdu.UnknownType, true).Append(nil); len(m) != len(b) || !bytes.Equal(m[3:], b[3:]) {
 			t.Fatalf("mirror of % x is % x", b, m)
 		}
 		_ = a.String()
-		var objs []Object
+		var objs []asdu.Object
 		for o := range a.Objects() {
 			objs = append(objs, o)
 			// Neither of these may panic on octets that are no time.
