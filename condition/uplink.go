@@ -86,16 +86,4 @@ var (
 			"一个组对应一个主站：请为另一个主站单独设组",
 		},
 	})
-	ExportBehind = define(Kind{
-		Name: "export_behind", Resource: "export/NAME", Severity: Warning, Scope: Node,
-		Params: []string{"backlog", "why"},
-		Text: Words{
-			"export is {backlog} events behind: {why}",
-			"导出落后 {backlog} 个事件：{why}",
-		},
-		Advice: Words{
-			"nothing is lost while the journal keeps the events: bring the export's target back",
-			"在日志保留期内不会丢失：请恢复导出目标",
-		},
-	})
 )

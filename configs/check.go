@@ -13,6 +13,7 @@ func (l *loader) check(s *Station) {
 	l.checkRTUs(s)
 	l.checkUplinks(s)
 	l.checkFNP(s)
+	l.checkExports(s)
 	l.checkListeners(s)
 	if s.Security.Insecure {
 		l.checkLoopback(s)

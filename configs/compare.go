@@ -95,6 +95,7 @@ func Fixed(from, to *Station) []string {
 		{"security", from.Security, to.Security},
 		{"redis", from.Redis, to.Redis},
 		{"fnp", from.FNP, to.FNP},
+		{"exports", from.Exports, to.Exports},
 	} {
 		if !sameJSON(k.from, k.to) {
 			keys = append(keys, k.name)

@@ -59,6 +59,9 @@ func (l *loader) station(root *object) *Station {
 	if o, ok := root.object("fnp"); ok {
 		s.FNP = l.fnp(o, s)
 	}
+	for _, e := range root.list("exports") {
+		s.Exports = append(s.Exports, l.export(root.doc.object(e.path, e.node)))
+	}
 	root.end()
 	return s
 }

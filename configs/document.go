@@ -362,9 +362,9 @@ func (o *object) duration(name string, def, least, most time.Duration) time.Dura
 	if text == "" {
 		return def
 	}
-	d, err := time.ParseDuration(text)
+	d, err := parseDuration(text)
 	if err != nil {
-		o.fail(name, quote(text)+" is not a duration", "a number with its unit, such as 500ms, 5s or 15m")
+		o.fail(name, quote(text)+" is not a duration", "a number with its unit, such as 500ms, 5s, 15m or 30d")
 		return def
 	}
 	if d < least || d > most {
@@ -372,6 +372,15 @@ func (o *object) duration(name string, def, least, most time.Duration) time.Dura
 		return def
 	}
 	return d
+}
+
+// parseDuration is time.ParseDuration, and knows whole days.
+func parseDuration(text string) (time.Duration, error) {
+	if days, ok := strings.CutSuffix(text, "d"); ok {
+		n, err := strconv.ParseUint(days, 10, 16)
+		return time.Duration(n) * day, err
+	}
+	return time.ParseDuration(text)
 }
 
 // period is a duration of 1 s to 24 h, or 0 for "off".

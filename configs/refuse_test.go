@@ -168,7 +168,7 @@ func TestLoadRefusesStations(t *testing.T) {
 		{"no YAML", []string{"cluster:\n", "cluster: [\n"},
 			`station.yaml:7:1: is not YAML: ',' or ']' must be specified`},
 		{"unknown key", []string{"fnp:", "fmp:"},
-			`station.yaml:27:1: fmp: unknown key: expected one of station, cluster, security, redis, journal, rtus, uplinks, virtual_points, fnp`},
+			`station.yaml:27:1: fmp: unknown key: expected one of station, cluster, security, redis, journal, rtus, uplinks, virtual_points, fnp, exports`},
 		{"unknown key in a list", []string{"    common_address: 1\n", "    common_adress: 1\n"},
 			`station.yaml:9:5: rtus[0].common_address: is missing: expected a value` + "\n" +
 				`station.yaml:10:5: rtus[0].common_adress: unknown key: expected one of number, points, ioa_format, prefer, retry, link_check, standby_probe, termination, confirm, interrogation, counter_interrogation, clock_sync, tls, iec104, chatter, name, common_address, channels`},
@@ -205,7 +205,7 @@ func TestLoadRefusesStations(t *testing.T) {
 		{"lease too long", []string{"security:", "  lease: 11s\nsecurity:"},
 			`station.yaml:7:10: cluster.lease: 11s is out of range: expected 150ms to 10s`},
 		{"lease without a unit", []string{"security:", "  lease: 500\nsecurity:"},
-			`station.yaml:7:10: cluster.lease: "500" is not a duration: expected a number with its unit, such as 500ms, 5s or 15m`},
+			`station.yaml:7:10: cluster.lease: "500" is not a duration: expected a number with its unit, such as 500ms, 5s, 15m or 30d`},
 		{"log store", []string{"security:", "  log_store: sqlite\nsecurity:"},
 			`station.yaml:7:14: cluster.log_store: "sqlite" is unknown: expected one of boltdb, wal`},
 

@@ -21,11 +21,12 @@ type Station struct {
 	Security      Security       `yaml:"-"`
 	Redis         Redis          `yaml:"-"`
 	Journal       Journal        `yaml:"-"`
-	RTUs          []RTU          `yaml:"-" json:"-"` // by number
-	Uplinks       []Uplink       `yaml:"-" json:"-"` // as in the file
-	VirtualTable  File           `yaml:"-" json:"-"` // zero: none
-	VirtualPoints []VirtualPoint `yaml:"-" json:"-"` // by RTU and point
-	FNP           *FNP           `yaml:"-"`          // nil: not used
+	RTUs          []RTU          `yaml:"-" json:"-"`          // by number
+	Uplinks       []Uplink       `yaml:"-" json:"-"`          // as in the file
+	VirtualTable  File           `yaml:"-" json:"-"`          // zero: none
+	VirtualPoints []VirtualPoint `yaml:"-" json:"-"`          // by RTU and point
+	FNP           *FNP           `yaml:"-"`                   // nil: not used
+	Exports       []Export       `yaml:"-" json:",omitempty"` // as in the file
 
 	// Warnings are what is allowed, but likely not what is meant.
 	Warnings *Errors `yaml:"-" json:"-"`

@@ -18,6 +18,7 @@ import (
 	"github.com/fepha/fepha/condition"
 	"github.com/fepha/fepha/condition/reporter"
 	"github.com/fepha/fepha/configs"
+	"github.com/fepha/fepha/export"
 	"github.com/fepha/fepha/forwarder"
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/internal/listen"
@@ -43,6 +44,7 @@ type assembly struct {
 	runner  *runner
 	rollout *rollout.Configurator
 	redis   *rtdb.Publisher // of a FEP, else nil
+	exports *export.Manager // as well
 	fnp     *fnp            // nil: the station has none
 	api     *server.Server
 
@@ -125,6 +127,7 @@ func (a *assembly) assembleParts() (err error) {
 			return err
 		}
 		cfg.Unanswered, cfg.Trend = a.runner.unanswered, a.trend.Read
+		cfg.Collectors = append(cfg.Collectors, exportCollector{a.exports})
 		cfg.Collectors = append(cfg.Collectors, fepCollector{acquisition: a.runner.acquisition.Counters, forwarder: a.runner.forwarder.Stats}, a.redis)
 	}
 	if a.station.FNP != nil {
@@ -162,6 +165,11 @@ func (a *assembly) assembleFEP(tracer *trace.Tracer) (err error) {
 	if a.redis, err = rtdb.New(view); err != nil {
 		return err
 	}
+	exports, err := exportConfig(r.current, a.member, a.conditions, a.log)
+	if err != nil {
+		return err
+	}
+	a.exports = export.New(exports)
 	a.machine.Redis = func() (address, reason string) { return a.station.Redis.Address, a.redis.Stats().LastError }
 	return nil
 }
@@ -246,6 +254,7 @@ func (a *assembly) start(parts *parts) {
 		parts.run("forwarder", a.runner.forwarder.Run, nil)
 		parts.run("redis view", a.redis.Run, nil)
 		parts.run("trend of analogs", a.trend.Run, nil)
+		parts.run("exports", a.exports.Run, nil)
 		if address := a.redis.Addr(); address != "" {
 			a.log.Info("redis view", "mode", a.station.Redis.Mode, "address", address)
 		}

@@ -201,6 +201,11 @@ func apiConfig(c *current, node *member, log *slog.Logger) server.Config {
 	for _, n := range s.Cluster.Nodes {
 		cfg.APIs[n.ID] = n.APIAddress()
 	}
+	cfg.Exports = make(map[string]server.ExportInfo)
+	for i := range s.Exports {
+		e := &s.Exports[i]
+		cfg.Exports[e.Name] = server.ExportInfo{Kind: string(e.Kind), Target: e.Target()}
+	}
 	if !s.Security.Insecure {
 		cfg.Security = &access.Security{
 			CA: s.Security.CA.Path, Cert: s.Security.Cert.Path, Key: s.Security.Key.Path, Tokens: s.Security.Tokens.Path,

@@ -67,6 +67,11 @@ var (
 	uplinkCursor    = gauge("uplink_cursor", "Last event that the group has acknowledged.", "uplink", "group")
 	uplinkBacklog   = gauge("uplink_backlog", "Events that the group has not acknowledged yet.", "uplink", "group")
 	uplinkDropped   = counter("uplink_dropped", "Events that were dropped before the group acknowledged them.", "uplink", "group")
+	exportOwner     = gauge("export_owner", "1 for the node that owns the export, else 0.", "export", "owner")
+	exportCursor    = gauge("export_cursor", "Last record that the export's target has.", "export")
+	exportBacklog   = gauge("export_backlog", "Records that the export's target doesn't have yet.", "export")
+	exportDropped   = counter("export_dropped", "Records that were dropped before the export's target had them.", "export")
+	exportReach     = gauge("export_reach", "1 while the FEP can reach the export's target, else 0.", "export", "fep")
 	controlsPending = gauge("controls_pending", "Controls that are not done.")
 	conditionHolds  = gauge("condition", "1 for each condition that there is; docs/OPERATIONS.md tells of each.", "id", "severity")
 )
@@ -159,6 +164,16 @@ func collectState(state *fsm.State, set func(m metric, value float64, labels ...
 		set(uplinkCursor, float64(g.Cursor), g.Uplink, g.Name)
 		set(uplinkBacklog, float64(g.Backlog), g.Uplink, g.Name)
 		set(uplinkDropped, float64(g.Dropped), g.Uplink, g.Name)
+	}
+	for _, e := range state.Exports() {
+		res, _ := state.Resource(e.Resource)
+		for _, fep := range feps {
+			set(exportOwner, flag(res.Owner == fep), e.Name, fep)
+			set(exportReach, flag(e.Reach[fep].OK), e.Name, fep)
+		}
+		set(exportCursor, float64(e.Cursor), e.Name)
+		set(exportBacklog, float64(e.Backlog), e.Name)
+		set(exportDropped, float64(e.Dropped), e.Name)
 	}
 }
 

@@ -8,7 +8,7 @@ import (
 
 	"github.com/fepha/fepha/api"
 	"github.com/fepha/fepha/api/server/internal/rest"
-	"github.com/fepha/fepha/api/server/internal/words"
+	"github.com/fepha/fepha/api/server/words"
 	"github.com/fepha/fepha/fsm"
 )
 

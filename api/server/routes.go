@@ -63,6 +63,7 @@ func (s *Server) table() []route {
 		{"GET /v1/fnp/table", viewers, s.listFNP},
 		{"GET /v1/fnp/table/{id}", viewers, s.showFNP},
 		{"GET /v1/fnp/messages", viewers, s.listFNPMessages},
+		{"GET /v1/exports", viewers, s.listExports},
 		{"GET /v1/config", viewers.AndNodes(), s.runningConfig},
 		{"GET /v1/raft", viewers, s.raftStatus},
 		{"GET /v1/raft/peers", viewers, s.raftPeers},
@@ -78,6 +79,9 @@ func (s *Server) table() []route {
 		{"POST /v1/points/{rtu}/{kind}/{point}/block", operators, s.blockPoint},
 		{"POST /v1/points/{rtu}/{kind}/{point}/substitute", operators, s.substitutePoint},
 		{"POST /v1/points/{rtu}/{kind}/{point}/release", operators, s.releasePoint},
+		{"POST /v1/exports/{name}/pause", operators, s.pauseExport},
+		{"POST /v1/exports/{name}/resume", operators, s.resumeExport},
+		{"POST /v1/exports/{name}/replay", operators, s.replayExport},
 		{"POST /v1/fnp/table/{id}/leave", operators, s.leaveFNP},
 		{"POST /v1/fnp/send", operators, s.audited("send over FNP", s.sendFNP)},
 

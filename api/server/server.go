@@ -66,6 +66,7 @@ type Config struct {
 	// Settled tells whether the group has looked for long enough that no condition means that nothing is wrong. Nil: it has.
 	Settled func() bool
 
+	Exports    map[string]ExportInfo  // by name; nil: there are none
 	FNP        FNP                    // this node's part in FNP; nil: the station has none
 	Tracer     *trace.Tracer          // of the links' frames; nil: none are shown
 	Collectors []prometheus.Collector // of metrics beside those of the state

@@ -25,7 +25,7 @@ func commands() []*cobra.Command {
 		fieldcmd.NewRTUCommand(),
 		fieldcmd.NewUplinkCommand(),
 		fieldcmd.NewPointCommand(),
-		journalcmd.NewEventCommand(),
+		journalcmd.NewEventCommand(), journalcmd.NewExportCommand(),
 		journalcmd.NewAuditCommand(),
 		fieldcmd.NewControlCommand(),
 		fieldcmd.NewTraceCommand(),

@@ -667,6 +667,7 @@ type ExportState struct {
 	Paused        bool                   `protobuf:"varint,6,opt,name=paused,proto3" json:"paused,omitempty"`
 	Reach         []*ExportState_Reach   `protobuf:"bytes,7,rep,name=reach,proto3" json:"reach,omitempty"`
 	Spans         []*ExportState_Span    `protobuf:"bytes,8,rep,name=spans,proto3" json:"spans,omitempty"`
+	LostTo        uint64                 `protobuf:"varint,9,opt,name=lost_to,json=lostTo,proto3" json:"lost_to,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -755,6 +756,13 @@ func (x *ExportState) GetSpans() []*ExportState_Span {
 		return x.Spans
 	}
 	return nil
+}
+
+func (x *ExportState) GetLostTo() uint64 {
+	if x != nil {
+		return x.LostTo
+	}
+	return 0
 }
 
 type NodeInfo struct {
@@ -3160,7 +3168,7 @@ const file_snapshot_proto_rawDesc = "" +
 	"\x03seq\x18\x02 \x01(\x04R\x03seq\x12\x18\n" +
 	"\adropped\x18\x03 \x01(\x04R\adropped\x12\x1a\n" +
 	"\boverflow\x18\x04 \x01(\bR\boverflow\x12\x17\n" +
-	"\alost_to\x18\x05 \x01(\x04R\x06lostTo\"\x9a\x03\n" +
+	"\alost_to\x18\x05 \x01(\x04R\x06lostTo\"\xb3\x03\n" +
 	"\vExportState\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
 	"\x06cursor\x18\x02 \x01(\x04R\x06cursor\x12\x12\n" +
@@ -3169,7 +3177,8 @@ const file_snapshot_proto_rawDesc = "" +
 	"\areplays\x18\x05 \x01(\x04R\areplays\x12\x16\n" +
 	"\x06paused\x18\x06 \x01(\bR\x06paused\x125\n" +
 	"\x05reach\x18\a \x03(\v2\x1f.fepha.fsm.v1.ExportState.ReachR\x05reach\x124\n" +
-	"\x05spans\x18\b \x03(\v2\x1e.fepha.fsm.v1.ExportState.SpanR\x05spans\x1a^\n" +
+	"\x05spans\x18\b \x03(\v2\x1e.fepha.fsm.v1.ExportState.SpanR\x05spans\x12\x17\n" +
+	"\alost_to\x18\t \x01(\x04R\x06lostTo\x1a^\n" +
 	"\x05Reach\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12\x0e\n" +
 	"\x02ok\x18\x02 \x01(\bR\x02ok\x12\x16\n" +

@@ -30,5 +30,8 @@ func Declaration(s *configs.Station) *fsmpb.Configure {
 	for _, v := range s.VirtualPoints {
 		d.Virtual = append(d.Virtual, &fsmpb.Configure_Virtual{Rtu: v.RTU, Point: v.Number, Source: v.Source.String(), Name: v.Name})
 	}
+	for _, e := range s.Exports {
+		d.Exports = append(d.Exports, &fsmpb.Configure_Export{Name: e.Name, Events: e.Events(), Audit: e.Audit()})
+	}
 	return d
 }

@@ -2,6 +2,7 @@ package watch
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -34,6 +35,9 @@ func judge(info replica.Info, s *fsm.State, cfg *configs.Station, build string) 
 	}
 	for _, g := range s.Groups() {
 		j.uplink(g)
+	}
+	for _, e := range s.Exports() {
+		j.export(e)
 	}
 	for _, o := range s.Overrides() {
 		j.override(&o)
@@ -177,6 +181,26 @@ func (j *judgement) uplink(g fsm.Group) {
 	}
 	if g.Overflow {
 		j.found = append(j.found, condition.Report{Kind: condition.Dropped, Resource: g.Resource, Count: g.Dropped})
+	}
+}
+
+func (j *judgement) export(e fsm.Export) {
+	if e.Paused {
+		j.find(condition.ExportPaused, e.Resource, e.Backlog)
+	}
+	if e.LostTo > e.Cursor {
+		j.found = append(j.found, condition.Report{Kind: condition.ExportDropped, Resource: e.Resource, Count: e.Dropped})
+	}
+	var why []string
+	for _, node := range slices.Sorted(maps.Keys(e.Reach)) {
+		if r := e.Reach[node]; r.OK {
+			return
+		} else if r.Reason != "" {
+			why = append(why, node+": "+r.Reason)
+		}
+	}
+	if len(why) > 0 {
+		j.find(condition.ExportUnreachable, e.Resource, strings.Join(why, "; "))
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/fepha/fepha/condition"
+	"github.com/fepha/fepha/internal/disk"
 )
 
 const (
@@ -53,7 +54,7 @@ func (m *Machine) Run(ctx context.Context) error {
 }
 
 func (m *Machine) round(now time.Time) {
-	if free, err := freeSpace(m.DataDir); err == nil {
+	if free, err := disk.Free(m.DataDir); err == nil {
 		m.disk(free)
 	}
 	if synchronised, known := clockSynchronised(); m.Synced && known {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/fepha/fepha/condition/conditiontest"
 	"github.com/fepha/fepha/configs"
+	"github.com/fepha/fepha/internal/disk"
 )
 
 func newMachine(files ...File) (*Machine, *conditiontest.Said) {
@@ -35,7 +36,7 @@ func TestDisk(t *testing.T) {
 			t.Errorf("%d octets: %q, want %q", c.free, text, c.says)
 		}
 	}
-	if free, err := freeSpace(t.TempDir()); err != nil || free == 0 {
+	if free, err := disk.Free(t.TempDir()); err != nil || free == 0 {
 		t.Errorf("%d, %v", free, err)
 	}
 }

@@ -24,6 +24,7 @@ const (
 	reasonLeader   = "leader"         // the FNP endpoint is where the leader is
 	reasonStopping = "node stops"     // the former owner was asked to end
 	reasonMaintain = "maintenance"    // the former owner's is to begin
+	reasonTarget   = "target down"    // the former owner didn't reach the export's target
 )
 
 const (
@@ -47,6 +48,7 @@ const (
 //     unowned, and the control centre chooses.
 //   - An RTU that its owner reaches over no channel moves at once to a FEP that reaches it. If no one does it moves after
 //     30 s, and then ever more rarely.
+//   - An export goes to a FEP that reaches its target.
 //   - What a node owns that stops, or is under maintenance, is moved away, and then leadership; it gets nothing meanwhile.
 //   - The witness owns nothing, and hands on leadership to a FEP as soon as one has all that's committed.
 type Policy struct {
@@ -179,8 +181,8 @@ func (p *Policy) place(v View, r fsm.Resource) (Decision, bool) {
 		}
 		to, ok := v.choose(r.ID, preferred)
 		return assign(r, to, reason, ""), ok
-	case fsm.ResourceFNP:
-		to, ok := v.choose(r.ID, v.Leader)
+	case fsm.ResourceFNP, fsm.ResourceExport:
+		to, ok := v.choose(r.ID, p.preferred(v, r))
 		return assign(r, to, reason, ""), ok
 	default:
 		to, ok := v.startedElsewhere(r)
@@ -224,6 +226,8 @@ func (p *Policy) shift(v View, r fsm.Resource) (Decision, bool) {
 	switch r.Kind {
 	case fsm.ResourceRTU:
 		return p.shiftRTU(v, r)
+	case fsm.ResourceExport:
+		return p.shiftExport(v, r)
 	case fsm.ResourceFNP:
 		if n, ok := v.node(v.Leader); ok && n.mayOwn(r.ID) && v.Leader != r.Owner && r.Pin == "" {
 			return move(r, v.Leader, reasonLeader), true
@@ -282,6 +286,24 @@ func (p *Policy) shiftRTU(v View, r fsm.Resource) (Decision, bool) {
 			t.blind++
 			t.down = false
 			return move(r, n.ID, reasonChannels), true
+		}
+	}
+	return Decision{}, false
+}
+
+// shiftExport is for an export whose target its owner doesn't reach, and another FEP does. If it came here for that and didn't
+// get on either, what the other sees proves little.
+func (p *Policy) shiftExport(v View, r fsm.Resource) (Decision, bool) {
+	e, _ := v.State.Export(r.ID)
+	if own, said := e.Reach[r.Owner]; !said || own.OK || r.Pin != "" {
+		return Decision{}, false
+	}
+	if t := p.seen[r.ID]; r.Reason == reasonTarget && v.Now < t.since+flapWait {
+		return Decision{}, false
+	}
+	for _, n := range v.Nodes {
+		if n.ID != r.Owner && n.mayOwn(r.ID) && e.Reach[n.ID].OK {
+			return move(r, n.ID, reasonTarget), true
 		}
 	}
 	return Decision{}, false

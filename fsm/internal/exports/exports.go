@@ -37,6 +37,7 @@ type Export struct {
 	Cursor  uint64 // the target has what comes before, and this one
 	High    uint64 // the newest record that ever was in the target; above Cursor while records are brought again
 	Dropped uint64 // records that were dropped before the target had them
+	LostTo  uint64 // the newest of them; 0: none was
 	Replays uint64 // how often the cursor was set back
 	Paused  bool   // by an operator
 	Backlog uint64 // records after Cursor that are still there
@@ -105,6 +106,7 @@ func (x *Exports) Dropped(seq uint64, audit bool) {
 	for _, e := range x.list {
 		if seq > e.Cursor && (audit && e.Audit || !audit && e.Events) {
 			e.Dropped++
+			e.LostTo = max(e.LostTo, seq)
 			x.rev++
 		}
 	}

@@ -10,7 +10,7 @@ import (
 
 // Proto is an export as it stands in a snapshot.
 func (e *Export) Proto() *fsmpb.ExportState {
-	p := &fsmpb.ExportState{Name: e.Name, Cursor: e.Cursor, High: e.High, Dropped: e.Dropped, Replays: e.Replays, Paused: e.Paused}
+	p := &fsmpb.ExportState{Name: e.Name, Cursor: e.Cursor, High: e.High, Dropped: e.Dropped, LostTo: e.LostTo, Replays: e.Replays, Paused: e.Paused}
 	for _, node := range slices.Sorted(maps.Keys(e.Reach)) {
 		r := e.Reach[node]
 		p.Reach = append(p.Reach, &fsmpb.ExportState_Reach{Node: node, Ok: r.OK, Reason: r.Reason, SinceMs: r.SinceMs})
@@ -31,6 +31,7 @@ func (x *Exports) Restore(p *fsmpb.ExportState, last uint64) error {
 		return fmt.Errorf("export %q: cursor %d, %d at most, of %d records; %d spans", p.Name, p.Cursor, p.High, last, len(p.Spans))
 	}
 	e.Cursor, e.High, e.Dropped, e.Replays, e.Paused = p.Cursor, p.High, p.Dropped, p.Replays, p.Paused
+	e.LostTo = p.LostTo
 	e.Reach, e.Spans = map[string]Reach{}, nil
 	for _, r := range p.Reach {
 		e.Reach[r.Node] = Reach{OK: r.Ok, Reason: r.Reason, SinceMs: r.SinceMs}

@@ -1,0 +1,154 @@
+package exporttest
+
+import (
+	"bytes"
+	"net"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// Process is a server of a test's own.
+type Process struct {
+	t    testing.TB
+	args []string
+	cred *syscall.Credential
+	cmd  *exec.Cmd
+	out  output
+}
+
+// Tool finds a program that the machine may not have, in the path or by one of the patterns. Where the run must have all,
+// its lack is a failure.
+func Tool(t testing.TB, name string, patterns ...string) string {
+	t.Helper()
+	path, err := exec.LookPath(name)
+	for _, p := range patterns {
+		if found, _ := filepath.Glob(p); err != nil && len(found) > 0 {
+			return slices.Max(found)
+		}
+	}
+	if err == nil {
+		return path
+	}
+	if os.Getenv("FEPHA_REQUIRE_TOOLS") != "" {
+		t.Fatalf("%s is needed: %v", name, err)
+	}
+	t.Skipf("%s is needed and not there", name)
+	return ""
+}
+
+// Nobody is the user of servers that refuse to be root's; nil unless this process is root's.
+func Nobody(t testing.TB) *syscall.Credential {
+	t.Helper()
+	if os.Getuid() != 0 {
+		return nil
+	}
+	u, err := user.Lookup("nobody")
+	if err != nil {
+		t.Fatal(err)
+	}
+	uid, _ := strconv.ParseUint(u.Uid, 10, 32)
+	gid, _ := strconv.ParseUint(u.Gid, 10, 32)
+	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
+}
+
+// Start starts a server, which is killed at the end of the test.
+func Start(t testing.TB, cred *syscall.Credential, args ...string) *Process {
+	t.Helper()
+	p := &Process{t: t, args: args, cred: cred}
+	p.Restart()
+	t.Cleanup(func() {
+		p.Kill()
+		if t.Failed() {
+			t.Logf("%v:\n%s", args, p.out.String())
+		}
+	})
+	return p
+}
+
+// Restart starts it anew.
+func (p *Process) Restart() {
+	p.t.Helper()
+	p.cmd = exec.Command(p.args[0], p.args[1:]...)
+	p.cmd.Stdout, p.cmd.Stderr = &p.out, &p.out
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Credential: p.cred, Pdeathsig: syscall.SIGKILL}
+	if err := p.cmd.Start(); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// Kill ends it at once.
+func (p *Process) Kill() { p.end(syscall.SIGKILL) }
+
+// Stop asks it to end.
+func (p *Process) Stop(sig syscall.Signal) { p.end(sig) }
+
+// Signal sends it SIGSTOP or SIGCONT.
+func (p *Process) Signal(sig syscall.Signal) { _ = p.cmd.Process.Signal(sig) }
+
+func (p *Process) end(sig syscall.Signal) {
+	if p.cmd == nil {
+		return
+	}
+	_ = p.cmd.Process.Signal(syscall.SIGCONT)
+	_ = p.cmd.Process.Signal(sig)
+	_ = p.cmd.Wait()
+	p.cmd = nil
+}
+
+// FreePort is a loopback port that was free a moment ago.
+func FreePort(t testing.TB) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
+}
+
+// Within waits until a condition holds.
+func Within(t testing.TB, d time.Duration, what string, holds func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(d); !holds(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("not within %v: %s", d, what)
+		}
+	}
+}
+
+// output is what a server has said.
+type output struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (o *output) Write(b []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.Write(b)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.String()
+}
+
+// Run runs a program to its end.
+func Run(t testing.TB, cred *syscall.Credential, args ...string) {
+	t.Helper()
+	cmd := exec.Command(args[0], args[1:]...)
+	cmd.Dir = "/"
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: cred}
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %v\n%s", args, err, out)
+	}
+}

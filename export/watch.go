@@ -1,0 +1,72 @@
+package export
+
+import (
+	"context"
+	"time"
+
+	"github.com/fepha/fepha/fsm"
+	"github.com/fepha/fepha/fsm/fsmpb"
+	"github.com/fepha/fepha/replica"
+)
+
+const (
+	// probePause is how often a FEP that doesn't own an export looks whether it could reach the target.
+	probePause = 10 * time.Second
+
+	// watchPause is how often it looks what has become of the export.
+	watchPause = time.Second
+
+	proposeTimeout = 5 * time.Second
+)
+
+// watch tells the group whether this node can reach the target, puts right what a former tenure has left, and reports the
+// conditions of the owner, until ctx ends.
+func (e *exporter) watch(ctx context.Context) {
+	var probed time.Time
+	var settled uint64 // epoch in which what this node had written was put right
+	for range replica.Follow(ctx, e.cfg.Replica, replica.Pace{Least: watchPause, Most: watchPause}) {
+		x, ok := e.state()
+		if !ok {
+			continue
+		}
+		var r fsm.Resource
+		e.cfg.Replica.View(func(s *fsm.State) { r, _ = s.Resource(e.resource) })
+		if r.Owner == e.cfg.Replica.ID() {
+			e.judge(x)
+			e.tell(ctx, x, e.stats().Error)
+			probed = time.Time{}
+			continue
+		}
+		if s, ok := e.export.Driver.(Settler); ok && settled != r.Epoch && r.Owner != "" {
+			err := s.Settle(Start{Node: e.cfg.Replica.ID(), Epoch: r.Epoch, After: x.Cursor, High: x.High, Spans: x.Spans})
+			if err != nil {
+				e.log.Warn("what this node had written can't be put right yet", "error", err)
+			} else {
+				settled = r.Epoch
+			}
+		}
+		if time.Since(probed) >= probePause {
+			why := ""
+			if err := e.export.Driver.Probe(ctx); err != nil {
+				why = err.Error()
+			}
+			probed = time.Now()
+			e.tell(ctx, x, why)
+		}
+	}
+}
+
+// tell has it committed whether this node can reach the target, if the state has it otherwise; why is "" if it can.
+func (e *exporter) tell(ctx context.Context, x fsm.Export, why string) {
+	if known, ok := x.Reach[e.cfg.Replica.ID()]; ok && known.OK == (why == "") || ctx.Err() != nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, proposeTimeout)
+	defer cancel()
+	_, err := e.cfg.Replica.Propose(ctx, &fsmpb.Command{Op: &fsmpb.Command_ExportReach{ExportReach: &fsmpb.ExportReach{
+		Resource: e.resource, Node: e.cfg.Replica.ID(), Ok: why == "", Reason: why,
+	}}})
+	if err != nil {
+		e.log.Debug("whether the target can be reached was not committed", "error", err)
+	}
+}
