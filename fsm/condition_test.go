@@ -6,11 +6,12 @@ import (
 	"testing"
 
 	"github.com/fepha/fepha/fsm/internal/command"
+	"github.com/fepha/fepha/fsm/internal/condition"
 )
 
 func TestConditionsAreBounded(t *testing.T) {
 	x := newScripted(t).ok(testStation)
-	for i := range maxConditions {
+	for i := range condition.MaxConditions {
 		x.ok(fmt.Sprintf("fep1 report x/%d disk warning value=%s", i, strings.Repeat("x", 300)))
 	}
 	r := x.do("fep1 report x/more disk warning")
@@ -21,13 +22,13 @@ func TestConditionsAreBounded(t *testing.T) {
 	c, _ := x.s.Condition("x.0.disk")
 	mustEqual(t, "octets of a value", len(c.Reports[0].Values[0]), command.MaxText)
 
-	for i := range maxGone + 10 {
+	for i := range condition.MaxGone + 10 {
 		x.ok(fmt.Sprintf("fep1 gone x.%d.disk", i))
 	}
-	gone := x.s.GoneConditions(maxConditions)
-	mustEqual(t, "history", len(gone), maxGone)
-	mustEqual(t, "newest of it", gone[0].ID, fmt.Sprintf("x.%d.disk", maxGone+9))
-	mustEqual(t, "oldest of it", gone[maxGone-1].ID, "x.10.disk")
+	gone := x.s.GoneConditions(condition.MaxConditions)
+	mustEqual(t, "history", len(gone), condition.MaxGone)
+	mustEqual(t, "newest of it", gone[0].ID, fmt.Sprintf("x.%d.disk", condition.MaxGone+9))
+	mustEqual(t, "oldest of it", gone[condition.MaxGone-1].ID, "x.10.disk")
 	mustEqual(t, "limited", len(x.s.GoneConditions(3)), 3)
 }
 
@@ -46,7 +47,7 @@ func TestConditionCommands(t *testing.T) {
 		{name: "of an RTU that isn't there", do: "fep1 report rtu/7 clock alarm leader", code: notFound, say: `"rtu/7"`},
 		{name: "of a node that isn't there", do: "fep1 report node/fep9 dead alarm leader", code: notFound, say: `"node/fep9"`},
 		{name: "by a node that isn't there", do: "fep9 report station noise alarm", code: notFound, say: `"fep9"`},
-		{name: "too many values", do: "fep1 report station noise alarm" + strings.Repeat(" value=1", maxValues+1), code: invalid, say: "expected at most 16"},
+		{name: "too many values", do: "fep1 report station noise alarm" + strings.Repeat(" value=1", condition.MaxValues+1), code: invalid, say: "expected at most 16"},
 		{name: "another's, of its own", do: "fep1 gone station.noise node=fep2", code: invalid, say: "only it can take that back"},
 		{name: "a condition that isn't there", do: "fep1 gone station.peace", code: duplicate},
 		{name: "a report that isn't there", do: "fep2 gone rtu.1.clock", code: duplicate},

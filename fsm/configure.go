@@ -47,7 +47,7 @@ func (s *State) configure(at command.Stamp, op *fsmpb.Configure) *fsmpb.Result {
 	s.configureFNP(at, cfg)
 	s.configureExports(at, cfg)
 	s.disownGone(at)
-	s.settleConditions(at)
+	s.conditions.Settle(at)
 	s.configureVirtual(at, virtual)
 	return command.Done()
 }

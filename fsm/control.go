@@ -17,17 +17,16 @@ func (s *State) aroundControls() control.Station {
 			return nil
 		},
 		Audit: func(at command.Stamp, c *Control) (seq uint64) {
-			s.appendAudit(at, AuditEntry{
+			return s.audit.Append(at, AuditEntry{
 				Point: c.Key(), Type: c.Type, Value: c.Value,
 				Note: Note{
 					Kind: NoteControl, Resource: RTUResource(c.RTU), Epoch: c.Epoch, To: c.Node, Reason: c.Reason,
 					Control: c.ID, Origin: c.Origin, Stage: c.Stage, OK: c.OK,
 				},
 			})
-			return s.journal.Last()
 		},
 		Refused: func(at command.Stamp, c *Control, reason string) {
-			s.refused(at, refusedControl, c.Requester, c.Key().String(), reason, 1)
+			s.audit.RefusedControl(at, c.Requester, c.Key().String(), reason)
 		},
 	}
 }

@@ -32,7 +32,7 @@ func (s *State) publicExport(e *exports.Export) Export {
 		p.Backlog += s.journal.After(p.Cursor)
 	}
 	if p.Audit {
-		p.Backlog += s.audit.countAfter(p.Cursor)
+		p.Backlog += s.audit.CountAfterSeq(p.Cursor)
 	}
 	return p
 }
@@ -46,7 +46,7 @@ func (s *State) ReadExport(e Export, after uint64, limit int) (records []Record,
 		events = s.ReadJournal(after, make([]Event, min(uint64(limit), s.journal.Last()-min(after, s.journal.Last()))))
 	}
 	if e.Audit {
-		entries = s.audit.after(limit, func(r *auditRecord) bool { return r.seq > after })
+		entries = s.audit.AfterSeq(after, limit)
 	}
 	all := merge(events, entries)
 	return all[:min(limit, len(all))], len(all) >= limit

@@ -2,6 +2,8 @@ package fsm
 
 import (
 	"github.com/fepha/fepha/fsm/internal/access"
+	"github.com/fepha/fepha/fsm/internal/audit"
+	"github.com/fepha/fepha/fsm/internal/condition"
 	"github.com/fepha/fepha/fsm/internal/control"
 	"github.com/fepha/fepha/fsm/internal/exports"
 	"github.com/fepha/fepha/fsm/internal/journal"
@@ -110,6 +112,70 @@ type (
 
 // ExportResource is the resource id of an export, such as export/history.
 func ExportResource(name string) string { return exports.Resource(name) }
+
+// What is wrong: package internal/condition.
+type (
+	Condition       = condition.Condition
+	ConditionReport = condition.Report
+	GoneCondition   = condition.Gone
+	ConditionChange = condition.Change
+	ConditionNote   = condition.Note
+	Severity        = condition.Severity
+	Scope           = condition.Scope
+)
+
+// Severities of conditions, whose word counts about them, and what can happen to them.
+const (
+	SeverityWarning = condition.Warning
+	SeverityAlarm   = condition.Alarm
+
+	ScopeNode   = condition.ScopeNode
+	ScopeOwner  = condition.ScopeOwner
+	ScopeLeader = condition.ScopeLeader
+
+	ConditionCame         = condition.Came
+	ConditionGone         = condition.HasGone
+	ConditionChanged      = condition.Changed
+	ConditionAcknowledged = condition.Acknowledged
+)
+
+// ConditionID is the id of a condition, such as rtu.1.common_address of kind common_address about rtu/1.
+func ConditionID(kind, resource string) string { return condition.ID(kind, resource) }
+
+// What was done and by whom: package internal/audit.
+type (
+	AuditEntry = audit.Entry
+	AuditChain = audit.Chain
+	AuditHash  = audit.Hash
+	Note       = audit.Note
+	NoteKind   = audit.NoteKind
+)
+
+// The kinds of entries of the audit.
+const (
+	NoteOwner       = audit.NoteOwner
+	NoteMoving      = audit.NoteMoving
+	NoteActivated   = audit.NoteActivated
+	NotePin         = audit.NotePin
+	NoteNode        = audit.NoteNode
+	NoteOnline      = audit.NoteOnline
+	NoteControl     = audit.NoteControl
+	NoteOverflow    = audit.NoteOverflow
+	NoteConfig      = audit.NoteConfig
+	NoteCondition   = audit.NoteCondition
+	NoteAccess      = audit.NoteAccess
+	NoteRefused     = audit.NoteRefused
+	NoteAction      = audit.NoteAction
+	NoteStopping    = audit.NoteStopping
+	NoteMaintenance = audit.NoteMaintenance
+	NoteOverride    = audit.NoteOverride
+)
+
+// ParseNoteKind reads what a kind's String gives.
+func ParseNoteKind(text string) (NoteKind, bool) { return audit.ParseNoteKind(text) }
+
+// ChainAudit is the hash of an entry with this content that follows the one with this hash.
+func ChainAudit(before AuditHash, content []byte) AuditHash { return audit.HashOf(before, content) }
 
 // Who may use the station: package internal/access.
 type (

@@ -195,7 +195,7 @@ func (s *State) tellOverride(at command.Stamp, k PointKey, rec *image.Record, n 
 }
 
 func (s *State) noteOverride(at command.Stamp, k PointKey, rec *image.Record, n *Note) {
-	s.appendAudit(at, AuditEntry{Note: *n, Point: k, Type: rec.Type, Value: rec.Value})
+	s.audit.Append(at, AuditEntry{Note: *n, Point: k, Type: rec.Type, Value: rec.Value})
 }
 
 func eventOfRecord(k PointKey, rec *image.Record) Event {

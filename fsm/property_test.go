@@ -244,7 +244,7 @@ func (d drawn) control(rtu uint32) string {
 func TestPromises(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		x := propertyStation(t)
-		p := promises{s: x.s, epochs: map[string]uint64{}, started: map[string]int{}, answered: map[string]int{}, received: map[string]bool{}}
+		p := promises{s: x.s, epochs: map[string]uint64{}, started: map[string]int{}, answered: map[string]int{}, received: map[string]bool{}, chains: map[AuditChain]AuditHash{}}
 		p.begin()
 		for range rapid.IntRange(20, 120).Draw(rt, "commands") {
 			x.ms += int64(rapid.IntRange(0, 1500).Draw(rt, "ms"))
@@ -279,7 +279,7 @@ type promises struct {
 	started  map[string]int    // how often each control was started
 	answered map[string]int    // how often it was done
 	audited  uint64            // entries of the audit
-	chains   [auditChains]AuditHash
+	chains   map[AuditChain]AuditHash
 	received map[string]bool // messages of FNP that were kept
 }
 
@@ -394,7 +394,7 @@ func (p *promises) check(t *rapid.T, line string, c *fsmpb.Command, r *fsmpb.Res
 				t.Fatalf("%s: %+v", line, c)
 			}
 		}
-		if highest == 0 || c.Severity != highest || c.ID != ConditionID(c.Kind, c.Resource) || s.isGone(c.Resource) {
+		if highest == 0 || c.Severity != highest || c.ID != ConditionID(c.Kind, c.Resource) || s.conditions.Undeclared(c.Resource) {
 			t.Fatalf("%s: %+v", line, c)
 		}
 	}

@@ -1,7 +1,6 @@
 package fsm
 
 import (
-	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -13,12 +12,12 @@ import (
 	"github.com/fepha/fepha/fsm/fsmpb"
 	"github.com/fepha/fepha/fsm/internal/access"
 	"github.com/fepha/fepha/fsm/internal/command"
+	"github.com/fepha/fepha/fsm/internal/condition"
 	"github.com/fepha/fepha/fsm/internal/control"
 	"github.com/fepha/fepha/fsm/internal/frame"
 	"github.com/fepha/fepha/fsm/internal/image"
 	"github.com/fepha/fepha/fsm/internal/journal"
 	"github.com/fepha/fepha/fsm/internal/points"
-	"github.com/fepha/fepha/fsm/internal/resource"
 )
 
 // What Restore refuses.
@@ -105,7 +104,7 @@ func (in *restorer) take(kind frame.Kind, payload []byte) error {
 	case frame.Mailbox:
 		return read(payload, in.takeMailbox)
 	case frame.Conditions:
-		return read(payload, in.takeConditions)
+		return read(payload, in.s.conditions.Restore)
 	case frame.Access:
 		return read(payload, in.s.access.Restore)
 	case frame.PlainPoints, frame.Points:
@@ -115,11 +114,11 @@ func (in *restorer) take(kind frame.Kind, payload []byte) error {
 	case frame.Journal:
 		return in.s.journal.Restore(payload)
 	case frame.Audit:
-		return in.takeAudit(payload)
+		return in.s.audit.Restore(payload, in.head.JournalLast)
 	case frame.Export:
 		return read(payload, func(p *fsmpb.ExportState) error { return in.s.exports.Restore(p, in.head.JournalLast) })
 	case frame.Refusal:
-		return read(payload, in.takeRefusal)
+		return read(payload, in.s.audit.RestoreRefusal)
 	case frame.Tail:
 		return read(payload, in.takeTail)
 	}
@@ -166,19 +165,16 @@ func (in *restorer) takeConfig(c *fsmpb.Configure) error {
 		Config: h.Revisions.GetConfig(), Resources: h.Revisions.GetResources(), Online: h.Revisions.GetOnline(),
 		Links: h.Revisions.GetLinks(), Nodes: h.Revisions.GetNodes(), Clients: h.Revisions.GetClients(),
 		Cursors: h.Revisions.GetCursors(), Virtual: h.Revisions.GetVirtual(),
-		FNP: h.Revisions.GetFnp(), Conditions: h.Revisions.GetConditions(), Outages: h.Revisions.GetOutages(),
+		FNP: h.Revisions.GetFnp(), Outages: h.Revisions.GetOutages(),
 	}
+	s.conditions = condition.New(h.Revisions.GetConditions(), s.aroundConditions())
 	s.controls = control.New(h.ControlNumber, h.Revisions.GetControls(), s.aroundControls())
 	s.access = access.New(h.Revisions.GetAccess(), s.noteAccess)
 	s.image = image.New(h.Version)
 	s.journal = journal.New(h.JournalLast+1, cfg.Retain)
 	s.journal.RestoreAge(h.AgeMs, h.AgeMarks)
-	s.audit.last = h.AuditNumber
-	for c, hash := range h.AuditBefore {
-		if c >= int(auditChains) || len(hash) != sha256.Size {
-			return fmt.Errorf("audit: hash of %d octets before chain %d", len(hash), c)
-		}
-		s.audit.rings[c].before = AuditHash(hash)
+	if err := s.audit.Resume(h.AuditNumber, h.AuditBefore); err != nil {
+		return err
 	}
 	in.started = true
 	return nil
@@ -266,58 +262,6 @@ func (in *restorer) takeVirtual(p *fsmpb.VirtualState) error {
 	return nil
 }
 
-func (in *restorer) takeAudit(b []byte) error {
-	le := binary.LittleEndian
-	if len(b) == 0 || AuditChain(b[0]) >= auditChains {
-		return errors.New("no such chain of the audit")
-	}
-	ring := &in.s.audit.rings[b[0]]
-	for b = b[1:]; len(b) > 0; {
-		if len(b) < auditRecordSize {
-			return fmt.Errorf("audit: %d octets", len(b))
-		}
-		r := auditRecord{number: le.Uint64(b), seq: le.Uint64(b[8:]), hash: AuditHash(b[16:])}
-		size := uint64(le.Uint32(b[16+sha256.Size:]))
-		b = b[auditRecordSize:]
-		if size > uint64(len(b)) {
-			return fmt.Errorf("audit: entry %d of %d octets where %d are left", r.number, size, len(b))
-		}
-		r.entry = string(b[:size])
-		b = b[size:]
-		n := len(ring.records)
-		if n > 0 && (r.number <= ring.records[n-1].number || r.seq <= ring.records[n-1].seq) || r.number > in.head.AuditNumber || r.seq > in.head.JournalLast {
-			return fmt.Errorf("audit: entry %d at %d is out of order", r.number, r.seq)
-		}
-		if err := proto.Unmarshal([]byte(r.entry), new(fsmpb.AuditEntry)); err != nil {
-			return fmt.Errorf("audit: entry %d: %w", r.number, err)
-		}
-		ring.records, ring.size = append(ring.records, r), ring.size+len(r.entry)
-	}
-	if len(ring.records) > maxAudit || ring.size > maxAuditSize {
-		return fmt.Errorf("audit: %d entries of %d octets", len(ring.records), ring.size)
-	}
-	return nil
-}
-
-func (in *restorer) takeRefusal(p *fsmpb.Refusal) error {
-	r := &in.s.refusals
-	k := refusalKey{p.Action, p.Origin}
-	if r.by[k] != nil {
-		return fmt.Errorf("refusals of %q to %q are there twice", p.Action, p.Origin)
-	}
-	r.by[k] = &refusal{action: p.Action, origin: p.Origin, resource: p.Resource, reason: p.Reason, count: p.Count, toldMs: p.ToldMs}
-	r.schedule()
-	return nil
-}
-
-func noteFromProto(p *fsmpb.Note) Note {
-	return Note{
-		Kind: NoteKind(p.GetKind()), Resource: p.GetResource(), Epoch: p.GetEpoch(), From: p.GetFrom(), To: p.GetTo(), Reason: p.GetReason(),
-		Timings: resource.TimingsOf(p.GetTimings()), Control: p.GetControl(), Origin: p.GetOrigin(), Stage: Stage(p.GetStage()), OK: p.GetOk(),
-		Count: p.GetCount(), Condition: conditionNoteFromProto(p.GetCondition()),
-	}
-}
-
 func (in *restorer) takeTail(p *fsmpb.SnapshotTail) error {
 	s := in.s
 	if in.format == 1 {
@@ -325,9 +269,9 @@ func (in *restorer) takeTail(p *fsmpb.SnapshotTail) error {
 			return err
 		}
 	}
-	if p.Points != uint64(s.image.Count()) || p.Events != s.journal.Count() || p.Audit != s.audit.count() {
+	if p.Points != uint64(s.image.Count()) || p.Events != s.journal.Count() || p.Audit != s.audit.Count() {
 		return fmt.Errorf("%d points, %d events and %d entries of the audit: expected %d, %d and %d",
-			s.image.Count(), s.journal.Count(), s.audit.count(), p.Points, p.Events, p.Audit)
+			s.image.Count(), s.journal.Count(), s.audit.Count(), p.Points, p.Events, p.Audit)
 	}
 	s.controls.Restored()
 	in.finished = true

@@ -7,6 +7,7 @@ import (
 	"math"
 
 	"github.com/fepha/fepha/fsm/fsmpb"
+	"github.com/fepha/fepha/fsm/internal/audit"
 )
 
 // Snapshots of format 1 had what is now in the audit among the events, and no numbers in the journal were missing. What it
@@ -51,7 +52,7 @@ func (in *restorer) takeEventsFormat1(b []byte, plain bool) error {
 		case size == 0:
 			s.journal.Hold(e)
 		default:
-			if err := read(b[:size], func(p *fsmpb.Note) error { in.takeNoteFormat1(&e, noteFromProto(p)); return nil }); err != nil {
+			if err := read(b[:size], func(p *fsmpb.Note) error { in.takeNoteFormat1(&e, audit.NoteOf(p)); return nil }); err != nil {
 				return fmt.Errorf("event %d: %w", e.Seq, err)
 			}
 		}
@@ -62,15 +63,14 @@ func (in *restorer) takeEventsFormat1(b []byte, plain bool) error {
 
 func (in *restorer) takeNoteFormat1(e *Event, n Note) {
 	s := in.s
-	s.audit.last++
-	entry := AuditEntry{Number: s.audit.last, Seq: e.Seq, TimeMs: e.TimeMs, Note: n}
+	entry := AuditEntry{Seq: e.Seq, TimeMs: e.TimeMs, Note: n}
 	if n.Kind == NoteControl {
 		entry.Point, entry.Type, entry.Value = e.Key(), e.Type, e.Value
 		if n.Stage >= Confirmed {
 			s.controls.AnsweredAt(n.Control, e.Seq)
 		}
 	}
-	s.audit.append(entry)
+	s.audit.Put(entry)
 }
 
 // settleFormat1 fills in what follows from the numbers in format 1, where whatever is before the first was dropped.
@@ -79,7 +79,7 @@ func (in *restorer) settleFormat1(tail *fsmpb.SnapshotTail) error {
 	if n := in.head.JournalLast - first + 1; tail.Events != n || n > 0 && in.seq != in.head.JournalLast {
 		return errors.New("events are missing")
 	}
-	tail.Events, tail.Audit = s.journal.Count(), s.audit.count()
+	tail.Events, tail.Audit = s.journal.Count(), s.audit.Count()
 	for _, g := range s.groups {
 		if g.lost = max(first-1, g.base) - g.base; g.lost > 0 {
 			g.lostTo = first - 1

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/fepha/fepha/fsm/fsmpb"
+	"github.com/fepha/fepha/fsm/internal/condition"
 	"github.com/fepha/fepha/fsm/internal/frame"
 )
 
@@ -59,7 +60,7 @@ func TestRestoreKeepsEverything(t *testing.T) {
 		"revisions":      func(s *State) any { return s.Revisions() },
 		"version":        func(s *State) any { return s.Version() },
 		"conditions":     func(s *State) any { return s.Conditions() },
-		"gone":           func(s *State) any { return s.GoneConditions(maxGone) },
+		"gone":           func(s *State) any { return s.GoneConditions(condition.MaxGone) },
 		"overrides":      func(s *State) any { return s.Overrides() },
 		"messages":       func(s *State) any { return s.Mailbox().After(0, 10) },
 		"users":          func(s *State) any { return s.Access().Users() },

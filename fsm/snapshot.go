@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"github.com/fepha/fepha/fsm/fsmpb"
+	"github.com/fepha/fepha/fsm/internal/audit"
 	"github.com/fepha/fepha/fsm/internal/frame"
 	"github.com/fepha/fepha/fsm/internal/image"
 	"github.com/fepha/fepha/fsm/internal/journal"
@@ -21,8 +22,6 @@ import (
 const (
 	snapshotMagic  = "fephafsm"
 	snapshotFormat = 2 // 1 had the audit among the events: see restore_format1.go
-
-	blockAudit = 256
 )
 
 // Snapshot is the state at one moment. It does not change any more.
@@ -31,7 +30,7 @@ type Snapshot struct {
 	small   []byte // frames of all but points and events
 	points  image.Frozen
 	journal *journal.Journal
-	audit   audit // its records are never rewritten
+	audit   *audit.Audit
 }
 
 // Snapshot freezes the state. It counts as a write. Small things are encoded at once, and the chunks of points and events
@@ -42,7 +41,7 @@ func (s *State) Snapshot() *Snapshot { return s.snapshot(s.image.Freeze()) }
 func (s *State) view() *Snapshot { return s.snapshot(s.image.View()) }
 
 func (s *State) snapshot(points image.Frozen) *Snapshot {
-	return &Snapshot{index: s.index, small: s.encodeSmall(), points: points, journal: s.journal.Freeze(), audit: s.audit}
+	return &Snapshot{index: s.index, small: s.encodeSmall(), points: points, journal: s.journal.Freeze(), audit: s.audit.Freeze()}
 }
 
 // Index is the log index of the last entry in the snapshot.
@@ -64,20 +63,13 @@ func (n *Snapshot) WriteTo(w io.Writer) (int64, error) {
 	out.WriteString(snapshotMagic)
 	out.Write(binary.LittleEndian.AppendUint32(nil, snapshotFormat))
 	out.Write(n.small)
-	var buf []byte
 	n.points.WriteFrames(out)
-	for chain := range n.audit.rings {
-		records := n.audit.rings[chain].records
-		for from := 0; from < len(records); from += blockAudit {
-			buf = appendAudit(buf[:0], AuditChain(chain), records[from:min(from+blockAudit, len(records))])
-			out.Write(buf)
-		}
-	}
+	n.audit.WriteFrames(out)
 	n.journal.WriteFrames(out)
-	buf = frame.AppendMessage(buf[:0], frame.Tail, &fsmpb.SnapshotTail{
-		Points: uint64(n.points.Count()), Events: n.journal.Count(), Audit: n.audit.count(),
+	tail := frame.AppendMessage(nil, frame.Tail, &fsmpb.SnapshotTail{
+		Points: uint64(n.points.Count()), Events: n.journal.Count(), Audit: n.audit.Count(),
 	})
-	out.Write(buf)
+	out.Write(tail)
 	err := out.Flush() // the first error of any write
 	return count.n, err
 }
@@ -93,31 +85,13 @@ func (c *countingWriter) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// auditRecordSize: number, place in the journal (8 each), hash (32), length of the entry (4). The entry follows.
-const auditRecordSize = 2*8 + sha256.Size + 4
-
-// appendAudit writes a block: the chain (1), and records.
-func appendAudit(b []byte, chain AuditChain, records []auditRecord) []byte {
-	le := binary.LittleEndian
-	b = append(frame.Begin(b, frame.Audit), byte(chain))
-	for i := range records {
-		r := &records[i]
-		b = le.AppendUint64(b, r.number)
-		b = le.AppendUint64(b, r.seq)
-		b = append(b, r.hash[:]...)
-		b = le.AppendUint32(b, uint32(len(r.entry)))
-		b = append(b, r.entry...)
-	}
-	return frame.End(b, 0)
-}
-
 // encodeSmall writes all but points and events.
 func (s *State) encodeSmall() []byte {
 	ageMs, ageMarks := s.journal.AgeProto()
 	b := frame.AppendMessage(nil, frame.Head, &fsmpb.SnapshotHead{
 		Index: s.index, JournalFirst: s.journal.Oldest(), JournalLast: s.journal.Last(), Version: s.image.Version(),
 		EpochFloor: s.epochFloor, Revisions: s.Revisions().proto(), ControlNumber: s.controls.Number(), ConfigStage: s.stage,
-		AgeMs: ageMs, AgeMarks: ageMarks, AuditNumber: s.audit.last, AuditBefore: s.audit.roots(),
+		AgeMs: ageMs, AgeMarks: ageMarks, AuditNumber: s.audit.Last(), AuditBefore: s.audit.Roots(),
 	})
 	b = frame.AppendMessage(b, frame.Config, s.config)
 	for _, n := range s.nodes {
@@ -140,15 +114,15 @@ func (s *State) encodeSmall() []byte {
 			Rtu: v.RTU, Point: v.Point, ValA: v.ValA, ValB: v.ValB, Val: v.Val, Time: v.Time, TimeMs: v.TimeMs,
 		})
 	}
-	for _, k := range s.refusals.keys() {
-		b = frame.AppendMessage(b, frame.Refusal, s.refusals.by[k].proto())
+	for _, r := range s.audit.RefusalProtos() {
+		b = frame.AppendMessage(b, frame.Refusal, r)
 	}
 	b = s.appendTable(b)
 	if !s.mailbox.Empty() {
 		b = frame.AppendMessage(b, frame.Mailbox, s.mailbox.Proto())
 	}
-	if len(s.conditions.present)+len(s.conditions.gone) > 0 {
-		b = frame.AppendMessage(b, frame.Conditions, s.conditions.proto())
+	if !s.conditions.Empty() {
+		b = frame.AppendMessage(b, frame.Conditions, s.conditions.Proto())
 	}
 	if !s.access.Empty() {
 		b = frame.AppendMessage(b, frame.Access, s.access.Proto())
@@ -195,24 +169,4 @@ func (g *group) proto() *fsmpb.GroupState {
 		p.Clients = append(p.Clients, nc)
 	}
 	return p
-}
-
-func (n *Note) proto() *fsmpb.Note {
-	return &fsmpb.Note{
-		Kind: uint32(n.Kind), Resource: n.Resource, Epoch: n.Epoch, From: n.From, To: n.To, Reason: n.Reason,
-		Timings: n.Timings.Proto(), Control: n.Control, Origin: n.Origin, Stage: uint32(n.Stage), Ok: n.OK, Count: n.Count,
-		Condition: n.Condition.proto(),
-	}
-}
-
-// roots are the hashes that the rings begin with.
-func (a *audit) roots() (hashes [][]byte) {
-	for c := range a.rings {
-		hashes = append(hashes, a.rings[c].before[:])
-	}
-	return hashes
-}
-
-func (r *refusal) proto() *fsmpb.Refusal {
-	return &fsmpb.Refusal{Action: r.action, Origin: r.origin, Resource: r.resource, Reason: r.reason, Count: r.count, ToldMs: r.toldMs}
 }

@@ -6,7 +6,9 @@ import (
 	"github.com/fepha/fepha/fsm/chantable"
 	"github.com/fepha/fepha/fsm/fsmpb"
 	"github.com/fepha/fepha/fsm/internal/access"
+	"github.com/fepha/fepha/fsm/internal/audit"
 	"github.com/fepha/fepha/fsm/internal/command"
+	"github.com/fepha/fepha/fsm/internal/condition"
 	"github.com/fepha/fepha/fsm/internal/control"
 	"github.com/fepha/fepha/fsm/internal/exports"
 	"github.com/fepha/fepha/fsm/internal/image"
@@ -29,14 +31,13 @@ type State struct {
 
 	journal    *journal.Journal
 	unsettled  bool // a cursor or the retention changed, or unacknowledged events were dropped: groups are to be told
-	audit      audit
-	refusals   refusals
+	audit      *audit.Audit
 	image      *image.Image
 	controls   *control.Controls
 	virtual    virtualPoints
 	table      *chantable.Table // of FNP
 	mailbox    *mailbox.Mailbox // of the FNP endpoint
-	conditions conditions
+	conditions *condition.Conditions
 	access     *access.Access
 	exports    *exports.Exports
 
@@ -67,16 +68,16 @@ type Revisions struct {
 // New returns the state before the first entry. Nothing exists in it until a Configure.
 func New() *State {
 	s := &State{
-		config:     noConfig(),
-		resources:  map[string]*Resource{},
-		rtus:       map[uint32]*rtu{},
-		journal:    journal.New(1, journal.DefaultRetain),
-		image:      image.New(0),
-		table:      chantable.New(),
-		mailbox:    mailbox.New(),
-		refusals:   newRefusals(),
-		conditions: newConditions(),
+		config:    noConfig(),
+		resources: map[string]*Resource{},
+		rtus:      map[uint32]*rtu{},
+		journal:   journal.New(1, journal.DefaultRetain),
+		image:     image.New(0),
+		table:     chantable.New(),
+		mailbox:   mailbox.New(),
 	}
+	s.audit = audit.New(audit.Journal{Number: func() uint64 { return s.journal.Number() }, Dropped: func(seq uint64) { s.exports.Dropped(seq, true) }})
+	s.conditions = condition.New(0, s.aroundConditions())
 	s.controls = control.New(0, 0, s.aroundControls())
 	s.access, s.exports = access.New(0, s.noteAccess), exports.New()
 	return s
@@ -111,7 +112,7 @@ func (s *State) apply(c *fsmpb.Command) (res *fsmpb.Result) {
 	before := s.journal.Last()
 	res = s.dispatch(at, c)
 	if res.Code == fsmpb.Result_OK {
-		s.tellRefusals(at)
+		s.audit.TellRefusals(at)
 	}
 	if s.journal.Last() > before {
 		s.dropAged(at)
@@ -179,22 +180,19 @@ func (s *State) dispatch(at command.Stamp, c *fsmpb.Command) *fsmpb.Result {
 	case *fsmpb.Command_ExportReplay:
 		return s.replayExport(at, op.ExportReplay)
 
-	case *fsmpb.Command_Audit:
-		return s.auditAction(at, op.Audit)
-
 	case *fsmpb.Command_Fnp:
 		return s.changeTable(at, op.Fnp)
 	case *fsmpb.Command_FnpReceive:
 		return s.receiveMessage(at, op.FnpReceive)
 
-	case *fsmpb.Command_ConditionReport:
-		return s.reportCondition(at, op.ConditionReport)
-	case *fsmpb.Command_ConditionGone:
-		return s.endCondition(at, op.ConditionGone)
-	case *fsmpb.Command_ConditionAck:
-		return s.acknowledgeCondition(at, op.ConditionAck)
 	}
 	if res := s.controls.Apply(at, c); res != nil {
+		return res
+	}
+	if res := s.conditions.Apply(at, c); res != nil {
+		return res
+	}
+	if res := s.audit.Apply(at, c); res != nil {
 		return res
 	}
 	if res := s.access.Apply(at, c); res != nil {
@@ -227,6 +225,7 @@ func (s *State) Config() *fsmpb.Configure { return s.config }
 // Revisions returns the counts of changes so far.
 func (s *State) Revisions() Revisions {
 	rev := s.rev
+	rev.Conditions = s.conditions.Revision()
 	rev.Controls = s.controls.Revision()
 	rev.Access, rev.Exports = s.access.Revision(), s.exports.Revision()
 	return rev
@@ -238,3 +237,6 @@ func (s *State) Access() *access.Access { return s.access }
 func (s *State) noteAccess(at command.Stamp, about, happened, origin string) {
 	s.note(at, &Note{Kind: NoteAccess, Resource: about, Reason: command.Clip(happened), Origin: command.Clip(origin)})
 }
+
+// note makes an entry of the audit.
+func (s *State) note(at command.Stamp, n *Note) { s.audit.Note(at, n) }

@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/fepha/fepha/fsm/internal/condition"
 )
 
 var rewrite = flag.Bool("rewrite", false, "write the transcripts in testdata anew from what the state does")
@@ -303,7 +305,7 @@ func (x *scripted) show(what []string) string {
 			for _, c := range s.Conditions() {
 				b.WriteString(conditionLine(s, c) + "\n")
 			}
-			for _, c := range s.GoneConditions(maxGone) {
+			for _, c := range s.GoneConditions(condition.MaxGone) {
 				fmt.Fprintf(&b, "gone at %s: %s\n", seconds(c.UntilMs), conditionLine(s, c.Condition))
 			}
 		case "access":

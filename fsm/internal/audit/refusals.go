@@ -1,4 +1,4 @@
-package fsm
+package audit
 
 import (
 	"maps"
@@ -13,9 +13,9 @@ import (
 // count. So whoever asks in a loop for what he may not have fills neither the log nor the audit.
 
 const (
-	refusalsEvery  = 60_000 // ms
-	maxRefusals    = 256    // parties; those beyond are told as one
-	refusedControl = "control"
+	refusalsEvery = 60_000 // ms
+	maxRefusals   = 256    // parties; those beyond are told as one
+	controlAction = "control"
 )
 
 // refusal is what was refused to a party of late.
@@ -36,44 +36,44 @@ type refusals struct {
 
 func newRefusals() refusals { return refusals{by: map[refusalKey]*refusal{}, due: math.MaxInt64} }
 
-// refused counts requests that were refused.
-func (s *State) refused(at command.Stamp, action, origin, resource, reason string, count uint64) {
+// Refused counts requests that were refused.
+func (a *Audit) Refused(at command.Stamp, action, origin, resource, reason string, count uint64) {
 	k := refusalKey{action, origin}
-	if s.refusals.by[k] == nil && len(s.refusals.by) >= maxRefusals {
+	if a.refusals.by[k] == nil && len(a.refusals.by) >= maxRefusals {
 		k = refusalKey{action, "others"}
 	}
-	r := s.refusals.by[k]
+	r := a.refusals.by[k]
 	if r == nil {
 		r = &refusal{action: k.action, origin: k.origin}
-		s.refusals.by[k] = r
+		a.refusals.by[k] = r
 	}
 	r.resource, r.reason, r.count = resource, command.Clip(reason), r.count+count
 	if r.toldMs == 0 {
-		s.tell(at, r)
-		s.refusals.due = min(s.refusals.due, at.Ms+refusalsEvery)
+		a.tell(at, r)
+		a.refusals.due = min(a.refusals.due, at.Ms+refusalsEvery)
 	}
 }
 
-func (s *State) tell(at command.Stamp, r *refusal) {
-	s.note(at, &Note{Kind: NoteRefused, To: r.action, Origin: r.origin, Resource: r.resource, Reason: r.reason, Count: r.count})
+func (a *Audit) tell(at command.Stamp, r *refusal) {
+	a.Note(at, &Note{Kind: NoteRefused, To: r.action, Origin: r.origin, Resource: r.resource, Reason: r.reason, Count: r.count})
 	r.count, r.toldMs = 0, at.Ms
 }
 
-// tellRefusals tells what was refused for a minute, and forgets who has asked for nothing since.
-func (s *State) tellRefusals(at command.Stamp) {
-	if at.Ms < s.refusals.due {
+// TellRefusals tells what was refused for a minute, and forgets who has asked for nothing since.
+func (a *Audit) TellRefusals(at command.Stamp) {
+	if at.Ms < a.refusals.due {
 		return
 	}
-	for _, k := range s.refusals.keys() {
-		switch r := s.refusals.by[k]; {
+	for _, k := range a.refusals.keys() {
+		switch r := a.refusals.by[k]; {
 		case at.Ms < r.toldMs+refusalsEvery:
 		case r.count > 0:
-			s.tell(at, r)
+			a.tell(at, r)
 		default:
-			delete(s.refusals.by, k)
+			delete(a.refusals.by, k)
 		}
 	}
-	s.refusals.schedule()
+	a.refusals.schedule()
 }
 
 func (r *refusals) schedule() {
@@ -91,15 +91,20 @@ func (r *refusals) keys() []refusalKey {
 
 const maxAction = 64 // octets
 
-// auditAction takes what a node tells of itself.
-func (s *State) auditAction(at command.Stamp, op *fsmpb.Audit) *fsmpb.Result {
+// action takes what a node tells of itself.
+func (a *Audit) action(at command.Stamp, op *fsmpb.Audit) *fsmpb.Result {
 	if op.Action == "" || len(op.Action) > maxAction {
 		return command.Refuse(fsmpb.Result_INVALID, "action %.64q: expected 1 to %d octets", op.Action, maxAction)
 	}
 	if !op.Ok {
-		s.refused(at, op.Action, command.Clip(op.Origin), command.Clip(op.Resource), op.Reason, max(1, op.Count))
+		a.Refused(at, op.Action, command.Clip(op.Origin), command.Clip(op.Resource), op.Reason, max(1, op.Count))
 		return command.Done()
 	}
-	s.note(at, &Note{Kind: NoteAction, To: op.Action, Origin: command.Clip(op.Origin), Resource: command.Clip(op.Resource), Reason: command.Clip(op.Reason), OK: true, Count: op.Count})
+	a.Note(at, &Note{Kind: NoteAction, To: op.Action, Origin: command.Clip(op.Origin), Resource: command.Clip(op.Resource), Reason: command.Clip(op.Reason), OK: true, Count: op.Count})
 	return command.Done()
+}
+
+// RefusedControl counts a control that was refused to a requester.
+func (a *Audit) RefusedControl(at command.Stamp, requester, point, reason string) {
+	a.Refused(at, controlAction, requester, point, reason, 1)
 }

@@ -1,10 +1,13 @@
-package fsm
+package audit
 
 import (
 	"fmt"
 	"slices"
 
-	"github.com/fepha/fepha/fsm/internal/command"
+	"github.com/fepha/fepha/fsm/fsmpb"
+	"github.com/fepha/fepha/fsm/internal/condition"
+	"github.com/fepha/fepha/fsm/internal/control"
+	"github.com/fepha/fepha/fsm/internal/resource"
 )
 
 // NoteKind says what an entry of the audit is about.
@@ -58,15 +61,29 @@ type Note struct {
 	From     string // former owner, former pin; who reported the condition last
 	To       string // owner, target, pin; what was refused or done, of NoteRefused and NoteAction; the mode, of NoteOverride
 	Reason   string
-	Timings  Timings
+	Timings  resource.Timings
 	Control  string // id
 	Origin   string // who asked for it, or acknowledged the condition
-	Stage    Stage
+	Stage    control.Stage
 	OK       bool   // of a control that is done; node is alive, or in service again; RTU is on line; group has caught up
 	Count    uint64 // events dropped so far, of NoteOverflow; how often it was seen, of NoteCondition; how many requests, of NoteRefused
 
-	Condition *ConditionNote // of NoteCondition
+	Condition *condition.Note // of NoteCondition
 }
 
-// note makes an entry of the audit.
-func (s *State) note(at command.Stamp, n *Note) { s.appendAudit(at, AuditEntry{Note: *n}) }
+func (n *Note) proto() *fsmpb.Note {
+	return &fsmpb.Note{
+		Kind: uint32(n.Kind), Resource: n.Resource, Epoch: n.Epoch, From: n.From, To: n.To, Reason: n.Reason,
+		Timings: n.Timings.Proto(), Control: n.Control, Origin: n.Origin, Stage: uint32(n.Stage), Ok: n.OK, Count: n.Count,
+		Condition: n.Condition.Proto(),
+	}
+}
+
+// NoteOf reads a note of a snapshot.
+func NoteOf(p *fsmpb.Note) Note {
+	return Note{
+		Kind: NoteKind(p.GetKind()), Resource: p.GetResource(), Epoch: p.GetEpoch(), From: p.GetFrom(), To: p.GetTo(), Reason: p.GetReason(),
+		Timings: resource.TimingsOf(p.GetTimings()), Control: p.GetControl(), Origin: p.GetOrigin(), Stage: control.Stage(p.GetStage()), OK: p.GetOk(),
+		Count: p.GetCount(), Condition: condition.NoteOf(p.GetCondition()),
+	}
+}

@@ -1,4 +1,4 @@
-package fsm
+package condition
 
 import (
 	"fmt"
@@ -7,15 +7,17 @@ import (
 	"github.com/fepha/fepha/fsm/fsmpb"
 )
 
-// Conditions as they stand in a snapshot, and in the notes of the journal.
+// Empty tells whether there is nothing to be put into a snapshot.
+func (cs *Conditions) Empty() bool { return len(cs.present)+len(cs.gone) == 0 }
 
-func (b *conditions) proto() *fsmpb.ConditionsState {
+// Proto is what goes into a snapshot.
+func (cs *Conditions) Proto() *fsmpb.ConditionsState {
 	p := &fsmpb.ConditionsState{}
-	for _, c := range b.sorted() {
+	for _, c := range cs.sorted() {
 		p.Present = append(p.Present, c.proto())
 	}
-	for i := range b.gone {
-		p.Gone = append(p.Gone, &fsmpb.ConditionsState_Gone{Condition: b.gone[i].proto(), UntilMs: b.gone[i].UntilMs})
+	for i := range cs.gone {
+		p.Gone = append(p.Gone, &fsmpb.ConditionsState_Gone{Condition: cs.gone[i].proto(), UntilMs: cs.gone[i].UntilMs})
 	}
 	return p
 }
@@ -36,9 +38,9 @@ func (c *Condition) proto() *fsmpb.ConditionState {
 	return p
 }
 
-func (in *restorer) takeConditions(p *fsmpb.ConditionsState) error {
-	b := &in.s.conditions
-	if len(p.Present) > maxConditions || len(p.Gone) > maxGone {
+// Restore takes what Proto gave.
+func (cs *Conditions) Restore(p *fsmpb.ConditionsState) error {
+	if len(p.Present) > MaxConditions || len(p.Gone) > MaxGone {
 		return fmt.Errorf("%d conditions and %d that have gone", len(p.Present), len(p.Gone))
 	}
 	for _, q := range p.Present {
@@ -46,27 +48,27 @@ func (in *restorer) takeConditions(p *fsmpb.ConditionsState) error {
 		if err != nil {
 			return err
 		}
-		if b.present[c.ID] != nil {
+		if cs.present[c.ID] != nil {
 			return fmt.Errorf("condition %q is there twice", c.ID)
 		}
-		if i := slices.IndexFunc(c.Reports, func(r ConditionReport) bool { return in.s.node(r.Node) == nil }); i >= 0 {
+		if i := slices.IndexFunc(c.Reports, func(r Report) bool { return !cs.station.Node(r.Node) }); i >= 0 {
 			return fmt.Errorf("condition %q: node %q is not in the configuration", c.ID, c.Reports[i].Node)
 		}
-		b.present[c.ID] = c
+		cs.present[c.ID] = c
 	}
 	for _, q := range p.Gone {
 		c, err := conditionFromProto(q.GetCondition())
 		if err != nil {
 			return err
 		}
-		b.gone = append(b.gone, GoneCondition{*c, q.UntilMs})
+		cs.gone = append(cs.gone, Gone{*c, q.UntilMs})
 	}
 	return nil
 }
 
 func conditionFromProto(p *fsmpb.ConditionState) (*Condition, error) {
 	c := &Condition{
-		ID: ConditionID(p.GetKind(), p.GetResource()), Kind: p.GetKind(), Resource: p.GetResource(), SinceMs: p.GetSinceMs(),
+		ID: ID(p.GetKind(), p.GetResource()), Kind: p.GetKind(), Resource: p.GetResource(), SinceMs: p.GetSinceMs(),
 		AcknowledgedBy: p.GetAcknowledgedBy(), AcknowledgedMs: p.GetAcknowledgedMs(),
 	}
 	for i, r := range p.GetReports() {
@@ -74,7 +76,7 @@ func conditionFromProto(p *fsmpb.ConditionState) (*Condition, error) {
 		if why := faultOfReport(q); why != "" || q.GetKind() != c.Kind || q.GetResource() != c.Resource || i > 0 && r.Node <= c.Reports[i-1].Node {
 			return nil, fmt.Errorf("condition %q: report of %q: %s", c.ID, r.GetNode(), why)
 		}
-		c.Reports = append(c.Reports, ConditionReport{
+		c.Reports = append(c.Reports, Report{
 			Node: r.Node, Severity: Severity(q.Severity), Scope: Scope(q.Scope), Epoch: q.Epoch, Values: q.Values, Count: q.Count, TimeMs: r.TimeMs,
 		})
 		c.Severity = max(c.Severity, Severity(q.Severity))
@@ -85,16 +87,18 @@ func conditionFromProto(p *fsmpb.ConditionState) (*Condition, error) {
 	return c, nil
 }
 
-func (n *ConditionNote) proto() *fsmpb.ConditionNote {
+// Proto is the note as it stands in the audit.
+func (n *Note) Proto() *fsmpb.ConditionNote {
 	if n == nil {
 		return nil
 	}
 	return &fsmpb.ConditionNote{Id: n.ID, Kind: n.Kind, Change: uint32(n.Change), Severity: uint32(n.Severity), Values: n.Values}
 }
 
-func conditionNoteFromProto(p *fsmpb.ConditionNote) *ConditionNote {
+// NoteOf reads what Proto gave.
+func NoteOf(p *fsmpb.ConditionNote) *Note {
 	if p == nil {
 		return nil
 	}
-	return &ConditionNote{ID: p.Id, Kind: p.Kind, Change: ConditionChange(p.Change), Severity: Severity(p.Severity), Values: p.Values}
+	return &Note{ID: p.Id, Kind: p.Kind, Change: Change(p.Change), Severity: Severity(p.Severity), Values: p.Values}
 }
