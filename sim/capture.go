@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
@@ -39,38 +40,90 @@ type RecordedASDU struct {
 	ASDU   asdu.ASDU
 }
 
-// LoadCapture reads the recordings of a pcap file, that with the most
-// monitored ASDUs first. Errors name the file, and wrap ErrNoSession where
-// nothing in it can be played.
+// captureLimit is how many octets of a capture are read: all of it is held in memory.
+const captureLimit = 256 << 20
+
+// ErrTooLarge: a capture has more than captureLimit octets.
+var ErrTooLarge = errors.New("capture too large")
+
+// LoadCapture reads the recordings of a capture, as pcap or pcapng, that with the
+// most monitored ASDUs first. Errors name the file and the packet, and wrap
+// ErrNoSession where nothing in it can be played.
 func LoadCapture(path string) ([]Recording, error) {
-	b, err := os.ReadFile(path)
+	f, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("reading capture: %w", err)
 	}
-	recs, err := ReadCapture(bytes.NewReader(b))
+	defer f.Close()
+	info, err := f.Stat()
+	if err == nil && info.Size() > captureLimit {
+		err = fmt.Errorf("%w: %d octets, expected at most %d; cut it with editcap -c or a display filter", ErrTooLarge, info.Size(), captureLimit)
+	}
+	var recs []Recording
+	if err == nil {
+		recs, err = ReadCapture(f)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return recs, nil
 }
 
-// ReadCapture is LoadCapture for an open pcap stream.
-func ReadCapture(r io.Reader) ([]Recording, error) {
-	pcap, err := pcapgo.NewReader(r)
+// packets is what reads a capture, packet by packet.
+type packets interface {
+	ReadPacketData() ([]byte, gopacket.CaptureInfo, error)
+}
+
+// openCapture tells pcap from pcapng by their first octets. link gives a packet's link type: in pcapng each interface has its own.
+func openCapture(r *bufio.Reader) (p packets, link func(gopacket.CaptureInfo) gopacket.Decoder, err error) {
+	magic, err := r.Peek(4)
+	switch {
+	case errors.Is(err, io.EOF):
+		return nil, nil, fmt.Errorf("not a capture: %d octets", len(magic))
+	case err != nil:
+		return nil, nil, err
+	case bytes.Equal(magic, []byte{0x0a, 0x0d, 0x0d, 0x0a}):
+		ng, err := pcapgo.NewNgReader(r, pcapgo.NgReaderOptions{WantMixedLinkType: true})
+		if err != nil {
+			return nil, nil, fmt.Errorf("pcapng: %w", err)
+		}
+		return ng, func(info gopacket.CaptureInfo) gopacket.Decoder {
+			if len(info.AncillaryData) > 0 {
+				if link, ok := info.AncillaryData[0].(layers.LinkType); ok {
+					return link
+				}
+			}
+			return ng.LinkType()
+		}, nil
+	}
+	classic, err := pcapgo.NewReader(r)
 	if err != nil {
-		return nil, fmt.Errorf("not a pcap file: %w", err)
+		return nil, nil, fmt.Errorf("neither pcap nor pcapng: it begins with % x", magic)
+	}
+	return classic, func(gopacket.CaptureInfo) gopacket.Decoder { return classic.LinkType() }, nil
+}
+
+// ReadCapture is LoadCapture for an open stream, of which it reads captureLimit octets.
+func ReadCapture(r io.Reader) ([]Recording, error) {
+	limited := &io.LimitedReader{R: r, N: captureLimit + 1}
+	capture, link, err := openCapture(bufio.NewReader(limited))
+	if err != nil {
+		return nil, err
 	}
 	streams := &streamFactory{}
 	assembler := reassembly.NewAssembler(reassembly.NewStreamPool(streams))
 	for n := 1; ; n++ {
-		data, info, err := pcap.ReadPacketData()
+		data, info, err := capture.ReadPacketData()
+		if limited.N <= 0 {
+			return nil, fmt.Errorf("%w: packet %d is beyond %d octets", ErrTooLarge, n, captureLimit)
+		}
 		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {
 			return nil, fmt.Errorf("packet %d: %w", n, err)
 		}
-		packet := gopacket.NewPacket(data, pcap.LinkType(), gopacket.NoCopy)
+		packet := gopacket.NewPacket(data, link(info), gopacket.NoCopy)
 		tcp, ok := packet.Layer(layers.LayerTypeTCP).(*layers.TCP)
 		if !ok || packet.NetworkLayer() == nil {
 			continue

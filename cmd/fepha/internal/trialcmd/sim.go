@@ -74,7 +74,7 @@ A quirk makes it a device as they are found in the field:
 	fl.StringSliceVar(&f.points, "points", []string{"1-16:M_SP_TB_1", "6001-6004:C_SC_NA_1"}, "points as FROM-TO:TYPE, object addresses")
 	fl.Float64Var(&f.rate, "rate", 0, "spontaneous single-point events a second")
 	fl.IntVar(&f.pack, "pack", 1, "events in one ASDU")
-	fl.StringVar(&f.pcap, "pcap", "", "play the device's ASDUs of this capture")
+	fl.StringVar(&f.pcap, "pcap", "", "play the device's ASDUs of this capture (pcap or pcapng)")
 	fl.IntVar(&f.record, "recording", 1, "which of the capture's recordings, the longest is 1")
 	fl.Float64Var(&f.speed, "speed", 1, "speed of the capture, 10 is ten times as fast")
 	fl.BoolVar(&f.loop, "loop", false, "play the capture over and over")
