@@ -27,6 +27,8 @@ func (col *collector) interrogated(s *session, what findings.Asked, answers uint
 		w.findings.Interrogation(what, nil, "")
 		if what == findings.ForValues {
 			w.findings.Answered()
+		} else {
+			col.stuckCounters()
 		}
 		col.missing(what)
 		col.pipeline.vouched(what)
@@ -234,13 +236,6 @@ func (col *collector) askAll(ctx context.Context, b *backlog) error {
 	})
 	b.asked = time.Now()
 	return err
-}
-
-// interrogateCounters asks for all counters, as they are.
-func (col *collector) interrogateCounters(ctx context.Context, s *session) {
-	_ = col.ask(ctx, s, findings.ForCounters, func(ctx context.Context) error {
-		return s.client.CounterInterrogate(ctx, col.w.rtu.CommonAddress, asdu.RQTGeneral|asdu.FreezeRead)
-	})
 }
 
 func (col *collector) ask(ctx context.Context, s *session, what findings.Asked, question func(context.Context) error) error {

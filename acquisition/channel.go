@@ -1,6 +1,9 @@
 package acquisition
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // sequencer decides which links of an RTU are connected, started, held or probed. It is deterministic: clock readings
 // and what became of the links go in, actions come out; there is no goroutine and no I/O in it.
@@ -45,14 +48,15 @@ const (
 
 // linkState is what the sequencer knows of a link.
 type linkState struct {
-	conn     conn
-	verdict  verdict
-	useAt    time.Duration // earliest next attempt to use it
-	probeAt  time.Duration // earliest next probe
-	failures int           // in a row
-	since    time.Duration // when it was started; only while it is
-	probing  probing
-	doubted  bool // whether it's still connected, or reachable, is being asked
+	conn        conn
+	verdict     verdict
+	useAt       time.Duration // earliest next attempt to use it
+	probeAt     time.Duration // earliest next probe
+	failures    int           // in a row
+	since       time.Duration // when it was started; only while it is
+	probing     probing
+	unconfirmed bool // STARTDT has not been confirmed for a while; only while it's starting
+	doubted     bool // whether it's still connected, or reachable, is being asked
 }
 
 // conn is how far the connection to a link is. There is one at most: it is made in idle only.
@@ -133,16 +137,43 @@ func (s *sequencer) connected(now time.Duration, k linkKey) {
 // started says that STARTDT was confirmed.
 func (s *sequencer) started(now time.Duration, k linkKey) {
 	if l := s.link(k); l.conn == starting {
-		l.conn, l.since = started, now
+		l.conn, l.since, l.unconfirmed = started, now, false
+		s.current = k.channel // also if another one was tried meanwhile
 	}
 	s.step(now)
+}
+
+// waiting says that a link's STARTDT has not been confirmed for a while. The device may still hold another client's link, and
+// would count from the beginning if this one was closed: so it's kept, and other links are tried meanwhile.
+func (s *sequencer) waiting(now time.Duration, k linkKey) {
+	if l := s.link(k); l.conn == starting {
+		l.unconfirmed = true
+	}
+	s.step(now)
+}
+
+// kept tells whether a link that isn't confirmed is waited for.
+func (s *sequencer) kept(l *linkState) bool {
+	return l.unconfirmed && s.owner && !s.startedHere()
+}
+
+// startedHere tells whether this FEP has started a link.
+func (s *sequencer) startedHere() bool {
+	for _, states := range s.links {
+		for i := range states {
+			if states[i].conn == started {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // lost says that there is no connection to the link any more, or that none could be made.
 func (s *sequencer) lost(now time.Duration, k linkKey) {
 	l := s.link(k)
 	was := l.conn
-	l.conn = idle
+	l.conn, l.unconfirmed = idle, false
 	if was == closing {
 		l.succeeded()
 		l.useAt, l.probeAt = now, now+s.retry
@@ -274,8 +305,8 @@ func (s *sequencer) step(now time.Duration) {
 					s.act(closeLink, k)
 				}
 			case starting, started:
-				if want != useData {
-					l.conn = closing
+				if want != useData && !s.kept(l) || l.conn == starting && s.startedHere() && s.modes[c] == OneActive {
+					l.conn, l.unconfirmed = closing, false
 					s.act(closeLink, k)
 				}
 			}
@@ -313,7 +344,7 @@ func (s *sequencer) start() {
 	states := s.links[s.current]
 	if s.modes[s.current] == OneActive {
 		for i := range states {
-			if c := states[i].conn; c == starting || c == started || c == closing {
+			if c := states[i].conn; c == starting && !states[i].unconfirmed || c == started || c == closing {
 				return // of two started links of one device neither would be the one that counts
 			}
 		}
@@ -333,7 +364,7 @@ func (s *sequencer) start() {
 // choose goes on to another channel when nothing is left of the current one.
 func (s *sequencer) choose(now time.Duration) {
 	for _, l := range s.links[s.current] {
-		if l.conn >= dialing || !s.begun && (l.conn == checking || l.useAt <= now) {
+		if l.conn >= dialing && !l.unconfirmed || !s.begun && (l.conn == checking || l.useAt <= now) {
 			return
 		}
 	}
@@ -341,8 +372,18 @@ func (s *sequencer) choose(now time.Duration) {
 	if c := s.best(next, others); others > 0 && s.rank(c) > 0 {
 		s.take(now, c)
 	} else if s.begun {
-		s.take(now+s.retry, next%len(s.links))
+		for n := range s.links {
+			if c := (next + n) % len(s.links); !s.waitedFor(c) {
+				s.take(now+s.retry, c)
+				return
+			}
+		}
 	}
+}
+
+// waitedFor tells whether all links of a channel have not confirmed STARTDT for a while.
+func (s *sequencer) waitedFor(channel int) bool {
+	return !slices.ContainsFunc(s.links[channel], func(l linkState) bool { return !l.unconfirmed })
 }
 
 // best is the channel that is most likely to work, of n from a channel on: the first of them if nothing is known.
@@ -357,11 +398,11 @@ func (s *sequencer) best(from, n int) int {
 }
 
 // rank is 2 for a channel that only needs to be started, 1 for one that was reachable when last tried, else 0; links that are
-// doubted don't count.
+// doubted or waited for don't count.
 func (s *sequencer) rank(channel int) (rank int) {
 	for _, l := range s.links[channel] {
 		switch {
-		case l.doubted:
+		case l.doubted, l.unconfirmed:
 		case l.conn == held:
 			return 2
 		case l.conn != closing && l.verdict == reachable:

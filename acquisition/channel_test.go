@@ -164,6 +164,8 @@ func tell(t *testing.T, s *sequencer, now time.Duration, words []string) {
 		s.connected(now, k)
 	case "started":
 		s.started(now, k)
+	case "waiting":
+		s.waiting(now, k)
 	case "lost":
 		s.lost(now, k)
 	case "reachable":
@@ -227,6 +229,7 @@ func TestChannelProperties(t *testing.T) {
 			"own":    func(t *rapid.T) { w.own(w.now, rapid.Bool().Draw(t, "owner")) },
 			"answer": w.answer,
 			"break":  w.breakLink,
+			"wait":   w.wait,
 			"peer": func(t *rapid.T) {
 				w.peer(w.now, rapid.Bool().Draw(t, "active"), rapid.Bool().Draw(t, "lost"))
 			},
@@ -278,7 +281,7 @@ func (w *world) obey() {
 	for c, states := range w.links {
 		n := 0
 		for i := range states {
-			if conn := states[i].conn; conn == starting || conn == started {
+			if conn := states[i].conn; conn == starting && !states[i].unconfirmed || conn == started {
 				n++
 			}
 		}
@@ -289,6 +292,13 @@ func (w *world) obey() {
 			w.Fatalf("owner %v: %d links of channel %d are started, channel %d is in use too", w.owner, n, c, used)
 		}
 		used = c
+	}
+	for _, states := range w.links {
+		for i := range states {
+			if l := &states[i]; l.unconfirmed && (l.conn != starting || !w.owner) {
+				w.Fatalf("waiting for a link that is %d, owner %v", l.conn, w.owner)
+			}
+		}
 	}
 }
 
@@ -314,6 +324,16 @@ func (w *world) reply(i int, good bool) {
 	default:
 		delete(w.conns, k)
 		w.lost(w.now, k)
+	}
+}
+
+// wait has a link not confirm STARTDT for a while.
+func (w *world) wait(t *rapid.T) {
+	for _, k := range w.open {
+		if w.conns[k] == startLink {
+			w.waiting(w.now, k)
+			return
+		}
 	}
 }
 

@@ -71,7 +71,7 @@ func (col *collector) start(s *session) {
 		backlog.begin() // what comes before the interrogation may be of the backlog already
 		defer backlog.end(false)
 		col.pipeline.forget()
-		if err := s.client.StartDT(col.ctx); err != nil {
+		if err := col.awaitStart(s); err != nil {
 			s.client.Abort(err)
 		} else {
 			col.w.post(startedEvent{s})
@@ -80,6 +80,18 @@ func (col *collector) start(s *session) {
 		}
 		<-s.client.Done()
 	})
+}
+
+// awaitStart starts a session. One that isn't confirmed for a while is told to the loop, and waited for: see sequencer.waiting.
+func (col *collector) awaitStart(s *session) error {
+	ctx, cancel := context.WithTimeout(col.ctx, col.w.rtu.Retry)
+	defer cancel()
+	err := s.client.StartDT(ctx)
+	if err == nil || col.ctx.Err() != nil || s.client.Err() != nil {
+		return err
+	}
+	col.w.post(waitingEvent{s})
+	return s.client.StartDT(col.ctx)
 }
 
 // end closes the sessions and gives the tenure back once they're closed and nothing runs for it any more.

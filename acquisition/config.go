@@ -69,8 +69,26 @@ type RTU struct {
 	CounterInterrogation time.Duration
 	ClockSync            time.Duration
 
+	// Order is what is asked after a start, one after the other; nil: interrogation, counters, clock. The interrogation is
+	// asked for in any case.
+	Order []Step
+
+	// CounterFreeze is FRZ of the request that goes before counters are asked for; asdu.FreezeRead: none does.
+	CounterFreeze uint8
+	CounterGroups []uint8 // of counters to ask for, 1 to 4; none: all at once
+
 	Protocol iec104.Config // ManualAck is set here, whatever it says
 }
+
+// Step is something that a device is asked after a start.
+type Step uint8
+
+const (
+	StepTest Step = iota // a test command
+	StepClock
+	StepInterrogation
+	StepCounters
+)
 
 // Probe is how links that this node doesn't use are looked after. No kind of it sends an I-frame.
 type Probe uint8
@@ -149,6 +167,9 @@ type Analog struct {
 // withDefaults is the RTU without its points, and with the link parameters that are needed here filled in as iec104 would.
 func (r RTU) withDefaults() RTU {
 	r.Points = nil
+	if r.Order == nil {
+		r.Order = []Step{StepInterrogation, StepCounters, StepClock}
+	}
 	c, d := &r.Protocol, iec104.DefaultConfig()
 	if c.K == 0 {
 		c.K = d.K

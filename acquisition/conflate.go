@@ -33,6 +33,8 @@ type intake struct {
 	chatters []chatter // by place in the table; nil: no point was watched yet
 	holding  []int32   // places of points that chatter
 
+	reading bool // counters that are known to have been frozen, or should be
+
 	shown []shown // by place in the table, of the interrogation that is under way; nil: none is
 
 	strays  []*fsmpb.Stray // what can't be taken over, at most strayLimit
@@ -47,6 +49,7 @@ type known struct {
 	quality   uint8
 	transient bool
 	valid     bool
+	sequence  sequence // of a counter
 }
 
 func newIntake(t *table, c clock, address asdu.CommonAddress, tr *deviceFaults, f *findings.Findings) *intake {
@@ -114,6 +117,9 @@ func (in *intake) add(a asdu.ASDU, came arrival) {
 			if w.place == place {
 				w.seen(&v)
 			}
+		}
+		if in.reading && a.Cause >= asdu.CounterGeneral && a.Cause <= asdu.CounterGroup4 {
+			in.known[place].sequence.read(v.quality)
 		}
 		in.compare(&v, a.Cause, came.ms)
 		in.put(p, in.rein(p, v, came.at))

@@ -63,6 +63,14 @@ func (c *cable) Write(b []byte) (int, error) {
 	return c.Conn.Write(b)
 }
 
+// Close tells the device nothing where the cable is cut.
+func (c *cable) Close() error {
+	if c.cut() {
+		return c.SetDeadline(time.Unix(1, 0))
+	}
+	return c.Conn.Close()
+}
+
 func (c *cable) Read(b []byte) (int, error) {
 	for {
 		if n, err := c.Conn.Read(b); err != nil || !c.cut() {
@@ -145,6 +153,7 @@ type device struct {
 	state     map[asdu.InformationObjectAddress]float64 // of the single points that have changed
 	values    []asdu.ASDU                               // what an interrogation answers
 	counters  []asdu.ASDU
+	freezes   uint8
 	asked     []asdu.ASDU   // all that was received
 	clock     time.Duration // by which it's ahead
 	connects  int
@@ -164,6 +173,8 @@ type quirks struct {
 	refusals        int  // of interrogations, then it answers
 	answersFirst    bool // an interrogation, with each point's newest state, before the events that it still has to send
 	oneClient       bool // drops the client that it has when another connects
+	keepsLink       bool // confirms no STARTDT as long as another link is started
+	stuckCounters   bool // their sequence number never changes
 	slow            time.Duration
 }
 
@@ -178,6 +189,7 @@ func newDevice(t testing.TB, n *network, quirks quirks, addresses ...string) *de
 		Source:       d.queue.Source,
 		Handle:       d.handle,
 		AllowConnect: d.connected,
+		AllowStart:   d.keepLink,
 		Started: func(*iec104.Session) {
 			d.mu.Lock()
 			defer d.mu.Unlock()
@@ -266,6 +278,9 @@ func (d *device) handle(s *iec104.Session, a asdu.ASDU, _ uint64) {
 	switch a.Type {
 	case asdu.C_IC_NA_1, asdu.C_CI_NA_1:
 		answer(confirm, false)
+		if a.Type == asdu.C_CI_NA_1 && a.Object(0).Qualifier&^0x3f != asdu.FreezeRead {
+			return
+		}
 		if a.Type == asdu.C_IC_NA_1 && d.quirks.answersFirst {
 			for _, v := range d.states() {
 				if err := s.Send(v); err != nil {
@@ -276,7 +291,7 @@ func (d *device) handle(s *iec104.Session, a asdu.ASDU, _ uint64) {
 			return
 		}
 		if a.Type == asdu.C_CI_NA_1 {
-			values = counters
+			values = d.frozen(counters)
 		}
 		for _, v := range values {
 			d.push(v)
@@ -284,7 +299,7 @@ func (d *device) handle(s *iec104.Session, a asdu.ASDU, _ uint64) {
 		if !d.quirks.neverTerminates {
 			d.push(a.Mirror(asdu.ActivationTermination, false))
 		}
-	case asdu.C_CS_NA_1:
+	case asdu.C_CS_NA_1, asdu.C_TS_TA_1:
 		answer(confirm, false)
 	default:
 		if d.quirks.returns {
@@ -303,6 +318,40 @@ func (d *device) handle(s *iec104.Session, a asdu.ASDU, _ uint64) {
 		}
 	}
 }
+
+// frozen are counters as they were frozen, by the device itself: their sequence number tells how often they were.
+func (d *device) frozen(counters []asdu.ASDU) (all []asdu.ASDU) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !d.quirks.stuckCounters {
+		d.freezes++
+	}
+	for _, a := range counters {
+		var objects []asdu.Object
+		for o := range a.Objects() {
+			o.Quality = o.Quality&^asdu.CounterSequence | d.freezes&asdu.CounterSequence
+			objects = append(objects, o)
+		}
+		all = append(all, asduOf(d.t, a.Type, a.Cause, objects...))
+	}
+	return all
+}
+
+// received is all that the device was asked so far.
+func (d *device) received() []asdu.ASDU {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.Clone(d.asked)
+}
+
+// connections is how many there were so far.
+func (d *device) connections() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.connects
+}
+
+func octetWord(b uint8) string { return fmt.Sprintf("%02x", b) }
 
 func (d *device) push(a asdu.ASDU) {
 	if err := d.queue.Push(a); err != nil {

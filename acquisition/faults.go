@@ -1,12 +1,28 @@
 package acquisition
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
+)
+
+// What callers and logs tell apart. Each is wrapped with what was being done.
+var (
+	// ErrConfig: an RTU's configuration can't be used. The message names the RTU and what was expected.
+	ErrConfig = errors.New("acquisition: bad configuration")
+
+	// ErrEnded: this node may not use the link any more, since its tenure has ended.
+	ErrEnded = errors.New("acquisition: tenure ended")
+
+	// ErrRejected: the state refused a batch of values; the device will send them again.
+	ErrRejected = errors.New("acquisition: values refused")
+
+	// ErrOverrun: the device sends on although nothing was acknowledged for long.
+	ErrOverrun = errors.New("acquisition: device ignores its window")
 )
 
 // deviceFault is a way in which a device, or the path to it, isn't as it should be.
@@ -31,6 +47,9 @@ const (
 	rejected // the state refused what was proposed
 	chattering
 	braked
+	earlyData
+	unconfirmed
+	badTest
 
 	deviceFaultKinds
 )
@@ -54,6 +73,9 @@ var deviceFaultNames = [deviceFaultKinds]string{
 	rejected:             "values refused by the state",
 	chattering:           "chatters",
 	braked:               "sends more than its part",
+	earlyData:            "data before STARTDT con",
+	unconfirmed:          "STARTDT not confirmed",
+	badTest:              "test command failed",
 }
 
 // faultsEvery is how often one RTU may complain.

@@ -83,6 +83,7 @@ func (s *session) acknowledge(upTo uint64) {
 type (
 	connectedEvent struct{ session *session }
 	startedEvent   struct{ session *session }
+	waitingEvent   struct{ session *session } // STARTDT has not been confirmed for a while
 	lostEvent      struct {
 		key linkKey
 		err error
@@ -118,7 +119,7 @@ func (w *worker) keep(ctx context.Context, k linkKey) error {
 	if w.rtu.TLS != nil {
 		cfg.TLS = w.rtu.TLS.Client()
 	}
-	cfg.ManualAck = true
+	cfg.ManualAck, cfg.RepeatStart = true, true
 	cfg.Panicked = func(v any, stack []byte) { panics.Note(w.log, "link of an RTU", v, stack) }
 	cfg.T2 = min(cfg.T2, acknowledgeWithin)
 	client, err := iec104.Dial(ctx, cfg)

@@ -64,14 +64,7 @@ func (s *sequencer) probed(now time.Duration, l *linkState) {
 
 // active tells whether any link of the RTU is started, here or on the other FEP.
 func (s *sequencer) active() bool {
-	for _, states := range s.links {
-		for i := range states {
-			if states[i].conn == started {
-				return true
-			}
-		}
-	}
-	return s.peerActive
+	return s.peerActive || s.startedHere()
 }
 
 // peer says whether a link of the RTU is started on the other FEP, and whether one was lost just now.

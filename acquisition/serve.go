@@ -3,6 +3,7 @@ package acquisition
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/fepha/fepha/condition"
@@ -13,7 +14,7 @@ const (
 	// come; this only bounds the wait for the termination, which some devices never send.
 	interrogationTime = time.Minute
 
-	// clockTime is how long a device may take to confirm its clock.
+	// clockTime is how long a device may take to confirm its clock, or a test command.
 	clockTime = 15 * time.Second
 )
 
@@ -28,21 +29,20 @@ var askAgain = []time.Duration{5 * time.Second, 10 * time.Second, 30 * time.Seco
 func (col *collector) serve(s *session, backlog *backlog) {
 	w := col.w
 	failures := 0 // of the interrogation, in a row
-	tasks := []task{{cycle: w.cycles.interrogation, do: func(ctx context.Context, s *session) {
-		if col.askAll(ctx, backlog) == nil {
-			failures = 0
-		} else {
-			failures++
-		}
-	}}}
-	if w.table.counters {
-		tasks = append(tasks, task{do: col.interrogateCounters, cycle: w.cycles.counters})
-	}
-	tasks = append(tasks, task{do: col.setClock, cycle: w.cycles.clock})
-	for i := range tasks {
-		tasks[i].at, tasks[i].due = w.now(), true
-	}
-	interrogation := &tasks[0]
+	counters := counterReader{col: col, s: s}
+	tasks := w.tasks(map[Step]func(context.Context){
+		StepTest:     func(ctx context.Context) { col.test(ctx, s) },
+		StepClock:    func(ctx context.Context) { col.setClock(ctx, s) },
+		StepCounters: counters.read,
+		StepInterrogation: func(ctx context.Context) {
+			if col.askAll(ctx, backlog) == nil {
+				failures = 0
+			} else {
+				failures++
+			}
+		},
+	})
+	interrogation := &tasks[slices.IndexFunc(tasks, func(t task) bool { return t.step == StepInterrogation })]
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for first := true; ; first = false {
@@ -51,7 +51,7 @@ func (col *collector) serve(s *session, backlog *backlog) {
 			if !t.due || t.at > w.now() {
 				continue
 			}
-			t.do(col.ctx, s)
+			t.do(col.ctx)
 			if col.ctx.Err() != nil || s.client.Err() != nil {
 				return
 			}
@@ -90,9 +90,35 @@ func (col *collector) serve(s *session, backlog *backlog) {
 	}
 }
 
+// tasks are what a device is asked, those that are asked after a start first, in the order that is wanted.
+func (w *worker) tasks(do map[Step]func(context.Context)) (tasks []task) {
+	cycles := map[Step]cycle{StepInterrogation: w.cycles.interrogation, StepCounters: w.cycles.counters, StepClock: w.cycles.clock}
+	add := func(step Step) *task {
+		tasks = append(tasks, task{step: step, do: do[step], cycle: cycles[step]})
+		return &tasks[len(tasks)-1]
+	}
+	for _, step := range w.rtu.Order {
+		if step != StepCounters || w.table.counters {
+			t := add(step)
+			t.at, t.due = w.now(), true
+		}
+	}
+	for _, step := range []Step{StepInterrogation, StepCounters, StepClock} {
+		if slices.Contains(w.rtu.Order, step) || step == StepCounters && !w.table.counters {
+			continue
+		}
+		t := add(step)
+		if t.at, t.due = t.cycle.next(w.now()); step == StepInterrogation {
+			t.at, t.due = w.now(), true
+		}
+	}
+	return tasks
+}
+
 // task is something that is asked of a device again and again.
 type task struct {
-	do    func(context.Context, *session)
+	step  Step
+	do    func(context.Context)
 	cycle cycle
 	at    time.Duration
 	due   bool // false: not again
@@ -105,6 +131,15 @@ func earliest(tasks []task) (at time.Duration, ok bool) {
 		}
 	}
 	return at, ok
+}
+
+// test sends a test command. Some devices want it, and nothing else depends on it.
+func (col *collector) test(ctx context.Context, s *session) {
+	ctx, cancel := context.WithTimeout(ctx, clockTime)
+	defer cancel()
+	if err := s.client.Test(ctx, col.w.rtu.CommonAddress); err != nil && s.client.Err() == nil && col.ctx.Err() == nil {
+		col.w.faults.note(badTest, 1, "%v: %v", s, answer(err))
+	}
 }
 
 // setClock gives the device the time.

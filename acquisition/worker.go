@@ -2,12 +2,16 @@ package acquisition
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/fepha/fepha/acquisition/findings"
+	"github.com/fepha/fepha/condition"
+	"github.com/fepha/fepha/iec104"
 	"github.com/fepha/fepha/replica"
 )
 
@@ -183,10 +187,21 @@ func (w *worker) on(e any) {
 			return
 		}
 		w.counts.started.Add(1)
+		if n := e.session.client.Counters().Early; n > 0 {
+			w.faults.note(earlyData, n, "%v: data before STARTDT con, taken over", e.session)
+		}
 		if w.collector.confirmed(e.session) {
 			w.log.Info("collecting", "link", e.session, "epoch", w.collector.tenure.Epoch(), "after", (now - w.collector.beganAt).Round(time.Microsecond))
 		}
 		w.seq.started(now, e.session.key)
+		w.tellUnconfirmed()
+	case waitingEvent:
+		if w.collector == nil || e.session.collector.Load() != w.collector {
+			return
+		}
+		w.faults.note(unconfirmed, 1, "%v, waiting", e.session)
+		w.seq.waiting(now, e.session.key)
+		w.tellUnconfirmed()
 	case interrogatedEvent:
 		e.collector.ready = true
 	case lostEvent:
@@ -218,6 +233,9 @@ func (w *worker) lost(e lostEvent) {
 		w.faults.note(linkFailed, 1, "%s: %v", w.describe(e.key), e.err)
 	default:
 		w.faults.note(linkLost, 1, "%s: %v", w.describe(e.key), e.err)
+		if t := iec104.Tolerated(e.err); t != 0 && w.collector != nil {
+			w.findings.Saw(condition.Protocol, 1, condition.BrokenRule(t.String()))
+		}
 	}
 	delete(w.sessions, e.key)
 	delete(w.cancels, e.key)
@@ -225,6 +243,23 @@ func (w *worker) lost(e lostEvent) {
 		w.collector.lost(e.key)
 	}
 	w.seq.lost(w.now(), e.key)
+	w.tellUnconfirmed()
+}
+
+// tellUnconfirmed tells which links are waited for.
+func (w *worker) tellUnconfirmed() {
+	if w.collector == nil {
+		return
+	}
+	var links []string
+	for c, states := range w.seq.links {
+		for i := range states {
+			if states[i].unconfirmed {
+				links = append(links, fmt.Sprintf("%d:%d", c+1, i+1))
+			}
+		}
+	}
+	w.findings.State(condition.StartUnconfirmed, len(links) > 0, strings.Join(links, ", "))
 }
 
 // endCollecting closes what the tenure's end forbids, and gives the tenure back when it is closed.

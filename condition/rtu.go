@@ -223,6 +223,42 @@ var (
 			"检查设备是否接受对时（clock_sync），或其 GPS、NTP",
 		},
 	})
+	StartUnconfirmed = define(Kind{
+		Name: "start_unconfirmed", Resource: "rtu/N", Severity: Warning, Scope: Owner,
+		Params: []string{"links"},
+		Text: Words{
+			"device takes the connection on link {links} (channel:link) and does not confirm STARTDT: it may still hold another client's link",
+			"设备在链路 {links}（通道:链路）上接受连接但不确认 STARTDT：可能仍保持着另一客户端的链路",
+		},
+		Advice: Words{
+			"the link is kept, and STARTDT repeated every t1, until the device's own time-outs end the other one: after t3 + t1, mostly 35 s; if it lasts, see who else is connected to the device",
+			"保持该链路并每隔 t1 重发 STARTDT，直到设备自身超时结束另一链路（t3 + t1，一般 35 秒）；若持续存在，请检查还有谁连接到该设备",
+		},
+	})
+	Protocol = define(Kind{
+		Name: "protocol", Resource: "rtu/N", Severity: Warning, Scope: Owner,
+		Params: []string{"what"}, Hold: time.Hour,
+		Text: Words{
+			"device breaks the protocol, which closed its link {count} times: {what}",
+			"设备违反规约，链路因此关闭 {count} 次：{what}",
+		},
+		Advice: Words{
+			"have the device mended, or name what stands in brackets in `tolerant` of the RTU: then it is taken as it is",
+			"请修正设备，或将括号中的名称写入该 RTU 的 `tolerant`：则照原样接受",
+		},
+	})
+	CounterStuck = define(Kind{
+		Name: "counter_stuck", Resource: "rtu/N", Severity: Warning, Scope: Owner,
+		Params: []string{"counters", "example"},
+		Text: Words{
+			"{counters} counters had the same sequence number in all of the last readings, such as {example}: nobody freezes them",
+			"{counters} 个电能量在最近各次读取中顺序号均未改变，例如 {example}：没有人冻结它们",
+		},
+		Advice: Words{
+			"have the device freeze them by itself, or set `counter_freeze: freeze` of the RTU",
+			"让设备自行冻结，或在该 RTU 上设置 `counter_freeze: freeze`",
+		},
+	})
 	ClockRefused = define(Kind{
 		Name: "clock_refused", Resource: "rtu/N", Severity: Warning, Scope: Owner,
 		Params: []string{"answer"},

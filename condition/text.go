@@ -46,15 +46,21 @@ const (
 	Killed               = "killed"
 )
 
+// BrokenRule is the word for what a peer does that would have been tolerated by that name.
+func BrokenRule(tolerated string) string { return "breaks:" + tolerated }
+
 var terms = map[string]Words{
-	Interrogation:        {"the interrogation", "总召唤"},
-	CounterInterrogation: {"the counter interrogation", "电能量召唤"},
-	LargeW:               {"its w is larger than our k", "其 w 大于本端 k"},
-	LargeT2:              {"its t2 is longer than our t1", "其 t2 长于本端 t1"},
-	FullDisk:             {"the disk was full", "磁盘已满"},
-	Panic:                {"a fault of the program", "程序故障"},
-	Watchdog:             {"it was stuck, and ended itself", "程序卡死，已自行退出"},
-	Killed:               {"it left no reason behind: killed, or the power failed", "未留下原因：被强制结束或断电"},
+	Interrogation:                {"the interrogation", "总召唤"},
+	CounterInterrogation:         {"the counter interrogation", "电能量召唤"},
+	LargeW:                       {"its w is larger than our k", "其 w 大于本端 k"},
+	LargeT2:                      {"its t2 is longer than our t1", "其 t2 长于本端 t1"},
+	FullDisk:                     {"the disk was full", "磁盘已满"},
+	Panic:                        {"a fault of the program", "程序故障"},
+	Watchdog:                     {"it was stuck, and ended itself", "程序卡死，已自行退出"},
+	BrokenRule("early-data"):     {"it sends data before it has confirmed STARTDT (early-data)", "在确认 STARTDT 之前发送数据（early-data）"},
+	BrokenRule("odd-frames"):     {"it sends frames with control bits that no rule knows (odd-frames)", "发送控制位不合规的帧（odd-frames）"},
+	BrokenRule("stopped-frames"): {"it sends I- or S-frames on a stopped link (stopped-frames)", "在停止状态的链路上发送 I 帧或 S 帧（stopped-frames）"},
+	Killed:                       {"it left no reason behind: killed, or the power failed", "未留下原因：被强制结束或断电"},
 }
 
 // term is a value in both languages: a word of the catalogue, or one with more behind a colon, or whatever it is.

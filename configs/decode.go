@@ -208,6 +208,10 @@ func (l *loader) rtu(o *object) RTU {
 		Interrogation:        o.period("interrogation", 15*time.Minute),
 		CounterInterrogation: o.period("counter_interrogation", time.Hour),
 		ClockSync:            o.period("clock_sync", time.Hour),
+		Order:                o.steps("order"),
+		CounterFreeze:        enum(o, "counter_freeze", FreezeNone, FreezeNone, FreezeCounters, FreezeReset),
+		CounterGroups:        o.counterGroups("counter_groups"),
+		Tolerant:             o.tolerant("tolerant"),
 		TLS:                  l.tls(o, "tls", false),
 		IEC104:               o.iec104("iec104"),
 		Chatter:              o.chatter("chatter"),
@@ -291,6 +295,7 @@ func (l *loader) uplink(o *object) Uplink {
 		SetClock:  o.bool("set_clock", false),
 		TLS:       l.tls(o, "tls", true),
 		IEC104:    o.iec104("iec104"),
+		Tolerant:  o.tolerant("tolerant"),
 
 		SubstitutedTime: o.bool("substituted_time", true),
 	}

@@ -171,7 +171,16 @@ func TestLoadRefusesStations(t *testing.T) {
 			`station.yaml:27:1: fmp: unknown key: expected one of station, cluster, security, redis, journal, rtus, uplinks, virtual_points, fnp, exports`},
 		{"unknown key in a list", []string{"    common_address: 1\n", "    common_adress: 1\n"},
 			`station.yaml:9:5: rtus[0].common_address: is missing: expected a value` + "\n" +
-				`station.yaml:10:5: rtus[0].common_adress: unknown key: expected one of number, points, ioa_format, prefer, retry, link_check, standby_probe, termination, confirm, interrogation, counter_interrogation, clock_sync, tls, iec104, chatter, name, common_address, channels`},
+				`station.yaml:10:5: rtus[0].common_adress: unknown key: expected one of number, points, ioa_format, prefer, retry, link_check, standby_probe, termination, confirm, interrogation, counter_interrogation, clock_sync, order, counter_freeze, counter_groups, tolerant, tls, iec104, chatter, name, common_address, channels`},
+		{"what is peculiar about a device", []string{"    common_address: 1\n", "    common_address: 1\n    order: [clock, clock, start]\n    counter_groups: [1, 5, 1]\n    tolerant: [early-data, polite]\n    counter_freeze: reset\n"},
+			`station.yaml:11:20: rtus[0].order[1]: "clock" is there twice: expected each once` + "\n" +
+				`station.yaml:11:27: rtus[0].order[2]: "start" is unknown: expected test, clock, interrogation or counters` + "\n" +
+				`station.yaml:12:25: rtus[0].counter_groups[1]: "5" is no group of counters: expected 1 to 4` + "\n" +
+				`station.yaml:12:28: rtus[0].counter_groups[2]: 1 is there twice: expected each once` + "\n" +
+				`station.yaml:13:28: rtus[0].tolerant[1]: "polite" is unknown: expected one of early-data, odd-frames, stopped-frames` + "\n" +
+				`station.yaml:14:21: rtus[0].counter_freeze: "reset" is unknown: expected one of none, freeze, freeze-reset`},
+		{"an order without the interrogation", []string{"    common_address: 1\n", "    common_address: 1\n    order: [clock]\n"},
+			`station.yaml:11:12: rtus[0].order: interrogation is missing: expected it in its place: without it nothing is known of the device after a start`},
 		{"control characters in names", []string{"- number: 1\n", "- number: 1\n    name: \"a\\e[2Jb\"\n", "name: occ", `name: "oc\a"`, "{name: a,", `{name: "\u202ea",`},
 			`station.yaml:10:11: rtus[0].name: "a\x1b[2Jb" has a control character, or one that turns text around: expected letters, digits, signs and spaces` + "\n" +
 				`station.yaml:21:11: uplinks[0].name: "oc\a" has a control character, or one that turns text around: expected letters, digits, signs and spaces` + "\n" +

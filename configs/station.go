@@ -165,8 +165,16 @@ type RTU struct {
 	Interrogation        time.Duration `yaml:"interrogation"`
 	CounterInterrogation time.Duration `yaml:"counter_interrogation"`
 	ClockSync            time.Duration `yaml:"clock_sync"`
-	TLS                  *TLS          `yaml:"tls,omitempty"` // towards the devices (IEC 62351-3); nil: plain TCP
-	IEC104               IEC104        `yaml:"iec104,flow"`
+	// Order is what is asked after a start, one after the other; default interrogation, counters, clock. Interrogation is in it.
+	Order []Step `yaml:"order,flow"`
+	// CounterFreeze is whether counters are frozen before they are asked for, and CounterGroups which groups of them are asked
+	// for, 1 to 4; none: all in one request.
+	CounterFreeze CounterFreeze `yaml:"counter_freeze"`
+	CounterGroups []int         `yaml:"counter_groups,flow,omitempty"`
+	// Tolerant names what the devices may do against the protocol: see iec104.Tolerance.
+	Tolerant []string `yaml:"tolerant,flow,omitempty"`
+	TLS      *TLS     `yaml:"tls,omitempty"` // towards the devices (IEC 62351-3); nil: plain TCP
+	IEC104   IEC104   `yaml:"iec104,flow"`
 
 	Chatter  Chatter                `yaml:"chatter,omitzero" json:",omitzero"` // of its points whose rows don't say another; default off
 	Chatters map[ControlKey]Chatter `yaml:"-" json:"-"`                        // of those whose rows do
@@ -245,6 +253,7 @@ type Uplink struct {
 	SetClock      bool                      `yaml:"set_clock,omitempty"` // whether a clock sync sets the host's clock; default false
 	TLS           *TLS                      `yaml:"tls,omitempty"`       // nil: plain TCP
 	IEC104        IEC104                    `yaml:"iec104,flow"`
+	Tolerant      []string                  `yaml:"tolerant,flow,omitempty"` // as for an RTU
 
 	// LinkCheck is how long the main link of a main-standby group may be silent before it's challenged by TESTFR, while the
 	// other FEP has a standby link; 0 (`off`): as t3 says. Default 2 s.

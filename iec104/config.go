@@ -1,7 +1,9 @@
 package iec104
 
 import (
+	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/fepha/fepha/iec104/asdu"
@@ -28,14 +30,67 @@ type Config struct {
 	// is acknowledged when its handler has returned.
 	ManualAck bool
 
-	// Tolerant ignores what editions and vendors differ on and what otherwise
-	// closes the link: a U-frame with no function bit or several, an I-frame
-	// or S-frame while stopped.
-	Tolerant bool
+	// Tolerate is what the peer may do against the rules without its link being closed.
+	Tolerate Tolerance
+
+	// RepeatStart has a controlling station repeat a STARTDT act that is not confirmed within t1, and wait on. Otherwise that
+	// closes the link (clause 5.3), and a device that still holds another client's link counts from the beginning.
+	RepeatStart bool
 
 	// Panicked is told of a panic on a link, which has closed that link alone: the value, and the goroutine's stack. Nil: it
 	// is logged.
 	Panicked func(value any, stack []byte)
+}
+
+// Tolerance is a set of ways in which peers break the rules of the APCI.
+type Tolerance uint8
+
+const (
+	// EarlyData: I-frames of a controlled station before its STARTDT con. They are taken as if they came after it.
+	EarlyData Tolerance = 1 << iota
+	// OddFrames: reserved bits that are set, and U-frames with no function bit or several, which are ignored.
+	OddFrames
+	// StoppedFrames: I- and S-frames on a stopped link are ignored.
+	StoppedFrames
+
+	TolerateAll = EarlyData | OddFrames | StoppedFrames
+)
+
+// toleranceNames are as configurations write them.
+var toleranceNames = map[Tolerance]string{EarlyData: "early-data", OddFrames: "odd-frames", StoppedFrames: "stopped-frames"}
+
+// String lists the names, with commas.
+func (t Tolerance) String() string {
+	var names []string
+	for one := EarlyData; one < TolerateAll; one <<= 1 {
+		if t&one != 0 {
+			names = append(names, toleranceNames[one])
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+// ParseTolerance is one of the set by its name.
+func ParseTolerance(name string) (Tolerance, error) {
+	for t, n := range toleranceNames {
+		if n == name {
+			return t, nil
+		}
+	}
+	return 0, fmt.Errorf("%w: tolerant %q, expected one of %v", ErrConfig, name, TolerateAll)
+}
+
+// Tolerated is what would have kept a link from being closed for this reason, 0 if nothing would.
+func Tolerated(reason error) Tolerance {
+	switch {
+	case errors.Is(reason, ErrEarlyData):
+		return EarlyData
+	case errors.Is(reason, ErrStopped):
+		return StoppedFrames
+	case errors.Is(reason, ErrControlField):
+		return OddFrames
+	}
+	return 0
 }
 
 // DefaultConfig returns the usual parameters: k = 12, w = 8, t0 = 10 s,

@@ -2,6 +2,7 @@ package iec104
 
 import (
 	"errors"
+	"fmt"
 	"io"
 )
 
@@ -21,6 +22,8 @@ var (
 	ErrControlField = errors.New("iec104: bad control field")
 	// ErrStopped: an I- or S-frame while the link is stopped.
 	ErrStopped = errors.New("iec104: frame not allowed on a stopped link")
+	// ErrEarlyData: an I-frame before STARTDT con.
+	ErrEarlyData = fmt.Errorf("%w: data before STARTDT con", ErrStopped)
 	// ErrRole: a function that only the other side may ask for.
 	ErrRole = errors.New("iec104: function not allowed for the peer's role")
 	// ErrSendSequence: N(S) is not the next one, so something was lost or repeated.

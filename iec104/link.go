@@ -103,7 +103,7 @@ func newLink(cfg Config, controlling bool, now time.Duration) *link {
 func (l *link) receive(now time.Duration, b []byte) (n int) {
 	for l.state != Closed {
 		f, size, err := ParseFrame(b[n:])
-		if err != nil && !(l.cfg.Tolerant && size > 0) {
+		if err != nil && !(l.tolerates(OddFrames) && size > 0) {
 			l.close(err)
 			break
 		}
@@ -130,14 +130,20 @@ func (l *link) receive(now time.Duration, b []byte) (n int) {
 
 // receiving reports whether I-frames are allowed to come. A controlled station
 // that was told to stop gets none any more; a controlling one that asked for
-// it still gets what was under way.
+// it still gets what was under way, and one that asked to start may tolerate
+// those that are early.
 func (l *link) receiving() bool {
-	return l.state == Started || l.state == Stopping && l.controlling
+	return l.state == Started || l.controlling && (l.state == Stopping || l.state == Starting && l.tolerates(EarlyData))
 }
+
+func (l *link) tolerates(what Tolerance) bool { return l.cfg.Tolerate&what != 0 }
 
 func (l *link) receiveI(now time.Duration, f Frame) {
 	if !l.receiving() {
-		if !l.cfg.Tolerant || l.state == Stopping {
+		switch {
+		case l.controlling && l.state == Starting:
+			l.close(fmt.Errorf("%w: I-frame, N(S) %d", ErrEarlyData, f.SendSeq))
+		case !l.tolerates(StoppedFrames) || l.state == Stopping:
 			l.close(fmt.Errorf("%w: I-frame, N(S) %d", ErrStopped, f.SendSeq))
 		}
 		return
@@ -151,11 +157,14 @@ func (l *link) receiveI(now time.Duration, f Frame) {
 	}
 	l.receivedAt[l.received%uint64(len(l.receivedAt))] = now
 	l.received++
+	if l.state == Starting {
+		l.counters.Early++
+	}
 	l.event(event{kind: asduReceived, index: l.received, asdu: f.ASDU})
 }
 
 func (l *link) receiveS(now time.Duration, f Frame) {
-	if (l.state == Stopped || l.state == Starting) && !l.cfg.Tolerant {
+	if (l.state == Stopped || l.state == Starting) && !l.tolerates(StoppedFrames) {
 		l.close(fmt.Errorf("%w: S-frame, N(R) %d", ErrStopped, f.RecvSeq))
 		return
 	}
@@ -268,6 +277,7 @@ type Counters struct {
 	ReceivedI, ReceivedS, ReceivedU uint64
 	SentI, SentS, SentU             uint64
 	ReceivedOctets, SentOctets      uint64
+	Early                           uint64 // I-frames that came before STARTDT con and were tolerated
 	Malformed                       uint64 // I-frames whose ASDU was rejected: not delivered, not even in part
 }
 
@@ -283,5 +293,6 @@ func (c *Counters) add(o Counters) {
 	c.SentU += o.SentU
 	c.ReceivedOctets += o.ReceivedOctets
 	c.SentOctets += o.SentOctets
+	c.Early += o.Early
 	c.Malformed += o.Malformed
 }

@@ -6,7 +6,7 @@ import (
 )
 
 // receiveU acts on a U-frame (104, clauses 5.2 and 5.3). One with no function
-// bit or several comes here only on a tolerant link, to be ignored.
+// bit or several comes here only where OddFrames are tolerated, to be ignored.
 func (l *link) receiveU(now time.Duration, f Function) {
 	switch f {
 	case TestFRAct:
@@ -18,7 +18,7 @@ func (l *link) receiveU(now time.Duration, f Function) {
 		}
 	case StartDTAct, StopDTAct, StartDTCon, StopDTCon:
 		if l.controlling {
-			l.receiveConfirmation(f)
+			l.receiveConfirmation(now, f)
 		} else {
 			l.receiveActivation(now, f)
 		}
@@ -81,12 +81,13 @@ func (l *link) confirmStop(now time.Duration) {
 
 // receiveConfirmation is the controlling station's part. A confirmation that
 // came twice changes nothing.
-func (l *link) receiveConfirmation(f Function) {
+func (l *link) receiveConfirmation(now time.Duration, f Function) {
 	switch f {
 	case StartDTCon:
 		if l.state == Starting {
 			l.state = Started
 			l.event(event{kind: linkStarted})
+			l.ack(now, l.taken) // of what was early
 		}
 	case StopDTCon:
 		switch {

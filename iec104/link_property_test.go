@@ -103,7 +103,7 @@ func FuzzLink(f *testing.F) {
 		cfg := DefaultConfig()
 		cfg.K = 1 + int(program[0]>>4)*3
 		cfg.W = max(1, 2*cfg.K/3)
-		cfg.Tolerant = program[0]&2 != 0
+		cfg.Tolerate = Tolerance(program[0]) & TolerateAll
 		l := newLink(cfg, program[0]&1 != 0, 0)
 		if program[0]&4 != 0 { // close to the wrap
 			l.sent, l.acked = SequenceModulus-3, SequenceModulus-3
@@ -350,7 +350,9 @@ func TestCapturedTrafficIntoALink(t *testing.T) {
 					w := links[key]
 					if w == nil {
 						cfg := DefaultConfig()
-						cfg.Tolerant = tolerant
+						if tolerant {
+							cfg.Tolerate = TolerateAll
+						}
 						w = &watcher{t: t, l: newLink(cfg, controlling, 0)}
 						links[key] = w
 						w.l.start(0)

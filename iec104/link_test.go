@@ -22,7 +22,7 @@ var rewrite = flag.Bool("rewrite", false, "write what the link does into testdat
 // A transcript begins with "== " and its title. In it, one or several lines of
 // stimulus are followed by "----" and by what the link did, up to an empty line:
 //
-//	new controlled|controlling [k=N] [w=N] [t1=D] [t2=D] [t3=D] [tolerant]
+//	new controlled|controlling [k=N] [w=N] [t1=D] [t2=D] [t3=D] [tolerant] [repeat-start]
 //	set sent=N received=N   as if so many I-frames had gone and been acknowledged
 //	rx FRAME; FRAME ...     received in one segment: I N(S) N(R), S N(R), a U-frame's name, or "hex 68 04 ..."
 //	send N                  the application sends N ASDUs, or as many as the window has room for
@@ -199,7 +199,9 @@ func (p *player) create(args []string) (err error) {
 		case "t3":
 			cfg.T3, err = time.ParseDuration(v)
 		case "tolerant":
-			cfg.Tolerant = true
+			cfg.Tolerate = TolerateAll
+		case "repeat-start":
+			cfg.RepeatStart = true
 		default:
 			err = fmt.Errorf("unknown %q", a)
 		}

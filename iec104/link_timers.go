@@ -23,6 +23,9 @@ func (l *link) tick(now time.Duration) {
 		return
 	}
 	switch {
+	case now >= l.answerDue() && l.state == Starting && l.cfg.RepeatStart:
+		l.askedAt = now
+		l.sendU(StartDTAct)
 	case now >= l.answerDue():
 		l.close(fmt.Errorf("%w: no confirmation within %v while %v", ErrT1, l.cfg.T1, l.state))
 		return

@@ -171,7 +171,7 @@ func TestTapAndCountersSeeAllFrames(t *testing.T) {
 		if s.SentI != 3 || s.ReceivedI != 1 || s.SentU == 0 {
 			t.Errorf("server counted %+v", s)
 		}
-		mirrored := Counters{k.SentI, k.SentS, k.SentU, k.ReceivedI, k.ReceivedS, k.ReceivedU, k.SentOctets, k.ReceivedOctets, 0}
+		mirrored := Counters{k.SentI, k.SentS, k.SentU, k.ReceivedI, k.ReceivedS, k.ReceivedU, k.SentOctets, k.ReceivedOctets, 0, 0}
 		if !reflect.DeepEqual(s, mirrored) {
 			t.Errorf("server counted %+v, client %+v", s, k)
 		}

@@ -44,6 +44,6 @@ func tap(show func(at time.Time, sent bool, octets []byte)) iec104.Tap {
 
 // explainer puts frames in words that have the sizes of a configuration.
 func explainer(c configs.IEC104) func([]byte) string {
-	profile := protocol(c).Profile
+	profile := protocol(c, nil).Profile
 	return func(frame []byte) string { return iec104.Explain(profile, frame) }
 }

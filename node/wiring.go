@@ -49,17 +49,31 @@ func clusterConfig(s *configs.Station, c Config) cluster.Config {
 	return cfg
 }
 
-func protocol(p configs.IEC104) iec104.Config {
-	return iec104.Config{
+func protocol(p configs.IEC104, tolerant []string) iec104.Config {
+	c := iec104.Config{
 		Profile: asdu.Profile{CauseSize: p.COTSize, CommonAddressSize: p.CASize, ObjectAddressSize: p.IOASize},
 		K:       p.K, W: p.W, T0: p.T0, T1: p.T1, T2: p.T2, T3: p.T3,
 	}
+	for _, name := range tolerant {
+		t, _ := iec104.ParseTolerance(name) // configs knows no other
+		c.Tolerate |= t
+	}
+	return c
 }
 
 var probes = map[configs.StandbyProbe]acquisition.Probe{
 	configs.ProbeConnect: acquisition.ProbeConnect,
 	configs.ProbeHold:    acquisition.ProbeHold,
 	configs.ProbeOff:     acquisition.ProbeOff,
+}
+
+var steps = map[configs.Step]acquisition.Step{
+	configs.StepTest: acquisition.StepTest, configs.StepClock: acquisition.StepClock,
+	configs.StepInterrogation: acquisition.StepInterrogation, configs.StepCounters: acquisition.StepCounters,
+}
+
+var freezes = map[configs.CounterFreeze]uint8{
+	configs.FreezeNone: asdu.FreezeRead, configs.FreezeCounters: asdu.Freeze, configs.FreezeReset: asdu.FreezeWithReset,
 }
 
 var linkModes = map[configs.LinkMode]acquisition.LinkMode{
@@ -96,7 +110,14 @@ func acquisitionRTU(r *configs.RTU) acquisition.RTU {
 		Retry: r.Retry, StandbyProbe: probes[r.StandbyProbe], LinkCheck: r.LinkCheck, NoTermination: r.Termination == configs.TerminationNone,
 		ConfirmByState: r.Confirm == configs.ConfirmState, Controls: operations(r.Controls),
 		Interrogation: r.Interrogation, CounterInterrogation: r.CounterInterrogation, ClockSync: r.ClockSync,
-		Protocol: protocol(r.IEC104),
+		CounterFreeze: freezes[r.CounterFreeze],
+		Protocol:      protocol(r.IEC104, r.Tolerant),
+	}
+	for _, s := range r.Order {
+		rtu.Order = append(rtu.Order, steps[s])
+	}
+	for _, g := range r.CounterGroups {
+		rtu.CounterGroups = append(rtu.CounterGroups, uint8(g))
 	}
 	for _, c := range r.Channels {
 		channel := acquisition.Channel{Mode: linkModes[c.Mode]}
@@ -156,7 +177,7 @@ func forwarderUplinks(c *current, s *configs.Station, node string) (uplinks []fo
 	for _, u := range s.Uplinks {
 		uplink := forwarder.Uplink{
 			Name: u.Name, CommonAddress: asdu.CommonAddress(u.CommonAddress), Mode: u.Mode,
-			RoleIOA: u.RoleIOA, LinkCheck: u.LinkCheck, PlainTime: !u.SubstitutedTime, Controls: u.Controls, IEC104: protocol(u.IEC104),
+			RoleIOA: u.RoleIOA, LinkCheck: u.LinkCheck, PlainTime: !u.SubstitutedTime, Controls: u.Controls, IEC104: protocol(u.IEC104, u.Tolerant),
 		}
 		if listen, ok := u.Listen[node]; ok {
 			uplink.Listen = listen.String()
