@@ -23,7 +23,7 @@ type job struct {
 	request asdu.ASDU // with this station's common address
 	entries []int32   // that are still to be sent
 	cause   asdu.CauseOfTransmission
-	frozen  map[fsm.PointKey]asdu.Object // instead of the image; may be nil
+	frozen  map[fsm.PointKey]fsm.Point // instead of the image; may be nil
 }
 
 // interrogate answers C_IC (101, clause 7.4.5).
@@ -67,13 +67,13 @@ func (l *link) interrogateCounters(f *feed, c *iec104.Call) error {
 	case c.ASDU.Len() != 1 || rqt < asdu.RQTGroup1 || rqt > asdu.RQTGeneral || !f.room():
 		return c.Negative()
 	}
-	u := l.g.u
-	j := &job{request: c.ASDU, cause: asdu.CounterGeneral, frozen: u.frozen.get(), entries: u.table.Load().counterGroup(rqt)}
+	j := &job{request: c.ASDU, cause: asdu.CounterGeneral, entries: l.g.u.table.Load().counterGroup(rqt)}
+	l.g.u.replica.View(func(s *fsm.State) { j.frozen = s.FrozenCounters(l.g.resource) })
 	if rqt != asdu.RQTGeneral {
 		j.cause += asdu.CauseOfTransmission(rqt)
 	}
 	if frz != asdu.FreezeRead {
-		if c.ASDU.Test || u.freeze(rqt, frz) != nil {
+		if c.ASDU.Test || l.g.freeze(rqt, frz) != nil {
 			return c.Negative()
 		}
 		j.entries = nil
@@ -146,8 +146,8 @@ func (f *feed) interrogated(s *fsm.State, j *job, e *entry) asdu.Object {
 	if e.role {
 		return f.role()
 	}
-	if o, ok := j.frozen[e.key]; ok {
-		return o
+	if p, ok := j.frozen[e.key]; ok {
+		return e.point(&p)
 	}
 	return e.value(s)
 }

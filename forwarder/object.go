@@ -20,6 +20,11 @@ func (e *entry) value(s *fsm.State) asdu.Object {
 		}
 		return asdu.Object{Address: e.address, Quality: q}
 	}
+	return e.point(&p)
+}
+
+// point is a point's value as an object of the entry's type.
+func (e *entry) point(p *fsm.Point) asdu.Object {
 	return e.object(&fsm.Event{Value: p.Value, Type: p.Type, Quality: p.Quality, Transient: p.Transient, Time: p.Time})
 }
 

@@ -1,12 +1,15 @@
 package forwarder
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"math"
 	"slices"
-	"sync"
+	"time"
 
 	"github.com/fepha/fepha/fsm"
+	"github.com/fepha/fepha/fsm/fsmpb"
 	"github.com/fepha/fepha/iec104"
 	"github.com/fepha/fepha/iec104/asdu"
 )
@@ -123,38 +126,29 @@ func (u *uplink) respond(s *iec104.Session, a asdu.ASDU) error {
 	return s.Send(a)
 }
 
-// frozen are the counters as they were at the last freeze, for all clients of the uplink on this node.
-type frozen struct {
-	mu       sync.Mutex
-	counters map[fsm.PointKey]asdu.Object // nil: never frozen
-}
+// freezeWithin is how long a freeze may take to be committed.
+const freezeWithin = 5 * time.Second
 
-// freeze keeps the counters' values for the interrogations that follow. Another node has no such copy: there an
-// interrogation answers the newest values until the next freeze.
-func (u *uplink) freeze(rqt, frz uint8) error {
+// freeze has the state keep the counters' values for the interrogations that follow, on whichever FEP. The client's other requests
+// wait for it, since the next one may be to read them.
+func (g *group) freeze(rqt, frz uint8) error {
 	if frz != asdu.Freeze {
 		return errResetCounters
 	}
-	counters := map[fsm.PointKey]asdu.Object{}
-	u.replica.View(func(s *fsm.State) {
-		t := u.table.Load()
-		for _, i := range t.counterGroup(rqt) {
-			counters[t.entries[i].key] = t.entries[i].value(s)
-		}
-	})
-	u.frozen.set(counters)
-	return nil
-}
-
-func (f *frozen) set(counters map[fsm.PointKey]asdu.Object) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.counters = counters
-}
-
-// get returns the frozen counters. The map is not changed any more.
-func (f *frozen) get() map[fsm.PointKey]asdu.Object {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.counters
+	op := &fsmpb.CounterFreeze{Resource: g.resource}
+	t := g.u.table.Load()
+	for _, i := range t.counterGroup(rqt) {
+		k := t.entries[i].key
+		op.Points = append(op.Points, &fsmpb.CounterFreeze_Point{Rtu: k.RTU, Point: k.Point})
+	}
+	ctx, cancel := context.WithTimeout(g.u.ctx, freezeWithin)
+	defer cancel()
+	r, err := g.u.replica.Propose(ctx, &fsmpb.Command{Op: &fsmpb.Command_CounterFreeze{CounterFreeze: op}})
+	switch {
+	case err != nil:
+		return err
+	case r.Code != fsmpb.Result_OK:
+		return fmt.Errorf("counters not frozen: %s", r.Message)
+	}
+	return g.u.replica.WaitApplied(ctx, r.Index)
 }

@@ -148,6 +148,24 @@ func TestRow42FrozenCountersAreReadUntilTheNextFreeze(t *testing.T) {
 	}
 }
 
+// After a failover a centre's frozen counters are still its frozen counters.
+func TestFrozenCountersOutliveAFailover(t *testing.T) {
+	c, f1, f2 := pair(t, fsm.Exclusive, Uplink{})
+	count := func(v float64) {
+		c.Values(t, 1, &fsmpb.Item{Kind: fsmpb.Kind_COUNTER, Point: 1, Type: 15, Value: v, Time: tag(1), TimeMs: 1, Mode: fsmpb.Item_IMAGE})
+	}
+	ci := asdu.Header{Type: asdu.C_CI_NA_1, Cause: act}
+	count(100)
+	one := begin(t, f1.address)
+	one.ask(t, 0, ci, asdu.Object{Qualifier: asdu.RQTGeneral | asdu.Freeze})
+	count(200)
+	one.Close()
+	two := begin(t, f2.address)
+	if got := outline(two.ask(t, 0, ci, asdu.Object{Qualifier: asdu.RQTGeneral})); len(got) != 3 || got[1] != "15/37 301=100:00" {
+		t.Errorf("at the other FEP: %q", got)
+	}
+}
+
 // Row 40: a deactivation ends an interrogation that is under way.
 func TestRow40DeactivationEndsTheInterrogation(t *testing.T) {
 	c := startStation(t, fsmpb.Configure_EXCLUSIVE, "a")

@@ -36,7 +36,6 @@ type uplink struct {
 
 	listening atomic.Bool
 
-	frozen  frozen
 	serving context.Context // of run: ends with the service
 	ctx     context.Context // ends after the sessions
 	work    sync.WaitGroup  // commands under way
@@ -152,13 +151,12 @@ func (u *uplink) kick() {
 	}
 }
 
-// setTable puts other points in force, also for clients that are connected. What was frozen is of the former ones.
+// setTable puts other points in force, also for clients that are connected.
 func (u *uplink) setTable(t *table) {
 	if u.table.Load().equal(t) {
 		return
 	}
 	u.table.Store(t)
-	u.frozen.set(nil)
 	for _, g := range u.groups {
 		g.retable()
 	}

@@ -249,6 +249,16 @@ func (in *restorer) takeGroup(p *fsmpb.GroupState) error {
 		}
 		g.clients[nc.Node] = clients
 	}
+	if len(p.Frozen) > 0 {
+		g.frozen = map[PointKey]Point{}
+	}
+	for _, f := range p.Frozen {
+		k := PointKey{RTU: f.Rtu, Kind: Counter, Point: f.Point}
+		if _, twice := g.frozen[k]; twice || f.Type > math.MaxUint8 || f.Quality > math.MaxUint8 {
+			return fmt.Errorf("group %q: frozen %v: type %d, quality %d", p.Id, k, f.Type, f.Quality)
+		}
+		g.frozen[k] = Point{Value: f.Value, Quality: uint8(f.Quality), Type: uint8(f.Type), Time: f.Time, TimeMs: f.TimeMs}
+	}
 	return nil
 }
 

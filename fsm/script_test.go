@@ -33,6 +33,7 @@ import (
 //	NODE maintenance ID yes|no [origin=O]
 //	NODE clients RESOURCE [ADDRESS=main|standby|held|waiting[?][+N]]...    ?: doubted; N: confirmed
 //	NODE cursor RESOURCE seq=N [epoch=N] [slot=ID]
+//	NODE freeze RESOURCE RTU/POINT...
 //	NODE submit ID [origin=O] rtu=N KIND/POINT=VALUE [type=T] [qu=N] [phase=P] [select=ID] [deadline=S] [category=C] [requester=R] [alone]
 //	NODE start ID epoch=N
 //	NODE result ID epoch=N yes|no [terminated] [cause=N] [reason=R]
@@ -227,6 +228,13 @@ func setOp(c *fsmpb.Command, verb string, w *words) {
 		c.Op = &fsmpb.Command_Clients{Clients: op}
 	case "cursor":
 		c.Op = &fsmpb.Command_Cursor{Cursor: &fsmpb.Cursor{Resource: w.first(), Slot: w.text("slot"), Seq: w.number("seq"), Epoch: w.number("epoch")}}
+	case "freeze":
+		op := &fsmpb.CounterFreeze{Resource: w.first()}
+		for _, p := range w.plain[1:] {
+			rtu, point, _ := strings.Cut(p, "/")
+			op.Points = append(op.Points, &fsmpb.CounterFreeze_Point{Rtu: uint32(w.parse(rtu)), Point: uint32(w.parse(point))})
+		}
+		c.Op = &fsmpb.Command_CounterFreeze{CounterFreeze: op}
 	case "submit":
 		c.Op = &fsmpb.Command_ControlSubmit{ControlSubmit: parseSubmit(w)}
 	case "receive": // from/session/stream/seq size=octets

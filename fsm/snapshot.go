@@ -157,7 +157,7 @@ func (u *rtu) proto() *fsmpb.RTUState {
 }
 
 func (g *group) proto() *fsmpb.GroupState {
-	p := &fsmpb.GroupState{Id: g.resource.ID, Base: g.base, Lost: g.lost, LostTo: g.lostTo}
+	p := &fsmpb.GroupState{Id: g.resource.ID, Base: g.base, Lost: g.lost, LostTo: g.lostTo, Frozen: g.frozenProto()}
 	for _, c := range g.slots {
 		p.Slots = append(p.Slots, &fsmpb.GroupState_Slot{Name: c.Name, Seq: c.Seq, Dropped: c.Dropped, Overflow: c.Overflow, LostTo: c.LostTo})
 	}

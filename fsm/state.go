@@ -166,6 +166,8 @@ func (s *State) dispatch(at command.Stamp, c *fsmpb.Command) *fsmpb.Result {
 		return s.setClients(op.Clients)
 	case *fsmpb.Command_Cursor:
 		return s.setCursor(at, op.Cursor)
+	case *fsmpb.Command_CounterFreeze:
+		return s.freezeCounters(op.CounterFreeze)
 	case *fsmpb.Command_Stopping:
 		return s.setStopping(at, op.Stopping)
 	case *fsmpb.Command_Maintenance:

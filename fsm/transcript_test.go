@@ -2,6 +2,7 @@ package fsm
 
 import (
 	"bytes"
+	"cmp"
 	"flag"
 	"fmt"
 	"maps"
@@ -248,6 +249,12 @@ func (x *scripted) show(what []string) string {
 				}
 				fmt.Fprintf(&b, ", began %v\n", e.Spans)
 			}
+		case "frozen":
+			for _, k := range slices.SortedFunc(maps.Keys(s.FrozenCounters(what[i+1])), func(a, b PointKey) int { return cmp.Compare(a.Point, b.Point) }) {
+				p := s.FrozenCounters(what[i+1])[k]
+				fmt.Fprintf(&b, "%s = %g, quality %02x, at %s\n", k, p.Value, p.Quality, seconds(p.TimeMs))
+			}
+			return b.String()
 		case "strays":
 			for _, u := range s.RTUs() {
 				kept, total := s.Strays(u.Number, maxStrays)

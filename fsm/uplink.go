@@ -98,6 +98,7 @@ type group struct {
 	lostTo   uint64              // the newest of them
 	slots    []Slot              // by name
 	clients  map[string][]Client // by node
+	frozen   map[PointKey]Point  // counters; replaced by each freeze, and not changed
 }
 
 // setMode keeps the cursors' place when the mode changes: what was behind stays to be sent.
@@ -279,4 +280,49 @@ func (s *State) putClients(g *group, node string, clients []Client) {
 	}
 	s.rev.Clients++
 	s.virtual.touch(g.resource.ID)
+}
+
+// freezeCounters keeps counters as they are for a group. Of those that were frozen before, the others stay.
+func (s *State) freezeCounters(op *fsmpb.CounterFreeze) *fsmpb.Result {
+	g := s.group(op.Resource)
+	if g == nil {
+		return command.Refuse(fsmpb.Result_NOT_FOUND, "there is no uplink group %q", op.Resource)
+	}
+	frozen := map[PointKey]Point{}
+	for k, p := range g.frozen {
+		if _, known := s.image.Find(k); known {
+			frozen[k] = p
+		}
+	}
+	for _, p := range op.Points {
+		k := PointKey{RTU: p.GetRtu(), Kind: Counter, Point: p.GetPoint()}
+		if rec, known := s.image.Find(k); known {
+			p := rec.Public()
+			p.Seq, p.Version, p.AsValue = 0, 0, false
+			frozen[k] = p
+		}
+	}
+	g.frozen = frozen
+	return g.resource.About(command.Done())
+}
+
+// FrozenCounters are the counters of a group as its clients froze them last; nil: they never did. It isn't changed any more.
+func (s *State) FrozenCounters(resource string) map[PointKey]Point {
+	if g := s.group(resource); g != nil {
+		return g.frozen
+	}
+	return nil
+}
+
+// frozenProto is for a snapshot.
+func (g *group) frozenProto() (list []*fsmpb.GroupState_Frozen) {
+	for _, k := range slices.SortedFunc(maps.Keys(g.frozen), func(a, b PointKey) int {
+		return cmp.Or(cmp.Compare(a.RTU, b.RTU), cmp.Compare(a.Point, b.Point))
+	}) {
+		p := g.frozen[k]
+		list = append(list, &fsmpb.GroupState_Frozen{
+			Rtu: k.RTU, Point: k.Point, Value: p.Value, Quality: uint32(p.Quality), Type: uint32(p.Type), Time: p.Time, TimeMs: p.TimeMs,
+		})
+	}
+	return list
 }

@@ -460,7 +460,7 @@ func (x ControlSubmit_Phase) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ControlSubmit_Phase.Descriptor instead.
 func (ControlSubmit_Phase) EnumDescriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{31, 0}
+	return file_fsm_proto_rawDescGZIP(), []int{32, 0}
 }
 
 type ConditionReport_Severity int32
@@ -509,7 +509,7 @@ func (x ConditionReport_Severity) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ConditionReport_Severity.Descriptor instead.
 func (ConditionReport_Severity) EnumDescriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{38, 0}
+	return file_fsm_proto_rawDescGZIP(), []int{39, 0}
 }
 
 // Scope says whose word counts.
@@ -559,7 +559,7 @@ func (x ConditionReport_Scope) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ConditionReport_Scope.Descriptor instead.
 func (ConditionReport_Scope) EnumDescriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{38, 1}
+	return file_fsm_proto_rawDescGZIP(), []int{39, 1}
 }
 
 // Entry is one Raft log entry. Its commands are applied in order, each on its own: one that is refused does not
@@ -640,6 +640,7 @@ type Command struct {
 	//	*Command_Cursor
 	//	*Command_Stopping
 	//	*Command_Maintenance
+	//	*Command_CounterFreeze
 	//	*Command_ControlSubmit
 	//	*Command_ControlStart
 	//	*Command_ControlResult
@@ -901,6 +902,15 @@ func (x *Command) GetMaintenance() *Maintenance {
 	if x != nil {
 		if x, ok := x.Op.(*Command_Maintenance); ok {
 			return x.Maintenance
+		}
+	}
+	return nil
+}
+
+func (x *Command) GetCounterFreeze() *CounterFreeze {
+	if x != nil {
+		if x, ok := x.Op.(*Command_CounterFreeze); ok {
+			return x.CounterFreeze
 		}
 	}
 	return nil
@@ -1197,6 +1207,10 @@ type Command_Maintenance struct {
 	Maintenance *Maintenance `protobuf:"bytes,35,opt,name=maintenance,proto3,oneof"`
 }
 
+type Command_CounterFreeze struct {
+	CounterFreeze *CounterFreeze `protobuf:"bytes,36,opt,name=counter_freeze,json=counterFreeze,proto3,oneof"`
+}
+
 type Command_ControlSubmit struct {
 	ControlSubmit *ControlSubmit `protobuf:"bytes,40,opt,name=control_submit,json=controlSubmit,proto3,oneof"`
 }
@@ -1328,6 +1342,8 @@ func (*Command_Cursor) isCommand_Op() {}
 func (*Command_Stopping) isCommand_Op() {}
 
 func (*Command_Maintenance) isCommand_Op() {}
+
+func (*Command_CounterFreeze) isCommand_Op() {}
 
 func (*Command_ControlSubmit) isCommand_Op() {}
 
@@ -3122,6 +3138,59 @@ func (x *Cursor) GetEpoch() uint64 {
 	return 0
 }
 
+// CounterFreeze keeps counters as they are now, for the interrogations of a group's clients (IEC 60870-5-101, 7.4.8).
+type CounterFreeze struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Resource      string                 `protobuf:"bytes,1,opt,name=resource,proto3" json:"resource,omitempty"`
+	Points        []*CounterFreeze_Point `protobuf:"bytes,2,rep,name=points,proto3" json:"points,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CounterFreeze) Reset() {
+	*x = CounterFreeze{}
+	mi := &file_fsm_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CounterFreeze) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CounterFreeze) ProtoMessage() {}
+
+func (x *CounterFreeze) ProtoReflect() protoreflect.Message {
+	mi := &file_fsm_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CounterFreeze.ProtoReflect.Descriptor instead.
+func (*CounterFreeze) Descriptor() ([]byte, []int) {
+	return file_fsm_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *CounterFreeze) GetResource() string {
+	if x != nil {
+		return x.Resource
+	}
+	return ""
+}
+
+func (x *CounterFreeze) GetPoints() []*CounterFreeze_Point {
+	if x != nil {
+		return x.Points
+	}
+	return nil
+}
+
 // ExportCursor says what an export's target has. The owner proposes it.
 type ExportCursor struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -3135,7 +3204,7 @@ type ExportCursor struct {
 
 func (x *ExportCursor) Reset() {
 	*x = ExportCursor{}
-	mi := &file_fsm_proto_msgTypes[27]
+	mi := &file_fsm_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3147,7 +3216,7 @@ func (x *ExportCursor) String() string {
 func (*ExportCursor) ProtoMessage() {}
 
 func (x *ExportCursor) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[27]
+	mi := &file_fsm_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3160,7 +3229,7 @@ func (x *ExportCursor) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExportCursor.ProtoReflect.Descriptor instead.
 func (*ExportCursor) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{27}
+	return file_fsm_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *ExportCursor) GetResource() string {
@@ -3204,7 +3273,7 @@ type ExportReach struct {
 
 func (x *ExportReach) Reset() {
 	*x = ExportReach{}
-	mi := &file_fsm_proto_msgTypes[28]
+	mi := &file_fsm_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3216,7 +3285,7 @@ func (x *ExportReach) String() string {
 func (*ExportReach) ProtoMessage() {}
 
 func (x *ExportReach) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[28]
+	mi := &file_fsm_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3229,7 +3298,7 @@ func (x *ExportReach) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExportReach.ProtoReflect.Descriptor instead.
 func (*ExportReach) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{28}
+	return file_fsm_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *ExportReach) GetResource() string {
@@ -3272,7 +3341,7 @@ type ExportPause struct {
 
 func (x *ExportPause) Reset() {
 	*x = ExportPause{}
-	mi := &file_fsm_proto_msgTypes[29]
+	mi := &file_fsm_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3284,7 +3353,7 @@ func (x *ExportPause) String() string {
 func (*ExportPause) ProtoMessage() {}
 
 func (x *ExportPause) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[29]
+	mi := &file_fsm_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3297,7 +3366,7 @@ func (x *ExportPause) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExportPause.ProtoReflect.Descriptor instead.
 func (*ExportPause) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{29}
+	return file_fsm_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *ExportPause) GetResource() string {
@@ -3333,7 +3402,7 @@ type ExportReplay struct {
 
 func (x *ExportReplay) Reset() {
 	*x = ExportReplay{}
-	mi := &file_fsm_proto_msgTypes[30]
+	mi := &file_fsm_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3345,7 +3414,7 @@ func (x *ExportReplay) String() string {
 func (*ExportReplay) ProtoMessage() {}
 
 func (x *ExportReplay) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[30]
+	mi := &file_fsm_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3358,7 +3427,7 @@ func (x *ExportReplay) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExportReplay.ProtoReflect.Descriptor instead.
 func (*ExportReplay) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{30}
+	return file_fsm_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *ExportReplay) GetResource() string {
@@ -3409,7 +3478,7 @@ type ControlSubmit struct {
 
 func (x *ControlSubmit) Reset() {
 	*x = ControlSubmit{}
-	mi := &file_fsm_proto_msgTypes[31]
+	mi := &file_fsm_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3421,7 +3490,7 @@ func (x *ControlSubmit) String() string {
 func (*ControlSubmit) ProtoMessage() {}
 
 func (x *ControlSubmit) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[31]
+	mi := &file_fsm_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3434,7 +3503,7 @@ func (x *ControlSubmit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ControlSubmit.ProtoReflect.Descriptor instead.
 func (*ControlSubmit) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{31}
+	return file_fsm_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *ControlSubmit) GetId() string {
@@ -3547,7 +3616,7 @@ type ControlStart struct {
 
 func (x *ControlStart) Reset() {
 	*x = ControlStart{}
-	mi := &file_fsm_proto_msgTypes[32]
+	mi := &file_fsm_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3559,7 +3628,7 @@ func (x *ControlStart) String() string {
 func (*ControlStart) ProtoMessage() {}
 
 func (x *ControlStart) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[32]
+	mi := &file_fsm_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3572,7 +3641,7 @@ func (x *ControlStart) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ControlStart.ProtoReflect.Descriptor instead.
 func (*ControlStart) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{32}
+	return file_fsm_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *ControlStart) GetId() string {
@@ -3611,7 +3680,7 @@ type ControlResult struct {
 
 func (x *ControlResult) Reset() {
 	*x = ControlResult{}
-	mi := &file_fsm_proto_msgTypes[33]
+	mi := &file_fsm_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3623,7 +3692,7 @@ func (x *ControlResult) String() string {
 func (*ControlResult) ProtoMessage() {}
 
 func (x *ControlResult) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[33]
+	mi := &file_fsm_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3636,7 +3705,7 @@ func (x *ControlResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ControlResult.ProtoReflect.Descriptor instead.
 func (*ControlResult) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{33}
+	return file_fsm_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *ControlResult) GetId() string {
@@ -3692,7 +3761,7 @@ type ControlExpire struct {
 
 func (x *ControlExpire) Reset() {
 	*x = ControlExpire{}
-	mi := &file_fsm_proto_msgTypes[34]
+	mi := &file_fsm_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3704,7 +3773,7 @@ func (x *ControlExpire) String() string {
 func (*ControlExpire) ProtoMessage() {}
 
 func (x *ControlExpire) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[34]
+	mi := &file_fsm_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3717,7 +3786,7 @@ func (x *ControlExpire) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ControlExpire.ProtoReflect.Descriptor instead.
 func (*ControlExpire) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{34}
+	return file_fsm_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *ControlExpire) GetId() string {
@@ -3745,7 +3814,7 @@ type Fnp struct {
 
 func (x *Fnp) Reset() {
 	*x = Fnp{}
-	mi := &file_fsm_proto_msgTypes[35]
+	mi := &file_fsm_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3757,7 +3826,7 @@ func (x *Fnp) String() string {
 func (*Fnp) ProtoMessage() {}
 
 func (x *Fnp) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[35]
+	mi := &file_fsm_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3770,7 +3839,7 @@ func (x *Fnp) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Fnp.ProtoReflect.Descriptor instead.
 func (*Fnp) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{35}
+	return file_fsm_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *Fnp) GetChanges() []byte {
@@ -3797,7 +3866,7 @@ type FnpReceive struct {
 
 func (x *FnpReceive) Reset() {
 	*x = FnpReceive{}
-	mi := &file_fsm_proto_msgTypes[36]
+	mi := &file_fsm_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3809,7 +3878,7 @@ func (x *FnpReceive) String() string {
 func (*FnpReceive) ProtoMessage() {}
 
 func (x *FnpReceive) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[36]
+	mi := &file_fsm_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3822,7 +3891,7 @@ func (x *FnpReceive) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FnpReceive.ProtoReflect.Descriptor instead.
 func (*FnpReceive) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{36}
+	return file_fsm_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *FnpReceive) GetEpoch() uint64 {
@@ -3886,7 +3955,7 @@ type FnpResult struct {
 
 func (x *FnpResult) Reset() {
 	*x = FnpResult{}
-	mi := &file_fsm_proto_msgTypes[37]
+	mi := &file_fsm_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3898,7 +3967,7 @@ func (x *FnpResult) String() string {
 func (*FnpResult) ProtoMessage() {}
 
 func (x *FnpResult) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[37]
+	mi := &file_fsm_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3911,7 +3980,7 @@ func (x *FnpResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FnpResult.ProtoReflect.Descriptor instead.
 func (*FnpResult) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{37}
+	return file_fsm_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *FnpResult) GetOutcome() uint32 {
@@ -3952,7 +4021,7 @@ type ConditionReport struct {
 
 func (x *ConditionReport) Reset() {
 	*x = ConditionReport{}
-	mi := &file_fsm_proto_msgTypes[38]
+	mi := &file_fsm_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3964,7 +4033,7 @@ func (x *ConditionReport) String() string {
 func (*ConditionReport) ProtoMessage() {}
 
 func (x *ConditionReport) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[38]
+	mi := &file_fsm_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3977,7 +4046,7 @@ func (x *ConditionReport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConditionReport.ProtoReflect.Descriptor instead.
 func (*ConditionReport) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{38}
+	return file_fsm_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *ConditionReport) GetKind() string {
@@ -4040,7 +4109,7 @@ type ConditionGone struct {
 
 func (x *ConditionGone) Reset() {
 	*x = ConditionGone{}
-	mi := &file_fsm_proto_msgTypes[39]
+	mi := &file_fsm_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4052,7 +4121,7 @@ func (x *ConditionGone) String() string {
 func (*ConditionGone) ProtoMessage() {}
 
 func (x *ConditionGone) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[39]
+	mi := &file_fsm_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4065,7 +4134,7 @@ func (x *ConditionGone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConditionGone.ProtoReflect.Descriptor instead.
 func (*ConditionGone) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{39}
+	return file_fsm_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *ConditionGone) GetId() string {
@@ -4093,7 +4162,7 @@ type ConditionAck struct {
 
 func (x *ConditionAck) Reset() {
 	*x = ConditionAck{}
-	mi := &file_fsm_proto_msgTypes[40]
+	mi := &file_fsm_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4105,7 +4174,7 @@ func (x *ConditionAck) String() string {
 func (*ConditionAck) ProtoMessage() {}
 
 func (x *ConditionAck) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[40]
+	mi := &file_fsm_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4118,7 +4187,7 @@ func (x *ConditionAck) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConditionAck.ProtoReflect.Descriptor instead.
 func (*ConditionAck) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{40}
+	return file_fsm_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *ConditionAck) GetId() string {
@@ -4151,7 +4220,7 @@ type UserPut struct {
 
 func (x *UserPut) Reset() {
 	*x = UserPut{}
-	mi := &file_fsm_proto_msgTypes[41]
+	mi := &file_fsm_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4163,7 +4232,7 @@ func (x *UserPut) String() string {
 func (*UserPut) ProtoMessage() {}
 
 func (x *UserPut) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[41]
+	mi := &file_fsm_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4176,7 +4245,7 @@ func (x *UserPut) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UserPut.ProtoReflect.Descriptor instead.
 func (*UserPut) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{41}
+	return file_fsm_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *UserPut) GetName() string {
@@ -4238,7 +4307,7 @@ type UserRemove struct {
 
 func (x *UserRemove) Reset() {
 	*x = UserRemove{}
-	mi := &file_fsm_proto_msgTypes[42]
+	mi := &file_fsm_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4250,7 +4319,7 @@ func (x *UserRemove) String() string {
 func (*UserRemove) ProtoMessage() {}
 
 func (x *UserRemove) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[42]
+	mi := &file_fsm_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4263,7 +4332,7 @@ func (x *UserRemove) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UserRemove.ProtoReflect.Descriptor instead.
 func (*UserRemove) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{42}
+	return file_fsm_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *UserRemove) GetName() string {
@@ -4294,7 +4363,7 @@ type TokenPut struct {
 
 func (x *TokenPut) Reset() {
 	*x = TokenPut{}
-	mi := &file_fsm_proto_msgTypes[43]
+	mi := &file_fsm_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4306,7 +4375,7 @@ func (x *TokenPut) String() string {
 func (*TokenPut) ProtoMessage() {}
 
 func (x *TokenPut) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[43]
+	mi := &file_fsm_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4319,7 +4388,7 @@ func (x *TokenPut) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokenPut.ProtoReflect.Descriptor instead.
 func (*TokenPut) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{43}
+	return file_fsm_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *TokenPut) GetName() string {
@@ -4367,7 +4436,7 @@ type TokenRemove struct {
 
 func (x *TokenRemove) Reset() {
 	*x = TokenRemove{}
-	mi := &file_fsm_proto_msgTypes[44]
+	mi := &file_fsm_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4379,7 +4448,7 @@ func (x *TokenRemove) String() string {
 func (*TokenRemove) ProtoMessage() {}
 
 func (x *TokenRemove) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[44]
+	mi := &file_fsm_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4392,7 +4461,7 @@ func (x *TokenRemove) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokenRemove.ProtoReflect.Descriptor instead.
 func (*TokenRemove) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{44}
+	return file_fsm_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *TokenRemove) GetName() string {
@@ -4422,7 +4491,7 @@ type SessionOpen struct {
 
 func (x *SessionOpen) Reset() {
 	*x = SessionOpen{}
-	mi := &file_fsm_proto_msgTypes[45]
+	mi := &file_fsm_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4434,7 +4503,7 @@ func (x *SessionOpen) String() string {
 func (*SessionOpen) ProtoMessage() {}
 
 func (x *SessionOpen) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[45]
+	mi := &file_fsm_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4447,7 +4516,7 @@ func (x *SessionOpen) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionOpen.ProtoReflect.Descriptor instead.
 func (*SessionOpen) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{45}
+	return file_fsm_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *SessionOpen) GetId() []byte {
@@ -4487,7 +4556,7 @@ type SessionClose struct {
 
 func (x *SessionClose) Reset() {
 	*x = SessionClose{}
-	mi := &file_fsm_proto_msgTypes[46]
+	mi := &file_fsm_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4499,7 +4568,7 @@ func (x *SessionClose) String() string {
 func (*SessionClose) ProtoMessage() {}
 
 func (x *SessionClose) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[46]
+	mi := &file_fsm_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4512,7 +4581,7 @@ func (x *SessionClose) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionClose.ProtoReflect.Descriptor instead.
 func (*SessionClose) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{46}
+	return file_fsm_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *SessionClose) GetId() []byte {
@@ -4532,7 +4601,7 @@ type AccessUsed struct {
 
 func (x *AccessUsed) Reset() {
 	*x = AccessUsed{}
-	mi := &file_fsm_proto_msgTypes[47]
+	mi := &file_fsm_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4544,7 +4613,7 @@ func (x *AccessUsed) String() string {
 func (*AccessUsed) ProtoMessage() {}
 
 func (x *AccessUsed) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[47]
+	mi := &file_fsm_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4557,7 +4626,7 @@ func (x *AccessUsed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccessUsed.ProtoReflect.Descriptor instead.
 func (*AccessUsed) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{47}
+	return file_fsm_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *AccessUsed) GetUses() []*AccessUsed_Use {
@@ -4581,7 +4650,7 @@ type Revoke struct {
 
 func (x *Revoke) Reset() {
 	*x = Revoke{}
-	mi := &file_fsm_proto_msgTypes[48]
+	mi := &file_fsm_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4593,7 +4662,7 @@ func (x *Revoke) String() string {
 func (*Revoke) ProtoMessage() {}
 
 func (x *Revoke) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[48]
+	mi := &file_fsm_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4606,7 +4675,7 @@ func (x *Revoke) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Revoke.ProtoReflect.Descriptor instead.
 func (*Revoke) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{48}
+	return file_fsm_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *Revoke) GetSerial() string {
@@ -4653,7 +4722,7 @@ type Audit struct {
 
 func (x *Audit) Reset() {
 	*x = Audit{}
-	mi := &file_fsm_proto_msgTypes[49]
+	mi := &file_fsm_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4665,7 +4734,7 @@ func (x *Audit) String() string {
 func (*Audit) ProtoMessage() {}
 
 func (x *Audit) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[49]
+	mi := &file_fsm_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4678,7 +4747,7 @@ func (x *Audit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Audit.ProtoReflect.Descriptor instead.
 func (*Audit) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{49}
+	return file_fsm_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *Audit) GetAction() string {
@@ -4734,7 +4803,7 @@ type Configure_Node struct {
 
 func (x *Configure_Node) Reset() {
 	*x = Configure_Node{}
-	mi := &file_fsm_proto_msgTypes[50]
+	mi := &file_fsm_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4746,7 +4815,7 @@ func (x *Configure_Node) String() string {
 func (*Configure_Node) ProtoMessage() {}
 
 func (x *Configure_Node) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[50]
+	mi := &file_fsm_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4795,7 +4864,7 @@ type Configure_RTU struct {
 
 func (x *Configure_RTU) Reset() {
 	*x = Configure_RTU{}
-	mi := &file_fsm_proto_msgTypes[51]
+	mi := &file_fsm_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4807,7 +4876,7 @@ func (x *Configure_RTU) String() string {
 func (*Configure_RTU) ProtoMessage() {}
 
 func (x *Configure_RTU) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[51]
+	mi := &file_fsm_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4862,7 +4931,7 @@ type Configure_Group struct {
 
 func (x *Configure_Group) Reset() {
 	*x = Configure_Group{}
-	mi := &file_fsm_proto_msgTypes[52]
+	mi := &file_fsm_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4874,7 +4943,7 @@ func (x *Configure_Group) String() string {
 func (*Configure_Group) ProtoMessage() {}
 
 func (x *Configure_Group) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[52]
+	mi := &file_fsm_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4923,7 +4992,7 @@ type Configure_Virtual struct {
 
 func (x *Configure_Virtual) Reset() {
 	*x = Configure_Virtual{}
-	mi := &file_fsm_proto_msgTypes[53]
+	mi := &file_fsm_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4935,7 +5004,7 @@ func (x *Configure_Virtual) String() string {
 func (*Configure_Virtual) ProtoMessage() {}
 
 func (x *Configure_Virtual) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[53]
+	mi := &file_fsm_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4990,7 +5059,7 @@ type Configure_Export struct {
 
 func (x *Configure_Export) Reset() {
 	*x = Configure_Export{}
-	mi := &file_fsm_proto_msgTypes[54]
+	mi := &file_fsm_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5002,7 +5071,7 @@ func (x *Configure_Export) String() string {
 func (*Configure_Export) ProtoMessage() {}
 
 func (x *Configure_Export) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[54]
+	mi := &file_fsm_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5049,7 +5118,7 @@ type Forget_Point struct {
 
 func (x *Forget_Point) Reset() {
 	*x = Forget_Point{}
-	mi := &file_fsm_proto_msgTypes[55]
+	mi := &file_fsm_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5061,7 +5130,7 @@ func (x *Forget_Point) String() string {
 func (*Forget_Point) ProtoMessage() {}
 
 func (x *Forget_Point) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[55]
+	mi := &file_fsm_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5103,7 +5172,7 @@ type Links_Link struct {
 
 func (x *Links_Link) Reset() {
 	*x = Links_Link{}
-	mi := &file_fsm_proto_msgTypes[56]
+	mi := &file_fsm_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5115,7 +5184,7 @@ func (x *Links_Link) String() string {
 func (*Links_Link) ProtoMessage() {}
 
 func (x *Links_Link) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[56]
+	mi := &file_fsm_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5175,7 +5244,7 @@ type Clients_Client struct {
 
 func (x *Clients_Client) Reset() {
 	*x = Clients_Client{}
-	mi := &file_fsm_proto_msgTypes[57]
+	mi := &file_fsm_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5187,7 +5256,7 @@ func (x *Clients_Client) String() string {
 func (*Clients_Client) ProtoMessage() {}
 
 func (x *Clients_Client) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[57]
+	mi := &file_fsm_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5238,6 +5307,58 @@ func (x *Clients_Client) GetConfirmed() uint64 {
 	return 0
 }
 
+type CounterFreeze_Point struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Rtu           uint32                 `protobuf:"varint,1,opt,name=rtu,proto3" json:"rtu,omitempty"`
+	Point         uint32                 `protobuf:"varint,2,opt,name=point,proto3" json:"point,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CounterFreeze_Point) Reset() {
+	*x = CounterFreeze_Point{}
+	mi := &file_fsm_proto_msgTypes[59]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CounterFreeze_Point) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CounterFreeze_Point) ProtoMessage() {}
+
+func (x *CounterFreeze_Point) ProtoReflect() protoreflect.Message {
+	mi := &file_fsm_proto_msgTypes[59]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CounterFreeze_Point.ProtoReflect.Descriptor instead.
+func (*CounterFreeze_Point) Descriptor() ([]byte, []int) {
+	return file_fsm_proto_rawDescGZIP(), []int{27, 0}
+}
+
+func (x *CounterFreeze_Point) GetRtu() uint32 {
+	if x != nil {
+		return x.Rtu
+	}
+	return 0
+}
+
+func (x *CounterFreeze_Point) GetPoint() uint32 {
+	if x != nil {
+		return x.Point
+	}
+	return 0
+}
+
 type AccessUsed_Use struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Id            []byte                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"` // of a session: as in SessionOpen; of a token: its sha256
@@ -5248,7 +5369,7 @@ type AccessUsed_Use struct {
 
 func (x *AccessUsed_Use) Reset() {
 	*x = AccessUsed_Use{}
-	mi := &file_fsm_proto_msgTypes[58]
+	mi := &file_fsm_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5260,7 +5381,7 @@ func (x *AccessUsed_Use) String() string {
 func (*AccessUsed_Use) ProtoMessage() {}
 
 func (x *AccessUsed_Use) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[58]
+	mi := &file_fsm_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5273,7 +5394,7 @@ func (x *AccessUsed_Use) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccessUsed_Use.ProtoReflect.Descriptor instead.
 func (*AccessUsed_Use) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{47, 0}
+	return file_fsm_proto_rawDescGZIP(), []int{48, 0}
 }
 
 func (x *AccessUsed_Use) GetId() []byte {
@@ -5296,7 +5417,7 @@ const file_fsm_proto_rawDesc = "" +
 	"\n" +
 	"\tfsm.proto\x12\ffepha.fsm.v1\":\n" +
 	"\x05Entry\x121\n" +
-	"\bcommands\x18\x01 \x03(\v2\x15.fepha.fsm.v1.CommandR\bcommands\"\xef\x13\n" +
+	"\bcommands\x18\x01 \x03(\v2\x15.fepha.fsm.v1.CommandR\bcommands\"\xb5\x14\n" +
 	"\aCommand\x12\x13\n" +
 	"\x05at_ms\x18\x01 \x01(\x03R\x04atMs\x12\x17\n" +
 	"\aat_cp56\x18\x02 \x01(\x06R\x06atCp56\x12\x12\n" +
@@ -5325,6 +5446,7 @@ const file_fsm_proto_rawDesc = "" +
 	"\x06cursor\x18! \x01(\v2\x14.fepha.fsm.v1.CursorH\x00R\x06cursor\x124\n" +
 	"\bstopping\x18\" \x01(\v2\x16.fepha.fsm.v1.StoppingH\x00R\bstopping\x12=\n" +
 	"\vmaintenance\x18# \x01(\v2\x19.fepha.fsm.v1.MaintenanceH\x00R\vmaintenance\x12D\n" +
+	"\x0ecounter_freeze\x18$ \x01(\v2\x1b.fepha.fsm.v1.CounterFreezeH\x00R\rcounterFreeze\x12D\n" +
 	"\x0econtrol_submit\x18( \x01(\v2\x1b.fepha.fsm.v1.ControlSubmitH\x00R\rcontrolSubmit\x12A\n" +
 	"\rcontrol_start\x18) \x01(\v2\x1a.fepha.fsm.v1.ControlStartH\x00R\fcontrolStart\x12D\n" +
 	"\x0econtrol_result\x18* \x01(\v2\x1b.fepha.fsm.v1.ControlResultH\x00R\rcontrolResult\x12D\n" +
@@ -5544,7 +5666,13 @@ const file_fsm_proto_rawDesc = "" +
 	"\bresource\x18\x01 \x01(\tR\bresource\x12\x12\n" +
 	"\x04slot\x18\x02 \x01(\tR\x04slot\x12\x10\n" +
 	"\x03seq\x18\x03 \x01(\x04R\x03seq\x12\x14\n" +
-	"\x05epoch\x18\x04 \x01(\x04R\x05epoch\"l\n" +
+	"\x05epoch\x18\x04 \x01(\x04R\x05epoch\"\x97\x01\n" +
+	"\rCounterFreeze\x12\x1a\n" +
+	"\bresource\x18\x01 \x01(\tR\bresource\x129\n" +
+	"\x06points\x18\x02 \x03(\v2!.fepha.fsm.v1.CounterFreeze.PointR\x06points\x1a/\n" +
+	"\x05Point\x12\x10\n" +
+	"\x03rtu\x18\x01 \x01(\rR\x03rtu\x12\x14\n" +
+	"\x05point\x18\x02 \x01(\rR\x05point\"l\n" +
 	"\fExportCursor\x12\x1a\n" +
 	"\bresource\x18\x01 \x01(\tR\bresource\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x12\x10\n" +
@@ -5726,7 +5854,7 @@ func file_fsm_proto_rawDescGZIP() []byte {
 }
 
 var file_fsm_proto_enumTypes = make([]protoimpl.EnumInfo, 10)
-var file_fsm_proto_msgTypes = make([]protoimpl.MessageInfo, 59)
+var file_fsm_proto_msgTypes = make([]protoimpl.MessageInfo, 61)
 var file_fsm_proto_goTypes = []any{
 	(Kind)(0),                     // 0: fepha.fsm.v1.Kind
 	(LinkState)(0),                // 1: fepha.fsm.v1.LinkState
@@ -5765,38 +5893,40 @@ var file_fsm_proto_goTypes = []any{
 	(*Maintenance)(nil),           // 34: fepha.fsm.v1.Maintenance
 	(*Clients)(nil),               // 35: fepha.fsm.v1.Clients
 	(*Cursor)(nil),                // 36: fepha.fsm.v1.Cursor
-	(*ExportCursor)(nil),          // 37: fepha.fsm.v1.ExportCursor
-	(*ExportReach)(nil),           // 38: fepha.fsm.v1.ExportReach
-	(*ExportPause)(nil),           // 39: fepha.fsm.v1.ExportPause
-	(*ExportReplay)(nil),          // 40: fepha.fsm.v1.ExportReplay
-	(*ControlSubmit)(nil),         // 41: fepha.fsm.v1.ControlSubmit
-	(*ControlStart)(nil),          // 42: fepha.fsm.v1.ControlStart
-	(*ControlResult)(nil),         // 43: fepha.fsm.v1.ControlResult
-	(*ControlExpire)(nil),         // 44: fepha.fsm.v1.ControlExpire
-	(*Fnp)(nil),                   // 45: fepha.fsm.v1.Fnp
-	(*FnpReceive)(nil),            // 46: fepha.fsm.v1.FnpReceive
-	(*FnpResult)(nil),             // 47: fepha.fsm.v1.FnpResult
-	(*ConditionReport)(nil),       // 48: fepha.fsm.v1.ConditionReport
-	(*ConditionGone)(nil),         // 49: fepha.fsm.v1.ConditionGone
-	(*ConditionAck)(nil),          // 50: fepha.fsm.v1.ConditionAck
-	(*UserPut)(nil),               // 51: fepha.fsm.v1.UserPut
-	(*UserRemove)(nil),            // 52: fepha.fsm.v1.UserRemove
-	(*TokenPut)(nil),              // 53: fepha.fsm.v1.TokenPut
-	(*TokenRemove)(nil),           // 54: fepha.fsm.v1.TokenRemove
-	(*SessionOpen)(nil),           // 55: fepha.fsm.v1.SessionOpen
-	(*SessionClose)(nil),          // 56: fepha.fsm.v1.SessionClose
-	(*AccessUsed)(nil),            // 57: fepha.fsm.v1.AccessUsed
-	(*Revoke)(nil),                // 58: fepha.fsm.v1.Revoke
-	(*Audit)(nil),                 // 59: fepha.fsm.v1.Audit
-	(*Configure_Node)(nil),        // 60: fepha.fsm.v1.Configure.Node
-	(*Configure_RTU)(nil),         // 61: fepha.fsm.v1.Configure.RTU
-	(*Configure_Group)(nil),       // 62: fepha.fsm.v1.Configure.Group
-	(*Configure_Virtual)(nil),     // 63: fepha.fsm.v1.Configure.Virtual
-	(*Configure_Export)(nil),      // 64: fepha.fsm.v1.Configure.Export
-	(*Forget_Point)(nil),          // 65: fepha.fsm.v1.Forget.Point
-	(*Links_Link)(nil),            // 66: fepha.fsm.v1.Links.Link
-	(*Clients_Client)(nil),        // 67: fepha.fsm.v1.Clients.Client
-	(*AccessUsed_Use)(nil),        // 68: fepha.fsm.v1.AccessUsed.Use
+	(*CounterFreeze)(nil),         // 37: fepha.fsm.v1.CounterFreeze
+	(*ExportCursor)(nil),          // 38: fepha.fsm.v1.ExportCursor
+	(*ExportReach)(nil),           // 39: fepha.fsm.v1.ExportReach
+	(*ExportPause)(nil),           // 40: fepha.fsm.v1.ExportPause
+	(*ExportReplay)(nil),          // 41: fepha.fsm.v1.ExportReplay
+	(*ControlSubmit)(nil),         // 42: fepha.fsm.v1.ControlSubmit
+	(*ControlStart)(nil),          // 43: fepha.fsm.v1.ControlStart
+	(*ControlResult)(nil),         // 44: fepha.fsm.v1.ControlResult
+	(*ControlExpire)(nil),         // 45: fepha.fsm.v1.ControlExpire
+	(*Fnp)(nil),                   // 46: fepha.fsm.v1.Fnp
+	(*FnpReceive)(nil),            // 47: fepha.fsm.v1.FnpReceive
+	(*FnpResult)(nil),             // 48: fepha.fsm.v1.FnpResult
+	(*ConditionReport)(nil),       // 49: fepha.fsm.v1.ConditionReport
+	(*ConditionGone)(nil),         // 50: fepha.fsm.v1.ConditionGone
+	(*ConditionAck)(nil),          // 51: fepha.fsm.v1.ConditionAck
+	(*UserPut)(nil),               // 52: fepha.fsm.v1.UserPut
+	(*UserRemove)(nil),            // 53: fepha.fsm.v1.UserRemove
+	(*TokenPut)(nil),              // 54: fepha.fsm.v1.TokenPut
+	(*TokenRemove)(nil),           // 55: fepha.fsm.v1.TokenRemove
+	(*SessionOpen)(nil),           // 56: fepha.fsm.v1.SessionOpen
+	(*SessionClose)(nil),          // 57: fepha.fsm.v1.SessionClose
+	(*AccessUsed)(nil),            // 58: fepha.fsm.v1.AccessUsed
+	(*Revoke)(nil),                // 59: fepha.fsm.v1.Revoke
+	(*Audit)(nil),                 // 60: fepha.fsm.v1.Audit
+	(*Configure_Node)(nil),        // 61: fepha.fsm.v1.Configure.Node
+	(*Configure_RTU)(nil),         // 62: fepha.fsm.v1.Configure.RTU
+	(*Configure_Group)(nil),       // 63: fepha.fsm.v1.Configure.Group
+	(*Configure_Virtual)(nil),     // 64: fepha.fsm.v1.Configure.Virtual
+	(*Configure_Export)(nil),      // 65: fepha.fsm.v1.Configure.Export
+	(*Forget_Point)(nil),          // 66: fepha.fsm.v1.Forget.Point
+	(*Links_Link)(nil),            // 67: fepha.fsm.v1.Links.Link
+	(*Clients_Client)(nil),        // 68: fepha.fsm.v1.Clients.Client
+	(*CounterFreeze_Point)(nil),   // 69: fepha.fsm.v1.CounterFreeze.Point
+	(*AccessUsed_Use)(nil),        // 70: fepha.fsm.v1.AccessUsed.Use
 }
 var file_fsm_proto_depIdxs = []int32{
 	11, // 0: fepha.fsm.v1.Entry.commands:type_name -> fepha.fsm.v1.Command
@@ -5820,62 +5950,64 @@ var file_fsm_proto_depIdxs = []int32{
 	36, // 18: fepha.fsm.v1.Command.cursor:type_name -> fepha.fsm.v1.Cursor
 	33, // 19: fepha.fsm.v1.Command.stopping:type_name -> fepha.fsm.v1.Stopping
 	34, // 20: fepha.fsm.v1.Command.maintenance:type_name -> fepha.fsm.v1.Maintenance
-	41, // 21: fepha.fsm.v1.Command.control_submit:type_name -> fepha.fsm.v1.ControlSubmit
-	42, // 22: fepha.fsm.v1.Command.control_start:type_name -> fepha.fsm.v1.ControlStart
-	43, // 23: fepha.fsm.v1.Command.control_result:type_name -> fepha.fsm.v1.ControlResult
-	44, // 24: fepha.fsm.v1.Command.control_expire:type_name -> fepha.fsm.v1.ControlExpire
-	45, // 25: fepha.fsm.v1.Command.fnp:type_name -> fepha.fsm.v1.Fnp
-	46, // 26: fepha.fsm.v1.Command.fnp_receive:type_name -> fepha.fsm.v1.FnpReceive
-	48, // 27: fepha.fsm.v1.Command.condition_report:type_name -> fepha.fsm.v1.ConditionReport
-	49, // 28: fepha.fsm.v1.Command.condition_gone:type_name -> fepha.fsm.v1.ConditionGone
-	50, // 29: fepha.fsm.v1.Command.condition_ack:type_name -> fepha.fsm.v1.ConditionAck
-	51, // 30: fepha.fsm.v1.Command.user_put:type_name -> fepha.fsm.v1.UserPut
-	52, // 31: fepha.fsm.v1.Command.user_remove:type_name -> fepha.fsm.v1.UserRemove
-	53, // 32: fepha.fsm.v1.Command.token_put:type_name -> fepha.fsm.v1.TokenPut
-	54, // 33: fepha.fsm.v1.Command.token_remove:type_name -> fepha.fsm.v1.TokenRemove
-	55, // 34: fepha.fsm.v1.Command.session_open:type_name -> fepha.fsm.v1.SessionOpen
-	56, // 35: fepha.fsm.v1.Command.session_close:type_name -> fepha.fsm.v1.SessionClose
-	57, // 36: fepha.fsm.v1.Command.access_used:type_name -> fepha.fsm.v1.AccessUsed
-	58, // 37: fepha.fsm.v1.Command.revoke:type_name -> fepha.fsm.v1.Revoke
-	59, // 38: fepha.fsm.v1.Command.audit:type_name -> fepha.fsm.v1.Audit
-	30, // 39: fepha.fsm.v1.Command.override:type_name -> fepha.fsm.v1.Override
-	37, // 40: fepha.fsm.v1.Command.export_cursor:type_name -> fepha.fsm.v1.ExportCursor
-	38, // 41: fepha.fsm.v1.Command.export_reach:type_name -> fepha.fsm.v1.ExportReach
-	39, // 42: fepha.fsm.v1.Command.export_pause:type_name -> fepha.fsm.v1.ExportPause
-	40, // 43: fepha.fsm.v1.Command.export_replay:type_name -> fepha.fsm.v1.ExportReplay
-	3,  // 44: fepha.fsm.v1.Result.code:type_name -> fepha.fsm.v1.Result.Code
-	47, // 45: fepha.fsm.v1.Result.fnp:type_name -> fepha.fsm.v1.FnpResult
-	60, // 46: fepha.fsm.v1.Configure.nodes:type_name -> fepha.fsm.v1.Configure.Node
-	61, // 47: fepha.fsm.v1.Configure.rtus:type_name -> fepha.fsm.v1.Configure.RTU
-	62, // 48: fepha.fsm.v1.Configure.groups:type_name -> fepha.fsm.v1.Configure.Group
-	63, // 49: fepha.fsm.v1.Configure.virtual:type_name -> fepha.fsm.v1.Configure.Virtual
-	64, // 50: fepha.fsm.v1.Configure.exports:type_name -> fepha.fsm.v1.Configure.Export
-	15, // 51: fepha.fsm.v1.Assign.timings:type_name -> fepha.fsm.v1.Timings
-	0,  // 52: fepha.fsm.v1.Item.kind:type_name -> fepha.fsm.v1.Kind
-	5,  // 53: fepha.fsm.v1.Item.mode:type_name -> fepha.fsm.v1.Item.Mode
-	22, // 54: fepha.fsm.v1.Events.items:type_name -> fepha.fsm.v1.Item
-	24, // 55: fepha.fsm.v1.Events.strays:type_name -> fepha.fsm.v1.Stray
-	65, // 56: fepha.fsm.v1.NotTopical.points:type_name -> fepha.fsm.v1.Forget.Point
-	65, // 57: fepha.fsm.v1.Forget.points:type_name -> fepha.fsm.v1.Forget.Point
-	0,  // 58: fepha.fsm.v1.Override.kind:type_name -> fepha.fsm.v1.Kind
-	6,  // 59: fepha.fsm.v1.Override.mode:type_name -> fepha.fsm.v1.Override.Mode
-	66, // 60: fepha.fsm.v1.Links.links:type_name -> fepha.fsm.v1.Links.Link
-	67, // 61: fepha.fsm.v1.Clients.clients:type_name -> fepha.fsm.v1.Clients.Client
-	0,  // 62: fepha.fsm.v1.ControlSubmit.kind:type_name -> fepha.fsm.v1.Kind
-	7,  // 63: fepha.fsm.v1.ControlSubmit.phase:type_name -> fepha.fsm.v1.ControlSubmit.Phase
-	8,  // 64: fepha.fsm.v1.ConditionReport.severity:type_name -> fepha.fsm.v1.ConditionReport.Severity
-	9,  // 65: fepha.fsm.v1.ConditionReport.scope:type_name -> fepha.fsm.v1.ConditionReport.Scope
-	2,  // 66: fepha.fsm.v1.UserPut.role:type_name -> fepha.fsm.v1.Role
-	2,  // 67: fepha.fsm.v1.TokenPut.role:type_name -> fepha.fsm.v1.Role
-	68, // 68: fepha.fsm.v1.AccessUsed.uses:type_name -> fepha.fsm.v1.AccessUsed.Use
-	4,  // 69: fepha.fsm.v1.Configure.Group.mode:type_name -> fepha.fsm.v1.Configure.Mode
-	0,  // 70: fepha.fsm.v1.Forget.Point.kind:type_name -> fepha.fsm.v1.Kind
-	1,  // 71: fepha.fsm.v1.Links.Link.state:type_name -> fepha.fsm.v1.LinkState
-	72, // [72:72] is the sub-list for method output_type
-	72, // [72:72] is the sub-list for method input_type
-	72, // [72:72] is the sub-list for extension type_name
-	72, // [72:72] is the sub-list for extension extendee
-	0,  // [0:72] is the sub-list for field type_name
+	37, // 21: fepha.fsm.v1.Command.counter_freeze:type_name -> fepha.fsm.v1.CounterFreeze
+	42, // 22: fepha.fsm.v1.Command.control_submit:type_name -> fepha.fsm.v1.ControlSubmit
+	43, // 23: fepha.fsm.v1.Command.control_start:type_name -> fepha.fsm.v1.ControlStart
+	44, // 24: fepha.fsm.v1.Command.control_result:type_name -> fepha.fsm.v1.ControlResult
+	45, // 25: fepha.fsm.v1.Command.control_expire:type_name -> fepha.fsm.v1.ControlExpire
+	46, // 26: fepha.fsm.v1.Command.fnp:type_name -> fepha.fsm.v1.Fnp
+	47, // 27: fepha.fsm.v1.Command.fnp_receive:type_name -> fepha.fsm.v1.FnpReceive
+	49, // 28: fepha.fsm.v1.Command.condition_report:type_name -> fepha.fsm.v1.ConditionReport
+	50, // 29: fepha.fsm.v1.Command.condition_gone:type_name -> fepha.fsm.v1.ConditionGone
+	51, // 30: fepha.fsm.v1.Command.condition_ack:type_name -> fepha.fsm.v1.ConditionAck
+	52, // 31: fepha.fsm.v1.Command.user_put:type_name -> fepha.fsm.v1.UserPut
+	53, // 32: fepha.fsm.v1.Command.user_remove:type_name -> fepha.fsm.v1.UserRemove
+	54, // 33: fepha.fsm.v1.Command.token_put:type_name -> fepha.fsm.v1.TokenPut
+	55, // 34: fepha.fsm.v1.Command.token_remove:type_name -> fepha.fsm.v1.TokenRemove
+	56, // 35: fepha.fsm.v1.Command.session_open:type_name -> fepha.fsm.v1.SessionOpen
+	57, // 36: fepha.fsm.v1.Command.session_close:type_name -> fepha.fsm.v1.SessionClose
+	58, // 37: fepha.fsm.v1.Command.access_used:type_name -> fepha.fsm.v1.AccessUsed
+	59, // 38: fepha.fsm.v1.Command.revoke:type_name -> fepha.fsm.v1.Revoke
+	60, // 39: fepha.fsm.v1.Command.audit:type_name -> fepha.fsm.v1.Audit
+	30, // 40: fepha.fsm.v1.Command.override:type_name -> fepha.fsm.v1.Override
+	38, // 41: fepha.fsm.v1.Command.export_cursor:type_name -> fepha.fsm.v1.ExportCursor
+	39, // 42: fepha.fsm.v1.Command.export_reach:type_name -> fepha.fsm.v1.ExportReach
+	40, // 43: fepha.fsm.v1.Command.export_pause:type_name -> fepha.fsm.v1.ExportPause
+	41, // 44: fepha.fsm.v1.Command.export_replay:type_name -> fepha.fsm.v1.ExportReplay
+	3,  // 45: fepha.fsm.v1.Result.code:type_name -> fepha.fsm.v1.Result.Code
+	48, // 46: fepha.fsm.v1.Result.fnp:type_name -> fepha.fsm.v1.FnpResult
+	61, // 47: fepha.fsm.v1.Configure.nodes:type_name -> fepha.fsm.v1.Configure.Node
+	62, // 48: fepha.fsm.v1.Configure.rtus:type_name -> fepha.fsm.v1.Configure.RTU
+	63, // 49: fepha.fsm.v1.Configure.groups:type_name -> fepha.fsm.v1.Configure.Group
+	64, // 50: fepha.fsm.v1.Configure.virtual:type_name -> fepha.fsm.v1.Configure.Virtual
+	65, // 51: fepha.fsm.v1.Configure.exports:type_name -> fepha.fsm.v1.Configure.Export
+	15, // 52: fepha.fsm.v1.Assign.timings:type_name -> fepha.fsm.v1.Timings
+	0,  // 53: fepha.fsm.v1.Item.kind:type_name -> fepha.fsm.v1.Kind
+	5,  // 54: fepha.fsm.v1.Item.mode:type_name -> fepha.fsm.v1.Item.Mode
+	22, // 55: fepha.fsm.v1.Events.items:type_name -> fepha.fsm.v1.Item
+	24, // 56: fepha.fsm.v1.Events.strays:type_name -> fepha.fsm.v1.Stray
+	66, // 57: fepha.fsm.v1.NotTopical.points:type_name -> fepha.fsm.v1.Forget.Point
+	66, // 58: fepha.fsm.v1.Forget.points:type_name -> fepha.fsm.v1.Forget.Point
+	0,  // 59: fepha.fsm.v1.Override.kind:type_name -> fepha.fsm.v1.Kind
+	6,  // 60: fepha.fsm.v1.Override.mode:type_name -> fepha.fsm.v1.Override.Mode
+	67, // 61: fepha.fsm.v1.Links.links:type_name -> fepha.fsm.v1.Links.Link
+	68, // 62: fepha.fsm.v1.Clients.clients:type_name -> fepha.fsm.v1.Clients.Client
+	69, // 63: fepha.fsm.v1.CounterFreeze.points:type_name -> fepha.fsm.v1.CounterFreeze.Point
+	0,  // 64: fepha.fsm.v1.ControlSubmit.kind:type_name -> fepha.fsm.v1.Kind
+	7,  // 65: fepha.fsm.v1.ControlSubmit.phase:type_name -> fepha.fsm.v1.ControlSubmit.Phase
+	8,  // 66: fepha.fsm.v1.ConditionReport.severity:type_name -> fepha.fsm.v1.ConditionReport.Severity
+	9,  // 67: fepha.fsm.v1.ConditionReport.scope:type_name -> fepha.fsm.v1.ConditionReport.Scope
+	2,  // 68: fepha.fsm.v1.UserPut.role:type_name -> fepha.fsm.v1.Role
+	2,  // 69: fepha.fsm.v1.TokenPut.role:type_name -> fepha.fsm.v1.Role
+	70, // 70: fepha.fsm.v1.AccessUsed.uses:type_name -> fepha.fsm.v1.AccessUsed.Use
+	4,  // 71: fepha.fsm.v1.Configure.Group.mode:type_name -> fepha.fsm.v1.Configure.Mode
+	0,  // 72: fepha.fsm.v1.Forget.Point.kind:type_name -> fepha.fsm.v1.Kind
+	1,  // 73: fepha.fsm.v1.Links.Link.state:type_name -> fepha.fsm.v1.LinkState
+	74, // [74:74] is the sub-list for method output_type
+	74, // [74:74] is the sub-list for method input_type
+	74, // [74:74] is the sub-list for extension type_name
+	74, // [74:74] is the sub-list for extension extendee
+	0,  // [0:74] is the sub-list for field type_name
 }
 
 func init() { file_fsm_proto_init() }
@@ -5904,6 +6036,7 @@ func file_fsm_proto_init() {
 		(*Command_Cursor)(nil),
 		(*Command_Stopping)(nil),
 		(*Command_Maintenance)(nil),
+		(*Command_CounterFreeze)(nil),
 		(*Command_ControlSubmit)(nil),
 		(*Command_ControlStart)(nil),
 		(*Command_ControlResult)(nil),
@@ -5928,14 +6061,14 @@ func file_fsm_proto_init() {
 		(*Command_ExportPause)(nil),
 		(*Command_ExportReplay)(nil),
 	}
-	file_fsm_proto_msgTypes[41].OneofWrappers = []any{}
+	file_fsm_proto_msgTypes[42].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_fsm_proto_rawDesc), len(file_fsm_proto_rawDesc)),
 			NumEnums:      10,
-			NumMessages:   59,
+			NumMessages:   61,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -581,6 +581,7 @@ type GroupState struct {
 	Clients       []*GroupState_NodeClients `protobuf:"bytes,4,rep,name=clients,proto3" json:"clients,omitempty"`
 	Lost          uint64                    `protobuf:"varint,5,opt,name=lost,proto3" json:"lost,omitempty"`                   // events after base that were dropped
 	LostTo        uint64                    `protobuf:"varint,6,opt,name=lost_to,json=lostTo,proto3" json:"lost_to,omitempty"` // the newest of them
+	Frozen        []*GroupState_Frozen      `protobuf:"bytes,7,rep,name=frozen,proto3" json:"frozen,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -655,6 +656,13 @@ func (x *GroupState) GetLostTo() uint64 {
 		return x.LostTo
 	}
 	return 0
+}
+
+func (x *GroupState) GetFrozen() []*GroupState_Frozen {
+	if x != nil {
+		return x.Frozen
+	}
+	return nil
 }
 
 type ExportState struct {
@@ -2303,6 +2311,99 @@ func (x *GroupState_Slot) GetLostTo() uint64 {
 	return 0
 }
 
+// Frozen is a counter as it was when the group's client froze it.
+type GroupState_Frozen struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Rtu           uint32                 `protobuf:"varint,1,opt,name=rtu,proto3" json:"rtu,omitempty"`
+	Point         uint32                 `protobuf:"varint,2,opt,name=point,proto3" json:"point,omitempty"`
+	Value         float64                `protobuf:"fixed64,3,opt,name=value,proto3" json:"value,omitempty"`
+	Quality       uint32                 `protobuf:"varint,4,opt,name=quality,proto3" json:"quality,omitempty"`
+	Type          uint32                 `protobuf:"varint,5,opt,name=type,proto3" json:"type,omitempty"`
+	Time          uint64                 `protobuf:"fixed64,6,opt,name=time,proto3" json:"time,omitempty"`
+	TimeMs        int64                  `protobuf:"varint,7,opt,name=time_ms,json=timeMs,proto3" json:"time_ms,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GroupState_Frozen) Reset() {
+	*x = GroupState_Frozen{}
+	mi := &file_snapshot_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GroupState_Frozen) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GroupState_Frozen) ProtoMessage() {}
+
+func (x *GroupState_Frozen) ProtoReflect() protoreflect.Message {
+	mi := &file_snapshot_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GroupState_Frozen.ProtoReflect.Descriptor instead.
+func (*GroupState_Frozen) Descriptor() ([]byte, []int) {
+	return file_snapshot_proto_rawDescGZIP(), []int{5, 2}
+}
+
+func (x *GroupState_Frozen) GetRtu() uint32 {
+	if x != nil {
+		return x.Rtu
+	}
+	return 0
+}
+
+func (x *GroupState_Frozen) GetPoint() uint32 {
+	if x != nil {
+		return x.Point
+	}
+	return 0
+}
+
+func (x *GroupState_Frozen) GetValue() float64 {
+	if x != nil {
+		return x.Value
+	}
+	return 0
+}
+
+func (x *GroupState_Frozen) GetQuality() uint32 {
+	if x != nil {
+		return x.Quality
+	}
+	return 0
+}
+
+func (x *GroupState_Frozen) GetType() uint32 {
+	if x != nil {
+		return x.Type
+	}
+	return 0
+}
+
+func (x *GroupState_Frozen) GetTime() uint64 {
+	if x != nil {
+		return x.Time
+	}
+	return 0
+}
+
+func (x *GroupState_Frozen) GetTimeMs() int64 {
+	if x != nil {
+		return x.TimeMs
+	}
+	return 0
+}
+
 type ExportState_Reach struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Node          string                 `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
@@ -2315,7 +2416,7 @@ type ExportState_Reach struct {
 
 func (x *ExportState_Reach) Reset() {
 	*x = ExportState_Reach{}
-	mi := &file_snapshot_proto_msgTypes[25]
+	mi := &file_snapshot_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2327,7 +2428,7 @@ func (x *ExportState_Reach) String() string {
 func (*ExportState_Reach) ProtoMessage() {}
 
 func (x *ExportState_Reach) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[25]
+	mi := &file_snapshot_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2381,7 +2482,7 @@ type ExportState_Span struct {
 
 func (x *ExportState_Span) Reset() {
 	*x = ExportState_Span{}
-	mi := &file_snapshot_proto_msgTypes[26]
+	mi := &file_snapshot_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2393,7 +2494,7 @@ func (x *ExportState_Span) String() string {
 func (*ExportState_Span) ProtoMessage() {}
 
 func (x *ExportState_Span) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[26]
+	mi := &file_snapshot_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2436,7 +2537,7 @@ type FnpMailbox_Message struct {
 
 func (x *FnpMailbox_Message) Reset() {
 	*x = FnpMailbox_Message{}
-	mi := &file_snapshot_proto_msgTypes[27]
+	mi := &file_snapshot_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2448,7 +2549,7 @@ func (x *FnpMailbox_Message) String() string {
 func (*FnpMailbox_Message) ProtoMessage() {}
 
 func (x *FnpMailbox_Message) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[27]
+	mi := &file_snapshot_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2509,7 +2610,7 @@ type FnpMailbox_Delivered struct {
 
 func (x *FnpMailbox_Delivered) Reset() {
 	*x = FnpMailbox_Delivered{}
-	mi := &file_snapshot_proto_msgTypes[28]
+	mi := &file_snapshot_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2521,7 +2622,7 @@ func (x *FnpMailbox_Delivered) String() string {
 func (*FnpMailbox_Delivered) ProtoMessage() {}
 
 func (x *FnpMailbox_Delivered) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[28]
+	mi := &file_snapshot_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2563,7 +2664,7 @@ type FnpMailbox_Session struct {
 
 func (x *FnpMailbox_Session) Reset() {
 	*x = FnpMailbox_Session{}
-	mi := &file_snapshot_proto_msgTypes[29]
+	mi := &file_snapshot_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2575,7 +2676,7 @@ func (x *FnpMailbox_Session) String() string {
 func (*FnpMailbox_Session) ProtoMessage() {}
 
 func (x *FnpMailbox_Session) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[29]
+	mi := &file_snapshot_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2630,7 +2731,7 @@ type ConditionState_Report struct {
 
 func (x *ConditionState_Report) Reset() {
 	*x = ConditionState_Report{}
-	mi := &file_snapshot_proto_msgTypes[30]
+	mi := &file_snapshot_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2642,7 +2743,7 @@ func (x *ConditionState_Report) String() string {
 func (*ConditionState_Report) ProtoMessage() {}
 
 func (x *ConditionState_Report) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[30]
+	mi := &file_snapshot_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2689,7 +2790,7 @@ type ConditionsState_Gone struct {
 
 func (x *ConditionsState_Gone) Reset() {
 	*x = ConditionsState_Gone{}
-	mi := &file_snapshot_proto_msgTypes[31]
+	mi := &file_snapshot_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2701,7 +2802,7 @@ func (x *ConditionsState_Gone) String() string {
 func (*ConditionsState_Gone) ProtoMessage() {}
 
 func (x *ConditionsState_Gone) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[31]
+	mi := &file_snapshot_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2746,7 +2847,7 @@ type AccessState_User struct {
 
 func (x *AccessState_User) Reset() {
 	*x = AccessState_User{}
-	mi := &file_snapshot_proto_msgTypes[32]
+	mi := &file_snapshot_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2758,7 +2859,7 @@ func (x *AccessState_User) String() string {
 func (*AccessState_User) ProtoMessage() {}
 
 func (x *AccessState_User) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[32]
+	mi := &file_snapshot_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2837,7 +2938,7 @@ type AccessState_Token struct {
 
 func (x *AccessState_Token) Reset() {
 	*x = AccessState_Token{}
-	mi := &file_snapshot_proto_msgTypes[33]
+	mi := &file_snapshot_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2849,7 +2950,7 @@ func (x *AccessState_Token) String() string {
 func (*AccessState_Token) ProtoMessage() {}
 
 func (x *AccessState_Token) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[33]
+	mi := &file_snapshot_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2920,7 +3021,7 @@ type AccessState_Session struct {
 
 func (x *AccessState_Session) Reset() {
 	*x = AccessState_Session{}
-	mi := &file_snapshot_proto_msgTypes[34]
+	mi := &file_snapshot_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2932,7 +3033,7 @@ func (x *AccessState_Session) String() string {
 func (*AccessState_Session) ProtoMessage() {}
 
 func (x *AccessState_Session) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[34]
+	mi := &file_snapshot_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2996,7 +3097,7 @@ type AccessState_Revoked struct {
 
 func (x *AccessState_Revoked) Reset() {
 	*x = AccessState_Revoked{}
-	mi := &file_snapshot_proto_msgTypes[35]
+	mi := &file_snapshot_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3008,7 +3109,7 @@ func (x *AccessState_Revoked) String() string {
 func (*AccessState_Revoked) ProtoMessage() {}
 
 func (x *AccessState_Revoked) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[35]
+	mi := &file_snapshot_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3151,7 +3252,7 @@ const file_snapshot_proto_rawDesc = "" +
 	"\x04type\x18\v \x01(\rR\x04type\x12\x1c\n" +
 	"\ttransient\x18\f \x01(\bR\ttransient\x12\x12\n" +
 	"\x04time\x18\r \x01(\x06R\x04time\x12\x17\n" +
-	"\atime_ms\x18\x0e \x01(\x03R\x06timeMs\"\xaa\x03\n" +
+	"\atime_ms\x18\x0e \x01(\x03R\x06timeMs\"\x87\x05\n" +
 	"\n" +
 	"GroupState\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
@@ -3159,7 +3260,8 @@ const file_snapshot_proto_rawDesc = "" +
 	"\x05slots\x18\x03 \x03(\v2\x1d.fepha.fsm.v1.GroupState.SlotR\x05slots\x12>\n" +
 	"\aclients\x18\x04 \x03(\v2$.fepha.fsm.v1.GroupState.NodeClientsR\aclients\x12\x12\n" +
 	"\x04lost\x18\x05 \x01(\x04R\x04lost\x12\x17\n" +
-	"\alost_to\x18\x06 \x01(\x04R\x06lostTo\x1aY\n" +
+	"\alost_to\x18\x06 \x01(\x04R\x06lostTo\x127\n" +
+	"\x06frozen\x18\a \x03(\v2\x1f.fepha.fsm.v1.GroupState.FrozenR\x06frozen\x1aY\n" +
 	"\vNodeClients\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x126\n" +
 	"\aclients\x18\x02 \x03(\v2\x1c.fepha.fsm.v1.Clients.ClientR\aclients\x1a{\n" +
@@ -3168,7 +3270,15 @@ const file_snapshot_proto_rawDesc = "" +
 	"\x03seq\x18\x02 \x01(\x04R\x03seq\x12\x18\n" +
 	"\adropped\x18\x03 \x01(\x04R\adropped\x12\x1a\n" +
 	"\boverflow\x18\x04 \x01(\bR\boverflow\x12\x17\n" +
-	"\alost_to\x18\x05 \x01(\x04R\x06lostTo\"\xb3\x03\n" +
+	"\alost_to\x18\x05 \x01(\x04R\x06lostTo\x1a\xa1\x01\n" +
+	"\x06Frozen\x12\x10\n" +
+	"\x03rtu\x18\x01 \x01(\rR\x03rtu\x12\x14\n" +
+	"\x05point\x18\x02 \x01(\rR\x05point\x12\x14\n" +
+	"\x05value\x18\x03 \x01(\x01R\x05value\x12\x18\n" +
+	"\aquality\x18\x04 \x01(\rR\aquality\x12\x12\n" +
+	"\x04type\x18\x05 \x01(\rR\x04type\x12\x12\n" +
+	"\x04time\x18\x06 \x01(\x06R\x04time\x12\x17\n" +
+	"\atime_ms\x18\a \x01(\x03R\x06timeMs\"\xb3\x03\n" +
 	"\vExportState\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
 	"\x06cursor\x18\x02 \x01(\x04R\x06cursor\x12\x12\n" +
@@ -3347,7 +3457,7 @@ func file_snapshot_proto_rawDescGZIP() []byte {
 	return file_snapshot_proto_rawDescData
 }
 
-var file_snapshot_proto_msgTypes = make([]protoimpl.MessageInfo, 36)
+var file_snapshot_proto_msgTypes = make([]protoimpl.MessageInfo, 37)
 var file_snapshot_proto_goTypes = []any{
 	(*SnapshotHead)(nil),           // 0: fepha.fsm.v1.SnapshotHead
 	(*AgeMark)(nil),                // 1: fepha.fsm.v1.AgeMark
@@ -3374,68 +3484,70 @@ var file_snapshot_proto_goTypes = []any{
 	(*RTUState_Override)(nil),      // 22: fepha.fsm.v1.RTUState.Override
 	(*GroupState_NodeClients)(nil), // 23: fepha.fsm.v1.GroupState.NodeClients
 	(*GroupState_Slot)(nil),        // 24: fepha.fsm.v1.GroupState.Slot
-	(*ExportState_Reach)(nil),      // 25: fepha.fsm.v1.ExportState.Reach
-	(*ExportState_Span)(nil),       // 26: fepha.fsm.v1.ExportState.Span
-	(*FnpMailbox_Message)(nil),     // 27: fepha.fsm.v1.FnpMailbox.Message
-	(*FnpMailbox_Delivered)(nil),   // 28: fepha.fsm.v1.FnpMailbox.Delivered
-	(*FnpMailbox_Session)(nil),     // 29: fepha.fsm.v1.FnpMailbox.Session
-	(*ConditionState_Report)(nil),  // 30: fepha.fsm.v1.ConditionState.Report
-	(*ConditionsState_Gone)(nil),   // 31: fepha.fsm.v1.ConditionsState.Gone
-	(*AccessState_User)(nil),       // 32: fepha.fsm.v1.AccessState.User
-	(*AccessState_Token)(nil),      // 33: fepha.fsm.v1.AccessState.Token
-	(*AccessState_Session)(nil),    // 34: fepha.fsm.v1.AccessState.Session
-	(*AccessState_Revoked)(nil),    // 35: fepha.fsm.v1.AccessState.Revoked
-	(*Timings)(nil),                // 36: fepha.fsm.v1.Timings
-	(*ControlSubmit)(nil),          // 37: fepha.fsm.v1.ControlSubmit
-	(*Links_Link)(nil),             // 38: fepha.fsm.v1.Links.Link
-	(*Stray)(nil),                  // 39: fepha.fsm.v1.Stray
-	(Kind)(0),                      // 40: fepha.fsm.v1.Kind
-	(Override_Mode)(0),             // 41: fepha.fsm.v1.Override.Mode
-	(*Clients_Client)(nil),         // 42: fepha.fsm.v1.Clients.Client
-	(*ConditionReport)(nil),        // 43: fepha.fsm.v1.ConditionReport
-	(Role)(0),                      // 44: fepha.fsm.v1.Role
+	(*GroupState_Frozen)(nil),      // 25: fepha.fsm.v1.GroupState.Frozen
+	(*ExportState_Reach)(nil),      // 26: fepha.fsm.v1.ExportState.Reach
+	(*ExportState_Span)(nil),       // 27: fepha.fsm.v1.ExportState.Span
+	(*FnpMailbox_Message)(nil),     // 28: fepha.fsm.v1.FnpMailbox.Message
+	(*FnpMailbox_Delivered)(nil),   // 29: fepha.fsm.v1.FnpMailbox.Delivered
+	(*FnpMailbox_Session)(nil),     // 30: fepha.fsm.v1.FnpMailbox.Session
+	(*ConditionState_Report)(nil),  // 31: fepha.fsm.v1.ConditionState.Report
+	(*ConditionsState_Gone)(nil),   // 32: fepha.fsm.v1.ConditionsState.Gone
+	(*AccessState_User)(nil),       // 33: fepha.fsm.v1.AccessState.User
+	(*AccessState_Token)(nil),      // 34: fepha.fsm.v1.AccessState.Token
+	(*AccessState_Session)(nil),    // 35: fepha.fsm.v1.AccessState.Session
+	(*AccessState_Revoked)(nil),    // 36: fepha.fsm.v1.AccessState.Revoked
+	(*Timings)(nil),                // 37: fepha.fsm.v1.Timings
+	(*ControlSubmit)(nil),          // 38: fepha.fsm.v1.ControlSubmit
+	(*Links_Link)(nil),             // 39: fepha.fsm.v1.Links.Link
+	(*Stray)(nil),                  // 40: fepha.fsm.v1.Stray
+	(Kind)(0),                      // 41: fepha.fsm.v1.Kind
+	(Override_Mode)(0),             // 42: fepha.fsm.v1.Override.Mode
+	(*Clients_Client)(nil),         // 43: fepha.fsm.v1.Clients.Client
+	(*ConditionReport)(nil),        // 44: fepha.fsm.v1.ConditionReport
+	(Role)(0),                      // 45: fepha.fsm.v1.Role
 }
 var file_snapshot_proto_depIdxs = []int32{
 	2,  // 0: fepha.fsm.v1.SnapshotHead.revisions:type_name -> fepha.fsm.v1.Revisions
 	1,  // 1: fepha.fsm.v1.SnapshotHead.age_marks:type_name -> fepha.fsm.v1.AgeMark
-	36, // 2: fepha.fsm.v1.ResourceState.timings:type_name -> fepha.fsm.v1.Timings
+	37, // 2: fepha.fsm.v1.ResourceState.timings:type_name -> fepha.fsm.v1.Timings
 	19, // 3: fepha.fsm.v1.RTUState.links:type_name -> fepha.fsm.v1.RTUState.NodeLinks
 	20, // 4: fepha.fsm.v1.RTUState.kept:type_name -> fepha.fsm.v1.RTUState.Kept
 	21, // 5: fepha.fsm.v1.RTUState.untold:type_name -> fepha.fsm.v1.RTUState.Untold
 	22, // 6: fepha.fsm.v1.RTUState.overrides:type_name -> fepha.fsm.v1.RTUState.Override
 	24, // 7: fepha.fsm.v1.GroupState.slots:type_name -> fepha.fsm.v1.GroupState.Slot
 	23, // 8: fepha.fsm.v1.GroupState.clients:type_name -> fepha.fsm.v1.GroupState.NodeClients
-	25, // 9: fepha.fsm.v1.ExportState.reach:type_name -> fepha.fsm.v1.ExportState.Reach
-	26, // 10: fepha.fsm.v1.ExportState.spans:type_name -> fepha.fsm.v1.ExportState.Span
-	37, // 11: fepha.fsm.v1.ControlState.submit:type_name -> fepha.fsm.v1.ControlSubmit
-	27, // 12: fepha.fsm.v1.FnpMailbox.messages:type_name -> fepha.fsm.v1.FnpMailbox.Message
-	29, // 13: fepha.fsm.v1.FnpMailbox.sessions:type_name -> fepha.fsm.v1.FnpMailbox.Session
-	30, // 14: fepha.fsm.v1.ConditionState.reports:type_name -> fepha.fsm.v1.ConditionState.Report
-	11, // 15: fepha.fsm.v1.ConditionsState.present:type_name -> fepha.fsm.v1.ConditionState
-	31, // 16: fepha.fsm.v1.ConditionsState.gone:type_name -> fepha.fsm.v1.ConditionsState.Gone
-	32, // 17: fepha.fsm.v1.AccessState.users:type_name -> fepha.fsm.v1.AccessState.User
-	33, // 18: fepha.fsm.v1.AccessState.tokens:type_name -> fepha.fsm.v1.AccessState.Token
-	34, // 19: fepha.fsm.v1.AccessState.sessions:type_name -> fepha.fsm.v1.AccessState.Session
-	35, // 20: fepha.fsm.v1.AccessState.revoked:type_name -> fepha.fsm.v1.AccessState.Revoked
-	36, // 21: fepha.fsm.v1.Note.timings:type_name -> fepha.fsm.v1.Timings
-	13, // 22: fepha.fsm.v1.Note.condition:type_name -> fepha.fsm.v1.ConditionNote
-	15, // 23: fepha.fsm.v1.AuditEntry.note:type_name -> fepha.fsm.v1.Note
-	38, // 24: fepha.fsm.v1.RTUState.NodeLinks.links:type_name -> fepha.fsm.v1.Links.Link
-	39, // 25: fepha.fsm.v1.RTUState.Kept.stray:type_name -> fepha.fsm.v1.Stray
-	40, // 26: fepha.fsm.v1.RTUState.Untold.kind:type_name -> fepha.fsm.v1.Kind
-	40, // 27: fepha.fsm.v1.RTUState.Override.kind:type_name -> fepha.fsm.v1.Kind
-	41, // 28: fepha.fsm.v1.RTUState.Override.mode:type_name -> fepha.fsm.v1.Override.Mode
-	42, // 29: fepha.fsm.v1.GroupState.NodeClients.clients:type_name -> fepha.fsm.v1.Clients.Client
-	28, // 30: fepha.fsm.v1.FnpMailbox.Session.streams:type_name -> fepha.fsm.v1.FnpMailbox.Delivered
-	43, // 31: fepha.fsm.v1.ConditionState.Report.report:type_name -> fepha.fsm.v1.ConditionReport
-	11, // 32: fepha.fsm.v1.ConditionsState.Gone.condition:type_name -> fepha.fsm.v1.ConditionState
-	44, // 33: fepha.fsm.v1.AccessState.User.role:type_name -> fepha.fsm.v1.Role
-	44, // 34: fepha.fsm.v1.AccessState.Token.role:type_name -> fepha.fsm.v1.Role
-	35, // [35:35] is the sub-list for method output_type
-	35, // [35:35] is the sub-list for method input_type
-	35, // [35:35] is the sub-list for extension type_name
-	35, // [35:35] is the sub-list for extension extendee
-	0,  // [0:35] is the sub-list for field type_name
+	25, // 9: fepha.fsm.v1.GroupState.frozen:type_name -> fepha.fsm.v1.GroupState.Frozen
+	26, // 10: fepha.fsm.v1.ExportState.reach:type_name -> fepha.fsm.v1.ExportState.Reach
+	27, // 11: fepha.fsm.v1.ExportState.spans:type_name -> fepha.fsm.v1.ExportState.Span
+	38, // 12: fepha.fsm.v1.ControlState.submit:type_name -> fepha.fsm.v1.ControlSubmit
+	28, // 13: fepha.fsm.v1.FnpMailbox.messages:type_name -> fepha.fsm.v1.FnpMailbox.Message
+	30, // 14: fepha.fsm.v1.FnpMailbox.sessions:type_name -> fepha.fsm.v1.FnpMailbox.Session
+	31, // 15: fepha.fsm.v1.ConditionState.reports:type_name -> fepha.fsm.v1.ConditionState.Report
+	11, // 16: fepha.fsm.v1.ConditionsState.present:type_name -> fepha.fsm.v1.ConditionState
+	32, // 17: fepha.fsm.v1.ConditionsState.gone:type_name -> fepha.fsm.v1.ConditionsState.Gone
+	33, // 18: fepha.fsm.v1.AccessState.users:type_name -> fepha.fsm.v1.AccessState.User
+	34, // 19: fepha.fsm.v1.AccessState.tokens:type_name -> fepha.fsm.v1.AccessState.Token
+	35, // 20: fepha.fsm.v1.AccessState.sessions:type_name -> fepha.fsm.v1.AccessState.Session
+	36, // 21: fepha.fsm.v1.AccessState.revoked:type_name -> fepha.fsm.v1.AccessState.Revoked
+	37, // 22: fepha.fsm.v1.Note.timings:type_name -> fepha.fsm.v1.Timings
+	13, // 23: fepha.fsm.v1.Note.condition:type_name -> fepha.fsm.v1.ConditionNote
+	15, // 24: fepha.fsm.v1.AuditEntry.note:type_name -> fepha.fsm.v1.Note
+	39, // 25: fepha.fsm.v1.RTUState.NodeLinks.links:type_name -> fepha.fsm.v1.Links.Link
+	40, // 26: fepha.fsm.v1.RTUState.Kept.stray:type_name -> fepha.fsm.v1.Stray
+	41, // 27: fepha.fsm.v1.RTUState.Untold.kind:type_name -> fepha.fsm.v1.Kind
+	41, // 28: fepha.fsm.v1.RTUState.Override.kind:type_name -> fepha.fsm.v1.Kind
+	42, // 29: fepha.fsm.v1.RTUState.Override.mode:type_name -> fepha.fsm.v1.Override.Mode
+	43, // 30: fepha.fsm.v1.GroupState.NodeClients.clients:type_name -> fepha.fsm.v1.Clients.Client
+	29, // 31: fepha.fsm.v1.FnpMailbox.Session.streams:type_name -> fepha.fsm.v1.FnpMailbox.Delivered
+	44, // 32: fepha.fsm.v1.ConditionState.Report.report:type_name -> fepha.fsm.v1.ConditionReport
+	11, // 33: fepha.fsm.v1.ConditionsState.Gone.condition:type_name -> fepha.fsm.v1.ConditionState
+	45, // 34: fepha.fsm.v1.AccessState.User.role:type_name -> fepha.fsm.v1.Role
+	45, // 35: fepha.fsm.v1.AccessState.Token.role:type_name -> fepha.fsm.v1.Role
+	36, // [36:36] is the sub-list for method output_type
+	36, // [36:36] is the sub-list for method input_type
+	36, // [36:36] is the sub-list for extension type_name
+	36, // [36:36] is the sub-list for extension extendee
+	0,  // [0:36] is the sub-list for field type_name
 }
 
 func init() { file_snapshot_proto_init() }
@@ -3450,7 +3562,7 @@ func file_snapshot_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_snapshot_proto_rawDesc), len(file_snapshot_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   36,
+			NumMessages:   37,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
