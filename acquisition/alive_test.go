@@ -61,3 +61,43 @@ func TestSilentLink(t *testing.T) {
 		})
 	}
 }
+
+// The owner's cable to the field is pulled, and it sees that: all its links end at once, and none that isn't connected is taken
+// for reachable, so that the leader can move the RTU.
+func TestCarrierIsLost(t *testing.T) {
+	for name, c := range map[string]struct {
+		probe       Probe
+		newestFirst bool
+	}{
+		"connect":             {ProbeConnect, false},
+		"hold, started first": {ProbeHold, false},
+		"hold, held first":    {ProbeHold, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				rtu := testRTU(1, channel("a:1"), channel("a:2"))
+				rtu.StandbyProbe = c.probe
+				b := newBench(t, rtu)
+				newDevice(t, b.net, quirks{}, "a:1", "a:2")
+				b.start("fep1", "fep2")
+				any := func(node string, is func(fsm.Link) bool) bool {
+					return slices.ContainsFunc(links(b.Station, 1, node), is)
+				}
+				b.until(10*time.Second, "an active link", func() bool {
+					return any("fep1", func(l fsm.Link) bool { return l.State == fsm.LinkActive })
+				})
+				b.until(time.Minute, "the other FEP reaches it", func() bool { return any("fep2", fsm.Link.Good) })
+				time.Sleep(time.Minute)
+				b.net.pull("fep1", c.newestFirst)
+				b.until(100*time.Millisecond, "the owner reaches it over nothing", func() bool {
+					return !any("fep1", fsm.Link.Good) && !any("fep1", func(l fsm.Link) bool { return l.State == fsm.LinkActive })
+				})
+				b.remains(20*time.Second, "it's so, and the other FEP reaches it", func() bool {
+					return !any("fep1", fsm.Link.Good) && any("fep2", fsm.Link.Good)
+				})
+				b.net.setCut("fep1", false)
+				b.until(2*time.Minute, "it does again when the cable is back", func() bool { return any("fep1", fsm.Link.Good) })
+			})
+		})
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"time"
 
 	"github.com/fepha/fepha/condition"
@@ -29,6 +30,10 @@ type Config struct {
 
 	// Tap, if not nil, is asked for each connection as it is made and may return what is to see its frames, or nil.
 	Tap func(LinkID) iec104.Tap
+
+	// OnCarrierLoss has lost called, with the reason, when the interface that has a local address loses its carrier; stop takes
+	// that back. nil: nobody is told.
+	OnCarrierLoss func(local netip.Addr, lost func(error)) (stop func())
 
 	// Dial makes the connections; nil: TCP.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)

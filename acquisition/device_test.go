@@ -5,24 +5,57 @@ import (
 	"fmt"
 	"maps"
 	"net"
+	"net/netip"
 	"slices"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/fepha/fepha/iec104"
 	"github.com/fepha/fepha/iec104/asdu"
+	"github.com/fepha/fepha/internal/carrier"
 )
 
 // network is where devices listen and FEPs dial, in memory.
 type network struct {
 	mu        sync.Mutex
 	listeners map[string]*listener
-	cut       map[string]bool // nodes that reach no device, and aren't told
+	cut       map[string]bool           // nodes that reach no device, and aren't told
+	watched   map[string][]*func(error) // by node: who's told of a lost carrier
 }
 
 func newNetwork() *network {
-	return &network{listeners: map[string]*listener{}, cut: map[string]bool{}}
+	return &network{listeners: map[string]*listener{}, cut: map[string]bool{}, watched: map[string][]*func(error){}}
+}
+
+// pull is setCut, and the node sees its carrier go; the newest connection, or the oldest, is told first.
+func (n *network) pull(node string, newestFirst bool) {
+	n.setCut(node, true)
+	n.mu.Lock()
+	lost := slices.Clone(n.watched[node])
+	n.mu.Unlock()
+	if newestFirst {
+		slices.Reverse(lost)
+	}
+	for _, f := range lost {
+		(*f)(fmt.Errorf("%w at interface eth1", carrier.ErrLost))
+		synctest.Wait() // in this order
+	}
+}
+
+// onCarrierLoss is Config.OnCarrierLoss of a node.
+func (n *network) onCarrierLoss(node string) func(netip.Addr, func(error)) func() {
+	return func(_ netip.Addr, lost func(error)) (stop func()) {
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		n.watched[node] = append(n.watched[node], &lost)
+		return func() {
+			n.mu.Lock()
+			defer n.mu.Unlock()
+			n.watched[node] = slices.DeleteFunc(n.watched[node], func(f *func(error)) bool { return f == &lost })
+		}
+	}
 }
 
 // setCut cuts a node's cable to the devices, or mends it. What was sent meanwhile is gone.

@@ -127,6 +127,10 @@ func (w *worker) keep(ctx context.Context, k linkKey) error {
 		return err
 	}
 	s.client = client
+	if w.env.OnCarrierLoss != nil {
+		stop := w.env.OnCarrierLoss(client.LocalAddr().Addr(), client.Abort)
+		defer stop()
+	}
 	w.post(connectedEvent{s})
 	select {
 	case <-client.Done():
@@ -250,7 +254,8 @@ func (w *worker) leaveSilent(s *seen) {
 	}
 }
 
-// examine finds out over which other links this FEP reaches the device, since the started one, here or elsewhere, is silent.
+// examine finds out over which other links this FEP reaches the device, since the started one, here or elsewhere, is silent, or
+// has lost its carrier.
 func (w *worker) examine(now time.Duration) {
 	challenge := w.seq.examine(now)
 	w.rouse() // what is doubted is to be told

@@ -116,7 +116,7 @@ func newBench(t *testing.T, rtus ...RTU) *bench {
 // run starts the acquisition of a node.
 func (b *bench) run(node string) *fep {
 	b.Helper()
-	m, err := New(Config{Replica: b.Node(node), RTUs: b.rtus, Dial: b.net.from(node), Tap: b.tap, Conditions: &b.said, Log: slog.New(slog.NewTextHandler(io.MultiWriter(b.Output(), &b.logs), &slog.HandlerOptions{Level: slog.LevelWarn}))})
+	m, err := New(Config{Replica: b.Node(node), RTUs: b.rtus, Dial: b.net.from(node), OnCarrierLoss: b.net.onCarrierLoss(node), Tap: b.tap, Conditions: &b.said, Log: slog.New(slog.NewTextHandler(io.MultiWriter(b.Output(), &b.logs), &slog.HandlerOptions{Level: slog.LevelWarn}))})
 	if err != nil {
 		b.Fatal(err)
 	}

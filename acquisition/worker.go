@@ -2,6 +2,7 @@ package acquisition
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"github.com/fepha/fepha/acquisition/findings"
 	"github.com/fepha/fepha/condition"
 	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/internal/carrier"
 	"github.com/fepha/fepha/replica"
 )
 
@@ -224,6 +226,9 @@ func (w *worker) on(e any) {
 
 // lost takes note that a link has no connection.
 func (w *worker) lost(e lostEvent) {
+	if errors.Is(e.err, carrier.ErrLost) {
+		w.examine(w.now()) // first, so that no other link over the same cable is taken for reachable
+	}
 	if w.collector != nil && w.collector.tenure.Check() != nil {
 		w.endCollecting() // so it was closed, and has not failed
 	}

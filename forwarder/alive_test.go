@@ -2,7 +2,9 @@ package forwarder
 
 import (
 	"bufio"
+	"fmt"
 	"net"
+	"net/netip"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -11,6 +13,7 @@ import (
 
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/internal/carrier"
 )
 
 // testee is a client that acknowledges nothing, and confirms TESTFR as long as its cable isn't cut.
@@ -208,6 +211,46 @@ func TestDoubtEndsWithAnAnswer(t *testing.T) {
 	eventually(t, "it isn't any more", doubted(false))
 	if one.gone() || c.Resource(groupA).Owner != "fep1" {
 		t.Error("the main link was left")
+	}
+}
+
+// The cable to the control centre is pulled, and the node sees that: its links end at once.
+func TestLinksEndWithTheirCarrier(t *testing.T) {
+	for _, mode := range []fsm.Mode{fsm.Exclusive, fsm.MainStandby} {
+		t.Run(string(mode), func(t *testing.T) {
+			c := startStation(t, mode.Proto(), "a")
+			var mu sync.Mutex
+			watched := map[*func(error)]netip.Addr{}
+			f := c.startWith(t, "fep1", Uplink{Mode: mode}, func(cfg *Config) {
+				cfg.OnCarrierLoss = func(local netip.Addr, lost func(error)) func() {
+					mu.Lock()
+					defer mu.Unlock()
+					watched[&lost] = local
+					return func() {
+						mu.Lock()
+						defer mu.Unlock()
+						delete(watched, &lost)
+					}
+				}
+			})
+			startTestee(t, f.address).conn.Close()
+			eventually(t, "nothing is watched for who has gone", func() bool {
+				mu.Lock()
+				defer mu.Unlock()
+				return len(watched) == 0
+			})
+			one := startTestee(t, f.address)
+			mu.Lock()
+			for lost, local := range watched {
+				if want := netip.MustParseAddrPort(f.address).Addr(); local != want {
+					t.Errorf("watched for %v, want the uplink's %v", local, want)
+				}
+				go (*lost)(fmt.Errorf("%w at interface eth2", carrier.ErrLost))
+			}
+			mu.Unlock()
+			eventually(t, "the link ends", one.gone)
+			eventually(t, "the group is released", func() bool { return c.Resource(groupA).Owner == "" })
+		})
 	}
 }
 

@@ -61,6 +61,12 @@ type fep struct {
 // start starts a node, and on it a forwarder with one uplink, "occ".
 func (c station) start(t testing.TB, node string, u Uplink) *fep {
 	t.Helper()
+	return c.startWith(t, node, u, func(*Config) {})
+}
+
+// startWith is start with another configuration.
+func (c station) startWith(t testing.TB, node string, u Uplink, change func(cfg *Config)) *fep {
+	t.Helper()
 	n := c.Start(node)
 	if u.Listen == "" {
 		u.Listen = freeAddress(t)
@@ -75,6 +81,7 @@ func (c station) start(t testing.TB, node string, u Uplink) *fep {
 	cfg := Config{Replica: n, Uplinks: []Uplink{u}, Conditions: c.said} // what is logged is shown if the test fails
 	logged := new(lineCounter)
 	cfg.Log = slog.New(slog.NewTextHandler(io.MultiWriter(t.Output(), logged), &slog.HandlerOptions{Level: slog.LevelDebug})).With("node", node)
+	change(&cfg)
 	f, err := New(cfg)
 	if err != nil {
 		t.Fatal(err)

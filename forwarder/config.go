@@ -29,6 +29,10 @@ type Config struct {
 
 	// Tap, if set, is asked for each client who sees its frames.
 	Tap func(uplink, group string, client netip.AddrPort) iec104.Tap
+
+	// OnCarrierLoss has lost called, with the reason, when the interface that has a local address loses its carrier; stop takes
+	// that back. nil: nobody is told.
+	OnCarrierLoss func(local netip.Addr, lost func(error)) (stop func())
 }
 
 // Uplink is a 104s service for a control centre.

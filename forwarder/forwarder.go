@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"slices"
 	"sync"
 	"time"
@@ -52,6 +53,9 @@ func New(cfg Config) (*Forwarder, error) {
 	cfg.Log = loglimit.New(cfg.Log, "uplink", "group") // whoever may connect may do so in a flood
 	if cfg.Conditions == nil {
 		cfg.Conditions = condition.Nobody
+	}
+	if cfg.OnCarrierLoss == nil {
+		cfg.OnCarrierLoss = func(netip.Addr, func(error)) func() { return func() {} }
 	}
 	if cfg.Replica == nil {
 		return nil, fmt.Errorf("%w: no replica", ErrConfig)

@@ -136,7 +136,10 @@ func (g *group) allowConnect(s *iec104.Session) error {
 			return err
 		}
 	}
-	l := &link{g: g, session: s, client: s.RemoteAddr().String(), since: g.now()}
+	l := &link{
+		g: g, session: s, client: s.RemoteAddr().String(), since: g.now(),
+		unwatch: g.u.onLoss(s.LocalAddr().Addr(), s.Abort),
+	}
 	s.SetWriteGuard(l.guard)
 	g.mu.Lock()
 	g.links[s] = l
@@ -283,8 +286,10 @@ func (g *group) stopped(l *link, err error) {
 
 func (g *group) closed(s *iec104.Session, err error) {
 	g.mu.Lock()
+	l := g.links[s]
 	delete(g.links, s)
 	g.mu.Unlock()
+	l.unwatch()
 	g.kick()
 }
 

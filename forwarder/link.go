@@ -28,6 +28,7 @@ type link struct {
 	g       *group
 	session *iec104.Session
 	client  string // address and port
+	unwatch func() // takes back that a lost carrier closes it
 
 	// tenure is asked before each write; nil: the node's lease is. It's apart from mu: a write must not wait for it.
 	tenure atomic.Pointer[replica.Tenure]

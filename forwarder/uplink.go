@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -30,6 +31,7 @@ type uplink struct {
 	operator *operator
 
 	conditions condition.Reporter
+	onLoss     func(local netip.Addr, lost func(error)) (stop func()) // see Config.OnCarrierLoss; never nil
 	started    *startedLinks
 	groups     map[string]*group // by name
 	kicked     chan struct{}     // capacity 1: whether to listen may have changed
@@ -44,7 +46,7 @@ type uplink struct {
 func newUplink(c Config, cfg Uplink, t *table, o *operator, started *startedLinks) (*uplink, error) {
 	u := &uplink{
 		cfg: cfg, config: cfg.IEC104, replica: c.Replica, location: c.Location, log: c.Log.With("uplink", cfg.Name),
-		operator: o, conditions: c.Conditions, started: started, groups: map[string]*group{}, kicked: make(chan struct{}, 1),
+		operator: o, conditions: c.Conditions, onLoss: c.OnCarrierLoss, started: started, groups: map[string]*group{}, kicked: make(chan struct{}, 1),
 	}
 	u.table.Store(t)
 	d := iec104.DefaultConfig()

@@ -21,6 +21,7 @@ import (
 	"github.com/fepha/fepha/export"
 	"github.com/fepha/fepha/forwarder"
 	"github.com/fepha/fepha/fsm"
+	"github.com/fepha/fepha/internal/carrier"
 	"github.com/fepha/fepha/internal/listen"
 	"github.com/fepha/fepha/node/rollout"
 	"github.com/fepha/fepha/node/watch"
@@ -43,9 +44,10 @@ type assembly struct {
 	latency *commitLatency
 	runner  *runner
 	rollout *rollout.Configurator
-	redis   *rtdb.Publisher // of a FEP, else nil
-	exports *export.Manager // as well
-	fnp     *fnp            // nil: the station has none
+	redis   *rtdb.Publisher  // of a FEP, else nil
+	exports *export.Manager  // as well
+	carrier *carrier.Watcher // as well
+	fnp     *fnp             // nil: the station has none
 	api     *server.Server
 
 	conditions *reporter.Reporter
@@ -148,6 +150,8 @@ func (a *assembly) assembleFEP(tracer *trace.Tracer) (err error) {
 	if err != nil {
 		return err
 	}
+	a.carrier = carrier.New(a.log)
+	acquire.OnCarrierLoss = a.carrier.OnLoss
 	if r.acquisition, err = acquisition.New(acquire); err != nil {
 		return err
 	}
@@ -155,6 +159,7 @@ func (a *assembly) assembleFEP(tracer *trace.Tracer) (err error) {
 	if err != nil {
 		return err
 	}
+	forward.OnCarrierLoss = a.carrier.OnLoss
 	if r.forwarder, err = forwarder.New(forward); err != nil {
 		return err
 	}
@@ -250,6 +255,7 @@ func (a *assembly) start(parts *parts) {
 	parts.run("watch over the machine", a.machine.Run, nil)
 	parts.run("watch over the ways to the others", a.reach.Run, nil)
 	if a.self.Role == configs.RoleFEP {
+		parts.run("watch over the interfaces", a.carrier.Run, nil)
 		parts.run("acquisition", a.runner.acquisition.Run, nil)
 		parts.run("forwarder", a.runner.forwarder.Run, nil)
 		parts.run("redis view", a.redis.Run, nil)

@@ -39,7 +39,7 @@ func TestFloodOfConnections(t *testing.T) {
 						time.Sleep(time.Millisecond)
 						conn, err := from.DialContext(flood, "tcp", s.Uplinks()[rng.IntN(2)])
 						if err != nil {
-							continue // the other FEP's port is closed in exclusive mode
+							continue
 						}
 						knocked.Add(1)
 						if open = append(open, conn); len(open) > 50 {
