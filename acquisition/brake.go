@@ -3,6 +3,7 @@ package acquisition
 import (
 	"time"
 
+	"github.com/fepha/fepha/condition"
 	"github.com/fepha/fepha/fsm"
 )
 
@@ -54,9 +55,10 @@ func (b *brake) due(now time.Time) []receipt {
 	return receipts
 }
 
-// look asks the state whether an RTU is to be braked, now and then.
-func (p *pipeline) look(now time.Time) {
-	if b := &p.brake; now.Sub(b.looked) >= brakeEvery {
+// look asks the state whether an RTU is to be braked, now and then, and returns when to ask again; zero: when it sends more.
+func (p *pipeline) look(now time.Time) (again time.Time) {
+	b := &p.brake
+	if now.Sub(b.looked) >= brakeEvery {
 		b.looked = now
 		var part, held uint64
 		before := b.on
@@ -66,5 +68,12 @@ func (p *pipeline) look(now time.Time) {
 		if b.on && !before {
 			p.intake.faults.note(braked, 1, "%d events of it wait in the journal, its part is %d: acknowledged at %d events a second", held, part, brakedRate)
 		}
+		if b.on != before {
+			p.intake.findings.State(condition.Braked, b.on, held, part, brakedRate)
+		}
 	}
+	if !b.on {
+		return time.Time{}
+	}
+	return b.looked.Add(brakeEvery)
 }

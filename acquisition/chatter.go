@@ -1,8 +1,11 @@
 package acquisition
 
 import (
+	"fmt"
 	"time"
 
+	"github.com/fepha/fepha/condition"
+	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
 	"github.com/fepha/fepha/iec104/asdu"
 )
@@ -63,6 +66,7 @@ func (in *intake) rein(p *Point, v value, now time.Time) value {
 	}
 	c.held, c.count = &heldPoint{newest: v, until: now.Add(p.Chatter.Within)}, 0
 	in.holding = append(in.holding, v.point)
+	in.tellHolding()
 	in.faults.note(chattering, 1, "%v %d: more than %d events in %v, held until it's quiet", p.Kind, p.Number, p.Chatter.Events, p.Chatter.Within)
 	v.quality |= asdu.BL
 	return v
@@ -71,7 +75,7 @@ func (in *intake) rein(p *Point, v value, now time.Time) value {
 // release makes points that have become quiet tell it by an event, and returns when to look again; zero: not before
 // another one chatters. Quiet is at most half of what begins it, within the same time.
 func (in *intake) release(now time.Time) (again time.Time) {
-	left := in.holding[:0]
+	left, before := in.holding[:0], len(in.holding)
 	for _, place := range in.holding {
 		p, c := &in.table.monitored[place], &in.chatters[place]
 		if h := c.held; !now.Before(h.until) {
@@ -89,6 +93,18 @@ func (in *intake) release(now time.Time) (again time.Time) {
 		}
 		left = append(left, place)
 	}
-	in.holding = left
+	if in.holding = left; len(left) < before {
+		in.tellHolding()
+	}
 	return again
+}
+
+// tellHolding reports that points are held, or that none is.
+func (in *intake) tellHolding() {
+	if len(in.holding) == 0 {
+		in.findings.State(condition.Chattering, false)
+		return
+	}
+	p := &in.table.monitored[in.holding[0]]
+	in.findings.State(condition.Chattering, true, len(in.holding), fmt.Sprintf("%v/%d", fsm.Kind(p.Kind), p.Number))
 }

@@ -5,6 +5,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fepha/fepha/acquisition/findings"
+	"github.com/fepha/fepha/condition/conditiontest"
+	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
 	"github.com/fepha/fepha/iec104/asdu"
 )
@@ -129,4 +132,52 @@ func TestBrake(t *testing.T) {
 	if r := b.hold([]receipt{{s, 5}}, 100, now.Add(time.Hour)); len(r) != 1 {
 		t.Fatal("held although it's over")
 	}
+}
+
+// What is held, and what is braked, is a condition as long as it lasts; another owner knows of neither.
+func TestDefencesAreTold(t *testing.T) {
+	said := new(conditiontest.Said)
+	c := newChattering(t)
+	c.in.findings = findings.New(said, "rtu/1", func() {})
+	for i := range 6 {
+		c.sends(iec104.Spontaneous, 100, float64(i%2), time.Duration(i)*time.Second)
+	}
+	if text := said.Says("rtu.1.chattering"); !strings.Contains(text, "1 points change too often and are held, such as di/1") {
+		t.Errorf("%q", text)
+	}
+	c.in.release(c.now.Add(10 * time.Second))
+	if said.IDs() != "rtu.1.chattering" {
+		t.Errorf("%q while it goes on", said.IDs())
+	}
+	c.in.release(c.now.Add(20 * time.Second))
+	if said.IDs() != "" {
+		t.Errorf("%q when it's quiet", said.IDs())
+	}
+}
+
+// The brake's condition ends when the control centre has come, though the device says nothing more.
+func TestBrakeIsTold(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		b, d := oneRTU(t, quirks{}, nil)
+		const group, retain = "uplink/occ/a", 100
+		b.Do(t, "fep1", &fsmpb.Command{Op: &fsmpb.Command_Configure{Configure: &fsmpb.Configure{
+			Digest: "another", Retain: retain, Nodes: []*fsmpb.Configure_Node{{Id: "fep1", Host: 1, Role: "fep"}, {Id: "fep2", Host: 2, Role: "fep"}},
+			Rtus:   []*fsmpb.Configure_RTU{{Number: 1, Links: []uint32{1}}},
+			Groups: []*fsmpb.Configure_Group{{Uplink: "occ", Group: "a", Mode: fsmpb.Configure_EXCLUSIVE}},
+		}}})
+		b.Do(t, "fep1", &fsmpb.Command{Op: &fsmpb.Command_Claim{Claim: &fsmpb.Claim{Resource: group, Node: "fep1"}}})
+		b.start("fep1", "fep2")
+		b.until(10*time.Second, "an active link", b.active)
+		for i := range retain + 10 {
+			d.change(2, float64(i%2))
+			time.Sleep(100 * time.Millisecond)
+		}
+		b.until(10*time.Second, "it's braked, and told", func() bool {
+			return strings.Contains(b.said.Says("rtu.1.braked"), "its part of the journal is 100: acknowledged at 1000 events a second")
+		})
+		var last uint64
+		b.View(func(s *fsm.State) { last = s.JournalLast() })
+		b.Do(t, "fep1", &fsmpb.Command{Op: &fsmpb.Command_Cursor{Cursor: &fsmpb.Cursor{Resource: group, Seq: last, Epoch: b.Resource(group).Epoch}}})
+		b.until(2*brakeEvery, "it's over", func() bool { return b.said.IDs() == "" })
+	})
 }

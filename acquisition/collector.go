@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/fepha/fepha/condition"
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
 	"github.com/fepha/fepha/replica"
@@ -55,6 +56,8 @@ func (w *worker) newCollector(t replica.Tenure) *collector {
 			close(col.failure)
 		},
 	}
+	w.findings.State(condition.Chattering, false) // a former owner's
+	w.findings.State(condition.Braked, false)
 	col.wg.Go(func() { col.pipeline.run(col.ctx) })
 	col.wg.Go(col.prune)
 	return col

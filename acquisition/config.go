@@ -185,6 +185,9 @@ func (r RTU) withDefaults() RTU {
 	if c.T0 == 0 {
 		c.T0 = d.T0
 	}
+	if c.T1 == 0 {
+		c.T1 = d.T1
+	}
 	if c.T2 == 0 {
 		c.T2 = d.T2
 	}

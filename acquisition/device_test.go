@@ -208,6 +208,7 @@ type quirks struct {
 	oneClient       bool // drops the client that it has when another connects
 	keepsLink       bool // confirms no STARTDT as long as another link is started
 	stuckCounters   bool // their sequence number never changes
+	neverAcks       bool // acknowledges no I-frame
 	slow            time.Duration
 }
 
@@ -217,7 +218,7 @@ func newDevice(t testing.TB, n *network, quirks quirks, addresses ...string) *de
 	d := &device{t: t, net: n, queue: iec104.NewQueue(100_000), quirks: quirks, listeners: map[string]*listener{},
 		sessions: map[*iec104.Session]bool{}}
 	var err error
-	d.server, err = iec104.NewServer(iec104.ServerConfig{Groups: []iec104.Group{{
+	d.server, err = iec104.NewServer(iec104.ServerConfig{Config: iec104.Config{ManualAck: quirks.neverAcks}, Groups: []iec104.Group{{
 		Name:         "fep",
 		Source:       d.queue.Source,
 		Handle:       d.handle,

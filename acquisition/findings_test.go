@@ -267,3 +267,18 @@ func TestPointRanges(t *testing.T) {
 		t.Errorf("%d octets: %s", len(got), got)
 	}
 }
+
+// A device that is there and doesn't acknowledge what it's asked loses its link by t1, and that is told with the parameter.
+func TestDeviceWithALongT2(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		b, d := oneRTU(t, quirks{neverAcks: true}, nil)
+		b.start("fep1", "fep2")
+		for i := range 20 {
+			d.change(2, float64(i%2))
+			time.Sleep(time.Second)
+		}
+		b.until(2*time.Second, "it's told", func() bool {
+			return strings.Contains(b.said.Says("rtu.1.device_timer"), "a frame to link 1:1 a:1 was not acknowledged for 15 s, though the device was heard: its t2 is longer than our t1; 1 links")
+		})
+	})
+}

@@ -203,6 +203,9 @@ func (p *pipeline) proposeDue(timer *time.Timer) (landing <-chan struct{}) {
 	now := time.Now()
 	acknowledge(p.brake.due(now))
 	next := sooner(p.intake.release(now), p.brake.release)
+	if p.brake.on {
+		next = sooner(next, p.look(now))
+	}
 	if due, at := p.due(now); due {
 		p.propose()
 	} else {

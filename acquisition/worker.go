@@ -241,6 +241,9 @@ func (w *worker) lost(e lostEvent) {
 		if t := iec104.Tolerated(e.err); t != 0 && w.collector != nil {
 			w.findings.Saw(condition.Protocol, 1, condition.BrokenRule(t.String()))
 		}
+		if s, p := w.sessions[e.key], w.rtu.Protocol; errors.Is(e.err, iec104.ErrNotAcknowledged) && s.client.Silent() < p.T1-p.T2 {
+			w.findings.Saw(condition.DeviceTimer, 1, p.T1.Seconds(), s, condition.LargeT2) // it was there longer than a good t2 after the frame
+		}
 	}
 	delete(w.sessions, e.key)
 	delete(w.cancels, e.key)

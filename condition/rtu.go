@@ -272,3 +272,43 @@ var (
 		},
 	})
 )
+
+// What a device does that makes the station defend itself.
+var (
+	Chattering = define(Kind{
+		Name: "chattering", Resource: "rtu/N", Severity: Warning, Scope: Owner,
+		Params: []string{"points", "example"},
+		Text: Words{
+			"{points} points change too often and are held, such as {example}: their changes are no events until they are quiet",
+			"{points} 个点变化过于频繁，已被抑制，例如 {example}：平息前其变化不产生事件",
+		},
+		Advice: Words{
+			"find the contact, relay or threshold that bounces; or raise the point's chatter in the table",
+			"查找抖动的接点、继电器或门限；或在点表中放宽该点的 chatter",
+		},
+	})
+	Braked = define(Kind{
+		Name: "braked", Resource: "rtu/N", Severity: Warning, Scope: Owner,
+		Params: []string{"events", "part", "rate"},
+		Text: Words{
+			"{events} events of it wait for the control centres, its part of the journal is {part}: acknowledged at {rate} events a second",
+			"该设备有 {events} 个事件等待主站，其日志份额为 {part}：以每秒 {rate} 个事件的速度确认",
+		},
+		Advice: Words{
+			"nothing is lost while the device keeps what it has to say: bring the control centre back, or find out why the device sends so much",
+			"在设备保留其数据期间不会丢失：恢复主站，或查明设备为何发送过多",
+		},
+	})
+	DeviceTimer = define(Kind{
+		Name: "device_timer", Resource: "rtu/N", Severity: Warning, Scope: Owner,
+		Params: []string{"seconds", "link", "parameter"}, Hold: time.Hour,
+		Text: Words{
+			"a frame to {link} was not acknowledged for {seconds} s, though the device was heard: {parameter}; {count} links ended by that",
+			"发往 {link} 的帧 {seconds} 秒未被确认，而设备有响应：{parameter}；因此断开 {count} 次",
+		},
+		Advice: Words{
+			"make the device's t2 less than t1 of the RTU here (IEC 60870-5-104, 9.6)",
+			"将设备的 t2 设为小于本端该 RTU 的 t1（IEC 60870-5-104，9.6）",
+		},
+	})
+)

@@ -74,6 +74,18 @@ var (
 			"将主站 w 设为不大于本端 k 的三分之二，其 t2 小于 t1（IEC 60870-5-104，5.5 与 9.6）",
 		},
 	})
+	ClientTimer = define(Kind{
+		Name: "client_timer", Resource: "uplink/NAME/GROUP", Severity: Warning, Scope: Node,
+		Params: []string{"seconds", "client", "parameter"}, Hold: time.Hour,
+		Text: Words{
+			"a frame was not acknowledged for {seconds} s by {client}, though it was heard: {parameter}; {count} links ended by that",
+			"帧 {seconds} 秒未被 {client} 确认，而其有响应：{parameter}；因此断开 {count} 次",
+		},
+		Advice: Words{
+			"make the control centre's t2 less than the uplink's t1 (IEC 60870-5-104, 9.6)",
+			"将主站的 t2 设为小于该上行的 t1（IEC 60870-5-104，9.6）",
+		},
+	})
 	TwoCentres = define(Kind{
 		Name: "two_centres", Resource: "uplink/NAME/GROUP", Severity: Alarm, Scope: Node,
 		Params: []string{"first", "second"}, Hold: 10 * time.Minute,

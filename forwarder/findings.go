@@ -4,6 +4,7 @@ package forwarder
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 	"time"
 
@@ -64,4 +65,16 @@ func (g *group) handle(s *iec104.Session, a asdu.ASDU, index uint64) {
 		})
 	}
 	g.u.station.Handle(s, a, index)
+}
+
+// judgeEnd reports a client whose link was closed by t1 although it was there for longer than a good t2 after the frame.
+func (g *group) judgeEnd(err error, silent time.Duration, client netip.AddrPort) {
+	t1, t2 := g.u.config.T1, g.u.config.T2
+	if !errors.Is(err, iec104.ErrNotAcknowledged) || silent >= t1-t2 {
+		return
+	}
+	g.u.conditions.Set(condition.Report{
+		Kind: condition.ClientTimer, Resource: g.resource, Count: g.unacknowledged.Add(1),
+		Values: condition.Values(t1.Seconds(), client, condition.LargeT2),
+	})
 }

@@ -1,6 +1,7 @@
 package forwarder
 
 import (
+	"fmt"
 	"net/netip"
 	"strings"
 	"testing"
@@ -52,4 +53,42 @@ func TestClientOfAnotherStation(t *testing.T) {
 	if ids := c.said.IDs(); ids != "" {
 		t.Error(ids)
 	}
+}
+
+// A link that t1 has closed is the client's fault if it was there when a good t2 would have been over, and then only.
+func TestLinkClosedByT1(t *testing.T) {
+	notAcknowledged := fmt.Errorf("%w: %w", iec104.ErrT1, iec104.ErrNotAcknowledged)
+	for _, c := range []struct {
+		err    error
+		silent time.Duration
+		told   bool
+	}{
+		{notAcknowledged, 0, true},
+		{notAcknowledged, 4999 * time.Millisecond, true},
+		{notAcknowledged, 5 * time.Second, false}, // it may have died before t2 was over
+		{fmt.Errorf("%w: no TESTFR con", iec104.ErrT1), 0, false},
+		{nil, 0, false},
+	} {
+		said := new(conditiontest.Said)
+		u := &uplink{conditions: said}
+		u.config.T1, u.config.T2 = 15*time.Second, 10*time.Second
+		g := &group{u: u, resource: fsm.UplinkResource("occ", "a")}
+		g.judgeEnd(c.err, c.silent, netip.MustParseAddrPort("10.0.0.5:50122"))
+		const want = "a frame was not acknowledged for 15 s by 10.0.0.5:50122, though it was heard: its t2 is longer than our t1; 1 links ended by that"
+		if text := said.Says("uplink.occ.a.client_timer"); (text == want) != c.told || !c.told && text != "" {
+			t.Errorf("%v, silent for %v: %q", c.err, c.silent, text)
+		}
+	}
+}
+
+// The same with a real client that confirms each TESTFR and acknowledges no I-frame.
+func TestClientWithALongT2(t *testing.T) {
+	c := startStation(t, fsm.Exclusive.Proto(), "a")
+	f := c.start(t, "fep1", Uplink{Mode: fsm.Exclusive, IEC104: iec104.Config{T1: 400 * time.Millisecond, T2: 200 * time.Millisecond, T3: 100 * time.Millisecond}})
+	one := startTestee(t, f.address)
+	c.Values(t, 1, di(1, 1, 1))
+	eventually(t, "t1 ends", one.gone)
+	eventually(t, "it's told", func() bool {
+		return strings.Contains(c.said.Says("uplink.occ.a.client_timer"), "its t2 is longer than our t1")
+	})
 }

@@ -36,7 +36,8 @@ type group struct {
 	// changing is held by who changes the group's ownership: a start or run, one at a time. Capacity 1.
 	changing chan struct{}
 
-	strangers atomic.Uint64 // requests for another common address
+	strangers      atomic.Uint64 // requests for another common address
+	unacknowledged atomic.Uint64 // links that were closed by t1 although the client was there
 
 	report replica.Proposal // run's: the list of clients that is under way; nil: none
 
@@ -279,6 +280,7 @@ func (g *group) stopped(l *link, err error) {
 	g.ended.add(l.currentFeed().counters())
 	g.mu.Unlock()
 	g.log.Info("link stopped", "client", l.client, "reason", err)
+	g.judgeEnd(err, l.session.Silent(), l.session.RemoteAddr())
 	l.cancelSelections()
 	l.leave()
 	g.kick()

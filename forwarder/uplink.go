@@ -51,6 +51,7 @@ func newUplink(c Config, cfg Uplink, t *table, o *operator, started *startedLink
 	u.table.Store(t)
 	d := iec104.DefaultConfig()
 	u.config.Profile, u.config.K = cmp.Or(u.config.Profile, d.Profile), cmp.Or(u.config.K, d.K)
+	u.config.T1, u.config.T2 = cmp.Or(u.config.T1, d.T1), cmp.Or(u.config.T2, d.T2)
 	u.station = newStation(u)
 	server := iec104.ServerConfig{Config: u.config, TLS: cfg.TLS, Limits: cfg.Limits, Log: u.log}
 	server.Panicked = func(v any, stack []byte) { panics.Note(u.log, "link of an uplink", v, stack) }

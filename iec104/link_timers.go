@@ -30,7 +30,7 @@ func (l *link) tick(now time.Duration) {
 		l.close(fmt.Errorf("%w: no confirmation within %v while %v", ErrT1, l.cfg.T1, l.state))
 		return
 	case now >= l.ackDue():
-		l.close(fmt.Errorf("%w: I-frame N(S) %d not acknowledged within %v", ErrT1, l.acked%SequenceModulus, l.cfg.T1))
+		l.close(fmt.Errorf("%w: %w within %v: N(S) %d", ErrT1, ErrNotAcknowledged, l.cfg.T1, l.acked%SequenceModulus))
 		return
 	case l.testing && now >= l.testDue():
 		l.close(fmt.Errorf("%w: no TESTFR con within %v", ErrT1, l.cfg.T1))
