@@ -140,7 +140,7 @@ func TestDefencesAreTold(t *testing.T) {
 	c := newChattering(t)
 	c.in.findings = findings.New(said, "rtu/1", func() {})
 	for i := range 6 {
-		c.sends(iec104.Spontaneous, 100, float64(i%2), time.Duration(i)*time.Second)
+		c.sends(asdu.Spontaneous, 100, float64(i%2), time.Duration(i)*time.Second)
 	}
 	if text := said.Says("rtu.1.chattering"); !strings.Contains(text, "1 points change too often and are held, such as di/1") {
 		t.Errorf("%q", text)

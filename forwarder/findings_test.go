@@ -9,6 +9,7 @@ import (
 
 	"github.com/fepha/fepha/condition/conditiontest"
 	"github.com/fepha/fepha/fsm"
+	"github.com/fepha/fepha/iec104"
 	"github.com/fepha/fepha/iec104/asdu"
 )
 
