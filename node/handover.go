@@ -32,14 +32,17 @@ func handOver(node leaver, log *slog.Logger) {
 	began := time.Now()
 	ctx, cancel := context.WithTimeout(context.Background(), handOverLimit)
 	defer cancel()
-	if !node.Info().Quorum {
-		log.Warn("without a quorum nothing can be handed over")
-		return
-	}
 	saying, said := context.WithTimeout(ctx, handOverLimit/4)
-	err := sayStopping(saying, node, true)
-	said()
-	if err != nil {
+	defer said()
+	for !node.Info().Quorum { // an election may be under way, even this node's own
+		select {
+		case <-time.After(handOverCheck):
+		case <-saying.Done():
+			log.Warn("without a quorum nothing can be handed over")
+			return
+		}
+	}
+	if err := sayStopping(saying, node, true); err != nil {
 		log.Warn("nothing is handed over: the others can't be told", "error", err)
 		return
 	}

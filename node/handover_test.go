@@ -2,7 +2,9 @@ package node
 
 import (
 	"log/slog"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/fepha/fepha/fsm"
@@ -34,6 +36,45 @@ func TestHandOverWaitsForTheMove(t *testing.T) {
 	handOver(node, slog.New(slog.DiscardHandler))
 	if got := s.Resource(fsm.RTUResource(1)).Owner; got != "fep2" {
 		t.Errorf("it ended while RTU 1 was %q's", got)
+	}
+}
+
+// An election that is under way when the node is asked to end is waited for: nobody would be told of the stop otherwise, and it
+// would be taken for a death. Without a quorum at all the node ends all the same.
+func TestHandOverWaitsForAnElection(t *testing.T) {
+	for _, elected := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			s := handOverStation(t)
+			node := s.Start("fep1")
+			quorum := false
+			var mu sync.Mutex
+			node.EditInfo(func(i *replica.Info) {
+				mu.Lock()
+				defer mu.Unlock()
+				i.Quorum = quorum
+			})
+			s.Elect("wit", 1)
+			if elected {
+				time.AfterFunc(100*time.Millisecond, func() {
+					mu.Lock()
+					defer mu.Unlock()
+					quorum = true
+				})
+			}
+			began := time.Now()
+			handOver(node, slog.New(slog.DiscardHandler))
+			stopping := false
+			s.View(func(st *fsm.State) {
+				n, _ := st.Node("fep1")
+				stopping = n.Stopping
+			})
+			if stopping != elected {
+				t.Errorf("elected: %t, the others were told: %t", elected, stopping)
+			}
+			if took := time.Since(began); took > handOverLimit/4 {
+				t.Errorf("elected: %t, it took %v", elected, took)
+			}
+		})
 	}
 }
 
