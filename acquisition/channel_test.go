@@ -1,12 +1,7 @@
 package acquisition
 
 import (
-	"bufio"
-	"bytes"
-	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,92 +12,66 @@ import (
 
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
+	"github.com/fepha/fepha/internal/transcript"
 )
-
-var rewrite = flag.Bool("rewrite", false, "write what the transcripts in testdata should say")
 
 // Each transcript is a story: "at TIME, something happens", then what the sequencer does about it, and the states of the
 // links when they change.
 func TestChannelTranscripts(t *testing.T) {
-	files, err := filepath.Glob("testdata/channel/*.txt")
-	if err != nil || len(files) == 0 {
-		t.Fatal("no transcripts", err)
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
-			want, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			got := replay(t, want)
-			if *rewrite {
-				if err := os.WriteFile(file, got, 0o644); err != nil {
-					t.Fatal(err)
-				}
-			} else if !bytes.Equal(got, want) {
-				t.Errorf("want\n%s\ngot\n%s", want, got)
-			}
-		})
-	}
+	transcript.Play(t, "testdata/channel/*.txt", func(t *testing.T) func(string) (string, error) {
+		st := &story{t: t}
+		return st.tell
+	})
 }
 
-// replay runs the commands of a transcript and returns it with what they bring about.
-func replay(t *testing.T, transcript []byte) []byte {
-	t.Helper()
-	var (
-		out    bytes.Buffer
-		s      *sequencer
-		states string
-		now    time.Duration
-	)
-	lines := bufio.NewScanner(bytes.NewReader(transcript))
-	for lines.Scan() {
-		line := lines.Text()
-		if !strings.HasPrefix(line, "rtu ") && !strings.HasPrefix(line, "at ") {
-			if line == "" || strings.HasPrefix(line, "#") {
-				fmt.Fprintln(&out, line)
+// story is a sequencer and what happens to it.
+type story struct {
+	t      *testing.T
+	s      *sequencer
+	states string
+	now    time.Duration
+}
+
+// tell goes on with the story by a line, and says what that brings about.
+func (st *story) tell(line string) (string, error) {
+	var out strings.Builder
+	words := strings.Fields(line)
+	if words[0] == "rtu" {
+		st.s = readSequencer(st.t, words[1:])
+		st.s.tick(0)
+	} else {
+		at, err := time.ParseDuration(words[1])
+		if err != nil || at < st.now {
+			return "", fmt.Errorf("bad time: %v", err)
+		}
+		// What is due on the way happens on the way.
+		for {
+			due, ok := st.s.deadline(st.now)
+			if !ok || due > at {
+				break
 			}
-			continue // an answer
-		}
-		fmt.Fprintln(&out, line)
-		words := strings.Fields(line)
-		if words[0] == "rtu" {
-			s = readSequencer(t, words[1:])
-			s.tick(0)
-		} else {
-			at, err := time.ParseDuration(words[1])
-			if err != nil || at < now {
-				t.Fatalf("%q: bad time: %v", line, err)
+			st.now = max(st.now, due)
+			st.s.tick(st.now)
+			if a := actions(st.s); a != "" && due < at {
+				fmt.Fprintf(&out, "%v: %s\n", due, a)
+			} else if a != "" {
+				fmt.Fprintln(&out, a)
 			}
-			// What is due on the way happens on the way.
-			for {
-				due, ok := s.deadline(now)
-				if !ok || due > at {
-					break
-				}
-				now = max(now, due)
-				s.tick(now)
-				if a := actions(s); a != "" && due < at {
-					fmt.Fprintf(&out, "    %v: %s\n", due, a)
-				} else if a != "" {
-					fmt.Fprintf(&out, "    %s\n", a)
-				}
-			}
-			now = at
-			tell(t, s, now, words[2:])
 		}
-		if a := actions(s); a != "" {
-			fmt.Fprintf(&out, "    %s\n", a)
-		}
-		if n := s.takeQuieted(); n > 0 {
-			fmt.Fprintf(&out, "    %d left alone\n", n)
-		}
-		if now := describeStates(s, now); now != states {
-			states = now
-			fmt.Fprintf(&out, "    = %s\n", states)
-		}
+		st.now = at
+		tell(st.t, st.s, st.now, words[2:])
 	}
-	return out.Bytes()
+	if a := actions(st.s); a != "" {
+		fmt.Fprintln(&out, a)
+	}
+	if n := st.s.takeQuieted(); n > 0 {
+		fmt.Fprintf(&out, "%d left alone\n", n)
+	}
+	if now := describeStates(st.s, st.now); now != st.states {
+		st.states = now
+		fmt.Fprintf(&out, "= %s\n", now)
+	}
+	return out.String(), nil
 }
 
 // readSequencer reads "channels=1,4 probe=hold retry=5s all-active=2".

@@ -3,23 +3,18 @@ package fsm
 import (
 	"bytes"
 	"cmp"
-	"flag"
 	"fmt"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/fepha/fepha/fsm/internal/condition"
+	"github.com/fepha/fepha/internal/transcript"
 )
 
-var rewrite = flag.Bool("rewrite", false, "write the transcripts in testdata anew from what the state does")
-
-// TestTranscripts replays testdata/*.txt. A file is blocks: what is done, a line ----, what is seen, a blank line. Lines
-// that begin with # are remarks. What may be done is a line of a script (script_test.go), or
+// TestTranscripts plays testdata/*.txt. What may be done is a line of a script (script_test.go), or
 //
 //	at SECONDS                 sets the clock
 //	show WHAT...               resources | journal [AFTER] | image [RTU] | controls | groups | virtual | links | nodes | conditions | access | exports
@@ -27,55 +22,10 @@ var rewrite = flag.Bool("rewrite", false, "write the transcripts in testdata ane
 //
 // What is seen of a command is its result, and the events and entries of the audit that it brought about.
 func TestTranscripts(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txt")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no transcripts: %v", err)
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
-			want, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			got := replay(t, string(want))
-			if got == string(want) {
-				return
-			}
-			if *rewrite {
-				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-				return
-			}
-			t.Errorf("%s differs (go test -run Transcripts ./fsm -rewrite writes it anew):\n%s", file, firstDifference(string(want), got))
-		})
-	}
-}
-
-// replay runs a transcript and returns it as it should be.
-func replay(t *testing.T, text string) string {
-	x := newScripted(t)
-	var out, seen strings.Builder
-	skipping := false // what the file says was seen
-	for _, line := range strings.Split(strings.TrimRight(text, "\n"), "\n") {
-		switch {
-		case skipping && line != "":
-			continue
-		case skipping:
-			skipping = false
-			out.WriteString("\n")
-		case line == "----":
-			skipping = true
-			out.WriteString("----\n" + seen.String())
-			seen.Reset()
-		default:
-			out.WriteString(line + "\n")
-			if line != "" && !strings.HasPrefix(line, "#") {
-				seen.WriteString(x.act(line))
-			}
-		}
-	}
-	return out.String()
+	transcript.Play(t, "testdata/*.txt", func(t *testing.T) func(string) (string, error) {
+		x := newScripted(t)
+		return func(line string) (string, error) { return x.act(line), nil }
+	})
 }
 
 func (x *scripted) act(line string) string {
@@ -347,18 +297,4 @@ func conditionLine(s *State, c Condition) string {
 		}
 	}
 	return line
-}
-
-func firstDifference(want, got string) string {
-	w, g := strings.Split(want, "\n"), strings.Split(got, "\n")
-	for i := range w {
-		if i >= len(g) || w[i] != g[i] {
-			other := "(end)"
-			if i < len(g) {
-				other = g[i]
-			}
-			return fmt.Sprintf("line %d\nwant %s\n got %s", i+1, w[i], other)
-		}
-	}
-	return "it is longer: " + strings.Join(g[len(w):], "\n")
 }

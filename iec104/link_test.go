@@ -2,10 +2,7 @@ package iec104
 
 import (
 	"encoding/hex"
-	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -13,14 +10,12 @@ import (
 	"time"
 
 	"github.com/fepha/fepha/iec104/asdu"
+	"github.com/fepha/fepha/internal/transcript"
 )
-
-var rewrite = flag.Bool("rewrite", false, "write what the link does into testdata/link/*.txt")
 
 // TestLink replays the transcripts of testdata/link against the core.
 //
-// A transcript begins with "== " and its title. In it, one or several lines of
-// stimulus are followed by "----" and by what the link did, up to an empty line:
+// Each begins with new, after its title. What is done, and what the link does:
 //
 //	new controlled|controlling [k=N] [w=N] [t1=D] [t2=D] [t3=D] [tolerant] [repeat-start]
 //	set sent=N received=N   as if so many I-frames had gone and been acknowledged
@@ -35,69 +30,13 @@ var rewrite = flag.Bool("rewrite", false, "write what the link does into testdat
 //	acked N                 the peer has acknowledged N of ours
 //	start? started stopped tested closed: WHY
 func TestLink(t *testing.T) {
-	files, err := filepath.Glob("testdata/link/*.txt")
-	if err != nil || len(files) == 0 {
-		t.Fatal("no transcripts in testdata/link", err)
-	}
-	for _, file := range files {
-		b, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
+	transcript.Play(t, "testdata/link/*.txt", func(*testing.T) func(string) (string, error) {
+		var p player
+		return func(line string) (string, error) {
+			did, err := p.do(line)
+			return strings.Join(append(did, ""), "\n"), err
 		}
-		parts := strings.Split("\n"+string(b), "\n== ")
-		for i, part := range parts[1:] {
-			title, body, _ := strings.Cut(part, "\n")
-			t.Run(title, func(t *testing.T) { parts[i+1] = title + "\n" + replay(t, body) })
-		}
-		if *rewrite {
-			if err := os.WriteFile(file, []byte(strings.Join(parts, "\n== ")[1:]), 0o644); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-}
-
-// replay runs a transcript and returns it as it happened.
-func replay(t *testing.T, body string) string {
-	var p player
-	var got strings.Builder
-	lines := strings.Split(body, "\n")
-	var did []string
-	for i := 0; i < len(lines); i++ {
-		line := lines[i]
-		switch {
-		case line == "----":
-			var want []string
-			for i++; i < len(lines) && lines[i] != ""; i++ {
-				want = append(want, lines[i])
-			}
-			if len(did) == 0 {
-				did = []string{"ok"}
-			}
-			if w, g := strings.Join(want, "\n"), strings.Join(did, "\n"); w != g && !*rewrite {
-				t.Errorf("after %q\ngot:\n%s\nwant:\n%s", lines[i-len(want)-2], g, w)
-			}
-			got.WriteString("----\n" + strings.Join(did, "\n") + "\n")
-			did = nil
-			i--
-		default:
-			if line != "" && !strings.HasPrefix(line, "#") {
-				out, err := p.do(line)
-				if err != nil {
-					t.Fatalf("%q: %v", line, err)
-				}
-				did = append(did, out...)
-			}
-			got.WriteString(line)
-			if i < len(lines)-1 {
-				got.WriteByte('\n')
-			}
-		}
-	}
-	if did != nil {
-		t.Errorf("stimulus without ---- at the end: %q", did)
-	}
-	return got.String()
+	})
 }
 
 // player gives a link what a transcript says.

@@ -32,7 +32,7 @@ type sentDatagram struct {
 	b        []byte
 }
 
-func play(t *testing.T, text string) string {
+func newPlayer(t *testing.T) *player {
 	w := newWorld(t, 1)
 	p := &player{world: w, shown: map[string]bool{}, drops: map[string]int{}, sent: map[string]sentDatagram{}, cuts: map[[2]netip.AddrPort]bool{}, codecs: w.codec()}
 	w.note = func(format string, args ...any) { p.printf(format, args...) }
@@ -40,20 +40,16 @@ func play(t *testing.T, text string) string {
 	w.cut = func(from, to netip.AddrPort) bool {
 		return p.cuts[[2]netip.AddrPort{from, to}] || p.cuts[[2]netip.AddrPort{to, from}]
 	}
-	for n, l := range strings.Split(strings.TrimRight(text, "\n"), "\n") {
-		switch {
-		case strings.HasPrefix(l, "#") || l == "":
-			p.out.WriteString(l + "\n")
-		case strings.HasPrefix(l, "> "):
-			p.out.WriteString(l + "\n")
-			p.begun = w.now
-			words := strings.Fields(l[2:])
-			if err := p.command(words[0], words[1:]); err != nil {
-				t.Fatalf("line %d: %s: %v", n+1, l, err)
-			}
-		}
-	}
-	return p.out.String()
+	return p
+}
+
+// act does a line of a transcript, and returns what is seen.
+func (p *player) act(line string) (string, error) {
+	p.out.Reset()
+	p.begun = p.now
+	words := strings.Fields(line)
+	err := p.command(words[0], words[1:])
+	return p.out.String(), err
 }
 
 func (p *player) printf(format string, args ...any) {

@@ -13,6 +13,7 @@ import (
 	"github.com/fepha/fepha/channeltab/internal/wire"
 	"github.com/fepha/fepha/fsm/chantable"
 	"github.com/fepha/fepha/internal/docsection"
+	"github.com/fepha/fepha/internal/transcript"
 )
 
 var scaleFlag = flag.Int("fnp.scale", 300, "how many stations TestScale registers; the figure to reach is for 10000")
@@ -283,7 +284,7 @@ func TestCrashIsTold(t *testing.T) {
 		}
 	}
 	t.Log("\n" + text)
-	if *rewriteFlag {
+	if transcript.Rewriting() {
 		if err := docsection.Replace("../../BENCHMARKS.md", "crash", text); err != nil {
 			t.Fatal(err)
 		}

@@ -1,73 +1,36 @@
 package core
 
 import (
-	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/fepha/fepha/channeltab/internal/wire"
 	"github.com/fepha/fepha/fsm/chantable"
+	"github.com/fepha/fepha/internal/transcript"
 )
 
-var rewriteFlag = flag.Bool("rewrite", false, "write what happens into the transcripts")
-
-// TestTranscripts plays each file of testdata: a line that begins with > is a command, what follows is what happened.
-// With -rewrite the files are written anew; read them before committing.
+// TestTranscripts plays each file of testdata.
 //
-//	> centre ID LEVEL [unicast] [others ID]   a centre of three nodes: node1 leads
-//	> station ID [key=value ...]              not running yet: cn, name, level, address, instance, epoch, centres, node,
+//	centre ID LEVEL [unicast] [others ID]   a centre of three nodes: node1 leads
+//	station ID [key=value ...]              not running yet: cn, name, level, address, instance, epoch, centres, node,
 //	                                          unicast; where two have one id, commands take the name; keeps=DURATION:
 //	                                          it acknowledges what the group has kept, which takes so long, and is given
 //	                                          the next epoch of its ownership when it starts
-//	> start|crash|leave|lose-file|deaf ID     of a station
-//	> send ID TO SIZE|TEXT [ordered]          a message
-//	> use ID                                  of several centres, the one that commands are about; at first the first
-//	> elect NODE|none · pause|resume|kill|restart NODE
-//	> run DURATION · skip DURATION            let time pass; or let nobody notice that it passes
-//	> show KIND ... · show                    which datagrams to print from now on
-//	> drop KIND N                             lose the next N datagrams of a kind; 0: no more
-//	> cut A B · mend                          nothing passes between two: station IDs or nodes
-//	> replay KIND ID [to ID]                  send once more the last datagram of a kind from a station or node
-//	> garbage NODE · wrong-key NODE           send what is no datagram, or is not of this network
-//	> table · copy ID · stats NODE · status ID
-//	> forget N                                the centre loses its last N commits
-//	> commit DURATION                         how long proposals take from now on
+//	start|crash|leave|lose-file|deaf ID     of a station
+//	send ID TO SIZE|TEXT [ordered]          a message
+//	use ID                                  of several centres, the one that commands are about; at first the first
+//	elect NODE|none · pause|resume|kill|restart NODE
+//	run DURATION · skip DURATION            let time pass; or let nobody notice that it passes
+//	show KIND ... · show                    which datagrams to print from now on
+//	drop KIND N                             lose the next N datagrams of a kind; 0: no more
+//	cut A B · mend                          nothing passes between two: station IDs or nodes
+//	replay KIND ID [to ID]                  send once more the last datagram of a kind from a station or node
+//	garbage NODE · wrong-key NODE           send what is no datagram, or is not of this network
+//	table · copy ID · stats NODE · status ID
+//	forget N                                the centre loses its last N commits
+//	commit DURATION                         how long proposals take from now on
 func TestTranscripts(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txt")
-	if err != nil || len(files) == 0 {
-		t.Fatal("no transcripts", err)
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
-			want, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			got := play(t, string(want))
-			if *rewriteFlag {
-				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-				return
-			}
-			a, b := strings.Split(string(want), "\n"), strings.Split(got, "\n")
-			for i := range max(len(a), len(b)) {
-				if i >= len(a) || i >= len(b) || a[i] != b[i] {
-					t.Fatalf("%s:%d:\nwant %s\ngot  %s", file, i+1, line(a, i), line(b, i))
-				}
-			}
-		})
-	}
-}
-
-func line(lines []string, i int) string {
-	if i < len(lines) {
-		return lines[i]
-	}
-	return "(nothing)"
+	transcript.Play(t, "testdata/*.txt", func(t *testing.T) func(string) (string, error) { return newPlayer(t).act })
 }
 
 // shortly tells what matters of a body and is not drawn by chance.
