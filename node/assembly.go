@@ -100,6 +100,7 @@ func assemble(c Config) (*assembly, error) {
 	a.last = lastRun{c.DataDir}
 	a.machine = &watch.Machine{
 		Node: c.ID, DataDir: c.DataDir, Reporter: a.conditions, Synced: !onOneMachine(station),
+		Disk:  func() cluster.Disk { return a.member.Disk() },
 		Files: func() []watch.File { return watch.FilesOf(a.runner.current.station()) },
 	}
 	a.reach = &watch.Reach{Node: a.member, Reporter: a.conditions, Addresses: map[string]string{}}

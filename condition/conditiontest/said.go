@@ -2,6 +2,7 @@
 package conditiontest
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"strings"
@@ -13,8 +14,13 @@ import (
 // Said is a [condition.Reporter] that keeps what holds, in English. The zero value is ready.
 type Said struct {
 	mu   sync.Mutex
-	that map[string]string // by id
+	that map[string]said // by id
 	sets int
+}
+
+type said struct {
+	text     string
+	severity condition.Severity
 }
 
 // Set implements [condition.Reporter].
@@ -22,10 +28,10 @@ func (s *Said) Set(r condition.Report) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.that == nil {
-		s.that = map[string]string{}
+		s.that = map[string]said{}
 	}
 	text, _ := condition.Say(r.Kind.Name, r.Values, r.Count)
-	s.that[r.ID()] = text.EN
+	s.that[r.ID()] = said{text.EN, cmp.Or(r.Severity, r.Kind.Severity)}
 	s.sets++
 }
 
@@ -47,7 +53,14 @@ func (s *Said) IDs() string {
 func (s *Said) Says(id string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.that[id]
+	return s.that[id].text
+}
+
+// Severity is that of a condition that holds; of others it is no severity.
+func (s *Said) Severity(id string) condition.Severity {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.that[id].severity
 }
 
 // Sets is how often Set was called.

@@ -8,17 +8,13 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/fepha/fepha/cluster"
 	"github.com/fepha/fepha/condition"
-	"github.com/fepha/fepha/internal/disk"
 )
 
 const (
 	// machinePeriod is how often the machine is looked at. Nothing there changes the station within seconds.
 	machinePeriod = 10 * time.Second
-
-	// Free space of the data folder's disk. The log and two snapshots of the largest station fit into the first.
-	diskShort = 2 << 30
-	diskFull  = 512 << 20
 
 	// How long it may take to make a small write safe, and how often in a row it may take longer.
 	slowWrite  = 100 * time.Millisecond
@@ -30,8 +26,9 @@ const (
 type Machine struct {
 	Node     string // id
 	DataDir  string
-	Files    func() []File // that the configuration names; see [File]
-	Synced   bool          // whether the clock matters: not where all nodes have one
+	Disk     func() cluster.Disk // that of the data folder
+	Files    func() []File       // that the configuration names; see [File]
+	Synced   bool                // whether the clock matters: not where all nodes have one
 	Redis    func() (address, reason string)
 	Reporter condition.Reporter
 
@@ -54,9 +51,7 @@ func (m *Machine) Run(ctx context.Context) error {
 }
 
 func (m *Machine) round(now time.Time) {
-	if free, err := disk.Free(m.DataDir); err == nil {
-		m.disk(free)
-	}
+	m.disk(m.Disk())
 	if synchronised, known := clockSynchronised(); m.Synced && known {
 		m.state(condition.ClockUnsynchronised, !synchronised, 0)
 	}
@@ -77,12 +72,13 @@ func (m *Machine) state(k *condition.Kind, holds bool, severity condition.Severi
 	m.Reporter.Set(condition.Report{Kind: k, Resource: about, Severity: severity, Values: condition.Values(values...)})
 }
 
-func (m *Machine) disk(free uint64) {
+// disk goes by the rule by which the log warns and what can wait is refused.
+func (m *Machine) disk(d cluster.Disk) {
 	severity := condition.Warning
-	if free < diskFull {
+	if d.Short() {
 		severity = condition.Alarm
 	}
-	m.state(condition.Disk, free < diskShort, severity, sizeWords(free), m.DataDir)
+	m.state(condition.Disk, d.Low(), severity, fmt.Sprintf("%s (%d %%)", sizeWords(d.Free), d.Free*100/max(d.Size, 1)), m.DataDir)
 }
 
 // fsync tries how long the disk takes to make a small write safe.
@@ -126,7 +122,7 @@ func (m *Machine) redis(now time.Time) {
 }
 
 // sizeWords is a size as one says it, rounded so that it doesn't change all the time.
-func sizeWords(octets uint64) string {
+func sizeWords(octets int64) string {
 	if octets < 1<<30 {
 		return fmt.Sprintf("%d MiB", octets>>20/16*16)
 	}

@@ -13,9 +13,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fepha/fepha/cluster"
 	"github.com/fepha/fepha/condition/conditiontest"
 	"github.com/fepha/fepha/configs"
-	"github.com/fepha/fepha/internal/disk"
 )
 
 func newMachine(files ...File) (*Machine, *conditiontest.Said) {
@@ -26,18 +26,21 @@ func newMachine(files ...File) (*Machine, *conditiontest.Said) {
 func TestDisk(t *testing.T) {
 	m, said := newMachine()
 	for _, c := range []struct {
-		free uint64
-		says string
+		free, size int64
+		says       string
 	}{
-		{3 << 30, ""}, {2<<30 - 1, "2.0 GiB are free on the disk of /data"}, {100<<20 + 5, "96 MiB are free"}, {2 << 30, ""},
+		{3 << 30, 20 << 30, ""}, {2<<30 - 1, 20 << 30, "warning: 2.0 GiB (9 %) are free on the disk of /data"},
+		{300<<20 + 5, 40 << 30, "alarm: 288 MiB (0 %) are free"}, {300 << 20, 1 << 30, ""}, // a small disk that has enough
+		{0, 0, ""}, // not known
 	} {
-		m.disk(c.free)
-		if text := said.Says("node.fep1.disk"); !strings.Contains(text, c.says) || (text == "") != (c.says == "") {
-			t.Errorf("%d octets: %q, want %q", c.free, text, c.says)
+		m.disk(cluster.Disk{Free: c.free, Size: c.size})
+		text := said.Says("node.fep1.disk")
+		if text != "" {
+			text = said.Severity("node.fep1.disk").String() + ": " + text
 		}
-	}
-	if free, err := disk.Free(t.TempDir()); err != nil || free == 0 {
-		t.Errorf("%d, %v", free, err)
+		if !strings.Contains(text, c.says) || (text == "") != (c.says == "") {
+			t.Errorf("%d octets of %d: %q, want %q", c.free, c.size, text, c.says)
+		}
 	}
 }
 
