@@ -24,8 +24,8 @@ import (
 	"github.com/fepha/fepha/internal/certid"
 )
 
-// cheap has passwords hashed for next to nothing.
-func cheap(c *Config) { c.passwordCost = bcrypt.MinCost }
+// cheap has passwords hashed for next to nothing, and waits for no token.
+func cheap(c *Config) { c.passwordCost, c.latePatience = bcrypt.MinCost, time.Nanosecond }
 
 func marked(marks ...*url.URL) func(*x509.Certificate) {
 	return func(c *x509.Certificate) { c.URIs = append(marks, certid.Issued(time.Now())) }

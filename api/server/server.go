@@ -76,6 +76,7 @@ type Config struct {
 	// Of tests; 0: as in service.
 	askAgain     time.Duration // after which a stream asks whether its caller still may
 	passwordCost int           // of bcrypt
+	latePatience time.Duration // for a token that this node has not heard of yet
 }
 
 // Limits of what a client may take; package rest has those of lists and streams.
@@ -152,7 +153,7 @@ func New(cfg Config) *Server {
 		applying: make(chan struct{}, 1), staging: make(chan struct{}, 1),
 	}
 	s.guard = access.New(access.Config{
-		Node: cfg.Node, APIs: cfg.APIs, Security: cfg.Security, JSON: s.json, Log: cfg.Log, PasswordCost: cfg.passwordCost,
+		Node: cfg.Node, APIs: cfg.APIs, Security: cfg.Security, JSON: s.json, Log: cfg.Log, PasswordCost: cfg.passwordCost, LatePatience: cfg.latePatience,
 	})
 	s.streams = rest.NewStreams(s.json, cmp.Or(cfg.askAgain, rest.Silence))
 	s.journal = &journal.Journal{Node: cfg.Node, Streams: s.streams, Named: s.named}

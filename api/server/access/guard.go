@@ -42,7 +42,9 @@ type Config struct {
 	JSON     rest.JSON
 	Log      *slog.Logger
 
-	PasswordCost int // of bcrypt; 0: as in service
+	// Of tests; 0: as in service.
+	PasswordCost int           // of bcrypt
+	LatePatience time.Duration // for a token or session that this node has not heard of yet
 }
 
 // A Guard decides who may do what.
@@ -58,6 +60,8 @@ type Guard struct {
 	guesses  guesses
 	refused  atomic.Uint64
 	refusals refusals
+
+	latecomers latecomers
 }
 
 // New makes a guard; Run runs it.
@@ -66,6 +70,7 @@ func New(cfg Config) *Guard {
 		node: cfg.Node, security: cfg.Security, json: cfg.JSON, log: cfg.Log, warnings: loglimit.New(cfg.Log), slots: newSlots(cfg.APIs),
 	}
 	g.guesses.init(cmp.Or(cfg.PasswordCost, passwordCost))
+	g.latecomers = latecomers{make(chan struct{}, maxLatecomers), cmp.Or(cfg.LatePatience, latePatience)}
 	return g
 }
 
@@ -159,6 +164,9 @@ func (g *Guard) admit(to Rule, r *http.Request) (caller, error) {
 		return caller{name: byLocal, kind: byLocal, role: fsm.Admin}, nil
 	}
 	c, err := g.identify(r)
+	if err != nil && g.latecomers.wait(r, g) {
+		c, err = g.identify(r)
+	}
 	if err == nil {
 		err = c.may(to)
 	}
@@ -218,18 +226,22 @@ func (g *Guard) byCertificate(cert *x509.Certificate, now time.Time) (c caller, 
 	return c, err
 }
 
+// bearer is the hash of the token that a request has.
+func bearer(r *http.Request) (sum [sha256.Size]byte, ok bool) {
+	scheme, secret, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	return sha256.Sum256([]byte(secret)), strings.EqualFold(scheme, "Bearer") && secret != ""
+}
+
 // byToken says whose bearer token a request has.
 func (g *Guard) byToken(r *http.Request, now time.Time) (caller, bool) {
-	scheme, secret, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	if !strings.EqualFold(scheme, "Bearer") || secret == "" {
+	sum, ok := bearer(r)
+	if !ok {
 		return caller{}, false
 	}
-	sum := sha256.Sum256([]byte(secret))
 	if t, ok := findToken(g.fileTokens(), sum); ok {
 		return caller{name: t.name, kind: byToken, role: t.role}, true
 	}
 	var t fsm.Token
-	var ok bool
 	g.node.View(func(s *fsm.State) { t, ok = s.Access().Token(sum) }) // by its hash, so how long it takes says nothing of the token
 	if !ok || t.Expired(now.UnixMilli()) {
 		return caller{}, false

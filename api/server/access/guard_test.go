@@ -7,7 +7,10 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
@@ -150,4 +153,49 @@ func TestRefusalsAreAudited(t *testing.T) {
 	if total != 6+2*maxRefusals || told["api request of api:10.0.0.0:1"]+told["api request of api:10.0.0.0"] != 1 || told[others] == 0 || len(told) > maxRefusals+4 {
 		t.Errorf("%d told in all: %v", total, told)
 	}
+}
+
+// A token that was made on another node a moment ago is good here too, though this node has yet to hear of it. What nobody has made
+// is refused after a while, and keeps few waiting.
+func TestTokensThatComeLate(t *testing.T) {
+	g := newGuarded(t)
+	request := func(secret string) *http.Request {
+		r := httptest.NewRequest("GET", "/", nil)
+		r.Header.Set("Authorization", "Bearer "+secret)
+		return r
+	}
+	node := g.station.Node("fep1")
+	node.Lag(true)
+	const secret = "late-5vGq0dTz9Lw3Rn8K"
+	sum := sha256.Sum256([]byte(secret))
+	g.station.Do(t, "fep1", &fsmpb.Command{Op: &fsmpb.Command_TokenPut{TokenPut: &fsmpb.TokenPut{Name: "late", Role: fsmpb.Role(fsm.Viewer), Sha256: sum[:]}}})
+	status := make(chan int, 1)
+	go func() { status <- g.asks(t, request(secret)) }()
+	for end := time.Now().Add(10 * time.Second); len(g.latecomers.turns) == 0 && time.Now().Before(end); {
+		time.Sleep(time.Millisecond)
+	}
+	node.Lag(false)
+	if got := <-status; got != http.StatusOK {
+		t.Errorf("a token that comes late: %d", got)
+	}
+
+	synctest.Test(t, func(t *testing.T) {
+		g := newGuarded(t)
+		began, waited := time.Now(), atomic.Int64{}
+		var all sync.WaitGroup
+		for range 5 * maxLatecomers {
+			all.Go(func() {
+				if got := g.asks(t, request("nobody's")); got != http.StatusUnauthorized {
+					t.Error(got)
+				}
+				if time.Since(began) > 0 {
+					waited.Add(1)
+				}
+			})
+		}
+		all.Wait()
+		if n := waited.Load(); n != maxLatecomers || time.Since(began) != latePatience {
+			t.Errorf("%d waited, %v", n, time.Since(began))
+		}
+	})
 }

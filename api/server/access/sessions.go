@@ -26,16 +26,23 @@ const LoginPath = "/v1/login"
 // MaxLogin is what a request with a password may have, octets.
 const MaxLogin = 4 << 10
 
-// bySession says whose session a request has.
-func (g *Guard) bySession(r *http.Request, now time.Time) (caller, bool) {
+// sessionOf is the id of the session that a request has.
+func sessionOf(r *http.Request) (id [sha256.Size]byte, ok bool) {
 	cookie, err := r.Cookie(cookieName)
 	if err != nil || cookie.Value == "" {
+		return id, false
+	}
+	return sha256.Sum256([]byte(cookie.Value)), true
+}
+
+// bySession says whose session a request has.
+func (g *Guard) bySession(r *http.Request, now time.Time) (caller, bool) {
+	id, ok := sessionOf(r)
+	if !ok {
 		return caller{}, false
 	}
-	id := sha256.Sum256([]byte(cookie.Value))
 	var x fsm.Session
 	var u fsm.User
-	var ok bool
 	g.node.View(func(s *fsm.State) { x, u, ok = s.Access().Session(id) })
 	ms := now.UnixMilli()
 	if !ok || u.Expired(ms) || g.uses.last(id, x.UsedMs)+fsm.SessionIdleMs <= ms {
