@@ -101,3 +101,46 @@ func TestCarrierIsLost(t *testing.T) {
 		})
 	}
 }
+
+// What is probed because the started link is silent hasn't disturbed that one, whichever node probes: nothing is left alone
+// for it, however often a cable is pulled.
+func TestExaminingDisturbsNothing(t *testing.T) {
+	for _, owner := range []bool{true, false} {
+		const retry = 20 * time.Second // so that no other probe comes between
+		s := newSequencer([]Channel{{Links: []string{"a"}}, {Links: []string{"b"}}}, retry, ProbeConnect, 0)
+		now := time.Duration(0)
+		answer := func(reachable bool) { // to all that was begun
+			for _, a := range s.takeActions() {
+				switch {
+				case a.verb == checkLink:
+					s.checked(now, a.linkKey, reachable)
+				case a.verb == dialLink && reachable:
+					s.connected(now, a.linkKey)
+				case a.verb == startLink:
+					s.started(now, a.linkKey)
+				default:
+					s.lost(now, a.linkKey)
+				}
+			}
+		}
+		s.own(now, owner)
+		for range 5 {
+			s.peer(now, !owner, false)
+			for end := now + retry; now < end; now += 100 * time.Millisecond {
+				s.tick(now)
+				answer(true)
+			}
+			s.examine(now)
+			now += 700 * time.Millisecond
+			if owner {
+				s.lost(now, linkKey{s.current, 0})
+			} else {
+				s.peer(now, false, true)
+			}
+			answer(false)
+		}
+		if n := s.takeQuieted(); n > 0 {
+			t.Errorf("owner %t: %d links are left alone", owner, n)
+		}
+	}
+}

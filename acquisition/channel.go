@@ -208,8 +208,10 @@ func (s *sequencer) doubt(k linkKey, doubted bool) {
 }
 
 // examine doubts all links that aren't started, since the one that is, here or on the other FEP, is silent: those that are
-// probed now and then are probed at once; it returns those that are held, which are to be challenged.
+// probed now and then are probed at once; it returns those that are held, which are to be challenged. If the silent link is lost
+// then, these probes aren't why.
 func (s *sequencer) examine(now time.Duration) (challenge []linkKey) {
+	var probed []*linkState
 	for c, states := range s.links {
 		for i := range states {
 			l, k := &states[i], linkKey{c, i}
@@ -219,10 +221,14 @@ func (s *sequencer) examine(now time.Duration) (challenge []linkKey) {
 				challenge = append(challenge, k)
 			case l.conn == idle && s.probeUse(now, k) != useNone:
 				l.doubted, l.probeAt = true, now
+				probed = append(probed, l)
 			}
 		}
 	}
 	s.step(now)
+	for _, l := range probed {
+		l.probing.done, l.probing.telling = false, false
+	}
 	return challenge
 }
 
