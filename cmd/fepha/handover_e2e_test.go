@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -33,8 +34,10 @@ func TestPlannedStopIsAHandOver(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	before, err := s.WaitFor(ctx, owner+" to lead and own", func(st api.Status) bool {
-		return rig.Complete(st) && st.Leader == owner && st.RTUs[0].Owner == owner && st.Uplinks[0].Owner == owner && len(st.Uplinks[0].Links) == 2
+	other := map[string]string{"fep1": "fep2", "fep2": "fep1"}[owner]
+	before, err := s.WaitFor(ctx, owner+" to lead and own, and "+other+" to be ready", func(st api.Status) bool {
+		return rig.Complete(st) && st.Leader == owner && st.RTUs[0].Owner == owner && st.Uplinks[0].Owner == owner &&
+			len(st.Uplinks[0].Links) == 2 && st.RTUs[0].Channels[0].Links[0][other] == "standby"
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -48,8 +51,8 @@ func TestPlannedStopIsAHandOver(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r := after.RTUs[0]; r.Epoch != before.RTUs[0].Epoch+1 || r.Reason != "node stops" {
-		t.Errorf("RTU 1 is in epoch %d (%s) after %d: expected one move, because the node stops", r.Epoch, r.Reason, before.RTUs[0].Epoch)
+	if after.RTUs[0].Owner != other {
+		t.Errorf("RTU 1 is at %s, want %s", after.RTUs[0].Owner, other)
 	}
 	if _, err := s.WaitFor(ctx, "the stop to be told", func(st api.Status) bool { return said(st, "node."+owner+".stopped") }); err != nil {
 		t.Fatal(err)
@@ -61,10 +64,18 @@ func TestPlannedStopIsAHandOver(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	var moves []string
 	for _, ev := range page.Events {
 		if ev.RTU == 900 {
 			t.Errorf("an event about a channel: %+v", ev)
 		}
+		// A busy machine may take the lease away for a moment, and the owner goes on in another epoch: that is no move.
+		if n := ev.Note; n != nil && n.Kind == "owner" && n.Resource == "rtu/1" && n.From != n.To {
+			moves = append(moves, fmt.Sprintf("%s to %s: %s", n.From, n.To, n.Reason))
+		}
+	}
+	if want := []string{fmt.Sprintf("%s to %s: node stops", owner, other)}; !slices.Equal(moves, want) {
+		t.Errorf("RTU 1 was moved: %q, want %q", moves, want)
 	}
 	if err := s.Start(owner); err != nil {
 		t.Fatal(err)
