@@ -59,6 +59,7 @@ func (m *Manager) Run(ctx context.Context) error {
 		running.Go(func() { e.run(ctx) })
 		running.Go(func() { e.watch(ctx) })
 	}
+	<-ctx.Done() // also where there is none
 	running.Wait()
 	return nil
 }
