@@ -95,7 +95,7 @@ func (s *State) putOvertaken(u *rtu, it *fsmpb.Item) {
 		return
 	}
 	rec := s.image.Write(u.number, ri, pos)
-	rec.Seq = s.append(eventOf(u.number, it))
+	rec.Seq = s.appendSeen(eventOf(u.number, it))
 	if told := informationOf(it); rec.Information().Same(id.kind, told) {
 		delete(u.untold, id)
 	} else {
@@ -126,7 +126,7 @@ func (s *State) endBacklog(at command.Stamp, op *fsmpb.BacklogEnd) *fsmpb.Result
 		if rec.TimeMs < u.untold[id].TimeMs { // it became so after what was told
 			rec.Time, rec.TimeMs = at.CP56|points.SubstitutedTime, at.Ms
 		}
-		rec.Told(s.append(Event{
+		rec.Told(s.appendSeen(Event{
 			RTU: u.number, Point: id.point, Kind: id.kind, Type: rec.Type, Quality: rec.Quality, Transient: rec.Transient,
 			Value: rec.Value, Time: rec.Time, TimeMs: rec.TimeMs,
 		}))

@@ -206,6 +206,7 @@ func (s *State) configureRTUs(at command.Stamp, cfg *fsmpb.Configure) {
 		}
 		s.controls.Removed(at, u.number)
 		s.removeResource(u.resource)
+		s.checks.Forget(u.number)
 		s.strays -= u.strays.size
 		delete(s.rtus, u.number)
 		s.image.Retain(u.number, func(Kind, uint32) bool { return false })

@@ -17,6 +17,7 @@ func (s *State) aroundControls() control.Station {
 			return nil
 		},
 		Audit: func(at command.Stamp, c *Control) (seq uint64) {
+			s.operated(at, c)
 			return s.audit.Append(at, AuditEntry{
 				Point: c.Key(), Type: c.Type, Value: c.Value,
 				Note: Note{

@@ -79,6 +79,7 @@ func (s *State) putItem(u *rtu, it *fsmpb.Item) {
 		s.putCompared(u, it)
 	case fsmpb.Item_IMAGE:
 		s.image.Put(PointKey{RTU: u.number, Kind: Kind(it.Kind), Point: it.Point}).Set(it)
+		s.saw(eventOf(u.number, it), 0)
 	default:
 		s.putEvent(u, it)
 	}
@@ -88,7 +89,7 @@ func (s *State) putItem(u *rtu, it *fsmpb.Item) {
 func (s *State) putEvent(u *rtu, it *fsmpb.Item) {
 	rec := s.image.Put(PointKey{RTU: u.number, Kind: Kind(it.Kind), Point: it.Point})
 	rec.Set(it)
-	rec.Told(s.append(eventOf(u.number, it)))
+	rec.Told(s.appendSeen(eventOf(u.number, it)))
 	delete(u.untold, pointID{rec.Kind(), rec.Point()})
 }
 

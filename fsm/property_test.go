@@ -58,7 +58,7 @@ func (d drawn) line() string {
 	node, epoch := d.as(resource)
 	to := d.pick("to", "fep1", "fep2", "fep1", "fep2", "fep1", "fep2", "wit", "")
 	switch d.pick("verb", "events", "control", "control", "events", "submit", "control", "cursor", "events", "links", "control", "released",
-		"move", "online", "node", "clients", "claim", "pin", "activated", "submit", "events", "links", "cursor", "assign", "configure", "stage", "forget", "backlog-end", "override", "receive", "receive", "report", "report", "gone", "ack", "access", "audit", "export") {
+		"move", "online", "node", "clients", "claim", "pin", "activated", "submit", "events", "links", "cursor", "assign", "configure", "stage", "forget", "backlog-end", "override", "check", "receive", "receive", "report", "report", "gone", "ack", "access", "audit", "export") {
 	case "access":
 		return d.access()
 	case "export":
@@ -106,6 +106,20 @@ func (d drawn) line() string {
 		r, _ := d.s.Resource(RTUResource(rtu))
 		node, epoch = d.as(r.ID)
 		return fmt.Sprintf("%s forget %d epoch=%d di/%d ai/%d", node, rtu, epoch, rapid.IntRange(1, 100).Draw(t, "di"), rapid.IntRange(1, 100).Draw(t, "ai"))
+	case "check":
+		switch d.pick("check", "start", "start anew", "tick", "clear", "end", "discard") {
+		case "start":
+			return fmt.Sprintf("ops check-start %d group=%s di/1 di/%d ai/1! do/1", rtu, d.pick("group", "uplink/occ/main", "uplink/scada/both"), rapid.IntRange(2, 9).Draw(t, "di"))
+		case "start anew":
+			return fmt.Sprintf("ops check-start %d group=uplink/occ/main anew di/1 di/2", rtu)
+		case "tick":
+			return fmt.Sprintf("ops check-tick %d di/%d %s remark=x", rtu, rapid.IntRange(1, 3).Draw(t, "di"), d.pick("ok", "ok", "not"))
+		case "clear":
+			return fmt.Sprintf("ops check-tick %d di/1 clear", rtu)
+		case "end":
+			return fmt.Sprintf("ops check-end %d", rtu)
+		}
+		return fmt.Sprintf("ops check-end %d discard", rtu)
 	case "override":
 		return fmt.Sprintf("ops %s %d %s/%d value=%d type=30 why=x", d.pick("override", "block", "substitute", "release"), rtu,
 			d.pick("kind", "di", "ai", "counter"), rapid.IntRange(1, 100).Draw(t, "point"), rapid.IntRange(0, 2).Draw(t, "value"))

@@ -105,6 +105,8 @@ func (in *restorer) take(kind frame.Kind, payload []byte) error {
 		return read(payload, in.takeMailbox)
 	case frame.Conditions:
 		return read(payload, in.s.conditions.Restore)
+	case frame.Check:
+		return read(payload, in.takeCheck)
 	case frame.Access:
 		return read(payload, in.s.access.Restore)
 	case frame.PlainPoints, frame.Points:

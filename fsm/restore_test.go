@@ -31,7 +31,9 @@ func fullState(t testing.TB) *State {
 		"fep1 report rtu/1 common_address alarm owner epoch=1 count=3 value=5 value=1", "fep2 report node/fep2 disk warning value=3_GB",
 		"fep1 refuse login origin=10.0.0.1 reason=wrong_password", "fep1 refuse login origin=10.0.0.1 count=7", "fep1 did trace origin=anna resource=rtu/1",
 		"fep1 report station clock warning leader", "fep1 ack rtu.1.common_address origin=anna", "fep1 gone station.clock",
-		"ops block 1 ai/1 why=chatters", "ops substitute 1 di/9 value=1 type=30 why=no_sensor", "fep1 events 1 epoch=1 batch=2 ai/1=4",
+		"ops check-start 1 group=uplink/occ/main di/1 ai/1! do/3", "fep1 events 1 epoch=1 batch=2 di/1=0",
+		"ops check-tick 1 ai/1 ok remark=read_at_the_centre", "ops check-start 2 di/1!", "ops check-end 2",
+		"ops block 1 ai/1 why=chatters", "ops substitute 1 di/9 value=1 type=30 why=no_sensor", "fep1 events 1 epoch=1 batch=3 ai/1=4",
 		"ops user alice new role=admin hash=h", "ops user bob new role=viewer hash=h end=100", "ops token hmi role=operator secret=s end=9",
 		"fep1 login alice session=x revision=1 from=10.0.0.7", "fep1 used s=5 x=6", "ops revoke name=fep3", "ops revoke serial=a1",
 	)
@@ -59,15 +61,20 @@ func TestRestoreKeepsEverything(t *testing.T) {
 		"virtual points": func(s *State) any { return s.VirtualPoints() },
 		"revisions":      func(s *State) any { return s.Revisions() },
 		"version":        func(s *State) any { return s.Version() },
-		"conditions":     func(s *State) any { return s.Conditions() },
-		"gone":           func(s *State) any { return s.GoneConditions(condition.MaxGone) },
-		"overrides":      func(s *State) any { return s.Overrides() },
-		"messages":       func(s *State) any { return s.Mailbox().After(0, 10) },
-		"users":          func(s *State) any { return s.Access().Users() },
-		"tokens":         func(s *State) any { return s.Access().Tokens() },
-		"sessions":       func(s *State) any { return s.Access().Sessions() },
-		"revoked":        func(s *State) any { return s.Access().Revocations() },
-		"points":         func(s *State) any { return allPoints(s) },
+		"checks": func(s *State) any {
+			one, _ := s.PointCheck(1)
+			two, _ := s.PointCheck(2)
+			return fmt.Sprint(s.CheckedRTUs(), one, two)
+		},
+		"conditions": func(s *State) any { return s.Conditions() },
+		"gone":       func(s *State) any { return s.GoneConditions(condition.MaxGone) },
+		"overrides":  func(s *State) any { return s.Overrides() },
+		"messages":   func(s *State) any { return s.Mailbox().After(0, 10) },
+		"users":      func(s *State) any { return s.Access().Users() },
+		"tokens":     func(s *State) any { return s.Access().Tokens() },
+		"sessions":   func(s *State) any { return s.Access().Sessions() },
+		"revoked":    func(s *State) any { return s.Access().Revocations() },
+		"points":     func(s *State) any { return allPoints(s) },
 	} {
 		mustEqual(t, what, fmt.Sprint(get(restored)), fmt.Sprint(get(s)))
 	}
@@ -229,6 +236,7 @@ func TestRestoreRefusesNonsense(t *testing.T) {
 		"conditions twice": twice(frame.Conditions),
 		"tail twice":       twice(frame.Tail),
 		"users twice":      twice(frame.Access),
+		"check twice":      twice(frame.Check),
 		"unknown kind":     append([][]byte{all[0], all[1], {99, 0, 0, 0, 0}}, all[2:]...),
 	} {
 		if _, err := Restore(bytes.NewReader(sealed(f))); !errors.Is(err, ErrDamaged) {

@@ -161,6 +161,23 @@ func setOp(c *fsmpb.Command, verb string, w *words) {
 			op.Points = append(op.Points, &fsmpb.Forget_Point{Kind: kind, Point: point})
 		}
 		c.Op = &fsmpb.Command_Forget{Forget: op}
+	case "check-start": // a point that no uplink has ends in !
+		op := &fsmpb.CheckStart{Rtu: uint32(w.parse(w.first())), Resource: w.text("group"), Anew: w.has("anew"), Origin: c.Node}
+		for _, p := range w.plain[1:] {
+			if p == "anew" {
+				continue
+			}
+			name, none := strings.CutSuffix(p, "!")
+			kind, point, _ := parsePoint(w, name, "0")
+			op.Points = append(op.Points, &fsmpb.CheckStart_Point{Kind: kind, Point: point, Forwarded: !none})
+		}
+		c.Op = &fsmpb.Command_CheckStart{CheckStart: op}
+	case "check-tick":
+		op := &fsmpb.CheckTick{Rtu: uint32(w.parse(w.first())), Ok: w.has("ok"), Clear: w.has("clear"), Remark: w.text("remark"), Origin: c.Node}
+		op.Kind, op.Point, _ = parsePoint(w, w.plain[1], "0")
+		c.Op = &fsmpb.Command_CheckTick{CheckTick: op}
+	case "check-end":
+		c.Op = &fsmpb.Command_CheckEnd{CheckEnd: &fsmpb.CheckEnd{Rtu: uint32(w.parse(w.first())), Discard: w.has("discard"), Origin: c.Node}}
 	case "block", "substitute", "release":
 		op := &fsmpb.Override{Rtu: uint32(w.parse(w.first())), Reason: w.text("why"), Origin: c.Node, Type: uint32(w.number("type"))}
 		op.Mode = map[string]fsmpb.Override_Mode{"block": fsmpb.Override_BLOCK, "substitute": fsmpb.Override_SUBSTITUTE}[verb]

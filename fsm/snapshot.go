@@ -118,6 +118,9 @@ func (s *State) encodeSmall() []byte {
 		b = frame.AppendMessage(b, frame.Refusal, r)
 	}
 	b = s.appendTable(b)
+	for _, p := range s.checks.Proto() {
+		b = frame.AppendMessage(b, frame.Check, p)
+	}
 	if !s.mailbox.Empty() {
 		b = frame.AppendMessage(b, frame.Mailbox, s.mailbox.Proto())
 	}

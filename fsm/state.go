@@ -14,6 +14,7 @@ import (
 	"github.com/fepha/fepha/fsm/internal/image"
 	"github.com/fepha/fepha/fsm/internal/journal"
 	"github.com/fepha/fepha/fsm/internal/mailbox"
+	"github.com/fepha/fepha/fsm/internal/pointcheck"
 )
 
 // State is the replicated state. See the package comment for who may call what when.
@@ -38,6 +39,7 @@ type State struct {
 	table      *chantable.Table // of FNP
 	mailbox    *mailbox.Mailbox // of the FNP endpoint
 	conditions *condition.Conditions
+	checks     *pointcheck.Checks
 	access     *access.Access
 	exports    *exports.Exports
 
@@ -75,6 +77,7 @@ func New() *State {
 		image:     image.New(0),
 		table:     chantable.New(),
 		mailbox:   mailbox.New(),
+		checks:    pointcheck.New(),
 	}
 	s.audit = audit.New(audit.Journal{Number: func() uint64 { return s.journal.Number() }, Dropped: func(seq uint64) { s.exports.Dropped(seq, true) }})
 	s.conditions = condition.New(0, s.aroundConditions())
@@ -138,6 +141,12 @@ func (s *State) dispatch(at command.Stamp, c *fsmpb.Command) *fsmpb.Result {
 		return s.outage(at)
 	case *fsmpb.Command_Forget:
 		return s.forget(at, op.Forget)
+	case *fsmpb.Command_CheckStart:
+		return s.startCheck(at, op.CheckStart)
+	case *fsmpb.Command_CheckTick:
+		return s.checks.Tick(at, op.CheckTick)
+	case *fsmpb.Command_CheckEnd:
+		return s.endCheck(at, op.CheckEnd)
 	case *fsmpb.Command_Override:
 		return s.override(at, op.Override)
 

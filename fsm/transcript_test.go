@@ -179,6 +179,21 @@ func (x *scripted) show(what []string) string {
 				}
 			}
 			return b.String()
+		case "checks":
+			for _, rtu := range s.CheckedRTUs() {
+				k, _ := s.PointCheck(rtu)
+				fmt.Fprintf(&b, "RTU %d by %s since %s, ended %s, acknowledged by %s\n", k.RTU, k.Origin, seconds(k.StartedMs), seconds(k.EndedMs), somebody(k.Resource))
+				for _, i := range k.Items {
+					fmt.Fprintf(&b, "  %s/%d done %t", Kind(i.Kind), i.Point, i.Done())
+					for _, x := range i.Seen {
+						fmt.Fprintf(&b, ", %g in event %d acknowledged %s%s", x.Value, x.Seq, seconds(x.AckedMs), x.Origin)
+					}
+					if i.By != "" {
+						fmt.Fprintf(&b, ", %s at %s: ok %t, %s", i.By, seconds(i.ByMs), i.OK, i.Remark)
+					}
+					b.WriteString("\n")
+				}
+			}
 		case "overrides":
 			for _, o := range s.Overrides() {
 				fmt.Fprintf(&b, "%s %s by %s since %s (%s); device: ", o.Key, o.Mode, o.Origin, seconds(o.SinceMs), o.Reason)

@@ -235,6 +235,7 @@ func (s *State) setCursor(at command.Stamp, op *fsmpb.Cursor) *fsmpb.Result {
 		return r.About(command.Already())
 	}
 	c.Seq = max(c.Seq, op.Seq)
+	s.checks.Acknowledged(at, r.ID, c.Seq, c.LostTo)
 	s.rev.Cursors++
 	s.unsettled = true
 	return r.About(command.Done())

@@ -13,12 +13,12 @@ func TestAddressesKnowEveryRow(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	find := addresses(s)
+	index := newAddresses(s)
 	rows := 0
 	for _, u := range s.Uplinks {
 		for _, p := range u.Points {
 			found := 0
-			for _, a := range find(fsm.PointKey{RTU: p.RTU, Kind: p.Kind, Point: p.Number}) {
+			for _, a := range index.of(fsm.PointKey{RTU: p.RTU, Kind: p.Kind, Point: p.Number}) {
 				if a.Uplink == u.Name && a.IOA == p.IOA && a.Type == uint8(p.Type) {
 					found++
 				}
@@ -28,11 +28,14 @@ func TestAddressesKnowEveryRow(t *testing.T) {
 			}
 			rows++
 		}
+		if table, ok := index.table(u.Name); !ok || len(table) != len(u.Points) || table[0].IOA != u.Points[0].IOA {
+			t.Errorf("%s: the table has %d rows, want %d", u.Name, len(table), len(u.Points))
+		}
 	}
 	if rows == 0 {
 		t.Fatal("the example has no uplink table")
 	}
-	if list := find(fsm.PointKey{RTU: 65000, Kind: fsm.DI, Point: 1}); list != nil {
+	if list := index.of(fsm.PointKey{RTU: 65000, Kind: fsm.DI, Point: 1}); list != nil {
 		t.Errorf("no point of the station: %v", list)
 	}
 }

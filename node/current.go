@@ -36,7 +36,7 @@ type inForce struct {
 	tables   []condition.Report // what is wrong with its tables
 	describe func(fsm.PointKey) (server.PointInfo, bool)
 
-	addresses func(fsm.PointKey) []api.UplinkAddress
+	addresses *addresses
 }
 
 func newCurrent(s *configs.Station, log *slog.Logger) *current {
@@ -47,7 +47,7 @@ func newCurrent(s *configs.Station, log *slog.Logger) *current {
 
 func (c *current) set(s *configs.Station) {
 	kept := *s
-	in := &inForce{station: &kept, digest: s.Digest(), uplinks: map[string]string{}, tables: watch.Unforwarded(s), describe: describer(&kept), addresses: addresses(s)}
+	in := &inForce{station: &kept, digest: s.Digest(), uplinks: map[string]string{}, tables: watch.Unforwarded(s), describe: describer(&kept), addresses: newAddresses(s)}
 	kept.Uplinks = slices.Clone(s.Uplinks)
 	for i := range kept.Uplinks {
 		u := &kept.Uplinks[i]
@@ -63,7 +63,11 @@ func (c *current) tables() []condition.Report { return c.in.Load().tables }
 
 func (c *current) describe(k fsm.PointKey) (server.PointInfo, bool) { return c.in.Load().describe(k) }
 
-func (c *current) addresses(k fsm.PointKey) []api.UplinkAddress { return c.in.Load().addresses(k) }
+func (c *current) addresses(k fsm.PointKey) []api.UplinkAddress { return c.in.Load().addresses.of(k) }
+
+func (c *current) uplinkTable(name string) ([]server.UplinkRow, bool) {
+	return c.in.Load().addresses.table(name)
+}
 
 // table are the monitored points of an RTU.
 func (c *current) table(rtu uint32) []fsm.PointKey {

@@ -217,7 +217,7 @@ func apiConfig(c *current, node *member, log *slog.Logger) server.Config {
 	s := c.station()
 	cfg := server.Config{
 		Node: node, Station: s.ID, Name: s.Name, APIs: make(map[string]string), Links: c.links,
-		Zone: s.Location, Describe: c.describe, Addresses: c.addresses, Table: c.table, Controls: c.controls, Log: log,
+		Zone: s.Location, Describe: c.describe, Addresses: c.addresses, UplinkTable: c.uplinkTable, Table: c.table, Controls: c.controls, Log: log,
 	}
 	for _, n := range s.Cluster.Nodes {
 		cfg.APIs[n.ID] = n.APIAddress()

@@ -308,6 +308,7 @@ func TestPageViews(t *testing.T) {
 				{"points?rtu=1", "#points-shown", "3 points", "3 个点"},
 				{"points?rtu=1&kind=control", "#points-shown", "2 points", "2 个点"},
 				{"points?show=1/di/17", "#history", "History of 1/di/17", "1/di/17 的历史"},
+				{"commissioning", "main", "not begun", "未开始"},
 				{"takeovers", "main", "rtu/1", "rtu/1"},
 				{"nodes", "main", "follower", "跟随者"},
 				{"configuration", "nav [aria-current=page]", "Configuration", "配置"},

@@ -45,6 +45,9 @@ type Config struct {
 	// Trend is the course of an analog, and from when on nothing is missing in it: see trend.Recorder; nil: none is kept.
 	Trend func(k fsm.PointKey, nowMs int64) (samples []trend.Sample, completeFromMs int64)
 
+	// UplinkTable is the table of an uplink; nil: not known.
+	UplinkTable func(uplink string) (rows []UplinkRow, ok bool)
+
 	// Configurator changes the configuration; nil: nobody does.
 	Configurator Configurator
 
@@ -120,6 +123,9 @@ func New(cfg Config) *Server {
 	}
 	if cfg.Describe == nil {
 		cfg.Describe = func(fsm.PointKey) (PointInfo, bool) { return PointInfo{}, false }
+	}
+	if cfg.UplinkTable == nil {
+		cfg.UplinkTable = func(string) ([]UplinkRow, bool) { return nil, false }
 	}
 	if cfg.Addresses == nil {
 		cfg.Addresses = func(fsm.PointKey) []api.UplinkAddress { return nil }

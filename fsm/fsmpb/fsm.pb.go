@@ -460,7 +460,7 @@ func (x ControlSubmit_Phase) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ControlSubmit_Phase.Descriptor instead.
 func (ControlSubmit_Phase) EnumDescriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{32, 0}
+	return file_fsm_proto_rawDescGZIP(), []int{35, 0}
 }
 
 type ConditionReport_Severity int32
@@ -509,7 +509,7 @@ func (x ConditionReport_Severity) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ConditionReport_Severity.Descriptor instead.
 func (ConditionReport_Severity) EnumDescriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{39, 0}
+	return file_fsm_proto_rawDescGZIP(), []int{42, 0}
 }
 
 // Scope says whose word counts.
@@ -559,7 +559,7 @@ func (x ConditionReport_Scope) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ConditionReport_Scope.Descriptor instead.
 func (ConditionReport_Scope) EnumDescriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{39, 1}
+	return file_fsm_proto_rawDescGZIP(), []int{42, 1}
 }
 
 // Entry is one Raft log entry. Its commands are applied in order, each on its own: one that is refused does not
@@ -660,6 +660,9 @@ type Command struct {
 	//	*Command_Revoke
 	//	*Command_Audit
 	//	*Command_Override
+	//	*Command_CheckStart
+	//	*Command_CheckTick
+	//	*Command_CheckEnd
 	//	*Command_ExportCursor
 	//	*Command_ExportReach
 	//	*Command_ExportPause
@@ -1087,6 +1090,33 @@ func (x *Command) GetOverride() *Override {
 	return nil
 }
 
+func (x *Command) GetCheckStart() *CheckStart {
+	if x != nil {
+		if x, ok := x.Op.(*Command_CheckStart); ok {
+			return x.CheckStart
+		}
+	}
+	return nil
+}
+
+func (x *Command) GetCheckTick() *CheckTick {
+	if x != nil {
+		if x, ok := x.Op.(*Command_CheckTick); ok {
+			return x.CheckTick
+		}
+	}
+	return nil
+}
+
+func (x *Command) GetCheckEnd() *CheckEnd {
+	if x != nil {
+		if x, ok := x.Op.(*Command_CheckEnd); ok {
+			return x.CheckEnd
+		}
+	}
+	return nil
+}
+
 func (x *Command) GetExportCursor() *ExportCursor {
 	if x != nil {
 		if x, ok := x.Op.(*Command_ExportCursor); ok {
@@ -1287,6 +1317,18 @@ type Command_Override struct {
 	Override *Override `protobuf:"bytes,90,opt,name=override,proto3,oneof"`
 }
 
+type Command_CheckStart struct {
+	CheckStart *CheckStart `protobuf:"bytes,91,opt,name=check_start,json=checkStart,proto3,oneof"`
+}
+
+type Command_CheckTick struct {
+	CheckTick *CheckTick `protobuf:"bytes,92,opt,name=check_tick,json=checkTick,proto3,oneof"`
+}
+
+type Command_CheckEnd struct {
+	CheckEnd *CheckEnd `protobuf:"bytes,93,opt,name=check_end,json=checkEnd,proto3,oneof"`
+}
+
 type Command_ExportCursor struct {
 	ExportCursor *ExportCursor `protobuf:"bytes,100,opt,name=export_cursor,json=exportCursor,proto3,oneof"`
 }
@@ -1382,6 +1424,12 @@ func (*Command_Revoke) isCommand_Op() {}
 func (*Command_Audit) isCommand_Op() {}
 
 func (*Command_Override) isCommand_Op() {}
+
+func (*Command_CheckStart) isCommand_Op() {}
+
+func (*Command_CheckTick) isCommand_Op() {}
+
+func (*Command_CheckEnd) isCommand_Op() {}
 
 func (*Command_ExportCursor) isCommand_Op() {}
 
@@ -2771,6 +2819,237 @@ func (x *Override) GetOrigin() string {
 	return ""
 }
 
+// CheckStart begins the check of an RTU's points, or brings the points of one up to date: those that stay keep their progress.
+type CheckStart struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Rtu           uint32                 `protobuf:"varint,1,opt,name=rtu,proto3" json:"rtu,omitempty"`
+	Resource      string                 `protobuf:"bytes,2,opt,name=resource,proto3" json:"resource,omitempty"` // the uplink's group whose acknowledgement counts; empty: none
+	Points        []*CheckStart_Point    `protobuf:"bytes,3,rep,name=points,proto3" json:"points,omitempty"`
+	Anew          bool                   `protobuf:"varint,4,opt,name=anew,proto3" json:"anew,omitempty"`    // the progress so far is thrown away
+	Origin        string                 `protobuf:"bytes,5,opt,name=origin,proto3" json:"origin,omitempty"` // who asked for it
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CheckStart) Reset() {
+	*x = CheckStart{}
+	mi := &file_fsm_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CheckStart) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CheckStart) ProtoMessage() {}
+
+func (x *CheckStart) ProtoReflect() protoreflect.Message {
+	mi := &file_fsm_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CheckStart.ProtoReflect.Descriptor instead.
+func (*CheckStart) Descriptor() ([]byte, []int) {
+	return file_fsm_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *CheckStart) GetRtu() uint32 {
+	if x != nil {
+		return x.Rtu
+	}
+	return 0
+}
+
+func (x *CheckStart) GetResource() string {
+	if x != nil {
+		return x.Resource
+	}
+	return ""
+}
+
+func (x *CheckStart) GetPoints() []*CheckStart_Point {
+	if x != nil {
+		return x.Points
+	}
+	return nil
+}
+
+func (x *CheckStart) GetAnew() bool {
+	if x != nil {
+		return x.Anew
+	}
+	return false
+}
+
+func (x *CheckStart) GetOrigin() string {
+	if x != nil {
+		return x.Origin
+	}
+	return ""
+}
+
+// CheckTick is what a person says of a point that is checked.
+type CheckTick struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Rtu           uint32                 `protobuf:"varint,1,opt,name=rtu,proto3" json:"rtu,omitempty"`
+	Kind          Kind                   `protobuf:"varint,2,opt,name=kind,proto3,enum=fepha.fsm.v1.Kind" json:"kind,omitempty"`
+	Point         uint32                 `protobuf:"varint,3,opt,name=point,proto3" json:"point,omitempty"`
+	Ok            bool                   `protobuf:"varint,4,opt,name=ok,proto3" json:"ok,omitempty"`
+	Remark        string                 `protobuf:"bytes,5,opt,name=remark,proto3" json:"remark,omitempty"` // not empty, but with clear
+	Clear         bool                   `protobuf:"varint,6,opt,name=clear,proto3" json:"clear,omitempty"`  // what was said is taken back
+	Origin        string                 `protobuf:"bytes,7,opt,name=origin,proto3" json:"origin,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CheckTick) Reset() {
+	*x = CheckTick{}
+	mi := &file_fsm_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CheckTick) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CheckTick) ProtoMessage() {}
+
+func (x *CheckTick) ProtoReflect() protoreflect.Message {
+	mi := &file_fsm_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CheckTick.ProtoReflect.Descriptor instead.
+func (*CheckTick) Descriptor() ([]byte, []int) {
+	return file_fsm_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *CheckTick) GetRtu() uint32 {
+	if x != nil {
+		return x.Rtu
+	}
+	return 0
+}
+
+func (x *CheckTick) GetKind() Kind {
+	if x != nil {
+		return x.Kind
+	}
+	return Kind_KIND_NONE
+}
+
+func (x *CheckTick) GetPoint() uint32 {
+	if x != nil {
+		return x.Point
+	}
+	return 0
+}
+
+func (x *CheckTick) GetOk() bool {
+	if x != nil {
+		return x.Ok
+	}
+	return false
+}
+
+func (x *CheckTick) GetRemark() string {
+	if x != nil {
+		return x.Remark
+	}
+	return ""
+}
+
+func (x *CheckTick) GetClear() bool {
+	if x != nil {
+		return x.Clear
+	}
+	return false
+}
+
+func (x *CheckTick) GetOrigin() string {
+	if x != nil {
+		return x.Origin
+	}
+	return ""
+}
+
+// CheckEnd ends a check, or throws it away.
+type CheckEnd struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Rtu           uint32                 `protobuf:"varint,1,opt,name=rtu,proto3" json:"rtu,omitempty"`
+	Discard       bool                   `protobuf:"varint,2,opt,name=discard,proto3" json:"discard,omitempty"`
+	Origin        string                 `protobuf:"bytes,3,opt,name=origin,proto3" json:"origin,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CheckEnd) Reset() {
+	*x = CheckEnd{}
+	mi := &file_fsm_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CheckEnd) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CheckEnd) ProtoMessage() {}
+
+func (x *CheckEnd) ProtoReflect() protoreflect.Message {
+	mi := &file_fsm_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CheckEnd.ProtoReflect.Descriptor instead.
+func (*CheckEnd) Descriptor() ([]byte, []int) {
+	return file_fsm_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *CheckEnd) GetRtu() uint32 {
+	if x != nil {
+		return x.Rtu
+	}
+	return 0
+}
+
+func (x *CheckEnd) GetDiscard() bool {
+	if x != nil {
+		return x.Discard
+	}
+	return false
+}
+
+func (x *CheckEnd) GetOrigin() string {
+	if x != nil {
+		return x.Origin
+	}
+	return ""
+}
+
 // Links is the full list of an RTU's links as one node sees them. A link that is not listed is down.
 type Links struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -2783,7 +3062,7 @@ type Links struct {
 
 func (x *Links) Reset() {
 	*x = Links{}
-	mi := &file_fsm_proto_msgTypes[21]
+	mi := &file_fsm_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2795,7 +3074,7 @@ func (x *Links) String() string {
 func (*Links) ProtoMessage() {}
 
 func (x *Links) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[21]
+	mi := &file_fsm_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2808,7 +3087,7 @@ func (x *Links) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Links.ProtoReflect.Descriptor instead.
 func (*Links) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{21}
+	return file_fsm_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Links) GetRtu() uint32 {
@@ -2844,7 +3123,7 @@ type NodeState struct {
 
 func (x *NodeState) Reset() {
 	*x = NodeState{}
-	mi := &file_fsm_proto_msgTypes[22]
+	mi := &file_fsm_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2856,7 +3135,7 @@ func (x *NodeState) String() string {
 func (*NodeState) ProtoMessage() {}
 
 func (x *NodeState) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[22]
+	mi := &file_fsm_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2869,7 +3148,7 @@ func (x *NodeState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeState.ProtoReflect.Descriptor instead.
 func (*NodeState) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{22}
+	return file_fsm_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *NodeState) GetNode() string {
@@ -2905,7 +3184,7 @@ type Stopping struct {
 
 func (x *Stopping) Reset() {
 	*x = Stopping{}
-	mi := &file_fsm_proto_msgTypes[23]
+	mi := &file_fsm_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2917,7 +3196,7 @@ func (x *Stopping) String() string {
 func (*Stopping) ProtoMessage() {}
 
 func (x *Stopping) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[23]
+	mi := &file_fsm_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2930,7 +3209,7 @@ func (x *Stopping) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Stopping.ProtoReflect.Descriptor instead.
 func (*Stopping) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{23}
+	return file_fsm_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Stopping) GetNode() string {
@@ -2959,7 +3238,7 @@ type Maintenance struct {
 
 func (x *Maintenance) Reset() {
 	*x = Maintenance{}
-	mi := &file_fsm_proto_msgTypes[24]
+	mi := &file_fsm_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2971,7 +3250,7 @@ func (x *Maintenance) String() string {
 func (*Maintenance) ProtoMessage() {}
 
 func (x *Maintenance) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[24]
+	mi := &file_fsm_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2984,7 +3263,7 @@ func (x *Maintenance) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Maintenance.ProtoReflect.Descriptor instead.
 func (*Maintenance) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{24}
+	return file_fsm_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Maintenance) GetNode() string {
@@ -3020,7 +3299,7 @@ type Clients struct {
 
 func (x *Clients) Reset() {
 	*x = Clients{}
-	mi := &file_fsm_proto_msgTypes[25]
+	mi := &file_fsm_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3032,7 +3311,7 @@ func (x *Clients) String() string {
 func (*Clients) ProtoMessage() {}
 
 func (x *Clients) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[25]
+	mi := &file_fsm_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3045,7 +3324,7 @@ func (x *Clients) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Clients.ProtoReflect.Descriptor instead.
 func (*Clients) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{25}
+	return file_fsm_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Clients) GetResource() string {
@@ -3082,7 +3361,7 @@ type Cursor struct {
 
 func (x *Cursor) Reset() {
 	*x = Cursor{}
-	mi := &file_fsm_proto_msgTypes[26]
+	mi := &file_fsm_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3094,7 +3373,7 @@ func (x *Cursor) String() string {
 func (*Cursor) ProtoMessage() {}
 
 func (x *Cursor) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[26]
+	mi := &file_fsm_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3107,7 +3386,7 @@ func (x *Cursor) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cursor.ProtoReflect.Descriptor instead.
 func (*Cursor) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{26}
+	return file_fsm_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Cursor) GetResource() string {
@@ -3149,7 +3428,7 @@ type CounterFreeze struct {
 
 func (x *CounterFreeze) Reset() {
 	*x = CounterFreeze{}
-	mi := &file_fsm_proto_msgTypes[27]
+	mi := &file_fsm_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3161,7 +3440,7 @@ func (x *CounterFreeze) String() string {
 func (*CounterFreeze) ProtoMessage() {}
 
 func (x *CounterFreeze) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[27]
+	mi := &file_fsm_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3174,7 +3453,7 @@ func (x *CounterFreeze) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CounterFreeze.ProtoReflect.Descriptor instead.
 func (*CounterFreeze) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{27}
+	return file_fsm_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *CounterFreeze) GetResource() string {
@@ -3204,7 +3483,7 @@ type ExportCursor struct {
 
 func (x *ExportCursor) Reset() {
 	*x = ExportCursor{}
-	mi := &file_fsm_proto_msgTypes[28]
+	mi := &file_fsm_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3216,7 +3495,7 @@ func (x *ExportCursor) String() string {
 func (*ExportCursor) ProtoMessage() {}
 
 func (x *ExportCursor) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[28]
+	mi := &file_fsm_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3229,7 +3508,7 @@ func (x *ExportCursor) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExportCursor.ProtoReflect.Descriptor instead.
 func (*ExportCursor) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{28}
+	return file_fsm_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *ExportCursor) GetResource() string {
@@ -3273,7 +3552,7 @@ type ExportReach struct {
 
 func (x *ExportReach) Reset() {
 	*x = ExportReach{}
-	mi := &file_fsm_proto_msgTypes[29]
+	mi := &file_fsm_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3285,7 +3564,7 @@ func (x *ExportReach) String() string {
 func (*ExportReach) ProtoMessage() {}
 
 func (x *ExportReach) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[29]
+	mi := &file_fsm_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3298,7 +3577,7 @@ func (x *ExportReach) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExportReach.ProtoReflect.Descriptor instead.
 func (*ExportReach) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{29}
+	return file_fsm_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *ExportReach) GetResource() string {
@@ -3341,7 +3620,7 @@ type ExportPause struct {
 
 func (x *ExportPause) Reset() {
 	*x = ExportPause{}
-	mi := &file_fsm_proto_msgTypes[30]
+	mi := &file_fsm_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3353,7 +3632,7 @@ func (x *ExportPause) String() string {
 func (*ExportPause) ProtoMessage() {}
 
 func (x *ExportPause) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[30]
+	mi := &file_fsm_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3366,7 +3645,7 @@ func (x *ExportPause) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExportPause.ProtoReflect.Descriptor instead.
 func (*ExportPause) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{30}
+	return file_fsm_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *ExportPause) GetResource() string {
@@ -3402,7 +3681,7 @@ type ExportReplay struct {
 
 func (x *ExportReplay) Reset() {
 	*x = ExportReplay{}
-	mi := &file_fsm_proto_msgTypes[31]
+	mi := &file_fsm_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3414,7 +3693,7 @@ func (x *ExportReplay) String() string {
 func (*ExportReplay) ProtoMessage() {}
 
 func (x *ExportReplay) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[31]
+	mi := &file_fsm_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3427,7 +3706,7 @@ func (x *ExportReplay) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExportReplay.ProtoReflect.Descriptor instead.
 func (*ExportReplay) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{31}
+	return file_fsm_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *ExportReplay) GetResource() string {
@@ -3478,7 +3757,7 @@ type ControlSubmit struct {
 
 func (x *ControlSubmit) Reset() {
 	*x = ControlSubmit{}
-	mi := &file_fsm_proto_msgTypes[32]
+	mi := &file_fsm_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3490,7 +3769,7 @@ func (x *ControlSubmit) String() string {
 func (*ControlSubmit) ProtoMessage() {}
 
 func (x *ControlSubmit) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[32]
+	mi := &file_fsm_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3503,7 +3782,7 @@ func (x *ControlSubmit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ControlSubmit.ProtoReflect.Descriptor instead.
 func (*ControlSubmit) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{32}
+	return file_fsm_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *ControlSubmit) GetId() string {
@@ -3616,7 +3895,7 @@ type ControlStart struct {
 
 func (x *ControlStart) Reset() {
 	*x = ControlStart{}
-	mi := &file_fsm_proto_msgTypes[33]
+	mi := &file_fsm_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3628,7 +3907,7 @@ func (x *ControlStart) String() string {
 func (*ControlStart) ProtoMessage() {}
 
 func (x *ControlStart) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[33]
+	mi := &file_fsm_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3641,7 +3920,7 @@ func (x *ControlStart) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ControlStart.ProtoReflect.Descriptor instead.
 func (*ControlStart) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{33}
+	return file_fsm_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *ControlStart) GetId() string {
@@ -3680,7 +3959,7 @@ type ControlResult struct {
 
 func (x *ControlResult) Reset() {
 	*x = ControlResult{}
-	mi := &file_fsm_proto_msgTypes[34]
+	mi := &file_fsm_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3692,7 +3971,7 @@ func (x *ControlResult) String() string {
 func (*ControlResult) ProtoMessage() {}
 
 func (x *ControlResult) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[34]
+	mi := &file_fsm_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3705,7 +3984,7 @@ func (x *ControlResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ControlResult.ProtoReflect.Descriptor instead.
 func (*ControlResult) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{34}
+	return file_fsm_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *ControlResult) GetId() string {
@@ -3761,7 +4040,7 @@ type ControlExpire struct {
 
 func (x *ControlExpire) Reset() {
 	*x = ControlExpire{}
-	mi := &file_fsm_proto_msgTypes[35]
+	mi := &file_fsm_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3773,7 +4052,7 @@ func (x *ControlExpire) String() string {
 func (*ControlExpire) ProtoMessage() {}
 
 func (x *ControlExpire) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[35]
+	mi := &file_fsm_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3786,7 +4065,7 @@ func (x *ControlExpire) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ControlExpire.ProtoReflect.Descriptor instead.
 func (*ControlExpire) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{35}
+	return file_fsm_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *ControlExpire) GetId() string {
@@ -3814,7 +4093,7 @@ type Fnp struct {
 
 func (x *Fnp) Reset() {
 	*x = Fnp{}
-	mi := &file_fsm_proto_msgTypes[36]
+	mi := &file_fsm_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3826,7 +4105,7 @@ func (x *Fnp) String() string {
 func (*Fnp) ProtoMessage() {}
 
 func (x *Fnp) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[36]
+	mi := &file_fsm_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3839,7 +4118,7 @@ func (x *Fnp) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Fnp.ProtoReflect.Descriptor instead.
 func (*Fnp) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{36}
+	return file_fsm_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *Fnp) GetChanges() []byte {
@@ -3866,7 +4145,7 @@ type FnpReceive struct {
 
 func (x *FnpReceive) Reset() {
 	*x = FnpReceive{}
-	mi := &file_fsm_proto_msgTypes[37]
+	mi := &file_fsm_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3878,7 +4157,7 @@ func (x *FnpReceive) String() string {
 func (*FnpReceive) ProtoMessage() {}
 
 func (x *FnpReceive) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[37]
+	mi := &file_fsm_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3891,7 +4170,7 @@ func (x *FnpReceive) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FnpReceive.ProtoReflect.Descriptor instead.
 func (*FnpReceive) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{37}
+	return file_fsm_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *FnpReceive) GetEpoch() uint64 {
@@ -3955,7 +4234,7 @@ type FnpResult struct {
 
 func (x *FnpResult) Reset() {
 	*x = FnpResult{}
-	mi := &file_fsm_proto_msgTypes[38]
+	mi := &file_fsm_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3967,7 +4246,7 @@ func (x *FnpResult) String() string {
 func (*FnpResult) ProtoMessage() {}
 
 func (x *FnpResult) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[38]
+	mi := &file_fsm_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3980,7 +4259,7 @@ func (x *FnpResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FnpResult.ProtoReflect.Descriptor instead.
 func (*FnpResult) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{38}
+	return file_fsm_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *FnpResult) GetOutcome() uint32 {
@@ -4021,7 +4300,7 @@ type ConditionReport struct {
 
 func (x *ConditionReport) Reset() {
 	*x = ConditionReport{}
-	mi := &file_fsm_proto_msgTypes[39]
+	mi := &file_fsm_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4033,7 +4312,7 @@ func (x *ConditionReport) String() string {
 func (*ConditionReport) ProtoMessage() {}
 
 func (x *ConditionReport) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[39]
+	mi := &file_fsm_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4046,7 +4325,7 @@ func (x *ConditionReport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConditionReport.ProtoReflect.Descriptor instead.
 func (*ConditionReport) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{39}
+	return file_fsm_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *ConditionReport) GetKind() string {
@@ -4109,7 +4388,7 @@ type ConditionGone struct {
 
 func (x *ConditionGone) Reset() {
 	*x = ConditionGone{}
-	mi := &file_fsm_proto_msgTypes[40]
+	mi := &file_fsm_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4121,7 +4400,7 @@ func (x *ConditionGone) String() string {
 func (*ConditionGone) ProtoMessage() {}
 
 func (x *ConditionGone) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[40]
+	mi := &file_fsm_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4134,7 +4413,7 @@ func (x *ConditionGone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConditionGone.ProtoReflect.Descriptor instead.
 func (*ConditionGone) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{40}
+	return file_fsm_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *ConditionGone) GetId() string {
@@ -4162,7 +4441,7 @@ type ConditionAck struct {
 
 func (x *ConditionAck) Reset() {
 	*x = ConditionAck{}
-	mi := &file_fsm_proto_msgTypes[41]
+	mi := &file_fsm_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4174,7 +4453,7 @@ func (x *ConditionAck) String() string {
 func (*ConditionAck) ProtoMessage() {}
 
 func (x *ConditionAck) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[41]
+	mi := &file_fsm_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4187,7 +4466,7 @@ func (x *ConditionAck) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConditionAck.ProtoReflect.Descriptor instead.
 func (*ConditionAck) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{41}
+	return file_fsm_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *ConditionAck) GetId() string {
@@ -4220,7 +4499,7 @@ type UserPut struct {
 
 func (x *UserPut) Reset() {
 	*x = UserPut{}
-	mi := &file_fsm_proto_msgTypes[42]
+	mi := &file_fsm_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4232,7 +4511,7 @@ func (x *UserPut) String() string {
 func (*UserPut) ProtoMessage() {}
 
 func (x *UserPut) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[42]
+	mi := &file_fsm_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4245,7 +4524,7 @@ func (x *UserPut) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UserPut.ProtoReflect.Descriptor instead.
 func (*UserPut) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{42}
+	return file_fsm_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *UserPut) GetName() string {
@@ -4307,7 +4586,7 @@ type UserRemove struct {
 
 func (x *UserRemove) Reset() {
 	*x = UserRemove{}
-	mi := &file_fsm_proto_msgTypes[43]
+	mi := &file_fsm_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4319,7 +4598,7 @@ func (x *UserRemove) String() string {
 func (*UserRemove) ProtoMessage() {}
 
 func (x *UserRemove) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[43]
+	mi := &file_fsm_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4332,7 +4611,7 @@ func (x *UserRemove) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UserRemove.ProtoReflect.Descriptor instead.
 func (*UserRemove) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{43}
+	return file_fsm_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *UserRemove) GetName() string {
@@ -4363,7 +4642,7 @@ type TokenPut struct {
 
 func (x *TokenPut) Reset() {
 	*x = TokenPut{}
-	mi := &file_fsm_proto_msgTypes[44]
+	mi := &file_fsm_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4375,7 +4654,7 @@ func (x *TokenPut) String() string {
 func (*TokenPut) ProtoMessage() {}
 
 func (x *TokenPut) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[44]
+	mi := &file_fsm_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4388,7 +4667,7 @@ func (x *TokenPut) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokenPut.ProtoReflect.Descriptor instead.
 func (*TokenPut) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{44}
+	return file_fsm_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *TokenPut) GetName() string {
@@ -4436,7 +4715,7 @@ type TokenRemove struct {
 
 func (x *TokenRemove) Reset() {
 	*x = TokenRemove{}
-	mi := &file_fsm_proto_msgTypes[45]
+	mi := &file_fsm_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4448,7 +4727,7 @@ func (x *TokenRemove) String() string {
 func (*TokenRemove) ProtoMessage() {}
 
 func (x *TokenRemove) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[45]
+	mi := &file_fsm_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4461,7 +4740,7 @@ func (x *TokenRemove) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokenRemove.ProtoReflect.Descriptor instead.
 func (*TokenRemove) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{45}
+	return file_fsm_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *TokenRemove) GetName() string {
@@ -4491,7 +4770,7 @@ type SessionOpen struct {
 
 func (x *SessionOpen) Reset() {
 	*x = SessionOpen{}
-	mi := &file_fsm_proto_msgTypes[46]
+	mi := &file_fsm_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4503,7 +4782,7 @@ func (x *SessionOpen) String() string {
 func (*SessionOpen) ProtoMessage() {}
 
 func (x *SessionOpen) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[46]
+	mi := &file_fsm_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4516,7 +4795,7 @@ func (x *SessionOpen) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionOpen.ProtoReflect.Descriptor instead.
 func (*SessionOpen) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{46}
+	return file_fsm_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *SessionOpen) GetId() []byte {
@@ -4556,7 +4835,7 @@ type SessionClose struct {
 
 func (x *SessionClose) Reset() {
 	*x = SessionClose{}
-	mi := &file_fsm_proto_msgTypes[47]
+	mi := &file_fsm_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4568,7 +4847,7 @@ func (x *SessionClose) String() string {
 func (*SessionClose) ProtoMessage() {}
 
 func (x *SessionClose) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[47]
+	mi := &file_fsm_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4581,7 +4860,7 @@ func (x *SessionClose) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionClose.ProtoReflect.Descriptor instead.
 func (*SessionClose) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{47}
+	return file_fsm_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *SessionClose) GetId() []byte {
@@ -4601,7 +4880,7 @@ type AccessUsed struct {
 
 func (x *AccessUsed) Reset() {
 	*x = AccessUsed{}
-	mi := &file_fsm_proto_msgTypes[48]
+	mi := &file_fsm_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4613,7 +4892,7 @@ func (x *AccessUsed) String() string {
 func (*AccessUsed) ProtoMessage() {}
 
 func (x *AccessUsed) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[48]
+	mi := &file_fsm_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4626,7 +4905,7 @@ func (x *AccessUsed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccessUsed.ProtoReflect.Descriptor instead.
 func (*AccessUsed) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{48}
+	return file_fsm_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *AccessUsed) GetUses() []*AccessUsed_Use {
@@ -4650,7 +4929,7 @@ type Revoke struct {
 
 func (x *Revoke) Reset() {
 	*x = Revoke{}
-	mi := &file_fsm_proto_msgTypes[49]
+	mi := &file_fsm_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4662,7 +4941,7 @@ func (x *Revoke) String() string {
 func (*Revoke) ProtoMessage() {}
 
 func (x *Revoke) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[49]
+	mi := &file_fsm_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4675,7 +4954,7 @@ func (x *Revoke) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Revoke.ProtoReflect.Descriptor instead.
 func (*Revoke) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{49}
+	return file_fsm_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *Revoke) GetSerial() string {
@@ -4722,7 +5001,7 @@ type Audit struct {
 
 func (x *Audit) Reset() {
 	*x = Audit{}
-	mi := &file_fsm_proto_msgTypes[50]
+	mi := &file_fsm_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4734,7 +5013,7 @@ func (x *Audit) String() string {
 func (*Audit) ProtoMessage() {}
 
 func (x *Audit) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[50]
+	mi := &file_fsm_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4747,7 +5026,7 @@ func (x *Audit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Audit.ProtoReflect.Descriptor instead.
 func (*Audit) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{50}
+	return file_fsm_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *Audit) GetAction() string {
@@ -4803,7 +5082,7 @@ type Configure_Node struct {
 
 func (x *Configure_Node) Reset() {
 	*x = Configure_Node{}
-	mi := &file_fsm_proto_msgTypes[51]
+	mi := &file_fsm_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4815,7 +5094,7 @@ func (x *Configure_Node) String() string {
 func (*Configure_Node) ProtoMessage() {}
 
 func (x *Configure_Node) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[51]
+	mi := &file_fsm_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4864,7 +5143,7 @@ type Configure_RTU struct {
 
 func (x *Configure_RTU) Reset() {
 	*x = Configure_RTU{}
-	mi := &file_fsm_proto_msgTypes[52]
+	mi := &file_fsm_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4876,7 +5155,7 @@ func (x *Configure_RTU) String() string {
 func (*Configure_RTU) ProtoMessage() {}
 
 func (x *Configure_RTU) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[52]
+	mi := &file_fsm_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4931,7 +5210,7 @@ type Configure_Group struct {
 
 func (x *Configure_Group) Reset() {
 	*x = Configure_Group{}
-	mi := &file_fsm_proto_msgTypes[53]
+	mi := &file_fsm_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4943,7 +5222,7 @@ func (x *Configure_Group) String() string {
 func (*Configure_Group) ProtoMessage() {}
 
 func (x *Configure_Group) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[53]
+	mi := &file_fsm_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4992,7 +5271,7 @@ type Configure_Virtual struct {
 
 func (x *Configure_Virtual) Reset() {
 	*x = Configure_Virtual{}
-	mi := &file_fsm_proto_msgTypes[54]
+	mi := &file_fsm_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5004,7 +5283,7 @@ func (x *Configure_Virtual) String() string {
 func (*Configure_Virtual) ProtoMessage() {}
 
 func (x *Configure_Virtual) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[54]
+	mi := &file_fsm_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5059,7 +5338,7 @@ type Configure_Export struct {
 
 func (x *Configure_Export) Reset() {
 	*x = Configure_Export{}
-	mi := &file_fsm_proto_msgTypes[55]
+	mi := &file_fsm_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5071,7 +5350,7 @@ func (x *Configure_Export) String() string {
 func (*Configure_Export) ProtoMessage() {}
 
 func (x *Configure_Export) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[55]
+	mi := &file_fsm_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5118,7 +5397,7 @@ type Forget_Point struct {
 
 func (x *Forget_Point) Reset() {
 	*x = Forget_Point{}
-	mi := &file_fsm_proto_msgTypes[56]
+	mi := &file_fsm_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5130,7 +5409,7 @@ func (x *Forget_Point) String() string {
 func (*Forget_Point) ProtoMessage() {}
 
 func (x *Forget_Point) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[56]
+	mi := &file_fsm_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5160,6 +5439,66 @@ func (x *Forget_Point) GetPoint() uint32 {
 	return 0
 }
 
+type CheckStart_Point struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Kind          Kind                   `protobuf:"varint,1,opt,name=kind,proto3,enum=fepha.fsm.v1.Kind" json:"kind,omitempty"`
+	Point         uint32                 `protobuf:"varint,2,opt,name=point,proto3" json:"point,omitempty"`
+	Forwarded     bool                   `protobuf:"varint,3,opt,name=forwarded,proto3" json:"forwarded,omitempty"` // it's in the uplink's table and its changes are events, so the control centre's acknowledgement can be waited for
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CheckStart_Point) Reset() {
+	*x = CheckStart_Point{}
+	mi := &file_fsm_proto_msgTypes[60]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CheckStart_Point) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CheckStart_Point) ProtoMessage() {}
+
+func (x *CheckStart_Point) ProtoReflect() protoreflect.Message {
+	mi := &file_fsm_proto_msgTypes[60]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CheckStart_Point.ProtoReflect.Descriptor instead.
+func (*CheckStart_Point) Descriptor() ([]byte, []int) {
+	return file_fsm_proto_rawDescGZIP(), []int{21, 0}
+}
+
+func (x *CheckStart_Point) GetKind() Kind {
+	if x != nil {
+		return x.Kind
+	}
+	return Kind_KIND_NONE
+}
+
+func (x *CheckStart_Point) GetPoint() uint32 {
+	if x != nil {
+		return x.Point
+	}
+	return 0
+}
+
+func (x *CheckStart_Point) GetForwarded() bool {
+	if x != nil {
+		return x.Forwarded
+	}
+	return false
+}
+
 type Links_Link struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Channel       uint32                 `protobuf:"varint,1,opt,name=channel,proto3" json:"channel,omitempty"` // from 1
@@ -5172,7 +5511,7 @@ type Links_Link struct {
 
 func (x *Links_Link) Reset() {
 	*x = Links_Link{}
-	mi := &file_fsm_proto_msgTypes[57]
+	mi := &file_fsm_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5184,7 +5523,7 @@ func (x *Links_Link) String() string {
 func (*Links_Link) ProtoMessage() {}
 
 func (x *Links_Link) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[57]
+	mi := &file_fsm_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5197,7 +5536,7 @@ func (x *Links_Link) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Links_Link.ProtoReflect.Descriptor instead.
 func (*Links_Link) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{21, 0}
+	return file_fsm_proto_rawDescGZIP(), []int{24, 0}
 }
 
 func (x *Links_Link) GetChannel() uint32 {
@@ -5244,7 +5583,7 @@ type Clients_Client struct {
 
 func (x *Clients_Client) Reset() {
 	*x = Clients_Client{}
-	mi := &file_fsm_proto_msgTypes[58]
+	mi := &file_fsm_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5256,7 +5595,7 @@ func (x *Clients_Client) String() string {
 func (*Clients_Client) ProtoMessage() {}
 
 func (x *Clients_Client) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[58]
+	mi := &file_fsm_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5269,7 +5608,7 @@ func (x *Clients_Client) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Clients_Client.ProtoReflect.Descriptor instead.
 func (*Clients_Client) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{25, 0}
+	return file_fsm_proto_rawDescGZIP(), []int{28, 0}
 }
 
 func (x *Clients_Client) GetAddress() string {
@@ -5317,7 +5656,7 @@ type CounterFreeze_Point struct {
 
 func (x *CounterFreeze_Point) Reset() {
 	*x = CounterFreeze_Point{}
-	mi := &file_fsm_proto_msgTypes[59]
+	mi := &file_fsm_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5329,7 +5668,7 @@ func (x *CounterFreeze_Point) String() string {
 func (*CounterFreeze_Point) ProtoMessage() {}
 
 func (x *CounterFreeze_Point) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[59]
+	mi := &file_fsm_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5342,7 +5681,7 @@ func (x *CounterFreeze_Point) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CounterFreeze_Point.ProtoReflect.Descriptor instead.
 func (*CounterFreeze_Point) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{27, 0}
+	return file_fsm_proto_rawDescGZIP(), []int{30, 0}
 }
 
 func (x *CounterFreeze_Point) GetRtu() uint32 {
@@ -5369,7 +5708,7 @@ type AccessUsed_Use struct {
 
 func (x *AccessUsed_Use) Reset() {
 	*x = AccessUsed_Use{}
-	mi := &file_fsm_proto_msgTypes[60]
+	mi := &file_fsm_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5381,7 +5720,7 @@ func (x *AccessUsed_Use) String() string {
 func (*AccessUsed_Use) ProtoMessage() {}
 
 func (x *AccessUsed_Use) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[60]
+	mi := &file_fsm_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5394,7 +5733,7 @@ func (x *AccessUsed_Use) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccessUsed_Use.ProtoReflect.Descriptor instead.
 func (*AccessUsed_Use) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{48, 0}
+	return file_fsm_proto_rawDescGZIP(), []int{51, 0}
 }
 
 func (x *AccessUsed_Use) GetId() []byte {
@@ -5417,7 +5756,7 @@ const file_fsm_proto_rawDesc = "" +
 	"\n" +
 	"\tfsm.proto\x12\ffepha.fsm.v1\":\n" +
 	"\x05Entry\x121\n" +
-	"\bcommands\x18\x01 \x03(\v2\x15.fepha.fsm.v1.CommandR\bcommands\"\xb5\x14\n" +
+	"\bcommands\x18\x01 \x03(\v2\x15.fepha.fsm.v1.CommandR\bcommands\"\xe3\x15\n" +
 	"\aCommand\x12\x13\n" +
 	"\x05at_ms\x18\x01 \x01(\x03R\x04atMs\x12\x17\n" +
 	"\aat_cp56\x18\x02 \x01(\x06R\x06atCp56\x12\x12\n" +
@@ -5468,7 +5807,12 @@ const file_fsm_proto_rawDesc = "" +
 	"accessUsed\x12.\n" +
 	"\x06revoke\x18C \x01(\v2\x14.fepha.fsm.v1.RevokeH\x00R\x06revoke\x12+\n" +
 	"\x05audit\x18P \x01(\v2\x13.fepha.fsm.v1.AuditH\x00R\x05audit\x124\n" +
-	"\boverride\x18Z \x01(\v2\x16.fepha.fsm.v1.OverrideH\x00R\boverride\x12A\n" +
+	"\boverride\x18Z \x01(\v2\x16.fepha.fsm.v1.OverrideH\x00R\boverride\x12;\n" +
+	"\vcheck_start\x18[ \x01(\v2\x18.fepha.fsm.v1.CheckStartH\x00R\n" +
+	"checkStart\x128\n" +
+	"\n" +
+	"check_tick\x18\\ \x01(\v2\x17.fepha.fsm.v1.CheckTickH\x00R\tcheckTick\x125\n" +
+	"\tcheck_end\x18] \x01(\v2\x16.fepha.fsm.v1.CheckEndH\x00R\bcheckEnd\x12A\n" +
 	"\rexport_cursor\x18d \x01(\v2\x1a.fepha.fsm.v1.ExportCursorH\x00R\fexportCursor\x12>\n" +
 	"\fexport_reach\x18e \x01(\v2\x19.fepha.fsm.v1.ExportReachH\x00R\vexportReach\x12>\n" +
 	"\fexport_pause\x18f \x01(\v2\x19.fepha.fsm.v1.ExportPauseH\x00R\vexportPause\x12A\n" +
@@ -5631,7 +5975,30 @@ const file_fsm_proto_rawDesc = "" +
 	"\aRELEASE\x10\x00\x12\t\n" +
 	"\x05BLOCK\x10\x01\x12\x0e\n" +
 	"\n" +
-	"SUBSTITUTE\x10\x02\"\xdc\x01\n" +
+	"SUBSTITUTE\x10\x02\"\x83\x02\n" +
+	"\n" +
+	"CheckStart\x12\x10\n" +
+	"\x03rtu\x18\x01 \x01(\rR\x03rtu\x12\x1a\n" +
+	"\bresource\x18\x02 \x01(\tR\bresource\x126\n" +
+	"\x06points\x18\x03 \x03(\v2\x1e.fepha.fsm.v1.CheckStart.PointR\x06points\x12\x12\n" +
+	"\x04anew\x18\x04 \x01(\bR\x04anew\x12\x16\n" +
+	"\x06origin\x18\x05 \x01(\tR\x06origin\x1ac\n" +
+	"\x05Point\x12&\n" +
+	"\x04kind\x18\x01 \x01(\x0e2\x12.fepha.fsm.v1.KindR\x04kind\x12\x14\n" +
+	"\x05point\x18\x02 \x01(\rR\x05point\x12\x1c\n" +
+	"\tforwarded\x18\x03 \x01(\bR\tforwarded\"\xb1\x01\n" +
+	"\tCheckTick\x12\x10\n" +
+	"\x03rtu\x18\x01 \x01(\rR\x03rtu\x12&\n" +
+	"\x04kind\x18\x02 \x01(\x0e2\x12.fepha.fsm.v1.KindR\x04kind\x12\x14\n" +
+	"\x05point\x18\x03 \x01(\rR\x05point\x12\x0e\n" +
+	"\x02ok\x18\x04 \x01(\bR\x02ok\x12\x16\n" +
+	"\x06remark\x18\x05 \x01(\tR\x06remark\x12\x14\n" +
+	"\x05clear\x18\x06 \x01(\bR\x05clear\x12\x16\n" +
+	"\x06origin\x18\a \x01(\tR\x06origin\"N\n" +
+	"\bCheckEnd\x12\x10\n" +
+	"\x03rtu\x18\x01 \x01(\rR\x03rtu\x12\x18\n" +
+	"\adiscard\x18\x02 \x01(\bR\adiscard\x12\x16\n" +
+	"\x06origin\x18\x03 \x01(\tR\x06origin\"\xdc\x01\n" +
 	"\x05Links\x12\x10\n" +
 	"\x03rtu\x18\x01 \x01(\rR\x03rtu\x12\x12\n" +
 	"\x04node\x18\x02 \x01(\tR\x04node\x12.\n" +
@@ -5854,7 +6221,7 @@ func file_fsm_proto_rawDescGZIP() []byte {
 }
 
 var file_fsm_proto_enumTypes = make([]protoimpl.EnumInfo, 10)
-var file_fsm_proto_msgTypes = make([]protoimpl.MessageInfo, 61)
+var file_fsm_proto_msgTypes = make([]protoimpl.MessageInfo, 65)
 var file_fsm_proto_goTypes = []any{
 	(Kind)(0),                     // 0: fepha.fsm.v1.Kind
 	(LinkState)(0),                // 1: fepha.fsm.v1.LinkState
@@ -5887,46 +6254,50 @@ var file_fsm_proto_goTypes = []any{
 	(*Outage)(nil),                // 28: fepha.fsm.v1.Outage
 	(*Forget)(nil),                // 29: fepha.fsm.v1.Forget
 	(*Override)(nil),              // 30: fepha.fsm.v1.Override
-	(*Links)(nil),                 // 31: fepha.fsm.v1.Links
-	(*NodeState)(nil),             // 32: fepha.fsm.v1.NodeState
-	(*Stopping)(nil),              // 33: fepha.fsm.v1.Stopping
-	(*Maintenance)(nil),           // 34: fepha.fsm.v1.Maintenance
-	(*Clients)(nil),               // 35: fepha.fsm.v1.Clients
-	(*Cursor)(nil),                // 36: fepha.fsm.v1.Cursor
-	(*CounterFreeze)(nil),         // 37: fepha.fsm.v1.CounterFreeze
-	(*ExportCursor)(nil),          // 38: fepha.fsm.v1.ExportCursor
-	(*ExportReach)(nil),           // 39: fepha.fsm.v1.ExportReach
-	(*ExportPause)(nil),           // 40: fepha.fsm.v1.ExportPause
-	(*ExportReplay)(nil),          // 41: fepha.fsm.v1.ExportReplay
-	(*ControlSubmit)(nil),         // 42: fepha.fsm.v1.ControlSubmit
-	(*ControlStart)(nil),          // 43: fepha.fsm.v1.ControlStart
-	(*ControlResult)(nil),         // 44: fepha.fsm.v1.ControlResult
-	(*ControlExpire)(nil),         // 45: fepha.fsm.v1.ControlExpire
-	(*Fnp)(nil),                   // 46: fepha.fsm.v1.Fnp
-	(*FnpReceive)(nil),            // 47: fepha.fsm.v1.FnpReceive
-	(*FnpResult)(nil),             // 48: fepha.fsm.v1.FnpResult
-	(*ConditionReport)(nil),       // 49: fepha.fsm.v1.ConditionReport
-	(*ConditionGone)(nil),         // 50: fepha.fsm.v1.ConditionGone
-	(*ConditionAck)(nil),          // 51: fepha.fsm.v1.ConditionAck
-	(*UserPut)(nil),               // 52: fepha.fsm.v1.UserPut
-	(*UserRemove)(nil),            // 53: fepha.fsm.v1.UserRemove
-	(*TokenPut)(nil),              // 54: fepha.fsm.v1.TokenPut
-	(*TokenRemove)(nil),           // 55: fepha.fsm.v1.TokenRemove
-	(*SessionOpen)(nil),           // 56: fepha.fsm.v1.SessionOpen
-	(*SessionClose)(nil),          // 57: fepha.fsm.v1.SessionClose
-	(*AccessUsed)(nil),            // 58: fepha.fsm.v1.AccessUsed
-	(*Revoke)(nil),                // 59: fepha.fsm.v1.Revoke
-	(*Audit)(nil),                 // 60: fepha.fsm.v1.Audit
-	(*Configure_Node)(nil),        // 61: fepha.fsm.v1.Configure.Node
-	(*Configure_RTU)(nil),         // 62: fepha.fsm.v1.Configure.RTU
-	(*Configure_Group)(nil),       // 63: fepha.fsm.v1.Configure.Group
-	(*Configure_Virtual)(nil),     // 64: fepha.fsm.v1.Configure.Virtual
-	(*Configure_Export)(nil),      // 65: fepha.fsm.v1.Configure.Export
-	(*Forget_Point)(nil),          // 66: fepha.fsm.v1.Forget.Point
-	(*Links_Link)(nil),            // 67: fepha.fsm.v1.Links.Link
-	(*Clients_Client)(nil),        // 68: fepha.fsm.v1.Clients.Client
-	(*CounterFreeze_Point)(nil),   // 69: fepha.fsm.v1.CounterFreeze.Point
-	(*AccessUsed_Use)(nil),        // 70: fepha.fsm.v1.AccessUsed.Use
+	(*CheckStart)(nil),            // 31: fepha.fsm.v1.CheckStart
+	(*CheckTick)(nil),             // 32: fepha.fsm.v1.CheckTick
+	(*CheckEnd)(nil),              // 33: fepha.fsm.v1.CheckEnd
+	(*Links)(nil),                 // 34: fepha.fsm.v1.Links
+	(*NodeState)(nil),             // 35: fepha.fsm.v1.NodeState
+	(*Stopping)(nil),              // 36: fepha.fsm.v1.Stopping
+	(*Maintenance)(nil),           // 37: fepha.fsm.v1.Maintenance
+	(*Clients)(nil),               // 38: fepha.fsm.v1.Clients
+	(*Cursor)(nil),                // 39: fepha.fsm.v1.Cursor
+	(*CounterFreeze)(nil),         // 40: fepha.fsm.v1.CounterFreeze
+	(*ExportCursor)(nil),          // 41: fepha.fsm.v1.ExportCursor
+	(*ExportReach)(nil),           // 42: fepha.fsm.v1.ExportReach
+	(*ExportPause)(nil),           // 43: fepha.fsm.v1.ExportPause
+	(*ExportReplay)(nil),          // 44: fepha.fsm.v1.ExportReplay
+	(*ControlSubmit)(nil),         // 45: fepha.fsm.v1.ControlSubmit
+	(*ControlStart)(nil),          // 46: fepha.fsm.v1.ControlStart
+	(*ControlResult)(nil),         // 47: fepha.fsm.v1.ControlResult
+	(*ControlExpire)(nil),         // 48: fepha.fsm.v1.ControlExpire
+	(*Fnp)(nil),                   // 49: fepha.fsm.v1.Fnp
+	(*FnpReceive)(nil),            // 50: fepha.fsm.v1.FnpReceive
+	(*FnpResult)(nil),             // 51: fepha.fsm.v1.FnpResult
+	(*ConditionReport)(nil),       // 52: fepha.fsm.v1.ConditionReport
+	(*ConditionGone)(nil),         // 53: fepha.fsm.v1.ConditionGone
+	(*ConditionAck)(nil),          // 54: fepha.fsm.v1.ConditionAck
+	(*UserPut)(nil),               // 55: fepha.fsm.v1.UserPut
+	(*UserRemove)(nil),            // 56: fepha.fsm.v1.UserRemove
+	(*TokenPut)(nil),              // 57: fepha.fsm.v1.TokenPut
+	(*TokenRemove)(nil),           // 58: fepha.fsm.v1.TokenRemove
+	(*SessionOpen)(nil),           // 59: fepha.fsm.v1.SessionOpen
+	(*SessionClose)(nil),          // 60: fepha.fsm.v1.SessionClose
+	(*AccessUsed)(nil),            // 61: fepha.fsm.v1.AccessUsed
+	(*Revoke)(nil),                // 62: fepha.fsm.v1.Revoke
+	(*Audit)(nil),                 // 63: fepha.fsm.v1.Audit
+	(*Configure_Node)(nil),        // 64: fepha.fsm.v1.Configure.Node
+	(*Configure_RTU)(nil),         // 65: fepha.fsm.v1.Configure.RTU
+	(*Configure_Group)(nil),       // 66: fepha.fsm.v1.Configure.Group
+	(*Configure_Virtual)(nil),     // 67: fepha.fsm.v1.Configure.Virtual
+	(*Configure_Export)(nil),      // 68: fepha.fsm.v1.Configure.Export
+	(*Forget_Point)(nil),          // 69: fepha.fsm.v1.Forget.Point
+	(*CheckStart_Point)(nil),      // 70: fepha.fsm.v1.CheckStart.Point
+	(*Links_Link)(nil),            // 71: fepha.fsm.v1.Links.Link
+	(*Clients_Client)(nil),        // 72: fepha.fsm.v1.Clients.Client
+	(*CounterFreeze_Point)(nil),   // 73: fepha.fsm.v1.CounterFreeze.Point
+	(*AccessUsed_Use)(nil),        // 74: fepha.fsm.v1.AccessUsed.Use
 }
 var file_fsm_proto_depIdxs = []int32{
 	11, // 0: fepha.fsm.v1.Entry.commands:type_name -> fepha.fsm.v1.Command
@@ -5944,70 +6315,76 @@ var file_fsm_proto_depIdxs = []int32{
 	26, // 12: fepha.fsm.v1.Command.backlog_end:type_name -> fepha.fsm.v1.BacklogEnd
 	27, // 13: fepha.fsm.v1.Command.not_topical:type_name -> fepha.fsm.v1.NotTopical
 	28, // 14: fepha.fsm.v1.Command.outage:type_name -> fepha.fsm.v1.Outage
-	31, // 15: fepha.fsm.v1.Command.links:type_name -> fepha.fsm.v1.Links
-	32, // 16: fepha.fsm.v1.Command.node_state:type_name -> fepha.fsm.v1.NodeState
-	35, // 17: fepha.fsm.v1.Command.clients:type_name -> fepha.fsm.v1.Clients
-	36, // 18: fepha.fsm.v1.Command.cursor:type_name -> fepha.fsm.v1.Cursor
-	33, // 19: fepha.fsm.v1.Command.stopping:type_name -> fepha.fsm.v1.Stopping
-	34, // 20: fepha.fsm.v1.Command.maintenance:type_name -> fepha.fsm.v1.Maintenance
-	37, // 21: fepha.fsm.v1.Command.counter_freeze:type_name -> fepha.fsm.v1.CounterFreeze
-	42, // 22: fepha.fsm.v1.Command.control_submit:type_name -> fepha.fsm.v1.ControlSubmit
-	43, // 23: fepha.fsm.v1.Command.control_start:type_name -> fepha.fsm.v1.ControlStart
-	44, // 24: fepha.fsm.v1.Command.control_result:type_name -> fepha.fsm.v1.ControlResult
-	45, // 25: fepha.fsm.v1.Command.control_expire:type_name -> fepha.fsm.v1.ControlExpire
-	46, // 26: fepha.fsm.v1.Command.fnp:type_name -> fepha.fsm.v1.Fnp
-	47, // 27: fepha.fsm.v1.Command.fnp_receive:type_name -> fepha.fsm.v1.FnpReceive
-	49, // 28: fepha.fsm.v1.Command.condition_report:type_name -> fepha.fsm.v1.ConditionReport
-	50, // 29: fepha.fsm.v1.Command.condition_gone:type_name -> fepha.fsm.v1.ConditionGone
-	51, // 30: fepha.fsm.v1.Command.condition_ack:type_name -> fepha.fsm.v1.ConditionAck
-	52, // 31: fepha.fsm.v1.Command.user_put:type_name -> fepha.fsm.v1.UserPut
-	53, // 32: fepha.fsm.v1.Command.user_remove:type_name -> fepha.fsm.v1.UserRemove
-	54, // 33: fepha.fsm.v1.Command.token_put:type_name -> fepha.fsm.v1.TokenPut
-	55, // 34: fepha.fsm.v1.Command.token_remove:type_name -> fepha.fsm.v1.TokenRemove
-	56, // 35: fepha.fsm.v1.Command.session_open:type_name -> fepha.fsm.v1.SessionOpen
-	57, // 36: fepha.fsm.v1.Command.session_close:type_name -> fepha.fsm.v1.SessionClose
-	58, // 37: fepha.fsm.v1.Command.access_used:type_name -> fepha.fsm.v1.AccessUsed
-	59, // 38: fepha.fsm.v1.Command.revoke:type_name -> fepha.fsm.v1.Revoke
-	60, // 39: fepha.fsm.v1.Command.audit:type_name -> fepha.fsm.v1.Audit
+	34, // 15: fepha.fsm.v1.Command.links:type_name -> fepha.fsm.v1.Links
+	35, // 16: fepha.fsm.v1.Command.node_state:type_name -> fepha.fsm.v1.NodeState
+	38, // 17: fepha.fsm.v1.Command.clients:type_name -> fepha.fsm.v1.Clients
+	39, // 18: fepha.fsm.v1.Command.cursor:type_name -> fepha.fsm.v1.Cursor
+	36, // 19: fepha.fsm.v1.Command.stopping:type_name -> fepha.fsm.v1.Stopping
+	37, // 20: fepha.fsm.v1.Command.maintenance:type_name -> fepha.fsm.v1.Maintenance
+	40, // 21: fepha.fsm.v1.Command.counter_freeze:type_name -> fepha.fsm.v1.CounterFreeze
+	45, // 22: fepha.fsm.v1.Command.control_submit:type_name -> fepha.fsm.v1.ControlSubmit
+	46, // 23: fepha.fsm.v1.Command.control_start:type_name -> fepha.fsm.v1.ControlStart
+	47, // 24: fepha.fsm.v1.Command.control_result:type_name -> fepha.fsm.v1.ControlResult
+	48, // 25: fepha.fsm.v1.Command.control_expire:type_name -> fepha.fsm.v1.ControlExpire
+	49, // 26: fepha.fsm.v1.Command.fnp:type_name -> fepha.fsm.v1.Fnp
+	50, // 27: fepha.fsm.v1.Command.fnp_receive:type_name -> fepha.fsm.v1.FnpReceive
+	52, // 28: fepha.fsm.v1.Command.condition_report:type_name -> fepha.fsm.v1.ConditionReport
+	53, // 29: fepha.fsm.v1.Command.condition_gone:type_name -> fepha.fsm.v1.ConditionGone
+	54, // 30: fepha.fsm.v1.Command.condition_ack:type_name -> fepha.fsm.v1.ConditionAck
+	55, // 31: fepha.fsm.v1.Command.user_put:type_name -> fepha.fsm.v1.UserPut
+	56, // 32: fepha.fsm.v1.Command.user_remove:type_name -> fepha.fsm.v1.UserRemove
+	57, // 33: fepha.fsm.v1.Command.token_put:type_name -> fepha.fsm.v1.TokenPut
+	58, // 34: fepha.fsm.v1.Command.token_remove:type_name -> fepha.fsm.v1.TokenRemove
+	59, // 35: fepha.fsm.v1.Command.session_open:type_name -> fepha.fsm.v1.SessionOpen
+	60, // 36: fepha.fsm.v1.Command.session_close:type_name -> fepha.fsm.v1.SessionClose
+	61, // 37: fepha.fsm.v1.Command.access_used:type_name -> fepha.fsm.v1.AccessUsed
+	62, // 38: fepha.fsm.v1.Command.revoke:type_name -> fepha.fsm.v1.Revoke
+	63, // 39: fepha.fsm.v1.Command.audit:type_name -> fepha.fsm.v1.Audit
 	30, // 40: fepha.fsm.v1.Command.override:type_name -> fepha.fsm.v1.Override
-	38, // 41: fepha.fsm.v1.Command.export_cursor:type_name -> fepha.fsm.v1.ExportCursor
-	39, // 42: fepha.fsm.v1.Command.export_reach:type_name -> fepha.fsm.v1.ExportReach
-	40, // 43: fepha.fsm.v1.Command.export_pause:type_name -> fepha.fsm.v1.ExportPause
-	41, // 44: fepha.fsm.v1.Command.export_replay:type_name -> fepha.fsm.v1.ExportReplay
-	3,  // 45: fepha.fsm.v1.Result.code:type_name -> fepha.fsm.v1.Result.Code
-	48, // 46: fepha.fsm.v1.Result.fnp:type_name -> fepha.fsm.v1.FnpResult
-	61, // 47: fepha.fsm.v1.Configure.nodes:type_name -> fepha.fsm.v1.Configure.Node
-	62, // 48: fepha.fsm.v1.Configure.rtus:type_name -> fepha.fsm.v1.Configure.RTU
-	63, // 49: fepha.fsm.v1.Configure.groups:type_name -> fepha.fsm.v1.Configure.Group
-	64, // 50: fepha.fsm.v1.Configure.virtual:type_name -> fepha.fsm.v1.Configure.Virtual
-	65, // 51: fepha.fsm.v1.Configure.exports:type_name -> fepha.fsm.v1.Configure.Export
-	15, // 52: fepha.fsm.v1.Assign.timings:type_name -> fepha.fsm.v1.Timings
-	0,  // 53: fepha.fsm.v1.Item.kind:type_name -> fepha.fsm.v1.Kind
-	5,  // 54: fepha.fsm.v1.Item.mode:type_name -> fepha.fsm.v1.Item.Mode
-	22, // 55: fepha.fsm.v1.Events.items:type_name -> fepha.fsm.v1.Item
-	24, // 56: fepha.fsm.v1.Events.strays:type_name -> fepha.fsm.v1.Stray
-	66, // 57: fepha.fsm.v1.NotTopical.points:type_name -> fepha.fsm.v1.Forget.Point
-	66, // 58: fepha.fsm.v1.Forget.points:type_name -> fepha.fsm.v1.Forget.Point
-	0,  // 59: fepha.fsm.v1.Override.kind:type_name -> fepha.fsm.v1.Kind
-	6,  // 60: fepha.fsm.v1.Override.mode:type_name -> fepha.fsm.v1.Override.Mode
-	67, // 61: fepha.fsm.v1.Links.links:type_name -> fepha.fsm.v1.Links.Link
-	68, // 62: fepha.fsm.v1.Clients.clients:type_name -> fepha.fsm.v1.Clients.Client
-	69, // 63: fepha.fsm.v1.CounterFreeze.points:type_name -> fepha.fsm.v1.CounterFreeze.Point
-	0,  // 64: fepha.fsm.v1.ControlSubmit.kind:type_name -> fepha.fsm.v1.Kind
-	7,  // 65: fepha.fsm.v1.ControlSubmit.phase:type_name -> fepha.fsm.v1.ControlSubmit.Phase
-	8,  // 66: fepha.fsm.v1.ConditionReport.severity:type_name -> fepha.fsm.v1.ConditionReport.Severity
-	9,  // 67: fepha.fsm.v1.ConditionReport.scope:type_name -> fepha.fsm.v1.ConditionReport.Scope
-	2,  // 68: fepha.fsm.v1.UserPut.role:type_name -> fepha.fsm.v1.Role
-	2,  // 69: fepha.fsm.v1.TokenPut.role:type_name -> fepha.fsm.v1.Role
-	70, // 70: fepha.fsm.v1.AccessUsed.uses:type_name -> fepha.fsm.v1.AccessUsed.Use
-	4,  // 71: fepha.fsm.v1.Configure.Group.mode:type_name -> fepha.fsm.v1.Configure.Mode
-	0,  // 72: fepha.fsm.v1.Forget.Point.kind:type_name -> fepha.fsm.v1.Kind
-	1,  // 73: fepha.fsm.v1.Links.Link.state:type_name -> fepha.fsm.v1.LinkState
-	74, // [74:74] is the sub-list for method output_type
-	74, // [74:74] is the sub-list for method input_type
-	74, // [74:74] is the sub-list for extension type_name
-	74, // [74:74] is the sub-list for extension extendee
-	0,  // [0:74] is the sub-list for field type_name
+	31, // 41: fepha.fsm.v1.Command.check_start:type_name -> fepha.fsm.v1.CheckStart
+	32, // 42: fepha.fsm.v1.Command.check_tick:type_name -> fepha.fsm.v1.CheckTick
+	33, // 43: fepha.fsm.v1.Command.check_end:type_name -> fepha.fsm.v1.CheckEnd
+	41, // 44: fepha.fsm.v1.Command.export_cursor:type_name -> fepha.fsm.v1.ExportCursor
+	42, // 45: fepha.fsm.v1.Command.export_reach:type_name -> fepha.fsm.v1.ExportReach
+	43, // 46: fepha.fsm.v1.Command.export_pause:type_name -> fepha.fsm.v1.ExportPause
+	44, // 47: fepha.fsm.v1.Command.export_replay:type_name -> fepha.fsm.v1.ExportReplay
+	3,  // 48: fepha.fsm.v1.Result.code:type_name -> fepha.fsm.v1.Result.Code
+	51, // 49: fepha.fsm.v1.Result.fnp:type_name -> fepha.fsm.v1.FnpResult
+	64, // 50: fepha.fsm.v1.Configure.nodes:type_name -> fepha.fsm.v1.Configure.Node
+	65, // 51: fepha.fsm.v1.Configure.rtus:type_name -> fepha.fsm.v1.Configure.RTU
+	66, // 52: fepha.fsm.v1.Configure.groups:type_name -> fepha.fsm.v1.Configure.Group
+	67, // 53: fepha.fsm.v1.Configure.virtual:type_name -> fepha.fsm.v1.Configure.Virtual
+	68, // 54: fepha.fsm.v1.Configure.exports:type_name -> fepha.fsm.v1.Configure.Export
+	15, // 55: fepha.fsm.v1.Assign.timings:type_name -> fepha.fsm.v1.Timings
+	0,  // 56: fepha.fsm.v1.Item.kind:type_name -> fepha.fsm.v1.Kind
+	5,  // 57: fepha.fsm.v1.Item.mode:type_name -> fepha.fsm.v1.Item.Mode
+	22, // 58: fepha.fsm.v1.Events.items:type_name -> fepha.fsm.v1.Item
+	24, // 59: fepha.fsm.v1.Events.strays:type_name -> fepha.fsm.v1.Stray
+	69, // 60: fepha.fsm.v1.NotTopical.points:type_name -> fepha.fsm.v1.Forget.Point
+	69, // 61: fepha.fsm.v1.Forget.points:type_name -> fepha.fsm.v1.Forget.Point
+	0,  // 62: fepha.fsm.v1.Override.kind:type_name -> fepha.fsm.v1.Kind
+	6,  // 63: fepha.fsm.v1.Override.mode:type_name -> fepha.fsm.v1.Override.Mode
+	70, // 64: fepha.fsm.v1.CheckStart.points:type_name -> fepha.fsm.v1.CheckStart.Point
+	0,  // 65: fepha.fsm.v1.CheckTick.kind:type_name -> fepha.fsm.v1.Kind
+	71, // 66: fepha.fsm.v1.Links.links:type_name -> fepha.fsm.v1.Links.Link
+	72, // 67: fepha.fsm.v1.Clients.clients:type_name -> fepha.fsm.v1.Clients.Client
+	73, // 68: fepha.fsm.v1.CounterFreeze.points:type_name -> fepha.fsm.v1.CounterFreeze.Point
+	0,  // 69: fepha.fsm.v1.ControlSubmit.kind:type_name -> fepha.fsm.v1.Kind
+	7,  // 70: fepha.fsm.v1.ControlSubmit.phase:type_name -> fepha.fsm.v1.ControlSubmit.Phase
+	8,  // 71: fepha.fsm.v1.ConditionReport.severity:type_name -> fepha.fsm.v1.ConditionReport.Severity
+	9,  // 72: fepha.fsm.v1.ConditionReport.scope:type_name -> fepha.fsm.v1.ConditionReport.Scope
+	2,  // 73: fepha.fsm.v1.UserPut.role:type_name -> fepha.fsm.v1.Role
+	2,  // 74: fepha.fsm.v1.TokenPut.role:type_name -> fepha.fsm.v1.Role
+	74, // 75: fepha.fsm.v1.AccessUsed.uses:type_name -> fepha.fsm.v1.AccessUsed.Use
+	4,  // 76: fepha.fsm.v1.Configure.Group.mode:type_name -> fepha.fsm.v1.Configure.Mode
+	0,  // 77: fepha.fsm.v1.Forget.Point.kind:type_name -> fepha.fsm.v1.Kind
+	0,  // 78: fepha.fsm.v1.CheckStart.Point.kind:type_name -> fepha.fsm.v1.Kind
+	1,  // 79: fepha.fsm.v1.Links.Link.state:type_name -> fepha.fsm.v1.LinkState
+	80, // [80:80] is the sub-list for method output_type
+	80, // [80:80] is the sub-list for method input_type
+	80, // [80:80] is the sub-list for extension type_name
+	80, // [80:80] is the sub-list for extension extendee
+	0,  // [0:80] is the sub-list for field type_name
 }
 
 func init() { file_fsm_proto_init() }
@@ -6056,19 +6433,22 @@ func file_fsm_proto_init() {
 		(*Command_Revoke)(nil),
 		(*Command_Audit)(nil),
 		(*Command_Override)(nil),
+		(*Command_CheckStart)(nil),
+		(*Command_CheckTick)(nil),
+		(*Command_CheckEnd)(nil),
 		(*Command_ExportCursor)(nil),
 		(*Command_ExportReach)(nil),
 		(*Command_ExportPause)(nil),
 		(*Command_ExportReplay)(nil),
 	}
-	file_fsm_proto_msgTypes[42].OneofWrappers = []any{}
+	file_fsm_proto_msgTypes[45].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_fsm_proto_rawDesc), len(file_fsm_proto_rawDesc)),
 			NumEnums:      10,
-			NumMessages:   61,
+			NumMessages:   65,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

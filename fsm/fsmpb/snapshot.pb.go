@@ -1837,6 +1837,91 @@ func (x *SnapshotTail) GetAudit() uint64 {
 	return 0
 }
 
+// CheckState is the check of an RTU's points.
+type CheckState struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Rtu           uint32                 `protobuf:"varint,1,opt,name=rtu,proto3" json:"rtu,omitempty"`
+	Resource      string                 `protobuf:"bytes,2,opt,name=resource,proto3" json:"resource,omitempty"`
+	Origin        string                 `protobuf:"bytes,3,opt,name=origin,proto3" json:"origin,omitempty"`
+	StartedMs     int64                  `protobuf:"varint,4,opt,name=started_ms,json=startedMs,proto3" json:"started_ms,omitempty"`
+	EndedMs       int64                  `protobuf:"varint,5,opt,name=ended_ms,json=endedMs,proto3" json:"ended_ms,omitempty"`
+	Items         []*CheckState_Item     `protobuf:"bytes,6,rep,name=items,proto3" json:"items,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CheckState) Reset() {
+	*x = CheckState{}
+	mi := &file_snapshot_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CheckState) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CheckState) ProtoMessage() {}
+
+func (x *CheckState) ProtoReflect() protoreflect.Message {
+	mi := &file_snapshot_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CheckState.ProtoReflect.Descriptor instead.
+func (*CheckState) Descriptor() ([]byte, []int) {
+	return file_snapshot_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *CheckState) GetRtu() uint32 {
+	if x != nil {
+		return x.Rtu
+	}
+	return 0
+}
+
+func (x *CheckState) GetResource() string {
+	if x != nil {
+		return x.Resource
+	}
+	return ""
+}
+
+func (x *CheckState) GetOrigin() string {
+	if x != nil {
+		return x.Origin
+	}
+	return ""
+}
+
+func (x *CheckState) GetStartedMs() int64 {
+	if x != nil {
+		return x.StartedMs
+	}
+	return 0
+}
+
+func (x *CheckState) GetEndedMs() int64 {
+	if x != nil {
+		return x.EndedMs
+	}
+	return 0
+}
+
+func (x *CheckState) GetItems() []*CheckState_Item {
+	if x != nil {
+		return x.Items
+	}
+	return nil
+}
+
 type RTUState_NodeLinks struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Node          string                 `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
@@ -1847,7 +1932,7 @@ type RTUState_NodeLinks struct {
 
 func (x *RTUState_NodeLinks) Reset() {
 	*x = RTUState_NodeLinks{}
-	mi := &file_snapshot_proto_msgTypes[19]
+	mi := &file_snapshot_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1859,7 +1944,7 @@ func (x *RTUState_NodeLinks) String() string {
 func (*RTUState_NodeLinks) ProtoMessage() {}
 
 func (x *RTUState_NodeLinks) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[19]
+	mi := &file_snapshot_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1899,7 +1984,7 @@ type RTUState_Kept struct {
 
 func (x *RTUState_Kept) Reset() {
 	*x = RTUState_Kept{}
-	mi := &file_snapshot_proto_msgTypes[20]
+	mi := &file_snapshot_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1911,7 +1996,7 @@ func (x *RTUState_Kept) String() string {
 func (*RTUState_Kept) ProtoMessage() {}
 
 func (x *RTUState_Kept) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[20]
+	mi := &file_snapshot_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1957,7 +2042,7 @@ type RTUState_Untold struct {
 
 func (x *RTUState_Untold) Reset() {
 	*x = RTUState_Untold{}
-	mi := &file_snapshot_proto_msgTypes[21]
+	mi := &file_snapshot_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1969,7 +2054,7 @@ func (x *RTUState_Untold) String() string {
 func (*RTUState_Untold) ProtoMessage() {}
 
 func (x *RTUState_Untold) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[21]
+	mi := &file_snapshot_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2057,7 +2142,7 @@ type RTUState_Override struct {
 
 func (x *RTUState_Override) Reset() {
 	*x = RTUState_Override{}
-	mi := &file_snapshot_proto_msgTypes[22]
+	mi := &file_snapshot_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2069,7 +2154,7 @@ func (x *RTUState_Override) String() string {
 func (*RTUState_Override) ProtoMessage() {}
 
 func (x *RTUState_Override) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[22]
+	mi := &file_snapshot_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2193,7 +2278,7 @@ type GroupState_NodeClients struct {
 
 func (x *GroupState_NodeClients) Reset() {
 	*x = GroupState_NodeClients{}
-	mi := &file_snapshot_proto_msgTypes[23]
+	mi := &file_snapshot_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2205,7 +2290,7 @@ func (x *GroupState_NodeClients) String() string {
 func (*GroupState_NodeClients) ProtoMessage() {}
 
 func (x *GroupState_NodeClients) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[23]
+	mi := &file_snapshot_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2248,7 +2333,7 @@ type GroupState_Slot struct {
 
 func (x *GroupState_Slot) Reset() {
 	*x = GroupState_Slot{}
-	mi := &file_snapshot_proto_msgTypes[24]
+	mi := &file_snapshot_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2260,7 +2345,7 @@ func (x *GroupState_Slot) String() string {
 func (*GroupState_Slot) ProtoMessage() {}
 
 func (x *GroupState_Slot) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[24]
+	mi := &file_snapshot_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2327,7 +2412,7 @@ type GroupState_Frozen struct {
 
 func (x *GroupState_Frozen) Reset() {
 	*x = GroupState_Frozen{}
-	mi := &file_snapshot_proto_msgTypes[25]
+	mi := &file_snapshot_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2339,7 +2424,7 @@ func (x *GroupState_Frozen) String() string {
 func (*GroupState_Frozen) ProtoMessage() {}
 
 func (x *GroupState_Frozen) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[25]
+	mi := &file_snapshot_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2416,7 +2501,7 @@ type ExportState_Reach struct {
 
 func (x *ExportState_Reach) Reset() {
 	*x = ExportState_Reach{}
-	mi := &file_snapshot_proto_msgTypes[26]
+	mi := &file_snapshot_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2428,7 +2513,7 @@ func (x *ExportState_Reach) String() string {
 func (*ExportState_Reach) ProtoMessage() {}
 
 func (x *ExportState_Reach) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[26]
+	mi := &file_snapshot_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2482,7 +2567,7 @@ type ExportState_Span struct {
 
 func (x *ExportState_Span) Reset() {
 	*x = ExportState_Span{}
-	mi := &file_snapshot_proto_msgTypes[27]
+	mi := &file_snapshot_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2494,7 +2579,7 @@ func (x *ExportState_Span) String() string {
 func (*ExportState_Span) ProtoMessage() {}
 
 func (x *ExportState_Span) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[27]
+	mi := &file_snapshot_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2537,7 +2622,7 @@ type FnpMailbox_Message struct {
 
 func (x *FnpMailbox_Message) Reset() {
 	*x = FnpMailbox_Message{}
-	mi := &file_snapshot_proto_msgTypes[28]
+	mi := &file_snapshot_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2549,7 +2634,7 @@ func (x *FnpMailbox_Message) String() string {
 func (*FnpMailbox_Message) ProtoMessage() {}
 
 func (x *FnpMailbox_Message) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[28]
+	mi := &file_snapshot_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2610,7 +2695,7 @@ type FnpMailbox_Delivered struct {
 
 func (x *FnpMailbox_Delivered) Reset() {
 	*x = FnpMailbox_Delivered{}
-	mi := &file_snapshot_proto_msgTypes[29]
+	mi := &file_snapshot_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2622,7 +2707,7 @@ func (x *FnpMailbox_Delivered) String() string {
 func (*FnpMailbox_Delivered) ProtoMessage() {}
 
 func (x *FnpMailbox_Delivered) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[29]
+	mi := &file_snapshot_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2664,7 +2749,7 @@ type FnpMailbox_Session struct {
 
 func (x *FnpMailbox_Session) Reset() {
 	*x = FnpMailbox_Session{}
-	mi := &file_snapshot_proto_msgTypes[30]
+	mi := &file_snapshot_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2676,7 +2761,7 @@ func (x *FnpMailbox_Session) String() string {
 func (*FnpMailbox_Session) ProtoMessage() {}
 
 func (x *FnpMailbox_Session) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[30]
+	mi := &file_snapshot_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2731,7 +2816,7 @@ type ConditionState_Report struct {
 
 func (x *ConditionState_Report) Reset() {
 	*x = ConditionState_Report{}
-	mi := &file_snapshot_proto_msgTypes[31]
+	mi := &file_snapshot_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2743,7 +2828,7 @@ func (x *ConditionState_Report) String() string {
 func (*ConditionState_Report) ProtoMessage() {}
 
 func (x *ConditionState_Report) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[31]
+	mi := &file_snapshot_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2790,7 +2875,7 @@ type ConditionsState_Gone struct {
 
 func (x *ConditionsState_Gone) Reset() {
 	*x = ConditionsState_Gone{}
-	mi := &file_snapshot_proto_msgTypes[32]
+	mi := &file_snapshot_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2802,7 +2887,7 @@ func (x *ConditionsState_Gone) String() string {
 func (*ConditionsState_Gone) ProtoMessage() {}
 
 func (x *ConditionsState_Gone) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[32]
+	mi := &file_snapshot_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2847,7 +2932,7 @@ type AccessState_User struct {
 
 func (x *AccessState_User) Reset() {
 	*x = AccessState_User{}
-	mi := &file_snapshot_proto_msgTypes[33]
+	mi := &file_snapshot_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2859,7 +2944,7 @@ func (x *AccessState_User) String() string {
 func (*AccessState_User) ProtoMessage() {}
 
 func (x *AccessState_User) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[33]
+	mi := &file_snapshot_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2938,7 +3023,7 @@ type AccessState_Token struct {
 
 func (x *AccessState_Token) Reset() {
 	*x = AccessState_Token{}
-	mi := &file_snapshot_proto_msgTypes[34]
+	mi := &file_snapshot_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2950,7 +3035,7 @@ func (x *AccessState_Token) String() string {
 func (*AccessState_Token) ProtoMessage() {}
 
 func (x *AccessState_Token) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[34]
+	mi := &file_snapshot_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3021,7 +3106,7 @@ type AccessState_Session struct {
 
 func (x *AccessState_Session) Reset() {
 	*x = AccessState_Session{}
-	mi := &file_snapshot_proto_msgTypes[35]
+	mi := &file_snapshot_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3033,7 +3118,7 @@ func (x *AccessState_Session) String() string {
 func (*AccessState_Session) ProtoMessage() {}
 
 func (x *AccessState_Session) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[35]
+	mi := &file_snapshot_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3097,7 +3182,7 @@ type AccessState_Revoked struct {
 
 func (x *AccessState_Revoked) Reset() {
 	*x = AccessState_Revoked{}
-	mi := &file_snapshot_proto_msgTypes[36]
+	mi := &file_snapshot_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3109,7 +3194,7 @@ func (x *AccessState_Revoked) String() string {
 func (*AccessState_Revoked) ProtoMessage() {}
 
 func (x *AccessState_Revoked) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[36]
+	mi := &file_snapshot_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3158,6 +3243,198 @@ func (x *AccessState_Revoked) GetAtMs() int64 {
 		return x.AtMs
 	}
 	return 0
+}
+
+type CheckState_Sample struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Value         float64                `protobuf:"fixed64,1,opt,name=value,proto3" json:"value,omitempty"`
+	Quality       uint32                 `protobuf:"varint,2,opt,name=quality,proto3" json:"quality,omitempty"`
+	Type          uint32                 `protobuf:"varint,3,opt,name=type,proto3" json:"type,omitempty"`
+	TimeMs        int64                  `protobuf:"varint,4,opt,name=time_ms,json=timeMs,proto3" json:"time_ms,omitempty"`
+	Seq           uint64                 `protobuf:"varint,5,opt,name=seq,proto3" json:"seq,omitempty"`
+	AckedMs       int64                  `protobuf:"varint,6,opt,name=acked_ms,json=ackedMs,proto3" json:"acked_ms,omitempty"`
+	Origin        string                 `protobuf:"bytes,7,opt,name=origin,proto3" json:"origin,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CheckState_Sample) Reset() {
+	*x = CheckState_Sample{}
+	mi := &file_snapshot_proto_msgTypes[38]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CheckState_Sample) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CheckState_Sample) ProtoMessage() {}
+
+func (x *CheckState_Sample) ProtoReflect() protoreflect.Message {
+	mi := &file_snapshot_proto_msgTypes[38]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CheckState_Sample.ProtoReflect.Descriptor instead.
+func (*CheckState_Sample) Descriptor() ([]byte, []int) {
+	return file_snapshot_proto_rawDescGZIP(), []int{19, 0}
+}
+
+func (x *CheckState_Sample) GetValue() float64 {
+	if x != nil {
+		return x.Value
+	}
+	return 0
+}
+
+func (x *CheckState_Sample) GetQuality() uint32 {
+	if x != nil {
+		return x.Quality
+	}
+	return 0
+}
+
+func (x *CheckState_Sample) GetType() uint32 {
+	if x != nil {
+		return x.Type
+	}
+	return 0
+}
+
+func (x *CheckState_Sample) GetTimeMs() int64 {
+	if x != nil {
+		return x.TimeMs
+	}
+	return 0
+}
+
+func (x *CheckState_Sample) GetSeq() uint64 {
+	if x != nil {
+		return x.Seq
+	}
+	return 0
+}
+
+func (x *CheckState_Sample) GetAckedMs() int64 {
+	if x != nil {
+		return x.AckedMs
+	}
+	return 0
+}
+
+func (x *CheckState_Sample) GetOrigin() string {
+	if x != nil {
+		return x.Origin
+	}
+	return ""
+}
+
+type CheckState_Item struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Kind          Kind                   `protobuf:"varint,1,opt,name=kind,proto3,enum=fepha.fsm.v1.Kind" json:"kind,omitempty"`
+	Point         uint32                 `protobuf:"varint,2,opt,name=point,proto3" json:"point,omitempty"`
+	Forwarded     bool                   `protobuf:"varint,3,opt,name=forwarded,proto3" json:"forwarded,omitempty"`
+	Seen          []*CheckState_Sample   `protobuf:"bytes,4,rep,name=seen,proto3" json:"seen,omitempty"`
+	By            string                 `protobuf:"bytes,5,opt,name=by,proto3" json:"by,omitempty"`
+	ByMs          int64                  `protobuf:"varint,6,opt,name=by_ms,json=byMs,proto3" json:"by_ms,omitempty"`
+	Ok            bool                   `protobuf:"varint,7,opt,name=ok,proto3" json:"ok,omitempty"`
+	Remark        string                 `protobuf:"bytes,8,opt,name=remark,proto3" json:"remark,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CheckState_Item) Reset() {
+	*x = CheckState_Item{}
+	mi := &file_snapshot_proto_msgTypes[39]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CheckState_Item) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CheckState_Item) ProtoMessage() {}
+
+func (x *CheckState_Item) ProtoReflect() protoreflect.Message {
+	mi := &file_snapshot_proto_msgTypes[39]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CheckState_Item.ProtoReflect.Descriptor instead.
+func (*CheckState_Item) Descriptor() ([]byte, []int) {
+	return file_snapshot_proto_rawDescGZIP(), []int{19, 1}
+}
+
+func (x *CheckState_Item) GetKind() Kind {
+	if x != nil {
+		return x.Kind
+	}
+	return Kind_KIND_NONE
+}
+
+func (x *CheckState_Item) GetPoint() uint32 {
+	if x != nil {
+		return x.Point
+	}
+	return 0
+}
+
+func (x *CheckState_Item) GetForwarded() bool {
+	if x != nil {
+		return x.Forwarded
+	}
+	return false
+}
+
+func (x *CheckState_Item) GetSeen() []*CheckState_Sample {
+	if x != nil {
+		return x.Seen
+	}
+	return nil
+}
+
+func (x *CheckState_Item) GetBy() string {
+	if x != nil {
+		return x.By
+	}
+	return ""
+}
+
+func (x *CheckState_Item) GetByMs() int64 {
+	if x != nil {
+		return x.ByMs
+	}
+	return 0
+}
+
+func (x *CheckState_Item) GetOk() bool {
+	if x != nil {
+		return x.Ok
+	}
+	return false
+}
+
+func (x *CheckState_Item) GetRemark() string {
+	if x != nil {
+		return x.Remark
+	}
+	return ""
 }
 
 var File_snapshot_proto protoreflect.FileDescriptor
@@ -3443,7 +3720,33 @@ const file_snapshot_proto_rawDesc = "" +
 	"\fSnapshotTail\x12\x16\n" +
 	"\x06points\x18\x01 \x01(\x04R\x06points\x12\x16\n" +
 	"\x06events\x18\x02 \x01(\x04R\x06events\x12\x14\n" +
-	"\x05audit\x18\x03 \x01(\x04R\x05auditB\"Z github.com/fepha/fepha/fsm/fsmpbb\x06proto3"
+	"\x05audit\x18\x03 \x01(\x04R\x05audit\"\xd5\x04\n" +
+	"\n" +
+	"CheckState\x12\x10\n" +
+	"\x03rtu\x18\x01 \x01(\rR\x03rtu\x12\x1a\n" +
+	"\bresource\x18\x02 \x01(\tR\bresource\x12\x16\n" +
+	"\x06origin\x18\x03 \x01(\tR\x06origin\x12\x1d\n" +
+	"\n" +
+	"started_ms\x18\x04 \x01(\x03R\tstartedMs\x12\x19\n" +
+	"\bended_ms\x18\x05 \x01(\x03R\aendedMs\x123\n" +
+	"\x05items\x18\x06 \x03(\v2\x1d.fepha.fsm.v1.CheckState.ItemR\x05items\x1a\xaa\x01\n" +
+	"\x06Sample\x12\x14\n" +
+	"\x05value\x18\x01 \x01(\x01R\x05value\x12\x18\n" +
+	"\aquality\x18\x02 \x01(\rR\aquality\x12\x12\n" +
+	"\x04type\x18\x03 \x01(\rR\x04type\x12\x17\n" +
+	"\atime_ms\x18\x04 \x01(\x03R\x06timeMs\x12\x10\n" +
+	"\x03seq\x18\x05 \x01(\x04R\x03seq\x12\x19\n" +
+	"\backed_ms\x18\x06 \x01(\x03R\aackedMs\x12\x16\n" +
+	"\x06origin\x18\a \x01(\tR\x06origin\x1a\xe4\x01\n" +
+	"\x04Item\x12&\n" +
+	"\x04kind\x18\x01 \x01(\x0e2\x12.fepha.fsm.v1.KindR\x04kind\x12\x14\n" +
+	"\x05point\x18\x02 \x01(\rR\x05point\x12\x1c\n" +
+	"\tforwarded\x18\x03 \x01(\bR\tforwarded\x123\n" +
+	"\x04seen\x18\x04 \x03(\v2\x1f.fepha.fsm.v1.CheckState.SampleR\x04seen\x12\x0e\n" +
+	"\x02by\x18\x05 \x01(\tR\x02by\x12\x13\n" +
+	"\x05by_ms\x18\x06 \x01(\x03R\x04byMs\x12\x0e\n" +
+	"\x02ok\x18\a \x01(\bR\x02ok\x12\x16\n" +
+	"\x06remark\x18\b \x01(\tR\x06remarkB\"Z github.com/fepha/fepha/fsm/fsmpbb\x06proto3"
 
 var (
 	file_snapshot_proto_rawDescOnce sync.Once
@@ -3457,7 +3760,7 @@ func file_snapshot_proto_rawDescGZIP() []byte {
 	return file_snapshot_proto_rawDescData
 }
 
-var file_snapshot_proto_msgTypes = make([]protoimpl.MessageInfo, 37)
+var file_snapshot_proto_msgTypes = make([]protoimpl.MessageInfo, 40)
 var file_snapshot_proto_goTypes = []any{
 	(*SnapshotHead)(nil),           // 0: fepha.fsm.v1.SnapshotHead
 	(*AgeMark)(nil),                // 1: fepha.fsm.v1.AgeMark
@@ -3478,76 +3781,82 @@ var file_snapshot_proto_goTypes = []any{
 	(*AuditEntry)(nil),             // 16: fepha.fsm.v1.AuditEntry
 	(*Refusal)(nil),                // 17: fepha.fsm.v1.Refusal
 	(*SnapshotTail)(nil),           // 18: fepha.fsm.v1.SnapshotTail
-	(*RTUState_NodeLinks)(nil),     // 19: fepha.fsm.v1.RTUState.NodeLinks
-	(*RTUState_Kept)(nil),          // 20: fepha.fsm.v1.RTUState.Kept
-	(*RTUState_Untold)(nil),        // 21: fepha.fsm.v1.RTUState.Untold
-	(*RTUState_Override)(nil),      // 22: fepha.fsm.v1.RTUState.Override
-	(*GroupState_NodeClients)(nil), // 23: fepha.fsm.v1.GroupState.NodeClients
-	(*GroupState_Slot)(nil),        // 24: fepha.fsm.v1.GroupState.Slot
-	(*GroupState_Frozen)(nil),      // 25: fepha.fsm.v1.GroupState.Frozen
-	(*ExportState_Reach)(nil),      // 26: fepha.fsm.v1.ExportState.Reach
-	(*ExportState_Span)(nil),       // 27: fepha.fsm.v1.ExportState.Span
-	(*FnpMailbox_Message)(nil),     // 28: fepha.fsm.v1.FnpMailbox.Message
-	(*FnpMailbox_Delivered)(nil),   // 29: fepha.fsm.v1.FnpMailbox.Delivered
-	(*FnpMailbox_Session)(nil),     // 30: fepha.fsm.v1.FnpMailbox.Session
-	(*ConditionState_Report)(nil),  // 31: fepha.fsm.v1.ConditionState.Report
-	(*ConditionsState_Gone)(nil),   // 32: fepha.fsm.v1.ConditionsState.Gone
-	(*AccessState_User)(nil),       // 33: fepha.fsm.v1.AccessState.User
-	(*AccessState_Token)(nil),      // 34: fepha.fsm.v1.AccessState.Token
-	(*AccessState_Session)(nil),    // 35: fepha.fsm.v1.AccessState.Session
-	(*AccessState_Revoked)(nil),    // 36: fepha.fsm.v1.AccessState.Revoked
-	(*Timings)(nil),                // 37: fepha.fsm.v1.Timings
-	(*ControlSubmit)(nil),          // 38: fepha.fsm.v1.ControlSubmit
-	(*Links_Link)(nil),             // 39: fepha.fsm.v1.Links.Link
-	(*Stray)(nil),                  // 40: fepha.fsm.v1.Stray
-	(Kind)(0),                      // 41: fepha.fsm.v1.Kind
-	(Override_Mode)(0),             // 42: fepha.fsm.v1.Override.Mode
-	(*Clients_Client)(nil),         // 43: fepha.fsm.v1.Clients.Client
-	(*ConditionReport)(nil),        // 44: fepha.fsm.v1.ConditionReport
-	(Role)(0),                      // 45: fepha.fsm.v1.Role
+	(*CheckState)(nil),             // 19: fepha.fsm.v1.CheckState
+	(*RTUState_NodeLinks)(nil),     // 20: fepha.fsm.v1.RTUState.NodeLinks
+	(*RTUState_Kept)(nil),          // 21: fepha.fsm.v1.RTUState.Kept
+	(*RTUState_Untold)(nil),        // 22: fepha.fsm.v1.RTUState.Untold
+	(*RTUState_Override)(nil),      // 23: fepha.fsm.v1.RTUState.Override
+	(*GroupState_NodeClients)(nil), // 24: fepha.fsm.v1.GroupState.NodeClients
+	(*GroupState_Slot)(nil),        // 25: fepha.fsm.v1.GroupState.Slot
+	(*GroupState_Frozen)(nil),      // 26: fepha.fsm.v1.GroupState.Frozen
+	(*ExportState_Reach)(nil),      // 27: fepha.fsm.v1.ExportState.Reach
+	(*ExportState_Span)(nil),       // 28: fepha.fsm.v1.ExportState.Span
+	(*FnpMailbox_Message)(nil),     // 29: fepha.fsm.v1.FnpMailbox.Message
+	(*FnpMailbox_Delivered)(nil),   // 30: fepha.fsm.v1.FnpMailbox.Delivered
+	(*FnpMailbox_Session)(nil),     // 31: fepha.fsm.v1.FnpMailbox.Session
+	(*ConditionState_Report)(nil),  // 32: fepha.fsm.v1.ConditionState.Report
+	(*ConditionsState_Gone)(nil),   // 33: fepha.fsm.v1.ConditionsState.Gone
+	(*AccessState_User)(nil),       // 34: fepha.fsm.v1.AccessState.User
+	(*AccessState_Token)(nil),      // 35: fepha.fsm.v1.AccessState.Token
+	(*AccessState_Session)(nil),    // 36: fepha.fsm.v1.AccessState.Session
+	(*AccessState_Revoked)(nil),    // 37: fepha.fsm.v1.AccessState.Revoked
+	(*CheckState_Sample)(nil),      // 38: fepha.fsm.v1.CheckState.Sample
+	(*CheckState_Item)(nil),        // 39: fepha.fsm.v1.CheckState.Item
+	(*Timings)(nil),                // 40: fepha.fsm.v1.Timings
+	(*ControlSubmit)(nil),          // 41: fepha.fsm.v1.ControlSubmit
+	(*Links_Link)(nil),             // 42: fepha.fsm.v1.Links.Link
+	(*Stray)(nil),                  // 43: fepha.fsm.v1.Stray
+	(Kind)(0),                      // 44: fepha.fsm.v1.Kind
+	(Override_Mode)(0),             // 45: fepha.fsm.v1.Override.Mode
+	(*Clients_Client)(nil),         // 46: fepha.fsm.v1.Clients.Client
+	(*ConditionReport)(nil),        // 47: fepha.fsm.v1.ConditionReport
+	(Role)(0),                      // 48: fepha.fsm.v1.Role
 }
 var file_snapshot_proto_depIdxs = []int32{
 	2,  // 0: fepha.fsm.v1.SnapshotHead.revisions:type_name -> fepha.fsm.v1.Revisions
 	1,  // 1: fepha.fsm.v1.SnapshotHead.age_marks:type_name -> fepha.fsm.v1.AgeMark
-	37, // 2: fepha.fsm.v1.ResourceState.timings:type_name -> fepha.fsm.v1.Timings
-	19, // 3: fepha.fsm.v1.RTUState.links:type_name -> fepha.fsm.v1.RTUState.NodeLinks
-	20, // 4: fepha.fsm.v1.RTUState.kept:type_name -> fepha.fsm.v1.RTUState.Kept
-	21, // 5: fepha.fsm.v1.RTUState.untold:type_name -> fepha.fsm.v1.RTUState.Untold
-	22, // 6: fepha.fsm.v1.RTUState.overrides:type_name -> fepha.fsm.v1.RTUState.Override
-	24, // 7: fepha.fsm.v1.GroupState.slots:type_name -> fepha.fsm.v1.GroupState.Slot
-	23, // 8: fepha.fsm.v1.GroupState.clients:type_name -> fepha.fsm.v1.GroupState.NodeClients
-	25, // 9: fepha.fsm.v1.GroupState.frozen:type_name -> fepha.fsm.v1.GroupState.Frozen
-	26, // 10: fepha.fsm.v1.ExportState.reach:type_name -> fepha.fsm.v1.ExportState.Reach
-	27, // 11: fepha.fsm.v1.ExportState.spans:type_name -> fepha.fsm.v1.ExportState.Span
-	38, // 12: fepha.fsm.v1.ControlState.submit:type_name -> fepha.fsm.v1.ControlSubmit
-	28, // 13: fepha.fsm.v1.FnpMailbox.messages:type_name -> fepha.fsm.v1.FnpMailbox.Message
-	30, // 14: fepha.fsm.v1.FnpMailbox.sessions:type_name -> fepha.fsm.v1.FnpMailbox.Session
-	31, // 15: fepha.fsm.v1.ConditionState.reports:type_name -> fepha.fsm.v1.ConditionState.Report
+	40, // 2: fepha.fsm.v1.ResourceState.timings:type_name -> fepha.fsm.v1.Timings
+	20, // 3: fepha.fsm.v1.RTUState.links:type_name -> fepha.fsm.v1.RTUState.NodeLinks
+	21, // 4: fepha.fsm.v1.RTUState.kept:type_name -> fepha.fsm.v1.RTUState.Kept
+	22, // 5: fepha.fsm.v1.RTUState.untold:type_name -> fepha.fsm.v1.RTUState.Untold
+	23, // 6: fepha.fsm.v1.RTUState.overrides:type_name -> fepha.fsm.v1.RTUState.Override
+	25, // 7: fepha.fsm.v1.GroupState.slots:type_name -> fepha.fsm.v1.GroupState.Slot
+	24, // 8: fepha.fsm.v1.GroupState.clients:type_name -> fepha.fsm.v1.GroupState.NodeClients
+	26, // 9: fepha.fsm.v1.GroupState.frozen:type_name -> fepha.fsm.v1.GroupState.Frozen
+	27, // 10: fepha.fsm.v1.ExportState.reach:type_name -> fepha.fsm.v1.ExportState.Reach
+	28, // 11: fepha.fsm.v1.ExportState.spans:type_name -> fepha.fsm.v1.ExportState.Span
+	41, // 12: fepha.fsm.v1.ControlState.submit:type_name -> fepha.fsm.v1.ControlSubmit
+	29, // 13: fepha.fsm.v1.FnpMailbox.messages:type_name -> fepha.fsm.v1.FnpMailbox.Message
+	31, // 14: fepha.fsm.v1.FnpMailbox.sessions:type_name -> fepha.fsm.v1.FnpMailbox.Session
+	32, // 15: fepha.fsm.v1.ConditionState.reports:type_name -> fepha.fsm.v1.ConditionState.Report
 	11, // 16: fepha.fsm.v1.ConditionsState.present:type_name -> fepha.fsm.v1.ConditionState
-	32, // 17: fepha.fsm.v1.ConditionsState.gone:type_name -> fepha.fsm.v1.ConditionsState.Gone
-	33, // 18: fepha.fsm.v1.AccessState.users:type_name -> fepha.fsm.v1.AccessState.User
-	34, // 19: fepha.fsm.v1.AccessState.tokens:type_name -> fepha.fsm.v1.AccessState.Token
-	35, // 20: fepha.fsm.v1.AccessState.sessions:type_name -> fepha.fsm.v1.AccessState.Session
-	36, // 21: fepha.fsm.v1.AccessState.revoked:type_name -> fepha.fsm.v1.AccessState.Revoked
-	37, // 22: fepha.fsm.v1.Note.timings:type_name -> fepha.fsm.v1.Timings
+	33, // 17: fepha.fsm.v1.ConditionsState.gone:type_name -> fepha.fsm.v1.ConditionsState.Gone
+	34, // 18: fepha.fsm.v1.AccessState.users:type_name -> fepha.fsm.v1.AccessState.User
+	35, // 19: fepha.fsm.v1.AccessState.tokens:type_name -> fepha.fsm.v1.AccessState.Token
+	36, // 20: fepha.fsm.v1.AccessState.sessions:type_name -> fepha.fsm.v1.AccessState.Session
+	37, // 21: fepha.fsm.v1.AccessState.revoked:type_name -> fepha.fsm.v1.AccessState.Revoked
+	40, // 22: fepha.fsm.v1.Note.timings:type_name -> fepha.fsm.v1.Timings
 	13, // 23: fepha.fsm.v1.Note.condition:type_name -> fepha.fsm.v1.ConditionNote
 	15, // 24: fepha.fsm.v1.AuditEntry.note:type_name -> fepha.fsm.v1.Note
-	39, // 25: fepha.fsm.v1.RTUState.NodeLinks.links:type_name -> fepha.fsm.v1.Links.Link
-	40, // 26: fepha.fsm.v1.RTUState.Kept.stray:type_name -> fepha.fsm.v1.Stray
-	41, // 27: fepha.fsm.v1.RTUState.Untold.kind:type_name -> fepha.fsm.v1.Kind
-	41, // 28: fepha.fsm.v1.RTUState.Override.kind:type_name -> fepha.fsm.v1.Kind
-	42, // 29: fepha.fsm.v1.RTUState.Override.mode:type_name -> fepha.fsm.v1.Override.Mode
-	43, // 30: fepha.fsm.v1.GroupState.NodeClients.clients:type_name -> fepha.fsm.v1.Clients.Client
-	29, // 31: fepha.fsm.v1.FnpMailbox.Session.streams:type_name -> fepha.fsm.v1.FnpMailbox.Delivered
-	44, // 32: fepha.fsm.v1.ConditionState.Report.report:type_name -> fepha.fsm.v1.ConditionReport
-	11, // 33: fepha.fsm.v1.ConditionsState.Gone.condition:type_name -> fepha.fsm.v1.ConditionState
-	45, // 34: fepha.fsm.v1.AccessState.User.role:type_name -> fepha.fsm.v1.Role
-	45, // 35: fepha.fsm.v1.AccessState.Token.role:type_name -> fepha.fsm.v1.Role
-	36, // [36:36] is the sub-list for method output_type
-	36, // [36:36] is the sub-list for method input_type
-	36, // [36:36] is the sub-list for extension type_name
-	36, // [36:36] is the sub-list for extension extendee
-	0,  // [0:36] is the sub-list for field type_name
+	39, // 25: fepha.fsm.v1.CheckState.items:type_name -> fepha.fsm.v1.CheckState.Item
+	42, // 26: fepha.fsm.v1.RTUState.NodeLinks.links:type_name -> fepha.fsm.v1.Links.Link
+	43, // 27: fepha.fsm.v1.RTUState.Kept.stray:type_name -> fepha.fsm.v1.Stray
+	44, // 28: fepha.fsm.v1.RTUState.Untold.kind:type_name -> fepha.fsm.v1.Kind
+	44, // 29: fepha.fsm.v1.RTUState.Override.kind:type_name -> fepha.fsm.v1.Kind
+	45, // 30: fepha.fsm.v1.RTUState.Override.mode:type_name -> fepha.fsm.v1.Override.Mode
+	46, // 31: fepha.fsm.v1.GroupState.NodeClients.clients:type_name -> fepha.fsm.v1.Clients.Client
+	30, // 32: fepha.fsm.v1.FnpMailbox.Session.streams:type_name -> fepha.fsm.v1.FnpMailbox.Delivered
+	47, // 33: fepha.fsm.v1.ConditionState.Report.report:type_name -> fepha.fsm.v1.ConditionReport
+	11, // 34: fepha.fsm.v1.ConditionsState.Gone.condition:type_name -> fepha.fsm.v1.ConditionState
+	48, // 35: fepha.fsm.v1.AccessState.User.role:type_name -> fepha.fsm.v1.Role
+	48, // 36: fepha.fsm.v1.AccessState.Token.role:type_name -> fepha.fsm.v1.Role
+	44, // 37: fepha.fsm.v1.CheckState.Item.kind:type_name -> fepha.fsm.v1.Kind
+	38, // 38: fepha.fsm.v1.CheckState.Item.seen:type_name -> fepha.fsm.v1.CheckState.Sample
+	39, // [39:39] is the sub-list for method output_type
+	39, // [39:39] is the sub-list for method input_type
+	39, // [39:39] is the sub-list for extension type_name
+	39, // [39:39] is the sub-list for extension extendee
+	0,  // [0:39] is the sub-list for field type_name
 }
 
 func init() { file_snapshot_proto_init() }
@@ -3562,7 +3871,7 @@ func file_snapshot_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_snapshot_proto_rawDesc), len(file_snapshot_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   37,
+			NumMessages:   40,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -13,6 +13,7 @@ import {Ask} from './parts/ask';
 import {Banner, Counts} from './parts/conditions';
 import {Login} from './parts/login';
 import {Access} from './views/access';
+import {Commissioning} from './views/commissioning';
 import {Conditions} from './views/conditions';
 import {Configuration} from './views/configuration';
 import {Events} from './views/events';
@@ -24,7 +25,7 @@ import {StationView} from './views/station';
 import {Takeovers} from './views/takeovers';
 
 const pages: Record<View, FunctionComponent> = {
-  station: StationView, conditions: Conditions, events: Events, points: Points, frames: Frames, takeovers: Takeovers,
+  station: StationView, conditions: Conditions, events: Events, points: Points, frames: Frames, commissioning: Commissioning, takeovers: Takeovers,
   nodes: Nodes, configuration: Configuration, fnp: FNP, access: Access,
 };
 

@@ -46,6 +46,23 @@ export interface Point {
   seq: number; state?: string; override?: Override; uplinks?: {uplink: string; ioa: number; type: number}[];
 }
 
+export interface CheckItem {
+  kind: string; point: number; name: string; unit?: string; ioa?: number; state: 'open' | 'seen' | 'done' | 'by hand' | 'failed';
+  samples: {time_ms: number; value_text: string; value_text_zh: string; quality_text: string; quality_text_zh: string; seq?: number; acked_ms?: number; origin?: string}[];
+  said_by?: string; said_ms?: number; remark?: string;
+}
+
+export interface Check {
+  rtu: number; name: string; uplink: string; group: string; by: string; started_ms: number; ended_ms: number; points: number; done: number; seen: number;
+  failed: number; items?: CheckItem[];
+}
+
+export interface ListPoint { point?: string; line?: number; name: string; type: number }
+
+export interface Comparison {
+  uplink: string; here: number; there: number; same: number; differences: {ioa: number; here: ListPoint | null; there: ListPoint | null; name: boolean; type: boolean}[];
+}
+
 export interface Trend { complete_from_ms: number; now_ms: number; samples: {time_ms: number; value: Value; quality: number}[] }
 
 export interface Override {

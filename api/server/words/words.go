@@ -50,6 +50,11 @@ func Entry(e *fsm.AuditEntry, name, state string) (en, zh string) {
 	return both(func(l language) string { return l.entry(e, name, state) })
 }
 
+// State tells what a control's value means: on or off.
+func State(state string) (en, zh string) {
+	return both(func(l language) string { return l.word(state) })
+}
+
 // Point tells a point's value, and what is wrong with it.
 func Point(p *fsm.Point) (en, zh string) {
 	return both(func(l language) string { return l.point(p) })

@@ -27,6 +27,9 @@ var chinese = language{
 	"%s: no longer so: %s":                              "%s：已恢复：%s",
 	"%s: acknowledged":                                  "%s：已确认",
 	", %s after %d ms":                                  "，%s %d 毫秒",
+	"start the check of points":                         "开始对点",
+	"end the check of points":                           "结束对点",
+	"discard the check of points":                       "删除对点",
 	"released":                                          "解除",
 	" by %s":                                            "，操作者 %s",
 

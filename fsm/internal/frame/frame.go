@@ -43,6 +43,7 @@ const (
 	Audit
 	Refusal
 	Export
+	Check
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)

@@ -7,6 +7,7 @@ import {useEffect, useLayoutEffect, useReducer, useRef} from 'preact/hooks';
 // The height of a row of events: on a narrow screen its text has a line of its own.
 const narrow = matchMedia('(max-width: 760px)');
 export const eventRow = () => (narrow.matches ? 46 : 28);
+export const checkRow = () => (narrow.matches ? 84 : 48);
 
 interface Props {
   count: number;

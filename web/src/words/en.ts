@@ -2,7 +2,7 @@
 
 export const en = {
   // the frame
-  station: 'Station', conditions: 'Conditions', events: 'Events', points: 'Points', frames: 'Frames', takeovers: 'Takeovers',
+  station: 'Station', conditions: 'Conditions', events: 'Events', points: 'Points', frames: 'Frames', commissioning: 'Point check', takeovers: 'Takeovers',
   nodes: 'Nodes', configuration: 'Configuration', fnp: 'FNP', access: 'Access', more: 'More',
   skip: 'Skip to the content', seen_through: 'seen through {node}', connecting: 'Connecting …', not_known: 'not known',
   lost: 'No answer from {node} for {time}: what is shown is old. The other nodes are being tried.',
@@ -58,6 +58,20 @@ export const en = {
   frames_seen: '{n} frames', frames_dropped: '{n} frames are missing here: they came faster than this page could take them', octets: 'Octets', frames_here: 'Only frames of {node}, which serves this page. {owner} owns it:', open_there: 'open {node}',
   choose_one: 'Choose a device or a control centre.', link: 'Link',
 
+  // commissioning
+  check_what: 'A point is ticked off when its change came from the device and the control centre has acknowledged it, a control when the device has returned it; the rest by hand, with a remark. Progress survives takeovers.',
+  choose: 'Choose', progress: 'Progress', progress_of: '{done} of {n} ({percent} %)', check_seen: '{n} seen', check_failed: '{n} wrong', not_checked: 'not begun',
+  check_ended: 'Ended {time}.', check_goes_on: 'Begun {time} by {name}.', check_not_ended: 'Not ended.', acknowledged_at: 'Acknowledged by', start_check: 'Start the check', ask_check: 'Start the check of RTU {rtus}?',
+  ask_check_why: 'All points of their tables are checked. Of an RTU that is being checked, new points come in and the others keep their progress.', check_began: 'the check of RTU {rtus} has begun',
+  all_checks: 'All RTUs', print: 'Print', update_check: 'Take over the table', ask_update_check: 'Take over the present table for {what}?', ask_update_check_why: 'New points come in, points that are gone go; the others keep their progress.', check_updated: 'the table is taken over',
+  end_check: 'End', ask_end_check: 'End the check of {what}?', ask_end_check_why: 'The result stays as it is until it is discarded.', check_has_ended: 'the check of {what} has ended',
+  discard_check: 'Discard', ask_discard_check: 'Discard the check of {what}?', ask_discard_check_why: 'The result is gone then: export the report first.', check_discarded: 'the check of {what} is gone',
+  seen: 'Seen', tick: 'Right:', wrong: 'Wrong:', take_back: 'Take back:', ask_tick: 'Is {what} right?', ask_wrong: 'Is {what} wrong?', ask_tick_why: 'What you say counts more than what was seen.', remark: 'Remark: what was seen, or what is wrong',
+  acked_at: 'acknowledged {time}', returned_at: 'returned {time}', not_acked: 'not acknowledged yet', ack_not_known: 'no event: an acknowledgement of it is not known', no_uplink_address: 'not in the uplink’s table', ioa: 'Address',
+  signatures: 'Checked by: ____________________   At the control centre: ____________________   Date: ____________',
+  compare_lists: 'Compare the lists of both ends', compare_why: 'The control centre’s list as CSV or Excel, with the column ioa, and name and type if it has them.', uplink: 'Uplink', centre_list: 'The control centre’s list', compare: 'Compare',
+  compared: '{here} points here, {there} in the list: {same} are the same, {n} differ', here: 'Here', missing_here: 'missing here', missing_there: 'missing in the list', other_name: 'another name', other_type: 'another type',
+
   // takeovers
   resource: 'Resource', gap: 'until first data', phases: 'Phases', phase_detected: 'noticed', phase_elected: 'leader', phase_leased: 'lease waited for', phase_connected: 'connected', phase_first_data: 'first data',
   ms: '{n} ms', who: 'Who', takeovers_none: 'No change of owner is in the journal.', commit_latency: 'Commit latency, ms (p50, p99)', event_rate: 'Events per second',
@@ -88,6 +102,7 @@ export const en = {
   word_main_standby: 'main-standby', word_dual_active: 'dual-active', word_start: 'start', word_claimed: 'claimed', word_manual: 'by hand', word_node_lost: 'node lost', word_channels: 'channels down', word_resumed: 'resumed',
   word_viewer: 'viewer', word_operator: 'operator', word_engineer: 'engineer', word_admin: 'admin',
   word_di: 'state', word_ai: 'analog', word_counter: 'counter',
+  word_check_open: 'open', word_check_seen: 'seen', word_check_done: 'done', word_check_by_hand: 'by hand', word_check_failed: 'wrong',
   word_on: 'on', word_off: 'off', word_higher: 'higher', word_lower: 'lower', word_in_between: 'in between', word_indeterminate: 'indeterminate',
   word_invalid: 'invalid', word_not_topical: 'not topical', word_substituted: 'substituted', word_blocked: 'blocked', word_overflow: 'overflow',
 };

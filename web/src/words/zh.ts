@@ -3,7 +3,7 @@
 import type {en} from './en';
 
 export const zh: Record<keyof typeof en, string> = {
-  station: '车站', conditions: '状况', events: '事件', points: '点表', frames: '报文', takeovers: '切换',
+  station: '车站', conditions: '状况', events: '事件', points: '点表', frames: '报文', commissioning: '对点', takeovers: '切换',
   nodes: '节点', configuration: '配置', fnp: 'FNP', access: '用户', more: '更多',
   skip: '跳到正文', seen_through: '经 {node} 查看', connecting: '正在连接……', not_known: '未知',
   lost: '{node} 已有 {time} 没有应答：显示的内容已过时。正在尝试其他节点。',
@@ -54,6 +54,19 @@ export const zh: Record<keyof typeof en, string> = {
   frames_seen: '{n} 帧', frames_dropped: '此处缺 {n} 帧：来得太快，页面来不及接收', octets: '字节', frames_here: '只有为本页面服务的 {node} 的报文。主用为 {owner}：', open_there: '打开 {node}',
   choose_one: '请选择一台设备或一个控制中心。', link: '链路',
 
+  check_what: '点的变位来自设备并得到主站确认后自动核对；遥控在设备返校后核对；其余由人工核对并填写备注。主备切换不影响进度。',
+  choose: '选择', progress: '进度', progress_of: '{n} 个中已核对 {done} 个（{percent}%）', check_seen: '{n} 个已变位', check_failed: '{n} 个有误', not_checked: '未开始',
+  check_ended: '结束于 {time}。', check_goes_on: '由 {name} 于 {time} 开始。', check_not_ended: '尚未结束。', acknowledged_at: '确认方', start_check: '开始对点', ask_check: '开始 RTU {rtus} 的对点？',
+  ask_check_why: '核对其点表中的所有点。正在对点的 RTU 会加入新点，其余保持进度。', check_began: 'RTU {rtus} 的对点已开始',
+  all_checks: '全部 RTU', print: '打印', update_check: '更新点表', ask_update_check: '为 {what} 采用当前点表？', ask_update_check_why: '加入新点，去掉已删除的点，其余保持进度。', check_updated: '已采用当前点表',
+  end_check: '结束', ask_end_check: '结束 {what} 的对点？', ask_end_check_why: '结果保留到删除为止。', check_has_ended: '{what} 的对点已结束',
+  discard_check: '删除', ask_discard_check: '删除 {what} 的对点？', ask_discard_check_why: '结果将丢失：请先导出报告。', check_discarded: '{what} 的对点已删除',
+  seen: '所见', tick: '正确：', wrong: '有误：', take_back: '撤回：', ask_tick: '{what} 正确？', ask_wrong: '{what} 有误？', ask_tick_why: '人工结论优先于自动核对。', remark: '备注：所见情况或错误',
+  acked_at: '{time} 得到确认', returned_at: '{time} 返校', not_acked: '尚未确认', ack_not_known: '不是事件：无法得知确认', no_uplink_address: '不在上送表中', ioa: '地址',
+  signatures: '核对人：____________________   主站：____________________   日期：____________',
+  compare_lists: '比较两端点表', compare_why: '主站的点表（CSV 或 Excel），须有 ioa 列，可有 name 和 type 列。', uplink: '上送', centre_list: '主站点表', compare: '比较',
+  compared: '本端 {here} 点，主站 {there} 点：{same} 点相同，{n} 点不同', here: '本端', missing_here: '本端缺少', missing_there: '主站缺少', other_name: '名称不同', other_type: '类型不同',
+
   resource: '资源', gap: '到首个数据', phases: '阶段', phase_detected: '发现', phase_elected: '选出领导者', phase_leased: '等待租约', phase_connected: '连接', phase_first_data: '首个数据',
   ms: '{n} 毫秒', who: '操作者', takeovers_none: '日志中没有主备切换。', commit_latency: '提交延时，毫秒（p50、p99）', event_rate: '每秒事件数',
 
@@ -78,6 +91,7 @@ export const zh: Record<keyof typeof en, string> = {
   word_main_standby: '主备', word_dual_active: '双活', word_start: '启动', word_claimed: '认领', word_manual: '人工', word_node_lost: '节点失效', word_channels: '通道全断', word_resumed: '恢复',
   word_viewer: '查看者', word_operator: '操作员', word_engineer: '工程师', word_admin: '管理员',
   word_di: '遥信', word_ai: '遥测', word_counter: '遥脉',
+  word_check_open: '未核对', word_check_seen: '已变位', word_check_done: '已核对', word_check_by_hand: '人工核对', word_check_failed: '有误',
   word_on: '合', word_off: '分', word_higher: '升', word_lower: '降', word_in_between: '中间态', word_indeterminate: '不确定',
   word_invalid: '无效', word_not_topical: '非当前', word_substituted: '取代', word_blocked: '闭锁', word_overflow: '溢出',
 };

@@ -34,6 +34,7 @@ func NewPointCommand() *cobra.Command {
 		return printPoints(w, api.PointPage{Points: []api.Point{p}})
 	}))
 	cmd.AddCommand(newPointOverrideCommands(&f)...)
+	cmd.AddCommand(newCheckCommand(&f))
 	return cmd
 }
 
