@@ -16,6 +16,11 @@ const kinds = ['di', 'ai', 'counter', 'note', 'owner', 'control', 'online', 'nod
 const filterNames = ['rtu', 'kind', 'point', 'text', 'from', 'to'] as const;
 const pageSize = 200;
 
+// What is kept of the list: who looks at its top has the newest ones, who has scrolled down all that the journal still has.
+const mostAtTop = 1000;
+const topRows = 50;   // whose sight means that one looks at the top
+const mostBehind = 5 * pageSize; // new ones that are read one after the other; with more one begins anew
+
 export function filterOf(choices: URLSearchParams): string {
   const q = new URLSearchParams();
   for (const name of filterNames) {
@@ -63,7 +68,7 @@ function Filter({filter}: {filter: string}) {
 // the journal no longer keeps.
 function Found({filter}: {filter: string}) {
   const [, again] = useReducer((n: number) => n + 1, 0);
-  const found = useMemo(() => ({events: [] as Event[], scanned: 0, newest: 0, more: true, busy: false, gone: new AbortController(), error: ''}), [filter]);
+  const found = useMemo(() => ({events: [] as Event[], scanned: 0, newest: 0, sight: 0, more: true, busy: false, gone: new AbortController(), error: ''}), [filter]);
   useEffect(() => () => found.gone.abort(), [found]);
 
   const older = async () => {
@@ -94,9 +99,15 @@ function Found({filter}: {filter: string}) {
     found.newest = last;
     void (async () => {
       try {
-        const page = await get<EventPage>(`v1/events?after=${from}&limit=${pageSize}&${filter}`, found.gone.signal);
-        found.newest = Math.max(page.scanned, from);
-        found.events.unshift(...page.events.filter((e) => e.seq > from).reverse());
+        if (found.sight < topRows && last - from > mostBehind) {
+          const page = await get<EventPage>(`v1/events?before=${Number.MAX_SAFE_INTEGER}&limit=${pageSize}&${filter}`, found.gone.signal);
+          Object.assign(found, {events: page.events, scanned: page.scanned, newest: page.last, more: page.more});
+        } else {
+          const page = await get<EventPage>(`v1/events?after=${from}&limit=${pageSize}&${filter}`, found.gone.signal);
+          found.newest = Math.max(page.scanned, from);
+          found.events.unshift(...page.events.filter((e) => e.seq > from).reverse());
+          trim(found, journal.value?.first ?? 0);
+        }
         again(0);
       } catch { found.newest = from; }
     })();
@@ -108,9 +119,20 @@ function Found({filter}: {filter: string}) {
     <>
       <p class="dim" id="kept">{found.error ? t('cannot_read', {why: found.error}) : !filter ? t('kept', {n: (kept.events + kept.entries).toLocaleString(), first: kept.first, last: kept.last}) : found.more ? t('found', {n, scanned: found.scanned || '…'}) : n ? t('found_all', {n}) : t('nothing_found')}</p>
       <List count={n} rowHeight={eventRow()} shift={found.newest} label={t('events')} head={<Head />} row={(i) => found.events[i] && <Row e={found.events[i]} />}
-        onSight={(_, to) => { if (to > found.events.length - 50) void older(); }} />
+        onSight={(first, to) => { found.sight = first; if (to > found.events.length - 50) void older(); }} />
     </>
   );
+}
+
+// trim keeps the list as long as it is of use, however long the page stays open.
+function trim(found: {events: Event[]; scanned: number; sight: number; more: boolean}, oldest: number) {
+  let n = found.events.length;
+  if (found.sight < topRows) n = Math.min(n, mostAtTop);
+  else while (n > 0 && found.events[n - 1].seq < oldest) n--;
+  if (n === found.events.length) return;
+  found.events.length = n;
+  found.scanned = found.events[n - 1]?.seq ?? 0;
+  found.more = true;
 }
 
 const Head = () => <div class="head event" role="row"><span role="columnheader">{t('number')}</span><span role="columnheader">{t('time')}</span><span role="columnheader">{t('what')}</span></div>;

@@ -4,7 +4,7 @@ import {useEffect, useState} from 'preact/hooks';
 
 import {get} from '../api';
 import {language, t, word, type Key} from '../i18n';
-import {journal} from '../live';
+import {journal, rtus, uplinks} from '../live';
 import {Empty} from '../parts/marks';
 import {Plot} from '../parts/plot';
 import {useRead} from '../parts/use';
@@ -18,7 +18,7 @@ const phases: [Key, keyof Note][] = [
 // useTakeovers pairs each change of owner with what is told of it once the new owner is at work.
 function useTakeovers() {
   const [list, setList] = useState<Event[] | undefined>(undefined);
-  const last = journal.value?.last ?? 0;
+  const epochs = [...rtus.value, ...uplinks.value].map((r) => r.epoch).join(); // each change of owner changes one
   useEffect(() => {
     const gone = new AbortController();
     const read = async () => {
@@ -35,12 +35,14 @@ function useTakeovers() {
       const timed = new Map(activated.map((e) => [`${e.note?.resource}:${e.note?.epoch}`, e.note]));
       setList(owners.map((e) => ({...e, note: {...e.note!, ...timed.get(`${e.note?.resource}:${e.note?.epoch}`), kind: 'owner', from: e.note?.from, reason: e.note?.reason, origin: e.note?.origin}})));
     };
-    const soon = setTimeout(() => read().catch(() => {}), 300);
+    const quietly = () => read().catch(() => {}); // the banner says that the node does not answer
+    void quietly();
+    const timings = setTimeout(quietly, 3000); // how long it took is told when data has come
     return () => {
-      clearTimeout(soon);
+      clearTimeout(timings);
       gone.abort();
     };
-  }, [last, language.value]);
+  }, [epochs, language.value]);
   return list;
 }
 
