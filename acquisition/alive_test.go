@@ -144,3 +144,28 @@ func TestExaminingDisturbsNothing(t *testing.T) {
 		}
 	}
 }
+
+// A link that isn't probed, since the device seemed to drop its client for a probe, is doubted with the others, so that it
+// doesn't keep the RTU; until the owner has tried it.
+func TestLinkThatIsLeftAloneIsDoubted(t *testing.T) {
+	s := newSequencer([]Channel{{Links: []string{"a"}}, {Links: []string{"b"}}}, time.Second, ProbeConnect, 0)
+	a, b := linkKey{0, 0}, linkKey{1, 0}
+	s.link(b).probing.until = quiet
+	s.own(0, true)
+	s.connected(0, a)
+	s.started(0, a)
+	s.takeActions()
+	s.examine(time.Minute)
+	if !s.link(b).doubted || s.link(a).doubted || len(s.takeActions()) != 0 {
+		t.Fatal("it isn't doubted, or it's probed, or what is started is doubted")
+	}
+	s.lost(time.Minute, a)
+	s.tick(time.Minute + time.Second)
+	if actions := s.takeActions(); len(actions) != 1 || actions[0] != (action{dialLink, b}) || !s.link(b).doubted {
+		t.Fatalf("%v; doubted %t", actions, s.link(b).doubted)
+	}
+	s.connected(time.Minute+time.Second, b)
+	if s.link(b).doubted {
+		t.Error("it's doubted still")
+	}
+}

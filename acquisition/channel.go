@@ -219,9 +219,12 @@ func (s *sequencer) examine(now time.Duration) (challenge []linkKey) {
 			case l.conn == held:
 				l.doubted = true
 				challenge = append(challenge, k)
-			case l.conn == idle && s.probeUse(now, k) != useNone:
-				l.doubted, l.probeAt = true, now
-				probed = append(probed, l)
+			case l.conn == idle:
+				l.doubted = true
+				if s.probeUse(now, k) != useNone { // else it's doubted until the owner tries it
+					l.probeAt = now
+					probed = append(probed, l)
+				}
 			}
 		}
 	}
