@@ -169,3 +169,24 @@ func TestLinkThatIsLeftAloneIsDoubted(t *testing.T) {
 		t.Error("it's doubted still")
 	}
 }
+
+// A link that was silent before it was lost, or whose carrier is lost, wasn't lost because of a probe right before.
+func TestSilentLinkIsNotDisturbed(t *testing.T) {
+	for _, doubted := range []bool{true, false} {
+		s := newSequencer([]Channel{{Links: []string{"a"}}, {Links: []string{"b"}}}, 10*time.Second, ProbeHold, 0)
+		a, b := linkKey{0, 0}, linkKey{1, 0}
+		s.own(0, true)
+		for round := range time.Duration(disturbedTwice) {
+			now := round * time.Hour
+			s.take(now, 0)
+			s.link(a).conn, s.link(a).since = started, now
+			now += time.Minute
+			s.probed(now, s.link(b))
+			s.doubt(a, doubted)
+			s.lost(now+disturbedWithin/2, a)
+		}
+		if quieted := s.takeQuieted(); (quieted > 0) == doubted {
+			t.Errorf("doubted %t: %d links are left alone", doubted, quieted)
+		}
+	}
+}

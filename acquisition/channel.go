@@ -178,7 +178,7 @@ func (s *sequencer) lost(now time.Duration, k linkKey) {
 		l.succeeded()
 		l.useAt, l.probeAt = now, now+s.retry
 	} else {
-		if was == started {
+		if was == started && !l.doubted { // what was silent before isn't lost because of a probe
 			s.disturbed(now, now-l.since)
 		}
 		s.fail(now, l)

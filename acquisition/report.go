@@ -160,11 +160,11 @@ func (w *worker) links(now time.Duration) []fsm.Link {
 }
 
 // watchPeers notices when another node has lost its active link: perhaps because this one has probed the device. A node
-// that has died or given the RTU up has lost it for that reason.
+// that has died or given the RTU up has lost it for that reason, and one whose link was silent before for that one.
 func (w *worker) watchPeers(now time.Duration, s *seen) {
 	r := &w.reports
 	lost := slices.ContainsFunc(r.peers, func(l fsm.Link) bool { return !slices.Contains(s.peers, l) })
-	w.seq.peer(now, len(s.peers) > 0, lost && w.collector == nil && s.peerEpoch != 0 && s.peerEpoch == r.peerEpoch)
+	w.seq.peer(now, len(s.peers) > 0, lost && !r.doubt && w.collector == nil && s.peerEpoch != 0 && s.peerEpoch == r.peerEpoch)
 	r.peers, r.peerEpoch = s.peers, s.peerEpoch
 	if s.doubt && !r.doubt {
 		w.examine(now)

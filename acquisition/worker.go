@@ -227,6 +227,7 @@ func (w *worker) on(e any) {
 // lost takes note that a link has no connection.
 func (w *worker) lost(e lostEvent) {
 	if errors.Is(e.err, carrier.ErrLost) {
+		w.seq.doubt(e.key, true)
 		w.examine(w.now()) // first, so that no other link over the same cable is taken for reachable
 	}
 	if w.collector != nil && w.collector.tenure.Check() != nil {
