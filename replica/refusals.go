@@ -34,13 +34,15 @@ func NewRefusals(r Replica) *Refusals {
 // Add counts a request that was refused: what was asked for, such as login or control; by whom; about what; and why.
 func (r *Refusals) Add(action, origin, resource, reason string) {
 	r.add(&fsmpb.Audit{Action: action, Origin: origin, Resource: resource, Reason: reason, Count: 1})
-	select {
-	case r.some <- struct{}{}:
-	default:
-	}
 }
 
 func (r *Refusals) add(a *fsmpb.Audit) {
+	defer func() {
+		select {
+		case r.some <- struct{}{}:
+		default:
+		}
+	}()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	k := refusalKey{a.Action, a.Origin}
@@ -71,7 +73,7 @@ func (r *Refusals) Run(ctx context.Context) {
 	}
 }
 
-// tell proposes what was counted. What can't be told now is told with what comes next.
+// tell proposes what was counted. What can't be told now is told later.
 func (r *Refusals) tell(ctx context.Context) {
 	r.mu.Lock()
 	all := r.all

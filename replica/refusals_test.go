@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -70,6 +71,29 @@ func TestRefusalsAreToldInBulk(t *testing.T) {
 		}
 		if sum != 60_001 || told > 5 {
 			t.Errorf("%d refusals told in %d entries, want 60001 in a few", sum, told)
+		}
+		cancel()
+		<-done
+	})
+}
+
+// What can't be committed is told as soon as it can, even if nothing else is refused.
+func TestRefusalsAreToldOnceTheyCanBe(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := replicatest.New(t, configuration)
+		r := replica.NewRefusals(s.Node("fep1"))
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() { r.Run(ctx); close(done) }()
+		s.SetLeader(false)
+		for range 3 {
+			r.Add("login", "10.0.0.9", "", "wrong password")
+		}
+		time.Sleep(time.Minute)
+		s.SetLeader(true)
+		time.Sleep(time.Minute)
+		if told := refusedEntries(s); !slices.Equal(told, []string{"3 login 10.0.0.9"}) {
+			t.Errorf("told %q", told)
 		}
 		cancel()
 		<-done

@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -59,7 +60,7 @@ type Guard struct {
 	uses     uses
 	guesses  guesses
 	refused  atomic.Uint64
-	refusals refusals
+	refusals *replica.Refusals
 
 	latecomers latecomers
 }
@@ -68,6 +69,7 @@ type Guard struct {
 func New(cfg Config) *Guard {
 	g := &Guard{
 		node: cfg.Node, security: cfg.Security, json: cfg.JSON, log: cfg.Log, warnings: loglimit.New(cfg.Log), slots: newSlots(cfg.APIs),
+		refusals: replica.NewRefusals(cfg.Node),
 	}
 	g.guesses.init(cmp.Or(cfg.PasswordCost, passwordCost))
 	g.latecomers = latecomers{make(chan struct{}, maxLatecomers), cmp.Or(cfg.LatePatience, latePatience)}
@@ -76,6 +78,9 @@ func New(cfg Config) *Guard {
 
 // Run has the group know of uses and refusals, until ctx ends.
 func (g *Guard) Run(ctx context.Context) {
+	var refusals sync.WaitGroup
+	refusals.Go(func() { g.refusals.Run(ctx) })
+	defer refusals.Wait()
 	tick := time.NewTicker(useInterval)
 	defer tick.Stop()
 	for {
@@ -84,7 +89,6 @@ func (g *Guard) Run(ctx context.Context) {
 			return
 		case <-tick.C:
 			g.uses.tellOnce(ctx, g.node)
-			g.refusals.tellOnce(ctx, g.node)
 		}
 	}
 }
@@ -250,10 +254,14 @@ func (g *Guard) byToken(r *http.Request, now time.Time) (caller, bool) {
 	return caller{name: t.Name, kind: byToken, role: t.Role}, true
 }
 
-// note counts a refusal, has it stand in the audit, and logs it.
+// note counts a refusal, puts it into the audit, and logs it. Who isn't known is told by his address.
 func (g *Guard) note(r *http.Request, c caller, reason error) {
 	g.refused.Add(1)
-	g.refusals.add(r, c, reason)
+	action := "api request"
+	if r.URL.Path == LoginPath {
+		action = "login"
+	}
+	g.refusals.Add(action, "api:"+cmp.Or(c.name, hostOf(r.RemoteAddr)), r.Pattern, reason.Error())
 	g.warnings.Warn("API request refused", "method", r.Method, "path", r.URL.Path, "client", r.RemoteAddr, "reason", reason)
 }
 
