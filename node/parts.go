@@ -1,7 +1,9 @@
 package node
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"sync"
@@ -9,6 +11,9 @@ import (
 
 // exit ends the process; a variable so that tests can see it.
 var exit = os.Exit
+
+// errUnasked: a part has ended without an error, but wasn't asked to.
+var errUnasked = errors.New("it was not asked to")
 
 // parts are the running parts of a node. The end of one that was not asked to
 // end is the end of the node.
@@ -35,7 +40,7 @@ func (p *parts) run(name string, run func(context.Context) error, closer func() 
 	p.wg.Go(func() {
 		err := run(p.ctx)
 		if p.ctx.Err() == nil {
-			p.fail(fmt.Errorf("%s ended: %w", name, err))
+			p.fail(fmt.Errorf("%s ended: %w", name, cmp.Or(err, errUnasked)))
 		}
 	})
 }
