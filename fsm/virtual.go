@@ -58,6 +58,7 @@ func (v *virtualPoint) key() PointKey { return PointKey{RTU: v.RTU, Kind: DI, Po
 type virtualPoints struct {
 	points  []*virtualPoint // by RTU and point
 	byKey   map[PointKey]int
+	byRTU   map[uint32]bool // which RTUs have any: asked once for each value that comes in
 	byTopic map[string][]int
 	touched []int
 }
@@ -68,6 +69,9 @@ func nodeTopic(id string) string { return "node/" + id }
 func (v *virtualPoints) touch(topic string) { v.touched = append(v.touched, v.byTopic[topic]...) }
 
 func (v *virtualPoints) isVirtual(k PointKey) bool {
+	if !v.byRTU[k.RTU] {
+		return false
+	}
 	_, ok := v.byKey[k]
 	return ok
 }
@@ -147,9 +151,9 @@ func (s *State) configureVirtual(at command.Stamp, points []*virtualPoint) {
 }
 
 func indexVirtual(points []*virtualPoint) virtualPoints {
-	v := virtualPoints{points: points, byKey: map[PointKey]int{}, byTopic: map[string][]int{}}
+	v := virtualPoints{points: points, byKey: map[PointKey]int{}, byRTU: map[uint32]bool{}, byTopic: map[string][]int{}}
 	for i, p := range points {
-		v.byKey[p.key()] = i
+		v.byKey[p.key()], v.byRTU[p.RTU] = i, true
 		v.byTopic[p.topic] = append(v.byTopic[p.topic], i)
 	}
 	return v

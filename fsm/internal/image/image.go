@@ -92,6 +92,8 @@ type Image struct {
 	generation uint64 // of chunks that no snapshot shares
 	count      int
 	rtus       map[uint32]*RTU
+	recent     *RTU   // that [Image.RTU] returned last, unless it's gone: values come in batches of one RTU
+	recentOf   uint32 // its number
 	version    uint64
 	changes    changeLog
 }
@@ -128,11 +130,15 @@ func (im *Image) Of(number uint32) *RTU { return im.rtus[number] }
 
 // RTU returns the points of an RTU, making room for them if there are none yet.
 func (im *Image) RTU(number uint32) *RTU {
+	if im.recent != nil && im.recentOf == number {
+		return im.recent
+	}
 	r := im.rtus[number]
 	if r == nil {
 		r = &RTU{}
 		im.rtus[number] = r
 	}
+	im.recent, im.recentOf = r, number
 	return r
 }
 
@@ -200,6 +206,7 @@ func (im *Image) Retain(number uint32, keep func(kind points.Kind, point uint32)
 	} else {
 		im.rtus[number] = kept
 	}
+	im.recent = nil
 	im.version++
 	im.changes = changeLog{floor: im.version}
 }
