@@ -70,6 +70,9 @@ func declaredBy(c *fsmpb.Configure) map[string]bool {
 	for _, g := range c.GetGroups() {
 		ids[fsm.UplinkResource(g.GetUplink(), g.GetGroup())] = true
 	}
+	for _, e := range c.GetExports() {
+		ids[fsm.ExportResource(e.GetName())] = true
+	}
 	if c.GetFnp() {
 		ids[fsm.FNPResource()] = true
 	}

@@ -73,3 +73,23 @@ func TestPreparedConfigurationStays(t *testing.T) {
 		t.Errorf("an RTU that isn't concerned moved: %+v", r)
 	}
 }
+
+// What a configuration declares is what the state makes of it, whatever kinds of resources there are.
+func TestDeclaredIsWhatTheStateHas(t *testing.T) {
+	c := stationOf(newStation(t, nil).members)
+	c.Fnp = true
+	c.Exports = []*fsmpb.Configure_Export{{Name: "history", Events: true}}
+	state := fsm.New()
+	state.Apply(1, &fsmpb.Entry{Commands: []*fsmpb.Command{{Op: &fsmpb.Command_Configure{Configure: c}}}})
+	declared := declaredBy(c)
+	kinds := map[fsm.ResourceKind]bool{}
+	for _, r := range state.Resources() {
+		kinds[r.Kind] = true
+		if !declared[r.ID] {
+			t.Errorf("%s is not declared", r.ID)
+		}
+	}
+	if len(declared) != len(state.Resources()) || len(kinds) != int(fsm.ResourceExport) {
+		t.Errorf("%d declared, %d in the state, of %d kinds", len(declared), len(state.Resources()), len(kinds))
+	}
+}

@@ -64,7 +64,7 @@ type Export struct {
 	Topic   string   `yaml:"topic,omitempty"` // mqtt, kafka
 	Brokers []string `yaml:"brokers,flow,omitempty"`
 
-	Dir      string        `yaml:"dir,omitempty"` // of files: an absolute path, on each FEP
+	Dir      string        `yaml:"dir,omitempty"` // of files: an absolute path, on each FEP; {node} stands for its id
 	Format   ExportFormat  `yaml:"format,omitempty"`
 	Rotate   time.Duration `yaml:"rotate,omitzero"` // after which a file ends: 1 min to 365 days; default 24 h
 	Keep     time.Duration `yaml:"keep,omitzero"`   // after which one that has ended is removed: 1 h to 10 years; 0 (`off`, default): never

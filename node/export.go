@@ -28,7 +28,7 @@ func exportConfig(c *current, node *member, conditions condition.Reporter, log *
 	cfg := export.Config{Replica: node, Station: s.ID, Location: s.Location, Words: exportWords{c}, Conditions: conditions, Log: log}
 	for i := range s.Exports {
 		e := &s.Exports[i]
-		driver, err := exportDriver(s, e, log)
+		driver, err := exportDriver(s, node.ID(), e, log)
 		if err != nil {
 			return cfg, fmt.Errorf("export %s: %w", e.Name, err)
 		}
@@ -37,7 +37,7 @@ func exportConfig(c *current, node *member, conditions condition.Reporter, log *
 	return cfg, nil
 }
 
-func exportDriver(s *configs.Station, e *configs.Export, log *slog.Logger) (export.Driver, error) {
+func exportDriver(s *configs.Station, node string, e *configs.Export, log *slog.Logger) (export.Driver, error) {
 	secured, err := exportTLS(e, log)
 	if err != nil {
 		return nil, err
@@ -53,7 +53,7 @@ func exportDriver(s *configs.Station, e *configs.Export, log *slog.Logger) (expo
 		return syslog.New(syslog.Config{URL: e.URL, TLS: secured, Host: fmt.Sprintf("station-%d", s.ID)})
 	default:
 		return file.New(file.Config{
-			Dir: e.Dir, Station: s.ID, Format: file.Format(e.Format), Rotate: e.Rotate, Keep: e.Keep,
+			Dir: strings.ReplaceAll(e.Dir, "{node}", node), Station: s.ID, Format: file.Format(e.Format), Rotate: e.Rotate, Keep: e.Keep,
 			Compress: e.Compress == configs.CompressZstd, Free: uint64(e.FreeMB) << 20,
 		}), nil
 	}

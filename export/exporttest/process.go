@@ -44,8 +44,24 @@ func Tool(t testing.TB, name string, patterns ...string) string {
 	return ""
 }
 
-// Nobody is the user of servers that refuse to be root's; nil unless this process is root's.
-func Nobody(t testing.TB) *syscall.Credential {
+// FolderOfNobody is a folder of the user who runs servers that refuse to be root's.
+func FolderOfNobody(t testing.TB) (dir string, user *syscall.Credential) {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "fepha-export")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	if user = nobody(t); user != nil {
+		if err := os.Chown(dir, int(user.Uid), int(user.Gid)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir, user
+}
+
+// nobody is the user of servers that refuse to be root's; nil unless this process is root's.
+func nobody(t testing.TB) *syscall.Credential {
 	t.Helper()
 	if os.Getuid() != 0 {
 		return nil

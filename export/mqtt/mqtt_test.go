@@ -36,17 +36,7 @@ type broker struct {
 
 func start(t testing.TB) *broker {
 	mosquitto := exporttest.Tool(t, "mosquitto", "/usr/sbin/mosquitto")
-	dir, err := os.MkdirTemp("", "fepha-mosquitto")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	user := exporttest.Nobody(t)
-	if user != nil {
-		if err := os.Chown(dir, int(user.Uid), int(user.Gid)); err != nil {
-			t.Fatal(err)
-		}
-	}
+	dir, user := exporttest.FolderOfNobody(t)
 	b := &broker{t: t, port: exporttest.FreePort(t), topics: map[string]string{}}
 	conf := filepath.Join(dir, "mosquitto.conf")
 	text := "listener " + b.port + " 127.0.0.1\nallow_anonymous true\npersistence true\nautosave_interval 1\nautosave_on_changes true\n" +

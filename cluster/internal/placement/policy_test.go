@@ -8,6 +8,7 @@ import (
 
 	"github.com/fepha/fepha/cluster/internal/clustertest"
 	"github.com/fepha/fepha/fsm/fsmpb"
+	"google.golang.org/protobuf/proto"
 )
 
 const (
@@ -232,6 +233,54 @@ func TestAwayLeaderTransfersLeadership(t *testing.T) {
 			v := View{Now: time.Second, Leader: "fep1", Nodes: nodes(c.away...), State: clustertest.State(c.state...)}
 			if got := New(500 * time.Millisecond).TransferTarget(v); got != c.want {
 				t.Errorf("to %q, expected %q", got, c.want)
+			}
+		})
+	}
+}
+
+// An export is where its target can be reached; it stays where it is while nobody reaches it, and after a move that did not help.
+func TestExports(t *testing.T) {
+	const id = "export/history"
+	reach := func(node string, ok bool) *fsmpb.Command {
+		return &fsmpb.Command{Node: node, Op: &fsmpb.Command_ExportReach{ExportReach: &fsmpb.ExportReach{Resource: id, Node: node, Ok: ok, Reason: "refused"}}}
+	}
+	for _, c := range []struct {
+		name   string
+		reason string
+		age    time.Duration
+		said   []*fsmpb.Command
+		want   string
+	}{
+		{"nothing is said", "start", time.Hour, nil, ""},
+		{"the owner reaches it", "start", time.Hour, []*fsmpb.Command{reach("fep1", true), reach("fep2", true)}, ""},
+		{"the other alone reaches it", "start", 0, []*fsmpb.Command{reach("fep1", false), reach("fep2", true)}, "move to fep2 (target down)"},
+		{"nobody reaches it", "start", time.Hour, []*fsmpb.Command{reach("fep1", false), reach("fep2", false)}, ""},
+		{"it has just come here for that", reasonTarget, 29 * time.Second, []*fsmpb.Command{reach("fep1", false), reach("fep2", true)}, ""},
+		{"it came here for that a while ago", reasonTarget, 30 * time.Second, []*fsmpb.Command{reach("fep1", false), reach("fep2", true)}, "move to fep2 (target down)"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			state := clustertest.State()
+			cfg := proto.CloneOf(state.Config())
+			cfg.Exports = []*fsmpb.Configure_Export{{Name: "history", Events: true}}
+			commands := append([]*fsmpb.Command{{Op: &fsmpb.Command_Configure{Configure: cfg}}, clustertest.Assign(id, 0, "fep1", c.reason)}, c.said...)
+			state.Apply(state.Index()+1, &fsmpb.Entry{Commands: commands})
+			r, ok := state.Resource(id)
+			if !ok {
+				t.Fatal("no export")
+			}
+			now := time.Hour
+			p := New(time.Second)
+			p.seen[id] = &history{epoch: r.Epoch, since: now - c.age}
+			v := View{Now: now, Leader: "fep1", State: state}
+			for _, node := range []string{"fep1", "fep2"} {
+				v.Nodes = append(v.Nodes, Node{ID: node, FEP: true, Usable: true, Alive: true, CaughtUp: true})
+			}
+			got := ""
+			if d, ok := p.decideResource(v, r); ok {
+				got = strings.ReplaceAll(d.String(), id+" ", "")
+			}
+			if got != c.want {
+				t.Errorf("got %q, want %q", got, c.want)
 			}
 		})
 	}

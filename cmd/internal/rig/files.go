@@ -117,6 +117,9 @@ func (s *Station) writeFiles(dir string) (string, error) {
 	if o.Mode != "exclusive" {
 		fmt.Fprintf(&y, "    role_ioa: %d\n", RoleIOA)
 	}
+	if o.Exports != "" {
+		fmt.Fprintf(&y, "exports:\n%s", o.Exports)
+	}
 	if err := writeCSV(filepath.Join(dir, "occ.csv"), uplink); err != nil {
 		return "", err
 	}

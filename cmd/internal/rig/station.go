@@ -46,6 +46,7 @@ type Options struct {
 	Clock    bool                              // the program's wall clock can be stepped, see Build
 	Seed     uint64                            // of what faults do by chance
 	TLS      bool                              // of the uplink: it lets in who shows a certificate of uplinkClient, see UplinkTLS
+	Exports  string                            // entries of station.yaml's list, each a line; "": none
 	NoCentre bool                              // the control centre stays away until StartCentre
 }
 

@@ -22,7 +22,7 @@ func NewEventCommand() *cobra.Command {
 	var f cli.ClientFlags
 	cmd := &cobra.Command{Use: "event", Short: "Show events, and the audit in its place among them"}
 	f.Register(cmd)
-	cmd.AddCommand(newEventListCommand(&f), newEventTailCommand(&f))
+	cmd.AddCommand(newEventListCommand(&f), newEventTailCommand(&f), newEventExportCommand(&f))
 	return cmd
 }
 
@@ -102,20 +102,27 @@ func newEventListCommand(f *cli.ClientFlags) *cobra.Command {
 // writeEvents writes CSV with the times of its output's zone.
 func writeEvents(w io.Writer, events []api.Event) error {
 	out := csv.NewWriter(w)
-	rows := [][]string{{"seq", "time", "rtu", "kind", "point", "value", "quality", "text"}}
+	rows := [][]string{eventColumns}
 	for _, e := range events {
-		r := []string{fmt.Sprint(e.Seq), cli.Clock(w, e.TimeMs), "", e.Kind, "", "", "", e.Text}
-		if e.RTU != 0 {
-			r[2], r[4] = fmt.Sprint(e.RTU), fmt.Sprint(e.Point)
-		}
-		if e.Note != nil {
-			r[3] = e.Note.Kind
-		} else {
-			r[5], r[6] = fmt.Sprint(float64(e.Value)), api.QualityWords(e.Type, e.Quality)
-		}
-		rows = append(rows, r)
+		rows = append(rows, eventRow(w, e))
 	}
 	return out.WriteAll(rows)
+}
+
+var eventColumns = []string{"seq", "time", "rtu", "kind", "point", "value", "quality", "text"}
+
+// eventRow is an event as texts, in the order of eventColumns, with its time in an output's zone.
+func eventRow(zone io.Writer, e api.Event) []string {
+	r := []string{fmt.Sprint(e.Seq), cli.Clock(zone, e.TimeMs), "", e.Kind, "", "", "", e.Text}
+	if e.RTU != 0 {
+		r[2], r[4] = fmt.Sprint(e.RTU), fmt.Sprint(e.Point)
+	}
+	if e.Note != nil {
+		r[3] = e.Note.Kind
+	} else {
+		r[5], r[6] = fmt.Sprint(float64(e.Value)), api.QualityWords(e.Type, e.Quality)
+	}
+	return r
 }
 
 func newEventTailCommand(f *cli.ClientFlags) *cobra.Command {
