@@ -2,6 +2,7 @@ package configs
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -50,4 +51,43 @@ func typesOf(kind fsm.Kind) string {
 		list = append(list, fmt.Sprintf("%s (%d)", t, t))
 	}
 	return "one of " + strings.Join(list, ", ")
+}
+
+// A value goes up as the type of the uplink's row, in engineering units. What that type can't hold is marked when it's
+// sent (docs/UPLINKS.md); what would be lost of every value without a mark is a warning here.
+
+// checkCarried warns where the uplink's type can't tell the values that the point likely has.
+func (l *loader) checkCarried(r *row, key stationKey, p *Point, as asdu.TypeID) {
+	a := p.Scaling()
+	unscaled := math.Abs(a.Scale) <= 1
+	switch from := information(p.Type); {
+	case information(as) == asdu.M_ST_NA_1 || information(as) == asdu.M_ME_NB_1:
+		switch {
+		case from == asdu.M_ME_NA_1 && unscaled:
+			r.warn(uplinkType, fmt.Sprintf("%v has whole numbers, and %v comes normalized, -1 to 1, without a scale: little more than its sign is left", as, key),
+				"M_ME_NC_1 (13) or M_ME_NA_1 (9), or a scale in the RTU's table")
+		case from == 0 && p.Analog == nil:
+			r.warn(uplinkType, fmt.Sprintf("%v has whole numbers, and the RTU's table says neither type nor scale of %v: if it comes normalized, -1 to 1, little more than its sign is left", as, key),
+				"the type in the RTU's table, or M_ME_NC_1 (13)")
+		}
+	case information(as) == asdu.M_ME_NA_1:
+		whole := (from == asdu.M_ME_NB_1 || from == asdu.M_ST_NA_1) && p.Analog == nil
+		if beyond := a.Low < -1 || a.High > 1; whole || beyond && !math.IsInf(a.High-a.Low, 0) {
+			r.warn(uplinkType, fmt.Sprintf("%v holds -1 to 1, and %v goes beyond: such values are told as the end of the range, with OV", as, key),
+				"M_ME_NC_1 (13), or a scale in the RTU's table")
+		}
+	case information(as) == asdu.M_IT_NA_1:
+		if a.Scale != math.Trunc(a.Scale) || a.Offset != math.Trunc(a.Offset) {
+			r.warn(uplinkType, fmt.Sprintf("%v holds whole numbers, and %v has the scale %v and the offset %v: the fraction is lost", as, key, a.Scale, a.Offset),
+				"a whole scale and offset in the RTU's table")
+		}
+	}
+}
+
+// information is the type with the same information and no time tag; M_ME_ND_1 counts as M_ME_NA_1.
+func information(t asdu.TypeID) asdu.TypeID {
+	if t == asdu.M_ME_ND_1 {
+		return asdu.M_ME_NA_1
+	}
+	return t.Untimed()
 }

@@ -25,6 +25,7 @@ type devFlags struct {
 	lease    time.Duration
 	mode     string
 	speed    float64
+	exports  bool
 }
 
 // NewDevCommand makes `fepha dev`.
@@ -38,7 +39,8 @@ their own, two simulated devices with two channels each, of which one replays a
 recorded session, a simulated control centre, and an FNP network with two
 stations. All addresses are on loopback. Ctrl-C ends all of it.`,
 		Example: `  fepha dev
-  fepha dev --for 20s --demo failover`,
+  fepha dev --for 20s --demo failover
+  fepha dev --exports --dir /tmp/station`,
 		Args: cli.Args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return runDev(cmd.Context(), f, cmd.OutOrStdout())
@@ -51,6 +53,7 @@ stations. All addresses are on loopback. Ctrl-C ends all of it.`,
 	fl.Float64Var(&f.rate, "rate", 20, "events a second that device 1 emits")
 	fl.DurationVar(&f.lease, "lease", 500*time.Millisecond, "at most so long does a node act without hearing from the leader")
 	fl.StringVar(&f.mode, "mode", "exclusive", "mode of the uplink: exclusive, main-standby or dual-active")
+	fl.BoolVar(&f.exports, "exports", false, "write the events to files too, and show them")
 	fl.Float64Var(&f.speed, "speed", 10, "speed of the recorded session")
 	return cmd
 }
@@ -88,8 +91,12 @@ func runDev(ctx context.Context, f devFlags, out io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
+	exports := ""
+	if f.exports {
+		exports = fmt.Sprintf("  - {name: soe, kind: file, dir: %q, content: all, rotate: 1m, compress: zstd, free_mb: 16}\n", filepath.Join(f.dir, "soe", "{node}"))
+	}
 	station, err := rig.New(rig.Options{
-		Binary: binary, Dir: f.dir, Lease: f.lease, Mode: f.mode, FNP: true,
+		Binary: binary, Dir: f.dir, Lease: f.lease, Mode: f.mode, FNP: true, Exports: exports,
 		RTUs: []rig.RTU{
 			{Number: 1, Name: "simulated device", CommonAddress: 1, Points: DemoPoints()},
 			{Number: 2, Name: "recorded session", CommonAddress: recording.ASDUs[0].ASDU.CommonAddress, Points: recording.Points(), Prefer: "fep2"},
@@ -118,6 +125,10 @@ func runDev(ctx context.Context, f devFlags, out io.Writer) (err error) {
 		return err
 	}
 	describe(out, station, recording)
+	if f.exports {
+		fmt.Fprintf(out, "Events and audit are in files below %s, of the FEP that owns the export:\n  fepha export list --addr %s\n  tail -f %s/*/events-21-*.csv\n\n",
+			filepath.Join(f.dir, "soe"), station.Nodes()[0].API, filepath.Join(f.dir, "soe"))
+	}
 
 	stopEmit := station.Simulate(func(ctx context.Context) { station.Devices[0].Emit(ctx, f.rate, 1) })
 	stopReplay := station.Simulate(func(ctx context.Context) { _ = station.Devices[1].Replay(ctx, recording, f.speed, true) })
