@@ -11,6 +11,7 @@ type breakable struct {
 	address string
 	open    func(network, address string) (net.Listener, error)
 	judge   *judge // nil: none
+	rudely  func(net.Conn) net.Conn
 
 	mu       sync.Mutex
 	listener net.Listener
@@ -79,5 +80,5 @@ func (t *tracked) Accept() (net.Conn, error) {
 	if t.b.judge != nil {
 		return t.b.judge.watch(c), nil
 	}
-	return c, nil
+	return t.b.rudely(c), nil
 }

@@ -42,10 +42,10 @@ func TestBadCapturesAreNamed(t *testing.T) {
 		octets []byte
 		want   string
 	}{
-		"empty":       {nil, "not a capture: 0 octets"},
-		"text":        {[]byte("kind;point;ioa\n"), "neither pcap nor pcapng"},
-		"cut":         {whole[:len(whole)-7], "packet "},
-		"header only": {whole[:20], "pcapng: "},
+		"empty":                             {nil, "not a capture: 0 octets"},
+		"text":                              {[]byte("kind;point;ioa\n"), "neither pcap nor pcapng"},
+		"cut":                               {whole[:len(whole)-7], "packet "},
+		"header only":                       {whole[:20], "pcapng: "},
 		"length of a block beyond the file": {append(append([]byte(nil), whole[:len(whole)/2]...), bytes.Repeat([]byte{0xff}, 64)...), "packet "},
 	} {
 		path := filepath.Join(t.TempDir(), "file")

@@ -9,6 +9,7 @@ import (
 	"net"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/fepha/fepha/iec104"
@@ -17,6 +18,8 @@ import (
 
 // ErrNoMainLink: the control centre has no started link to send a command on.
 var ErrNoMainLink = errors.New("no started link")
+
+var errNoSubstitutedTime = errors.New("a time tag that is substituted")
 
 // CentreConfig describes a simulated control centre: one client of one uplink.
 type CentreConfig struct {
@@ -31,6 +34,9 @@ type CentreConfig struct {
 	Tap           func(address string, dir iec104.Direction, at time.Time, frame []byte)
 	OnEvent       func(k Key, isNew bool) // called for each time-tagged event, in order of each link
 	Log           *slog.Logger
+
+	Quirks []Quirk                       // what it does otherwise than a good one
+	Output asdu.InformationObjectAddress // that quirks operate
 
 	// OnASDU, if set, is given all monitored data, in order of each link, and
 	// nothing is entered in Received: for rates at which a ledger is too slow.
@@ -54,6 +60,8 @@ type Centre struct {
 	image  map[asdu.InformationObjectAddress]float64
 	starts int
 	ends   int // interrogations that were terminated
+
+	answered, refused int // requests of quirks
 }
 
 // NewCentre makes a control centre; Run runs it.
@@ -73,6 +81,12 @@ func NewCentre(cfg CentreConfig) *Centre {
 
 // Run keeps its links up until ctx ends, and waits for them.
 func (c *Centre) Run(ctx context.Context) error {
+	if c.has(TwoCentres) {
+		c.cfg.Addresses = c.cfg.Addresses[:1] // both want the same place
+		var rival sync.WaitGroup
+		defer rival.Wait()
+		rival.Go(func() { c.rival(ctx) })
+	}
 	if !c.cfg.Both {
 		for i := 0; ctx.Err() == nil; i = (i + 1) % len(c.cfg.Addresses) {
 			c.once(ctx, c.cfg.Addresses[i])
@@ -99,11 +113,19 @@ func (c *Centre) once(ctx context.Context, address string) {
 		Config:  c.cfg.Config,
 		Address: address,
 		Dial:    c.cfg.Dial,
-		Handle:  func(_ *iec104.Client, a asdu.ASDU, _ uint64) { c.handle(address, a) },
+		Handle:  func(client *iec104.Client, a asdu.ASDU, _ uint64) { c.handle(address, client, a) },
 		Log:     c.cfg.Log,
 	}
 	if c.cfg.Tap != nil {
 		cfg.Tap = func(dir iec104.Direction, at time.Time, frame []byte) { c.cfg.Tap(address, dir, at, frame) }
+	}
+	var newest atomic.Uint64 // ASDU
+	if c.has(LateAcknowledgement) {
+		cfg.ManualAck = true
+		cfg.Handle = func(client *iec104.Client, a asdu.ASDU, index uint64) {
+			c.handle(address, client, a)
+			newest.Store(index)
+		}
 	}
 	client, err := iec104.Dial(ctx, cfg)
 	if err != nil {
@@ -117,12 +139,10 @@ func (c *Centre) once(ctx context.Context, address string) {
 	}
 	c.up(address, client)
 	defer c.down(address)
-	if c.cfg.Interrogate {
-		if err := client.Interrogate(ctx, c.cfg.CommonAddress, asdu.QOIStation); err == nil {
-			c.mu.Lock()
-			c.ends++
-			c.mu.Unlock()
-		}
+	c.interrogate(ctx, client)
+	c.pester(ctx, client)
+	if c.has(LateAcknowledgement) {
+		c.acknowledgeLate(ctx, client, &newest)
 	}
 	select {
 	case <-ctx.Done():
@@ -153,7 +173,7 @@ func (c *Centre) down(address string) {
 	}
 }
 
-func (c *Centre) handle(address string, a asdu.ASDU) {
+func (c *Centre) handle(address string, client *iec104.Client, a asdu.ASDU) {
 	if !a.Type.IsMonitor() {
 		return
 	}
@@ -177,6 +197,7 @@ func (c *Centre) handle(address string, a asdu.ASDU) {
 		if a.Type.TimeTag() != asdu.CP56 || c.cfg.Ignore != nil && c.cfg.Ignore(o.Address) {
 			continue
 		}
+		c.disturb(client, o.Time)
 		k := Key{o.Address, o.Time, o.Value}
 		isNew := c.Received.Add(k, now)
 		if c.cfg.OnEvent != nil {

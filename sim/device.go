@@ -8,6 +8,7 @@ import (
 	"net"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/fepha/fepha/iec104"
@@ -57,11 +58,13 @@ type DeviceConfig struct {
 type Device struct {
 	Sent Ledger // every event that it queued
 
-	cfg    DeviceConfig
-	server *iec104.Server
-	queue  *iec104.Queue
-	links  []*breakable
-	judge  *judge // nil: none
+	cfg     DeviceConfig
+	server  *iec104.Server
+	station *iec104.Station
+	quirks  atomic.Pointer[[]Quirk]
+	queue   *iec104.Queue
+	links   []*breakable
+	judge   *judge // nil: none
 
 	mu       sync.Mutex
 	values   map[asdu.InformationObjectAddress]float64
@@ -69,6 +72,9 @@ type Device struct {
 	started  []*iec104.Session
 
 	startedAt time.Time // when the last one was
+	asked     int       // interrogations
+	freezes   uint8     // of counters
+	events    int       // that happened
 
 	outputs outputs
 
@@ -99,13 +105,18 @@ func NewDevice(cfg DeviceConfig) (*Device, error) {
 	if cfg.Source == nil {
 		cfg.Source = d.queue.Source
 	}
-	station := &iec104.Station{
+	d.SetQuirks(cfg.Quirks...)
+	if d.has(SmallWindow) {
+		cfg.Config.K, cfg.Config.W = 1, 1
+	}
+	d.station = &iec104.Station{
 		CommonAddresses: []asdu.CommonAddress{cfg.CommonAddress},
 		Location:        cfg.Location,
 		Interrogation:   d.interrogation,
 		Counters:        d.counters,
 		Read:            d.read,
-		SetClock:        func(asdu.CommonAddress, asdu.CP56Time2a) error { return nil },
+		Freeze:          d.freeze,
+		SetClock:        d.setClock,
 		Has:             d.hasOutput,
 		SelectRequired:  d.selectRequired,
 		Command:         d.operate,
@@ -113,10 +124,11 @@ func NewDevice(cfg DeviceConfig) (*Device, error) {
 	server, err := iec104.NewServer(iec104.ServerConfig{
 		Config: cfg.Config,
 		Groups: []iec104.Group{{
-			Name:    "device",
-			Source:  cfg.Source,
-			Started: func(s *iec104.Session) { d.noteStarted(s); station.Started(s) },
-			Handle:  station.Handle,
+			Name:         "device",
+			Source:       cfg.Source,
+			AllowConnect: d.allowConnect, AllowStart: d.allowStart,
+			Started: func(s *iec104.Session) { d.noteStarted(s); d.station.Started(s) },
+			Handle:  d.handle,
 		}},
 		Tap: d.tap(),
 		Log: cfg.Log,
@@ -129,7 +141,7 @@ func NewDevice(cfg DeviceConfig) (*Device, error) {
 		d.judge = newJudge()
 	}
 	for i, address := range cfg.Listen {
-		l := &breakable{address: address, open: cfg.Open, judge: d.judge}
+		l := &breakable{address: address, open: cfg.Open, judge: d.judge, rudely: d.rudely}
 		d.links = append(d.links, l)
 		if err := d.Repair(i); err != nil {
 			return nil, errors.Join(err, d.Close())
@@ -211,15 +223,24 @@ func (d *Device) StartedAt() time.Time {
 func (d *Device) Change(t asdu.TypeID, now time.Time, changes ...asdu.Object) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if d.has(NoTime) {
+		t = t.Untimed()
+	}
 	for i := range changes {
 		o := &changes[i]
-		ms := max(now.UnixMilli(), d.lastTime[o.Address]+1)
+		ms := max(now.Add(d.early()).UnixMilli(), d.lastTime[o.Address]+1)
 		o.Time = asdu.NewCP56Time2a(time.UnixMilli(ms), d.cfg.Location)
 	}
 	h := asdu.Header{Type: t, Cause: asdu.Spontaneous, CommonAddress: d.cfg.CommonAddress}
 	a, err := d.profile().New(h, changes...)
 	if err != nil {
 		return fmt.Errorf("simulated device: %w", err)
+	}
+	if d.events++; d.has(LosesEvents) && d.events%10 == 0 {
+		for o := range a.Objects() {
+			d.values[o.Address] = o.Value
+		}
+		return nil
 	}
 	return d.push(a, now)
 }
@@ -291,11 +312,39 @@ func (d *Device) profile() asdu.Profile {
 }
 
 func (d *Device) interrogation(_ asdu.CommonAddress, qoi uint8) (iter.Seq[asdu.InformationObjectAddress], bool) {
-	return d.monitored(func(t asdu.TypeID) bool { return !isCounter(t) }), qoi == asdu.QOIStation
+	d.mu.Lock()
+	d.asked++
+	first := d.asked == 1
+	d.mu.Unlock()
+	all := d.monitored(func(t asdu.TypeID) bool { return !isCounter(t) })
+	if d.has(PartialInterrogation) && !first {
+		addresses := slices.Collect(all)
+		all = slices.Values(addresses[:max(0, len(addresses)-1)])
+	}
+	return all, qoi == asdu.QOIStation && !d.has(RefusesInterrogation)
 }
 
+// counters yields the counters as they are: the device freezes them before each reading if nobody has asked it to.
 func (d *Device) counters(_ asdu.CommonAddress, rqt uint8) (iter.Seq[asdu.InformationObjectAddress], bool) {
-	return d.monitored(isCounter), rqt == asdu.RQTGeneral
+	_ = d.freeze(0, rqt, asdu.Freeze)
+	return d.monitored(isCounter), rqt == asdu.RQTGeneral || rqt == asdu.RQTGroup1
+}
+
+// freeze counts the counters' sequence number up.
+func (d *Device) freeze(_ asdu.CommonAddress, _, _ uint8) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !d.has(StuckCounters) {
+		d.freezes++
+	}
+	return nil
+}
+
+func (d *Device) setClock(asdu.CommonAddress, asdu.CP56Time2a) error {
+	if d.has(RefusesClock) {
+		return errors.New("the clock is not to be set")
+	}
+	return nil
 }
 
 func isCounter(t asdu.TypeID) bool { return t == asdu.M_IT_NA_1 || t == asdu.M_IT_TB_1 }
@@ -316,5 +365,11 @@ func (d *Device) read(_ asdu.CommonAddress, ioa asdu.InformationObjectAddress) (
 	if i < 0 {
 		return 0, asdu.Object{}, false
 	}
-	return d.cfg.Points[i].Type, asdu.Object{Address: ioa, Value: d.Value(ioa)}, true
+	o := asdu.Object{Address: ioa, Value: d.Value(ioa)}
+	if isCounter(d.cfg.Points[i].Type) {
+		d.mu.Lock()
+		o.Quality = d.freezes & asdu.CounterSequence
+		d.mu.Unlock()
+	}
+	return d.cfg.Points[i].Type, o, true
 }

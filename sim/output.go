@@ -74,7 +74,7 @@ func (d *Device) hasOutput(_ asdu.CommonAddress, t asdu.TypeID, ioa asdu.Informa
 
 func (d *Device) selectRequired(_ asdu.CommonAddress, t asdu.TypeID, ioa asdu.InformationObjectAddress) bool {
 	p, _ := d.output(t, ioa)
-	return p.Select
+	return p.Select || d.has(SelectRequired)
 }
 
 func (d *Device) operate(c *iec104.Call) {

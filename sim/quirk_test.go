@@ -3,6 +3,7 @@ package sim
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -103,10 +104,24 @@ func TestMalformedAndNoCause(t *testing.T) {
 }
 
 func TestQuirksAreListed(t *testing.T) {
-	if q, err := ParseQuirks([]string{"malformed", "no-cause"}); err != nil || len(q) != 2 {
+	if q, err := ParseDeviceQuirks([]string{"malformed", "no-cause"}); err != nil || len(q) != 2 {
 		t.Errorf("%v, %v", q, err)
 	}
-	if _, err := ParseQuirks([]string{"polite"}); err == nil {
+	if _, err := ParseDeviceQuirks([]string{"polite"}); err == nil {
 		t.Error("an unknown quirk is taken")
+	}
+}
+
+func TestQuirksOfBothSidesAreListed(t *testing.T) {
+	for _, side := range []struct {
+		names    []Quirk
+		describe string
+		parse    func([]string) ([]Quirk, error)
+	}{{DeviceQuirks(), DescribeDeviceQuirks(), ParseDeviceQuirks}, {CentreQuirks(), DescribeCentreQuirks(), ParseCentreQuirks}} {
+		for _, q := range side.names {
+			if got, err := side.parse([]string{string(q)}); err != nil || len(got) != 1 || !strings.Contains(side.describe, "  "+string(q)+" ") {
+				t.Errorf("%s: %v, %v", q, got, err)
+			}
+		}
 	}
 }

@@ -24,6 +24,8 @@ type RTU struct {
 	Prefer        string                                   // "": fep1
 	Categories    map[asdu.InformationObjectAddress]string // of outputs; DO or AO
 	Source        func(*iec104.Session) iec104.Source      // see sim.DeviceConfig
+	Quirks        []sim.Quirk                              // of the device
+	Settings      string                                   // more keys of the RTU in station.yaml, one a line
 }
 
 // uplinkCA is the common address of the rig's uplink.
@@ -87,6 +89,9 @@ func (s *Station) writeFiles(dir string) (string, error) {
 			fmt.Fprintf(&y, "      - {address: %q}\n", address)
 		}
 		fmt.Fprintf(&y, "    retry: %v\n    standby_probe: %s\n    iec104: {k: %d, w: %d}\n", o.Retry, o.Probe, o.K, o.window())
+		for line := range strings.Lines(r.Settings) {
+			y.WriteString("    " + line)
+		}
 		points := [][]string{{"kind", "point", "ioa", "type", "name", "deadband", "scale", "offset", "unit", "invert", "category"}}
 		for j, p := range r.Points {
 			number := strconv.Itoa(int(p.Address))

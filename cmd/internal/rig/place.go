@@ -138,7 +138,7 @@ func (p *place) channels(device, count int) ([]string, error) {
 // security is the line of station.yaml, clients who may use the uplink.
 func (p *place) security() (security, clients string) {
 	if p.network == nil {
-		return "{insecure: true}", "127.0.0.1/32"
+		return "{insecure: true}", "127.0.0.0/8"
 	}
 	return "{ca: tls/ca.pem, cert: tls/node.pem, key: tls/node-key.pem}", hostAddress("occ")
 }

@@ -152,7 +152,7 @@ func (s *Station) set() (err error) {
 		}
 		d, err := sim.NewDevice(sim.DeviceConfig{
 			Listen: listen, Open: s.place.open(), Judge: o.Judge,
-			CommonAddress: cmp.Or(r.Answers, r.CommonAddress), Points: r.Points, Source: r.Source,
+			CommonAddress: cmp.Or(r.Answers, r.CommonAddress), Points: r.Points, Source: r.Source, Quirks: r.Quirks,
 			Config: iec104.Config{K: o.K, W: o.window()},
 		})
 		if err != nil {

@@ -41,6 +41,7 @@ type simRTUFlags struct {
 	loop   bool
 	trace  bool
 	quirks []string
+	keep   bool
 }
 
 func newSimRTUCommand() *cobra.Command {
@@ -60,7 +61,7 @@ A capture plays the monitored ASDUs of a recorded session as the device sent
 them, with their spacing.
 
 A quirk makes it a device as they are found in the field:
-` + sim.DescribeQuirks(),
+` + sim.DescribeDeviceQuirks(),
 		Example: `  fepha sim rtu --listen 127.0.0.1:24041,127.0.0.1:24042 --rate 200
   fepha sim rtu --listen 127.0.0.1:24041 --pcap session.pcap --speed 10`,
 		Args: cli.Args(cobra.NoArgs),
@@ -80,14 +81,18 @@ A quirk makes it a device as they are found in the field:
 	fl.BoolVar(&f.loop, "loop", false, "play the capture over and over")
 	fl.BoolVar(&f.trace, "trace", false, "print every frame in words")
 	fl.StringSliceVar(&f.quirks, "quirk", nil, "what the device does otherwise than a good one, see above")
+	fl.BoolVar(&f.keep, "keep-old-link", false, "the quirk keeps-old-link")
 	return cmd
 }
 
 func runSimRTU(ctx context.Context, f simRTUFlags, in io.Reader, out io.Writer) error {
 	cfg := sim.DeviceConfig{Listen: f.listen, CommonAddress: asdu.CommonAddress(f.ca), Location: time.Local}
 	var err error
-	if cfg.Quirks, err = sim.ParseQuirks(f.quirks); err != nil {
+	if cfg.Quirks, err = sim.ParseDeviceQuirks(f.quirks); err != nil {
 		return cli.Usagef("--quirk: %v", err)
+	}
+	if f.keep {
+		cfg.Quirks = append(cfg.Quirks, sim.KeepsOldLink)
 	}
 	var recording *sim.Recording
 	if f.pcap != "" {
@@ -232,6 +237,8 @@ type simOCCFlags struct {
 	both        bool
 	ca          uint16
 	role        uint32
+	output      uint32
+	quirks      []string
 	interrogate bool
 	trace       bool
 }
@@ -243,7 +250,10 @@ func newSimOCCCommand() *cobra.Command {
 		Short: "Simulate a control centre",
 		Long: `Simulate a control centre: an IEC 60870-5-104 controlling station that connects
 to a station's uplink on either FEP, interrogates, and prints every event. It
-runs until interrupted and then prints the counts.`,
+runs until interrupted and then prints the counts.
+
+A quirk makes it a control centre as they are found in the field:
+` + sim.DescribeCentreQuirks(),
 		Example: `  fepha sim occ --connect 127.0.0.1:24101,127.0.0.1:24102 --ca 100`,
 		Args:    cli.Args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -256,6 +266,8 @@ runs until interrupted and then prints the counts.`,
 	fl.Uint16Var(&f.ca, "ca", 100, "common address of the uplink")
 	fl.Uint32Var(&f.role, "role-ioa", 0, "object address of the role point")
 	fl.BoolVar(&f.interrogate, "interrogate", true, "interrogate after each STARTDT")
+	fl.StringSliceVar(&f.quirks, "quirk", nil, "what it does otherwise than a good one, see above")
+	fl.Uint32Var(&f.output, "output", 0, "object address of the single command that a quirk operates")
 	fl.BoolVar(&f.trace, "trace", false, "print every frame in words")
 	return cmd
 }
@@ -269,6 +281,7 @@ func runSimOCC(ctx context.Context, f simOCCFlags, out io.Writer) error {
 		Both:          f.both,
 		CommonAddress: asdu.CommonAddress(f.ca),
 		RoleAddress:   asdu.InformationObjectAddress(f.role),
+		Output:        asdu.InformationObjectAddress(f.output),
 		Location:      time.Local,
 		Interrogate:   f.interrogate,
 		OnEvent: func(k sim.Key, isNew bool) {
@@ -279,13 +292,17 @@ func runSimOCC(ctx context.Context, f simOCCFlags, out io.Writer) error {
 			fmt.Fprintf(out, "%v%s\n", k, repeated)
 		},
 	}
+	var err error
+	if cfg.Quirks, err = sim.ParseCentreQuirks(f.quirks); err != nil {
+		return cli.Usagef("--quirk: %v", err)
+	}
 	if f.trace {
 		cfg.Tap = func(address string, dir iec104.Direction, at time.Time, frame []byte) {
 			fmt.Fprintf(out, "%s %s %-8s %s\n", at.Format("15:04:05.000"), address, dir, iec104.Explain(asdu.DefaultProfile, frame))
 		}
 	}
 	centre := sim.NewCentre(cfg)
-	err := centre.Run(ctx)
+	err = centre.Run(ctx)
 	fmt.Fprintf(out, "%d events, %d repeated, longest gap %v, %d links started\n",
 		centre.Received.Len(), centre.Received.Repeats(), centre.Received.LongestGap().Round(time.Millisecond), centre.Starts())
 	if errors.Is(err, context.Canceled) {
