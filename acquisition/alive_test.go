@@ -190,3 +190,34 @@ func TestSilentLinkIsNotDisturbed(t *testing.T) {
 		}
 	}
 }
+
+// However often the owner's cable is cut, the other FEP's links stay good: that it finds out anew whether it reaches the device
+// isn't why the owner leaves its link.
+func TestOtherFEPStaysReadyThroughSilentLinks(t *testing.T) {
+	for name, probe := range map[string]Probe{"connect": ProbeConnect, "hold": ProbeHold} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				rtu := testRTU(1, channel("a:1"), channel("a:2"))
+				rtu.StandbyProbe, rtu.LinkCheck, rtu.Retry = probe, 2*time.Second, 20*time.Second
+				b := newBench(t, rtu)
+				newDevice(t, b.net, quirks{}, "a:1", "a:2")
+				b.start("fep1", "fep2")
+				any := func(node string, is func(fsm.Link) bool) bool {
+					return slices.ContainsFunc(links(b.Station, 1, node), is)
+				}
+				active := func() bool {
+					return any("fep1", func(l fsm.Link) bool { return l.State == fsm.LinkActive && !l.Doubted })
+				}
+				for range 4 {
+					b.until(5*time.Minute, "an active link", active)
+					b.until(5*time.Minute, "the other FEP reaches it", func() bool { return any("fep2", fsm.Link.Good) })
+					time.Sleep(30 * time.Second)
+					b.net.setCut("fep1", true)
+					b.until(4*time.Second, "the silent link is left", func() bool { return !any("fep1", func(l fsm.Link) bool { return l.State == fsm.LinkActive }) })
+					b.until(2*time.Second, "the other FEP still reaches it", func() bool { return any("fep2", fsm.Link.Good) })
+					b.net.setCut("fep1", false)
+				}
+			})
+		})
+	}
+}
