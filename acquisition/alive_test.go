@@ -159,6 +159,14 @@ func TestLinkThatIsLeftAloneIsDoubted(t *testing.T) {
 	if !s.link(b).doubted || s.link(a).doubted || len(s.takeActions()) != 0 {
 		t.Fatal("it isn't doubted, or it's probed, or what is started is doubted")
 	}
+	for _, c := range []conn{dialing, checking} { // an attempt that is under way may hang for as long as t0
+		s.link(b).conn, s.link(b).doubted = c, false
+		if s.examine(time.Minute); !s.link(b).doubted {
+			t.Errorf("in state %d it isn't doubted", c)
+		}
+	}
+	s.takeActions()
+	s.link(b).conn = idle
 	s.lost(time.Minute, a)
 	s.tick(time.Minute + time.Second)
 	if actions := s.takeActions(); len(actions) != 1 || actions[0] != (action{dialLink, b}) || !s.link(b).doubted {

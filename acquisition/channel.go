@@ -216,6 +216,8 @@ func (s *sequencer) examine(now time.Duration) (challenge []linkKey) {
 		for i := range states {
 			l, k := &states[i], linkKey{c, i}
 			switch {
+			case l.conn == dialing, l.conn == checking: // it hangs if it is over the same cable
+				l.doubted = true
 			case l.conn == held:
 				l.doubted = true
 				challenge = append(challenge, k)
