@@ -14,6 +14,9 @@ type RaftStatus struct {
 	LeaseLeftMs  int64      `json:"lease_left_ms"`
 	CommitP50Us  int64      `json:"commit_p50_us"` // of this node's proposals in the last ten minutes; 0: there was none
 	CommitP99Us  int64      `json:"commit_p99_us"`
+	Outside      bool       `json:"outside,omitempty"` // it is no member of the group, and waits to be added
+	Level        uint32     `json:"level"`             // feature level of the group: what all members' programs have to understand
+	Newest       uint32     `json:"newest_level"`      // newest one that this node's program understands
 	Peers        []RaftPeer `json:"peers"`
 }
 
@@ -24,6 +27,7 @@ type RaftPeer struct {
 	Voter         bool   `json:"voter"`
 	AppliedIndex  uint64 `json:"applied_index"`
 	LastContactMs int64  `json:"last_contact_ms"`
+	Level         uint32 `json:"level"` // newest feature level that its program understands; 0 too if it isn't heard of
 }
 
 // PeerRequest is the body of a transfer of leadership and of a change of members.

@@ -10,6 +10,7 @@ type Status struct {
 	Term        uint64         `json:"term"`
 	CommitIndex uint64         `json:"commit_index"`
 	Quorum      bool           `json:"quorum"`
+	Outside     bool           `json:"outside,omitempty"` // the node is no member of the group, and waits to be added
 	Nodes       []NodeStatus   `json:"nodes"`
 	RTUs        []RTUStatus    `json:"rtus"`
 	Uplinks     []UplinkStatus `json:"uplinks"`
@@ -32,6 +33,9 @@ type NodeStatus struct {
 	Maintenance   bool   `json:"maintenance,omitempty"` // an operator keeps everything away from it
 	ConfigDiffers bool   `json:"config_differs,omitempty"`
 	Build         string `json:"build,omitempty"`
+
+	UnreachedBy []string `json:"unreached_by,omitempty"` // nodes that can't connect to it, though others do
+	ClockMs     *int64   `json:"clock_ms,omitempty"`     // by how much its wall clock is ahead of the leader's, to 10 ms; left out: not known
 }
 
 // RTUStatus is one RTU.

@@ -35,11 +35,17 @@ func (n *Node) WaitApplied(ctx context.Context, index uint64) error {
 
 // Propose implements [replica.Replica].
 func (n *Node) Propose(ctx context.Context, command *fsmpb.Command) (replica.Result, error) {
+	if err := n.state.understood(command); err != nil {
+		return replica.Result{}, err
+	}
 	return n.proposer.propose(ctx, command)
 }
 
 // ProposeAsync implements [replica.Replica].
 func (n *Node) ProposeAsync(command *fsmpb.Command) replica.Proposal {
+	if err := n.state.understood(command); err != nil {
+		return failed(err)
+	}
 	return n.proposer.proposeAsync(command)
 }
 
@@ -65,10 +71,13 @@ func (n *Node) IsLeader() bool { return n.leadership.ready() }
 // LeaderChanged returns a channel that's closed when there's another leader, or none. Ask for it before Leader.
 func (n *Node) LeaderChanged() <-chan struct{} { return n.leaderChanged.wait() }
 
-// Prepare makes the node ready for another configuration, which is to complete its Stage: from the moment on at which the
-// state has it, it's the node's own. Otherwise the node, if it leads, would put its former one in force again. The last
-// one prepared counts; members and lease stay what Start got.
-func (n *Node) Prepare(c *fsmpb.Configure) { n.own.prepare(c) }
+// Runs says that the node runs another configuration from now on. Members and lease stay what Start got.
+func (n *Node) Runs(c *fsmpb.Configure) { n.own.run(c) }
+
+// Keeps says that the node goes on with its own configuration although the group has the files of another one, with that digest
+// (fsm.State.FilesInForce): it differs in what a running node can't change. owns tells whether the node may own something all the
+// same. Until it has said Runs or Keeps of the one in force, a node that owns nothing begins to own nothing.
+func (n *Node) Keeps(inForce string, owns bool) { n.own.keep(inForce, owns) }
 
 // Transfer moves leadership to the node with that id, or to the most up-to-date FEP if to is "". It may be asked of any
 // node. Errors are ErrNoLeader, ErrUnknownNode, or why Raft couldn't.

@@ -11,8 +11,10 @@ import (
 	"time"
 
 	"github.com/hashicorp/raft"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/fepha/fepha/cluster/internal/raftio"
+	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
 	"github.com/fepha/fepha/replica"
 )
@@ -24,6 +26,9 @@ var (
 
 	// ErrDataDir: what's in the data folder can't be used: locked, damaged, or of another node.
 	ErrDataDir = raftio.ErrDataDir
+
+	// ErrTooOld: the group uses what this program doesn't understand. Nothing of it was applied; start a newer program.
+	ErrTooOld = errors.New("this program is too old for the group")
 
 	// ErrConfig: the configuration given to Start is wrong.
 	ErrConfig = errors.New("bad cluster configuration")
@@ -74,9 +79,6 @@ type Config struct {
 
 	// Station declares the resources that exist; the leader proposes it when the state has another digest.
 	Station *fsmpb.Configure
-
-	// Prepared, if not nil, is as though [Node.Prepare] was called before anything else happens.
-	Prepared *fsmpb.Configure
 
 	Build string // version of the program, shown in PeerInfo
 
@@ -180,8 +182,19 @@ func (c Config) withDefaults() (Config, error) {
 // folder is what the data folder is checked against; files is raftio.FolderConfig's WrapLog.
 func (c *Config) folder(files func(raft.LogStore) raft.LogStore) raftio.FolderConfig {
 	return raftio.FolderConfig{
-		Dir: c.DataDir, LogStore: c.LogStore, ID: c.ID, Lease: c.Lease, Members: asServers(c.Members), Log: c.Logger, WrapLog: files,
+		Dir: c.DataDir, LogStore: c.LogStore, ID: c.ID, Lease: c.Lease, Level: fsm.Level, Members: asServers(c.Members), Log: c.Logger,
+		RaisedTo: raisedTo, WrapLog: files,
 	}
+}
+
+// raisedTo is the feature level that an entry of the log raises the state to. The leader decides that, alone in an entry.
+func raisedTo(l *raft.Log) uint32 {
+	const most = 256 // octets; there may be many and large ones
+	var e fsmpb.Entry
+	if l.Type != raft.LogCommand || len(l.Extensions) == 0 || len(l.Data) > most || proto.Unmarshal(l.Data, &e) != nil {
+		return 0
+	}
+	return fsm.RaisedTo(&e)
 }
 
 // asServers are members as Raft knows them.

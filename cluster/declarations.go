@@ -11,54 +11,70 @@ import (
 type declaration struct {
 	configure *fsmpb.Configure
 	digest    string
-	stage     uint64 // that it was prepared in
 	resources map[string]bool
 }
 
 func newDeclaration(c *fsmpb.Configure) *declaration {
-	return &declaration{c, c.GetDigest(), c.GetStage(), declaredBy(c)}
+	return &declaration{c, c.GetDigest(), declaredBy(c)}
 }
 
-// declarations are this node's own configuration, and another one that it's ready to take on.
+// declarations are this node's own configuration, and what it makes of the one in force if that is another.
 type declarations struct {
 	state *stateMachine
 
 	mu   sync.Mutex // taken after stateMachine.mu
 	own  *declaration
-	next *declaration // nil: none
+	kept keptOwn
 }
 
-func newDeclarations(state *stateMachine, own, prepared *fsmpb.Configure) *declarations {
-	d := &declarations{state: state, own: newDeclaration(own)}
-	if prepared != nil {
-		d.next = newDeclaration(prepared)
-	}
-	return d
+// keptOwn says that the node goes on with its own configuration although the group has the files of another one.
+type keptOwn struct {
+	inForce string // digest of the other one; "": it doesn't
+	owns    bool   // it may own all the same: what differs concerns no resource
 }
 
-// prepare takes another configuration as the one that's to be the node's own once the state has it.
-func (d *declarations) prepare(c *fsmpb.Configure) {
-	d.now() // one that was prepared before may be in force already
+func newDeclarations(state *stateMachine, own *fsmpb.Configure) *declarations {
+	return &declarations{state: state, own: newDeclaration(own)}
+}
+
+// run takes note that the node runs another configuration from now on.
+func (d *declarations) run(c *fsmpb.Configure) {
+	next := newDeclaration(c)
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.next = newDeclaration(c)
+	d.own, d.kept = next, keptOwn{}
 }
 
-// in is this node's configuration, given what the state looks like: if that has taken on the one that was prepared, it is
-// that one.
-func (d *declarations) in(s *fsm.State) *declaration {
+// keep takes note that it doesn't run the one in force, and won't.
+func (d *declarations) keep(inForce string, owns bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.next != nil && s.StageCompleted(d.next.stage, d.next.digest) {
-		d.own, d.next = d.next, nil
-	}
+	d.kept = keptOwn{inForce, owns}
+}
+
+// now is this node's configuration.
+func (d *declarations) now() *declaration {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	return d.own
 }
 
-// now is this node's configuration with the state as it is now.
-func (d *declarations) now() (own *declaration) {
-	d.state.view(func(s *fsm.State) { own = d.in(s) })
-	return own
+// mayOwn tells whether the node may begin to own something: its configuration is the one in force, or the group doesn't have the
+// files of that one, in which case each node is given what its own configuration has.
+func (d *declarations) mayOwn(s *fsm.State) bool {
+	v, known := s.FilesInForce()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return !known || v.Digest == d.own.digest || v.Digest == d.kept.inForce && d.kept.owns
+}
+
+// mayPropose tells whether the node's own configuration may be put in force, since its files were changed where a running
+// station can't change. Any other one it takes from the group.
+func (d *declarations) mayPropose(s *fsm.State) bool {
+	v, known := s.FilesInForce()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return !known || v.Digest == d.kept.inForce
 }
 
 // declaredBy are the resources that a configuration declares.

@@ -26,7 +26,7 @@
 //	leaserequest.go  asks the leader for this node's lease
 //	peertable.go     what the leader tells of the members
 //	leadership.go    begins and ends leader terms as Raft says that this node leads
-//	leaderterm.go    what a leader does in one term: declare, decide, commit
+//	leaderterm.go    what a leader does in one term: raise the feature level, declare, decide, commit
 //	grants.go        evidence that a leader gathers in its term, and the leases that it grants on it
 //	termlog.go       entries that count in the leader's term only
 //	overdue.go       controls that nobody has ended in time
@@ -34,10 +34,10 @@
 //	route.go         one way to a leader, here or elsewhere
 //	proposer.go      carries commands to the leader, in order, again if need be
 //	tenure.go        the right to run live links, and its end at the very instant
-//	declarations.go  the configuration that this node has, and one that it's prepared for
+//	declarations.go  the configuration that this node has, and what it makes of another one in force
 //	revocation.go    who may not connect any more
 //	statemachine.go  the replicated state under its lock
-//	group.go         who belongs to the group, where they are, who votes, who leads
+//	group.go         who belongs to the group, where they are, how far they were, who votes, who leads
 //	config.go        what Start needs to know; errors
 //	timing.go        all timeouts, from the one in the configuration; the clock
 //	broadcast.go     waking those who wait

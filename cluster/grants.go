@@ -33,6 +33,7 @@ type leaderParts struct {
 	own    *declarations
 	lease  *lease.Local
 	counts *leaseCounts
+	known  *knownApplied
 
 	stamp      func(c *fsmpb.Command, now time.Time) // fills in when and by whom a command was proposed
 	note       func(err error)                       // what became of each entry
@@ -212,7 +213,11 @@ func (g *grants) hear(req *clusterpb.LeaseRequest, received time.Duration) {
 	if m.Digest != req.Digest || len(m.Lacks) != len(req.Lacks) {
 		nudge(g.decideNow)
 	}
-	m.Digest, m.Build = req.Digest, req.Build
+	m.Digest, m.Build, m.Level = req.Digest, req.Build, req.Level
+	if c := req.Clock; c != nil && c.Leader == g.group.self.ID {
+		m.Clock = lease.Clock{Known: true, Offset: time.Duration(c.Offset), Error: time.Duration(c.Error)}
+	}
+	g.known.note(req.Node, req.Applied)
 	m.Lacks = make(map[string]bool, len(req.Lacks))
 	for _, id := range req.Lacks {
 		m.Lacks[id] = true

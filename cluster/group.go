@@ -3,6 +3,7 @@ package cluster
 import (
 	"net/netip"
 	"slices"
+	"sync"
 	"sync/atomic"
 
 	"github.com/hashicorp/raft"
@@ -123,4 +124,29 @@ func (g *group) ServerAddr(id raft.ServerID) (raft.ServerAddress, error) {
 		return raft.ServerAddress(address), nil
 	}
 	return "", replica.ErrUnknownNode
+}
+
+// knownApplied is how far each node was, as this one has heard since it runs: the newest entry of its state.
+//
+// A data folder that is older than what its node has told the others, such as one restored from a backup, has forgotten votes
+// and entries that the node has answered for: with it two leaders of one term, and the loss of what was committed, are
+// possible. So a node that starts asks the others before it takes part.
+type knownApplied struct {
+	mu sync.Mutex
+	of map[string]uint64
+}
+
+func (k *knownApplied) note(id string, applied uint64) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.of == nil {
+		k.of = map[string]uint64{}
+	}
+	k.of[id] = max(k.of[id], applied)
+}
+
+func (k *knownApplied) get(id string) uint64 {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.of[id]
 }

@@ -16,7 +16,7 @@ func (n *Node) Info() replica.Info {
 		ID: n.cfg.ID, State: strings.ToLower(n.raft.State().String()), Leader: n.group.leader(),
 		Term: n.raft.CurrentTerm(), CommitIndex: n.raft.CommitIndex(),
 		AppliedIndex: n.state.applied.Load(), LastIndex: n.raft.LastIndex(),
-		Lease: now < lease.Until, LeaseLeft: max(0, lease.Until-now),
+		Lease: now < lease.Until, LeaseLeft: max(0, lease.Until-now), Outside: n.outside.Load(),
 	}
 	if t := n.leadership.current(); t != nil {
 		info.Quorum = t.ready() && t.followed()

@@ -36,7 +36,7 @@ func newLeaderTerm(ctx context.Context, p *leaderParts, term uint64, outage bool
 	ctx, cancel := context.WithCancel(ctx)
 	t := &leaderTerm{
 		cancel: cancel, asked: map[string]bool{},
-		entries: &termLog{term: term, raft: p.raft, stamp: p.stamp, note: p.note, log: p.log},
+		entries: &termLog{term: term, raft: p.raft, stamp: p.stamp, note: p.note, known: p.state.understood, log: p.log},
 	}
 	t.grants = newGrants(ctx, &t.wg, p, term)
 	t.askNewVoters()
@@ -83,12 +83,15 @@ func (t *leaderTerm) prepare(outage bool) {
 	t.run()
 }
 
-// open commits the term's first entry.
+// open commits the term's first entries.
 func (t *leaderTerm) open(outage bool) error {
-	if outage {
-		return t.entries.propose(&fsmpb.Command{Op: &fsmpb.Command_Outage{Outage: &fsmpb.Outage{}}})
+	if _, err := t.entries.barrier(); err != nil || !outage {
+		return err
 	}
-	_, err := t.entries.barrier()
+	err := t.entries.propose(&fsmpb.Command{Op: &fsmpb.Command_Outage{Outage: &fsmpb.Outage{}}})
+	if errors.Is(err, replica.ErrNotYet) { // a former build is there yet, which knows no outage
+		return nil
+	}
 	return err
 }
 
@@ -121,6 +124,7 @@ func (t *leaderTerm) run() {
 			return
 		}
 		t.askNewVoters()
+		t.raiseLevel()
 		t.declare()
 		wait := tick
 		endOverdue(t.state, time.Now(), t.entries.propose, t.log)
@@ -155,13 +159,51 @@ func (t *leaderTerm) waitUnchanged(ctx context.Context) error {
 	}
 }
 
+// raiseLevel raises the state's feature level to what all members understand. A group that is being formed begins with what a
+// majority does, so that a member that isn't there yet keeps nobody waiting; it has no former program to go back to.
+func (t *leaderTerm) raiseLevel() {
+	var level uint32
+	var formed bool
+	t.state.view(func(s *fsm.State) { level, formed = s.Level(), s.Config().GetDigest() != "" })
+	if level >= fsm.Level {
+		return
+	}
+	voters := t.group.voters()
+	needed := len(voters)
+	if !formed {
+		needed = lease.Quorum(needed)
+	}
+	t.mu.Lock()
+	heard, understood := 0, uint32(fsm.Level)
+	for _, v := range voters {
+		if v == t.group.self.ID {
+			heard++
+		} else if m := t.core.Member(v); m.Digest != "" { // it has asked in this term
+			heard, understood = heard+1, min(understood, m.Level)
+		}
+	}
+	t.mu.Unlock()
+	if heard < needed || understood <= level {
+		return
+	}
+	if err := t.entries.propose(&fsmpb.Command{Op: &fsmpb.Command_FeatureLevel{FeatureLevel: &fsmpb.FeatureLevel{Level: understood}}}); err == nil {
+		t.log.Info("all nodes understand a higher feature level: there is no way back to a program that doesn't", "level", understood)
+	}
+}
+
 // declare commits the station's configuration when most members have it: a member that was restarted with another one, or
-// isn't restarted yet, doesn't impose its own.
+// isn't restarted yet, doesn't impose its own. Once the group has the files of what is in force, that is so for what a running
+// station can't change alone.
 func (t *leaderTerm) declare() {
 	var digest string
 	var own *declaration
-	t.state.view(func(s *fsm.State) { digest, own = s.Config().GetDigest(), t.own.in(s) })
-	if digest == own.digest || t.proposed == own.digest {
+	var may bool
+	t.state.view(func(s *fsm.State) { digest, own, may = s.Config().GetDigest(), t.own.now(), t.own.mayPropose(s) })
+	if digest == own.digest {
+		t.proposed = ""
+		return
+	}
+	if t.proposed == own.digest || !may {
 		return
 	}
 	voters := t.group.voters()
@@ -188,7 +230,7 @@ func (t *leaderTerm) decide() (again time.Duration) {
 	t.state.view(func(s *fsm.State) {
 		t.mu.Lock()
 		defer t.mu.Unlock()
-		t.core.Member(t.group.self.ID).Lacks = t.own.in(s).lacks(s)
+		t.core.Member(t.group.self.ID).Lacks = t.own.now().lacks(s)
 		p = t.core.Decide(t.clock(), s, voters, commit)
 	})
 	if p.TransferTo != "" {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -32,7 +33,12 @@ type leaseRequests struct {
 	lease   *lease.Local
 	told    *peerTable // what the leader tells of the members
 	counts  *leaseCounts
-	changed *broadcast // another leader, or none
+	known   *knownApplied
+	offset  atomic.Pointer[clusterpb.ClockOffset]                // of this node's wall clock, measured last
+	older   func(last uint64, leader string, known uint64) error // why this node's log is too old; nil: it isn't
+	giveUp  func(error)
+	changed *broadcast  // another leader, or none
+	holds   func() bool // a lease
 }
 
 func (r *leaseRequests) run(ctx context.Context, wg *sync.WaitGroup) {
@@ -66,16 +72,20 @@ func (r *leaseRequests) ask(ctx context.Context, leader string) {
 		Applied: r.state.applied.Load(), Lease: int64(r.timing.wait),
 		// What can't be stored must not be acted on.
 		Wanted: r.group.self.Role == replica.RoleFEP && !r.disk.Stalled(),
+		Level:  fsm.Level, Clock: r.offset.Load(),
 	}
 	r.state.view(func(s *fsm.State) {
-		own := r.own.in(s)
+		if !r.holds() && !r.own.mayOwn(s) { // one that owns goes on while it takes another configuration up
+			req.Wanted = false
+		}
+		own := r.own.now()
 		if req.Digest = own.digest; s.Config().GetDigest() != own.digest {
 			for id := range own.lacks(s) {
 				req.Lacks = append(req.Lacks, id)
 			}
 		}
 	})
-	sent := r.clock() // the lease counts from here
+	sent, sentWall := r.clock(), time.Now() // the lease counts from here
 	resp, err := client.Lease(ctx, req)
 	if err != nil {
 		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
@@ -84,6 +94,14 @@ func (r *leaseRequests) ask(ctx context.Context, leader string) {
 		return
 	}
 	r.told.set(leader, r.clock(), resp.Peers)
+	r.compareClocks(leader, sentWall, time.Now(), resp)
+	for _, p := range resp.Peers {
+		r.known.note(p.Id, p.Applied)
+	}
+	if err := r.older(r.raft.LastIndex(), leader, resp.Known); err != nil {
+		r.giveUp(err)
+		return
+	}
 	switch {
 	case resp.Granted && resp.Term == term && r.lease.Accept(term, lease.Grant{Sent: sent, MinApplied: resp.MinApplied}):
 		r.counts.granted.Add(1)
@@ -91,4 +109,17 @@ func (r *leaseRequests) ask(ctx context.Context, leader string) {
 		r.counts.refused.Add(1)
 		r.log.Debug("no lease", "leader", leader, "term", term, "why", resp.Refused)
 	}
+}
+
+// compareClocks measures how far this node's wall clock is ahead of the leader's, as NTP does (RFC 5905, section 8). The time on
+// the way bounds the error.
+func (r *leaseRequests) compareClocks(leader string, sent, received time.Time, resp *clusterpb.LeaseResponse) {
+	if resp.SentWall == 0 {
+		return // a former build's
+	}
+	onTheWay := received.Sub(sent) - time.Duration(resp.SentWall-resp.ReceivedWall)
+	r.offset.Store(&clusterpb.ClockOffset{
+		Leader: leader, Error: int64(max(0, onTheWay) / 2),
+		Offset: ((sent.UnixNano() - resp.ReceivedWall) + (received.UnixNano() - resp.SentWall)) / 2,
+	})
 }

@@ -6,13 +6,16 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/raft"
 	"google.golang.org/grpc"
 
+	"github.com/fepha/fepha/cluster/clusterpb"
 	"github.com/fepha/fepha/cluster/internal/lease"
 	"github.com/fepha/fepha/cluster/internal/raftio"
+	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
 	"github.com/fepha/fepha/internal/certs"
 	"github.com/fepha/fepha/replica"
@@ -46,6 +49,8 @@ type Node struct {
 	watchdog      *watchdog
 	failStop      *failStop
 	told          peerTable
+	known         knownApplied
+	outside       atomic.Bool // see replica.Info
 	leases        leaseCounts
 	leaderChanged broadcast // there's another leader, or none, or this one has become ready
 
@@ -93,12 +98,18 @@ func start(cfg Config, out outside) (_ *Node, err error) {
 	if err = n.openOutside(out); err != nil {
 		return nil, err
 	}
+	n.state.raised = n.levelRaised
 	undo = append(undo, n.closeOutside)
-	n.own = newDeclarations(n.state, cfg.Station, cfg.Prepared)
+	n.own = newDeclarations(n.state, cfg.Station)
 	n.tenures = newTenures(n.clock, cfg.ID, n.state)
 	undo = append(undo, n.tenures.close)
 	n.lease = lease.NewLocal(n.clock, n.timing.lease, n.folder.Excess, n.transport.Term, n.tenures.renewed)
 	n.state.notify(n.tenures.ownersChanged, n.lease.AppliedTo)
+	n.peers = raftio.NewPeers(n.mux, n.group.address)
+	undo = append(undo, n.peers.Close)
+	if err = n.checkKnown(); err != nil {
+		return nil, err
+	}
 	leads := make(chan bool, 16)
 	if err = n.newRaft(leads); err != nil {
 		return nil, err
@@ -185,6 +196,71 @@ func (n *Node) newRaft(leads chan<- bool) (err error) {
 	return nil
 }
 
+// askKnown is for how long a node that starts waits for the others' answers: those that aren't there refuse at once.
+const askKnown = 500 * time.Millisecond
+
+// checkKnown refuses to go on with a log that ends before what the others know of this node. A node that has begun with an empty
+// folder, and knows that, is no concern of this: it doesn't vote until it's up to date.
+func (n *Node) checkKnown() error {
+	if n.folder.FreshDisk != nil {
+		return nil
+	}
+	last, err := n.folder.LastIndex()
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrDataDir, err)
+	}
+	if list, err := n.folder.Snapshots.List(); err == nil && len(list) > 0 {
+		last = max(last, list[0].Index)
+	}
+	var errs []error
+	n.askOthers(func(id string, resp *clusterpb.KnownResponse) {
+		errs = append(errs, n.checkFolder(last, id, resp.Applied))
+	})
+	return errors.Join(errs...)
+}
+
+// askOthers asks all others at once what they know of this node. heard is called for each answer, one after the other.
+func (n *Node) askOthers(heard func(id string, resp *clusterpb.KnownResponse)) {
+	ctx, cancel := context.WithTimeout(n.ctx, askKnown)
+	defer cancel()
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	for _, m := range n.cfg.Members {
+		if m.ID == n.cfg.ID {
+			continue
+		}
+		wg.Go(func() {
+			client, err := n.peers.Control(m.ID)
+			if err != nil {
+				return
+			}
+			if resp, err := client.Known(ctx, &clusterpb.KnownRequest{Node: n.cfg.ID}); err == nil {
+				mu.Lock()
+				defer mu.Unlock()
+				heard(m.ID, resp)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// checkFolder compares the newest entry that this node has with what another one knows of it.
+func (n *Node) checkFolder(last uint64, witness string, known uint64) error {
+	if last >= known {
+		return nil
+	}
+	return fmt.Errorf("%w: %s is older than this node was: it ends at entry %d, and %s has seen it at %d, so it's from a backup or a copy: %s",
+		ErrDataDir, n.cfg.DataDir, last, witness, known, raftio.HowToRejoin)
+}
+
+// older is checkFolder for a node that takes part already.
+func (n *Node) older(last uint64, leader string, known uint64) error {
+	if !n.folder.FreshDisk.Recovered() {
+		return nil
+	}
+	return n.checkFolder(last, leader, known)
+}
+
 const (
 	// maxAppendEntries bounds one message of replication to about 1 MB of full entries, which a 100 Mbit/s network
 	// carries well within the transport's timeout.
@@ -202,7 +278,6 @@ func (n *Node) run(leads <-chan bool) {
 	done := n.ctx.Done()
 	refused := &refusals{}
 	note := func(err error) { refused.note(n.clock(), err) }
-	n.peers = raftio.NewPeers(n.mux, n.group.address)
 	calls := &raftCalls{
 		raft: n.raft, group: n.group, changed: &n.leaderChanged, limit: 2 * n.timing.election, // Raft gives up after one
 		done: done, wg: &n.wg,
@@ -215,7 +290,7 @@ func (n *Node) run(leads <-chan bool) {
 	}
 	n.leadership = &leadership{parts: &leaderParts{
 		clock: n.clock, timing: n.timing, log: n.cfg.Logger, raft: n.raft, calls: calls, group: n.group, peers: n.peers,
-		disk: n.disk, state: n.state, own: n.own, lease: n.lease, counts: &n.leases, stamp: n.stamp, note: note,
+		disk: n.disk, state: n.state, own: n.own, lease: n.lease, counts: &n.leases, known: &n.known, stamp: n.stamp, note: note,
 		lastLeader: n.transport.Contact, heard: n.transport.Heard, campaigned: n.election.campaigned, upToDate: n.folder.FreshDisk.Recover,
 		changed: &n.leaderChanged,
 	}}
@@ -224,11 +299,12 @@ func (n *Node) run(leads <-chan bool) {
 	}
 	n.server = newServer(&service{
 		clock: n.clock, timing: n.timing, build: n.cfg.Build, group: n.group, disk: n.disk, transport: n.transport,
-		state: n.state, lease: n.lease, leadership: n.leadership, router: router, admin: n.admin,
+		state: n.state, lease: n.lease, leadership: n.leadership, router: router, admin: n.admin, known: &n.known,
 	})
 	requests := &leaseRequests{
 		clock: n.clock, timing: n.timing, log: n.cfg.Logger, build: n.cfg.Build, raft: n.raft, group: n.group, peers: n.peers,
-		disk: n.disk, state: n.state, own: n.own, lease: n.lease, told: &n.told, counts: &n.leases, changed: &n.leaderChanged,
+		disk: n.disk, state: n.state, own: n.own, lease: n.lease, told: &n.told, counts: &n.leases, changed: &n.leaderChanged, known: &n.known,
+		holds: func() bool { return n.clock() < n.tenures.lease.Load().Until }, older: n.older, giveUp: n.failStop.giveUp,
 	}
 	n.watchdog = &watchdog{
 		clock: n.clock, timing: n.timing, log: n.cfg.Logger, raft: n.raft, disk: n.disk, refusals: refused,
@@ -243,6 +319,7 @@ func (n *Node) run(leads <-chan bool) {
 	n.wg.Go(func() { requests.run(n.ctx, &n.wg) })
 	n.wg.Go(func() { n.tenures.release(func(c *fsmpb.Command) { n.proposer.proposeAsync(c) }, done) })
 	n.wg.Go(func() { n.watchdog.run(done) })
+	n.wg.Go(func() { n.askMembership(done) })
 	n.wg.Go(func() { keepRoom(n.folder.Room, done) })
 	if n.cfg.Security != nil {
 		n.wg.Go(func() { (&revocation{n.state}).run(n.mux, done) })
@@ -252,6 +329,43 @@ func (n *Node) run(leads <-chan bool) {
 // stamp fills in when and by whom a command was proposed.
 func (n *Node) stamp(c *fsmpb.Command, now time.Time) {
 	c.AtMs, c.AtCp56, c.Node = now.UnixMilli(), n.cfg.TimeTag(now), n.cfg.ID
+}
+
+// askAgain is how often a node that has no leader asks the others whether it's a member.
+const askAgain = time.Second
+
+// askMembership asks the others, while there is no leader, whether this node is a member of a group that goes on without it.
+func (n *Node) askMembership(done <-chan struct{}) {
+	tick := time.NewTicker(askAgain)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+		case <-done:
+			return
+		}
+		outside := false
+		if n.group.leader() == "" {
+			n.askOthers(func(_ string, resp *clusterpb.KnownResponse) { outside = outside || resp.Outside })
+		}
+		n.outside.Store(outside)
+	}
+}
+
+// levelRaised marks the data folder before a higher feature level is taken on: from then on it may have what builds that don't
+// know the level would misread. This build may be one of them.
+func (n *Node) levelRaised(level uint32) error {
+	var err error
+	if level > fsm.Level {
+		err = fmt.Errorf("%w: the group uses feature level %d, and this program understands %d at most: start the others' version here (%s)",
+			ErrTooOld, level, fsm.Level, n.cfg.Build)
+	} else if err = n.folder.Mark(level); err != nil {
+		err = fmt.Errorf("%w: %w", ErrStuck, err)
+	}
+	if err != nil {
+		n.failStop.giveUp(err)
+	}
+	return err
 }
 
 // fallSilent ends the lease, every tenure, and all messages.

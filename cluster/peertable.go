@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/fepha/fepha/cluster/clusterpb"
+	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/replica"
 )
 
@@ -37,7 +38,9 @@ func peerTableOf(t *leaderTerm, build string) []*clusterpb.LeaseResponse_Peer {
 	for _, id := range t.group.voters() {
 		voters[id] = true
 	}
-	now, own := t.clock(), t.own.now()
+	now := t.clock()
+	var inForce string
+	t.state.view(func(s *fsm.State) { inForce = s.Config().GetDigest() })
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	var table []*clusterpb.LeaseResponse_Peer
@@ -50,6 +53,7 @@ func peerTableOf(t *leaderTerm, build string) []*clusterpb.LeaseResponse_Peer {
 		switch {
 		case m.ID == t.group.self.ID:
 			p.State, p.Alive, p.Build, p.Applied, p.LastContact = "leader", true, build, t.state.applied.Load(), 0
+			p.Level, p.ConfigDiffers = fsm.Level, t.own.now().digest != inForce
 		case said.Spoke:
 			p.LastContact, p.Applied = int64(now-said.At), said.Applied
 			if p.Alive = t.core.Alive(now, m.ID); p.Alive {
@@ -57,7 +61,10 @@ func peerTableOf(t *leaderTerm, build string) []*clusterpb.LeaseResponse_Peer {
 			}
 		}
 		if said.Digest != "" {
-			p.Build, p.ConfigDiffers = said.Build, said.Digest != own.digest
+			p.Build, p.Level, p.ConfigDiffers = said.Build, said.Level, said.Digest != inForce
+		}
+		if c := said.Clock; c.Known {
+			p.Clock = &clusterpb.ClockOffset{Leader: t.group.self.ID, Offset: int64(c.Offset), Error: int64(c.Error)}
 		}
 		table = append(table, p)
 	}
@@ -70,7 +77,8 @@ func peersOf(table []*clusterpb.LeaseResponse_Peer) []replica.Peer {
 		peers = append(peers, replica.Peer{
 			ID: p.Id, Host: int(p.Host), Role: replica.Role(p.Role), Address: p.Address, State: p.State, Voter: p.Voter,
 			Alive: p.Alive, Lease: p.Lease, ConfigDiffers: p.ConfigDiffers, Build: p.Build,
-			AppliedIndex: p.Applied, LastContact: time.Duration(p.LastContact),
+			AppliedIndex: p.Applied, LastContact: time.Duration(p.LastContact), Level: p.Level,
+			ClockKnown: p.Clock != nil, ClockOffset: time.Duration(p.Clock.GetOffset()), ClockError: time.Duration(p.Clock.GetError()),
 		})
 	}
 	return peers

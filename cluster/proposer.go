@@ -76,6 +76,13 @@ func (p *proposal) finish(r replica.Result, err error) {
 	close(p.done)
 }
 
+// failed is a proposal that never was.
+func failed(err error) *proposal {
+	p := &proposal{done: make(chan struct{})}
+	p.finish(replica.Result{}, err)
+	return p
+}
+
 // batch is one entry.
 type batch struct {
 	proposals []*proposal

@@ -28,6 +28,7 @@ type service struct {
 	leadership *leadership
 	router     *router
 	admin      *administration
+	known      *knownApplied
 }
 
 func newServer(s *service) *grpc.Server {
@@ -42,13 +43,23 @@ func newServer(s *service) *grpc.Server {
 
 // Lease is the leader's answer to a node that asks for a lease or says that it's alive.
 func (s *service) Lease(ctx context.Context, req *clusterpb.LeaseRequest) (*clusterpb.LeaseResponse, error) {
-	received := s.clock()
+	received, receivedWall := s.clock(), time.Now()
 	if t := s.leadership.current(); t != nil && !s.transport.Muted() {
+		known := s.known.get(req.Node)
 		resp := t.answer(ctx, req, received)
+		resp.Known = known
 		resp.Peers = peerTableOf(t, s.build)
+		resp.ReceivedWall, resp.SentWall = receivedWall.UnixNano(), time.Now().UnixNano()
 		return resp, nil
 	}
 	return &clusterpb.LeaseResponse{Term: s.transport.Term(), Refused: fmt.Sprintf("%v: %s is", replica.ErrNotLeader, s.group.self.ID)}, nil
+}
+
+// Known tells a node that starts how far it was, and one without a leader whether it's a member.
+func (s *service) Known(_ context.Context, req *clusterpb.KnownRequest) (*clusterpb.KnownResponse, error) {
+	return &clusterpb.KnownResponse{
+		Applied: s.known.get(req.Node), Outside: s.group.leader() != "" && !s.group.isVoter(req.Node),
+	}, nil
 }
 
 // Probe supports a leader's term.

@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -24,6 +25,7 @@ type stateMachine struct {
 	changed  func()             // called after owners, epochs or phases changed, before what depends on it is answered
 	advanced func(index uint64) // called after that
 	grown    broadcast
+	raised   func(level uint32) error // called before a higher feature level is taken on; an error ends the node
 
 	mu    sync.RWMutex // guards state; taken before any other lock of this package
 	state *fsm.State
@@ -41,7 +43,7 @@ var (
 )
 
 func newStateMachine() *stateMachine {
-	m := &stateMachine{changed: func() {}, advanced: func(uint64) {}}
+	m := &stateMachine{changed: func() {}, advanced: func(uint64) {}, raised: func(uint32) error { return nil }}
 	m.hold(fsm.New())
 	return m
 }
@@ -62,6 +64,20 @@ func (m *stateMachine) view(read func(*fsm.State)) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	read(m.state)
+}
+
+// understood tells whether all nodes understand a command.
+func (m *stateMachine) understood(c *fsmpb.Command) error {
+	need := fsm.LevelOf(c)
+	if need == 0 {
+		return nil
+	}
+	var level uint32
+	m.view(func(s *fsm.State) { level = s.Level() })
+	if level < need {
+		return fmt.Errorf("proposing: %w: it needs feature level %d, and the group is at %d", replica.ErrNotYet, need, level)
+	}
+	return nil
 }
 
 // waitApplied waits until the entry at index is applied. Errors are ctx's, or ErrClosed.
@@ -123,6 +139,11 @@ func (m *stateMachine) applyOne(l *raft.Log) outcome {
 		e.Reset()
 		m.apply(l.Index, &e)
 		return outcome{err: err}
+	}
+	if level := fsm.RaisedTo(&e); level > 0 {
+		if err := m.raised(level); err != nil {
+			return outcome{err: err}
+		}
 	}
 	return outcome{results: m.apply(l.Index, &e)}
 }
@@ -186,6 +207,12 @@ func (m *stateMachine) Restore(r io.ReadCloser) error {
 	defer func() { _ = r.Close() }()
 	start := time.Now()
 	state, err := fsm.Restore(r)
+	if err == nil && state.Level() > 0 {
+		err = m.raised(state.Level())
+	}
+	if errors.Is(err, fsm.ErrNewer) {
+		_ = m.raised(fsm.Level + 1)
+	}
 	if err != nil {
 		return fmt.Errorf("restoring a snapshot: %w", err)
 	}

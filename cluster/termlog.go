@@ -16,7 +16,8 @@ type termLog struct {
 	term  uint64
 	raft  *raft.Raft
 	stamp func(c *fsmpb.Command, now time.Time)
-	note  func(err error) // what became of each entry
+	note  func(err error)              // what became of each entry
+	known func(c *fsmpb.Command) error // why not all nodes understand a command; nil: they do
 	log   *slog.Logger
 }
 
@@ -24,6 +25,9 @@ type termLog struct {
 func (l *termLog) propose(commands ...*fsmpb.Command) error {
 	now := time.Now()
 	for _, c := range commands {
+		if err := l.known(c); err != nil {
+			return err
+		}
 		l.stamp(c, now)
 	}
 	data, err := proto.Marshal(&fsmpb.Entry{Commands: commands})

@@ -114,8 +114,55 @@ var (
 			"该节点的配置与全组不一致",
 		},
 		Advice: Words{
-			"put the same files on all nodes: `fepha config apply`",
-			"在所有节点上使用相同的文件：`fepha config apply`",
+			"`fepha config get --out` writes the group's files; see what its other conditions and its log say against them",
+			"用 `fepha config get --out` 取得全组的文件；不能采用的原因见该节点的其他状况和日志",
+		},
+	})
+	ConfigurationRefused = define(Kind{
+		Name: "configuration_refused", Resource: "node/ID", Severity: Alarm, Scope: Node,
+		Params: []string{"version", "reason"},
+		Text: Words{
+			"the node can't take on version {version} of the configuration, which is in force, and begins to own nothing that differs: {reason}",
+			"该节点不能采用现行配置（版本 {version}），不会接管有差异的资源：{reason}",
+		},
+		Advice: Words{
+			"mend what it names; if the files differ in what a running node can't change, put those of `fepha config get` there and restart it, or change the others' files too",
+			"排除所述原因；若差异在运行中不可更改的项，请放入 `fepha config get` 的文件并重启该节点，或同样更改其他节点的文件",
+		},
+	})
+	ConfigurationReplaced = define(Kind{
+		Name: "configuration_replaced", Resource: "node/ID", Severity: Warning, Scope: Node,
+		Params: []string{"version", "kept"}, Hold: time.Hour,
+		Text: Words{
+			"the node's files had been changed by hand, and were replaced by version {version}, which is in force; the former ones: {kept}",
+			"该节点的文件曾被手工修改，已被现行版本 {version} 替换；原文件：{kept}",
+		},
+		Advice: Words{
+			"nothing, if the group's are right; else bring the change with `fepha config apply`, which all nodes take on",
+			"若全组的文件正确则无需处理；否则用 `fepha config apply` 应用该更改，所有节点将一同采用",
+		},
+	})
+	ClockOff = define(Kind{
+		Name: "clock_off", Resource: "node/ID", Severity: Warning, Scope: Leader,
+		Params: []string{"offset", "leader"},
+		Text: Words{
+			"the node's clock is off by {offset} from that of {leader}",
+			"该节点的时钟与 {leader} 相差 {offset}",
+		},
+		Advice: Words{
+			"compare both with a watch, and mend the source of time of the one that is wrong: `chronyc sources`",
+			"与可靠的时间比对，并修复有误一方的时钟源：`chronyc sources`",
+		},
+	})
+	Unadded = define(Kind{
+		Name: "not_added", Resource: "node/ID", Severity: Warning, Scope: Local,
+		Text: Words{
+			"the node waits to be added to the group: it has an empty data folder, or was taken out",
+			"该节点正等待加入集群：其数据目录为空，或已被移出",
+		},
+		Advice: Words{
+			"on a node of the group: `fepha raft add` with its id and address",
+			"在集群的任一节点上执行 `fepha raft add` 加其节点名和地址",
 		},
 	})
 )

@@ -151,6 +151,20 @@ func (b *Bundle) Encode() ([]byte, error) {
 	return out.Bytes(), nil
 }
 
+// Names are the files' names, with slashes: station.yaml, then the tables.
+func (b *Bundle) Names() []string {
+	names := []string{bundleRoot}
+	for _, name := range slices.Sorted(maps.Keys(b.files)) {
+		if name != bundleRoot {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// File is what a file has in it; nil: there is none of that name.
+func (b *Bundle) File(name string) []byte { return b.files[name] }
+
 // DecodeBundle unpacks a bundle. Errors wrap ErrBundle.
 func DecodeBundle(data []byte) (*Bundle, error) {
 	fail := func(format string, args ...any) (*Bundle, error) {

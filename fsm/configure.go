@@ -20,11 +20,21 @@ const maxDigest = 128
 // configure puts a configuration in force: all of it, or nothing. What it no longer names vanishes.
 func (s *State) configure(at command.Stamp, op *fsmpb.Configure) *fsmpb.Result {
 	cfg := normalConfig(op)
-	if proto.Equal(cfg, s.config) && s.rev.Config > 0 {
+	same := proto.Equal(cfg, s.config) && s.rev.Config > 0
+	if _, known := s.FilesInForce(); same && (known || len(op.GetFiles()) == 0) {
 		return command.Already()
 	}
 	if op.GetStage() != 0 && op.GetStage() != s.stage {
 		return command.Refuse(fsmpb.Result_CONFLICT, "configuration %.12s: another change of the configuration has begun since", cfg.Digest)
+	}
+	if len(op.GetFiles()) > 0 && (op.GetStage() == 0 || !s.versions.Uploaded(op.Files)) {
+		return command.Refuse(fsmpb.Result_CONFLICT, "configuration %.12s: its files haven't come whole", cfg.Digest)
+	}
+	if same {
+		s.versions.Keep(at, op)
+		s.stage++
+		s.rev.Config++
+		return command.Done()
 	}
 	virtual, err := checkConfig(cfg)
 	if err != nil {
@@ -32,6 +42,9 @@ func (s *State) configure(at command.Stamp, op *fsmpb.Configure) *fsmpb.Result {
 	}
 	s.note(at, &Note{Kind: NoteConfig, Resource: cfg.Digest})
 	s.config = cfg
+	if s.level > 0 { // else a build that doesn't know versions may have to go on with this state
+		s.versions.Put(at, op)
+	}
 	if op.GetStage() != 0 {
 		s.stage++ // it's complete
 	}
@@ -58,7 +71,25 @@ func (s *State) stageConfig(op *fsmpb.ConfigStage) *fsmpb.Result {
 		return command.Refuse(fsmpb.Result_CONFLICT, "another change of the configuration has begun just now")
 	}
 	s.stage++
+	s.versions.Begin()
 	return command.Done()
+}
+
+// partOfConfig takes a part of the files of the stage that has begun.
+func (s *State) partOfConfig(op *fsmpb.ConfigPart) *fsmpb.Result {
+	if op.GetStage() != s.stage {
+		return command.Refuse(fsmpb.Result_CONFLICT, "another change of the configuration has begun since")
+	}
+	return s.versions.Take(op)
+}
+
+// Versions are the configurations that are in force, the newest, and were before, the oldest first. Empty: none is known.
+func (s *State) Versions() []*ConfigVersion { return s.versions.All() }
+
+// FilesInForce is the version in force; false: the group doesn't have its files.
+func (s *State) FilesInForce() (*ConfigVersion, bool) {
+	v, ok := s.versions.Newest()
+	return v, ok && v.Digest == s.config.GetDigest() && v.Files != nil
 }
 
 // ConfigStage is the number of the newest stage of a configuration.
@@ -76,7 +107,7 @@ func noConfig() *fsmpb.Configure { return normalConfig(&fsmpb.Configure{}) }
 // normalConfig is a copy of the configuration in a fixed order, with the defaults filled in.
 func normalConfig(op *fsmpb.Configure) *fsmpb.Configure {
 	cfg := proto.CloneOf(op)
-	cfg.Stage = 0 // how it came is no part of it
+	cfg.Stage, cfg.Files, cfg.Origin, cfg.Changes = 0, nil, "", nil // how it came is no part of it
 	if cfg.Retain == 0 {
 		cfg.Retain = journal.DefaultRetain
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/fepha/fepha/fsm/internal/journal"
 	"github.com/fepha/fepha/fsm/internal/points"
 	"github.com/fepha/fepha/fsm/internal/resource"
+	"github.com/fepha/fepha/fsm/internal/versions"
 )
 
 // The names of the parts below that users of the state need. The rules of each are in its package.
@@ -194,6 +195,12 @@ const (
 	Engineer = access.Engineer
 	Admin    = access.Admin
 )
+
+// ConfigVersion is a configuration as files: package internal/versions.
+type ConfigVersion = versions.Version
+
+// MaxConfigFiles is how many octets the packed files of a configuration may have.
+const MaxConfigFiles = versions.MaxFiles
 
 // SessionIdleMs is after how long without a use a session is over, ms.
 const SessionIdleMs = access.SessionIdleMs

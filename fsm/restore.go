@@ -26,6 +26,8 @@ var (
 	ErrNotSnapshot = errors.New("not a snapshot of this format")
 	// ErrDamaged: the file was cut short or changed. Nothing of it can be trusted.
 	ErrDamaged = errors.New("snapshot is damaged")
+	// ErrNewer: a newer build wrote it, after all nodes had understood what this one doesn't.
+	ErrNewer = errors.New("of a newer version of fepha")
 )
 
 // Restore reads what WriteTo wrote. A file that was cut short or changed is refused with [ErrDamaged] or
@@ -40,6 +42,9 @@ func Restore(r io.Reader) (*State, error) {
 		kind, payload, err := in.frames.Next()
 		if err == nil {
 			err = in.take(kind, payload)
+		}
+		if errors.Is(err, ErrNewer) {
+			return nil, fmt.Errorf("%w: %w", ErrNotSnapshot, err)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("%w: frame %d at octet %d: %w", ErrDamaged, kind, at, err)
@@ -72,7 +77,7 @@ func (in *restorer) start() error {
 	}
 	in.format = binary.LittleEndian.Uint32(b[len(snapshotMagic):])
 	if in.format < 1 || in.format > snapshotFormat {
-		return fmt.Errorf("%w: format %d, this build knows 1 to %d", ErrNotSnapshot, in.format, snapshotFormat)
+		return fmt.Errorf("%w: %w: format %d, this build knows 1 to %d", ErrNotSnapshot, ErrNewer, in.format, snapshotFormat)
 	}
 	return nil
 }
@@ -121,6 +126,10 @@ func (in *restorer) take(kind frame.Kind, payload []byte) error {
 		return read(payload, func(p *fsmpb.ExportState) error { return in.s.exports.Restore(p, in.head.JournalLast) })
 	case frame.Refusal:
 		return read(payload, in.s.audit.RestoreRefusal)
+	case frame.Version:
+		return read(payload, in.s.versions.Restore)
+	case frame.Upload:
+		return in.s.versions.RestoreUpload(payload)
 	case frame.Tail:
 		return read(payload, in.takeTail)
 	}
@@ -142,6 +151,12 @@ func (in *restorer) takeHead(h *fsmpb.SnapshotHead) error {
 	if h.JournalFirst == 0 || h.JournalFirst > h.JournalLast+1 || h.JournalLast == math.MaxUint64 {
 		return fmt.Errorf("journal of events %d to %d", h.JournalFirst, h.JournalLast)
 	}
+	if h.Level > Level {
+		return fmt.Errorf("%w: feature level %d, this build knows 0 to %d", ErrNewer, h.Level, Level)
+	}
+	if (in.format == snapshotFormat) != (h.Level > 0) {
+		return fmt.Errorf("feature level %d in format %d", h.Level, in.format)
+	}
 	in.head = h
 	return nil
 }
@@ -162,7 +177,7 @@ func (in *restorer) takeConfig(c *fsmpb.Configure) error {
 	s.exports.CountFrom(h.Revisions.GetExports())
 	s.virtual = indexVirtual(virtual)
 
-	s.index, s.epochFloor, s.stage = h.Index, h.EpochFloor, h.ConfigStage
+	s.index, s.epochFloor, s.stage, s.level = h.Index, h.EpochFloor, h.ConfigStage, h.Level
 	s.rev = Revisions{
 		Config: h.Revisions.GetConfig(), Resources: h.Revisions.GetResources(), Online: h.Revisions.GetOnline(),
 		Links: h.Revisions.GetLinks(), Nodes: h.Revisions.GetNodes(), Clients: h.Revisions.GetClients(),

@@ -15,7 +15,8 @@ import (
 
 // fullState has something of every kind in it.
 func fullState(t testing.TB) *State {
-	x := newScripted(t).ok(testStation,
+	x := newScripted(t).ok("lead level 1", testStation+" export=archive/all",
+		"fep1 stage expect=0", "fep1 part stage=1 offset=0 files", testStation+" export=archive/all stage=1 files=files", "fep1 stage expect=2", "fep1 part stage=3 offset=0 more",
 		"lead node fep1 alive lease", "lead node fep2 alive", "lead assign rtu/1 epoch=0 owner=fep1 reason=start detected=1",
 		"lead assign rtu/2 epoch=0 owner=fep2", "lead move rtu/2 epoch=1 to=fep1", "ops pin rtu/1 to=fep1",
 		"fep1 links 1 1.1=active 2.3=standby", "fep2 links 1 1.1=connecting", "fep1 online 1 yes",
@@ -25,7 +26,7 @@ func fullState(t testing.TB) *State {
 		"occ submit a rtu=1 do/3=1", "fep1 start a epoch=1",
 		"occ submit b rtu=1 do/4=1", "occ submit c rtu=1 do/5=1",
 		"occ submit s rtu=1 do/6=1 phase=select", "fep1 start s epoch=1", "fep1 result s epoch=1 yes",
-		"occ submit old rtu=1 do/1=1", "lead expire old", "a stage expect=0",
+		"occ submit old rtu=1 do/1=1", "lead expire old",
 		"lead assign fnp epoch=0 owner=fep2", "fep2 receive 1001/7/0/1 epoch=1 base=1 text=hello", "fep2 receive 1001/7/1/1 epoch=1 base=1 text=in_order",
 		"fep2 receive 1002/9/0/70 epoch=1 base=60",
 		"fep1 report rtu/1 common_address alarm owner epoch=1 count=3 value=5 value=1", "fep2 report node/fep2 disk warning value=3_GB",
@@ -65,6 +66,14 @@ func TestRestoreKeepsEverything(t *testing.T) {
 			one, _ := s.PointCheck(1)
 			two, _ := s.PointCheck(2)
 			return fmt.Sprint(s.CheckedRTUs(), one, two)
+		},
+		"level": func(s *State) any { return s.Level() },
+		"versions": func(s *State) any {
+			var list []ConfigVersion
+			for _, v := range s.Versions() {
+				list = append(list, *v)
+			}
+			return list
 		},
 		"conditions": func(s *State) any { return s.Conditions() },
 		"gone":       func(s *State) any { return s.GoneConditions(condition.MaxGone) },
@@ -142,7 +151,7 @@ func TestRestoreRefusesDamage(t *testing.T) {
 	}
 	refused("octet behind", append(bytes.Clone(good), 0))
 	refused("two of them", append(bytes.Clone(good), good...))
-	refused("another format", append([]byte(snapshotMagic+"\x03\x00\x00\x00"), good[12:]...))
+	refused("another format", append([]byte(snapshotMagic+"\x04\x00\x00\x00"), good[12:]...))
 }
 
 func TestRestoreSaysWhere(t *testing.T) {
@@ -207,7 +216,7 @@ func TestRestoreRefusesNonsense(t *testing.T) {
 	for i := len(all) - 1; i >= 0; i-- {
 		index[frame.Kind(all[i][0])] = i
 	}
-	for kind := frame.Head; kind <= frame.Refusal; kind++ {
+	for kind := frame.Head; kind <= frame.Upload; kind++ {
 		if _, there := index[kind]; !there && kind != frame.PlainPoints && kind != frame.PlainEvents && kind != frame.Events {
 			t.Fatalf("there is no frame of kind %d", kind)
 		}
@@ -237,9 +246,28 @@ func TestRestoreRefusesNonsense(t *testing.T) {
 		"tail twice":       twice(frame.Tail),
 		"users twice":      twice(frame.Access),
 		"check twice":      twice(frame.Check),
+		"version twice":    twice(frame.Version),
+		"upload twice":     twice(frame.Upload),
 		"unknown kind":     append([][]byte{all[0], all[1], {99, 0, 0, 0, 0}}, all[2:]...),
 	} {
 		if _, err := Restore(bytes.NewReader(sealed(f))); !errors.Is(err, ErrDamaged) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}
+
+// What a newer build wrote after all nodes understood it is refused as that. A state of level 0 keeps the format that the builds
+// before know.
+func TestRestoreRefusesNewer(t *testing.T) {
+	x := newScripted(t).ok(testStation)
+	old := written(t, x.s.Snapshot())
+	mustEqual(t, "format at level 0", old[len(snapshotMagic)], 2)
+	x.s.level = Level + 1 // as a newer build does
+	newer := written(t, x.s.Snapshot())
+	format := bytes.Clone(old)
+	format[len(snapshotMagic)] = snapshotFormat + 1
+	for what, b := range map[string][]byte{"level": newer, "format": format} {
+		if _, err := Restore(bytes.NewReader(b)); !errors.Is(err, ErrNewer) || !errors.Is(err, ErrNotSnapshot) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}

@@ -13,8 +13,10 @@ import (
 // A script is commands as a person would write them down, one a line. Tables and transcripts are written in it.
 //
 //	NODE configure [digest=D] [retain=N] [retain_for=S] node=ID/HOST/ROLE... rtu=N/PREFER/LINKS,LINKS... group=UPLINK/GROUP/MODE... export=NAME/events|audit|all...
-//	               virtual=RTU/POINT/SOURCE... [fnp] [stage=N]
+//	               virtual=RTU/POINT/SOURCE... [fnp] [stage=N] [files=TEXT] [origin=O] [change=TEXT]...
 //	NODE stage expect=N
+//	NODE part stage=N offset=N TEXT
+//	NODE level N
 //	NODE assign RESOURCE epoch=N [owner=ID] [reason=R] [detected=MS] [elected=MS] [leased=MS]
 //	NODE move RESOURCE epoch=N to=ID [reason=R]
 //	NODE released RESOURCE epoch=N
@@ -143,6 +145,10 @@ func setOp(c *fsmpb.Command, verb string, w *words) {
 		c.Op = &fsmpb.Command_Configure{Configure: parseConfig(w)}
 	case "stage":
 		c.Op = &fsmpb.Command_ConfigStage{ConfigStage: &fsmpb.ConfigStage{Expect: w.number("expect")}}
+	case "part":
+		c.Op = &fsmpb.Command_ConfigPart{ConfigPart: &fsmpb.ConfigPart{Stage: w.number("stage"), Offset: w.number("offset"), Octets: []byte(strings.Join(w.plain, " "))}}
+	case "level":
+		c.Op = &fsmpb.Command_FeatureLevel{FeatureLevel: &fsmpb.FeatureLevel{Level: uint32(w.parse(w.first()))}}
 	case "backlog-end":
 		c.Op = &fsmpb.Command_BacklogEnd{BacklogEnd: &fsmpb.BacklogEnd{Rtu: uint32(w.parse(w.first())), Epoch: w.number("epoch")}}
 	case "outage":
@@ -367,7 +373,11 @@ func parseRole(w *words) fsmpb.Role {
 }
 
 func parseConfig(w *words) *fsmpb.Configure {
-	cfg := &fsmpb.Configure{Digest: w.text("digest"), Retain: w.number("retain"), Fnp: w.has("fnp"), Stage: w.number("stage"), RetainForMs: int64(w.number("retain_for")) * 1000}
+	cfg := &fsmpb.Configure{Digest: w.text("digest"), Retain: w.number("retain"), Fnp: w.has("fnp"), Stage: w.number("stage"), RetainForMs: int64(w.number("retain_for")) * 1000, Origin: w.text("origin"), Changes: w.all("change")}
+	if files := w.text("files"); files != "" {
+		sum := sha256.Sum256([]byte(files))
+		cfg.Files = sum[:]
+	}
 	for _, v := range w.all("node") {
 		p := strings.Split(v, "/")
 		cfg.Nodes = append(cfg.Nodes, &fsmpb.Configure_Node{Id: p[0], Host: uint32(w.parse(p[1])), Role: p[2]})

@@ -16,12 +16,19 @@ import (
 	"github.com/fepha/fepha/fsm/internal/journal"
 )
 
-// A snapshot is the octets "fephafsm", a format number of four octets, and frames (package frame): first the head, then the configuration, then one frame for each small thing, then points and events in blocks, and the
-// tail. Small things are protobuf messages (fsmpb/snapshot.proto). Points and events are many, so they have a fixed form. All numbers are little endian. What is equal is written alike, so equal states have equal snapshots.
+// A snapshot is the octets "fephafsm", a format number of four octets, and frames (package frame): first the head, then the
+// configuration, then one frame for each small thing, then points and events in blocks, and the tail. Small things are protobuf
+// messages (fsmpb/snapshot.proto). Points and events are many, so they have a fixed form. All numbers are little endian. What is
+// equal is written alike, so equal states have equal snapshots.
 
 const (
-	snapshotMagic  = "fephafsm"
-	snapshotFormat = 2 // 1 had the audit among the events: see restore_format1.go
+	snapshotMagic = "fephafsm"
+
+	// The format of a state of feature level 0, so that the builds that know no other can go on with it. Format 1 had the audit
+	// among the events: see restore_format1.go.
+	snapshotFormat0 = 2
+	// The format of all others. What a build doesn't know of it, the level in the head says.
+	snapshotFormat = 3
 )
 
 // Snapshot is the state at one moment. It does not change any more.
@@ -31,6 +38,10 @@ type Snapshot struct {
 	points  image.Frozen
 	journal *journal.Journal
 	audit   *audit.Audit
+
+	versions []*ConfigVersion // never rewritten, as is the next
+	upload   []byte
+	format   uint32
 }
 
 // Snapshot freezes the state. It counts as a write. Small things are encoded at once, and the chunks of points and events
@@ -41,7 +52,14 @@ func (s *State) Snapshot() *Snapshot { return s.snapshot(s.image.Freeze()) }
 func (s *State) view() *Snapshot { return s.snapshot(s.image.View()) }
 
 func (s *State) snapshot(points image.Frozen) *Snapshot {
-	return &Snapshot{index: s.index, small: s.encodeSmall(), points: points, journal: s.journal.Freeze(), audit: s.audit.Freeze()}
+	format := uint32(snapshotFormat0)
+	if s.level > 0 {
+		format = snapshotFormat
+	}
+	return &Snapshot{
+		index: s.index, small: s.encodeSmall(), points: points, journal: s.journal.Freeze(), audit: s.audit.Freeze(),
+		versions: s.versions.All(), upload: s.versions.Upload(), format: format,
+	}
 }
 
 // Index is the log index of the last entry in the snapshot.
@@ -61,8 +79,16 @@ func (n *Snapshot) WriteTo(w io.Writer) (int64, error) {
 	count := &countingWriter{w: w}
 	out := bufio.NewWriterSize(count, 1<<16)
 	out.WriteString(snapshotMagic)
-	out.Write(binary.LittleEndian.AppendUint32(nil, snapshotFormat))
+	out.Write(binary.LittleEndian.AppendUint32(nil, n.format))
 	out.Write(n.small)
+	var buf []byte
+	for _, v := range n.versions {
+		buf = frame.AppendMessage(buf[:0], frame.Version, v.Proto())
+		out.Write(buf)
+	}
+	if len(n.upload) > 0 {
+		out.Write(frame.End(append(frame.Begin(buf[:0], frame.Upload), n.upload...), 0))
+	}
 	n.points.WriteFrames(out)
 	n.audit.WriteFrames(out)
 	n.journal.WriteFrames(out)
@@ -91,7 +117,7 @@ func (s *State) encodeSmall() []byte {
 	b := frame.AppendMessage(nil, frame.Head, &fsmpb.SnapshotHead{
 		Index: s.index, JournalFirst: s.journal.Oldest(), JournalLast: s.journal.Last(), Version: s.image.Version(),
 		EpochFloor: s.epochFloor, Revisions: s.Revisions().proto(), ControlNumber: s.controls.Number(), ConfigStage: s.stage,
-		AgeMs: ageMs, AgeMarks: ageMarks, AuditNumber: s.audit.Last(), AuditBefore: s.audit.Roots(),
+		AgeMs: ageMs, AgeMarks: ageMarks, AuditNumber: s.audit.Last(), AuditBefore: s.audit.Roots(), Level: s.level,
 	})
 	b = frame.AppendMessage(b, frame.Config, s.config)
 	for _, n := range s.nodes {

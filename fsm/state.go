@@ -15,6 +15,7 @@ import (
 	"github.com/fepha/fepha/fsm/internal/journal"
 	"github.com/fepha/fepha/fsm/internal/mailbox"
 	"github.com/fepha/fepha/fsm/internal/pointcheck"
+	"github.com/fepha/fepha/fsm/internal/versions"
 )
 
 // State is the replicated state. See the package comment for who may call what when.
@@ -22,6 +23,8 @@ type State struct {
 	index      uint64 // of the last entry applied
 	config     *fsmpb.Configure
 	stage      uint64 // newest stage of a configuration
+	versions   versions.Versions
+	level      uint32 // feature level
 	epochFloor uint64 // no epoch of a resource that is gone was above it: where new ones start
 
 	nodes     []*Node // by host; few
@@ -154,6 +157,10 @@ func (s *State) dispatch(at command.Stamp, c *fsmpb.Command) *fsmpb.Result {
 		return s.configure(at, op.Configure)
 	case *fsmpb.Command_ConfigStage:
 		return s.stageConfig(op.ConfigStage)
+	case *fsmpb.Command_ConfigPart:
+		return s.partOfConfig(op.ConfigPart)
+	case *fsmpb.Command_FeatureLevel:
+		return s.raiseLevel(op.FeatureLevel)
 	case *fsmpb.Command_Assign:
 		return s.assign(at, op.Assign)
 	case *fsmpb.Command_Move:

@@ -17,7 +17,7 @@ import (
 // TestTranscripts plays testdata/*.txt. What may be done is a line of a script (script_test.go), or
 //
 //	at SECONDS                 sets the clock
-//	show WHAT...               resources | journal [AFTER] | image [RTU] | controls | groups | virtual | links | nodes | conditions | access | exports
+//	show WHAT...               resources | journal [AFTER] | image [RTU] | controls | groups | virtual | links | nodes | conditions | access | exports | versions
 //	restart                    goes on with the state as restored from a snapshot
 //
 // What is seen of a command is its result, and the events and entries of the audit that it brought about.
@@ -292,6 +292,11 @@ func (x *scripted) show(what []string) string {
 			}
 			for _, r := range s.Access().Revocations() {
 				fmt.Fprintf(&b, "revoked %s%s at %s\n", r.Name, r.Serial, seconds(r.AtMs))
+			}
+		case "versions":
+			fmt.Fprintf(&b, "level %d, stage %d\n", x.s.Level(), x.s.ConfigStage())
+			for _, v := range x.s.Versions() {
+				fmt.Fprintf(&b, "%d: %s at %s by %s for %q, changes %q, files %q\n", v.Number, v.Digest, seconds(v.AtMs), v.Node, v.Origin, v.Changes, v.Files)
 			}
 		default:
 			x.t.Fatalf("show %s: no such thing", w)

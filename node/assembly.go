@@ -70,7 +70,7 @@ func (m *member) ID() string { return m.id }
 // assemble puts a node together from the bottom up. What is wrong with the
 // configuration is a ConfigError.
 func assemble(c Config) (*assembly, error) {
-	prepared, station, self, err := load(c)
+	station, self, err := load(c)
 	if err != nil {
 		return nil, err
 	}
@@ -81,18 +81,12 @@ func assemble(c Config) (*assembly, error) {
 	if n := station.Warnings.Total; n > 0 {
 		a.log.Warn("the configuration has warnings: `fepha config check` lists them", "warnings", n, "first", station.Warnings.List[0].Error())
 	}
-	if prepared != nil {
-		// One that can't be used, say after an upgrade, is no reason not to start: if it's in force, the group sees that
-		// this node runs another one.
-		if a.cluster.Prepared, err = prepared.Declaration(c.File); err != nil {
-			a.log.Error("a configuration that was staged can't be used", "digest", prepared.Digest, "error", err)
-			prepared = nil
-		}
-	}
 	a.cluster.Logger, a.cluster.OnCommit, a.cluster.OnStuck = a.log, a.latency.observe, a.stuck
 	a.runner = &runner{current: newCurrent(station, a.log), replica: a.member}
-	a.rollout = rollout.New(rollout.Config{File: c.File, DataDir: c.DataDir, Staged: prepared, Replica: a.member, Runner: a.runner, Log: a.log})
 	a.conditions = reporter.New(reporter.Config{Replica: a.member, Leads: func() bool { return a.member.IsLeader() }, Log: a.log})
+	a.rollout = rollout.New(rollout.Config{
+		File: c.File, DataDir: c.DataDir, Replica: a.member, Runner: a.runner, Reporter: a.conditions, Log: a.log,
+	})
 	a.group = &watch.Group{
 		Node: a.member, Config: a.runner.current.station, Tables: a.runner.current.tables, Build: c.Build, Reporter: a.conditions,
 	}

@@ -42,20 +42,20 @@ func Run(ctx context.Context, c Config) error {
 	return a.run(ctx)
 }
 
-// load loads what the node is to run, and what it may have to take on.
-func load(c Config) (*rollout.Staged, *configs.Station, configs.Node, error) {
+// load loads what the node is to run.
+func load(c Config) (*configs.Station, configs.Node, error) {
 	read := configs.Load
 	instead, err := rollout.Complete(c.DataDir, c.File)
 	switch {
 	case err != nil && instead == nil:
-		return nil, nil, configs.Node{}, err
+		return nil, configs.Node{}, err
 	case err != nil:
 		c.Log.Error("running the configuration in force from the data folder; the next start writes its files again", "error", err)
 		read = instead.Load
 	}
 	station, err := read(c.File)
 	if err != nil {
-		return nil, nil, configs.Node{}, &ConfigError{err}
+		return nil, configs.Node{}, &ConfigError{err}
 	}
 	self, ok := station.Node(c.ID)
 	if !ok {
@@ -63,8 +63,7 @@ func load(c Config) (*rollout.Staged, *configs.Station, configs.Node, error) {
 		for _, n := range station.Cluster.Nodes {
 			ids = append(ids, n.ID)
 		}
-		return nil, nil, configs.Node{}, &ConfigError{fmt.Errorf("%w: %q, expected one of %q, the nodes in %s", ErrUnknownNode, c.ID, ids, filepath.Base(c.File))}
+		return nil, configs.Node{}, &ConfigError{fmt.Errorf("%w: %q, expected one of %q, the nodes in %s", ErrUnknownNode, c.ID, ids, filepath.Base(c.File))}
 	}
-	prepared, err := rollout.Pending(c.DataDir, station)
-	return prepared, station, self, err
+	return station, self, nil
 }

@@ -13,7 +13,7 @@ import (
 // configuration's nodes.
 func Recover(c Config, members []string) error {
 	c.Log = slog.New(slog.DiscardHandler)
-	_, station, _, err := load(c)
+	station, _, err := load(c)
 	if err != nil {
 		return err
 	}

@@ -37,4 +37,7 @@ var (
 
 	// ErrUnknownNode: no such node in the configuration or in the group.
 	ErrUnknownNode = errors.New("unknown node")
+
+	// ErrNotYet: not all nodes understand the command yet.
+	ErrNotYet = errors.New("not all nodes understand this yet: finish the upgrade first, `fepha upgrade check` tells what is missing")
 )

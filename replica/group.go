@@ -36,6 +36,7 @@ type Info struct {
 	AppliedIndex uint64 // of the state that View shows
 	LastIndex    uint64 // of the log
 	Quorum       bool   // this node is in touch with a leader that a quorum follows
+	Outside      bool   // a group that goes on says that this node is none of its members: it waits to be added
 	Lease        bool   // this node's lease is valid
 	LeaseLeft    time.Duration
 	Peers        []Peer // sorted by Host; on a follower as the leader told it, on its own without what only a leader knows
@@ -51,8 +52,12 @@ type Peer struct {
 	Voter         bool
 	Alive         bool          // heard of lately
 	Lease         bool          // may hold a valid lease
-	ConfigDiffers bool          // its configuration isn't the leader's; it's given nothing that its own lacks
+	ConfigDiffers bool          // its configuration isn't the one in force
 	Build         string        // version of its program
+	Level         uint32        // newest feature level that its program understands; 0 too if it isn't heard of
+	ClockKnown    bool          // its wall clock was compared with the leader's
+	ClockOffset   time.Duration // by how much it is ahead of the leader's
+	ClockError    time.Duration // by how much that may be wrong
 	AppliedIndex  uint64        // as it said last
 	LastContact   time.Duration // since its last message; 0 for the leader itself, -1 if there was none
 }

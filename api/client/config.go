@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 
 	"github.com/fepha/fepha/api"
@@ -24,10 +25,25 @@ func (c *Client) ApplyConfig(ctx context.Context, bundle []byte, dryRun bool) (r
 	return r, c.upload(ctx, &r, bundle, fmt.Sprintf("/v1/config?dry_run=%d", n))
 }
 
-// StageConfig makes the node check a configuration and keep it for a stage.
-func (c *Client) StageConfig(ctx context.Context, bundle []byte, stage, index uint64) error {
+// CheckConfig makes the node check whether it could run a configuration, once its state has the entry at index.
+func (c *Client) CheckConfig(ctx context.Context, bundle []byte, index uint64) error {
 	var d api.Done
-	return c.upload(ctx, &d, bundle, fmt.Sprintf("/v1/config/stage?stage=%d&index=%d", stage, index))
+	return c.upload(ctx, &d, bundle, fmt.Sprintf("/v1/config/check?index=%d", index))
+}
+
+// ConfigHistory reads which configurations are in force and were before, the newest first.
+func (c *Client) ConfigHistory(ctx context.Context) (list []api.ConfigVersion, err error) {
+	return list, c.get(ctx, &list, "/v1/config/history")
+}
+
+// ConfigFiles reads the files of a version, packed; 0: of the one in force.
+func (c *Client) ConfigFiles(ctx context.Context, version uint64) ([]byte, error) {
+	resp, err := c.do(ctx, http.MethodGet, fmt.Sprintf("/v1/config/files?version=%d", version), "", nil)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	return io.ReadAll(resp.Body)
 }
 
 // upload posts octets and reads the answer into out.

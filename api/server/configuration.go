@@ -4,9 +4,12 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"slices"
 
 	"github.com/fepha/fepha/api"
+	"github.com/fepha/fepha/api/server/access"
 	"github.com/fepha/fepha/api/server/internal/rest"
+	"github.com/fepha/fepha/fsm"
 )
 
 // Configurator puts another configuration in force while the station runs. What it's given is a bundle: station.yaml and
@@ -14,11 +17,11 @@ import (
 type Configurator interface {
 	// Running tells what this node runs.
 	Running() api.ConfigStatus
-	// Apply makes all nodes check the bundle and put it in force, together or not at all. A dry run ends after the check.
-	Apply(ctx context.Context, bundle []byte, dryRun bool) (api.ConfigReply, error)
-	// Stage makes this node check a bundle for another node's Apply, and keep it as what this stage of the configuration
-	// would put in force. Stage 0 is a check alone. It waits until the entry at index is applied here.
-	Stage(ctx context.Context, bundle []byte, stage, index uint64) error
+	// Apply makes all nodes that are there check the bundle, and puts it in force. A dry run ends after the check. Origin is who
+	// asks for it.
+	Apply(ctx context.Context, bundle []byte, dryRun bool, origin string) (api.ConfigReply, error)
+	// Check makes this node check a bundle for another node's Apply, once it runs what was in force at the entry at index.
+	Check(ctx context.Context, bundle []byte, index uint64) error
 }
 
 const (
@@ -48,14 +51,14 @@ func (s *Server) applyConfig(w http.ResponseWriter, r *http.Request) error {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), api.ConfigTimeout)
 	defer cancel()
-	answer, err := s.cfg.Configurator.Apply(ctx, bundle, dryRun == 1)
+	answer, err := s.cfg.Configurator.Apply(ctx, bundle, dryRun == 1, access.OriginOf(r))
 	if err != nil {
 		return err
 	}
 	return s.json.Reply(w, answer)
 }
 
-func (s *Server) stageConfig(w http.ResponseWriter, r *http.Request) error {
+func (s *Server) checkConfig(w http.ResponseWriter, r *http.Request) error {
 	end, err := one(s.staging)
 	if err != nil {
 		return err
@@ -65,20 +68,62 @@ func (s *Server) stageConfig(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	stage, err := rest.QueryNumber(r, "stage", 0, 0)
-	if err != nil {
-		return err
-	}
 	index, err := rest.QueryNumber(r, "index", 0, 0)
 	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), api.ConfigTimeout)
 	defer cancel()
-	if err := s.cfg.Configurator.Stage(ctx, bundle, stage, index); err != nil {
+	if err := s.cfg.Configurator.Check(ctx, bundle, index); err != nil {
 		return err
 	}
 	return s.json.Reply(w, api.Done{Done: true})
+}
+
+// configHistory tells of the versions of the configuration, the newest first.
+func (s *Server) configHistory(w http.ResponseWriter, _ *http.Request) error {
+	list := []api.ConfigVersion{}
+	s.cfg.Node.View(func(st *fsm.State) {
+		inForce := st.Config().GetDigest()
+		for i, v := range slices.Backward(st.Versions()) {
+			list = append(list, api.ConfigVersion{
+				Number: v.Number, Digest: v.Digest, AtMs: v.AtMs, Node: v.Node, By: v.Origin,
+				Changes: append([]string{}, v.Changes...), Kept: v.Files != nil,
+				InForce: i == len(st.Versions())-1 && v.Digest == inForce,
+			})
+		}
+	})
+	return s.json.Reply(w, list)
+}
+
+// configFiles sends the files of a version, packed.
+func (s *Server) configFiles(w http.ResponseWriter, r *http.Request) error {
+	number, err := rest.QueryNumber(r, "version", 0, 0)
+	if err != nil {
+		return err
+	}
+	var files []byte
+	s.cfg.Node.View(func(st *fsm.State) {
+		if v, ok := st.FilesInForce(); number == 0 && ok {
+			files = v.Files
+		}
+		for _, v := range st.Versions() {
+			if v.Number == number {
+				files = v.Files
+			}
+		}
+	})
+	switch {
+	case files != nil:
+	case number == 0:
+		return rest.NotFound("the group doesn't have the files of its configuration: not all nodes understand that yet, or nobody has brought them")
+	default:
+		return rest.NotFound("the files of version %d aren't kept: see /v1/config/history", number)
+	}
+	w.Header().Set("Content-Type", "application/gzip")
+	w.Header().Set("Content-Disposition", `attachment; filename="configuration.tar.gz"`)
+	_, err = w.Write(files)
+	return err
 }
 
 // one takes the only place, until end is called: a configuration of a large station takes hundreds of MB to check.

@@ -11,23 +11,24 @@ import (
 
 // fakeConfigurator remembers what it was asked.
 type fakeConfigurator struct {
-	bundle       string
-	dryRun       bool
-	stage, index uint64
-	err          error
+	bundle string
+	dryRun bool
+	origin string
+	index  uint64
+	err    error
 }
 
 func (f *fakeConfigurator) Running() api.ConfigStatus {
 	return api.ConfigStatus{Node: "fep1", Digest: "abc", InForce: "def"}
 }
 
-func (f *fakeConfigurator) Apply(_ context.Context, bundle []byte, dryRun bool) (api.ConfigReply, error) {
-	f.bundle, f.dryRun = string(bundle), dryRun
+func (f *fakeConfigurator) Apply(_ context.Context, bundle []byte, dryRun bool, origin string) (api.ConfigReply, error) {
+	f.bundle, f.dryRun, f.origin = string(bundle), dryRun, origin
 	return api.ConfigReply{Digest: "abc", Applied: !dryRun, Changes: []api.ConfigChange{{What: "RTU 7", How: "added"}}}, f.err
 }
 
-func (f *fakeConfigurator) Stage(_ context.Context, bundle []byte, stage, index uint64) error {
-	f.bundle, f.stage, f.index = string(bundle), stage, index
+func (f *fakeConfigurator) Check(_ context.Context, bundle []byte, index uint64) error {
+	f.bundle, f.index = string(bundle), index
 	return f.err
 }
 
@@ -39,12 +40,12 @@ func TestConfiguration(t *testing.T) {
 	}
 	for _, dryRun := range []bool{true, false} {
 		r, err := s.ApplyConfig(t.Context(), []byte("packed"), dryRun)
-		if err != nil || r.Applied == dryRun || len(r.Changes) != 1 || f.bundle != "packed" || f.dryRun != dryRun {
+		if err != nil || r.Applied == dryRun || len(r.Changes) != 1 || f.bundle != "packed" || f.dryRun != dryRun || f.origin == "" {
 			t.Errorf("dry run %t: %v, %+v, asked %+v", dryRun, err, r, f)
 		}
 	}
-	if err := s.StageConfig(t.Context(), []byte("other"), 3, 4711); err != nil || f.bundle != "other" || f.stage != 3 || f.index != 4711 {
-		t.Errorf("stage: %v, asked %+v", err, f)
+	if err := s.CheckConfig(t.Context(), []byte("other"), 4711); err != nil || f.bundle != "other" || f.index != 4711 {
+		t.Errorf("check: %v, asked %+v", err, f)
 	}
 	for _, c := range []struct {
 		err  error
@@ -55,15 +56,15 @@ func TestConfiguration(t *testing.T) {
 		if e, ok := errors.AsType[*api.Error](err); !ok || e.Code != c.code || e.Message != c.err.Error() {
 			t.Errorf("%v came as %v, want code %s", c.err, err, c.code)
 		}
-		if err := s.StageConfig(t.Context(), []byte("packed"), 0, 0); err == nil {
+		if err := s.CheckConfig(t.Context(), []byte("packed"), 0); err == nil {
 			t.Errorf("%v was lost", c.err)
 		}
 	}
-	for path, says := range map[string]string{"/v1/config": "packed", "/v1/config/stage": "packed"} {
+	for path, says := range map[string]string{"/v1/config": "packed", "/v1/config/check": "packed"} {
 		s.refuses(t, http.StatusBadRequest, api.CodeInvalid, says, "POST", path, "")
 	}
 	s.refuses(t, http.StatusBadRequest, api.CodeInvalid, "dry_run", "POST", "/v1/config?dry_run=2", "x")
-	s.refuses(t, http.StatusBadRequest, api.CodeInvalid, "stage", "POST", "/v1/config/stage?stage=x", "x")
+	s.refuses(t, http.StatusBadRequest, api.CodeInvalid, "index", "POST", "/v1/config/check?index=x", "x")
 
 	none := serve(t)
 	none.refuses(t, http.StatusNotFound, api.CodeNotFound, "configuration", "GET", "/v1/config", "")
@@ -76,7 +77,7 @@ type blockedConfigurator struct {
 	began, end chan struct{}
 }
 
-func (f *blockedConfigurator) Apply(context.Context, []byte, bool) (api.ConfigReply, error) {
+func (f *blockedConfigurator) Apply(context.Context, []byte, bool, string) (api.ConfigReply, error) {
 	f.began <- struct{}{}
 	<-f.end
 	return api.ConfigReply{}, nil
@@ -93,7 +94,7 @@ func TestOneConfigurationAtATime(t *testing.T) {
 	}()
 	<-f.began
 	s.refuses(t, 503, api.CodeOverloaded, "another configuration is being checked", "POST", "/v1/config", "packed")
-	if err := s.StageConfig(t.Context(), []byte("other"), 3, 0); err != nil {
+	if err := s.CheckConfig(t.Context(), []byte("other"), 0); err != nil {
 		t.Errorf("what another node asks for waits for its own end: %v", err)
 	}
 	close(f.end)

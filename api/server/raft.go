@@ -12,7 +12,10 @@ import (
 func (s *Server) raftStatus(w http.ResponseWriter, _ *http.Request) error {
 	info := s.cfg.Node.Info()
 	p50, p99 := s.cfg.CommitLatency()
+	var level uint32
+	s.cfg.Node.View(func(st *fsm.State) { level = st.Level() })
 	return s.json.Reply(w, api.RaftStatus{
+		Outside: info.Outside, Level: level, Newest: fsm.Level,
 		Node: info.ID, State: info.State, Leader: info.Leader, Term: info.Term,
 		CommitIndex: info.CommitIndex, AppliedIndex: info.AppliedIndex, LastIndex: info.LastIndex,
 		Quorum: info.Quorum, Lease: info.Lease, LeaseLeftMs: info.LeaseLeft.Milliseconds(),
@@ -31,7 +34,7 @@ func (s *Server) peers(info replica.Info) []api.RaftPeer {
 		for _, p := range info.Peers {
 			peers = append(peers, api.RaftPeer{
 				NodeStatus: s.nodeStatus(state, p), Address: p.Address, Voter: p.Voter,
-				AppliedIndex: p.AppliedIndex, LastContactMs: p.LastContact.Milliseconds(),
+				AppliedIndex: p.AppliedIndex, LastContactMs: p.LastContact.Milliseconds(), Level: p.Level,
 			})
 		}
 	})

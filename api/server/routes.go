@@ -67,6 +67,7 @@ func (s *Server) table() []route {
 		{"GET /v1/fnp/messages", viewers, s.listFNPMessages},
 		{"GET /v1/exports", viewers, s.listExports},
 		{"GET /v1/config", viewers.AndNodes(), s.runningConfig},
+		{"GET /v1/config/history", viewers, s.configHistory},
 		{"GET /v1/raft", viewers, s.raftStatus},
 		{"GET /v1/raft/peers", viewers, s.raftPeers},
 		{"GET /metrics", viewers, metrics},
@@ -90,6 +91,7 @@ func (s *Server) table() []route {
 		{"POST /v1/fnp/table/{id}/leave", operators, s.leaveFNP},
 		{"POST /v1/fnp/send", operators, s.audited("send over FNP", s.sendFNP)},
 
+		{"GET /v1/config/files", engineers, s.configFiles},
 		{"POST /v1/config", engineers.WithBody(maxBundle), s.audited("apply a configuration", s.applyConfig)},
 		{"POST /v1/uplinks/{name}/compare", operators.WithBody(maxPointList), s.compareList},
 		{"POST /v1/nodes/{id}/maintenance", engineers, s.maintainNode},
@@ -114,7 +116,7 @@ func (s *Server) table() []route {
 		{"GET /v1/revoked", admins, s.guard.ListRevoked},
 		{"POST /v1/revoked", admins, s.guard.RevokeCertificate},
 
-		{"POST /v1/config/stage", admins.NodesOnly().WithBody(maxBundle), s.stageConfig},
+		{"POST /v1/config/check", admins.NodesOnly().WithBody(maxBundle), s.checkConfig},
 	}
 }
 

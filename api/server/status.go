@@ -2,8 +2,10 @@ package server
 
 import (
 	"net/http"
+	"time"
 
 	"github.com/fepha/fepha/api"
+	"github.com/fepha/fepha/condition"
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/replica"
 )
@@ -23,6 +25,7 @@ func (s *Server) readStatus() api.Status {
 		Term:        info.Term,
 		CommitIndex: info.CommitIndex,
 		Quorum:      info.Quorum,
+		Outside:     info.Outside,
 		Known:       info.Quorum && s.cfg.Settled(),
 		Nodes:       make([]api.NodeStatus, 0, len(info.Peers)),
 	}
@@ -40,11 +43,30 @@ func (s *Server) readStatus() api.Status {
 
 func (s *Server) nodeStatus(state *fsm.State, p replica.Peer) api.NodeStatus {
 	node, _ := state.Node(p.ID)
+	var clock *int64
+	if p.ClockKnown {
+		clock = new(p.ClockOffset.Round(10 * time.Millisecond).Milliseconds()) // else it would change with each look
+	}
 	return api.NodeStatus{
+		UnreachedBy: unreachedBy(state, p.ID), ClockMs: clock,
 		ID: p.ID, Host: p.Host, Role: string(p.Role), State: p.State, SinceMs: node.SinceMs, API: s.cfg.APIs[p.ID],
 		Stopping: node.Stopping, Maintenance: node.Maintenance,
 		Alive: p.Alive, Lease: p.Lease, ConfigDiffers: p.ConfigDiffers, Build: p.Build,
 	}
+}
+
+// unreachedBy are the nodes that say that they can't connect to a node.
+func unreachedBy(state *fsm.State, id string) (nodes []string) {
+	c, ok := state.Condition(condition.Unreachable.ID("node/" + id))
+	if !ok {
+		return nil
+	}
+	for _, r := range c.Reports {
+		if state.ConditionHolds(&c, &r) {
+			nodes = append(nodes, r.Node)
+		}
+	}
+	return nodes
 }
 
 func (s *Server) rtuStatuses(state *fsm.State, quorum bool) []api.RTUStatus {

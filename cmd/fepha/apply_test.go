@@ -215,12 +215,7 @@ func TestApplyWhileRunning(t *testing.T) {
 		t.Errorf("applied again:\n%s", out)
 	}
 	for _, n := range s.Nodes() {
-		for _, file := range []string{"station.yaml", "more.csv", "occ.csv"} {
-			want, _ := os.ReadFile(filepath.Join(filepath.Dir(e.path), file))
-			if got, err := os.ReadFile(filepath.Join(filepath.Dir(n.Config()), file)); err != nil || !bytes.Equal(got, want) {
-				t.Errorf("%s: %s is not what was applied: %v", n.ID, file, err)
-			}
-		}
+		sameFiles(t, e, n)
 	}
 	if err := s.KillAll(); err != nil {
 		t.Fatal(err)
@@ -280,24 +275,152 @@ func TestApplyIsRefused(t *testing.T) {
 	port.replace("station.yaml", "", fmt.Sprintf("  - {name: second, common_address: 5, points: occ.csv, listen: {fep1: %q, fep2: %q}, groups: [{name: a, clients: [127.0.0.0/8]}]}\n", free.Addr(), taken.Addr()))
 	refused(cli.ExitFailed, port, "fep2: uplink second: listen tcp", "nothing was changed")
 
-	if err := s.Kill("wit"); err != nil {
-		t.Fatal(err)
-	}
-	good := edit(t, s)
-	good.addRTU(3, anotherDevice(t))
-	refused(cli.ExitFailed, good, "wit: node unreachable", "nothing was changed")
-	if err := s.Start("wit"); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := s.WaitFor(ctx, "all to run what they ran", func(api.Status) bool { return fmt.Sprint(digests(ctx, s)) == old }); err != nil {
-		t.Fatal(err)
+	if now := fmt.Sprint(digests(ctx, s)); now != old {
+		t.Errorf("the nodes run %s, and ran %s", now, old)
 	}
 	st, err := s.Status(ctx)
 	if err != nil || len(st.RTUs) != 1 || st.RTUs[0].Epoch != 1 {
 		t.Errorf("%v, %+v", err, st.RTUs)
 	}
-	// And then it's taken on.
-	fepha(t, cli.ExitDone, "config", "apply", addr, good.path)
+
+	// A node that is away would have to try its addresses.
+	if err := s.Kill("fep2"); err != nil {
+		t.Fatal(err)
+	}
+	port = edit(t, s)
+	taken.Close()
+	port.replace("station.yaml", "", fmt.Sprintf("  - {name: second, common_address: 5, points: occ.csv, listen: {fep1: %q, fep2: %q}, groups: [{name: a, clients: [127.0.0.0/8]}]}\n", taken.Addr(), free.Addr()))
+	refused(cli.ExitFailed, port, "fep2: it is away, and has to try its new addresses: uplink second would listen there on "+free.Addr().String(), "nothing was changed")
+}
+
+// A FEP that is away when an RTU is added takes the files from the group when it's back, before it owns anything: then it collects
+// the RTU. One whose files somebody has changed takes the group's too, and says so. What was before can be put in force again.
+func TestOutdatedFilesAreReplaced(t *testing.T) {
+	s, ctx := newStation(t, rig.Options{})
+	s.Simulate(func(ctx context.Context) { s.Devices[0].Emit(ctx, 100, 1) })
+	addr := "--addr=" + s.Node("fep1").API
+	first := digests(ctx, s)
+	if _, err := s.WaitFor(ctx, "the group to have the files", func(api.Status) bool {
+		c, err := s.Node("fep1").Client().Config(ctx)
+		return err == nil && c.Version == 1
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Stop("fep2"); err != nil {
+		t.Fatal(err)
+	}
+	e, device := edit(t, s), anotherDevice(t)
+	e.addRTU(3, device)
+	out, _ := fepha(t, cli.ExitDone, "config", "apply", addr, e.path)
+	if !strings.Contains(out, "still to take it on: fep2 (away: fep2)") {
+		t.Errorf("applied:\n%s", out)
+	}
+	sent := 0.0
+	arrives := func(by string) {
+		t.Helper()
+		sent = 1 - sent
+		if err := device.Change(asdu.M_SP_TB_1, time.Now(), asdu.Object{Address: 1, Value: sent}); err != nil {
+			t.Fatal(err)
+		}
+		for {
+			if v, ok := s.Centre.Value(9_000_003); ok && v == sent {
+				return
+			}
+			if ctx.Err() != nil {
+				t.Fatalf("the new RTU's event doesn't reach the control centre by %s", by)
+			}
+			time.Sleep(5 * time.Millisecond)
+		}
+	}
+	owned := func(by string) func(api.Status) bool {
+		return func(st api.Status) bool {
+			n := 0
+			for _, r := range st.RTUs {
+				if r.Owner == by && r.Online {
+					n++
+				}
+			}
+			return n == 2
+		}
+	}
+	if _, err := s.WaitFor(ctx, "fep1 to collect both", owned("fep1")); err != nil {
+		t.Fatal(err)
+	}
+	arrives("fep1")
+
+	if err := s.Start("fep2"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.WaitFor(ctx, "all to run the same", func(st api.Status) bool { return rig.Complete(st) && len(digests(ctx, s)) == 1 }); err != nil {
+		t.Fatalf("%v; they run %v", err, digests(ctx, s))
+	}
+	sameFiles(t, e, s.Node("fep2"))
+	if _, err := s.WaitFor(ctx, "fep2 to reach both devices, and take all", func(api.Status) bool {
+		var out bytes.Buffer
+		return run(ctx, []string{"maintenance", "start", "fep1", addr}, strings.NewReader(""), &out, &out) == cli.ExitDone
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.WaitFor(ctx, "fep2 to collect both", owned("fep2")); err != nil {
+		t.Fatal(err)
+	}
+	arrives("fep2")
+	fepha(t, cli.ExitDone, "maintenance", "end", "fep1", addr)
+
+	// By hand.
+	if err := s.Stop("fep1"); err != nil {
+		t.Fatal(err)
+	}
+	table := filepath.Join(filepath.Dir(s.Node("fep1").Config()), "rtu1.csv")
+	text, err := os.ReadFile(table)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(table, bytes.Replace(text, []byte("di,1,1,"), []byte("di,1,111,"), 1), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Start("fep1"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.WaitFor(ctx, "the condition", func(st api.Status) bool {
+		return has(st, "node.fep1.configuration_replaced") && rig.Complete(st) && len(digests(ctx, s)) == 1
+	}); err != nil {
+		t.Fatalf("%v; they run %v", err, digests(ctx, s))
+	}
+	sameFiles(t, e, s.Node("fep1"))
+
+	// And back.
+	out, _ = fepha(t, cli.ExitDone, "config", "history", "--addr="+s.Node("fep2").API, "--json")
+	var history []api.ConfigVersion
+	if err := json.Unmarshal([]byte(out), &history); err != nil || len(history) != 2 || !history[0].InForce || !history[1].Kept || first[history[1].Digest] == nil ||
+		!slices.Contains(history[0].Changes, "RTU 3 added: 1 point") || history[0].By == "" {
+		t.Errorf("%v\n%s", err, out)
+	}
+	got := t.TempDir()
+	fepha(t, cli.ExitDone, "config", "get", "--addr="+s.Node("wit").API, "--out", got)
+	if s, err := configs.Load(filepath.Join(got, "station.yaml")); err != nil || s.Digest() != history[0].Digest {
+		t.Errorf("what is got isn't what's in force: %v", err)
+	}
+	fepha(t, cli.ExitUsage, "config", "get", "--addr="+s.Node("wit").API, "--out", got, "--version", "1")
+	fepha(t, cli.ExitDone, "config", "apply", "--version", "1", addr)
+	if _, err := s.WaitFor(ctx, "all to run the first again", func(st api.Status) bool { return len(st.RTUs) == 1 && rig.Complete(st) }); err != nil {
+		t.Fatal(err)
+	}
+	if now := digests(ctx, s); fmt.Sprint(now) != fmt.Sprint(first) {
+		t.Errorf("they run %v, and ran %v", now, first)
+	}
+	noneLost(t, s.Settle(ctx))
+}
+
+// sameFiles holds a node's files to those that were applied.
+func sameFiles(t *testing.T, e edited, n *rig.Node) {
+	t.Helper()
+	for _, file := range []string{"station.yaml", "more.csv", "occ.csv", "rtu1.csv"} {
+		want, _ := os.ReadFile(filepath.Join(filepath.Dir(e.path), file))
+		if got, err := os.ReadFile(filepath.Join(filepath.Dir(n.Config()), file)); err != nil || !bytes.Equal(got, want) {
+			t.Errorf("%s: %s is not what was applied: %v", n.ID, file, err)
+		}
+	}
 }
 
 // Whichever nodes are killed while a configuration is being applied, in the end

@@ -22,6 +22,7 @@ func commands() []*cobra.Command {
 		statuscmd.NewConditionCommand(),
 		nodecmd.NewRaftCommand(),
 		nodecmd.NewMaintenanceCommand(),
+		nodecmd.NewUpgradeCommand(),
 		fieldcmd.NewRTUCommand(),
 		fieldcmd.NewUplinkCommand(),
 		fieldcmd.NewPointCommand(),

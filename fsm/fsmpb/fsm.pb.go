@@ -13,6 +13,7 @@ package fsmpb
 import (
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	descriptorpb "google.golang.org/protobuf/types/descriptorpb"
 	reflect "reflect"
 	sync "sync"
 	unsafe "unsafe"
@@ -359,7 +360,7 @@ func (x Item_Mode) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Item_Mode.Descriptor instead.
 func (Item_Mode) EnumDescriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{12, 0}
+	return file_fsm_proto_rawDescGZIP(), []int{14, 0}
 }
 
 type Override_Mode int32
@@ -408,7 +409,7 @@ func (x Override_Mode) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Override_Mode.Descriptor instead.
 func (Override_Mode) EnumDescriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{20, 0}
+	return file_fsm_proto_rawDescGZIP(), []int{22, 0}
 }
 
 type ControlSubmit_Phase int32
@@ -460,7 +461,7 @@ func (x ControlSubmit_Phase) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ControlSubmit_Phase.Descriptor instead.
 func (ControlSubmit_Phase) EnumDescriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{35, 0}
+	return file_fsm_proto_rawDescGZIP(), []int{37, 0}
 }
 
 type ConditionReport_Severity int32
@@ -509,7 +510,7 @@ func (x ConditionReport_Severity) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ConditionReport_Severity.Descriptor instead.
 func (ConditionReport_Severity) EnumDescriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{42, 0}
+	return file_fsm_proto_rawDescGZIP(), []int{44, 0}
 }
 
 // Scope says whose word counts.
@@ -559,7 +560,7 @@ func (x ConditionReport_Scope) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ConditionReport_Scope.Descriptor instead.
 func (ConditionReport_Scope) EnumDescriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{42, 1}
+	return file_fsm_proto_rawDescGZIP(), []int{44, 1}
 }
 
 // Entry is one Raft log entry. Its commands are applied in order, each on its own: one that is refused does not
@@ -622,6 +623,8 @@ type Command struct {
 	//
 	//	*Command_Configure
 	//	*Command_ConfigStage
+	//	*Command_ConfigPart
+	//	*Command_FeatureLevel
 	//	*Command_Assign
 	//	*Command_Move
 	//	*Command_Released
@@ -743,6 +746,24 @@ func (x *Command) GetConfigStage() *ConfigStage {
 	if x != nil {
 		if x, ok := x.Op.(*Command_ConfigStage); ok {
 			return x.ConfigStage
+		}
+	}
+	return nil
+}
+
+func (x *Command) GetConfigPart() *ConfigPart {
+	if x != nil {
+		if x, ok := x.Op.(*Command_ConfigPart); ok {
+			return x.ConfigPart
+		}
+	}
+	return nil
+}
+
+func (x *Command) GetFeatureLevel() *FeatureLevel {
+	if x != nil {
+		if x, ok := x.Op.(*Command_FeatureLevel); ok {
+			return x.FeatureLevel
 		}
 	}
 	return nil
@@ -1165,6 +1186,14 @@ type Command_ConfigStage struct {
 	ConfigStage *ConfigStage `protobuf:"bytes,17,opt,name=config_stage,json=configStage,proto3,oneof"`
 }
 
+type Command_ConfigPart struct {
+	ConfigPart *ConfigPart `protobuf:"bytes,18,opt,name=config_part,json=configPart,proto3,oneof"`
+}
+
+type Command_FeatureLevel struct {
+	FeatureLevel *FeatureLevel `protobuf:"bytes,19,opt,name=feature_level,json=featureLevel,proto3,oneof"`
+}
+
 type Command_Assign struct {
 	Assign *Assign `protobuf:"bytes,11,opt,name=assign,proto3,oneof"`
 }
@@ -1348,6 +1377,10 @@ type Command_ExportReplay struct {
 func (*Command_Configure) isCommand_Op() {}
 
 func (*Command_ConfigStage) isCommand_Op() {}
+
+func (*Command_ConfigPart) isCommand_Op() {}
+
+func (*Command_FeatureLevel) isCommand_Op() {}
 
 func (*Command_Assign) isCommand_Op() {}
 
@@ -1544,9 +1577,13 @@ type Configure struct {
 	Fnp     bool                   `protobuf:"varint,7,opt,name=fnp,proto3" json:"fnp,omitempty"` // whether the station has an FNP endpoint
 	// Number of the stage that this one completes: it's refused if another stage has begun since. 0: it comes from the
 	// nodes' own files, and waits for nobody.
-	Stage         uint64              `protobuf:"varint,8,opt,name=stage,proto3" json:"stage,omitempty"`
-	RetainForMs   int64               `protobuf:"varint,9,opt,name=retain_for_ms,json=retainForMs,proto3" json:"retain_for_ms,omitempty"` // events older than this are dropped although there is room; 0: never
+	Stage       uint64 `protobuf:"varint,8,opt,name=stage,proto3" json:"stage,omitempty"`
+	RetainForMs int64  `protobuf:"varint,9,opt,name=retain_for_ms,json=retainForMs,proto3" json:"retain_for_ms,omitempty"` // events older than this are dropped although there is room; 0: never
+	// SHA-256 of the packed files that the stage has brought, which are kept as those in force. Empty: they aren't known.
+	Files         []byte              `protobuf:"bytes,10,opt,name=files,proto3" json:"files,omitempty"`
+	Origin        string              `protobuf:"bytes,11,opt,name=origin,proto3" json:"origin,omitempty"` // who asked for it; empty: it comes from the nodes' own files
 	Exports       []*Configure_Export `protobuf:"bytes,12,rep,name=exports,proto3" json:"exports,omitempty"`
+	Changes       []string            `protobuf:"bytes,13,rep,name=changes,proto3" json:"changes,omitempty"` // what differs from what was in force, for people
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1644,11 +1681,138 @@ func (x *Configure) GetRetainForMs() int64 {
 	return 0
 }
 
+func (x *Configure) GetFiles() []byte {
+	if x != nil {
+		return x.Files
+	}
+	return nil
+}
+
+func (x *Configure) GetOrigin() string {
+	if x != nil {
+		return x.Origin
+	}
+	return ""
+}
+
 func (x *Configure) GetExports() []*Configure_Export {
 	if x != nil {
 		return x.Exports
 	}
 	return nil
+}
+
+func (x *Configure) GetChanges() []string {
+	if x != nil {
+		return x.Changes
+	}
+	return nil
+}
+
+// ConfigPart brings a part of the files of the stage that has begun. The parts come in order.
+type ConfigPart struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Stage         uint64                 `protobuf:"varint,1,opt,name=stage,proto3" json:"stage,omitempty"`
+	Offset        uint64                 `protobuf:"varint,2,opt,name=offset,proto3" json:"offset,omitempty"` // octets before it
+	Octets        []byte                 `protobuf:"bytes,3,opt,name=octets,proto3" json:"octets,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ConfigPart) Reset() {
+	*x = ConfigPart{}
+	mi := &file_fsm_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ConfigPart) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ConfigPart) ProtoMessage() {}
+
+func (x *ConfigPart) ProtoReflect() protoreflect.Message {
+	mi := &file_fsm_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ConfigPart.ProtoReflect.Descriptor instead.
+func (*ConfigPart) Descriptor() ([]byte, []int) {
+	return file_fsm_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *ConfigPart) GetStage() uint64 {
+	if x != nil {
+		return x.Stage
+	}
+	return 0
+}
+
+func (x *ConfigPart) GetOffset() uint64 {
+	if x != nil {
+		return x.Offset
+	}
+	return 0
+}
+
+func (x *ConfigPart) GetOctets() []byte {
+	if x != nil {
+		return x.Octets
+	}
+	return nil
+}
+
+// FeatureLevel raises the feature level of the group. The leader proposes it once every member understands it.
+type FeatureLevel struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Level         uint32                 `protobuf:"varint,1,opt,name=level,proto3" json:"level,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FeatureLevel) Reset() {
+	*x = FeatureLevel{}
+	mi := &file_fsm_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FeatureLevel) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FeatureLevel) ProtoMessage() {}
+
+func (x *FeatureLevel) ProtoReflect() protoreflect.Message {
+	mi := &file_fsm_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FeatureLevel.ProtoReflect.Descriptor instead.
+func (*FeatureLevel) Descriptor() ([]byte, []int) {
+	return file_fsm_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *FeatureLevel) GetLevel() uint32 {
+	if x != nil {
+		return x.Level
+	}
+	return 0
 }
 
 // ConfigStage begins to put another configuration in force on the running station: it's handed to every node, and then
@@ -1663,7 +1827,7 @@ type ConfigStage struct {
 
 func (x *ConfigStage) Reset() {
 	*x = ConfigStage{}
-	mi := &file_fsm_proto_msgTypes[4]
+	mi := &file_fsm_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1675,7 +1839,7 @@ func (x *ConfigStage) String() string {
 func (*ConfigStage) ProtoMessage() {}
 
 func (x *ConfigStage) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[4]
+	mi := &file_fsm_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1688,7 +1852,7 @@ func (x *ConfigStage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConfigStage.ProtoReflect.Descriptor instead.
 func (*ConfigStage) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{4}
+	return file_fsm_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *ConfigStage) GetExpect() uint64 {
@@ -1712,7 +1876,7 @@ type Timings struct {
 
 func (x *Timings) Reset() {
 	*x = Timings{}
-	mi := &file_fsm_proto_msgTypes[5]
+	mi := &file_fsm_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1724,7 +1888,7 @@ func (x *Timings) String() string {
 func (*Timings) ProtoMessage() {}
 
 func (x *Timings) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[5]
+	mi := &file_fsm_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1737,7 +1901,7 @@ func (x *Timings) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Timings.ProtoReflect.Descriptor instead.
 func (*Timings) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{5}
+	return file_fsm_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Timings) GetDetectedMs() int64 {
@@ -1789,7 +1953,7 @@ type Assign struct {
 
 func (x *Assign) Reset() {
 	*x = Assign{}
-	mi := &file_fsm_proto_msgTypes[6]
+	mi := &file_fsm_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1801,7 +1965,7 @@ func (x *Assign) String() string {
 func (*Assign) ProtoMessage() {}
 
 func (x *Assign) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[6]
+	mi := &file_fsm_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1814,7 +1978,7 @@ func (x *Assign) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Assign.ProtoReflect.Descriptor instead.
 func (*Assign) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{6}
+	return file_fsm_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Assign) GetResource() string {
@@ -1866,7 +2030,7 @@ type Move struct {
 
 func (x *Move) Reset() {
 	*x = Move{}
-	mi := &file_fsm_proto_msgTypes[7]
+	mi := &file_fsm_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1878,7 +2042,7 @@ func (x *Move) String() string {
 func (*Move) ProtoMessage() {}
 
 func (x *Move) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[7]
+	mi := &file_fsm_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1891,7 +2055,7 @@ func (x *Move) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Move.ProtoReflect.Descriptor instead.
 func (*Move) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{7}
+	return file_fsm_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Move) GetResource() string {
@@ -1941,7 +2105,7 @@ type Released struct {
 
 func (x *Released) Reset() {
 	*x = Released{}
-	mi := &file_fsm_proto_msgTypes[8]
+	mi := &file_fsm_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1953,7 +2117,7 @@ func (x *Released) String() string {
 func (*Released) ProtoMessage() {}
 
 func (x *Released) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[8]
+	mi := &file_fsm_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1966,7 +2130,7 @@ func (x *Released) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Released.ProtoReflect.Descriptor instead.
 func (*Released) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{8}
+	return file_fsm_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Released) GetResource() string {
@@ -2002,7 +2166,7 @@ type Claim struct {
 
 func (x *Claim) Reset() {
 	*x = Claim{}
-	mi := &file_fsm_proto_msgTypes[9]
+	mi := &file_fsm_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2014,7 +2178,7 @@ func (x *Claim) String() string {
 func (*Claim) ProtoMessage() {}
 
 func (x *Claim) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[9]
+	mi := &file_fsm_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2027,7 +2191,7 @@ func (x *Claim) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Claim.ProtoReflect.Descriptor instead.
 func (*Claim) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{9}
+	return file_fsm_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Claim) GetResource() string {
@@ -2063,7 +2227,7 @@ type Pin struct {
 
 func (x *Pin) Reset() {
 	*x = Pin{}
-	mi := &file_fsm_proto_msgTypes[10]
+	mi := &file_fsm_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2075,7 +2239,7 @@ func (x *Pin) String() string {
 func (*Pin) ProtoMessage() {}
 
 func (x *Pin) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[10]
+	mi := &file_fsm_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2088,7 +2252,7 @@ func (x *Pin) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Pin.ProtoReflect.Descriptor instead.
 func (*Pin) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{10}
+	return file_fsm_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Pin) GetResource() string {
@@ -2125,7 +2289,7 @@ type Activated struct {
 
 func (x *Activated) Reset() {
 	*x = Activated{}
-	mi := &file_fsm_proto_msgTypes[11]
+	mi := &file_fsm_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2137,7 +2301,7 @@ func (x *Activated) String() string {
 func (*Activated) ProtoMessage() {}
 
 func (x *Activated) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[11]
+	mi := &file_fsm_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2150,7 +2314,7 @@ func (x *Activated) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Activated.ProtoReflect.Descriptor instead.
 func (*Activated) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{11}
+	return file_fsm_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Activated) GetResource() string {
@@ -2200,7 +2364,7 @@ type Item struct {
 
 func (x *Item) Reset() {
 	*x = Item{}
-	mi := &file_fsm_proto_msgTypes[12]
+	mi := &file_fsm_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2212,7 +2376,7 @@ func (x *Item) String() string {
 func (*Item) ProtoMessage() {}
 
 func (x *Item) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[12]
+	mi := &file_fsm_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2225,7 +2389,7 @@ func (x *Item) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Item.ProtoReflect.Descriptor instead.
 func (*Item) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{12}
+	return file_fsm_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Item) GetKind() Kind {
@@ -2313,7 +2477,7 @@ type Events struct {
 
 func (x *Events) Reset() {
 	*x = Events{}
-	mi := &file_fsm_proto_msgTypes[13]
+	mi := &file_fsm_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2325,7 +2489,7 @@ func (x *Events) String() string {
 func (*Events) ProtoMessage() {}
 
 func (x *Events) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[13]
+	mi := &file_fsm_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2338,7 +2502,7 @@ func (x *Events) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Events.ProtoReflect.Descriptor instead.
 func (*Events) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{13}
+	return file_fsm_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Events) GetRtu() uint32 {
@@ -2395,7 +2559,7 @@ type Stray struct {
 
 func (x *Stray) Reset() {
 	*x = Stray{}
-	mi := &file_fsm_proto_msgTypes[14]
+	mi := &file_fsm_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2407,7 +2571,7 @@ func (x *Stray) String() string {
 func (*Stray) ProtoMessage() {}
 
 func (x *Stray) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[14]
+	mi := &file_fsm_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2420,7 +2584,7 @@ func (x *Stray) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Stray.ProtoReflect.Descriptor instead.
 func (*Stray) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{14}
+	return file_fsm_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Stray) GetTimeMs() int64 {
@@ -2456,7 +2620,7 @@ type Online struct {
 
 func (x *Online) Reset() {
 	*x = Online{}
-	mi := &file_fsm_proto_msgTypes[15]
+	mi := &file_fsm_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2468,7 +2632,7 @@ func (x *Online) String() string {
 func (*Online) ProtoMessage() {}
 
 func (x *Online) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[15]
+	mi := &file_fsm_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2481,7 +2645,7 @@ func (x *Online) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Online.ProtoReflect.Descriptor instead.
 func (*Online) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{15}
+	return file_fsm_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Online) GetRtu() uint32 {
@@ -2516,7 +2680,7 @@ type BacklogEnd struct {
 
 func (x *BacklogEnd) Reset() {
 	*x = BacklogEnd{}
-	mi := &file_fsm_proto_msgTypes[16]
+	mi := &file_fsm_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2528,7 +2692,7 @@ func (x *BacklogEnd) String() string {
 func (*BacklogEnd) ProtoMessage() {}
 
 func (x *BacklogEnd) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[16]
+	mi := &file_fsm_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2541,7 +2705,7 @@ func (x *BacklogEnd) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BacklogEnd.ProtoReflect.Descriptor instead.
 func (*BacklogEnd) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{16}
+	return file_fsm_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *BacklogEnd) GetRtu() uint32 {
@@ -2570,7 +2734,7 @@ type NotTopical struct {
 
 func (x *NotTopical) Reset() {
 	*x = NotTopical{}
-	mi := &file_fsm_proto_msgTypes[17]
+	mi := &file_fsm_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2582,7 +2746,7 @@ func (x *NotTopical) String() string {
 func (*NotTopical) ProtoMessage() {}
 
 func (x *NotTopical) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[17]
+	mi := &file_fsm_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2595,7 +2759,7 @@ func (x *NotTopical) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NotTopical.ProtoReflect.Descriptor instead.
 func (*NotTopical) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{17}
+	return file_fsm_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *NotTopical) GetRtu() uint32 {
@@ -2628,7 +2792,7 @@ type Outage struct {
 
 func (x *Outage) Reset() {
 	*x = Outage{}
-	mi := &file_fsm_proto_msgTypes[18]
+	mi := &file_fsm_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2640,7 +2804,7 @@ func (x *Outage) String() string {
 func (*Outage) ProtoMessage() {}
 
 func (x *Outage) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[18]
+	mi := &file_fsm_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2653,7 +2817,7 @@ func (x *Outage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Outage.ProtoReflect.Descriptor instead.
 func (*Outage) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{18}
+	return file_fsm_proto_rawDescGZIP(), []int{20}
 }
 
 // Forget takes points out of the image that an RTU's table no longer has. Its owner proposes it.
@@ -2668,7 +2832,7 @@ type Forget struct {
 
 func (x *Forget) Reset() {
 	*x = Forget{}
-	mi := &file_fsm_proto_msgTypes[19]
+	mi := &file_fsm_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2680,7 +2844,7 @@ func (x *Forget) String() string {
 func (*Forget) ProtoMessage() {}
 
 func (x *Forget) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[19]
+	mi := &file_fsm_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2693,7 +2857,7 @@ func (x *Forget) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Forget.ProtoReflect.Descriptor instead.
 func (*Forget) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{19}
+	return file_fsm_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Forget) GetRtu() uint32 {
@@ -2735,7 +2899,7 @@ type Override struct {
 
 func (x *Override) Reset() {
 	*x = Override{}
-	mi := &file_fsm_proto_msgTypes[20]
+	mi := &file_fsm_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2747,7 +2911,7 @@ func (x *Override) String() string {
 func (*Override) ProtoMessage() {}
 
 func (x *Override) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[20]
+	mi := &file_fsm_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2760,7 +2924,7 @@ func (x *Override) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Override.ProtoReflect.Descriptor instead.
 func (*Override) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{20}
+	return file_fsm_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Override) GetRtu() uint32 {
@@ -2833,7 +2997,7 @@ type CheckStart struct {
 
 func (x *CheckStart) Reset() {
 	*x = CheckStart{}
-	mi := &file_fsm_proto_msgTypes[21]
+	mi := &file_fsm_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2845,7 +3009,7 @@ func (x *CheckStart) String() string {
 func (*CheckStart) ProtoMessage() {}
 
 func (x *CheckStart) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[21]
+	mi := &file_fsm_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2858,7 +3022,7 @@ func (x *CheckStart) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckStart.ProtoReflect.Descriptor instead.
 func (*CheckStart) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{21}
+	return file_fsm_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *CheckStart) GetRtu() uint32 {
@@ -2912,7 +3076,7 @@ type CheckTick struct {
 
 func (x *CheckTick) Reset() {
 	*x = CheckTick{}
-	mi := &file_fsm_proto_msgTypes[22]
+	mi := &file_fsm_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2924,7 +3088,7 @@ func (x *CheckTick) String() string {
 func (*CheckTick) ProtoMessage() {}
 
 func (x *CheckTick) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[22]
+	mi := &file_fsm_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2937,7 +3101,7 @@ func (x *CheckTick) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckTick.ProtoReflect.Descriptor instead.
 func (*CheckTick) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{22}
+	return file_fsm_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *CheckTick) GetRtu() uint32 {
@@ -3001,7 +3165,7 @@ type CheckEnd struct {
 
 func (x *CheckEnd) Reset() {
 	*x = CheckEnd{}
-	mi := &file_fsm_proto_msgTypes[23]
+	mi := &file_fsm_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3013,7 +3177,7 @@ func (x *CheckEnd) String() string {
 func (*CheckEnd) ProtoMessage() {}
 
 func (x *CheckEnd) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[23]
+	mi := &file_fsm_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3026,7 +3190,7 @@ func (x *CheckEnd) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckEnd.ProtoReflect.Descriptor instead.
 func (*CheckEnd) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{23}
+	return file_fsm_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *CheckEnd) GetRtu() uint32 {
@@ -3062,7 +3226,7 @@ type Links struct {
 
 func (x *Links) Reset() {
 	*x = Links{}
-	mi := &file_fsm_proto_msgTypes[24]
+	mi := &file_fsm_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3074,7 +3238,7 @@ func (x *Links) String() string {
 func (*Links) ProtoMessage() {}
 
 func (x *Links) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[24]
+	mi := &file_fsm_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3087,7 +3251,7 @@ func (x *Links) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Links.ProtoReflect.Descriptor instead.
 func (*Links) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{24}
+	return file_fsm_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Links) GetRtu() uint32 {
@@ -3123,7 +3287,7 @@ type NodeState struct {
 
 func (x *NodeState) Reset() {
 	*x = NodeState{}
-	mi := &file_fsm_proto_msgTypes[25]
+	mi := &file_fsm_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3135,7 +3299,7 @@ func (x *NodeState) String() string {
 func (*NodeState) ProtoMessage() {}
 
 func (x *NodeState) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[25]
+	mi := &file_fsm_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3148,7 +3312,7 @@ func (x *NodeState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeState.ProtoReflect.Descriptor instead.
 func (*NodeState) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{25}
+	return file_fsm_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *NodeState) GetNode() string {
@@ -3184,7 +3348,7 @@ type Stopping struct {
 
 func (x *Stopping) Reset() {
 	*x = Stopping{}
-	mi := &file_fsm_proto_msgTypes[26]
+	mi := &file_fsm_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3196,7 +3360,7 @@ func (x *Stopping) String() string {
 func (*Stopping) ProtoMessage() {}
 
 func (x *Stopping) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[26]
+	mi := &file_fsm_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3209,7 +3373,7 @@ func (x *Stopping) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Stopping.ProtoReflect.Descriptor instead.
 func (*Stopping) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{26}
+	return file_fsm_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Stopping) GetNode() string {
@@ -3238,7 +3402,7 @@ type Maintenance struct {
 
 func (x *Maintenance) Reset() {
 	*x = Maintenance{}
-	mi := &file_fsm_proto_msgTypes[27]
+	mi := &file_fsm_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3250,7 +3414,7 @@ func (x *Maintenance) String() string {
 func (*Maintenance) ProtoMessage() {}
 
 func (x *Maintenance) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[27]
+	mi := &file_fsm_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3263,7 +3427,7 @@ func (x *Maintenance) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Maintenance.ProtoReflect.Descriptor instead.
 func (*Maintenance) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{27}
+	return file_fsm_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Maintenance) GetNode() string {
@@ -3299,7 +3463,7 @@ type Clients struct {
 
 func (x *Clients) Reset() {
 	*x = Clients{}
-	mi := &file_fsm_proto_msgTypes[28]
+	mi := &file_fsm_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3311,7 +3475,7 @@ func (x *Clients) String() string {
 func (*Clients) ProtoMessage() {}
 
 func (x *Clients) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[28]
+	mi := &file_fsm_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3324,7 +3488,7 @@ func (x *Clients) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Clients.ProtoReflect.Descriptor instead.
 func (*Clients) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{28}
+	return file_fsm_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Clients) GetResource() string {
@@ -3361,7 +3525,7 @@ type Cursor struct {
 
 func (x *Cursor) Reset() {
 	*x = Cursor{}
-	mi := &file_fsm_proto_msgTypes[29]
+	mi := &file_fsm_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3373,7 +3537,7 @@ func (x *Cursor) String() string {
 func (*Cursor) ProtoMessage() {}
 
 func (x *Cursor) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[29]
+	mi := &file_fsm_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3386,7 +3550,7 @@ func (x *Cursor) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cursor.ProtoReflect.Descriptor instead.
 func (*Cursor) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{29}
+	return file_fsm_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Cursor) GetResource() string {
@@ -3428,7 +3592,7 @@ type CounterFreeze struct {
 
 func (x *CounterFreeze) Reset() {
 	*x = CounterFreeze{}
-	mi := &file_fsm_proto_msgTypes[30]
+	mi := &file_fsm_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3440,7 +3604,7 @@ func (x *CounterFreeze) String() string {
 func (*CounterFreeze) ProtoMessage() {}
 
 func (x *CounterFreeze) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[30]
+	mi := &file_fsm_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3453,7 +3617,7 @@ func (x *CounterFreeze) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CounterFreeze.ProtoReflect.Descriptor instead.
 func (*CounterFreeze) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{30}
+	return file_fsm_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *CounterFreeze) GetResource() string {
@@ -3483,7 +3647,7 @@ type ExportCursor struct {
 
 func (x *ExportCursor) Reset() {
 	*x = ExportCursor{}
-	mi := &file_fsm_proto_msgTypes[31]
+	mi := &file_fsm_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3495,7 +3659,7 @@ func (x *ExportCursor) String() string {
 func (*ExportCursor) ProtoMessage() {}
 
 func (x *ExportCursor) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[31]
+	mi := &file_fsm_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3508,7 +3672,7 @@ func (x *ExportCursor) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExportCursor.ProtoReflect.Descriptor instead.
 func (*ExportCursor) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{31}
+	return file_fsm_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *ExportCursor) GetResource() string {
@@ -3552,7 +3716,7 @@ type ExportReach struct {
 
 func (x *ExportReach) Reset() {
 	*x = ExportReach{}
-	mi := &file_fsm_proto_msgTypes[32]
+	mi := &file_fsm_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3564,7 +3728,7 @@ func (x *ExportReach) String() string {
 func (*ExportReach) ProtoMessage() {}
 
 func (x *ExportReach) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[32]
+	mi := &file_fsm_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3577,7 +3741,7 @@ func (x *ExportReach) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExportReach.ProtoReflect.Descriptor instead.
 func (*ExportReach) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{32}
+	return file_fsm_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *ExportReach) GetResource() string {
@@ -3620,7 +3784,7 @@ type ExportPause struct {
 
 func (x *ExportPause) Reset() {
 	*x = ExportPause{}
-	mi := &file_fsm_proto_msgTypes[33]
+	mi := &file_fsm_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3632,7 +3796,7 @@ func (x *ExportPause) String() string {
 func (*ExportPause) ProtoMessage() {}
 
 func (x *ExportPause) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[33]
+	mi := &file_fsm_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3645,7 +3809,7 @@ func (x *ExportPause) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExportPause.ProtoReflect.Descriptor instead.
 func (*ExportPause) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{33}
+	return file_fsm_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *ExportPause) GetResource() string {
@@ -3681,7 +3845,7 @@ type ExportReplay struct {
 
 func (x *ExportReplay) Reset() {
 	*x = ExportReplay{}
-	mi := &file_fsm_proto_msgTypes[34]
+	mi := &file_fsm_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3693,7 +3857,7 @@ func (x *ExportReplay) String() string {
 func (*ExportReplay) ProtoMessage() {}
 
 func (x *ExportReplay) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[34]
+	mi := &file_fsm_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3706,7 +3870,7 @@ func (x *ExportReplay) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExportReplay.ProtoReflect.Descriptor instead.
 func (*ExportReplay) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{34}
+	return file_fsm_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *ExportReplay) GetResource() string {
@@ -3757,7 +3921,7 @@ type ControlSubmit struct {
 
 func (x *ControlSubmit) Reset() {
 	*x = ControlSubmit{}
-	mi := &file_fsm_proto_msgTypes[35]
+	mi := &file_fsm_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3769,7 +3933,7 @@ func (x *ControlSubmit) String() string {
 func (*ControlSubmit) ProtoMessage() {}
 
 func (x *ControlSubmit) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[35]
+	mi := &file_fsm_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3782,7 +3946,7 @@ func (x *ControlSubmit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ControlSubmit.ProtoReflect.Descriptor instead.
 func (*ControlSubmit) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{35}
+	return file_fsm_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *ControlSubmit) GetId() string {
@@ -3895,7 +4059,7 @@ type ControlStart struct {
 
 func (x *ControlStart) Reset() {
 	*x = ControlStart{}
-	mi := &file_fsm_proto_msgTypes[36]
+	mi := &file_fsm_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3907,7 +4071,7 @@ func (x *ControlStart) String() string {
 func (*ControlStart) ProtoMessage() {}
 
 func (x *ControlStart) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[36]
+	mi := &file_fsm_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3920,7 +4084,7 @@ func (x *ControlStart) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ControlStart.ProtoReflect.Descriptor instead.
 func (*ControlStart) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{36}
+	return file_fsm_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *ControlStart) GetId() string {
@@ -3959,7 +4123,7 @@ type ControlResult struct {
 
 func (x *ControlResult) Reset() {
 	*x = ControlResult{}
-	mi := &file_fsm_proto_msgTypes[37]
+	mi := &file_fsm_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3971,7 +4135,7 @@ func (x *ControlResult) String() string {
 func (*ControlResult) ProtoMessage() {}
 
 func (x *ControlResult) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[37]
+	mi := &file_fsm_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3984,7 +4148,7 @@ func (x *ControlResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ControlResult.ProtoReflect.Descriptor instead.
 func (*ControlResult) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{37}
+	return file_fsm_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *ControlResult) GetId() string {
@@ -4040,7 +4204,7 @@ type ControlExpire struct {
 
 func (x *ControlExpire) Reset() {
 	*x = ControlExpire{}
-	mi := &file_fsm_proto_msgTypes[38]
+	mi := &file_fsm_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4052,7 +4216,7 @@ func (x *ControlExpire) String() string {
 func (*ControlExpire) ProtoMessage() {}
 
 func (x *ControlExpire) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[38]
+	mi := &file_fsm_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4065,7 +4229,7 @@ func (x *ControlExpire) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ControlExpire.ProtoReflect.Descriptor instead.
 func (*ControlExpire) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{38}
+	return file_fsm_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *ControlExpire) GetId() string {
@@ -4093,7 +4257,7 @@ type Fnp struct {
 
 func (x *Fnp) Reset() {
 	*x = Fnp{}
-	mi := &file_fsm_proto_msgTypes[39]
+	mi := &file_fsm_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4105,7 +4269,7 @@ func (x *Fnp) String() string {
 func (*Fnp) ProtoMessage() {}
 
 func (x *Fnp) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[39]
+	mi := &file_fsm_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4118,7 +4282,7 @@ func (x *Fnp) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Fnp.ProtoReflect.Descriptor instead.
 func (*Fnp) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{39}
+	return file_fsm_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *Fnp) GetChanges() []byte {
@@ -4145,7 +4309,7 @@ type FnpReceive struct {
 
 func (x *FnpReceive) Reset() {
 	*x = FnpReceive{}
-	mi := &file_fsm_proto_msgTypes[40]
+	mi := &file_fsm_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4157,7 +4321,7 @@ func (x *FnpReceive) String() string {
 func (*FnpReceive) ProtoMessage() {}
 
 func (x *FnpReceive) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[40]
+	mi := &file_fsm_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4170,7 +4334,7 @@ func (x *FnpReceive) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FnpReceive.ProtoReflect.Descriptor instead.
 func (*FnpReceive) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{40}
+	return file_fsm_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *FnpReceive) GetEpoch() uint64 {
@@ -4234,7 +4398,7 @@ type FnpResult struct {
 
 func (x *FnpResult) Reset() {
 	*x = FnpResult{}
-	mi := &file_fsm_proto_msgTypes[41]
+	mi := &file_fsm_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4246,7 +4410,7 @@ func (x *FnpResult) String() string {
 func (*FnpResult) ProtoMessage() {}
 
 func (x *FnpResult) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[41]
+	mi := &file_fsm_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4259,7 +4423,7 @@ func (x *FnpResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FnpResult.ProtoReflect.Descriptor instead.
 func (*FnpResult) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{41}
+	return file_fsm_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *FnpResult) GetOutcome() uint32 {
@@ -4300,7 +4464,7 @@ type ConditionReport struct {
 
 func (x *ConditionReport) Reset() {
 	*x = ConditionReport{}
-	mi := &file_fsm_proto_msgTypes[42]
+	mi := &file_fsm_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4312,7 +4476,7 @@ func (x *ConditionReport) String() string {
 func (*ConditionReport) ProtoMessage() {}
 
 func (x *ConditionReport) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[42]
+	mi := &file_fsm_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4325,7 +4489,7 @@ func (x *ConditionReport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConditionReport.ProtoReflect.Descriptor instead.
 func (*ConditionReport) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{42}
+	return file_fsm_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *ConditionReport) GetKind() string {
@@ -4388,7 +4552,7 @@ type ConditionGone struct {
 
 func (x *ConditionGone) Reset() {
 	*x = ConditionGone{}
-	mi := &file_fsm_proto_msgTypes[43]
+	mi := &file_fsm_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4400,7 +4564,7 @@ func (x *ConditionGone) String() string {
 func (*ConditionGone) ProtoMessage() {}
 
 func (x *ConditionGone) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[43]
+	mi := &file_fsm_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4413,7 +4577,7 @@ func (x *ConditionGone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConditionGone.ProtoReflect.Descriptor instead.
 func (*ConditionGone) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{43}
+	return file_fsm_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *ConditionGone) GetId() string {
@@ -4441,7 +4605,7 @@ type ConditionAck struct {
 
 func (x *ConditionAck) Reset() {
 	*x = ConditionAck{}
-	mi := &file_fsm_proto_msgTypes[44]
+	mi := &file_fsm_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4453,7 +4617,7 @@ func (x *ConditionAck) String() string {
 func (*ConditionAck) ProtoMessage() {}
 
 func (x *ConditionAck) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[44]
+	mi := &file_fsm_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4466,7 +4630,7 @@ func (x *ConditionAck) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConditionAck.ProtoReflect.Descriptor instead.
 func (*ConditionAck) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{44}
+	return file_fsm_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *ConditionAck) GetId() string {
@@ -4499,7 +4663,7 @@ type UserPut struct {
 
 func (x *UserPut) Reset() {
 	*x = UserPut{}
-	mi := &file_fsm_proto_msgTypes[45]
+	mi := &file_fsm_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4511,7 +4675,7 @@ func (x *UserPut) String() string {
 func (*UserPut) ProtoMessage() {}
 
 func (x *UserPut) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[45]
+	mi := &file_fsm_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4524,7 +4688,7 @@ func (x *UserPut) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UserPut.ProtoReflect.Descriptor instead.
 func (*UserPut) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{45}
+	return file_fsm_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *UserPut) GetName() string {
@@ -4586,7 +4750,7 @@ type UserRemove struct {
 
 func (x *UserRemove) Reset() {
 	*x = UserRemove{}
-	mi := &file_fsm_proto_msgTypes[46]
+	mi := &file_fsm_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4598,7 +4762,7 @@ func (x *UserRemove) String() string {
 func (*UserRemove) ProtoMessage() {}
 
 func (x *UserRemove) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[46]
+	mi := &file_fsm_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4611,7 +4775,7 @@ func (x *UserRemove) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UserRemove.ProtoReflect.Descriptor instead.
 func (*UserRemove) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{46}
+	return file_fsm_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *UserRemove) GetName() string {
@@ -4642,7 +4806,7 @@ type TokenPut struct {
 
 func (x *TokenPut) Reset() {
 	*x = TokenPut{}
-	mi := &file_fsm_proto_msgTypes[47]
+	mi := &file_fsm_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4654,7 +4818,7 @@ func (x *TokenPut) String() string {
 func (*TokenPut) ProtoMessage() {}
 
 func (x *TokenPut) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[47]
+	mi := &file_fsm_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4667,7 +4831,7 @@ func (x *TokenPut) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokenPut.ProtoReflect.Descriptor instead.
 func (*TokenPut) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{47}
+	return file_fsm_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *TokenPut) GetName() string {
@@ -4715,7 +4879,7 @@ type TokenRemove struct {
 
 func (x *TokenRemove) Reset() {
 	*x = TokenRemove{}
-	mi := &file_fsm_proto_msgTypes[48]
+	mi := &file_fsm_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4727,7 +4891,7 @@ func (x *TokenRemove) String() string {
 func (*TokenRemove) ProtoMessage() {}
 
 func (x *TokenRemove) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[48]
+	mi := &file_fsm_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4740,7 +4904,7 @@ func (x *TokenRemove) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokenRemove.ProtoReflect.Descriptor instead.
 func (*TokenRemove) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{48}
+	return file_fsm_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *TokenRemove) GetName() string {
@@ -4770,7 +4934,7 @@ type SessionOpen struct {
 
 func (x *SessionOpen) Reset() {
 	*x = SessionOpen{}
-	mi := &file_fsm_proto_msgTypes[49]
+	mi := &file_fsm_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4782,7 +4946,7 @@ func (x *SessionOpen) String() string {
 func (*SessionOpen) ProtoMessage() {}
 
 func (x *SessionOpen) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[49]
+	mi := &file_fsm_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4795,7 +4959,7 @@ func (x *SessionOpen) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionOpen.ProtoReflect.Descriptor instead.
 func (*SessionOpen) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{49}
+	return file_fsm_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *SessionOpen) GetId() []byte {
@@ -4835,7 +4999,7 @@ type SessionClose struct {
 
 func (x *SessionClose) Reset() {
 	*x = SessionClose{}
-	mi := &file_fsm_proto_msgTypes[50]
+	mi := &file_fsm_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4847,7 +5011,7 @@ func (x *SessionClose) String() string {
 func (*SessionClose) ProtoMessage() {}
 
 func (x *SessionClose) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[50]
+	mi := &file_fsm_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4860,7 +5024,7 @@ func (x *SessionClose) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionClose.ProtoReflect.Descriptor instead.
 func (*SessionClose) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{50}
+	return file_fsm_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *SessionClose) GetId() []byte {
@@ -4880,7 +5044,7 @@ type AccessUsed struct {
 
 func (x *AccessUsed) Reset() {
 	*x = AccessUsed{}
-	mi := &file_fsm_proto_msgTypes[51]
+	mi := &file_fsm_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4892,7 +5056,7 @@ func (x *AccessUsed) String() string {
 func (*AccessUsed) ProtoMessage() {}
 
 func (x *AccessUsed) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[51]
+	mi := &file_fsm_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4905,7 +5069,7 @@ func (x *AccessUsed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccessUsed.ProtoReflect.Descriptor instead.
 func (*AccessUsed) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{51}
+	return file_fsm_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *AccessUsed) GetUses() []*AccessUsed_Use {
@@ -4929,7 +5093,7 @@ type Revoke struct {
 
 func (x *Revoke) Reset() {
 	*x = Revoke{}
-	mi := &file_fsm_proto_msgTypes[52]
+	mi := &file_fsm_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4941,7 +5105,7 @@ func (x *Revoke) String() string {
 func (*Revoke) ProtoMessage() {}
 
 func (x *Revoke) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[52]
+	mi := &file_fsm_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4954,7 +5118,7 @@ func (x *Revoke) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Revoke.ProtoReflect.Descriptor instead.
 func (*Revoke) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{52}
+	return file_fsm_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *Revoke) GetSerial() string {
@@ -5001,7 +5165,7 @@ type Audit struct {
 
 func (x *Audit) Reset() {
 	*x = Audit{}
-	mi := &file_fsm_proto_msgTypes[53]
+	mi := &file_fsm_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5013,7 +5177,7 @@ func (x *Audit) String() string {
 func (*Audit) ProtoMessage() {}
 
 func (x *Audit) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[53]
+	mi := &file_fsm_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5026,7 +5190,7 @@ func (x *Audit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Audit.ProtoReflect.Descriptor instead.
 func (*Audit) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{53}
+	return file_fsm_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *Audit) GetAction() string {
@@ -5082,7 +5246,7 @@ type Configure_Node struct {
 
 func (x *Configure_Node) Reset() {
 	*x = Configure_Node{}
-	mi := &file_fsm_proto_msgTypes[54]
+	mi := &file_fsm_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5094,7 +5258,7 @@ func (x *Configure_Node) String() string {
 func (*Configure_Node) ProtoMessage() {}
 
 func (x *Configure_Node) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[54]
+	mi := &file_fsm_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5143,7 +5307,7 @@ type Configure_RTU struct {
 
 func (x *Configure_RTU) Reset() {
 	*x = Configure_RTU{}
-	mi := &file_fsm_proto_msgTypes[55]
+	mi := &file_fsm_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5155,7 +5319,7 @@ func (x *Configure_RTU) String() string {
 func (*Configure_RTU) ProtoMessage() {}
 
 func (x *Configure_RTU) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[55]
+	mi := &file_fsm_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5210,7 +5374,7 @@ type Configure_Group struct {
 
 func (x *Configure_Group) Reset() {
 	*x = Configure_Group{}
-	mi := &file_fsm_proto_msgTypes[56]
+	mi := &file_fsm_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5222,7 +5386,7 @@ func (x *Configure_Group) String() string {
 func (*Configure_Group) ProtoMessage() {}
 
 func (x *Configure_Group) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[56]
+	mi := &file_fsm_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5271,7 +5435,7 @@ type Configure_Virtual struct {
 
 func (x *Configure_Virtual) Reset() {
 	*x = Configure_Virtual{}
-	mi := &file_fsm_proto_msgTypes[57]
+	mi := &file_fsm_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5283,7 +5447,7 @@ func (x *Configure_Virtual) String() string {
 func (*Configure_Virtual) ProtoMessage() {}
 
 func (x *Configure_Virtual) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[57]
+	mi := &file_fsm_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5338,7 +5502,7 @@ type Configure_Export struct {
 
 func (x *Configure_Export) Reset() {
 	*x = Configure_Export{}
-	mi := &file_fsm_proto_msgTypes[58]
+	mi := &file_fsm_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5350,7 +5514,7 @@ func (x *Configure_Export) String() string {
 func (*Configure_Export) ProtoMessage() {}
 
 func (x *Configure_Export) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[58]
+	mi := &file_fsm_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5397,7 +5561,7 @@ type Forget_Point struct {
 
 func (x *Forget_Point) Reset() {
 	*x = Forget_Point{}
-	mi := &file_fsm_proto_msgTypes[59]
+	mi := &file_fsm_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5409,7 +5573,7 @@ func (x *Forget_Point) String() string {
 func (*Forget_Point) ProtoMessage() {}
 
 func (x *Forget_Point) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[59]
+	mi := &file_fsm_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5422,7 +5586,7 @@ func (x *Forget_Point) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Forget_Point.ProtoReflect.Descriptor instead.
 func (*Forget_Point) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{19, 0}
+	return file_fsm_proto_rawDescGZIP(), []int{21, 0}
 }
 
 func (x *Forget_Point) GetKind() Kind {
@@ -5450,7 +5614,7 @@ type CheckStart_Point struct {
 
 func (x *CheckStart_Point) Reset() {
 	*x = CheckStart_Point{}
-	mi := &file_fsm_proto_msgTypes[60]
+	mi := &file_fsm_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5462,7 +5626,7 @@ func (x *CheckStart_Point) String() string {
 func (*CheckStart_Point) ProtoMessage() {}
 
 func (x *CheckStart_Point) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[60]
+	mi := &file_fsm_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5475,7 +5639,7 @@ func (x *CheckStart_Point) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckStart_Point.ProtoReflect.Descriptor instead.
 func (*CheckStart_Point) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{21, 0}
+	return file_fsm_proto_rawDescGZIP(), []int{23, 0}
 }
 
 func (x *CheckStart_Point) GetKind() Kind {
@@ -5511,7 +5675,7 @@ type Links_Link struct {
 
 func (x *Links_Link) Reset() {
 	*x = Links_Link{}
-	mi := &file_fsm_proto_msgTypes[61]
+	mi := &file_fsm_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5523,7 +5687,7 @@ func (x *Links_Link) String() string {
 func (*Links_Link) ProtoMessage() {}
 
 func (x *Links_Link) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[61]
+	mi := &file_fsm_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5536,7 +5700,7 @@ func (x *Links_Link) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Links_Link.ProtoReflect.Descriptor instead.
 func (*Links_Link) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{24, 0}
+	return file_fsm_proto_rawDescGZIP(), []int{26, 0}
 }
 
 func (x *Links_Link) GetChannel() uint32 {
@@ -5583,7 +5747,7 @@ type Clients_Client struct {
 
 func (x *Clients_Client) Reset() {
 	*x = Clients_Client{}
-	mi := &file_fsm_proto_msgTypes[62]
+	mi := &file_fsm_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5595,7 +5759,7 @@ func (x *Clients_Client) String() string {
 func (*Clients_Client) ProtoMessage() {}
 
 func (x *Clients_Client) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[62]
+	mi := &file_fsm_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5608,7 +5772,7 @@ func (x *Clients_Client) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Clients_Client.ProtoReflect.Descriptor instead.
 func (*Clients_Client) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{28, 0}
+	return file_fsm_proto_rawDescGZIP(), []int{30, 0}
 }
 
 func (x *Clients_Client) GetAddress() string {
@@ -5656,7 +5820,7 @@ type CounterFreeze_Point struct {
 
 func (x *CounterFreeze_Point) Reset() {
 	*x = CounterFreeze_Point{}
-	mi := &file_fsm_proto_msgTypes[63]
+	mi := &file_fsm_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5668,7 +5832,7 @@ func (x *CounterFreeze_Point) String() string {
 func (*CounterFreeze_Point) ProtoMessage() {}
 
 func (x *CounterFreeze_Point) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[63]
+	mi := &file_fsm_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5681,7 +5845,7 @@ func (x *CounterFreeze_Point) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CounterFreeze_Point.ProtoReflect.Descriptor instead.
 func (*CounterFreeze_Point) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{30, 0}
+	return file_fsm_proto_rawDescGZIP(), []int{32, 0}
 }
 
 func (x *CounterFreeze_Point) GetRtu() uint32 {
@@ -5708,7 +5872,7 @@ type AccessUsed_Use struct {
 
 func (x *AccessUsed_Use) Reset() {
 	*x = AccessUsed_Use{}
-	mi := &file_fsm_proto_msgTypes[64]
+	mi := &file_fsm_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5720,7 +5884,7 @@ func (x *AccessUsed_Use) String() string {
 func (*AccessUsed_Use) ProtoMessage() {}
 
 func (x *AccessUsed_Use) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[64]
+	mi := &file_fsm_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5733,7 +5897,7 @@ func (x *AccessUsed_Use) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccessUsed_Use.ProtoReflect.Descriptor instead.
 func (*AccessUsed_Use) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{51, 0}
+	return file_fsm_proto_rawDescGZIP(), []int{53, 0}
 }
 
 func (x *AccessUsed_Use) GetId() []byte {
@@ -5750,20 +5914,43 @@ func (x *AccessUsed_Use) GetAtMs() int64 {
 	return 0
 }
 
+var file_fsm_proto_extTypes = []protoimpl.ExtensionInfo{
+	{
+		ExtendedType:  (*descriptorpb.FieldOptions)(nil),
+		ExtensionType: (*uint32)(nil),
+		Field:         50104,
+		Name:          "fepha.fsm.v1.since",
+		Tag:           "varint,50104,opt,name=since",
+		Filename:      "fsm.proto",
+	},
+}
+
+// Extension fields to descriptorpb.FieldOptions.
+var (
+	// since is the feature level (fsm/level.go) that a command, or a field of a command's message, needs: it isn't proposed
+	// before every node understands it. What has none is understood by all builds there ever were.
+	//
+	// optional uint32 since = 50104;
+	E_Since = &file_fsm_proto_extTypes[0]
+)
+
 var File_fsm_proto protoreflect.FileDescriptor
 
 const file_fsm_proto_rawDesc = "" +
 	"\n" +
-	"\tfsm.proto\x12\ffepha.fsm.v1\":\n" +
+	"\tfsm.proto\x12\ffepha.fsm.v1\x1a google/protobuf/descriptor.proto\":\n" +
 	"\x05Entry\x121\n" +
-	"\bcommands\x18\x01 \x03(\v2\x15.fepha.fsm.v1.CommandR\bcommands\"\xe3\x15\n" +
+	"\bcommands\x18\x01 \x03(\v2\x15.fepha.fsm.v1.CommandR\bcommands\"\xab\x17\n" +
 	"\aCommand\x12\x13\n" +
 	"\x05at_ms\x18\x01 \x01(\x03R\x04atMs\x12\x17\n" +
 	"\aat_cp56\x18\x02 \x01(\x06R\x06atCp56\x12\x12\n" +
 	"\x04node\x18\x03 \x01(\tR\x04node\x127\n" +
 	"\tconfigure\x18\n" +
 	" \x01(\v2\x17.fepha.fsm.v1.ConfigureH\x00R\tconfigure\x12>\n" +
-	"\fconfig_stage\x18\x11 \x01(\v2\x19.fepha.fsm.v1.ConfigStageH\x00R\vconfigStage\x12.\n" +
+	"\fconfig_stage\x18\x11 \x01(\v2\x19.fepha.fsm.v1.ConfigStageH\x00R\vconfigStage\x12A\n" +
+	"\vconfig_part\x18\x12 \x01(\v2\x18.fepha.fsm.v1.ConfigPartB\x04\xc0\xbb\x18\x01H\x00R\n" +
+	"configPart\x12A\n" +
+	"\rfeature_level\x18\x13 \x01(\v2\x1a.fepha.fsm.v1.FeatureLevelH\x00R\ffeatureLevel\x12.\n" +
 	"\x06assign\x18\v \x01(\v2\x14.fepha.fsm.v1.AssignH\x00R\x06assign\x12(\n" +
 	"\x04move\x18\f \x01(\v2\x12.fepha.fsm.v1.MoveH\x00R\x04move\x124\n" +
 	"\breleased\x18\r \x01(\v2\x16.fepha.fsm.v1.ReleasedH\x00R\breleased\x12+\n" +
@@ -5774,18 +5961,18 @@ const file_fsm_proto_rawDesc = "" +
 	"\x06online\x18\x15 \x01(\v2\x14.fepha.fsm.v1.OnlineH\x00R\x06online\x12.\n" +
 	"\x06forget\x18\x16 \x01(\v2\x14.fepha.fsm.v1.ForgetH\x00R\x06forget\x12;\n" +
 	"\vbacklog_end\x18\x17 \x01(\v2\x18.fepha.fsm.v1.BacklogEndH\x00R\n" +
-	"backlogEnd\x12;\n" +
-	"\vnot_topical\x18\x1c \x01(\v2\x18.fepha.fsm.v1.NotTopicalH\x00R\n" +
-	"notTopical\x12.\n" +
-	"\x06outage\x18\x1d \x01(\v2\x14.fepha.fsm.v1.OutageH\x00R\x06outage\x12+\n" +
+	"backlogEnd\x12A\n" +
+	"\vnot_topical\x18\x1c \x01(\v2\x18.fepha.fsm.v1.NotTopicalB\x04\xc0\xbb\x18\x01H\x00R\n" +
+	"notTopical\x124\n" +
+	"\x06outage\x18\x1d \x01(\v2\x14.fepha.fsm.v1.OutageB\x04\xc0\xbb\x18\x01H\x00R\x06outage\x12+\n" +
 	"\x05links\x18\x1e \x01(\v2\x13.fepha.fsm.v1.LinksH\x00R\x05links\x128\n" +
 	"\n" +
 	"node_state\x18\x1f \x01(\v2\x17.fepha.fsm.v1.NodeStateH\x00R\tnodeState\x121\n" +
 	"\aclients\x18  \x01(\v2\x15.fepha.fsm.v1.ClientsH\x00R\aclients\x12.\n" +
 	"\x06cursor\x18! \x01(\v2\x14.fepha.fsm.v1.CursorH\x00R\x06cursor\x124\n" +
 	"\bstopping\x18\" \x01(\v2\x16.fepha.fsm.v1.StoppingH\x00R\bstopping\x12=\n" +
-	"\vmaintenance\x18# \x01(\v2\x19.fepha.fsm.v1.MaintenanceH\x00R\vmaintenance\x12D\n" +
-	"\x0ecounter_freeze\x18$ \x01(\v2\x1b.fepha.fsm.v1.CounterFreezeH\x00R\rcounterFreeze\x12D\n" +
+	"\vmaintenance\x18# \x01(\v2\x19.fepha.fsm.v1.MaintenanceH\x00R\vmaintenance\x12J\n" +
+	"\x0ecounter_freeze\x18$ \x01(\v2\x1b.fepha.fsm.v1.CounterFreezeB\x04\xc0\xbb\x18\x01H\x00R\rcounterFreeze\x12D\n" +
 	"\x0econtrol_submit\x18( \x01(\v2\x1b.fepha.fsm.v1.ControlSubmitH\x00R\rcontrolSubmit\x12A\n" +
 	"\rcontrol_start\x18) \x01(\v2\x1a.fepha.fsm.v1.ControlStartH\x00R\fcontrolStart\x12D\n" +
 	"\x0econtrol_result\x18* \x01(\v2\x1b.fepha.fsm.v1.ControlResultH\x00R\rcontrolResult\x12D\n" +
@@ -5806,17 +5993,17 @@ const file_fsm_proto_rawDesc = "" +
 	"\vaccess_used\x18B \x01(\v2\x18.fepha.fsm.v1.AccessUsedH\x00R\n" +
 	"accessUsed\x12.\n" +
 	"\x06revoke\x18C \x01(\v2\x14.fepha.fsm.v1.RevokeH\x00R\x06revoke\x12+\n" +
-	"\x05audit\x18P \x01(\v2\x13.fepha.fsm.v1.AuditH\x00R\x05audit\x124\n" +
-	"\boverride\x18Z \x01(\v2\x16.fepha.fsm.v1.OverrideH\x00R\boverride\x12;\n" +
-	"\vcheck_start\x18[ \x01(\v2\x18.fepha.fsm.v1.CheckStartH\x00R\n" +
-	"checkStart\x128\n" +
+	"\x05audit\x18P \x01(\v2\x13.fepha.fsm.v1.AuditH\x00R\x05audit\x12:\n" +
+	"\boverride\x18Z \x01(\v2\x16.fepha.fsm.v1.OverrideB\x04\xc0\xbb\x18\x01H\x00R\boverride\x12A\n" +
+	"\vcheck_start\x18[ \x01(\v2\x18.fepha.fsm.v1.CheckStartB\x04\xc0\xbb\x18\x01H\x00R\n" +
+	"checkStart\x12>\n" +
 	"\n" +
-	"check_tick\x18\\ \x01(\v2\x17.fepha.fsm.v1.CheckTickH\x00R\tcheckTick\x125\n" +
-	"\tcheck_end\x18] \x01(\v2\x16.fepha.fsm.v1.CheckEndH\x00R\bcheckEnd\x12A\n" +
-	"\rexport_cursor\x18d \x01(\v2\x1a.fepha.fsm.v1.ExportCursorH\x00R\fexportCursor\x12>\n" +
-	"\fexport_reach\x18e \x01(\v2\x19.fepha.fsm.v1.ExportReachH\x00R\vexportReach\x12>\n" +
-	"\fexport_pause\x18f \x01(\v2\x19.fepha.fsm.v1.ExportPauseH\x00R\vexportPause\x12A\n" +
-	"\rexport_replay\x18g \x01(\v2\x1a.fepha.fsm.v1.ExportReplayH\x00R\fexportReplayB\x04\n" +
+	"check_tick\x18\\ \x01(\v2\x17.fepha.fsm.v1.CheckTickB\x04\xc0\xbb\x18\x01H\x00R\tcheckTick\x12;\n" +
+	"\tcheck_end\x18] \x01(\v2\x16.fepha.fsm.v1.CheckEndB\x04\xc0\xbb\x18\x01H\x00R\bcheckEnd\x12G\n" +
+	"\rexport_cursor\x18d \x01(\v2\x1a.fepha.fsm.v1.ExportCursorB\x04\xc0\xbb\x18\x01H\x00R\fexportCursor\x12D\n" +
+	"\fexport_reach\x18e \x01(\v2\x19.fepha.fsm.v1.ExportReachB\x04\xc0\xbb\x18\x01H\x00R\vexportReach\x12D\n" +
+	"\fexport_pause\x18f \x01(\v2\x19.fepha.fsm.v1.ExportPauseB\x04\xc0\xbb\x18\x01H\x00R\vexportPause\x12G\n" +
+	"\rexport_replay\x18g \x01(\v2\x1a.fepha.fsm.v1.ExportReplayB\x04\xc0\xbb\x18\x01H\x00R\fexportReplayB\x04\n" +
 	"\x02op\"\xc3\x02\n" +
 	"\x06Result\x12-\n" +
 	"\x04code\x18\x01 \x01(\x0e2\x19.fepha.fsm.v1.Result.CodeR\x04code\x12\x18\n" +
@@ -5833,7 +6020,7 @@ const file_fsm_proto_rawDesc = "" +
 	"\x03GAP\x10\x03\x12\f\n" +
 	"\bCONFLICT\x10\x04\x12\r\n" +
 	"\tNOT_FOUND\x10\x05\x12\v\n" +
-	"\aINVALID\x10\x06\"\x96\a\n" +
+	"\aINVALID\x10\x06\"\xea\a\n" +
 	"\tConfigure\x12\x16\n" +
 	"\x06digest\x18\x01 \x01(\tR\x06digest\x12\x16\n" +
 	"\x06retain\x18\x02 \x01(\x04R\x06retain\x122\n" +
@@ -5843,8 +6030,12 @@ const file_fsm_proto_rawDesc = "" +
 	"\avirtual\x18\x06 \x03(\v2\x1f.fepha.fsm.v1.Configure.VirtualR\avirtual\x12\x10\n" +
 	"\x03fnp\x18\a \x01(\bR\x03fnp\x12\x14\n" +
 	"\x05stage\x18\b \x01(\x04R\x05stage\x12\"\n" +
-	"\rretain_for_ms\x18\t \x01(\x03R\vretainForMs\x128\n" +
-	"\aexports\x18\f \x03(\v2\x1e.fepha.fsm.v1.Configure.ExportR\aexports\x1a>\n" +
+	"\rretain_for_ms\x18\t \x01(\x03R\vretainForMs\x12\x1a\n" +
+	"\x05files\x18\n" +
+	" \x01(\fB\x04\xc0\xbb\x18\x01R\x05files\x12\x16\n" +
+	"\x06origin\x18\v \x01(\tR\x06origin\x12>\n" +
+	"\aexports\x18\f \x03(\v2\x1e.fepha.fsm.v1.Configure.ExportB\x04\xc0\xbb\x18\x01R\aexports\x12\x18\n" +
+	"\achanges\x18\r \x03(\tR\achanges\x1a>\n" +
 	"\x04Node\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04host\x18\x02 \x01(\rR\x04host\x12\x12\n" +
@@ -5871,7 +6062,14 @@ const file_fsm_proto_rawDesc = "" +
 	"\tMODE_NONE\x10\x00\x12\r\n" +
 	"\tEXCLUSIVE\x10\x01\x12\x10\n" +
 	"\fMAIN_STANDBY\x10\x02\x12\x0f\n" +
-	"\vDUAL_ACTIVE\x10\x03\"%\n" +
+	"\vDUAL_ACTIVE\x10\x03\"R\n" +
+	"\n" +
+	"ConfigPart\x12\x14\n" +
+	"\x05stage\x18\x01 \x01(\x04R\x05stage\x12\x16\n" +
+	"\x06offset\x18\x02 \x01(\x04R\x06offset\x12\x16\n" +
+	"\x06octets\x18\x03 \x01(\fR\x06octets\"$\n" +
+	"\fFeatureLevel\x12\x14\n" +
+	"\x05level\x18\x01 \x01(\rR\x05level\"%\n" +
 	"\vConfigStage\x12\x16\n" +
 	"\x06expect\x18\x01 \x01(\x04R\x06expect\"\xad\x01\n" +
 	"\aTimings\x12\x1f\n" +
@@ -6206,7 +6404,8 @@ const file_fsm_proto_rawDesc = "" +
 	"\x06VIEWER\x10\x01\x12\f\n" +
 	"\bOPERATOR\x10\x02\x12\f\n" +
 	"\bENGINEER\x10\x03\x12\t\n" +
-	"\x05ADMIN\x10\x04B\"Z github.com/fepha/fepha/fsm/fsmpbb\x06proto3"
+	"\x05ADMIN\x10\x04:5\n" +
+	"\x05since\x12\x1d.google.protobuf.FieldOptions\x18\xb8\x87\x03 \x01(\rR\x05sinceB\"Z github.com/fepha/fepha/fsm/fsmpbb\x06proto3"
 
 var (
 	file_fsm_proto_rawDescOnce sync.Once
@@ -6221,170 +6420,176 @@ func file_fsm_proto_rawDescGZIP() []byte {
 }
 
 var file_fsm_proto_enumTypes = make([]protoimpl.EnumInfo, 10)
-var file_fsm_proto_msgTypes = make([]protoimpl.MessageInfo, 65)
+var file_fsm_proto_msgTypes = make([]protoimpl.MessageInfo, 67)
 var file_fsm_proto_goTypes = []any{
-	(Kind)(0),                     // 0: fepha.fsm.v1.Kind
-	(LinkState)(0),                // 1: fepha.fsm.v1.LinkState
-	(Role)(0),                     // 2: fepha.fsm.v1.Role
-	(Result_Code)(0),              // 3: fepha.fsm.v1.Result.Code
-	(Configure_Mode)(0),           // 4: fepha.fsm.v1.Configure.Mode
-	(Item_Mode)(0),                // 5: fepha.fsm.v1.Item.Mode
-	(Override_Mode)(0),            // 6: fepha.fsm.v1.Override.Mode
-	(ControlSubmit_Phase)(0),      // 7: fepha.fsm.v1.ControlSubmit.Phase
-	(ConditionReport_Severity)(0), // 8: fepha.fsm.v1.ConditionReport.Severity
-	(ConditionReport_Scope)(0),    // 9: fepha.fsm.v1.ConditionReport.Scope
-	(*Entry)(nil),                 // 10: fepha.fsm.v1.Entry
-	(*Command)(nil),               // 11: fepha.fsm.v1.Command
-	(*Result)(nil),                // 12: fepha.fsm.v1.Result
-	(*Configure)(nil),             // 13: fepha.fsm.v1.Configure
-	(*ConfigStage)(nil),           // 14: fepha.fsm.v1.ConfigStage
-	(*Timings)(nil),               // 15: fepha.fsm.v1.Timings
-	(*Assign)(nil),                // 16: fepha.fsm.v1.Assign
-	(*Move)(nil),                  // 17: fepha.fsm.v1.Move
-	(*Released)(nil),              // 18: fepha.fsm.v1.Released
-	(*Claim)(nil),                 // 19: fepha.fsm.v1.Claim
-	(*Pin)(nil),                   // 20: fepha.fsm.v1.Pin
-	(*Activated)(nil),             // 21: fepha.fsm.v1.Activated
-	(*Item)(nil),                  // 22: fepha.fsm.v1.Item
-	(*Events)(nil),                // 23: fepha.fsm.v1.Events
-	(*Stray)(nil),                 // 24: fepha.fsm.v1.Stray
-	(*Online)(nil),                // 25: fepha.fsm.v1.Online
-	(*BacklogEnd)(nil),            // 26: fepha.fsm.v1.BacklogEnd
-	(*NotTopical)(nil),            // 27: fepha.fsm.v1.NotTopical
-	(*Outage)(nil),                // 28: fepha.fsm.v1.Outage
-	(*Forget)(nil),                // 29: fepha.fsm.v1.Forget
-	(*Override)(nil),              // 30: fepha.fsm.v1.Override
-	(*CheckStart)(nil),            // 31: fepha.fsm.v1.CheckStart
-	(*CheckTick)(nil),             // 32: fepha.fsm.v1.CheckTick
-	(*CheckEnd)(nil),              // 33: fepha.fsm.v1.CheckEnd
-	(*Links)(nil),                 // 34: fepha.fsm.v1.Links
-	(*NodeState)(nil),             // 35: fepha.fsm.v1.NodeState
-	(*Stopping)(nil),              // 36: fepha.fsm.v1.Stopping
-	(*Maintenance)(nil),           // 37: fepha.fsm.v1.Maintenance
-	(*Clients)(nil),               // 38: fepha.fsm.v1.Clients
-	(*Cursor)(nil),                // 39: fepha.fsm.v1.Cursor
-	(*CounterFreeze)(nil),         // 40: fepha.fsm.v1.CounterFreeze
-	(*ExportCursor)(nil),          // 41: fepha.fsm.v1.ExportCursor
-	(*ExportReach)(nil),           // 42: fepha.fsm.v1.ExportReach
-	(*ExportPause)(nil),           // 43: fepha.fsm.v1.ExportPause
-	(*ExportReplay)(nil),          // 44: fepha.fsm.v1.ExportReplay
-	(*ControlSubmit)(nil),         // 45: fepha.fsm.v1.ControlSubmit
-	(*ControlStart)(nil),          // 46: fepha.fsm.v1.ControlStart
-	(*ControlResult)(nil),         // 47: fepha.fsm.v1.ControlResult
-	(*ControlExpire)(nil),         // 48: fepha.fsm.v1.ControlExpire
-	(*Fnp)(nil),                   // 49: fepha.fsm.v1.Fnp
-	(*FnpReceive)(nil),            // 50: fepha.fsm.v1.FnpReceive
-	(*FnpResult)(nil),             // 51: fepha.fsm.v1.FnpResult
-	(*ConditionReport)(nil),       // 52: fepha.fsm.v1.ConditionReport
-	(*ConditionGone)(nil),         // 53: fepha.fsm.v1.ConditionGone
-	(*ConditionAck)(nil),          // 54: fepha.fsm.v1.ConditionAck
-	(*UserPut)(nil),               // 55: fepha.fsm.v1.UserPut
-	(*UserRemove)(nil),            // 56: fepha.fsm.v1.UserRemove
-	(*TokenPut)(nil),              // 57: fepha.fsm.v1.TokenPut
-	(*TokenRemove)(nil),           // 58: fepha.fsm.v1.TokenRemove
-	(*SessionOpen)(nil),           // 59: fepha.fsm.v1.SessionOpen
-	(*SessionClose)(nil),          // 60: fepha.fsm.v1.SessionClose
-	(*AccessUsed)(nil),            // 61: fepha.fsm.v1.AccessUsed
-	(*Revoke)(nil),                // 62: fepha.fsm.v1.Revoke
-	(*Audit)(nil),                 // 63: fepha.fsm.v1.Audit
-	(*Configure_Node)(nil),        // 64: fepha.fsm.v1.Configure.Node
-	(*Configure_RTU)(nil),         // 65: fepha.fsm.v1.Configure.RTU
-	(*Configure_Group)(nil),       // 66: fepha.fsm.v1.Configure.Group
-	(*Configure_Virtual)(nil),     // 67: fepha.fsm.v1.Configure.Virtual
-	(*Configure_Export)(nil),      // 68: fepha.fsm.v1.Configure.Export
-	(*Forget_Point)(nil),          // 69: fepha.fsm.v1.Forget.Point
-	(*CheckStart_Point)(nil),      // 70: fepha.fsm.v1.CheckStart.Point
-	(*Links_Link)(nil),            // 71: fepha.fsm.v1.Links.Link
-	(*Clients_Client)(nil),        // 72: fepha.fsm.v1.Clients.Client
-	(*CounterFreeze_Point)(nil),   // 73: fepha.fsm.v1.CounterFreeze.Point
-	(*AccessUsed_Use)(nil),        // 74: fepha.fsm.v1.AccessUsed.Use
+	(Kind)(0),                         // 0: fepha.fsm.v1.Kind
+	(LinkState)(0),                    // 1: fepha.fsm.v1.LinkState
+	(Role)(0),                         // 2: fepha.fsm.v1.Role
+	(Result_Code)(0),                  // 3: fepha.fsm.v1.Result.Code
+	(Configure_Mode)(0),               // 4: fepha.fsm.v1.Configure.Mode
+	(Item_Mode)(0),                    // 5: fepha.fsm.v1.Item.Mode
+	(Override_Mode)(0),                // 6: fepha.fsm.v1.Override.Mode
+	(ControlSubmit_Phase)(0),          // 7: fepha.fsm.v1.ControlSubmit.Phase
+	(ConditionReport_Severity)(0),     // 8: fepha.fsm.v1.ConditionReport.Severity
+	(ConditionReport_Scope)(0),        // 9: fepha.fsm.v1.ConditionReport.Scope
+	(*Entry)(nil),                     // 10: fepha.fsm.v1.Entry
+	(*Command)(nil),                   // 11: fepha.fsm.v1.Command
+	(*Result)(nil),                    // 12: fepha.fsm.v1.Result
+	(*Configure)(nil),                 // 13: fepha.fsm.v1.Configure
+	(*ConfigPart)(nil),                // 14: fepha.fsm.v1.ConfigPart
+	(*FeatureLevel)(nil),              // 15: fepha.fsm.v1.FeatureLevel
+	(*ConfigStage)(nil),               // 16: fepha.fsm.v1.ConfigStage
+	(*Timings)(nil),                   // 17: fepha.fsm.v1.Timings
+	(*Assign)(nil),                    // 18: fepha.fsm.v1.Assign
+	(*Move)(nil),                      // 19: fepha.fsm.v1.Move
+	(*Released)(nil),                  // 20: fepha.fsm.v1.Released
+	(*Claim)(nil),                     // 21: fepha.fsm.v1.Claim
+	(*Pin)(nil),                       // 22: fepha.fsm.v1.Pin
+	(*Activated)(nil),                 // 23: fepha.fsm.v1.Activated
+	(*Item)(nil),                      // 24: fepha.fsm.v1.Item
+	(*Events)(nil),                    // 25: fepha.fsm.v1.Events
+	(*Stray)(nil),                     // 26: fepha.fsm.v1.Stray
+	(*Online)(nil),                    // 27: fepha.fsm.v1.Online
+	(*BacklogEnd)(nil),                // 28: fepha.fsm.v1.BacklogEnd
+	(*NotTopical)(nil),                // 29: fepha.fsm.v1.NotTopical
+	(*Outage)(nil),                    // 30: fepha.fsm.v1.Outage
+	(*Forget)(nil),                    // 31: fepha.fsm.v1.Forget
+	(*Override)(nil),                  // 32: fepha.fsm.v1.Override
+	(*CheckStart)(nil),                // 33: fepha.fsm.v1.CheckStart
+	(*CheckTick)(nil),                 // 34: fepha.fsm.v1.CheckTick
+	(*CheckEnd)(nil),                  // 35: fepha.fsm.v1.CheckEnd
+	(*Links)(nil),                     // 36: fepha.fsm.v1.Links
+	(*NodeState)(nil),                 // 37: fepha.fsm.v1.NodeState
+	(*Stopping)(nil),                  // 38: fepha.fsm.v1.Stopping
+	(*Maintenance)(nil),               // 39: fepha.fsm.v1.Maintenance
+	(*Clients)(nil),                   // 40: fepha.fsm.v1.Clients
+	(*Cursor)(nil),                    // 41: fepha.fsm.v1.Cursor
+	(*CounterFreeze)(nil),             // 42: fepha.fsm.v1.CounterFreeze
+	(*ExportCursor)(nil),              // 43: fepha.fsm.v1.ExportCursor
+	(*ExportReach)(nil),               // 44: fepha.fsm.v1.ExportReach
+	(*ExportPause)(nil),               // 45: fepha.fsm.v1.ExportPause
+	(*ExportReplay)(nil),              // 46: fepha.fsm.v1.ExportReplay
+	(*ControlSubmit)(nil),             // 47: fepha.fsm.v1.ControlSubmit
+	(*ControlStart)(nil),              // 48: fepha.fsm.v1.ControlStart
+	(*ControlResult)(nil),             // 49: fepha.fsm.v1.ControlResult
+	(*ControlExpire)(nil),             // 50: fepha.fsm.v1.ControlExpire
+	(*Fnp)(nil),                       // 51: fepha.fsm.v1.Fnp
+	(*FnpReceive)(nil),                // 52: fepha.fsm.v1.FnpReceive
+	(*FnpResult)(nil),                 // 53: fepha.fsm.v1.FnpResult
+	(*ConditionReport)(nil),           // 54: fepha.fsm.v1.ConditionReport
+	(*ConditionGone)(nil),             // 55: fepha.fsm.v1.ConditionGone
+	(*ConditionAck)(nil),              // 56: fepha.fsm.v1.ConditionAck
+	(*UserPut)(nil),                   // 57: fepha.fsm.v1.UserPut
+	(*UserRemove)(nil),                // 58: fepha.fsm.v1.UserRemove
+	(*TokenPut)(nil),                  // 59: fepha.fsm.v1.TokenPut
+	(*TokenRemove)(nil),               // 60: fepha.fsm.v1.TokenRemove
+	(*SessionOpen)(nil),               // 61: fepha.fsm.v1.SessionOpen
+	(*SessionClose)(nil),              // 62: fepha.fsm.v1.SessionClose
+	(*AccessUsed)(nil),                // 63: fepha.fsm.v1.AccessUsed
+	(*Revoke)(nil),                    // 64: fepha.fsm.v1.Revoke
+	(*Audit)(nil),                     // 65: fepha.fsm.v1.Audit
+	(*Configure_Node)(nil),            // 66: fepha.fsm.v1.Configure.Node
+	(*Configure_RTU)(nil),             // 67: fepha.fsm.v1.Configure.RTU
+	(*Configure_Group)(nil),           // 68: fepha.fsm.v1.Configure.Group
+	(*Configure_Virtual)(nil),         // 69: fepha.fsm.v1.Configure.Virtual
+	(*Configure_Export)(nil),          // 70: fepha.fsm.v1.Configure.Export
+	(*Forget_Point)(nil),              // 71: fepha.fsm.v1.Forget.Point
+	(*CheckStart_Point)(nil),          // 72: fepha.fsm.v1.CheckStart.Point
+	(*Links_Link)(nil),                // 73: fepha.fsm.v1.Links.Link
+	(*Clients_Client)(nil),            // 74: fepha.fsm.v1.Clients.Client
+	(*CounterFreeze_Point)(nil),       // 75: fepha.fsm.v1.CounterFreeze.Point
+	(*AccessUsed_Use)(nil),            // 76: fepha.fsm.v1.AccessUsed.Use
+	(*descriptorpb.FieldOptions)(nil), // 77: google.protobuf.FieldOptions
 }
 var file_fsm_proto_depIdxs = []int32{
 	11, // 0: fepha.fsm.v1.Entry.commands:type_name -> fepha.fsm.v1.Command
 	13, // 1: fepha.fsm.v1.Command.configure:type_name -> fepha.fsm.v1.Configure
-	14, // 2: fepha.fsm.v1.Command.config_stage:type_name -> fepha.fsm.v1.ConfigStage
-	16, // 3: fepha.fsm.v1.Command.assign:type_name -> fepha.fsm.v1.Assign
-	17, // 4: fepha.fsm.v1.Command.move:type_name -> fepha.fsm.v1.Move
-	18, // 5: fepha.fsm.v1.Command.released:type_name -> fepha.fsm.v1.Released
-	19, // 6: fepha.fsm.v1.Command.claim:type_name -> fepha.fsm.v1.Claim
-	20, // 7: fepha.fsm.v1.Command.pin:type_name -> fepha.fsm.v1.Pin
-	21, // 8: fepha.fsm.v1.Command.activated:type_name -> fepha.fsm.v1.Activated
-	23, // 9: fepha.fsm.v1.Command.events:type_name -> fepha.fsm.v1.Events
-	25, // 10: fepha.fsm.v1.Command.online:type_name -> fepha.fsm.v1.Online
-	29, // 11: fepha.fsm.v1.Command.forget:type_name -> fepha.fsm.v1.Forget
-	26, // 12: fepha.fsm.v1.Command.backlog_end:type_name -> fepha.fsm.v1.BacklogEnd
-	27, // 13: fepha.fsm.v1.Command.not_topical:type_name -> fepha.fsm.v1.NotTopical
-	28, // 14: fepha.fsm.v1.Command.outage:type_name -> fepha.fsm.v1.Outage
-	34, // 15: fepha.fsm.v1.Command.links:type_name -> fepha.fsm.v1.Links
-	35, // 16: fepha.fsm.v1.Command.node_state:type_name -> fepha.fsm.v1.NodeState
-	38, // 17: fepha.fsm.v1.Command.clients:type_name -> fepha.fsm.v1.Clients
-	39, // 18: fepha.fsm.v1.Command.cursor:type_name -> fepha.fsm.v1.Cursor
-	36, // 19: fepha.fsm.v1.Command.stopping:type_name -> fepha.fsm.v1.Stopping
-	37, // 20: fepha.fsm.v1.Command.maintenance:type_name -> fepha.fsm.v1.Maintenance
-	40, // 21: fepha.fsm.v1.Command.counter_freeze:type_name -> fepha.fsm.v1.CounterFreeze
-	45, // 22: fepha.fsm.v1.Command.control_submit:type_name -> fepha.fsm.v1.ControlSubmit
-	46, // 23: fepha.fsm.v1.Command.control_start:type_name -> fepha.fsm.v1.ControlStart
-	47, // 24: fepha.fsm.v1.Command.control_result:type_name -> fepha.fsm.v1.ControlResult
-	48, // 25: fepha.fsm.v1.Command.control_expire:type_name -> fepha.fsm.v1.ControlExpire
-	49, // 26: fepha.fsm.v1.Command.fnp:type_name -> fepha.fsm.v1.Fnp
-	50, // 27: fepha.fsm.v1.Command.fnp_receive:type_name -> fepha.fsm.v1.FnpReceive
-	52, // 28: fepha.fsm.v1.Command.condition_report:type_name -> fepha.fsm.v1.ConditionReport
-	53, // 29: fepha.fsm.v1.Command.condition_gone:type_name -> fepha.fsm.v1.ConditionGone
-	54, // 30: fepha.fsm.v1.Command.condition_ack:type_name -> fepha.fsm.v1.ConditionAck
-	55, // 31: fepha.fsm.v1.Command.user_put:type_name -> fepha.fsm.v1.UserPut
-	56, // 32: fepha.fsm.v1.Command.user_remove:type_name -> fepha.fsm.v1.UserRemove
-	57, // 33: fepha.fsm.v1.Command.token_put:type_name -> fepha.fsm.v1.TokenPut
-	58, // 34: fepha.fsm.v1.Command.token_remove:type_name -> fepha.fsm.v1.TokenRemove
-	59, // 35: fepha.fsm.v1.Command.session_open:type_name -> fepha.fsm.v1.SessionOpen
-	60, // 36: fepha.fsm.v1.Command.session_close:type_name -> fepha.fsm.v1.SessionClose
-	61, // 37: fepha.fsm.v1.Command.access_used:type_name -> fepha.fsm.v1.AccessUsed
-	62, // 38: fepha.fsm.v1.Command.revoke:type_name -> fepha.fsm.v1.Revoke
-	63, // 39: fepha.fsm.v1.Command.audit:type_name -> fepha.fsm.v1.Audit
-	30, // 40: fepha.fsm.v1.Command.override:type_name -> fepha.fsm.v1.Override
-	31, // 41: fepha.fsm.v1.Command.check_start:type_name -> fepha.fsm.v1.CheckStart
-	32, // 42: fepha.fsm.v1.Command.check_tick:type_name -> fepha.fsm.v1.CheckTick
-	33, // 43: fepha.fsm.v1.Command.check_end:type_name -> fepha.fsm.v1.CheckEnd
-	41, // 44: fepha.fsm.v1.Command.export_cursor:type_name -> fepha.fsm.v1.ExportCursor
-	42, // 45: fepha.fsm.v1.Command.export_reach:type_name -> fepha.fsm.v1.ExportReach
-	43, // 46: fepha.fsm.v1.Command.export_pause:type_name -> fepha.fsm.v1.ExportPause
-	44, // 47: fepha.fsm.v1.Command.export_replay:type_name -> fepha.fsm.v1.ExportReplay
-	3,  // 48: fepha.fsm.v1.Result.code:type_name -> fepha.fsm.v1.Result.Code
-	51, // 49: fepha.fsm.v1.Result.fnp:type_name -> fepha.fsm.v1.FnpResult
-	64, // 50: fepha.fsm.v1.Configure.nodes:type_name -> fepha.fsm.v1.Configure.Node
-	65, // 51: fepha.fsm.v1.Configure.rtus:type_name -> fepha.fsm.v1.Configure.RTU
-	66, // 52: fepha.fsm.v1.Configure.groups:type_name -> fepha.fsm.v1.Configure.Group
-	67, // 53: fepha.fsm.v1.Configure.virtual:type_name -> fepha.fsm.v1.Configure.Virtual
-	68, // 54: fepha.fsm.v1.Configure.exports:type_name -> fepha.fsm.v1.Configure.Export
-	15, // 55: fepha.fsm.v1.Assign.timings:type_name -> fepha.fsm.v1.Timings
-	0,  // 56: fepha.fsm.v1.Item.kind:type_name -> fepha.fsm.v1.Kind
-	5,  // 57: fepha.fsm.v1.Item.mode:type_name -> fepha.fsm.v1.Item.Mode
-	22, // 58: fepha.fsm.v1.Events.items:type_name -> fepha.fsm.v1.Item
-	24, // 59: fepha.fsm.v1.Events.strays:type_name -> fepha.fsm.v1.Stray
-	69, // 60: fepha.fsm.v1.NotTopical.points:type_name -> fepha.fsm.v1.Forget.Point
-	69, // 61: fepha.fsm.v1.Forget.points:type_name -> fepha.fsm.v1.Forget.Point
-	0,  // 62: fepha.fsm.v1.Override.kind:type_name -> fepha.fsm.v1.Kind
-	6,  // 63: fepha.fsm.v1.Override.mode:type_name -> fepha.fsm.v1.Override.Mode
-	70, // 64: fepha.fsm.v1.CheckStart.points:type_name -> fepha.fsm.v1.CheckStart.Point
-	0,  // 65: fepha.fsm.v1.CheckTick.kind:type_name -> fepha.fsm.v1.Kind
-	71, // 66: fepha.fsm.v1.Links.links:type_name -> fepha.fsm.v1.Links.Link
-	72, // 67: fepha.fsm.v1.Clients.clients:type_name -> fepha.fsm.v1.Clients.Client
-	73, // 68: fepha.fsm.v1.CounterFreeze.points:type_name -> fepha.fsm.v1.CounterFreeze.Point
-	0,  // 69: fepha.fsm.v1.ControlSubmit.kind:type_name -> fepha.fsm.v1.Kind
-	7,  // 70: fepha.fsm.v1.ControlSubmit.phase:type_name -> fepha.fsm.v1.ControlSubmit.Phase
-	8,  // 71: fepha.fsm.v1.ConditionReport.severity:type_name -> fepha.fsm.v1.ConditionReport.Severity
-	9,  // 72: fepha.fsm.v1.ConditionReport.scope:type_name -> fepha.fsm.v1.ConditionReport.Scope
-	2,  // 73: fepha.fsm.v1.UserPut.role:type_name -> fepha.fsm.v1.Role
-	2,  // 74: fepha.fsm.v1.TokenPut.role:type_name -> fepha.fsm.v1.Role
-	74, // 75: fepha.fsm.v1.AccessUsed.uses:type_name -> fepha.fsm.v1.AccessUsed.Use
-	4,  // 76: fepha.fsm.v1.Configure.Group.mode:type_name -> fepha.fsm.v1.Configure.Mode
-	0,  // 77: fepha.fsm.v1.Forget.Point.kind:type_name -> fepha.fsm.v1.Kind
-	0,  // 78: fepha.fsm.v1.CheckStart.Point.kind:type_name -> fepha.fsm.v1.Kind
-	1,  // 79: fepha.fsm.v1.Links.Link.state:type_name -> fepha.fsm.v1.LinkState
-	80, // [80:80] is the sub-list for method output_type
-	80, // [80:80] is the sub-list for method input_type
-	80, // [80:80] is the sub-list for extension type_name
-	80, // [80:80] is the sub-list for extension extendee
-	0,  // [0:80] is the sub-list for field type_name
+	16, // 2: fepha.fsm.v1.Command.config_stage:type_name -> fepha.fsm.v1.ConfigStage
+	14, // 3: fepha.fsm.v1.Command.config_part:type_name -> fepha.fsm.v1.ConfigPart
+	15, // 4: fepha.fsm.v1.Command.feature_level:type_name -> fepha.fsm.v1.FeatureLevel
+	18, // 5: fepha.fsm.v1.Command.assign:type_name -> fepha.fsm.v1.Assign
+	19, // 6: fepha.fsm.v1.Command.move:type_name -> fepha.fsm.v1.Move
+	20, // 7: fepha.fsm.v1.Command.released:type_name -> fepha.fsm.v1.Released
+	21, // 8: fepha.fsm.v1.Command.claim:type_name -> fepha.fsm.v1.Claim
+	22, // 9: fepha.fsm.v1.Command.pin:type_name -> fepha.fsm.v1.Pin
+	23, // 10: fepha.fsm.v1.Command.activated:type_name -> fepha.fsm.v1.Activated
+	25, // 11: fepha.fsm.v1.Command.events:type_name -> fepha.fsm.v1.Events
+	27, // 12: fepha.fsm.v1.Command.online:type_name -> fepha.fsm.v1.Online
+	31, // 13: fepha.fsm.v1.Command.forget:type_name -> fepha.fsm.v1.Forget
+	28, // 14: fepha.fsm.v1.Command.backlog_end:type_name -> fepha.fsm.v1.BacklogEnd
+	29, // 15: fepha.fsm.v1.Command.not_topical:type_name -> fepha.fsm.v1.NotTopical
+	30, // 16: fepha.fsm.v1.Command.outage:type_name -> fepha.fsm.v1.Outage
+	36, // 17: fepha.fsm.v1.Command.links:type_name -> fepha.fsm.v1.Links
+	37, // 18: fepha.fsm.v1.Command.node_state:type_name -> fepha.fsm.v1.NodeState
+	40, // 19: fepha.fsm.v1.Command.clients:type_name -> fepha.fsm.v1.Clients
+	41, // 20: fepha.fsm.v1.Command.cursor:type_name -> fepha.fsm.v1.Cursor
+	38, // 21: fepha.fsm.v1.Command.stopping:type_name -> fepha.fsm.v1.Stopping
+	39, // 22: fepha.fsm.v1.Command.maintenance:type_name -> fepha.fsm.v1.Maintenance
+	42, // 23: fepha.fsm.v1.Command.counter_freeze:type_name -> fepha.fsm.v1.CounterFreeze
+	47, // 24: fepha.fsm.v1.Command.control_submit:type_name -> fepha.fsm.v1.ControlSubmit
+	48, // 25: fepha.fsm.v1.Command.control_start:type_name -> fepha.fsm.v1.ControlStart
+	49, // 26: fepha.fsm.v1.Command.control_result:type_name -> fepha.fsm.v1.ControlResult
+	50, // 27: fepha.fsm.v1.Command.control_expire:type_name -> fepha.fsm.v1.ControlExpire
+	51, // 28: fepha.fsm.v1.Command.fnp:type_name -> fepha.fsm.v1.Fnp
+	52, // 29: fepha.fsm.v1.Command.fnp_receive:type_name -> fepha.fsm.v1.FnpReceive
+	54, // 30: fepha.fsm.v1.Command.condition_report:type_name -> fepha.fsm.v1.ConditionReport
+	55, // 31: fepha.fsm.v1.Command.condition_gone:type_name -> fepha.fsm.v1.ConditionGone
+	56, // 32: fepha.fsm.v1.Command.condition_ack:type_name -> fepha.fsm.v1.ConditionAck
+	57, // 33: fepha.fsm.v1.Command.user_put:type_name -> fepha.fsm.v1.UserPut
+	58, // 34: fepha.fsm.v1.Command.user_remove:type_name -> fepha.fsm.v1.UserRemove
+	59, // 35: fepha.fsm.v1.Command.token_put:type_name -> fepha.fsm.v1.TokenPut
+	60, // 36: fepha.fsm.v1.Command.token_remove:type_name -> fepha.fsm.v1.TokenRemove
+	61, // 37: fepha.fsm.v1.Command.session_open:type_name -> fepha.fsm.v1.SessionOpen
+	62, // 38: fepha.fsm.v1.Command.session_close:type_name -> fepha.fsm.v1.SessionClose
+	63, // 39: fepha.fsm.v1.Command.access_used:type_name -> fepha.fsm.v1.AccessUsed
+	64, // 40: fepha.fsm.v1.Command.revoke:type_name -> fepha.fsm.v1.Revoke
+	65, // 41: fepha.fsm.v1.Command.audit:type_name -> fepha.fsm.v1.Audit
+	32, // 42: fepha.fsm.v1.Command.override:type_name -> fepha.fsm.v1.Override
+	33, // 43: fepha.fsm.v1.Command.check_start:type_name -> fepha.fsm.v1.CheckStart
+	34, // 44: fepha.fsm.v1.Command.check_tick:type_name -> fepha.fsm.v1.CheckTick
+	35, // 45: fepha.fsm.v1.Command.check_end:type_name -> fepha.fsm.v1.CheckEnd
+	43, // 46: fepha.fsm.v1.Command.export_cursor:type_name -> fepha.fsm.v1.ExportCursor
+	44, // 47: fepha.fsm.v1.Command.export_reach:type_name -> fepha.fsm.v1.ExportReach
+	45, // 48: fepha.fsm.v1.Command.export_pause:type_name -> fepha.fsm.v1.ExportPause
+	46, // 49: fepha.fsm.v1.Command.export_replay:type_name -> fepha.fsm.v1.ExportReplay
+	3,  // 50: fepha.fsm.v1.Result.code:type_name -> fepha.fsm.v1.Result.Code
+	53, // 51: fepha.fsm.v1.Result.fnp:type_name -> fepha.fsm.v1.FnpResult
+	66, // 52: fepha.fsm.v1.Configure.nodes:type_name -> fepha.fsm.v1.Configure.Node
+	67, // 53: fepha.fsm.v1.Configure.rtus:type_name -> fepha.fsm.v1.Configure.RTU
+	68, // 54: fepha.fsm.v1.Configure.groups:type_name -> fepha.fsm.v1.Configure.Group
+	69, // 55: fepha.fsm.v1.Configure.virtual:type_name -> fepha.fsm.v1.Configure.Virtual
+	70, // 56: fepha.fsm.v1.Configure.exports:type_name -> fepha.fsm.v1.Configure.Export
+	17, // 57: fepha.fsm.v1.Assign.timings:type_name -> fepha.fsm.v1.Timings
+	0,  // 58: fepha.fsm.v1.Item.kind:type_name -> fepha.fsm.v1.Kind
+	5,  // 59: fepha.fsm.v1.Item.mode:type_name -> fepha.fsm.v1.Item.Mode
+	24, // 60: fepha.fsm.v1.Events.items:type_name -> fepha.fsm.v1.Item
+	26, // 61: fepha.fsm.v1.Events.strays:type_name -> fepha.fsm.v1.Stray
+	71, // 62: fepha.fsm.v1.NotTopical.points:type_name -> fepha.fsm.v1.Forget.Point
+	71, // 63: fepha.fsm.v1.Forget.points:type_name -> fepha.fsm.v1.Forget.Point
+	0,  // 64: fepha.fsm.v1.Override.kind:type_name -> fepha.fsm.v1.Kind
+	6,  // 65: fepha.fsm.v1.Override.mode:type_name -> fepha.fsm.v1.Override.Mode
+	72, // 66: fepha.fsm.v1.CheckStart.points:type_name -> fepha.fsm.v1.CheckStart.Point
+	0,  // 67: fepha.fsm.v1.CheckTick.kind:type_name -> fepha.fsm.v1.Kind
+	73, // 68: fepha.fsm.v1.Links.links:type_name -> fepha.fsm.v1.Links.Link
+	74, // 69: fepha.fsm.v1.Clients.clients:type_name -> fepha.fsm.v1.Clients.Client
+	75, // 70: fepha.fsm.v1.CounterFreeze.points:type_name -> fepha.fsm.v1.CounterFreeze.Point
+	0,  // 71: fepha.fsm.v1.ControlSubmit.kind:type_name -> fepha.fsm.v1.Kind
+	7,  // 72: fepha.fsm.v1.ControlSubmit.phase:type_name -> fepha.fsm.v1.ControlSubmit.Phase
+	8,  // 73: fepha.fsm.v1.ConditionReport.severity:type_name -> fepha.fsm.v1.ConditionReport.Severity
+	9,  // 74: fepha.fsm.v1.ConditionReport.scope:type_name -> fepha.fsm.v1.ConditionReport.Scope
+	2,  // 75: fepha.fsm.v1.UserPut.role:type_name -> fepha.fsm.v1.Role
+	2,  // 76: fepha.fsm.v1.TokenPut.role:type_name -> fepha.fsm.v1.Role
+	76, // 77: fepha.fsm.v1.AccessUsed.uses:type_name -> fepha.fsm.v1.AccessUsed.Use
+	4,  // 78: fepha.fsm.v1.Configure.Group.mode:type_name -> fepha.fsm.v1.Configure.Mode
+	0,  // 79: fepha.fsm.v1.Forget.Point.kind:type_name -> fepha.fsm.v1.Kind
+	0,  // 80: fepha.fsm.v1.CheckStart.Point.kind:type_name -> fepha.fsm.v1.Kind
+	1,  // 81: fepha.fsm.v1.Links.Link.state:type_name -> fepha.fsm.v1.LinkState
+	77, // 82: fepha.fsm.v1.since:extendee -> google.protobuf.FieldOptions
+	83, // [83:83] is the sub-list for method output_type
+	83, // [83:83] is the sub-list for method input_type
+	83, // [83:83] is the sub-list for extension type_name
+	82, // [82:83] is the sub-list for extension extendee
+	0,  // [0:82] is the sub-list for field type_name
 }
 
 func init() { file_fsm_proto_init() }
@@ -6395,6 +6600,8 @@ func file_fsm_proto_init() {
 	file_fsm_proto_msgTypes[1].OneofWrappers = []any{
 		(*Command_Configure)(nil),
 		(*Command_ConfigStage)(nil),
+		(*Command_ConfigPart)(nil),
+		(*Command_FeatureLevel)(nil),
 		(*Command_Assign)(nil),
 		(*Command_Move)(nil),
 		(*Command_Released)(nil),
@@ -6441,21 +6648,22 @@ func file_fsm_proto_init() {
 		(*Command_ExportPause)(nil),
 		(*Command_ExportReplay)(nil),
 	}
-	file_fsm_proto_msgTypes[45].OneofWrappers = []any{}
+	file_fsm_proto_msgTypes[47].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_fsm_proto_rawDesc), len(file_fsm_proto_rawDesc)),
 			NumEnums:      10,
-			NumMessages:   65,
-			NumExtensions: 0,
+			NumMessages:   67,
+			NumExtensions: 1,
 			NumServices:   0,
 		},
 		GoTypes:           file_fsm_proto_goTypes,
 		DependencyIndexes: file_fsm_proto_depIdxs,
 		EnumInfos:         file_fsm_proto_enumTypes,
 		MessageInfos:      file_fsm_proto_msgTypes,
+		ExtensionInfos:    file_fsm_proto_extTypes,
 	}.Build()
 	File_fsm_proto = out.File
 	file_fsm_proto_goTypes = nil

@@ -38,6 +38,7 @@ type SnapshotHead struct {
 	AgeMarks      []*AgeMark             `protobuf:"bytes,10,rep,name=age_marks,json=ageMarks,proto3" json:"age_marks,omitempty"`
 	AuditNumber   uint64                 `protobuf:"varint,11,opt,name=audit_number,json=auditNumber,proto3" json:"audit_number,omitempty"` // of the newest entry of the audit
 	AuditBefore   [][]byte               `protobuf:"bytes,12,rep,name=audit_before,json=auditBefore,proto3" json:"audit_before,omitempty"`  // by chain: hash of the entry before the oldest kept
+	Level         uint32                 `protobuf:"varint,13,opt,name=level,proto3" json:"level,omitempty"`                                // feature level
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -156,6 +157,106 @@ func (x *SnapshotHead) GetAuditBefore() [][]byte {
 	return nil
 }
 
+func (x *SnapshotHead) GetLevel() uint32 {
+	if x != nil {
+		return x.Level
+	}
+	return 0
+}
+
+// VersionState is a configuration that is in force, or was: the newest last.
+type VersionState struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Number        uint64                 `protobuf:"varint,1,opt,name=number,proto3" json:"number,omitempty"`
+	Digest        string                 `protobuf:"bytes,2,opt,name=digest,proto3" json:"digest,omitempty"`
+	AtMs          int64                  `protobuf:"varint,3,opt,name=at_ms,json=atMs,proto3" json:"at_ms,omitempty"`
+	Node          string                 `protobuf:"bytes,4,opt,name=node,proto3" json:"node,omitempty"`
+	Origin        string                 `protobuf:"bytes,5,opt,name=origin,proto3" json:"origin,omitempty"`
+	Changes       []string               `protobuf:"bytes,6,rep,name=changes,proto3" json:"changes,omitempty"`
+	Files         []byte                 `protobuf:"bytes,7,opt,name=files,proto3" json:"files,omitempty"` // packed; empty: not kept
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *VersionState) Reset() {
+	*x = VersionState{}
+	mi := &file_snapshot_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *VersionState) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*VersionState) ProtoMessage() {}
+
+func (x *VersionState) ProtoReflect() protoreflect.Message {
+	mi := &file_snapshot_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use VersionState.ProtoReflect.Descriptor instead.
+func (*VersionState) Descriptor() ([]byte, []int) {
+	return file_snapshot_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *VersionState) GetNumber() uint64 {
+	if x != nil {
+		return x.Number
+	}
+	return 0
+}
+
+func (x *VersionState) GetDigest() string {
+	if x != nil {
+		return x.Digest
+	}
+	return ""
+}
+
+func (x *VersionState) GetAtMs() int64 {
+	if x != nil {
+		return x.AtMs
+	}
+	return 0
+}
+
+func (x *VersionState) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
+}
+
+func (x *VersionState) GetOrigin() string {
+	if x != nil {
+		return x.Origin
+	}
+	return ""
+}
+
+func (x *VersionState) GetChanges() []string {
+	if x != nil {
+		return x.Changes
+	}
+	return nil
+}
+
+func (x *VersionState) GetFiles() []byte {
+	if x != nil {
+		return x.Files
+	}
+	return nil
+}
+
 // AgeMark says how far the journal was at a time.
 type AgeMark struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -167,7 +268,7 @@ type AgeMark struct {
 
 func (x *AgeMark) Reset() {
 	*x = AgeMark{}
-	mi := &file_snapshot_proto_msgTypes[1]
+	mi := &file_snapshot_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -179,7 +280,7 @@ func (x *AgeMark) String() string {
 func (*AgeMark) ProtoMessage() {}
 
 func (x *AgeMark) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[1]
+	mi := &file_snapshot_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -192,7 +293,7 @@ func (x *AgeMark) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AgeMark.ProtoReflect.Descriptor instead.
 func (*AgeMark) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{1}
+	return file_snapshot_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *AgeMark) GetMs() int64 {
@@ -231,7 +332,7 @@ type Revisions struct {
 
 func (x *Revisions) Reset() {
 	*x = Revisions{}
-	mi := &file_snapshot_proto_msgTypes[2]
+	mi := &file_snapshot_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -243,7 +344,7 @@ func (x *Revisions) String() string {
 func (*Revisions) ProtoMessage() {}
 
 func (x *Revisions) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[2]
+	mi := &file_snapshot_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -256,7 +357,7 @@ func (x *Revisions) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Revisions.ProtoReflect.Descriptor instead.
 func (*Revisions) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{2}
+	return file_snapshot_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Revisions) GetConfig() uint64 {
@@ -375,7 +476,7 @@ type ResourceState struct {
 
 func (x *ResourceState) Reset() {
 	*x = ResourceState{}
-	mi := &file_snapshot_proto_msgTypes[3]
+	mi := &file_snapshot_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -387,7 +488,7 @@ func (x *ResourceState) String() string {
 func (*ResourceState) ProtoMessage() {}
 
 func (x *ResourceState) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[3]
+	mi := &file_snapshot_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -400,7 +501,7 @@ func (x *ResourceState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResourceState.ProtoReflect.Descriptor instead.
 func (*ResourceState) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{3}
+	return file_snapshot_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *ResourceState) GetId() string {
@@ -489,7 +590,7 @@ type RTUState struct {
 
 func (x *RTUState) Reset() {
 	*x = RTUState{}
-	mi := &file_snapshot_proto_msgTypes[4]
+	mi := &file_snapshot_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -501,7 +602,7 @@ func (x *RTUState) String() string {
 func (*RTUState) ProtoMessage() {}
 
 func (x *RTUState) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[4]
+	mi := &file_snapshot_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -514,7 +615,7 @@ func (x *RTUState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RTUState.ProtoReflect.Descriptor instead.
 func (*RTUState) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{4}
+	return file_snapshot_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *RTUState) GetNumber() uint32 {
@@ -588,7 +689,7 @@ type GroupState struct {
 
 func (x *GroupState) Reset() {
 	*x = GroupState{}
-	mi := &file_snapshot_proto_msgTypes[5]
+	mi := &file_snapshot_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -600,7 +701,7 @@ func (x *GroupState) String() string {
 func (*GroupState) ProtoMessage() {}
 
 func (x *GroupState) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[5]
+	mi := &file_snapshot_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -613,7 +714,7 @@ func (x *GroupState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GroupState.ProtoReflect.Descriptor instead.
 func (*GroupState) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{5}
+	return file_snapshot_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *GroupState) GetId() string {
@@ -682,7 +783,7 @@ type ExportState struct {
 
 func (x *ExportState) Reset() {
 	*x = ExportState{}
-	mi := &file_snapshot_proto_msgTypes[6]
+	mi := &file_snapshot_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -694,7 +795,7 @@ func (x *ExportState) String() string {
 func (*ExportState) ProtoMessage() {}
 
 func (x *ExportState) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[6]
+	mi := &file_snapshot_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -707,7 +808,7 @@ func (x *ExportState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExportState.ProtoReflect.Descriptor instead.
 func (*ExportState) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{6}
+	return file_snapshot_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ExportState) GetName() string {
@@ -787,7 +888,7 @@ type NodeInfo struct {
 
 func (x *NodeInfo) Reset() {
 	*x = NodeInfo{}
-	mi := &file_snapshot_proto_msgTypes[7]
+	mi := &file_snapshot_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -799,7 +900,7 @@ func (x *NodeInfo) String() string {
 func (*NodeInfo) ProtoMessage() {}
 
 func (x *NodeInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[7]
+	mi := &file_snapshot_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -812,7 +913,7 @@ func (x *NodeInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeInfo.ProtoReflect.Descriptor instead.
 func (*NodeInfo) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{7}
+	return file_snapshot_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *NodeInfo) GetId() string {
@@ -872,7 +973,7 @@ type VirtualState struct {
 
 func (x *VirtualState) Reset() {
 	*x = VirtualState{}
-	mi := &file_snapshot_proto_msgTypes[8]
+	mi := &file_snapshot_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -884,7 +985,7 @@ func (x *VirtualState) String() string {
 func (*VirtualState) ProtoMessage() {}
 
 func (x *VirtualState) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[8]
+	mi := &file_snapshot_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -897,7 +998,7 @@ func (x *VirtualState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VirtualState.ProtoReflect.Descriptor instead.
 func (*VirtualState) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{8}
+	return file_snapshot_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *VirtualState) GetRtu() uint32 {
@@ -972,7 +1073,7 @@ type ControlState struct {
 
 func (x *ControlState) Reset() {
 	*x = ControlState{}
-	mi := &file_snapshot_proto_msgTypes[9]
+	mi := &file_snapshot_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -984,7 +1085,7 @@ func (x *ControlState) String() string {
 func (*ControlState) ProtoMessage() {}
 
 func (x *ControlState) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[9]
+	mi := &file_snapshot_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -997,7 +1098,7 @@ func (x *ControlState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ControlState.ProtoReflect.Descriptor instead.
 func (*ControlState) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{9}
+	return file_snapshot_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ControlState) GetSubmit() *ControlSubmit {
@@ -1117,7 +1218,7 @@ type FnpMailbox struct {
 
 func (x *FnpMailbox) Reset() {
 	*x = FnpMailbox{}
-	mi := &file_snapshot_proto_msgTypes[10]
+	mi := &file_snapshot_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1129,7 +1230,7 @@ func (x *FnpMailbox) String() string {
 func (*FnpMailbox) ProtoMessage() {}
 
 func (x *FnpMailbox) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[10]
+	mi := &file_snapshot_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1142,7 +1243,7 @@ func (x *FnpMailbox) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FnpMailbox.ProtoReflect.Descriptor instead.
 func (*FnpMailbox) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{10}
+	return file_snapshot_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *FnpMailbox) GetLast() uint64 {
@@ -1181,7 +1282,7 @@ type ConditionState struct {
 
 func (x *ConditionState) Reset() {
 	*x = ConditionState{}
-	mi := &file_snapshot_proto_msgTypes[11]
+	mi := &file_snapshot_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1193,7 +1294,7 @@ func (x *ConditionState) String() string {
 func (*ConditionState) ProtoMessage() {}
 
 func (x *ConditionState) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[11]
+	mi := &file_snapshot_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1206,7 +1307,7 @@ func (x *ConditionState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConditionState.ProtoReflect.Descriptor instead.
 func (*ConditionState) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{11}
+	return file_snapshot_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ConditionState) GetKind() string {
@@ -1262,7 +1363,7 @@ type ConditionsState struct {
 
 func (x *ConditionsState) Reset() {
 	*x = ConditionsState{}
-	mi := &file_snapshot_proto_msgTypes[12]
+	mi := &file_snapshot_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1274,7 +1375,7 @@ func (x *ConditionsState) String() string {
 func (*ConditionsState) ProtoMessage() {}
 
 func (x *ConditionsState) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[12]
+	mi := &file_snapshot_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1287,7 +1388,7 @@ func (x *ConditionsState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConditionsState.ProtoReflect.Descriptor instead.
 func (*ConditionsState) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{12}
+	return file_snapshot_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ConditionsState) GetPresent() []*ConditionState {
@@ -1317,7 +1418,7 @@ type ConditionNote struct {
 
 func (x *ConditionNote) Reset() {
 	*x = ConditionNote{}
-	mi := &file_snapshot_proto_msgTypes[13]
+	mi := &file_snapshot_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1329,7 +1430,7 @@ func (x *ConditionNote) String() string {
 func (*ConditionNote) ProtoMessage() {}
 
 func (x *ConditionNote) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[13]
+	mi := &file_snapshot_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1342,7 +1443,7 @@ func (x *ConditionNote) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConditionNote.ProtoReflect.Descriptor instead.
 func (*ConditionNote) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{13}
+	return file_snapshot_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ConditionNote) GetId() string {
@@ -1393,7 +1494,7 @@ type AccessState struct {
 
 func (x *AccessState) Reset() {
 	*x = AccessState{}
-	mi := &file_snapshot_proto_msgTypes[14]
+	mi := &file_snapshot_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1405,7 +1506,7 @@ func (x *AccessState) String() string {
 func (*AccessState) ProtoMessage() {}
 
 func (x *AccessState) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[14]
+	mi := &file_snapshot_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1418,7 +1519,7 @@ func (x *AccessState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccessState.ProtoReflect.Descriptor instead.
 func (*AccessState) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{14}
+	return file_snapshot_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *AccessState) GetUsers() []*AccessState_User {
@@ -1470,7 +1571,7 @@ type Note struct {
 
 func (x *Note) Reset() {
 	*x = Note{}
-	mi := &file_snapshot_proto_msgTypes[15]
+	mi := &file_snapshot_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1482,7 +1583,7 @@ func (x *Note) String() string {
 func (*Note) ProtoMessage() {}
 
 func (x *Note) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[15]
+	mi := &file_snapshot_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1495,7 +1596,7 @@ func (x *Note) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Note.ProtoReflect.Descriptor instead.
 func (*Note) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{15}
+	return file_snapshot_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Note) GetKind() uint32 {
@@ -1607,7 +1708,7 @@ type AuditEntry struct {
 
 func (x *AuditEntry) Reset() {
 	*x = AuditEntry{}
-	mi := &file_snapshot_proto_msgTypes[16]
+	mi := &file_snapshot_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1619,7 +1720,7 @@ func (x *AuditEntry) String() string {
 func (*AuditEntry) ProtoMessage() {}
 
 func (x *AuditEntry) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[16]
+	mi := &file_snapshot_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1632,7 +1733,7 @@ func (x *AuditEntry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AuditEntry.ProtoReflect.Descriptor instead.
 func (*AuditEntry) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{16}
+	return file_snapshot_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *AuditEntry) GetTimeMs() int64 {
@@ -1706,7 +1807,7 @@ type Refusal struct {
 
 func (x *Refusal) Reset() {
 	*x = Refusal{}
-	mi := &file_snapshot_proto_msgTypes[17]
+	mi := &file_snapshot_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1718,7 +1819,7 @@ func (x *Refusal) String() string {
 func (*Refusal) ProtoMessage() {}
 
 func (x *Refusal) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[17]
+	mi := &file_snapshot_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1731,7 +1832,7 @@ func (x *Refusal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Refusal.ProtoReflect.Descriptor instead.
 func (*Refusal) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{17}
+	return file_snapshot_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Refusal) GetAction() string {
@@ -1788,7 +1889,7 @@ type SnapshotTail struct {
 
 func (x *SnapshotTail) Reset() {
 	*x = SnapshotTail{}
-	mi := &file_snapshot_proto_msgTypes[18]
+	mi := &file_snapshot_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1800,7 +1901,7 @@ func (x *SnapshotTail) String() string {
 func (*SnapshotTail) ProtoMessage() {}
 
 func (x *SnapshotTail) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[18]
+	mi := &file_snapshot_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1813,7 +1914,7 @@ func (x *SnapshotTail) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotTail.ProtoReflect.Descriptor instead.
 func (*SnapshotTail) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{18}
+	return file_snapshot_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *SnapshotTail) GetPoints() uint64 {
@@ -1852,7 +1953,7 @@ type CheckState struct {
 
 func (x *CheckState) Reset() {
 	*x = CheckState{}
-	mi := &file_snapshot_proto_msgTypes[19]
+	mi := &file_snapshot_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1864,7 +1965,7 @@ func (x *CheckState) String() string {
 func (*CheckState) ProtoMessage() {}
 
 func (x *CheckState) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[19]
+	mi := &file_snapshot_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1877,7 +1978,7 @@ func (x *CheckState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckState.ProtoReflect.Descriptor instead.
 func (*CheckState) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{19}
+	return file_snapshot_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *CheckState) GetRtu() uint32 {
@@ -1932,7 +2033,7 @@ type RTUState_NodeLinks struct {
 
 func (x *RTUState_NodeLinks) Reset() {
 	*x = RTUState_NodeLinks{}
-	mi := &file_snapshot_proto_msgTypes[20]
+	mi := &file_snapshot_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1944,7 +2045,7 @@ func (x *RTUState_NodeLinks) String() string {
 func (*RTUState_NodeLinks) ProtoMessage() {}
 
 func (x *RTUState_NodeLinks) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[20]
+	mi := &file_snapshot_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1957,7 +2058,7 @@ func (x *RTUState_NodeLinks) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RTUState_NodeLinks.ProtoReflect.Descriptor instead.
 func (*RTUState_NodeLinks) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{4, 0}
+	return file_snapshot_proto_rawDescGZIP(), []int{5, 0}
 }
 
 func (x *RTUState_NodeLinks) GetNode() string {
@@ -1984,7 +2085,7 @@ type RTUState_Kept struct {
 
 func (x *RTUState_Kept) Reset() {
 	*x = RTUState_Kept{}
-	mi := &file_snapshot_proto_msgTypes[21]
+	mi := &file_snapshot_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1996,7 +2097,7 @@ func (x *RTUState_Kept) String() string {
 func (*RTUState_Kept) ProtoMessage() {}
 
 func (x *RTUState_Kept) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[21]
+	mi := &file_snapshot_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2009,7 +2110,7 @@ func (x *RTUState_Kept) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RTUState_Kept.ProtoReflect.Descriptor instead.
 func (*RTUState_Kept) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{4, 1}
+	return file_snapshot_proto_rawDescGZIP(), []int{5, 1}
 }
 
 func (x *RTUState_Kept) GetNumber() uint64 {
@@ -2042,7 +2143,7 @@ type RTUState_Untold struct {
 
 func (x *RTUState_Untold) Reset() {
 	*x = RTUState_Untold{}
-	mi := &file_snapshot_proto_msgTypes[22]
+	mi := &file_snapshot_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2054,7 +2155,7 @@ func (x *RTUState_Untold) String() string {
 func (*RTUState_Untold) ProtoMessage() {}
 
 func (x *RTUState_Untold) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[22]
+	mi := &file_snapshot_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2067,7 +2168,7 @@ func (x *RTUState_Untold) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RTUState_Untold.ProtoReflect.Descriptor instead.
 func (*RTUState_Untold) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{4, 2}
+	return file_snapshot_proto_rawDescGZIP(), []int{5, 2}
 }
 
 func (x *RTUState_Untold) GetKind() Kind {
@@ -2142,7 +2243,7 @@ type RTUState_Override struct {
 
 func (x *RTUState_Override) Reset() {
 	*x = RTUState_Override{}
-	mi := &file_snapshot_proto_msgTypes[23]
+	mi := &file_snapshot_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2154,7 +2255,7 @@ func (x *RTUState_Override) String() string {
 func (*RTUState_Override) ProtoMessage() {}
 
 func (x *RTUState_Override) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[23]
+	mi := &file_snapshot_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2167,7 +2268,7 @@ func (x *RTUState_Override) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RTUState_Override.ProtoReflect.Descriptor instead.
 func (*RTUState_Override) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{4, 3}
+	return file_snapshot_proto_rawDescGZIP(), []int{5, 3}
 }
 
 func (x *RTUState_Override) GetKind() Kind {
@@ -2278,7 +2379,7 @@ type GroupState_NodeClients struct {
 
 func (x *GroupState_NodeClients) Reset() {
 	*x = GroupState_NodeClients{}
-	mi := &file_snapshot_proto_msgTypes[24]
+	mi := &file_snapshot_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2290,7 +2391,7 @@ func (x *GroupState_NodeClients) String() string {
 func (*GroupState_NodeClients) ProtoMessage() {}
 
 func (x *GroupState_NodeClients) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[24]
+	mi := &file_snapshot_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2303,7 +2404,7 @@ func (x *GroupState_NodeClients) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GroupState_NodeClients.ProtoReflect.Descriptor instead.
 func (*GroupState_NodeClients) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{5, 0}
+	return file_snapshot_proto_rawDescGZIP(), []int{6, 0}
 }
 
 func (x *GroupState_NodeClients) GetNode() string {
@@ -2333,7 +2434,7 @@ type GroupState_Slot struct {
 
 func (x *GroupState_Slot) Reset() {
 	*x = GroupState_Slot{}
-	mi := &file_snapshot_proto_msgTypes[25]
+	mi := &file_snapshot_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2345,7 +2446,7 @@ func (x *GroupState_Slot) String() string {
 func (*GroupState_Slot) ProtoMessage() {}
 
 func (x *GroupState_Slot) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[25]
+	mi := &file_snapshot_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2358,7 +2459,7 @@ func (x *GroupState_Slot) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GroupState_Slot.ProtoReflect.Descriptor instead.
 func (*GroupState_Slot) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{5, 1}
+	return file_snapshot_proto_rawDescGZIP(), []int{6, 1}
 }
 
 func (x *GroupState_Slot) GetName() string {
@@ -2412,7 +2513,7 @@ type GroupState_Frozen struct {
 
 func (x *GroupState_Frozen) Reset() {
 	*x = GroupState_Frozen{}
-	mi := &file_snapshot_proto_msgTypes[26]
+	mi := &file_snapshot_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2424,7 +2525,7 @@ func (x *GroupState_Frozen) String() string {
 func (*GroupState_Frozen) ProtoMessage() {}
 
 func (x *GroupState_Frozen) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[26]
+	mi := &file_snapshot_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2437,7 +2538,7 @@ func (x *GroupState_Frozen) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GroupState_Frozen.ProtoReflect.Descriptor instead.
 func (*GroupState_Frozen) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{5, 2}
+	return file_snapshot_proto_rawDescGZIP(), []int{6, 2}
 }
 
 func (x *GroupState_Frozen) GetRtu() uint32 {
@@ -2501,7 +2602,7 @@ type ExportState_Reach struct {
 
 func (x *ExportState_Reach) Reset() {
 	*x = ExportState_Reach{}
-	mi := &file_snapshot_proto_msgTypes[27]
+	mi := &file_snapshot_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2513,7 +2614,7 @@ func (x *ExportState_Reach) String() string {
 func (*ExportState_Reach) ProtoMessage() {}
 
 func (x *ExportState_Reach) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[27]
+	mi := &file_snapshot_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2526,7 +2627,7 @@ func (x *ExportState_Reach) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExportState_Reach.ProtoReflect.Descriptor instead.
 func (*ExportState_Reach) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{6, 0}
+	return file_snapshot_proto_rawDescGZIP(), []int{7, 0}
 }
 
 func (x *ExportState_Reach) GetNode() string {
@@ -2567,7 +2668,7 @@ type ExportState_Span struct {
 
 func (x *ExportState_Span) Reset() {
 	*x = ExportState_Span{}
-	mi := &file_snapshot_proto_msgTypes[28]
+	mi := &file_snapshot_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2579,7 +2680,7 @@ func (x *ExportState_Span) String() string {
 func (*ExportState_Span) ProtoMessage() {}
 
 func (x *ExportState_Span) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[28]
+	mi := &file_snapshot_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2592,7 +2693,7 @@ func (x *ExportState_Span) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExportState_Span.ProtoReflect.Descriptor instead.
 func (*ExportState_Span) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{6, 1}
+	return file_snapshot_proto_rawDescGZIP(), []int{7, 1}
 }
 
 func (x *ExportState_Span) GetEpoch() uint64 {
@@ -2622,7 +2723,7 @@ type FnpMailbox_Message struct {
 
 func (x *FnpMailbox_Message) Reset() {
 	*x = FnpMailbox_Message{}
-	mi := &file_snapshot_proto_msgTypes[29]
+	mi := &file_snapshot_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2634,7 +2735,7 @@ func (x *FnpMailbox_Message) String() string {
 func (*FnpMailbox_Message) ProtoMessage() {}
 
 func (x *FnpMailbox_Message) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[29]
+	mi := &file_snapshot_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2647,7 +2748,7 @@ func (x *FnpMailbox_Message) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FnpMailbox_Message.ProtoReflect.Descriptor instead.
 func (*FnpMailbox_Message) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{10, 0}
+	return file_snapshot_proto_rawDescGZIP(), []int{11, 0}
 }
 
 func (x *FnpMailbox_Message) GetNumber() uint64 {
@@ -2695,7 +2796,7 @@ type FnpMailbox_Delivered struct {
 
 func (x *FnpMailbox_Delivered) Reset() {
 	*x = FnpMailbox_Delivered{}
-	mi := &file_snapshot_proto_msgTypes[30]
+	mi := &file_snapshot_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2707,7 +2808,7 @@ func (x *FnpMailbox_Delivered) String() string {
 func (*FnpMailbox_Delivered) ProtoMessage() {}
 
 func (x *FnpMailbox_Delivered) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[30]
+	mi := &file_snapshot_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2720,7 +2821,7 @@ func (x *FnpMailbox_Delivered) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FnpMailbox_Delivered.ProtoReflect.Descriptor instead.
 func (*FnpMailbox_Delivered) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{10, 1}
+	return file_snapshot_proto_rawDescGZIP(), []int{11, 1}
 }
 
 func (x *FnpMailbox_Delivered) GetFloor() uint64 {
@@ -2749,7 +2850,7 @@ type FnpMailbox_Session struct {
 
 func (x *FnpMailbox_Session) Reset() {
 	*x = FnpMailbox_Session{}
-	mi := &file_snapshot_proto_msgTypes[31]
+	mi := &file_snapshot_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2761,7 +2862,7 @@ func (x *FnpMailbox_Session) String() string {
 func (*FnpMailbox_Session) ProtoMessage() {}
 
 func (x *FnpMailbox_Session) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[31]
+	mi := &file_snapshot_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2774,7 +2875,7 @@ func (x *FnpMailbox_Session) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FnpMailbox_Session.ProtoReflect.Descriptor instead.
 func (*FnpMailbox_Session) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{10, 2}
+	return file_snapshot_proto_rawDescGZIP(), []int{11, 2}
 }
 
 func (x *FnpMailbox_Session) GetFrom() uint64 {
@@ -2816,7 +2917,7 @@ type ConditionState_Report struct {
 
 func (x *ConditionState_Report) Reset() {
 	*x = ConditionState_Report{}
-	mi := &file_snapshot_proto_msgTypes[32]
+	mi := &file_snapshot_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2828,7 +2929,7 @@ func (x *ConditionState_Report) String() string {
 func (*ConditionState_Report) ProtoMessage() {}
 
 func (x *ConditionState_Report) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[32]
+	mi := &file_snapshot_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2841,7 +2942,7 @@ func (x *ConditionState_Report) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConditionState_Report.ProtoReflect.Descriptor instead.
 func (*ConditionState_Report) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{11, 0}
+	return file_snapshot_proto_rawDescGZIP(), []int{12, 0}
 }
 
 func (x *ConditionState_Report) GetNode() string {
@@ -2875,7 +2976,7 @@ type ConditionsState_Gone struct {
 
 func (x *ConditionsState_Gone) Reset() {
 	*x = ConditionsState_Gone{}
-	mi := &file_snapshot_proto_msgTypes[33]
+	mi := &file_snapshot_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2887,7 +2988,7 @@ func (x *ConditionsState_Gone) String() string {
 func (*ConditionsState_Gone) ProtoMessage() {}
 
 func (x *ConditionsState_Gone) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[33]
+	mi := &file_snapshot_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2900,7 +3001,7 @@ func (x *ConditionsState_Gone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConditionsState_Gone.ProtoReflect.Descriptor instead.
 func (*ConditionsState_Gone) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{12, 0}
+	return file_snapshot_proto_rawDescGZIP(), []int{13, 0}
 }
 
 func (x *ConditionsState_Gone) GetCondition() *ConditionState {
@@ -2932,7 +3033,7 @@ type AccessState_User struct {
 
 func (x *AccessState_User) Reset() {
 	*x = AccessState_User{}
-	mi := &file_snapshot_proto_msgTypes[34]
+	mi := &file_snapshot_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2944,7 +3045,7 @@ func (x *AccessState_User) String() string {
 func (*AccessState_User) ProtoMessage() {}
 
 func (x *AccessState_User) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[34]
+	mi := &file_snapshot_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2957,7 +3058,7 @@ func (x *AccessState_User) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccessState_User.ProtoReflect.Descriptor instead.
 func (*AccessState_User) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{14, 0}
+	return file_snapshot_proto_rawDescGZIP(), []int{15, 0}
 }
 
 func (x *AccessState_User) GetName() string {
@@ -3023,7 +3124,7 @@ type AccessState_Token struct {
 
 func (x *AccessState_Token) Reset() {
 	*x = AccessState_Token{}
-	mi := &file_snapshot_proto_msgTypes[35]
+	mi := &file_snapshot_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3035,7 +3136,7 @@ func (x *AccessState_Token) String() string {
 func (*AccessState_Token) ProtoMessage() {}
 
 func (x *AccessState_Token) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[35]
+	mi := &file_snapshot_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3048,7 +3149,7 @@ func (x *AccessState_Token) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccessState_Token.ProtoReflect.Descriptor instead.
 func (*AccessState_Token) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{14, 1}
+	return file_snapshot_proto_rawDescGZIP(), []int{15, 1}
 }
 
 func (x *AccessState_Token) GetName() string {
@@ -3106,7 +3207,7 @@ type AccessState_Session struct {
 
 func (x *AccessState_Session) Reset() {
 	*x = AccessState_Session{}
-	mi := &file_snapshot_proto_msgTypes[36]
+	mi := &file_snapshot_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3118,7 +3219,7 @@ func (x *AccessState_Session) String() string {
 func (*AccessState_Session) ProtoMessage() {}
 
 func (x *AccessState_Session) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[36]
+	mi := &file_snapshot_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3131,7 +3232,7 @@ func (x *AccessState_Session) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccessState_Session.ProtoReflect.Descriptor instead.
 func (*AccessState_Session) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{14, 2}
+	return file_snapshot_proto_rawDescGZIP(), []int{15, 2}
 }
 
 func (x *AccessState_Session) GetId() []byte {
@@ -3182,7 +3283,7 @@ type AccessState_Revoked struct {
 
 func (x *AccessState_Revoked) Reset() {
 	*x = AccessState_Revoked{}
-	mi := &file_snapshot_proto_msgTypes[37]
+	mi := &file_snapshot_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3194,7 +3295,7 @@ func (x *AccessState_Revoked) String() string {
 func (*AccessState_Revoked) ProtoMessage() {}
 
 func (x *AccessState_Revoked) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[37]
+	mi := &file_snapshot_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3207,7 +3308,7 @@ func (x *AccessState_Revoked) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccessState_Revoked.ProtoReflect.Descriptor instead.
 func (*AccessState_Revoked) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{14, 3}
+	return file_snapshot_proto_rawDescGZIP(), []int{15, 3}
 }
 
 func (x *AccessState_Revoked) GetSerial() string {
@@ -3260,7 +3361,7 @@ type CheckState_Sample struct {
 
 func (x *CheckState_Sample) Reset() {
 	*x = CheckState_Sample{}
-	mi := &file_snapshot_proto_msgTypes[38]
+	mi := &file_snapshot_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3272,7 +3373,7 @@ func (x *CheckState_Sample) String() string {
 func (*CheckState_Sample) ProtoMessage() {}
 
 func (x *CheckState_Sample) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[38]
+	mi := &file_snapshot_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3285,7 +3386,7 @@ func (x *CheckState_Sample) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckState_Sample.ProtoReflect.Descriptor instead.
 func (*CheckState_Sample) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{19, 0}
+	return file_snapshot_proto_rawDescGZIP(), []int{20, 0}
 }
 
 func (x *CheckState_Sample) GetValue() float64 {
@@ -3353,7 +3454,7 @@ type CheckState_Item struct {
 
 func (x *CheckState_Item) Reset() {
 	*x = CheckState_Item{}
-	mi := &file_snapshot_proto_msgTypes[39]
+	mi := &file_snapshot_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3365,7 +3466,7 @@ func (x *CheckState_Item) String() string {
 func (*CheckState_Item) ProtoMessage() {}
 
 func (x *CheckState_Item) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[39]
+	mi := &file_snapshot_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3378,7 +3479,7 @@ func (x *CheckState_Item) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckState_Item.ProtoReflect.Descriptor instead.
 func (*CheckState_Item) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{19, 1}
+	return file_snapshot_proto_rawDescGZIP(), []int{20, 1}
 }
 
 func (x *CheckState_Item) GetKind() Kind {
@@ -3441,7 +3542,7 @@ var File_snapshot_proto protoreflect.FileDescriptor
 
 const file_snapshot_proto_rawDesc = "" +
 	"\n" +
-	"\x0esnapshot.proto\x12\ffepha.fsm.v1\x1a\tfsm.proto\"\xb9\x03\n" +
+	"\x0esnapshot.proto\x12\ffepha.fsm.v1\x1a\tfsm.proto\"\xcf\x03\n" +
 	"\fSnapshotHead\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\x04R\x05index\x12#\n" +
 	"\rjournal_first\x18\x02 \x01(\x04R\fjournalFirst\x12!\n" +
@@ -3456,7 +3557,16 @@ const file_snapshot_proto_rawDesc = "" +
 	"\tage_marks\x18\n" +
 	" \x03(\v2\x15.fepha.fsm.v1.AgeMarkR\bageMarks\x12!\n" +
 	"\faudit_number\x18\v \x01(\x04R\vauditNumber\x12!\n" +
-	"\faudit_before\x18\f \x03(\fR\vauditBefore\"+\n" +
+	"\faudit_before\x18\f \x03(\fR\vauditBefore\x12\x14\n" +
+	"\x05level\x18\r \x01(\rR\x05level\"\xaf\x01\n" +
+	"\fVersionState\x12\x16\n" +
+	"\x06number\x18\x01 \x01(\x04R\x06number\x12\x16\n" +
+	"\x06digest\x18\x02 \x01(\tR\x06digest\x12\x13\n" +
+	"\x05at_ms\x18\x03 \x01(\x03R\x04atMs\x12\x12\n" +
+	"\x04node\x18\x04 \x01(\tR\x04node\x12\x16\n" +
+	"\x06origin\x18\x05 \x01(\tR\x06origin\x12\x18\n" +
+	"\achanges\x18\x06 \x03(\tR\achanges\x12\x14\n" +
+	"\x05files\x18\a \x01(\fR\x05files\"+\n" +
 	"\aAgeMark\x12\x0e\n" +
 	"\x02ms\x18\x01 \x01(\x03R\x02ms\x12\x10\n" +
 	"\x03seq\x18\x02 \x01(\x04R\x03seq\"\xed\x02\n" +
@@ -3760,98 +3870,99 @@ func file_snapshot_proto_rawDescGZIP() []byte {
 	return file_snapshot_proto_rawDescData
 }
 
-var file_snapshot_proto_msgTypes = make([]protoimpl.MessageInfo, 40)
+var file_snapshot_proto_msgTypes = make([]protoimpl.MessageInfo, 41)
 var file_snapshot_proto_goTypes = []any{
 	(*SnapshotHead)(nil),           // 0: fepha.fsm.v1.SnapshotHead
-	(*AgeMark)(nil),                // 1: fepha.fsm.v1.AgeMark
-	(*Revisions)(nil),              // 2: fepha.fsm.v1.Revisions
-	(*ResourceState)(nil),          // 3: fepha.fsm.v1.ResourceState
-	(*RTUState)(nil),               // 4: fepha.fsm.v1.RTUState
-	(*GroupState)(nil),             // 5: fepha.fsm.v1.GroupState
-	(*ExportState)(nil),            // 6: fepha.fsm.v1.ExportState
-	(*NodeInfo)(nil),               // 7: fepha.fsm.v1.NodeInfo
-	(*VirtualState)(nil),           // 8: fepha.fsm.v1.VirtualState
-	(*ControlState)(nil),           // 9: fepha.fsm.v1.ControlState
-	(*FnpMailbox)(nil),             // 10: fepha.fsm.v1.FnpMailbox
-	(*ConditionState)(nil),         // 11: fepha.fsm.v1.ConditionState
-	(*ConditionsState)(nil),        // 12: fepha.fsm.v1.ConditionsState
-	(*ConditionNote)(nil),          // 13: fepha.fsm.v1.ConditionNote
-	(*AccessState)(nil),            // 14: fepha.fsm.v1.AccessState
-	(*Note)(nil),                   // 15: fepha.fsm.v1.Note
-	(*AuditEntry)(nil),             // 16: fepha.fsm.v1.AuditEntry
-	(*Refusal)(nil),                // 17: fepha.fsm.v1.Refusal
-	(*SnapshotTail)(nil),           // 18: fepha.fsm.v1.SnapshotTail
-	(*CheckState)(nil),             // 19: fepha.fsm.v1.CheckState
-	(*RTUState_NodeLinks)(nil),     // 20: fepha.fsm.v1.RTUState.NodeLinks
-	(*RTUState_Kept)(nil),          // 21: fepha.fsm.v1.RTUState.Kept
-	(*RTUState_Untold)(nil),        // 22: fepha.fsm.v1.RTUState.Untold
-	(*RTUState_Override)(nil),      // 23: fepha.fsm.v1.RTUState.Override
-	(*GroupState_NodeClients)(nil), // 24: fepha.fsm.v1.GroupState.NodeClients
-	(*GroupState_Slot)(nil),        // 25: fepha.fsm.v1.GroupState.Slot
-	(*GroupState_Frozen)(nil),      // 26: fepha.fsm.v1.GroupState.Frozen
-	(*ExportState_Reach)(nil),      // 27: fepha.fsm.v1.ExportState.Reach
-	(*ExportState_Span)(nil),       // 28: fepha.fsm.v1.ExportState.Span
-	(*FnpMailbox_Message)(nil),     // 29: fepha.fsm.v1.FnpMailbox.Message
-	(*FnpMailbox_Delivered)(nil),   // 30: fepha.fsm.v1.FnpMailbox.Delivered
-	(*FnpMailbox_Session)(nil),     // 31: fepha.fsm.v1.FnpMailbox.Session
-	(*ConditionState_Report)(nil),  // 32: fepha.fsm.v1.ConditionState.Report
-	(*ConditionsState_Gone)(nil),   // 33: fepha.fsm.v1.ConditionsState.Gone
-	(*AccessState_User)(nil),       // 34: fepha.fsm.v1.AccessState.User
-	(*AccessState_Token)(nil),      // 35: fepha.fsm.v1.AccessState.Token
-	(*AccessState_Session)(nil),    // 36: fepha.fsm.v1.AccessState.Session
-	(*AccessState_Revoked)(nil),    // 37: fepha.fsm.v1.AccessState.Revoked
-	(*CheckState_Sample)(nil),      // 38: fepha.fsm.v1.CheckState.Sample
-	(*CheckState_Item)(nil),        // 39: fepha.fsm.v1.CheckState.Item
-	(*Timings)(nil),                // 40: fepha.fsm.v1.Timings
-	(*ControlSubmit)(nil),          // 41: fepha.fsm.v1.ControlSubmit
-	(*Links_Link)(nil),             // 42: fepha.fsm.v1.Links.Link
-	(*Stray)(nil),                  // 43: fepha.fsm.v1.Stray
-	(Kind)(0),                      // 44: fepha.fsm.v1.Kind
-	(Override_Mode)(0),             // 45: fepha.fsm.v1.Override.Mode
-	(*Clients_Client)(nil),         // 46: fepha.fsm.v1.Clients.Client
-	(*ConditionReport)(nil),        // 47: fepha.fsm.v1.ConditionReport
-	(Role)(0),                      // 48: fepha.fsm.v1.Role
+	(*VersionState)(nil),           // 1: fepha.fsm.v1.VersionState
+	(*AgeMark)(nil),                // 2: fepha.fsm.v1.AgeMark
+	(*Revisions)(nil),              // 3: fepha.fsm.v1.Revisions
+	(*ResourceState)(nil),          // 4: fepha.fsm.v1.ResourceState
+	(*RTUState)(nil),               // 5: fepha.fsm.v1.RTUState
+	(*GroupState)(nil),             // 6: fepha.fsm.v1.GroupState
+	(*ExportState)(nil),            // 7: fepha.fsm.v1.ExportState
+	(*NodeInfo)(nil),               // 8: fepha.fsm.v1.NodeInfo
+	(*VirtualState)(nil),           // 9: fepha.fsm.v1.VirtualState
+	(*ControlState)(nil),           // 10: fepha.fsm.v1.ControlState
+	(*FnpMailbox)(nil),             // 11: fepha.fsm.v1.FnpMailbox
+	(*ConditionState)(nil),         // 12: fepha.fsm.v1.ConditionState
+	(*ConditionsState)(nil),        // 13: fepha.fsm.v1.ConditionsState
+	(*ConditionNote)(nil),          // 14: fepha.fsm.v1.ConditionNote
+	(*AccessState)(nil),            // 15: fepha.fsm.v1.AccessState
+	(*Note)(nil),                   // 16: fepha.fsm.v1.Note
+	(*AuditEntry)(nil),             // 17: fepha.fsm.v1.AuditEntry
+	(*Refusal)(nil),                // 18: fepha.fsm.v1.Refusal
+	(*SnapshotTail)(nil),           // 19: fepha.fsm.v1.SnapshotTail
+	(*CheckState)(nil),             // 20: fepha.fsm.v1.CheckState
+	(*RTUState_NodeLinks)(nil),     // 21: fepha.fsm.v1.RTUState.NodeLinks
+	(*RTUState_Kept)(nil),          // 22: fepha.fsm.v1.RTUState.Kept
+	(*RTUState_Untold)(nil),        // 23: fepha.fsm.v1.RTUState.Untold
+	(*RTUState_Override)(nil),      // 24: fepha.fsm.v1.RTUState.Override
+	(*GroupState_NodeClients)(nil), // 25: fepha.fsm.v1.GroupState.NodeClients
+	(*GroupState_Slot)(nil),        // 26: fepha.fsm.v1.GroupState.Slot
+	(*GroupState_Frozen)(nil),      // 27: fepha.fsm.v1.GroupState.Frozen
+	(*ExportState_Reach)(nil),      // 28: fepha.fsm.v1.ExportState.Reach
+	(*ExportState_Span)(nil),       // 29: fepha.fsm.v1.ExportState.Span
+	(*FnpMailbox_Message)(nil),     // 30: fepha.fsm.v1.FnpMailbox.Message
+	(*FnpMailbox_Delivered)(nil),   // 31: fepha.fsm.v1.FnpMailbox.Delivered
+	(*FnpMailbox_Session)(nil),     // 32: fepha.fsm.v1.FnpMailbox.Session
+	(*ConditionState_Report)(nil),  // 33: fepha.fsm.v1.ConditionState.Report
+	(*ConditionsState_Gone)(nil),   // 34: fepha.fsm.v1.ConditionsState.Gone
+	(*AccessState_User)(nil),       // 35: fepha.fsm.v1.AccessState.User
+	(*AccessState_Token)(nil),      // 36: fepha.fsm.v1.AccessState.Token
+	(*AccessState_Session)(nil),    // 37: fepha.fsm.v1.AccessState.Session
+	(*AccessState_Revoked)(nil),    // 38: fepha.fsm.v1.AccessState.Revoked
+	(*CheckState_Sample)(nil),      // 39: fepha.fsm.v1.CheckState.Sample
+	(*CheckState_Item)(nil),        // 40: fepha.fsm.v1.CheckState.Item
+	(*Timings)(nil),                // 41: fepha.fsm.v1.Timings
+	(*ControlSubmit)(nil),          // 42: fepha.fsm.v1.ControlSubmit
+	(*Links_Link)(nil),             // 43: fepha.fsm.v1.Links.Link
+	(*Stray)(nil),                  // 44: fepha.fsm.v1.Stray
+	(Kind)(0),                      // 45: fepha.fsm.v1.Kind
+	(Override_Mode)(0),             // 46: fepha.fsm.v1.Override.Mode
+	(*Clients_Client)(nil),         // 47: fepha.fsm.v1.Clients.Client
+	(*ConditionReport)(nil),        // 48: fepha.fsm.v1.ConditionReport
+	(Role)(0),                      // 49: fepha.fsm.v1.Role
 }
 var file_snapshot_proto_depIdxs = []int32{
-	2,  // 0: fepha.fsm.v1.SnapshotHead.revisions:type_name -> fepha.fsm.v1.Revisions
-	1,  // 1: fepha.fsm.v1.SnapshotHead.age_marks:type_name -> fepha.fsm.v1.AgeMark
-	40, // 2: fepha.fsm.v1.ResourceState.timings:type_name -> fepha.fsm.v1.Timings
-	20, // 3: fepha.fsm.v1.RTUState.links:type_name -> fepha.fsm.v1.RTUState.NodeLinks
-	21, // 4: fepha.fsm.v1.RTUState.kept:type_name -> fepha.fsm.v1.RTUState.Kept
-	22, // 5: fepha.fsm.v1.RTUState.untold:type_name -> fepha.fsm.v1.RTUState.Untold
-	23, // 6: fepha.fsm.v1.RTUState.overrides:type_name -> fepha.fsm.v1.RTUState.Override
-	25, // 7: fepha.fsm.v1.GroupState.slots:type_name -> fepha.fsm.v1.GroupState.Slot
-	24, // 8: fepha.fsm.v1.GroupState.clients:type_name -> fepha.fsm.v1.GroupState.NodeClients
-	26, // 9: fepha.fsm.v1.GroupState.frozen:type_name -> fepha.fsm.v1.GroupState.Frozen
-	27, // 10: fepha.fsm.v1.ExportState.reach:type_name -> fepha.fsm.v1.ExportState.Reach
-	28, // 11: fepha.fsm.v1.ExportState.spans:type_name -> fepha.fsm.v1.ExportState.Span
-	41, // 12: fepha.fsm.v1.ControlState.submit:type_name -> fepha.fsm.v1.ControlSubmit
-	29, // 13: fepha.fsm.v1.FnpMailbox.messages:type_name -> fepha.fsm.v1.FnpMailbox.Message
-	31, // 14: fepha.fsm.v1.FnpMailbox.sessions:type_name -> fepha.fsm.v1.FnpMailbox.Session
-	32, // 15: fepha.fsm.v1.ConditionState.reports:type_name -> fepha.fsm.v1.ConditionState.Report
-	11, // 16: fepha.fsm.v1.ConditionsState.present:type_name -> fepha.fsm.v1.ConditionState
-	33, // 17: fepha.fsm.v1.ConditionsState.gone:type_name -> fepha.fsm.v1.ConditionsState.Gone
-	34, // 18: fepha.fsm.v1.AccessState.users:type_name -> fepha.fsm.v1.AccessState.User
-	35, // 19: fepha.fsm.v1.AccessState.tokens:type_name -> fepha.fsm.v1.AccessState.Token
-	36, // 20: fepha.fsm.v1.AccessState.sessions:type_name -> fepha.fsm.v1.AccessState.Session
-	37, // 21: fepha.fsm.v1.AccessState.revoked:type_name -> fepha.fsm.v1.AccessState.Revoked
-	40, // 22: fepha.fsm.v1.Note.timings:type_name -> fepha.fsm.v1.Timings
-	13, // 23: fepha.fsm.v1.Note.condition:type_name -> fepha.fsm.v1.ConditionNote
-	15, // 24: fepha.fsm.v1.AuditEntry.note:type_name -> fepha.fsm.v1.Note
-	39, // 25: fepha.fsm.v1.CheckState.items:type_name -> fepha.fsm.v1.CheckState.Item
-	42, // 26: fepha.fsm.v1.RTUState.NodeLinks.links:type_name -> fepha.fsm.v1.Links.Link
-	43, // 27: fepha.fsm.v1.RTUState.Kept.stray:type_name -> fepha.fsm.v1.Stray
-	44, // 28: fepha.fsm.v1.RTUState.Untold.kind:type_name -> fepha.fsm.v1.Kind
-	44, // 29: fepha.fsm.v1.RTUState.Override.kind:type_name -> fepha.fsm.v1.Kind
-	45, // 30: fepha.fsm.v1.RTUState.Override.mode:type_name -> fepha.fsm.v1.Override.Mode
-	46, // 31: fepha.fsm.v1.GroupState.NodeClients.clients:type_name -> fepha.fsm.v1.Clients.Client
-	30, // 32: fepha.fsm.v1.FnpMailbox.Session.streams:type_name -> fepha.fsm.v1.FnpMailbox.Delivered
-	47, // 33: fepha.fsm.v1.ConditionState.Report.report:type_name -> fepha.fsm.v1.ConditionReport
-	11, // 34: fepha.fsm.v1.ConditionsState.Gone.condition:type_name -> fepha.fsm.v1.ConditionState
-	48, // 35: fepha.fsm.v1.AccessState.User.role:type_name -> fepha.fsm.v1.Role
-	48, // 36: fepha.fsm.v1.AccessState.Token.role:type_name -> fepha.fsm.v1.Role
-	44, // 37: fepha.fsm.v1.CheckState.Item.kind:type_name -> fepha.fsm.v1.Kind
-	38, // 38: fepha.fsm.v1.CheckState.Item.seen:type_name -> fepha.fsm.v1.CheckState.Sample
+	3,  // 0: fepha.fsm.v1.SnapshotHead.revisions:type_name -> fepha.fsm.v1.Revisions
+	2,  // 1: fepha.fsm.v1.SnapshotHead.age_marks:type_name -> fepha.fsm.v1.AgeMark
+	41, // 2: fepha.fsm.v1.ResourceState.timings:type_name -> fepha.fsm.v1.Timings
+	21, // 3: fepha.fsm.v1.RTUState.links:type_name -> fepha.fsm.v1.RTUState.NodeLinks
+	22, // 4: fepha.fsm.v1.RTUState.kept:type_name -> fepha.fsm.v1.RTUState.Kept
+	23, // 5: fepha.fsm.v1.RTUState.untold:type_name -> fepha.fsm.v1.RTUState.Untold
+	24, // 6: fepha.fsm.v1.RTUState.overrides:type_name -> fepha.fsm.v1.RTUState.Override
+	26, // 7: fepha.fsm.v1.GroupState.slots:type_name -> fepha.fsm.v1.GroupState.Slot
+	25, // 8: fepha.fsm.v1.GroupState.clients:type_name -> fepha.fsm.v1.GroupState.NodeClients
+	27, // 9: fepha.fsm.v1.GroupState.frozen:type_name -> fepha.fsm.v1.GroupState.Frozen
+	28, // 10: fepha.fsm.v1.ExportState.reach:type_name -> fepha.fsm.v1.ExportState.Reach
+	29, // 11: fepha.fsm.v1.ExportState.spans:type_name -> fepha.fsm.v1.ExportState.Span
+	42, // 12: fepha.fsm.v1.ControlState.submit:type_name -> fepha.fsm.v1.ControlSubmit
+	30, // 13: fepha.fsm.v1.FnpMailbox.messages:type_name -> fepha.fsm.v1.FnpMailbox.Message
+	32, // 14: fepha.fsm.v1.FnpMailbox.sessions:type_name -> fepha.fsm.v1.FnpMailbox.Session
+	33, // 15: fepha.fsm.v1.ConditionState.reports:type_name -> fepha.fsm.v1.ConditionState.Report
+	12, // 16: fepha.fsm.v1.ConditionsState.present:type_name -> fepha.fsm.v1.ConditionState
+	34, // 17: fepha.fsm.v1.ConditionsState.gone:type_name -> fepha.fsm.v1.ConditionsState.Gone
+	35, // 18: fepha.fsm.v1.AccessState.users:type_name -> fepha.fsm.v1.AccessState.User
+	36, // 19: fepha.fsm.v1.AccessState.tokens:type_name -> fepha.fsm.v1.AccessState.Token
+	37, // 20: fepha.fsm.v1.AccessState.sessions:type_name -> fepha.fsm.v1.AccessState.Session
+	38, // 21: fepha.fsm.v1.AccessState.revoked:type_name -> fepha.fsm.v1.AccessState.Revoked
+	41, // 22: fepha.fsm.v1.Note.timings:type_name -> fepha.fsm.v1.Timings
+	14, // 23: fepha.fsm.v1.Note.condition:type_name -> fepha.fsm.v1.ConditionNote
+	16, // 24: fepha.fsm.v1.AuditEntry.note:type_name -> fepha.fsm.v1.Note
+	40, // 25: fepha.fsm.v1.CheckState.items:type_name -> fepha.fsm.v1.CheckState.Item
+	43, // 26: fepha.fsm.v1.RTUState.NodeLinks.links:type_name -> fepha.fsm.v1.Links.Link
+	44, // 27: fepha.fsm.v1.RTUState.Kept.stray:type_name -> fepha.fsm.v1.Stray
+	45, // 28: fepha.fsm.v1.RTUState.Untold.kind:type_name -> fepha.fsm.v1.Kind
+	45, // 29: fepha.fsm.v1.RTUState.Override.kind:type_name -> fepha.fsm.v1.Kind
+	46, // 30: fepha.fsm.v1.RTUState.Override.mode:type_name -> fepha.fsm.v1.Override.Mode
+	47, // 31: fepha.fsm.v1.GroupState.NodeClients.clients:type_name -> fepha.fsm.v1.Clients.Client
+	31, // 32: fepha.fsm.v1.FnpMailbox.Session.streams:type_name -> fepha.fsm.v1.FnpMailbox.Delivered
+	48, // 33: fepha.fsm.v1.ConditionState.Report.report:type_name -> fepha.fsm.v1.ConditionReport
+	12, // 34: fepha.fsm.v1.ConditionsState.Gone.condition:type_name -> fepha.fsm.v1.ConditionState
+	49, // 35: fepha.fsm.v1.AccessState.User.role:type_name -> fepha.fsm.v1.Role
+	49, // 36: fepha.fsm.v1.AccessState.Token.role:type_name -> fepha.fsm.v1.Role
+	45, // 37: fepha.fsm.v1.CheckState.Item.kind:type_name -> fepha.fsm.v1.Kind
+	39, // 38: fepha.fsm.v1.CheckState.Item.seen:type_name -> fepha.fsm.v1.CheckState.Sample
 	39, // [39:39] is the sub-list for method output_type
 	39, // [39:39] is the sub-list for method input_type
 	39, // [39:39] is the sub-list for extension type_name
@@ -3871,7 +3982,7 @@ func file_snapshot_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_snapshot_proto_rawDesc), len(file_snapshot_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   40,
+			NumMessages:   41,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

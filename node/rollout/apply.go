@@ -15,110 +15,128 @@ import (
 	"github.com/fepha/fepha/api"
 	"github.com/fepha/fepha/api/client"
 	"github.com/fepha/fepha/configs"
-	"github.com/fepha/fepha/fsm/fsmpb"
+	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/internal/certs"
 	"github.com/fepha/fepha/replica"
 )
 
 const (
 	dialTimeout   = 3 * time.Second
-	stageTimeout  = time.Minute      // for a node to check and keep a configuration, a million points in it
-	followTimeout = 15 * time.Second // for the nodes to run what they have, before Apply answers
+	checkTimeout  = time.Minute      // for a node to check a configuration, a million points in it
+	followTimeout = 15 * time.Second // for the nodes to run what is in force, before Apply answers
 )
 
-// Apply puts a configuration in force on all nodes or on none. Each node checks
-// and keeps it; only when all have said so is it committed, by one entry of the
-// log. From then on a node that was down for the rest runs it when it's back.
-func (c *Configurator) Apply(ctx context.Context, bundle []byte, dryRun bool) (reply api.ConfigReply, err error) {
-	_, next, err := loadBundle(bundle, c.file)
+// Apply puts a configuration in force, by one entry of the log: each node runs it once it has that entry, one that is away as soon
+// as it's back. Before, each node that is there checks it; what only a node that is away could check is refused.
+func (c *Configurator) Apply(ctx context.Context, bundle []byte, dryRun bool, origin string) (reply api.ConfigReply, err error) {
+	files, next, err := loadBundle(bundle, c.File)
 	if err != nil {
 		return reply, api.Invalid(err)
 	}
-	reply = api.ConfigReply{Digest: next.Digest(), Changes: c.changes(next), Behind: []string{}}
-	var stage, index uint64
-	if !dryRun && reply.Digest != c.runner.Running().Digest {
-		if stage, index, err = c.begin(ctx); err != nil {
-			return reply, err
-		}
+	reply = api.ConfigReply{Digest: next.Digest(), Changes: c.changes(next), Behind: []string{}, Away: []string{}}
+	var level uint32
+	c.Replica.View(func(s *fsm.State) { level = s.Level() })
+	if level == 0 {
+		return reply, api.Conflict(replica.ErrNotYet)
 	}
-	if err := c.stageAll(ctx, bundle, stage, index); err != nil || stage == 0 {
+	if reply.Away, err = c.checkAll(ctx, bundle, next); err != nil || dryRun || reply.Digest == c.inForce() {
+		return reply, err
+	}
+	octets, err := files.Encode()
+	if err != nil {
 		return reply, err
 	}
 	declared := Declaration(next)
-	declared.Stage = stage
-	r, err := c.replica.Propose(ctx, &fsmpb.Command{Op: &fsmpb.Command_Configure{Configure: declared}})
-	switch {
-	case errors.Is(err, replica.ErrNoLeader), errors.Is(err, replica.ErrUnknownOutcome):
-		return reply, fmt.Errorf("it's not known whether the configuration is in force: see `fepha status`, and apply it again: %w", err)
-	case err != nil:
+	declared.Origin, declared.Changes = origin, inWords(reply.Changes)
+	if err := c.putInForce(ctx, declared, octets); err != nil {
 		return reply, err
-	case r.Code > fsmpb.Result_DUPLICATE:
-		return reply, api.Conflict(fmt.Errorf("nothing was changed: %s", r.Message))
 	}
 	reply.Applied = true
 	ctx, cancel := context.WithTimeout(ctx, followTimeout)
 	defer cancel()
-	reply.Behind = c.followers(ctx, reply.Digest)
+	reply.Behind = c.followers(ctx, reply.Digest, reply.Away)
 	return reply, nil
 }
 
-// stageAll makes each node check and keep a bundle. The error names all that
-// don't, and says why.
-func (c *Configurator) stageAll(ctx context.Context, bundle []byte, stage, index uint64) error {
-	nodes := c.runner.Running().Station.Cluster.Nodes
-	errs := make([]error, len(nodes))
+// checkAll makes each node check a bundle, and returns those that don't answer. The error names all that couldn't take it on, and
+// says why.
+func (c *Configurator) checkAll(ctx context.Context, bundle []byte, next *configs.Station) (away []string, err error) {
+	running := c.Runner.Running().Station
+	index, _ := c.Replica.Applied()
+	errs := make([]error, len(running.Cluster.Nodes))
 	var wg sync.WaitGroup
-	for i, n := range nodes {
-		wg.Go(func() {
-			if n.ID == c.replica.ID() {
-				errs[i] = c.Stage(ctx, bundle, stage, index)
-				return
-			}
-			other, err := c.client(n)
-			if err == nil {
-				defer other.HTTP.CloseIdleConnections()
-				err = other.StageConfig(ctx, bundle, stage, index)
-			}
-			errs[i] = err
-		})
+	for i, n := range running.Cluster.Nodes {
+		wg.Go(func() { errs[i] = c.checkOn(ctx, n, bundle, index) })
 	}
 	wg.Wait()
 	var said []string
 	nodesThat := map[string][]string{} // say it: most often all say the same of the same files
-	var first *api.Error
+	invalid := false
+	away = []string{}
 	for i, err := range errs {
+		id := running.Cluster.Nodes[i].ID
+		if errors.Is(err, client.ErrUnreachable) {
+			away = append(away, id)
+			err = mustAgree(running, next, id)
+		}
 		if err == nil {
 			continue
 		}
-		if e, ok := errors.AsType[*api.Error](err); ok && first == nil {
-			first = e
+		if e, ok := errors.AsType[*api.Error](err); ok && said == nil {
+			invalid = e.Code == api.CodeInvalid
 		}
 		what := err.Error()
 		if nodesThat[what] == nil {
 			said = append(said, what)
 		}
-		nodesThat[what] = append(nodesThat[what], nodes[i].ID)
+		nodesThat[what] = append(nodesThat[what], id)
+	}
+	if said == nil {
+		return away, nil
 	}
 	for i, what := range said {
 		said[i] = strings.Join(nodesThat[what], ", ") + ": " + what
 	}
+	err = fmt.Errorf("nothing was changed:\n%s", strings.Join(said, "\n"))
+	if invalid {
+		return away, api.Invalid(err)
+	}
+	return away, api.Conflict(err)
+}
+
+func (c *Configurator) checkOn(ctx context.Context, n configs.Node, bundle []byte, index uint64) error {
+	if n.ID == c.Replica.ID() {
+		return c.Check(ctx, bundle, index)
+	}
+	other, err := c.client(n)
+	if err != nil {
+		return err
+	}
+	defer other.HTTP.CloseIdleConnections()
+	return other.CheckConfig(ctx, bundle, index)
+}
+
+// mustAgree says what of a configuration only the node itself could try, which is away.
+func mustAgree(from, to *configs.Station, node string) error {
+	var said []string
+	for _, l := range newAddresses(from, to, node) {
+		said = append(said, fmt.Sprintf("uplink %s would listen there on %s", l.uplink, l.address))
+	}
 	if said == nil {
 		return nil
 	}
-	err := fmt.Errorf("nothing was changed, since all nodes have to take it on together:\n%s", strings.Join(said, "\n"))
-	if first != nil && first.Code == api.CodeInvalid {
-		return api.Invalid(err)
-	}
-	return api.Conflict(err)
+	return fmt.Errorf("it is away, and has to try its new addresses: %s. Bring it back, or change all else first", strings.Join(said, ", "))
 }
 
-// followers waits until all nodes run a configuration, and returns those that
-// don't when ctx ends.
-func (c *Configurator) followers(ctx context.Context, digest string) []string {
-	behind := []string{}
+// followers waits until all nodes run a configuration, but those that are away, and returns who doesn't when ctx ends.
+func (c *Configurator) followers(ctx context.Context, digest string, away []string) []string {
+	behind := slices.Clone(away)
 	var mu sync.Mutex
 	var wg sync.WaitGroup
-	for _, n := range c.runner.Running().Station.Cluster.Nodes {
+	for _, n := range c.Runner.Running().Station.Cluster.Nodes {
+		if slices.Contains(away, n.ID) {
+			continue
+		}
 		wg.Go(func() {
 			if c.follows(ctx, n, digest) != nil {
 				mu.Lock()
@@ -133,20 +151,24 @@ func (c *Configurator) followers(ctx context.Context, digest string) []string {
 }
 
 func (c *Configurator) follows(ctx context.Context, n configs.Node, digest string) error {
-	if n.ID == c.replica.ID() {
-		return c.waitInForce(ctx, digest)
+	running := func(context.Context) (string, error) { return c.Runner.Running().Digest, nil }
+	if n.ID != c.Replica.ID() {
+		other, err := c.client(n)
+		if err != nil {
+			return err
+		}
+		defer other.HTTP.CloseIdleConnections()
+		running = func(ctx context.Context) (string, error) {
+			s, err := other.Config(ctx)
+			return s.Digest, err
+		}
 	}
-	other, err := c.client(n)
-	if err != nil {
-		return err
-	}
-	defer other.HTTP.CloseIdleConnections()
 	for {
-		if s, err := other.Config(ctx); err == nil && s.Digest == digest {
+		if got, err := running(ctx); err == nil && got == digest {
 			return nil
 		}
 		select {
-		case <-time.After(50 * time.Millisecond):
+		case <-time.After(20 * time.Millisecond):
 		case <-ctx.Done():
 			return ctx.Err()
 		}
@@ -155,10 +177,10 @@ func (c *Configurator) follows(ctx context.Context, n configs.Node, digest strin
 
 // client talks to the API of another node, as this one.
 func (c *Configurator) client(n configs.Node) (*client.Client, error) {
-	security := c.runner.Running().Station.Security
+	security := c.Runner.Running().Station.Security
 	transport := &http.Transport{
 		DialContext:         (&net.Dialer{Timeout: dialTimeout}).DialContext,
-		TLSHandshakeTimeout: dialTimeout, ResponseHeaderTimeout: stageTimeout,
+		TLSHandshakeTimeout: dialTimeout, ResponseHeaderTimeout: checkTimeout,
 	}
 	other := &client.Client{Base: "http://" + n.APIAddress(), HTTP: &http.Client{Transport: transport}}
 	if security.Insecure {

@@ -79,7 +79,10 @@ func (g *Group) round(now time.Time) {
 			reported = s.Conditions()
 		})
 	}
-	if !info.Quorum {
+	switch {
+	case info.Outside:
+		found = append(found, condition.Report{Kind: condition.Unadded, Resource: "node/" + info.ID})
+	case !info.Quorum:
 		found = append(found, condition.Report{Kind: condition.QuorumLost, Resource: station})
 	}
 	g.tell(now, found, reported, leads)

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/fepha/fepha/condition"
 	"github.com/fepha/fepha/configs"
@@ -76,6 +77,7 @@ func (j *judgement) find(k *condition.Kind, resource string, values ...any) {
 }
 
 func (j *judgement) nodes(build string) {
+	j.clocks()
 	alive, voters := 0, 0
 	for _, p := range j.info.Peers {
 		about := "node/" + p.ID
@@ -111,6 +113,34 @@ func (j *judgement) nodes(build string) {
 		j.find(condition.QuorumRisk, station, alive, voters)
 	}
 }
+
+// clockOff is from which difference on two nodes' clocks are told apart: time tags of one event that two FEPs give, and the
+// controls' deadlines, mean something only while it's less.
+const clockOff = 100 * time.Millisecond
+
+// clocks finds nodes whose clock differs from the leader's. If all others differ alike, the leader's is the one that's told.
+func (j *judgement) clocks() {
+	var off []replica.Peer
+	known := 0
+	for _, p := range j.info.Peers {
+		if !p.Alive || !p.ClockKnown || p.ID == j.info.ID {
+			continue
+		}
+		if known++; p.ClockOffset.Abs()-p.ClockError > clockOff {
+			off = append(off, p)
+		}
+	}
+	if known >= 2 && len(off) == known && (off[0].ClockOffset-off[1].ClockOffset).Abs() <= clockOff {
+		j.find(condition.ClockOff, "node/"+j.info.ID, signed(-off[0].ClockOffset), off[0].ID)
+		return
+	}
+	for _, p := range off {
+		j.find(condition.ClockOff, "node/"+p.ID, signed(p.ClockOffset), j.info.ID)
+	}
+}
+
+// signed shows by how much a clock is ahead, so coarsely that it isn't told anew all the time.
+func signed(d time.Duration) string { return fmt.Sprintf("%+.1f s", d.Seconds()) }
 
 // otherFEP is an alive FEP beside this one; empty if there is none.
 func (j *judgement) otherFEP(id string) string {

@@ -37,7 +37,15 @@ type MemberState struct {
 	Applied uint64
 	Digest  string // of its configuration; "" if it hasn't said
 	Build   string
+	Level   uint32 // newest feature level that its program understands
+	Clock   Clock
 	Lacks   map[string]bool // resources of the state that its configuration doesn't have
+}
+
+// Clock is how far a member's wall clock is ahead of the leader's, give or take the error.
+type Clock struct {
+	Known         bool
+	Offset, Error time.Duration
 }
 
 // NewLeaderCore is for a node that begins to lead. Members are in the order of their hosts; lastLeader is when the former

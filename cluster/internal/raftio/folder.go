@@ -18,8 +18,12 @@ import (
 
 // nodeRecord is node.json: what a data folder says of its node beside Raft's own files.
 type nodeRecord struct {
+	// ID is the node's. From feature level 1 on it is a sentence instead, since the builds that know no level compare it with
+	// theirs, and refuse the folder with it; then Node has the id.
 	ID    string        `json:"id"`
-	Lease time.Duration `json:"lease_ns"` // with which it ran last
+	Node  string        `json:"node,omitempty"`
+	Level uint32        `json:"level,omitempty"` // highest feature level of what may be in the folder
+	Lease time.Duration `json:"lease_ns"`        // with which it ran last
 	// Current: a leader has brought it up to date since the folder was made. Before that its vote may be a second one.
 	Current bool `json:"current"`
 }
@@ -32,6 +36,10 @@ type Folder struct {
 	FreshDisk *FreshDiskGuard // nil once a leader has brought this node up to date
 
 	spooling sync.Mutex // held while a stream is taken in
+
+	path   string // of node.json
+	mu     sync.Mutex
+	record nodeRecord // guarded by mu
 }
 
 // FolderConfig is what a data folder is checked against.
@@ -40,8 +48,12 @@ type FolderConfig struct {
 	LogStore string // LogStoreBolt or LogStoreWAL
 	ID       string // whose folder it is
 	Lease    time.Duration
+	Level    uint32        // newest feature level that this build understands
 	Members  []raft.Server // with which the group is formed
 	Log      *slog.Logger
+
+	// RaisedTo is the feature level that a log entry raises the state to; 0: to none. Nil: none does.
+	RaisedTo func(*raft.Log) uint32
 
 	// WrapLog, if not nil, puts a log store that a test can make fail in the place of the real one.
 	WrapLog func(raft.LogStore) raft.LogStore
@@ -50,6 +62,9 @@ type FolderConfig struct {
 // OpenFolder opens or makes a data folder, checks everything in it and, on a node's first start, forms the group: each node
 // begins with the same list of members, so it doesn't matter who's first. Errors are ErrDataDir.
 func OpenFolder(c FolderConfig) (_ *Folder, err error) {
+	if err := checkRecord(c); err != nil { // before anything is opened
+		return nil, err
+	}
 	s, err := openStores(c.Dir, c.LogStore, c.Log)
 	if err != nil {
 		return nil, err
@@ -68,16 +83,15 @@ func (f *Folder) prepare(c FolderConfig) error {
 	if err := errors.Join(atomicfile.Sweep(c.Dir), f.Snapshots.sweep()); err != nil {
 		return fmt.Errorf("%w: %w", ErrDataDir, err)
 	}
-	path := filepath.Join(c.Dir, nodeFile)
-	record, found, err := readRecord(path)
+	f.path = filepath.Join(c.Dir, nodeFile)
+	record, _, err := readRecord(f.path)
 	if err != nil {
 		return err
 	}
-	if found && record.ID != c.ID {
-		return fmt.Errorf("%w: %s is node %s's, not %s's", ErrDataDir, c.Dir, record.ID, c.ID)
-	}
-	if err := f.verify(); err != nil {
-		return fmt.Errorf("%w: %s: %w: %s", ErrDataDir, c.Dir, err, howToRejoin)
+	if err := f.verify(c); errors.Is(err, errNewer) {
+		return fmt.Errorf("%w: %s: %w", ErrDataDir, c.Dir, err)
+	} else if err != nil {
+		return fmt.Errorf("%w: %s: %w: %s", ErrDataDir, c.Dir, err, HowToRejoin)
 	}
 	log, stable := f.SealedLog(nil, ignore), f.SealedStable(nil, ignore)
 	begun, err := raft.HasExistingState(log, stable, f.Snapshots)
@@ -88,9 +102,9 @@ func (f *Folder) prepare(c FolderConfig) error {
 		f.Excess = record.Lease - c.Lease
 	}
 	was := record
-	record = nodeRecord{ID: c.ID, Lease: c.Lease, Current: record.Current && begun}
-	if record != was { // a start needs no room where nothing is new
-		if err := writeRecord(path, record); err != nil {
+	record.ID, record.Lease, record.Current = c.ID, c.Lease, record.Current && begun
+	if f.record = record; record != was { // a start needs no room where nothing is new
+		if err := writeRecord(f.path, record); err != nil {
 			return err
 		}
 	}
@@ -102,11 +116,50 @@ func (f *Folder) prepare(c FolderConfig) error {
 	}
 	if !record.Current {
 		f.FreshDisk = &FreshDiskGuard{bootstrap: 1, remember: func() {
-			record.Current = true
-			_ = writeRecord(path, record) // if it fails, the node is only more cautious after its next start
+			_ = f.change(func(r *nodeRecord) { r.Current = true }) // if it fails, the node is only more cautious after its next start
 		}}
 	}
 	return nil
+}
+
+// Mark notes, durably, that what's written from now on may be of a feature level.
+func (f *Folder) Mark(level uint32) error {
+	return f.change(func(r *nodeRecord) { r.Level = max(r.Level, level) })
+}
+
+func (f *Folder) change(change func(*nodeRecord)) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	next := f.record
+	if change(&next); next == f.record {
+		return nil
+	}
+	if err := writeRecord(f.path, next); err != nil {
+		return err
+	}
+	f.record = next
+	return nil
+}
+
+// errNewer: a newer version has written it.
+var errNewer = errors.New("a newer version of fepha has written it")
+
+// checkRecord refuses another node's folder, and one that this build is too old for.
+func checkRecord(c FolderConfig) error {
+	record, found, err := readRecord(filepath.Join(c.Dir, nodeFile))
+	switch {
+	case err != nil:
+		return err
+	case found && record.Level > c.Level:
+		return fmt.Errorf("%w: %s: %w", ErrDataDir, c.Dir, newer(record.Level, c.Level))
+	case found && record.ID != c.ID:
+		return fmt.Errorf("%w: %s is node %s's, not %s's", ErrDataDir, c.Dir, record.ID, c.ID)
+	}
+	return nil
+}
+
+func newer(level, known uint32) error {
+	return fmt.Errorf("%w: it's of feature level %d, and this one knows 0 to %d; nothing was changed, start the newer version again", errNewer, level, known)
 }
 
 // offline is what Raft wants to have when it only writes to a folder.
@@ -134,7 +187,7 @@ func Recover(c FolderConfig, fsm raft.FSM, to []raft.Server) error {
 }
 
 // verify reads everything once: what a crash or a bad disk has damaged must not be found in the middle of a night.
-func (s *stores) verify() error {
+func (s *stores) verify(c FolderConfig) error {
 	first, err := s.log.FirstIndex()
 	if err != nil {
 		return err
@@ -148,12 +201,18 @@ func (s *stores) verify() error {
 		return err
 	}
 	for i := first; i != 0 && i <= last; i++ {
-		err := readLog(s.log, i, new(raft.Log))
+		var entry raft.Log
+		err := readLog(s.log, i, &entry)
 		if errors.Is(err, raft.ErrLogNotFound) && i <= covered {
 			continue // a snapshot that was restored has an index of its own, which no entry ever had
 		}
 		if err != nil {
 			return fmt.Errorf("log entry %d of %d to %d: %w", i, first, last, err)
+		}
+		if c.RaisedTo != nil {
+			if level := c.RaisedTo(&entry); level > c.Level {
+				return newer(level, c.Level)
+			}
 		}
 	}
 	return nil
@@ -193,11 +252,18 @@ func readRecord(path string) (nodeRecord, bool, error) {
 	if err != nil {
 		return record, false, fmt.Errorf("%w: %s: %w", ErrDataDir, path, err)
 	}
+	if record.Node != "" {
+		record.ID, record.Node = record.Node, ""
+	}
 	return record, true, nil
 }
 
 // writeRecord replaces the file as a whole.
 func writeRecord(path string, record nodeRecord) error {
+	if record.Level > 0 {
+		record.Node = record.ID
+		record.ID = fmt.Sprintf("%s, as a newer version of fepha has left it (feature level %d),", record.Node, record.Level)
+	}
 	data, err := json.MarshalIndent(record, "", "  ")
 	if err == nil {
 		err = atomicfile.Write(path, append(data, '\n'), 0o600)

@@ -1,8 +1,13 @@
 package raftio
 
 import (
+	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -67,4 +72,110 @@ func TestSealedStable(t *testing.T) {
 			t.Errorf("octet %d: %d, %v", i, v, err)
 		}
 	}
+}
+
+// A folder that may have what a newer build has written is refused before anything in it is opened, by builds that know levels and
+// by those that only compare the id. Until it's marked, every build takes it.
+func TestNewerFolderIsRefused(t *testing.T) {
+	cfg := FolderConfig{
+		Dir: t.TempDir(), LogStore: LogStoreBolt, ID: "fep1", Log: slog.New(slog.DiscardHandler), Level: 2,
+		Members: []raft.Server{{ID: "fep1", Address: "127.0.0.1:1"}},
+	}
+	open := func() *Folder {
+		t.Helper()
+		f, err := OpenFolder(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return f
+	}
+	f := open()
+	if got := idInFile(t, cfg.Dir); got != "fep1" {
+		t.Errorf("a build that knows no level reads %q", got)
+	}
+	for _, level := range []uint32{2, 1} {
+		if err := f.Mark(level); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if got := idInFile(t, cfg.Dir); !strings.Contains(got, "a newer version of fepha") {
+		t.Errorf("a build that knows no level reads %q", got)
+	}
+	if err := open().Close(); err != nil {
+		t.Error(err)
+	}
+	before := listing(t, cfg.Dir)
+	cfg.Level = 1
+	if _, err := OpenFolder(cfg); !errors.Is(err, ErrDataDir) || !strings.Contains(err.Error(), "feature level 2, and this one knows 0 to 1") {
+		t.Errorf("%v", err)
+	}
+	if after := listing(t, cfg.Dir); after != before {
+		t.Errorf("something was touched:\n%s\n%s", before, after)
+	}
+	cfg.Level, cfg.ID = 2, "fep2"
+	if _, err := OpenFolder(cfg); !errors.Is(err, ErrDataDir) || !strings.Contains(err.Error(), "is node fep1's, not fep2's") {
+		t.Errorf("another node's: %v", err)
+	}
+}
+
+// The log may have what the record doesn't say yet, if the power failed in between.
+func TestNewerLogIsRefused(t *testing.T) {
+	cfg := FolderConfig{
+		Dir: t.TempDir(), LogStore: LogStoreBolt, ID: "fep1", Log: slog.New(slog.DiscardHandler), Level: 1,
+		Members:  []raft.Server{{ID: "fep1", Address: "127.0.0.1:1"}},
+		RaisedTo: func(l *raft.Log) uint32 { return uint32(len(l.Data)) * min(1, uint32(l.Index/2)) },
+	}
+	f, err := OpenFolder(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.SealedLog(nil, ignore).StoreLog(&raft.Log{Index: 2, Term: 1, Data: []byte{1, 2}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := OpenFolder(cfg); !errors.Is(err, errNewer) || strings.Contains(err.Error(), HowToRejoin) {
+		t.Errorf("%v", err)
+	}
+	cfg.Level = 2
+	if f, err = OpenFolder(cfg); err != nil {
+		t.Fatal(err)
+	}
+	f.Close()
+}
+
+func idInFile(t *testing.T, dir string) string {
+	t.Helper()
+	var old struct {
+		ID string `json:"id"`
+	}
+	data, err := os.ReadFile(filepath.Join(dir, nodeFile))
+	if err == nil {
+		err = json.Unmarshal(data, &old)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return old.ID
+}
+
+// listing is what lies in a folder, with times.
+func listing(t *testing.T, dir string) (list string) {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		info, err := e.Info()
+		if err != nil {
+			t.Fatal(err)
+		}
+		list += fmt.Sprintln(e.Name(), info.Size(), info.ModTime())
+	}
+	return list
 }

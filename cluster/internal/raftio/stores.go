@@ -118,7 +118,7 @@ func openBolt(path string, options *bbolt.Options) (*raftboltdb.BoltStore, error
 		if err := checkBolt(path); errors.Is(err, bolterrors.ErrTimeout) {
 			return nil, fmt.Errorf("%w: %s is locked: another process uses it", ErrDataDir, path)
 		} else if err != nil {
-			return nil, fmt.Errorf("%w: %s is damaged: %w: %s", ErrDataDir, path, err, howToRejoin)
+			return nil, fmt.Errorf("%w: %s is damaged: %w: %s", ErrDataDir, path, err, HowToRejoin)
 		}
 	}
 	store, err := raftboltdb.New(raftboltdb.Options{Path: path, BoltOptions: options})
@@ -128,8 +128,8 @@ func openBolt(path string, options *bbolt.Options) (*raftboltdb.BoltStore, error
 	return store, nil
 }
 
-// howToRejoin is for a node whose files are damaged (docs/RECOVERY.md).
-const howToRejoin = "to rejoin, take the node out of the group (fepha raft remove --keep-certificate), empty the folder, start it and add it again (fepha raft add)"
+// HowToRejoin is for a node whose files can't be used (docs/RECOVERY.md).
+const HowToRejoin = "to rejoin, take the node out of the group (fepha raft remove --keep-certificate), empty the folder, start it and add it again (fepha raft add)"
 
 // checkBolt reads every page that holds something, and checks the order of all keys.
 func checkBolt(path string) (err error) {

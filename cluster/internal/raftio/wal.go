@@ -22,7 +22,7 @@ const walSegment = 16 << 20
 func openWAL(folder string, stable raft.StableStore, log hclog.Logger) (w *raftwal.WAL, err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			err = fmt.Errorf("%w: the log in %s is damaged: %v: %s", ErrDataDir, folder, r, howToRejoin)
+			err = fmt.Errorf("%w: the log in %s is damaged: %v: %s", ErrDataDir, folder, r, HowToRejoin)
 		}
 	}()
 	w, err = raftwal.Open(folder, raftwal.WithMetaStore(walMeta{stable}), raftwal.WithSegmentSize(walSegment), raftwal.WithLogger(log))

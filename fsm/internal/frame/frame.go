@@ -44,6 +44,8 @@ const (
 	Refusal
 	Export
 	Check
+	Version
+	Upload // files of a configuration on their way
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)

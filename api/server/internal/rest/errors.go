@@ -46,7 +46,7 @@ func WriteError(w http.ResponseWriter, err error) {
 		e = &api.Error{Status: http.StatusNotFound, Code: api.CodeNotFound, Message: err.Error()}
 	case errors.Is(err, fsm.ErrNotSnapshot), errors.Is(err, fsm.ErrDamaged):
 		e = &api.Error{Status: http.StatusBadRequest, Code: api.CodeInvalid, Message: err.Error()}
-	case errors.Is(err, replica.ErrBusy):
+	case errors.Is(err, replica.ErrBusy), errors.Is(err, replica.ErrNotYet):
 		e = &api.Error{Status: http.StatusConflict, Code: api.CodeConflict, Message: err.Error()}
 	case errors.Is(err, replica.ErrNoRoom):
 		e = &api.Error{Status: http.StatusInsufficientStorage, Code: api.CodeConflict, Message: err.Error()}

@@ -24,11 +24,12 @@ type configFlags struct {
 // NewConfigCommand makes `fepha config`.
 func NewConfigCommand() *cobra.Command {
 	var f configFlags
-	cmd := &cobra.Command{Use: "config", Short: "Check a station's configuration, show it, fill its tables"}
+	cmd := &cobra.Command{Use: "config", Short: "Check a station's configuration, show it, fill its tables, put it in force"}
 	fl := cmd.PersistentFlags()
 	fl.StringVar(&f.path, "config", "station.yaml", "the station's configuration")
 	fl.BoolVar(&f.json, "json", false, "print JSON")
-	cmd.AddCommand(newConfigCheckCommand(&f), newConfigShowCommand(&f), newConfigImportCommand(&f), newConfigApplyCommand(&f))
+	cmd.AddCommand(newConfigCheckCommand(&f), newConfigShowCommand(&f), newConfigImportCommand(&f), newConfigApplyCommand(&f),
+		newConfigGetCommand(), newConfigHistoryCommand())
 	return cmd
 }
 

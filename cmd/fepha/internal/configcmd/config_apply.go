@@ -17,6 +17,7 @@ import (
 func newConfigApplyCommand(f *configFlags) *cobra.Command {
 	var node cli.ClientFlags
 	var dryRun bool
+	var version uint64
 	cmd := &cobra.Command{
 		Use:   "apply [FILE]",
 		Short: "Put a station.yaml and its tables in force on the running station",
@@ -24,21 +25,35 @@ func newConfigApplyCommand(f *configFlags) *cobra.Command {
 uplinks, points and virtual points that were added, changed or removed are so
 from then on; links and clients that are not concerned stay connected.
 
-All three nodes take it on together or not at all, so all three have to be
-there. Each checks it, and keeps it in its data folder, before it is committed;
-then each writes it over its own station.yaml and tables. What a running station
-can't change is refused: members, addresses of nodes, keys, lease, log store,
+Each node that is there checks it before it is committed; then each writes it
+over its own station.yaml and tables. A node that is away takes it on when it is
+back, before it owns anything; only where that node would listen on new
+addresses, which it has to try, is it refused. What a running station can't
+change is refused too: members, addresses of nodes, keys, lease, log store,
 Redis, FNP and the station's number, name and time zone.
 
---dry-run has all nodes check it, and prints what would change and which links
-and clients would lose their connections.`,
+--dry-run has the nodes check it, and prints what would change and which links
+and clients would lose their connections. --version puts one of those that were
+in force before in force again ('fepha config history').`,
 		Example: `  fepha config apply --dry-run station.yaml
-  fepha config apply station.yaml --addr https://10.91.2.66:7310`,
+  fepha config apply station.yaml --addr https://10.91.2.66:7310
+  fepha config apply --version 4`,
 		Args: cli.Args(cobra.MaximumNArgs(1)),
 	}
 	node.Register(cmd)
+	cmd.Flags().Uint64Var(&version, "version", 0, "instead of files, this version of the configuration")
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "only check it and print what would change")
 	return cli.ClientCommand(&node, cmd, func(ctx context.Context, c *client.Client, args []string) (reply api.ConfigReply, err error) {
+		if version != 0 {
+			if len(args) > 0 {
+				return reply, cli.Usagef("expected either FILE or --version")
+			}
+			octets, err := c.ConfigFiles(ctx, version)
+			if err != nil {
+				return reply, err
+			}
+			return c.ApplyConfig(ctx, octets, dryRun)
+		}
 		bundle, _, err := configs.ReadBundle(f.file(args))
 		if err != nil {
 			return reply, cli.Exit(cli.ExitUsage, err)
@@ -70,6 +85,9 @@ func printApplied(w io.Writer, r api.ConfigReply, dryRun bool) error {
 		end = "a dry run: nothing was changed"
 	case len(r.Behind) > 0:
 		end += "; still to take it on: " + strings.Join(r.Behind, ", ")
+		if len(r.Away) > 0 {
+			end += " (away: " + strings.Join(r.Away, ", ") + ")"
+		}
 	}
 	_, err := fmt.Fprintln(w, end)
 	return err

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -60,19 +61,62 @@ func printDone(what string) func(io.Writer, api.Done) error {
 }
 
 func printRaft(w io.Writer, r api.RaftStatus) error {
+	if r.Outside {
+		fmt.Fprintf(w, "%s is no member of the group, and waits to be added: fepha raft add\n", r.Node)
+	}
 	fmt.Fprintf(w, "%s is %s in term %d, leader %s, quorum %s, lease %s (%d ms left)\n", r.Node, cli.Dash(r.State), r.Term,
 		cli.Dash(r.Leader), cli.YesNo(r.Quorum), cli.YesNo(r.Lease), r.LeaseLeftMs)
-	fmt.Fprintf(w, "log: committed %d, applied %d, last %d; commit latency p50 %v, p99 %v\n\n", r.CommitIndex, r.AppliedIndex,
+	fmt.Fprintf(w, "log: committed %d, applied %d, last %d; commit latency p50 %v, p99 %v\n", r.CommitIndex, r.AppliedIndex,
 		r.LastIndex, time.Duration(r.CommitP50Us)*time.Microsecond, time.Duration(r.CommitP99Us)*time.Microsecond)
-	return printPeers(w, r.Peers)
+	fmt.Fprintf(w, "feature level %d; this node's program understands %d\n\n", r.Level, r.Newest)
+	if err := printPeers(w, r.Peers); err != nil {
+		return err
+	}
+	fmt.Fprintln(w)
+	return printReach(w, r.Peers)
 }
 
 func printPeers(w io.Writer, peers []api.RaftPeer) error {
 	var rows []string
 	for _, p := range peers {
-		rows = append(rows, cli.Row(p.ID, p.Role, p.Address, p.State, cli.YesNo(p.Voter), cli.YesNo(p.Alive), p.AppliedIndex, p.LastContactMs))
+		level, clock := "-", "-"
+		if p.Level > 0 || p.Alive {
+			level = fmt.Sprint(p.Level)
+		}
+		if p.ClockMs != nil {
+			clock = fmt.Sprintf("%+d", *p.ClockMs)
+		}
+		rows = append(rows, cli.Row(p.ID, p.Role, p.Address, p.State, cli.YesNo(p.Voter), cli.YesNo(p.Alive), p.AppliedIndex, p.LastContactMs, p.Build, level, clock))
 	}
-	return cli.Table(w, "NODE\tROLE\tADDRESS\tSTATE\tVOTER\tALIVE\tAPPLIED\tLAST CONTACT MS", rows...)
+	return cli.Table(w, "NODE\tROLE\tADDRESS\tSTATE\tVOTER\tALIVE\tAPPLIED\tLAST CONTACT MS\tVERSION\tLEVEL\tCLOCK MS", rows...)
+}
+
+// printReach prints who connects to whom: a row for each node, a column for each that it may have to reach.
+func printReach(w io.Writer, peers []api.RaftPeer) error {
+	header := "FROM"
+	for _, to := range peers {
+		header += "\tTO " + to.ID
+	}
+	var rows []string
+	for _, from := range peers {
+		cells := []any{from.ID}
+		for _, to := range peers {
+			switch {
+			case from.ID == to.ID:
+				cells = append(cells, "")
+			case !from.Alive:
+				cells = append(cells, "unknown")
+			case !to.Alive:
+				cells = append(cells, "not heard of")
+			case slices.Contains(to.UnreachedBy, from.ID):
+				cells = append(cells, "unreachable")
+			default:
+				cells = append(cells, "yes")
+			}
+		}
+		rows = append(rows, cli.Row(cells...))
+	}
+	return cli.Table(w, header, rows...)
 }
 
 func newRaftTransferCommand(f *cli.ClientFlags) *cobra.Command {

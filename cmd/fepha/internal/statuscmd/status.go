@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -43,7 +44,10 @@ const conditionsAtAGlance = 8
 
 func printStatus(w io.Writer, st api.Status) error {
 	quorum := "quorum"
-	if !st.Quorum {
+	switch {
+	case st.Outside:
+		quorum = "no member of the group: it waits to be added (`fepha raft add`)"
+	case !st.Quorum:
 		quorum = "NO QUORUM: nothing is forwarded"
 	}
 	fmt.Fprintf(w, "station %d, as %s sees it: leader %s, term %d, %s, journal %d to %d\n",
@@ -62,6 +66,8 @@ func printStatus(w io.Writer, st api.Status) error {
 			remark = "stopped as planned"
 		case n.ConfigDiffers:
 			remark = "configuration differs"
+		case len(n.UnreachedBy) > 0:
+			remark = "not reached by " + strings.Join(n.UnreachedBy, ", ")
 		}
 		alive, lease := cli.YesNo(n.Alive), cli.YesNo(n.Lease)
 		if !n.Alive && !st.Quorum {
