@@ -294,6 +294,8 @@ func TestPageViews(t *testing.T) {
 	s := serve(t, withPoints)
 	s.node.emit(2, 50)
 	do(t, ctx, "open", chromedp.Navigate(s.Base+"/"))
+	sees(t, ctx, "#rtu-1", "110 kV incomer")
+	t.Logf("first paint after %d ms", get(t, ctx, "first paint", chromedp.Evaluate[int](`Math.round(performance.getEntriesByName("first-contentful-paint")[0].startTime)`)))
 	checker := axe(t)
 	for _, size := range []struct {
 		name          string
@@ -312,6 +314,7 @@ func TestPageViews(t *testing.T) {
 				{"takeovers", "main", "rtu/1", "rtu/1"},
 				{"nodes", "main", "follower", "跟随者"},
 				{"configuration", "nav [aria-current=page]", "Configuration", "配置"},
+				{"exports", "main", "no exports", "没有外送"},
 				{"fnp", "main", "no FNP", "没有 FNP"},
 			} {
 				view(t, ctx, v.name)
@@ -328,6 +331,16 @@ func TestPageViews(t *testing.T) {
 			}
 			do(t, ctx, "language", chromedp.Click(chromedp.CSS("#language")))
 		}
+	}
+	// That this station has no FNP, and nobody who changes its configuration, is told with 404; nothing else fails.
+	if failed := get(t, ctx, "failed requests", chromedp.Evaluate[string](`performance.getEntriesByType("resource").filter((e) => e.responseStatus >= 400 && !/v1.(fnp|config)/.test(e.name)).map((e) => e.name).join()`)); failed != "" {
+		t.Errorf("failed requests: %s", failed)
+	}
+
+	do(t, ctx, "dark", chromedp.EmulateViewport(1280, 720), chromedp.Evaluate[chromedp.Void](`document.documentElement.dataset.theme = "dark"`))
+	for _, name := range []string{"station", "events", "points?rtu=1&show=1/di/17", "commissioning", "takeovers", "nodes", "configuration", "access"} {
+		view(t, ctx, name)
+		accessible(t, ctx, checker, name+" in the dark")
 	}
 }
 
@@ -383,6 +396,7 @@ func TestPageOffersWhatTheRoleMay(t *testing.T) {
 	login("u-admin")
 	view(t, ctx, "access")
 	sees(t, ctx, "main", "u-operator")
+	sees(t, ctx, "#audit", "logged in from") // the audit is an admin's to see here
 	setField(t, ctx, "#new-token [name=name]", "backup")
 	do(t, ctx, "new token", chromedp.Click(chromedp.CSS("#new-token button")))
 	sees(t, ctx, "main", "This token is shown once")

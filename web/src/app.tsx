@@ -17,6 +17,7 @@ import {Commissioning} from './views/commissioning';
 import {Conditions} from './views/conditions';
 import {Configuration} from './views/configuration';
 import {Events} from './views/events';
+import {Exports} from './views/exports';
 import {FNP} from './views/fnp';
 import {Frames} from './views/frames';
 import {Nodes} from './views/nodes';
@@ -26,7 +27,7 @@ import {Takeovers} from './views/takeovers';
 
 const pages: Record<View, FunctionComponent> = {
   station: StationView, conditions: Conditions, events: Events, points: Points, frames: Frames, commissioning: Commissioning, takeovers: Takeovers,
-  nodes: Nodes, configuration: Configuration, fnp: FNP, access: Access,
+  nodes: Nodes, configuration: Configuration, exports: Exports, fnp: FNP, access: Access,
 };
 
 const theme = signal(localStorage.getItem('theme') ?? '');

@@ -2,7 +2,7 @@
 
 import {computed, signal} from '@preact/signals';
 
-export const views = ['station', 'conditions', 'events', 'points', 'frames', 'commissioning', 'takeovers', 'nodes', 'configuration', 'fnp', 'access'] as const;
+export const views = ['station', 'conditions', 'events', 'points', 'frames', 'commissioning', 'takeovers', 'nodes', 'configuration', 'exports', 'fnp', 'access'] as const;
 export type View = (typeof views)[number];
 
 const hash = signal(location.hash);

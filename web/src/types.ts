@@ -63,6 +63,11 @@ export interface Comparison {
   uplink: string; here: number; there: number; same: number; differences: {ioa: number; here: ListPoint | null; there: ListPoint | null; name: boolean; type: boolean}[];
 }
 
+export interface Export {
+  name: string; kind: string; target: string; owner: string; phase: string; events: boolean; audit: boolean; backlog: number; dropped: number; paused: boolean;
+  reach: {node: string; ok: boolean; reason?: string; since_ms: number}[]; stale?: boolean;
+}
+
 export interface Trend { complete_from_ms: number; now_ms: number; samples: {time_ms: number; value: Value; quality: number}[] }
 
 export interface Override {

@@ -29,7 +29,7 @@ export function Banner() {
   return (
     <div class={`banner ${worst.severity}`} role={worst.severity === 'alarm' ? 'alert' : 'status'} id="banner">
       <div class="worst">
-        <Mark tone={worst.severity === 'alarm' ? 'bad' : 'warn'}><strong>{said(worst.text, worst.text_zh)}</strong></Mark>
+        <Mark tone={worst.severity === 'alarm' ? 'bad' : 'warn'}><strong>{said(worst.text, worst.text_zh)}</strong></Mark>{' '}
         <span class="dim">{since(worst.since_ms)}</span>
       </div>
       <div class="advice">{said(worst.advice, worst.advice_zh)}</div>

@@ -4,8 +4,13 @@ import {useEffect, useRef} from 'preact/hooks';
 import uPlot from 'uplot';
 
 import {station} from '../live';
+import {clock, instant} from '../time';
 
 const colours = ['--line-1', '--line-2', '--line-3'];
+
+// How a time stands on the axis: within a day, and beyond.
+const second = (s: number) => clock(s * 1000).slice(0, 8);
+const day = (s: number) => instant(s * 1000).slice(5, 16);
 
 interface Props { data: uPlot.AlignedData; names: string[]; height: number; steps?: boolean }
 
@@ -19,7 +24,7 @@ export function Plot({data, names, height, steps}: Props) {
     plot.current = new uPlot({
       width: box.current!.clientWidth, height,
       tzDate: (s) => uPlot.tzDate(new Date(s * 1000), zone),
-      axes: [axis, axis],
+      axes: [{...axis, space: 80, values: (u, splits) => splits.map(u.scales.x.max! - u.scales.x.min! > 86_400 ? day : second)}, axis],
       series: [{}, ...names.map((label, i) => ({
         label, stroke: style.getPropertyValue(colours[i]), width: 1.5, spanGaps: false,
         ...(steps && {paths: uPlot.paths.stepped!({align: 1})}),

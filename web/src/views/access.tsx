@@ -9,6 +9,7 @@ import {Empty} from '../parts/marks';
 import {useRead} from '../parts/use';
 import {instant} from '../time';
 import {may, who} from '../who';
+import {Audit} from './audit';
 
 interface Entry { name: string; role: string; expires_ms: number; used_ms?: number; sessions?: number; source?: string }
 
@@ -36,6 +37,7 @@ export function Access() {
       <ul>{roles.map((r) => <li key={r}>{t(`role_${r}` as Key)}</li>)}</ul>
       {may('admin') && <Users users={users ?? []} changed={changed} />}
       {may('admin') && <Tokens tokens={tokens ?? []} changed={changed} />}
+      {may('admin') && <Audit />}
     </section>
   );
 }

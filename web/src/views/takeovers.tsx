@@ -93,13 +93,21 @@ function Phases({note}: {note: Note}) {
   );
 }
 
+interface Sample { at: number; p50: number; p99: number; last: number; lease: number | null; backlog: (number | null)[] }
+
+const courseOf = 600; // samples, one a second
+
 // Rates are drawn from what the node says each second while the view is open.
 function Rates() {
   const {data} = useRead<Raft>('v1/raft', 1000);
-  const [samples, setSamples] = useState<{at: number; p50: number; p99: number; last: number}[]>([]);
+  const [samples, setSamples] = useState<Sample[]>([]);
   const last = journal.value?.last ?? 0;
+  const groups = uplinks.value.slice(0, 3).map((u) => `${u.name}/${u.group}`);
   useEffect(() => {
-    if (data) setSamples((s) => [...s.slice(-600), {at: Date.now() / 1000, p50: data.commit_p50_us / 1000, p99: data.commit_p99_us / 1000, last}]);
+    if (!data) return;
+    const backlog = groups.map((name) => uplinks.value.find((u) => `${u.name}/${u.group}` === name)?.backlog ?? null);
+    const now = {at: Date.now() / 1000, p50: data.commit_p50_us / 1000, p99: data.commit_p99_us / 1000, last, lease: data.lease ? data.lease_left_ms : null, backlog};
+    setSamples((s) => [...s.slice(1 - courseOf), now]);
   }, [data]);
   const x = samples.map((s) => s.at);
   const rate = samples.map((s, i) => (i ? Math.max(0, (s.last - samples[i - 1].last) / (s.at - samples[i - 1].at)) : 0));
@@ -107,6 +115,8 @@ function Rates() {
     <div class="plots">
       <figure><figcaption>{t('commit_latency')}</figcaption><Plot height={140} names={['p50', 'p99']} data={[x, samples.map((s) => s.p50), samples.map((s) => s.p99)]} /></figure>
       <figure><figcaption>{t('event_rate')}</figcaption><Plot height={140} names={[t('event_rate')]} data={[x, rate]} /></figure>
+      <figure><figcaption>{t('backlog_plot')}</figcaption><Plot height={140} names={groups} data={[x, ...groups.map((_, i) => samples.map((s) => s.backlog[i] ?? null))]} /></figure>
+      <figure><figcaption>{t('lease_margin', {node: data?.node ?? ''})}</figcaption><Plot height={140} names={[t('lease')]} data={[x, samples.map((s) => s.lease)]} /></figure>
     </div>
   );
 }

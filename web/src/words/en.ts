@@ -3,7 +3,7 @@
 export const en = {
   // the frame
   station: 'Station', conditions: 'Conditions', events: 'Events', points: 'Points', frames: 'Frames', commissioning: 'Point check', takeovers: 'Takeovers',
-  nodes: 'Nodes', configuration: 'Configuration', fnp: 'FNP', access: 'Access', more: 'More',
+  nodes: 'Nodes', configuration: 'Configuration', exports: 'Exports', fnp: 'FNP', access: 'Access', more: 'More',
   skip: 'Skip to the content', seen_through: 'seen through {node}', connecting: 'Connecting …', not_known: 'not known',
   lost: 'No answer from {node} for {time}: what is shown is old. The other nodes are being tried.',
   lost_why: 'No answer from {node} for {time}: what is shown is old. It says: {why}',
@@ -74,7 +74,7 @@ export const en = {
 
   // takeovers
   resource: 'Resource', gap: 'until first data', phases: 'Phases', phase_detected: 'noticed', phase_elected: 'leader', phase_leased: 'lease waited for', phase_connected: 'connected', phase_first_data: 'first data',
-  ms: '{n} ms', who: 'Who', takeovers_none: 'No change of owner is in the journal.', commit_latency: 'Commit latency, ms (p50, p99)', event_rate: 'Events per second',
+  ms: '{n} ms', who: 'Who', takeovers_none: 'No change of owner is in the journal.', commit_latency: 'Commit latency, ms (p50, p99)', event_rate: 'Events per second', backlog_plot: 'Events not acknowledged yet', lease_margin: 'What is left of the lease of {node}, ms',
 
   // nodes
   node: 'Node', role: 'Role', state: 'State', term: 'Term', commit_index: 'Committed', applied: 'Applied', last_contact: 'Heard', version: 'Version', addresses: 'Address', voter: 'Vote', has_vote: 'yes', no_vote: 'no',
@@ -84,6 +84,12 @@ export const en = {
   in_force: 'In force', this_node: 'This node runs', config_same: 'The node runs what is in force.', config_other: 'The node does not run what is in force: its files differ.',
   upload: 'Choose station.yaml and its tables', check: 'Check', apply: 'Apply', would_change: 'What would change', changed: 'Put in force', no_change: 'Nothing would change.', drops: 'loses its connection: {what}', ask_apply: 'Put this configuration in force on all nodes?',
   change_added: 'added', change_removed: 'removed', change_changed: 'changed',
+
+  // exports
+  no_exports: 'This station has no exports.', export_target: 'Target', export_takes: 'Takes', export_backlog: 'Not there yet', reach_from: 'Reached from {node}', audit: 'Audit', running: 'running', paused: 'paused', replay: 'Replay', first_record: 'From record no.',
+  ask_pause: 'Have {name} wait?', ask_pause_why: 'The target gets nothing until it goes on. What the journal drops meanwhile is lost to it, and counted.', ask_resume: 'Have {name} go on?', ask_resume_why: 'The target gets what it does not have yet.',
+  ask_replay: 'Replay {name}?', ask_replay_why: 'The target gets records again, as far as the journal has them.', replaying: 'records from {from} on come again',
+  audit_why: 'The newest {n} entries. Each proves the one before it: fepha audit export and check.', hash: 'Hash',
 
   // FNP
   no_fnp: 'This station has no FNP.', channel_table: 'Channel table', stations_online: '{online} of {n} stations online', messages: 'Messages', send: 'Send', message: 'Message', to_station: 'To station', sent_in: 'acknowledged after {n} ms', endpoint_at: 'The endpoint is on {node}: send from its page.',

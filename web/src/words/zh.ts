@@ -4,7 +4,7 @@ import type {en} from './en';
 
 export const zh: Record<keyof typeof en, string> = {
   station: '车站', conditions: '状况', events: '事件', points: '点表', frames: '报文', commissioning: '对点', takeovers: '切换',
-  nodes: '节点', configuration: '配置', fnp: 'FNP', access: '用户', more: '更多',
+  nodes: '节点', configuration: '配置', exports: '外送', fnp: 'FNP', access: '用户', more: '更多',
   skip: '跳到正文', seen_through: '经 {node} 查看', connecting: '正在连接……', not_known: '未知',
   lost: '{node} 已有 {time} 没有应答：显示的内容已过时。正在尝试其他节点。',
   lost_why: '{node} 已有 {time} 没有应答：显示的内容已过时。它的答复：{why}',
@@ -68,7 +68,7 @@ export const zh: Record<keyof typeof en, string> = {
   compared: '本端 {here} 点，主站 {there} 点：{same} 点相同，{n} 点不同', here: '本端', missing_here: '本端缺少', missing_there: '主站缺少', other_name: '名称不同', other_type: '类型不同',
 
   resource: '资源', gap: '到首个数据', phases: '阶段', phase_detected: '发现', phase_elected: '选出领导者', phase_leased: '等待租约', phase_connected: '连接', phase_first_data: '首个数据',
-  ms: '{n} 毫秒', who: '操作者', takeovers_none: '日志中没有主备切换。', commit_latency: '提交延时，毫秒（p50、p99）', event_rate: '每秒事件数',
+  ms: '{n} 毫秒', who: '操作者', takeovers_none: '日志中没有主备切换。', commit_latency: '提交延时，毫秒（p50、p99）', event_rate: '每秒事件数', backlog_plot: '尚未确认的事件数', lease_margin: '{node} 租约剩余，毫秒',
 
   node: '节点', role: '角色', state: '状态', term: '任期', commit_index: '已提交', applied: '已应用', last_contact: '最近联系', version: '版本', addresses: '地址', voter: '投票', has_vote: '有', no_vote: '无',
   config_differs: '配置不同', transfer: '设为领导者', ask_transfer: '把 {node} 设为领导者？', ask_transfer_why: '需要十几毫秒；设备和控制中心的归属不变。',
@@ -76,6 +76,11 @@ export const zh: Record<keyof typeof en, string> = {
   in_force: '生效的配置', this_node: '本节点运行', config_same: '本节点运行的就是生效的配置。', config_other: '本节点运行的不是生效的配置：文件不同。',
   upload: '选择 station.yaml 和它的表', check: '检查', apply: '生效', would_change: '将要更改的内容', changed: '已生效', no_change: '没有需要更改的内容。', drops: '将断开：{what}', ask_apply: '让这份配置在所有节点生效？',
   change_added: '新增', change_removed: '删除', change_changed: '更改',
+
+  no_exports: '本站没有外送。', export_target: '目标', export_takes: '内容', export_backlog: '尚未送达', reach_from: '{node} 可达', audit: '审计', running: '运行', paused: '已暂停', replay: '重送', first_record: '起始编号',
+  ask_pause: '暂停 {name}？', ask_pause_why: '恢复之前目标收不到任何内容；期间被日志丢弃的记录对它而言即丢失，并计数。', ask_resume: '恢复 {name}？', ask_resume_why: '目标将收到尚未送达的记录。',
+  ask_replay: '重送 {name}？', ask_replay_why: '目标将再次收到日志中仍有的记录。', replaying: '从 {from} 起重送',
+  audit_why: '最新 {n} 条。每条都证明其前一条：fepha audit export 与 check。', hash: '哈希',
 
   no_fnp: '本站没有 FNP。', channel_table: '通道表', stations_online: '{n} 个站中 {online} 个在线', messages: '消息', send: '发送', message: '消息', to_station: '目标站', sent_in: '{n} 毫秒后得到确认', endpoint_at: '端点在 {node}：请从它的页面发送。',
   level: '级别', contested: '两个站声称同一编号', rival: '{name}（{address}）声称同一编号', endpoint_on: '端点 {id} 在 {node}，地址 {address}', datagrams: '数据报：{counters}',
