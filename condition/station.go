@@ -34,8 +34,8 @@ var (
 			"该节点失联",
 		},
 		Advice: Words{
-			"check its power and network, then `systemctl status fepha` there",
-			"检查其电源和网络，然后在该机上执行 `systemctl status fepha`",
+			"check its power and network, then `systemctl status 'fepha@*'` there",
+			"检查其电源和网络，然后在该机上执行 `systemctl status 'fepha@*'`",
 		},
 	})
 	Stopped = define(Kind{
@@ -80,8 +80,8 @@ var (
 			"该节点异常结束后已重新启动：{reason}",
 		},
 		Advice: Words{
-			"mend the cause if one is named; else `journalctl -u fepha` of that time, and a report to the makers",
-			"若已说明原因请排除；否则查看当时的 `journalctl -u fepha` 并报告给开发者",
+			"mend the cause if one is named; else `journalctl -u 'fepha@*'` of that time, and a report to the makers",
+			"若已说明原因请排除；否则查看当时的 `journalctl -u 'fepha@*'` 并报告给开发者",
 		},
 	})
 	NoLease = define(Kind{

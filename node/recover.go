@@ -9,7 +9,7 @@ import (
 )
 
 // Recover rewrites who the group's members are in the data folder of a node
-// that does not run; see cluster.Recover. The members are ids of the
+// that does not run; see cluster.Recover. Run by root it leaves all to the folder's owner. The members are ids of the
 // configuration's nodes.
 func Recover(c Config, members []string) error {
 	c.Log = slog.New(slog.DiscardHandler)
@@ -25,5 +25,8 @@ func Recover(c Config, members []string) error {
 		}
 		list = append(list, cluster.Member{ID: n.ID, Host: n.Host, Role: replica.Role(n.Role), Address: n.Address.String()})
 	}
-	return cluster.Recover(clusterConfig(station, c), list)
+	if err := cluster.Recover(clusterConfig(station, c), list); err != nil {
+		return err
+	}
+	return giveBack(c.DataDir)
 }

@@ -165,7 +165,7 @@ func TestGoingBackToASnapshot(t *testing.T) {
 	w.does("rtu", "failover", "1", w.address("wit"))
 	_, err := w.WaitFor(w.ctx, "the move", func(st api.Status) bool { return rig.Complete(st) && st.RTUs[0].Owner != then })
 	w.must(err)
-	w.does("raft", "restore", saved, w.address("wit"))
+	w.does("raft", "restore", "--yes", saved, w.address("wit"))
 	back := func(st api.Status) bool { return rig.Complete(st) && st.RTUs[0].Owner == then && mains(st) == 1 }
 	_, err = w.WaitFor(w.ctx, "what was then", back)
 	w.must(err)

@@ -120,8 +120,8 @@ func TestAdministeringTheGroup(t *testing.T) {
 	if err := os.WriteFile(damaged, b[:len(b)/2], 0o600); err != nil {
 		t.Fatal(err)
 	}
-	fepha(t, cli.ExitUsage, "raft", "restore", damaged, addr)
-	fepha(t, cli.ExitDone, "raft", "restore", file, addr)
+	fepha(t, cli.ExitUsage, "raft", "restore", "--yes", damaged, addr)
+	fepha(t, cli.ExitDone, "raft", "restore", "--yes", file, addr)
 	if _, err := s.WaitFor(ctx, "the station to work again", rig.Complete); err != nil {
 		t.Fatal(err)
 	}

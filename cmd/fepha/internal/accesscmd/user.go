@@ -29,7 +29,7 @@ controls; engineer also applies configurations, traces, and changes members; adm
 also manages users, tokens and certificates, and restores.
 
 The first admin is made on a node's own host, by root or the service's user:
-  fepha user add alice --role admin --addr unix:/var/lib/fepha/admin.sock`,
+  fepha user add alice --role admin --addr unix:/var/lib/fepha/fep1/admin.sock`,
 	}
 	f.Register(cmd)
 	cmd.AddCommand(newUserAddCommand(&f), newUserPasswdCommand(&f), newUserRoleCommand(&f), newUserListCommand(&f), newUserRemoveCommand(&f))

@@ -33,7 +33,7 @@ station.yaml; --id says which of them this one is. It runs until SIGINT or
 SIGTERM. Exit code 78 means that the configuration is wrong: starting it again is no
 use. A process that was started by systemd tells it when it is ready and that it
 goes on.`,
-		Example: "  fepha node --config /etc/fepha/station.yaml --id fep1 --data-dir /var/lib/fepha",
+		Example: "  fepha node --config /etc/fepha/station.yaml --id fep1 --data-dir /var/lib/fepha/fep1",
 		Args:    cli.Args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := f.complete(); err != nil {

@@ -156,16 +156,21 @@ its log, as it does by itself from time to time.`,
 }
 
 func newRaftRestoreCommand(f *cli.ClientFlags) *cobra.Command {
-	return cli.ClientCommand(f, &cobra.Command{
+	var yes bool
+	cmd := &cobra.Command{
 		Use:   "restore FILE",
 		Short: "Replace the state of the whole station by a snapshot",
 		Long: `Replace the state of the whole station by one that 'fepha raft snapshot' saved:
 the journal, the points and the control centres' cursors go back to what they
 were. What happened since is gone. All links are opened anew, which takes a
-second. It is sent to the leader, whichever node --addr names.`,
+second. It is sent to the leader, whichever node --addr names.
+
+It asks before it does, unless --yes is given.`,
 		Example: "  fepha raft restore station.snapshot",
 		Args:    cli.Args(cobra.ExactArgs(1)),
-	}, func(ctx context.Context, c *client.Client, args []string) (d api.Done, err error) {
+	}
+	cmd.Flags().BoolVar(&yes, "yes", false, "don't ask")
+	return cli.ClientCommand(f, cmd, func(ctx context.Context, c *client.Client, args []string) (d api.Done, err error) {
 		file, err := os.Open(args[0])
 		if err != nil {
 			return d, cli.Usagef("%w", err)
@@ -174,6 +179,12 @@ second. It is sent to the leader, whichever node --addr names.`,
 		st, err := c.Status(ctx)
 		if err != nil {
 			return d, err
+		}
+		if !yes {
+			question := fmt.Sprintf("Replace the state of station %d %q, with its journal up to event %d, by %s?", st.Station, st.Name, st.Journal.Last, args[0])
+			if err := cli.Confirm(cmd, question); err != nil {
+				return d, err
+			}
 		}
 		for _, n := range st.Nodes {
 			if n.ID == st.Leader && n.ID != st.Node && n.API != "" {

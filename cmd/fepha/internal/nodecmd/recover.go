@@ -26,7 +26,7 @@ add').
 
 Be sure that the lost nodes never come back with their old data: they would be
 another group. What only they had committed is gone.`,
-		Example: "  fepha raft recover --config /etc/fepha/station.yaml --id fep1 --data-dir /var/lib/fepha",
+		Example: "  fepha raft recover --config /etc/fepha/station.yaml --id fep1 --data-dir /var/lib/fepha/fep1",
 		Args:    cli.Args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := f.complete(); err != nil {
