@@ -54,7 +54,10 @@ func newStation(t *testing.T, o rig.Options) (*rig.Station, context.Context) {
 	if testing.Short() {
 		t.Skip("end-to-end")
 	}
-	o.Binary, o.Dir = binary, t.TempDir()
+	o.Dir = t.TempDir()
+	if o.Binary == "" {
+		o.Binary = binary
+	}
 	if o.RTUs == nil {
 		o.RTUs = []rig.RTU{{Number: 1, Name: "device", CommonAddress: 1, Points: trialcmd.DemoPoints()}}
 	}
