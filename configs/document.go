@@ -15,6 +15,7 @@ import (
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
 
+	"github.com/fepha/fepha/internal/nearest"
 	"github.com/fepha/fepha/internal/plain"
 	"github.com/fepha/fepha/internal/yamldoc"
 )
@@ -203,7 +204,7 @@ func (o *object) required(names ...string) {
 func (o *object) end() {
 	for _, key := range o.order {
 		if !slices.Contains(o.asked, key) {
-			o.fail(key, "unknown key", "one of "+strings.Join(o.asked, ", "))
+			o.fail(key, "unknown key"+nearest.Hint(key, o.asked), "one of "+strings.Join(o.asked, ", "))
 		}
 	}
 }
@@ -418,7 +419,7 @@ func enum[T ~string](o *object, name string, def T, words ...T) T {
 		for i, w := range words {
 			list[i] = string(w)
 		}
-		o.fail(name, quote(text)+" is unknown", "one of "+strings.Join(list, ", "))
+		o.fail(name, quote(text)+" is unknown"+nearest.Hint(text, list), "one of "+strings.Join(list, ", "))
 		return def
 	}
 	return T(text)

@@ -88,7 +88,7 @@ func assemble(c Config) (*assembly, error) {
 		File: c.File, DataDir: c.DataDir, Replica: a.member, Runner: a.runner, Reporter: a.conditions, Log: a.log,
 	})
 	a.group = &watch.Group{
-		Node: a.member, Config: a.runner.current.station, Tables: a.runner.current.tables, Build: c.Build, Reporter: a.conditions,
+		Node: a.member, Config: a.runner.current.station, Tables: a.runner.current.tables, Build: c.Build.String(), Reporter: a.conditions,
 	}
 	a.trend = trend.New(func(read func(*fsm.State)) { a.member.View(read) })
 	a.last = lastRun{c.DataDir}
@@ -211,7 +211,7 @@ func (a *assembly) run(ctx context.Context) (err error) {
 	}()
 	a.start(parts)
 	boundMemory(a.station, a.self.Role)
-	a.log.Info("node started", "station", a.station.ID, "role", a.self.Role, "address", a.self.Address, "api", a.self.API, "version", a.config.Build)
+	a.log.Info("node started", "station", a.station.ID, "role", a.self.Role, "address", a.self.Address, "api", a.self.API, "version", a.config.Build.String())
 	supervisor.ready()
 	parts.run("signs of life", func(ctx context.Context) error {
 		return supervisor.feed(ctx, func() (string, error) { return progress(a.member.Node) })

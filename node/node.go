@@ -11,15 +11,16 @@ import (
 	"path/filepath"
 
 	"github.com/fepha/fepha/configs"
+	"github.com/fepha/fepha/internal/build"
 	"github.com/fepha/fepha/node/rollout"
 )
 
 // A Config says which node of which station to run.
 type Config struct {
-	File    string // station.yaml
-	ID      string // this node's in it
-	DataDir string // its Raft log and snapshots
-	Build   string // the program's version, which the other nodes are told
+	File    string     // station.yaml
+	ID      string     // this node's in it
+	DataDir string     // its Raft log and snapshots
+	Build   build.Info // the program's, which the other nodes are told
 	Log     *slog.Logger
 }
 

@@ -35,7 +35,7 @@ func clusterConfig(s *configs.Station, c Config) cluster.Config {
 		Lease:    s.Cluster.Lease,
 		LogStore: string(s.Cluster.LogStore),
 		TimeTag:  func(at time.Time) uint64 { return asdu.NewCP56Time2a(at, s.Location).Uint64() },
-		Build:    c.Build,
+		Build:    c.Build.String(),
 	}
 	for _, n := range s.Cluster.Nodes {
 		cfg.Members = append(cfg.Members, cluster.Member{

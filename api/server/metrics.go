@@ -43,7 +43,7 @@ func counter(name, help string, labels ...string) metric {
 
 // The API itself.
 var (
-	buildInfo          = gauge("build_info", "1, with the version of the program.", "version")
+	buildInfo          = gauge("build_info", "1, with the release, the commit and its date of the program.", "version", "revision", "date")
 	logLeftOut         = counter("log_left_out", "Lines that were left out of this node's log, since whoever may connect can cause them without end.")
 	apiStrangersClosed = counter("api_strangers_closed", "Connections to this node's API that had shown nobody's certificate or token, and were closed for others.")
 	apiRefused         = counter("api_refused", "Requests to this node's API that were refused to their caller.")
@@ -112,7 +112,7 @@ func (c nodeCollector) Collect(ch chan<- prometheus.Metric) {
 }
 
 func (s *Server) collectNode(set func(m metric, value float64, labels ...string)) {
-	set(buildInfo, 1, s.cfg.Build)
+	set(buildInfo, 1, s.cfg.Build.Version, s.cfg.Build.Revision, s.cfg.Build.Date)
 	set(logLeftOut, float64(loglimit.LeftOut()))
 	set(apiStrangersClosed, float64(s.guard.StrangersClosed()))
 	for where, n := range panics.Counts() {

@@ -19,7 +19,7 @@ func TestMetrics(t *testing.T) {
 		t.Fatalf("%d %s", resp.StatusCode, resp.Header.Get("Content-Type"))
 	}
 	for _, want := range []string{
-		`fepha_build_info{version="test"} 1`,
+		`fepha_build_info{date="2026-11-29T00:00:00Z",revision="1a2b",version="test"} 1`,
 		`fepha_node_alive{peer="wit",role="witness"} 1`,
 		`fepha_journal_last 11`, `fepha_points 3`,
 		`fepha_rtu_online{rtu="1"} 1`, `fepha_rtu_owner{owner="fep1",rtu="1"} 1`, `fepha_rtu_owner{owner="fep2",rtu="1"} 0`, `fepha_rtu_epoch{rtu="2"} 1`,

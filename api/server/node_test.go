@@ -18,6 +18,7 @@ import (
 	"github.com/fepha/fepha/api/server/trace"
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
+	"github.com/fepha/fepha/internal/build"
 	"github.com/fepha/fepha/replica"
 	"github.com/fepha/fepha/replica/replicatest"
 )
@@ -164,7 +165,7 @@ func serve(t testing.TB, edit ...func(*Config)) served {
 	t.Helper()
 	node := newNode(t)
 	cfg := Config{
-		Node: node, Station: 21, Name: "Demo station", Describe: describe, Tracer: new(trace.Tracer), Build: "test",
+		Node: node, Station: 21, Name: "Demo station", Describe: describe, Tracer: new(trace.Tracer), Build: build.Info{Version: "test", Revision: "1a2b", Date: "2026-11-29T00:00:00Z"},
 		APIs: map[string]string{"fep1": "10.0.0.1:7310", "fep2": "10.0.0.2:7310", "wit": "10.0.0.3:7310"},
 		Links: func(rtu uint32) [][]string {
 			return map[uint32][][]string{1: {{"192.168.1.1:2404"}, {"192.168.2.1:2404", "192.168.2.2:2404"}}, 2: {{"192.168.1.9:2404"}}}[rtu]

@@ -22,6 +22,7 @@ import (
 	"github.com/fepha/fepha/api/server/trace"
 	"github.com/fepha/fepha/condition"
 	"github.com/fepha/fepha/fsm"
+	"github.com/fepha/fepha/internal/build"
 	"github.com/fepha/fepha/internal/panics"
 	"github.com/fepha/fepha/replica"
 	"github.com/fepha/fepha/trend"
@@ -73,7 +74,7 @@ type Config struct {
 	FNP        FNP                    // this node's part in FNP; nil: the station has none
 	Tracer     *trace.Tracer          // of the links' frames; nil: none are shown
 	Collectors []prometheus.Collector // of metrics beside those of the state
-	Build      string                 // version of the program
+	Build      build.Info             // the program
 	Log        *slog.Logger           // nil: silent
 
 	// Of tests; 0: as in service.

@@ -12,8 +12,10 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/fepha/fepha/cmd/fepha/internal/cli"
+	"github.com/fepha/fepha/internal/nearest"
 	"github.com/fepha/fepha/internal/plain"
 )
 
@@ -56,11 +58,22 @@ Start with:  fepha dev     a whole station on this machine, with simulated
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return cli.Usagef("%v\nsee '%s --help'", err, cmd.CommandPath())
+		return cli.Usagef("%v%s\nsee '%s --help'", err, nearestFlag(cmd, err), cmd.CommandPath())
 	})
 	root.AddCommand(commands()...)
 	requireSubcommands(root)
 	return root
+}
+
+// nearestFlag hints at the flag that a mistyped one was likely meant to be.
+func nearestFlag(cmd *cobra.Command, err error) string {
+	unknown, ok := errors.AsType[*pflag.NotExistError](err)
+	if !ok {
+		return ""
+	}
+	var names []string
+	cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
+	return nearest.Hint(unknown.GetSpecifiedName(), names)
 }
 
 // requireSubcommands makes a misspelt or missing subcommand a usage error
@@ -76,7 +89,11 @@ func requireSubcommands(cmd *cobra.Command) {
 				_ = cmd.Help()
 				return cli.Usagef("'%s' needs a subcommand", cmd.CommandPath())
 			}
-			return cli.Usagef("unknown command %q for '%s': see '%s --help'", args[0], cmd.CommandPath(), cmd.CommandPath())
+			var names []string
+			for _, sub := range cmd.Commands() {
+				names = append(names, sub.Name())
+			}
+			return cli.Usagef("unknown command %q for '%s'%s: see '%s --help'", args[0], cmd.CommandPath(), nearest.Hint(args[0], names), cmd.CommandPath())
 		}
 	}
 }

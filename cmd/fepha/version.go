@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fepha/fepha/cmd/fepha/internal/cli"
+	"github.com/fepha/fepha/internal/build"
 )
 
 func newVersionCommand() *cobra.Command {
@@ -16,15 +17,11 @@ func newVersionCommand() *cobra.Command {
 		Short: "Say which fepha this is",
 		Args:  cli.Args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			b := cli.Build()
+			b := build.Read()
 			if asJSON {
 				return json.NewEncoder(cmd.OutOrStdout()).Encode(b)
 			}
-			revision := b.Revision
-			if b.Modified {
-				revision += " (modified)"
-			}
-			_, err := fmt.Fprintln(cmd.OutOrStdout(), "fepha", b.Version, revision, b.Go)
+			_, err := fmt.Fprintln(cmd.OutOrStdout(), "fepha", b, b.Go)
 			return err
 		},
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fepha/fepha/cmd/fepha/internal/cli"
+	"github.com/fepha/fepha/internal/build"
 	"github.com/fepha/fepha/internal/plain"
 	"github.com/fepha/fepha/node"
 )
@@ -67,7 +68,7 @@ func (f *nodeFlags) complete() error {
 }
 
 func (f *nodeFlags) node(log *slog.Logger) node.Config {
-	return node.Config{File: f.config, ID: f.id, DataDir: f.dataDir, Build: cli.Version, Log: log}
+	return node.Config{File: f.config, ID: f.id, DataDir: f.dataDir, Build: build.Read(), Log: log}
 }
 
 // log makes the node's log: one format and one level for all its parts.

@@ -13,6 +13,7 @@ import (
 	"github.com/fepha/fepha/cmd/fepha/internal/cli"
 	"github.com/fepha/fepha/condition"
 	"github.com/fepha/fepha/fsm"
+	"github.com/fepha/fepha/internal/build"
 )
 
 // NewUpgradeCommand makes `fepha upgrade`.
@@ -64,7 +65,7 @@ what only they understand. The exit code is 1 if no node may be taken now.`,
 			return cli.Exit(cli.ExitFailed, cli.ErrTold)
 		}
 		if len(u.Next) == 0 {
-			_, err := fmt.Fprintf(w, "all nodes run this tool's version, %s\n", cli.Version)
+			_, err := fmt.Fprintf(w, "all nodes run this tool's version, %s\n", build.Read().String())
 			return err
 		}
 		_, err := fmt.Fprintf(w, "%s may be taken now\n", u.Next[0])
@@ -100,7 +101,7 @@ func checkUpgrade(st api.Status, raft api.RaftStatus) upgradeCheck {
 		case p.AppliedIndex+mostBehind < raft.CommitIndex:
 			problem("%s is %d entries behind", p.ID, raft.CommitIndex-p.AppliedIndex)
 		}
-		switch todo := p.Build != cli.Version || p.Level < fsm.Level; {
+		switch todo := p.Build != build.Read().String() || p.Level < fsm.Level; {
 		case todo && p.ID == raft.Leader:
 			leader = append(leader, p.ID)
 		case todo:
