@@ -19,25 +19,24 @@ import (
 )
 
 // interrogated takes note of how a device has answered an interrogation. answers is how many ASDUs came in answer.
-func (col *collector) interrogated(s *session, what findings.Asked, answers uint64, err error) {
-	w := col.w
+func (p *part) interrogated(s *session, what findings.Asked, answers uint64, err error) {
 	switch {
 	case err == nil:
-		w.counts.interrogations.Add(1)
-		w.findings.Interrogation(what, nil, "")
+		p.counts.interrogations.Add(1)
+		p.findings.Interrogation(what, nil, "")
 		if what == findings.ForValues {
-			w.findings.Answered()
+			p.findings.Answered()
 		} else {
-			col.stuckCounters()
+			p.stuckCounters()
 		}
-		col.missing(what)
-		col.pipeline.vouched(what)
-	case s.client.Err() != nil || col.ctx.Err() != nil: // it is the link's end, or the tenure's
+		p.missing(what)
+		p.pipeline.vouched(what)
+	case s.client.Err() != nil || p.col.ctx.Err() != nil: // it is the link's end, or the tenure's
 	default:
-		w.faults.note(badInterrogation, 1, "%v: %s: %v", s, what, answer(err))
-		w.findings.Interrogation(what, unansweredKind(err, answers), refusalWords(err))
-		if !w.distinctDevices() {
-			col.notTopical(col.pipeline.unheard(what))
+		p.faults.note(badInterrogation, 1, "%v: %s: %v", s, what, answer(err))
+		p.findings.Interrogation(what, unansweredKind(err, answers), refusalWords(err))
+		if !p.distinctDevices() {
+			p.notTopical(p.pipeline.unheard(what))
 		}
 	}
 }
@@ -66,17 +65,16 @@ func refusalWords(err error) string {
 }
 
 // missing finds the points that the device has not answered: it was asked for all, and says that it has ended.
-func (col *collector) missing(what findings.Asked) {
-	w := col.w
-	if w.distinctDevices() {
+func (p *part) missing(what findings.Asked) {
+	if p.distinctDevices() {
 		return // each of them answers for its own points, and may be away
 	}
-	unanswered := col.pipeline.unanswered(what)
+	unanswered := p.pipeline.unanswered(what)
 	var never, noLonger []fsm.PointKey
-	w.env.Replica.View(func(s *fsm.State) {
+	p.col.w.env.Replica.View(func(s *fsm.State) {
 		for _, i := range unanswered {
-			p := &w.table.monitored[i]
-			k := fsm.PointKey{RTU: w.rtu.Number, Kind: fsm.Kind(p.Kind), Point: p.Number}
+			of := &p.table.monitored[i]
+			k := fsm.PointKey{RTU: p.rtu.Number, Kind: fsm.Kind(of.Kind), Point: of.Number}
 			if _, known := s.Point(k); known {
 				noLonger = append(noLonger, k)
 			} else {
@@ -84,16 +82,16 @@ func (col *collector) missing(what findings.Asked) {
 			}
 		}
 	})
-	w.answers.set(what, never, noLonger)
-	col.notTopical(unanswered)
-	all := w.answers.all()
-	w.findings.State(condition.NeverAnswered, len(all.Never) > 0, len(all.Never), pointRanges(all.Never))
-	w.findings.State(condition.NoLongerAnswered, len(all.NoLonger) > 0, len(all.NoLonger), pointRanges(all.NoLonger))
+	p.answers.set(what, never, noLonger)
+	p.notTopical(unanswered)
+	all := p.answers.all()
+	p.findings.State(condition.NeverAnswered, len(all.Never) > 0, len(all.Never), pointRanges(all.Never))
+	p.findings.State(condition.NoLongerAnswered, len(all.NoLonger) > 0, len(all.NoLonger), pointRanges(all.NoLonger))
 }
 
 // distinctDevices tells whether the links of some channel lead to devices of their own.
-func (w *worker) distinctDevices() bool {
-	for _, c := range w.rtu.Channels {
+func (s *sector) distinctDevices() bool {
+	for _, c := range s.rtu.Channels {
 		if c.Mode == AllActive && len(c.Links) > 1 {
 			return true
 		}
@@ -149,19 +147,18 @@ func (p *pipeline) vouched(what findings.Asked) {
 const notTopicalAtOnce = 1000
 
 // notTopical makes points not topical which the image has, after the values that came before.
-func (col *collector) notTopical(places []int) {
-	w := col.w
+func (p *part) notTopical(places []int) {
 	var known []int
-	w.env.Replica.View(func(s *fsm.State) {
+	p.col.w.env.Replica.View(func(s *fsm.State) {
 		for _, i := range places {
-			p := &w.table.monitored[i]
-			v, ok := s.Point(fsm.PointKey{RTU: w.rtu.Number, Kind: fsm.Kind(p.Kind), Point: p.Number})
+			of := &p.table.monitored[i]
+			v, ok := s.Point(fsm.PointKey{RTU: p.rtu.Number, Kind: fsm.Kind(of.Kind), Point: of.Number})
 			if ok && !v.NotTopical() {
 				known = append(known, i)
 			}
 		}
 	})
-	col.pipeline.doubt(known)
+	p.pipeline.doubt(known)
 }
 
 // doubt proposes that points aren't topical, but for those that have come meanwhile.
@@ -228,22 +225,22 @@ func pointRanges(keys []fsm.PointKey) string {
 }
 
 // askAll asks for all values. Events that are older may follow: see backlog.
-func (col *collector) askAll(ctx context.Context, b *backlog) error {
+func (p *part) askAll(ctx context.Context, b *backlog) error {
 	b.begin()
-	col.pipeline.beginRound()
-	err := col.ask(ctx, b.s, findings.ForValues, func(ctx context.Context) error {
-		return b.s.client.Interrogate(ctx, col.w.rtu.CommonAddress, asdu.QOIStation)
+	p.pipeline.beginRound()
+	err := p.ask(ctx, b.s, findings.ForValues, func(ctx context.Context) error {
+		return b.s.client.Interrogate(ctx, p.rtu.CommonAddress, asdu.QOIStation)
 	})
 	b.asked = time.Now()
 	return err
 }
 
-func (col *collector) ask(ctx context.Context, s *session, what findings.Asked, question func(context.Context) error) error {
+func (p *part) ask(ctx context.Context, s *session, what findings.Asked, question func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, interrogationTime)
 	defer cancel()
-	before := col.w.counts.answers.Load()
+	before := p.counts.answers.Load()
 	err := question(ctx)
-	col.interrogated(s, what, col.w.counts.answers.Load()-before, err)
+	p.interrogated(s, what, p.counts.answers.Load()-before, err)
 	return err
 }
 
@@ -296,11 +293,14 @@ func (a *answers) all() (u Unanswered) {
 // not own it, or has not had an answer yet.
 func (m *Manager) Unanswered(rtu uint32) (u Unanswered, ok bool) {
 	m.mu.Lock()
-	w := m.workers[rtu]
-	m.mu.Unlock()
-	if w == nil {
-		return Unanswered{}, false
+	defer m.mu.Unlock()
+	for _, w := range m.workers {
+		for _, s := range w.sectors {
+			if s.rtu.Number == rtu {
+				u = s.answers.all()
+				return u, u.Asked
+			}
+		}
 	}
-	u = w.answers.all()
-	return u, u.Asked
+	return Unanswered{}, false
 }

@@ -98,12 +98,12 @@ func (p *pipeline) endBacklog(told bool) {
 func (p *pipeline) lastEvent(s *session) time.Time {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return s.event
+	return s.slots[p.sector].event
 }
 
-// backlog is that of one device, from the interrogation on. It belongs to the goroutine that serves the session.
+// backlog is that of one sector of one device, from the interrogation on. It belongs to the goroutine that serves it.
 type backlog struct {
-	col   *collector
+	part  *part
 	s     *session
 	open  bool
 	asked time.Time // when the interrogation had ended
@@ -113,14 +113,14 @@ type backlog struct {
 func (b *backlog) begin() {
 	if !b.open {
 		b.open, b.again = true, false
-		b.col.pipeline.beginBacklog()
+		b.part.pipeline.beginBacklog()
 	}
 }
 
 // wait is how long the backlog isn't known to have ended.
 func (b *backlog) wait() time.Duration {
 	quiet := b.asked
-	if last := b.col.pipeline.lastEvent(b.s); last.After(quiet) {
+	if last := b.part.pipeline.lastEvent(b.s); last.After(quiet) {
 		quiet = last
 	}
 	return min(time.Until(quiet.Add(backlogQuiet)), time.Until(b.asked.Add(backlogMost)))
@@ -130,16 +130,16 @@ func (b *backlog) wait() time.Duration {
 func (b *backlog) end(told bool) {
 	if b.open {
 		b.open = false
-		b.col.pipeline.endBacklog(told)
+		b.part.pipeline.endBacklog(told)
 	}
 }
 
 // over ends the backlog, or asks once more if the device's events don't agree with what it has answered.
 func (b *backlog) over(ctx context.Context) {
-	if b.again || b.col.pipeline.backlogAgrees() {
+	if b.again || b.part.pipeline.backlogAgrees() {
 		b.end(true)
 		return
 	}
 	b.again = true
-	_ = b.col.askAll(ctx, b)
+	_ = b.part.askAll(ctx, b)
 }

@@ -30,7 +30,7 @@ func BenchmarkTakeover(b *testing.B) {
 				newDevice(b, n, quirks{}, address)
 				links[i+1] = []uint32{1}
 			}
-			s := newStation(b, links)
+			s := newStation(b, links, nil)
 			feps := []string{"fep1", "fep2"}
 			for _, id := range feps {
 				m, err := New(Config{Replica: s.Node(id), RTUs: list, Dial: n.dial, Log: slog.New(slog.DiscardHandler)})

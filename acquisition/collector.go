@@ -14,10 +14,10 @@ import (
 
 // collector does what a worker does in one tenure: it has the sessions that were started, their values, and the controls.
 type collector struct {
-	w        *worker
-	tenure   replica.Tenure
-	beganAt  time.Duration // by the worker's clock
-	pipeline *pipeline
+	w       *worker
+	tenure  replica.Tenure
+	beganAt time.Duration // by the worker's clock
+	parts   []*part       // by place of the sector
 
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -27,8 +27,8 @@ type collector struct {
 	sessions  []*session    // starting or started
 	started   []*session    // STARTDT was confirmed
 	startedAt time.Duration // by the worker's clock, when the first one was
-	ready     bool          // a device was interrogated
 
+	fail      sync.Once
 	failure   chan struct{} // closed when values can't be committed
 	err       error         // why
 	firstData chan time.Duration
@@ -36,30 +36,49 @@ type collector struct {
 	controls controls
 }
 
+// part is what a collector does for one sector.
+type part struct {
+	*sector
+	col      *collector
+	pipeline *pipeline
+	ready    bool // a device was interrogated; of the worker's loop
+}
+
 // newCollector begins to collect in a tenure.
 func (w *worker) newCollector(t replica.Tenure) *collector {
 	col := &collector{w: w, tenure: t, beganAt: w.now(), failure: make(chan struct{}), firstData: make(chan time.Duration, 1)}
 	col.ctx, col.cancel = context.WithCancel(w.ctx)
 	col.controls.init()
-	col.pipeline = &pipeline{
-		replica:   w.env.Replica,
-		rtu:       w.rtu.Number,
-		epoch:     t.Epoch(),
-		half:      max(1, w.rtu.Protocol.W/2),
-		limit:     uint64(max(leastLimit, 4*w.rtu.Protocol.K)),
-		wake:      make(chan struct{}, 1),
-		intake:    newIntake(w.table, clock{location: w.env.Location}, w.rtu.CommonAddress, w.faults, w.findings),
-		counts:    &w.counts,
-		committed: func() { col.firstData <- w.now() },
-		failed: func(err error) {
-			col.err = err
-			close(col.failure)
-		},
+	var first sync.Once
+	numbers := &batches{}
+	for _, sector := range w.sectors {
+		p := &part{sector: sector, col: col}
+		p.pipeline = &pipeline{
+			replica:   w.env.Replica,
+			rtu:       sector.rtu.Number,
+			sector:    sector.place,
+			epoch:     t.Epoch(),
+			batches:   numbers,
+			half:      max(1, w.rtu.Protocol.W/2),
+			limit:     uint64(max(leastLimit, 4*w.rtu.Protocol.K)),
+			wake:      make(chan struct{}, 1),
+			intake:    newIntake(sector.table, clock{location: w.env.Location}, sector.rtu.CommonAddress, sector.faults, sector.findings),
+			counts:    &sector.counts,
+			committed: func() { first.Do(func() { col.firstData <- w.now() }) },
+			failed: func(err error) {
+				col.fail.Do(func() {
+					col.err = err
+					close(col.failure)
+				})
+			},
+		}
+		p.pipeline.intake.configured = w.addresses()
+		col.parts = append(col.parts, p)
+		sector.findings.State(condition.Chattering, false) // a former owner's
+		sector.findings.State(condition.Braked, false)
+		col.wg.Go(func() { p.pipeline.run(col.ctx) })
+		col.wg.Go(p.prune)
 	}
-	w.findings.State(condition.Chattering, false) // a former owner's
-	w.findings.State(condition.Braked, false)
-	col.wg.Go(func() { col.pipeline.run(col.ctx) })
-	col.wg.Go(col.prune)
 	return col
 }
 
@@ -70,18 +89,27 @@ func (col *collector) start(s *session) {
 	col.wg.Go(func() {
 		// The tenure's watchdog closes the socket by itself, whatever hangs here.
 		defer col.tenure.OnEnd(func() { s.client.Abort(ErrEnded) })()
-		backlog := backlog{col: col, s: s}
-		backlog.begin() // what comes before the interrogation may be of the backlog already
-		defer backlog.end(false)
-		col.pipeline.forget()
+		backlogs := make([]backlog, len(col.parts))
+		for i, p := range col.parts {
+			backlogs[i] = backlog{part: p, s: s}
+			backlogs[i].begin() // what comes before the interrogation may be of the backlog already
+			p.pipeline.forget()
+		}
+		var serving sync.WaitGroup
 		if err := col.awaitStart(s); err != nil {
 			s.client.Abort(err)
 		} else {
 			col.w.post(startedEvent{s})
 			col.wg.Go(func() { col.w.checkAlive(col.ctx, s) })
-			col.serve(s, &backlog)
+			for i, p := range col.parts {
+				serving.Go(func() { p.serve(s, &backlogs[i]) })
+			}
 		}
+		serving.Wait()
 		<-s.client.Done()
+		for i := range backlogs {
+			backlogs[i].end(false)
+		}
 	})
 }
 
@@ -133,7 +161,7 @@ func (col *collector) askAgain() {
 		return
 	}
 	for _, s := range col.started {
-		s.askAgain()
+		s.askAll()
 	}
 }
 
@@ -168,48 +196,48 @@ const (
 )
 
 // prune takes out of the image what the RTU's table no longer has: points that were removed from the configuration.
-func (col *collector) prune() {
-	w := col.w
+func (p *part) prune() {
+	w, ctx := p.col.w, p.col.ctx
 	timer := time.NewTimer(pruneAfter)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-	case <-col.ctx.Done():
+	case <-ctx.Done():
 		return
 	}
 	for {
-		gone := w.unknown()
+		gone := p.unknown()
 		if len(gone) == 0 {
 			return
 		}
-		result, err := w.env.Replica.Propose(col.ctx, &fsmpb.Command{Op: &fsmpb.Command_Forget{Forget: &fsmpb.Forget{
-			Rtu: w.rtu.Number, Epoch: col.tenure.Epoch(), Points: gone,
+		result, err := w.env.Replica.Propose(ctx, &fsmpb.Command{Op: &fsmpb.Command_Forget{Forget: &fsmpb.Forget{
+			Rtu: p.rtu.Number, Epoch: p.col.tenure.Epoch(), Points: gone,
 		}}})
 		if err != nil || result.Code != fsmpb.Result_OK {
 			return // the tenure is over, or nothing of it is there: the next one looks again
 		}
-		w.log.Info("points that are no longer configured were removed", "points", len(gone), "first", gone[0].Point)
-		if w.env.Replica.WaitApplied(col.ctx, result.Index) != nil {
+		w.log.Info("points that are no longer configured were removed", "rtu", p.rtu.Number, "points", len(gone), "first", gone[0].Point)
+		if w.env.Replica.WaitApplied(ctx, result.Index) != nil {
 			return
 		}
 	}
 }
 
 // unknown are points of the image that the table doesn't have, not all of them if they are many.
-func (w *worker) unknown() (gone []*fsmpb.Forget_Point) {
+func (p *part) unknown() (gone []*fsmpb.Forget_Point) {
 	key := func(kind fsmpb.Kind, number uint32) uint64 { return uint64(kind)<<32 | uint64(number) }
-	known := make([]uint64, 0, len(w.table.monitored))
-	for i := range w.table.monitored {
-		known = append(known, key(w.table.monitored[i].Kind, w.table.monitored[i].Number))
+	known := make([]uint64, 0, len(p.table.monitored))
+	for i := range p.table.monitored {
+		known = append(known, key(p.table.monitored[i].Kind, p.table.monitored[i].Number))
 	}
-	w.env.Replica.View(func(s *fsm.State) {
+	p.col.w.env.Replica.View(func(s *fsm.State) {
 		for _, v := range s.Config().GetVirtual() {
-			if v.Rtu == w.rtu.Number {
+			if v.Rtu == p.rtu.Number {
 				known = append(known, key(fsmpb.Kind_DI, v.Point))
 			}
 		}
 		slices.Sort(known)
-		for k := range s.Points(w.rtu.Number) {
+		for k := range s.Points(p.rtu.Number) {
 			if _, ok := slices.BinarySearch(known, key(k.Kind.Proto(), k.Point)); !ok && len(gone) < pruneAtOnce {
 				gone = append(gone, &fsmpb.Forget_Point{Kind: k.Kind.Proto(), Point: k.Point})
 			}

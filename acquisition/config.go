@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"reflect"
+	"slices"
 	"time"
 
 	"github.com/fepha/fepha/condition"
@@ -51,6 +53,7 @@ type LinkID struct {
 // RTU is a field device, or several behind one session.
 type RTU struct {
 	Number        uint32
+	Sharing       []uint32 // numbers of the RTUs that share its links, and so its owner, itself too, ascending; nil: none
 	CommonAddress asdu.CommonAddress
 	Points        []Point
 	Channels      []Channel     // in the order in which they are tried
@@ -194,11 +197,28 @@ func (r RTU) withDefaults() RTU {
 	return r
 }
 
+// sameLinks tells whether two RTUs may share their links.
+func (r RTU) sameLinks(o RTU) bool {
+	links := func(r RTU) RTU {
+		return RTU{Channels: r.Channels, Retry: r.Retry, StandbyProbe: r.StandbyProbe, LinkCheck: r.LinkCheck, TLS: r.TLS, Protocol: r.Protocol}
+	}
+	return reflect.DeepEqual(links(r), links(o))
+}
+
 // check returns everything that is wrong with the RTUs.
 func check(rtus []RTU) error {
 	var errs []error
-	numbers, links := map[uint32]bool{}, map[string]uint32{}
-	for _, r := range rtus {
+	numbers, links, by := map[uint32]bool{}, map[string]*RTU{}, map[uint32]*RTU{}
+	for i := range rtus {
+		by[rtus[i].Number] = &rtus[i]
+	}
+	type address struct {
+		line   uint32
+		common asdu.CommonAddress
+	}
+	behind := map[address]uint32{}
+	for i := range rtus {
+		r := &rtus[i]
 		bad := func(format string, args ...any) {
 			errs = append(errs, fmt.Errorf("%w: RTU %d: %s", ErrConfig, r.Number, fmt.Sprintf(format, args...)))
 		}
@@ -206,6 +226,14 @@ func check(rtus []RTU) error {
 			bad("number taken, or 0")
 		}
 		numbers[r.Number] = true
+		if at := (address{r.line(), r.CommonAddress}); behind[at] != 0 {
+			bad("common address %d is that of RTU %d behind the same links", r.CommonAddress, behind[at])
+		} else {
+			behind[at] = r.Number
+		}
+		if of := by[r.line()]; of == nil || !slices.Equal(of.Sharing, r.Sharing) || !of.sameLinks(*r) {
+			bad("shares the links of RTU %d, expected one whose links are configured in the same way", r.line())
+		}
 		if r.CommonAddress == 0 || r.CommonAddress == asdu.BroadcastAddress {
 			bad("common address %d, expected that of one station", r.CommonAddress)
 		}
@@ -222,13 +250,13 @@ func check(rtus []RTU) error {
 			if len(c.Links) == 0 {
 				bad("channel %d has no link", i+1)
 			}
-			for j, address := range c.Links {
-				if _, _, err := net.SplitHostPort(address); err != nil {
-					bad("channel %d, link %d: address %q, expected host:port", i+1, j+1, address)
-				} else if other, taken := links[address]; taken {
-					bad("channel %d, link %d: %s is a link of RTU %d already", i+1, j+1, address, other)
+			for j, link := range c.Links {
+				if _, _, err := net.SplitHostPort(link); err != nil {
+					bad("channel %d, link %d: address %q, expected host:port", i+1, j+1, link)
+				} else if other := links[link]; other != nil && (other == r || other.line() != r.line()) {
+					bad("channel %d, link %d: %s is a link of RTU %d already", i+1, j+1, link, other.Number)
 				}
-				links[address] = r.Number
+				links[link] = r
 			}
 		}
 		t := newTable(r.Points)

@@ -20,6 +20,8 @@ type intake struct {
 	faults   *deviceFaults
 	findings *findings.Findings
 
+	configured string // the common addresses of all that are behind the links; for people
+
 	round      uint32                  // of interrogations, from 0
 	vouched    map[findings.Asked]bool // interrogations that have succeeded since startRound
 	startRound uint32                  // that began when the link was started, or the device
@@ -53,7 +55,7 @@ type known struct {
 }
 
 func newIntake(t *table, c clock, address asdu.CommonAddress, tr *deviceFaults, f *findings.Findings) *intake {
-	return &intake{table: t, clock: c, address: address, faults: tr, findings: f, known: make([]known, len(t.monitored)), drift: findings.Drift{Zone: c.location.String()}}
+	return &intake{table: t, clock: c, address: address, configured: fmt.Sprint(address), faults: tr, findings: f, known: make([]known, len(t.monitored)), drift: findings.Drift{Zone: c.location.String()}}
 }
 
 // add takes over what an ASDU of the monitoring direction brings. What can't be used is counted and told.
@@ -64,7 +66,7 @@ func (in *intake) add(a asdu.ASDU, came arrival) {
 		in.strayed(a, came, misfit{condition.UnknownType, 1, fmt.Sprintf("%v, %v", a.Type, a.Cause)})
 		return
 	case a.CommonAddress != in.address:
-		in.faults.note(unknownCommonAddress, 1, "%d, expected %d", a.CommonAddress, in.address)
+		in.faults.note(unknownCommonAddress, 1, "%d, expected %s", a.CommonAddress, in.configured)
 		in.otherStation(a, came)
 		return
 	case noData(a):

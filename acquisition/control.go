@@ -59,9 +59,18 @@ func (w *worker) takeControls() {
 
 // execute takes on the controls that were submitted and aren't taken on yet.
 func (col *collector) execute() {
+	taken := map[string]bool{}
+	for _, p := range col.parts {
+		p.execute(taken)
+	}
+	col.controls.taken = taken
+}
+
+// execute takes on those of a sector, and notes the pending ones in taken.
+func (p *part) execute(taken map[string]bool) {
+	col := p.col
 	var pending []fsm.Control
-	col.w.env.Replica.View(func(s *fsm.State) { pending = s.PendingControls(col.w.rtu.Number) })
-	taken := make(map[string]bool, len(pending))
+	col.w.env.Replica.View(func(s *fsm.State) { pending = s.PendingControls(p.rtu.Number) })
 	for _, c := range pending {
 		if c.Stage != fsm.Submitted && !col.controls.taken[c.ID] {
 			continue // of a former tenure: never sent again
@@ -70,16 +79,16 @@ func (col *collector) execute() {
 		if col.controls.taken[c.ID] {
 			continue
 		}
-		col.w.counts.controls.Add(1)
+		p.counts.controls.Add(1)
 		sessions := append([]*session(nil), col.started...)
-		col.wg.Go(func() { col.control(sessions, c) })
+		col.wg.Go(func() { p.control(sessions, c) })
 	}
-	col.controls.taken = taken
 }
 
 // control executes one control on the device: at most once, since it goes on only after its start in this epoch is
 // committed, and only one tenure has this epoch.
-func (col *collector) control(sessions []*session, c fsm.Control) {
+func (p *part) control(sessions []*session, c fsm.Control) {
+	col := p.col
 	ctx, cancel := context.WithDeadline(col.ctx, time.UnixMilli(c.DeadlineMs).Add(-lastWord))
 	defer cancel()
 	r, err := col.w.env.Replica.Propose(ctx, &fsmpb.Command{Op: &fsmpb.Command_ControlStart{ControlStart: &fsmpb.ControlStart{
@@ -88,10 +97,10 @@ func (col *collector) control(sessions []*session, c fsm.Control) {
 	if err != nil || r.Code != fsmpb.Result_OK && r.Code != fsmpb.Result_DUPLICATE {
 		return // not ours to send, or not known to be; it ends by its deadline or by the next owner
 	}
-	result := col.send(ctx, sessions, c)
+	result := p.send(ctx, sessions, c)
 	if !result.Ok {
-		col.w.counts.controlsRefused.Add(1)
-		col.w.faults.note(controlFailed, 1, "%s, %s %d: %s", c.ID, c.Kind, c.Point, result.Reason)
+		p.counts.controlsRefused.Add(1)
+		p.faults.note(controlFailed, 1, "%s, %s %d: %s", c.ID, c.Kind, c.Point, result.Reason)
 	}
 	result.Terminated = true
 	col.answer(c, result)
@@ -104,20 +113,20 @@ func (col *collector) answer(c fsm.Control, r *fsmpb.ControlResult) {
 }
 
 // send sends a control to the device and waits for its answer.
-func (col *collector) send(ctx context.Context, sessions []*session, c fsm.Control) *fsmpb.ControlResult {
+func (p *part) send(ctx context.Context, sessions []*session, c fsm.Control) *fsmpb.ControlResult {
 	refuse := func(format string, args ...any) *fsmpb.ControlResult {
 		return &fsmpb.ControlResult{Reason: fmt.Sprintf(format, args...)}
 	}
-	point, ok := col.w.table.control(c.Kind.Proto(), c.Point)
+	point, ok := p.table.control(c.Kind.Proto(), c.Point)
 	if !ok {
 		return refuse("RTU %d has no %s %d", c.RTU, c.Kind, c.Point)
 	}
-	how := col.w.rtu.Controls[ControlKey{c.Kind.Proto(), c.Point}]
+	how := p.rtu.Controls[ControlKey{c.Kind.Proto(), c.Point}]
 	if c.Phase == fsm.Direct && how.Select == SelectRequired {
 		return refuse("%s %d of RTU %d has to be selected first: its row says select: required", c.Kind, c.Point, c.RTU)
 	}
 	if c.Phase == fsm.Execute || c.Phase == fsm.Cancel {
-		s := col.controls.selection(c.SelectID)
+		s := p.col.controls.selection(c.SelectID)
 		if s == nil || s.client.Err() != nil {
 			return refuse("the link on which it was selected is lost")
 		}
@@ -126,15 +135,15 @@ func (col *collector) send(ctx context.Context, sessions []*session, c fsm.Contr
 	if len(sessions) == 0 {
 		return refuse("RTU %d has no started link", c.RTU)
 	}
-	cmd, err := point.command(c, how, col.w.rtu.CommonAddress, col.w.env.Location, time.Now())
+	cmd, err := point.command(c, how, p.rtu.CommonAddress, p.col.w.env.Location, time.Now())
 	if err != nil {
 		return refuse("not sent: %v", err)
 	}
-	cmd.AwaitTermination = cmd.AwaitTermination && !col.w.rtu.NoTermination
-	operate := col.operate
-	if shown, ok := col.w.table.monitoredPoint(fsmpb.Kind_DI, how.State); ok && how.Shown && col.w.rtu.ConfirmByState && executes(c.Phase) {
+	cmd.AwaitTermination = cmd.AwaitTermination && !p.rtu.NoTermination
+	operate := p.col.operate
+	if shown, ok := p.table.monitoredPoint(fsmpb.Kind_DI, how.State); ok && how.Shown && p.rtu.ConfirmByState && executes(c.Phase) {
 		operate = func(ctx context.Context, s *session, c fsm.Control, cmd iec104.Command) (*fsmpb.ControlResult, bool) {
-			return col.operateByState(ctx, s, c, cmd, shown)
+			return p.operateByState(ctx, s, c, cmd, shown)
 		}
 	}
 	var result *fsmpb.ControlResult

@@ -16,7 +16,7 @@ import (
 
 // counterReader asks a started device for its counters.
 type counterReader struct {
-	col    *collector
+	part   *part
 	s      *session
 	begun  bool // they were asked for since the start
 	unread bool // they were frozen with reset, and not read
@@ -25,13 +25,13 @@ type counterReader struct {
 // read asks for the counters, and freezes them before where that's configured. What was frozen with reset before the start, perhaps
 // by the other FEP, is read first: a freeze would lose it.
 func (r *counterReader) read(ctx context.Context) {
-	rtu := &r.col.w.rtu
+	rtu := &r.part.rtu
 	freeze := rtu.CounterFreeze != asdu.FreezeRead
 	if rtu.CounterFreeze == asdu.FreezeWithReset && (!r.begun || r.unread) {
 		freeze = false
 	}
-	r.col.pipeline.readCounters(r.begun)
-	err := r.col.ask(ctx, r.s, findings.ForCounters, func(ctx context.Context) error {
+	r.part.pipeline.readCounters(r.begun)
+	err := r.part.ask(ctx, r.s, findings.ForCounters, func(ctx context.Context) error {
 		for _, group := range rtu.counterGroups() {
 			if freeze {
 				r.unread = true
@@ -88,16 +88,15 @@ func (p *pipeline) readCounters(counts bool) {
 }
 
 // stuckCounters tells of the counters that nobody freezes.
-func (col *collector) stuckCounters() {
-	w := col.w
+func (p *part) stuckCounters() {
 	var stuck []fsm.PointKey
-	col.pipeline.mu.Lock()
-	for i := range col.pipeline.intake.known {
-		if col.pipeline.intake.known[i].sequence.same == stuckAfter {
-			stuck = append(stuck, fsm.PointKey{RTU: w.rtu.Number, Kind: fsm.Counter, Point: w.table.monitored[i].Number})
+	p.pipeline.mu.Lock()
+	for i := range p.pipeline.intake.known {
+		if p.pipeline.intake.known[i].sequence.same == stuckAfter {
+			stuck = append(stuck, fsm.PointKey{RTU: p.rtu.Number, Kind: fsm.Counter, Point: p.table.monitored[i].Number})
 		}
 	}
-	col.pipeline.mu.Unlock()
+	p.pipeline.mu.Unlock()
 	slices.SortFunc(stuck, func(a, b fsm.PointKey) int { return cmp.Compare(a.Point, b.Point) })
-	w.findings.State(condition.CounterStuck, len(stuck) > 0, len(stuck), pointRanges(stuck))
+	p.findings.State(condition.CounterStuck, len(stuck) > 0, len(stuck), pointRanges(stuck))
 }

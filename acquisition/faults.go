@@ -173,22 +173,22 @@ type counts struct {
 }
 
 // counters reads them.
-func (w *worker) counters() Counters {
+func (s *sector) counters() Counters {
 	c := Counters{
-		RTU:             w.rtu.Number,
-		Connected:       w.counts.connected.Load(),
-		Failed:          w.faults.counts[linkFailed].Load(),
-		Started:         w.counts.started.Load(),
-		Lost:            w.faults.counts[linkLost].Load(),
-		Interrogations:  w.counts.interrogations.Load(),
-		ASDUs:           w.counts.asdus.Load(),
-		Items:           w.counts.items.Load(),
-		Controls:        w.counts.controls.Load(),
-		ControlsRefused: w.counts.controlsRefused.Load(),
+		RTU:             s.rtu.Number,
+		Connected:       s.counts.connected.Load(),
+		Failed:          s.faults.counts[linkFailed].Load(),
+		Started:         s.counts.started.Load(),
+		Lost:            s.faults.counts[linkLost].Load(),
+		Interrogations:  s.counts.interrogations.Load(),
+		ASDUs:           s.counts.asdus.Load(),
+		Items:           s.counts.items.Load(),
+		Controls:        s.counts.controls.Load(),
+		ControlsRefused: s.counts.controlsRefused.Load(),
 		Faults:          map[string]uint64{},
 	}
 	for what, name := range deviceFaultNames {
-		if n := w.faults.counts[what].Load(); n > 0 {
+		if n := s.faults.counts[what].Load(); n > 0 {
 			c.Faults[name] = n
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/fepha/fepha/acquisition/internal/ledger"
 	"github.com/fepha/fepha/iec104"
 	"github.com/fepha/fepha/iec104/asdu"
 	"github.com/fepha/fepha/internal/panics"
@@ -25,11 +26,23 @@ type session struct {
 	collector atomic.Pointer[collector] // nil while it's held
 	heard     atomic.Int64              // when the last ASDU came, or TESTFR was confirmed, by the worker's clock, ns
 	silent    bool                      // TESTFR was not confirmed in time; the worker's loop's
-	again     chan struct{}             // 1 long: the device is to be interrogated
+	turn      chan struct{}             // 1 long: has room for whoever asks the device something that takes time
+	slots     []slot                    // by place of the sector
+	ledger    ledger.Ledger
+}
 
-	event time.Time // when its newest event with a time tag came; guarded by the pipeline
+// slot is what a session knows of a sector.
+type slot struct {
+	again chan struct{} // 1 long: it's to be interrogated
+	event time.Time     // when its newest event with a time tag came; guarded by the sector's pipeline
+}
 
-	acknowledged uint64 // index of the newest ASDU acknowledged; guarded by the pipeline
+func newSession(k linkKey, address string, sectors int) *session {
+	s := &session{key: k, address: address, turn: make(chan struct{}, 1), slots: make([]slot, sectors)}
+	for i := range s.slots {
+		s.slots[i].again = make(chan struct{}, 1)
+	}
+	return s
 }
 
 func (s *session) String() string {
@@ -43,24 +56,36 @@ func (s *session) handle(_ *iec104.Client, a asdu.ASDU, index uint64) {
 		return
 	}
 	s.heard.Store(int64(t.w.now()))
+	place, known := t.w.sectorOf(a.CommonAddress)
 	if a.Type == asdu.M_EI_NA_1 {
-		s.askAgain()
+		if known {
+			s.askAgain(place)
+		} else {
+			s.askAll()
+		}
 	}
-	t.pipeline.receive(s, a, index)
+	t.parts[place].pipeline.receive(s, a, index)
 }
 
-// askAgain has the device interrogated.
-func (s *session) askAgain() {
+// askAgain has a sector interrogated.
+func (s *session) askAgain(place int) {
 	select {
-	case s.again <- struct{}{}:
+	case s.slots[place].again <- struct{}{}:
 	default:
+	}
+}
+
+// askAll has all sectors interrogated.
+func (s *session) askAll() {
+	for i := range s.slots {
+		s.askAgain(i)
 	}
 }
 
 // malformed gets what the device sends and what can't be parsed.
 func (s *session) malformed(_ *iec104.Client, octets []byte, index uint64, err error) {
 	if t := s.collector.Load(); t != nil {
-		t.pipeline.receiveMalformed(s, octets, index, err)
+		t.parts[t.w.sectorOfOctets(octets)].pipeline.receiveMalformed(s, octets, index, err)
 	}
 }
 
@@ -73,11 +98,8 @@ func (s *session) guard() error {
 	return t.tenure.Check()
 }
 
-// acknowledge tells the device that everything up to this ASDU is committed.
-func (s *session) acknowledge(upTo uint64) {
-	s.acknowledged = upTo
-	s.client.Ack(upTo)
-}
+// acknowledge tells the device what is committed, now that everything for a sector is up to this ASDU.
+func (s *session) acknowledge(sector int, upTo uint64) { s.ledger.Commit(sector, upTo, s.client.Ack) }
 
 // What links tell their worker.
 type (
@@ -106,7 +128,7 @@ func (w *worker) connect(k linkKey) {
 
 // keep connects, tells the worker, and stays until the connection is gone or ctx ends. It returns why it's gone.
 func (w *worker) keep(ctx context.Context, k linkKey) error {
-	s := &session{key: k, address: w.address(k), again: make(chan struct{}, 1)}
+	s := newSession(k, w.address(k), len(w.sectors))
 	cfg := iec104.ClientConfig{
 		Config:     w.rtu.Protocol,
 		Address:    s.address,

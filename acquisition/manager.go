@@ -13,15 +13,15 @@ import (
 	"github.com/fepha/fepha/condition"
 )
 
-// Manager runs the acquisition of one node: a worker for each RTU, and a watch that tells them what the replicated state
-// says.
+// Manager runs the acquisition of one node: a worker for each RTU, or for those that share links, and a watch that tells
+// them what the replicated state says.
 type Manager struct {
 	env Config // without RTUs
 
 	mu      sync.Mutex
-	rtus    []RTU // to be run; without Points once there's a worker
-	workers map[uint32]*supervised
-	run     *running // nil: not in Run
+	rtus    []RTU                  // to be run; without Points once there's a worker
+	workers map[uint32]*supervised // by the number that the links bear
+	run     *running               // nil: not in Run
 }
 
 // supervised is a worker with the goroutine that runs it.
@@ -69,8 +69,9 @@ func (m *Manager) Run(ctx context.Context) error {
 	r.ctx, r.cancel = context.WithCancelCause(ctx)
 	m.mu.Lock()
 	m.run = r
-	for i, rtu := range m.rtus {
-		m.startWorker(rtu, i, len(m.rtus))
+	all := byLine(m.rtus)
+	for i, line := range all {
+		m.startWorker(line, i, len(all))
 	}
 	m.rtus = nil
 	m.mu.Unlock()
@@ -95,10 +96,10 @@ func (m *Manager) Configure(rtus []RTU) error {
 		m.rtus = slices.Clone(rtus)
 		return nil
 	}
-	stay := map[uint32]bool{}
-	for _, rtu := range rtus {
-		if w := m.workers[rtu.Number]; w != nil && w.same(rtu) {
-			stay[rtu.Number] = true
+	all, stay := byLine(rtus), map[uint32]bool{}
+	for _, line := range all {
+		if w := m.workers[line[0].Number]; w != nil && w.same(line) {
+			stay[line[0].Number] = true
 		}
 	}
 	for number, w := range m.workers {
@@ -112,9 +113,9 @@ func (m *Manager) Configure(rtus []RTU) error {
 			delete(m.workers, number)
 		}
 	}
-	for i, rtu := range rtus {
-		if !stay[rtu.Number] && m.run.ctx.Err() == nil {
-			m.startWorker(rtu, i, len(rtus))
+	for i, line := range all {
+		if !stay[line[0].Number] && m.run.ctx.Err() == nil {
+			m.startWorker(line, i, len(all))
 		}
 	}
 	return nil
@@ -125,16 +126,18 @@ func (r RTU) Concerned(next RTU) bool {
 	return !reflect.DeepEqual(r.withDefaults(), next.withDefaults()) || !newTable(r.Points).equal(newTable(next.Points))
 }
 
-// same tells whether the worker's RTU is configured like this one.
-func (w *worker) same(rtu RTU) bool {
-	return reflect.DeepEqual(rtu.withDefaults(), w.rtu) && w.table.equal(newTable(rtu.Points))
+// same tells whether the worker's RTUs are configured like these.
+func (w *worker) same(rtus []RTU) bool {
+	return slices.EqualFunc(w.sectors, rtus, func(s *sector, r RTU) bool {
+		return reflect.DeepEqual(r.withDefaults(), s.rtu) && s.table.equal(newTable(r.Points))
+	})
 }
 
-// startWorker starts a worker for the i-th of n RTUs.
-func (m *Manager) startWorker(rtu RTU, i, n int) {
+// startWorker starts a worker for the i-th of n links.
+func (m *Manager) startWorker(rtus []RTU, i, n int) {
 	ctx, cancel := context.WithCancel(m.run.ctx)
-	e := &supervised{newWorker(&m.env, rtu, i, n), cancel, make(chan struct{})}
-	m.workers[rtu.Number] = e
+	e := &supervised{newWorker(&m.env, rtus, i, n), cancel, make(chan struct{})}
+	m.workers[rtus[0].Number] = e
 	m.run.wg.Go(func() {
 		defer close(e.ended)
 		defer cancel()
@@ -150,8 +153,38 @@ func (m *Manager) Counters() []Counters {
 	defer m.mu.Unlock()
 	all := make([]Counters, 0, len(m.workers))
 	for _, w := range m.workers {
-		all = append(all, w.counters())
+		for _, s := range w.sectors {
+			all = append(all, s.counters())
+		}
 	}
 	slices.SortFunc(all, func(a, b Counters) int { return cmp.Compare(a.RTU, b.RTU) })
 	return all
+}
+
+// byLine puts RTUs together that share links, the one whose number they bear first.
+func byLine(rtus []RTU) (all [][]RTU) {
+	place := map[uint32]int{}
+	for _, r := range rtus {
+		line := r.line()
+		i, known := place[line]
+		if !known {
+			i = len(all)
+			place[line] = i
+			all = append(all, nil)
+		}
+		if r.Number == line {
+			all[i] = append([]RTU{r}, all[i]...)
+		} else {
+			all[i] = append(all[i], r)
+		}
+	}
+	return all
+}
+
+// line is the number of the RTU whose number the links and their resource bear.
+func (r RTU) line() uint32 {
+	if len(r.Sharing) > 0 {
+		return r.Sharing[0]
+	}
+	return r.Number
 }

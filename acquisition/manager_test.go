@@ -87,12 +87,12 @@ func testRTU(number uint32, channels ...Channel) RTU {
 	return r
 }
 
-// newStation makes a station of RTUs with so many links a channel, in which a commit takes a while.
-func newStation(t testing.TB, rtus map[uint32][]uint32) *replicatest.Station {
+// newStation makes a station of RTUs with so many links a channel, which some share, in which a commit takes a while.
+func newStation(t testing.TB, rtus map[uint32][]uint32, shares map[uint32]uint32) *replicatest.Station {
 	t.Helper()
 	c := &fsmpb.Configure{Digest: "test", Nodes: []*fsmpb.Configure_Node{{Id: "fep1", Host: 1, Role: "fep"}, {Id: "fep2", Host: 2, Role: "fep"}}}
 	for _, n := range slices.Sorted(maps.Keys(rtus)) {
-		c.Rtus = append(c.Rtus, &fsmpb.Configure_RTU{Number: n, Links: rtus[n]})
+		c.Rtus = append(c.Rtus, &fsmpb.Configure_RTU{Number: n, Links: rtus[n], Shares: shares[n]})
 	}
 	s := replicatest.New(t, c)
 	s.SetDelay(2 * time.Millisecond)
@@ -103,13 +103,16 @@ func channel(links ...string) Channel { return Channel{Links: links} }
 
 func newBench(t *testing.T, rtus ...RTU) *bench {
 	t.Helper()
-	links := map[uint32][]uint32{}
+	links, shares := map[uint32][]uint32{}, map[uint32]uint32{}
 	for _, r := range rtus {
+		if r.line() != r.Number {
+			shares[r.Number] = r.line()
+		}
 		for _, c := range r.Channels {
 			links[r.Number] = append(links[r.Number], uint32(len(c.Links)))
 		}
 	}
-	return &bench{T: t, Station: newStation(t, links), net: newNetwork(), feps: map[string]*fep{}, rtus: rtus,
+	return &bench{T: t, Station: newStation(t, links, shares), net: newNetwork(), feps: map[string]*fep{}, rtus: rtus,
 		tapped: map[LinkID]int{}}
 }
 

@@ -33,6 +33,7 @@ const (
 type pipeline struct {
 	replica replica.Replica
 	rtu     uint32
+	sector  int // its place
 	epoch   uint64
 	half    int // half of w: as many ASDUs with images only wait at most
 	limit   uint64
@@ -49,7 +50,7 @@ type pipeline struct {
 	waiting  int       // how many ASDUs that are
 	since    time.Time // when the oldest of them came
 	flights  []flight  // oldest first
-	batch    uint64    // number of the newest
+	batches  *batches
 	brake    brake
 	backlogs int // of devices that were interrogated and may have older events
 	ended    bool
@@ -63,6 +64,7 @@ type receipt struct {
 
 // flight is a batch under way.
 type flight struct {
+	batch    *fsmpb.Events
 	proposal replica.Proposal
 	receipts []receipt
 }
@@ -71,7 +73,7 @@ type flight struct {
 func (p *pipeline) receive(s *session, a asdu.ASDU, index uint64) {
 	p.accept(s, index, func(came arrival) {
 		if a.Cause == asdu.Spontaneous && a.Type.TimeTag() != asdu.NoTime {
-			s.event = came.at
+			s.slots[p.sector].event = came.at
 		}
 		if a.Type.IsMonitor() && a.Type != asdu.M_EI_NA_1 || !a.Known() {
 			p.intake.add(a, came)
@@ -92,10 +94,11 @@ func (p *pipeline) accept(s *session, index uint64, take func(arrival)) {
 	now := time.Now()
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	n := s.ledger.Receive(index, p.sector)
 	if p.ended {
-		return
+		return // and so nothing is acknowledged from here on, whatever the other sectors commit
 	}
-	if n := index - s.acknowledged; n > p.limit {
+	if n > p.limit {
 		s.client.Abort(fmt.Errorf("%w: %d ASDUs unacknowledged, expected at most %d", ErrOverrun, n, p.limit))
 		return
 	}
@@ -149,7 +152,7 @@ func (p *pipeline) propose() {
 	p.receipts, p.waiting = nil, 0
 	if p.intake.empty() {
 		if len(p.flights) == 0 {
-			acknowledge(p.brake.hold(receipts, 0, time.Now()))
+			p.acknowledge(p.brake.hold(receipts, 0, time.Now()))
 			return
 		}
 		// Acknowledgements are cumulative, so it waits for those before it.
@@ -159,20 +162,29 @@ func (p *pipeline) propose() {
 		}
 		return
 	}
-	p.batch++
 	p.counts.items.Add(uint64(len(p.intake.pending)))
 	strays, omitted := p.intake.takeStrays()
-	p.flights = append(p.flights, flight{
-		receipts: receipts,
-		proposal: p.replica.ProposeAsync(&fsmpb.Command{Op: &fsmpb.Command_Events{Events: &fsmpb.Events{
-			Rtu: p.rtu, Epoch: p.epoch, Batch: p.batch, Items: p.intake.take(), Strays: strays, StraysOmitted: omitted,
-		}}}),
-	})
+	batch := &fsmpb.Events{Rtu: p.rtu, Epoch: p.epoch, Items: p.intake.take(), Strays: strays, StraysOmitted: omitted}
+	p.flights = append(p.flights, flight{receipts: receipts, batch: batch, proposal: p.batches.propose(p.replica, batch)})
 }
 
-func acknowledge(receipts []receipt) {
+// batches numbers the batches of one tenure, those of all sectors together: the state takes them in their order.
+type batches struct {
+	mu     sync.Mutex // held while one is handed over, so that they are proposed in order
+	newest uint64
+}
+
+func (b *batches) propose(r replica.Replica, e *fsmpb.Events) replica.Proposal {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.newest++
+	e.Batch = b.newest
+	return r.ProposeAsync(&fsmpb.Command{Op: &fsmpb.Command_Events{Events: e}})
+}
+
+func (p *pipeline) acknowledge(receipts []receipt) {
 	for _, r := range receipts {
-		r.from.acknowledge(r.upTo)
+		r.from.acknowledge(p.sector, r.upTo)
 	}
 }
 
@@ -201,7 +213,7 @@ func (p *pipeline) proposeDue(timer *time.Timer) (landing <-chan struct{}) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := time.Now()
-	acknowledge(p.brake.due(now))
+	p.acknowledge(p.brake.due(now))
 	next := sooner(p.intake.release(now), p.brake.release)
 	if p.brake.on {
 		next = sooner(next, p.look(now))
@@ -235,13 +247,13 @@ func (p *pipeline) land() {
 	// this epoch.
 	switch {
 	case err != nil:
-		p.end(fmt.Errorf("%w: batch %d of epoch %d: %w", ErrRejected, p.batch, p.epoch, err))
+		p.end(fmt.Errorf("%w: batch %d of epoch %d: %w", ErrRejected, f.batch.Batch, p.epoch, err))
 	case r.Code != fsmpb.Result_OK && r.Code != fsmpb.Result_DUPLICATE:
-		p.end(fmt.Errorf("%w: batch of epoch %d: %v %s", ErrRejected, p.epoch, r.Code, r.Message))
+		p.end(fmt.Errorf("%w: batch %d of epoch %d: %v %s", ErrRejected, f.batch.Batch, p.epoch, r.Code, r.Message))
 	default:
 		now := time.Now()
 		p.look(now)
-		acknowledge(p.brake.hold(f.receipts, eventsOf(r), now))
+		p.acknowledge(p.brake.hold(f.receipts, eventsOf(r), now))
 		if p.committed != nil {
 			p.committed()
 			p.committed = nil

@@ -23,20 +23,20 @@ const (
 	reportAgain = time.Second
 )
 
-// seen is what the replicated state says of an RTU.
+// seen is what the replicated state says of the RTUs that share the links.
 type seen struct {
 	links     []fsm.Link // of this node, without those that are down
 	peers     []fsm.Link // of the other nodes, those that are active
 	peerEpoch uint64     // epoch in which another node owns the RTU and is alive; 0: none does
 	peerGood  bool       // the device is known to be reachable from another node
 	doubt     bool       // another node owns the RTU, and is asking whether its links are alive
-	online    bool
-	outages   uint64 // of the station, so far
-	controls  uint64 // revision of the newest control that was submitted for it
+	online    []bool     // by place of the sector
+	outages   uint64     // of the station, so far
+	controls  uint64     // revision of the newest control that was submitted for any of them
 }
 
 func (s *seen) equal(o *seen) bool {
-	return s.peerEpoch == o.peerEpoch && s.peerGood == o.peerGood && s.doubt == o.doubt && s.online == o.online && s.outages == o.outages && s.controls == o.controls && slices.Equal(s.links, o.links) && slices.Equal(s.peers, o.peers)
+	return s.peerEpoch == o.peerEpoch && s.peerGood == o.peerGood && s.doubt == o.doubt && s.outages == o.outages && s.controls == o.controls && slices.Equal(s.online, o.online) && slices.Equal(s.links, o.links) && slices.Equal(s.peers, o.peers)
 }
 
 // reports is what the loop has told the state, and when it'll look again.
@@ -46,7 +46,6 @@ type reports struct {
 	told      bool             // at least once
 	again     time.Duration    // not again what was told, before
 	pause     time.Duration    // nothing at all before
-	online    time.Duration    // when Online was proposed last, if ever
 	offSince  time.Duration    // since when there is no active link on any node
 	off       bool
 	peers     []fsm.Link // active links of other nodes when it looked last
@@ -98,7 +97,9 @@ func (w *worker) report() {
 		r.off, r.offSince = !active, now
 	}
 	if w.collector != nil {
-		w.reportOnline(now, s)
+		for _, p := range w.collector.parts {
+			w.reportOnline(now, p, s.online[p.place])
+		}
 	}
 }
 
@@ -172,33 +173,33 @@ func (w *worker) watchPeers(now time.Duration, s *seen) {
 	r.doubt = s.doubt
 }
 
-// reportOnline proposes whether the RTU is on line: off when no node has had an active link for a while, on when a device
+// reportOnline proposes whether an RTU is on line: off when no node has had an active link for a while, on when a device
 // has answered what it was asked after the start.
-func (w *worker) reportOnline(now time.Duration, s *seen) {
+func (w *worker) reportOnline(now time.Duration, p *part, told bool) {
 	r, t := &w.reports, w.collector
 	var online bool
 	switch {
-	case s.online && r.off:
+	case told && r.off:
 		if now < r.offSince+offlineAfter {
 			r.later(r.offSince + offlineAfter)
 			return
 		}
-	case !s.online && len(t.started) > 0:
+	case !told && len(t.started) > 0:
 		online = true
-		if at := t.startedAt + readyAfter; !t.ready && now < at {
+		if at := t.startedAt + readyAfter; !p.ready && now < at {
 			r.later(at)
 			return
 		}
 	default:
 		return
 	}
-	if r.online != 0 && now < r.online+reportAgain {
-		r.later(r.online + reportAgain)
+	if p.onlineTold != 0 && now < p.onlineTold+reportAgain {
+		r.later(p.onlineTold + reportAgain)
 		return
 	}
-	r.online = now
+	p.onlineTold = now
 	w.env.Replica.ProposeAsync(&fsmpb.Command{Op: &fsmpb.Command_Online{Online: &fsmpb.Online{
-		Rtu: w.rtu.Number, Epoch: t.tenure.Epoch(), Online: online,
+		Rtu: p.rtu.Number, Epoch: t.tenure.Epoch(), Online: online,
 	}}})
 }
 

@@ -69,11 +69,12 @@ func wantsOn(c fsm.Control, sent asdu.TypeID) bool {
 
 // operateByState sends a command and waits until the DI that shows its state says that it was done. A refusal, or a link that
 // is lost, ends it before. Its confirmation is proposed before the state's event, and its end after that.
-func (col *collector) operateByState(ctx context.Context, s *session, c fsm.Control, cmd iec104.Command, shown int) (r *fsmpb.ControlResult, answered bool) {
+func (p *part) operateByState(ctx context.Context, s *session, c fsm.Control, cmd iec104.Command, shown int) (r *fsmpb.ControlResult, answered bool) {
+	col := p.col
 	want := wantsOn(c, cmd.Type)
 	reached := make(chan struct{})
 	var once sync.Once
-	defer col.pipeline.watch(shown, func(v *value) {
+	defer p.pipeline.watch(shown, func(v *value) {
 		if on, ok := v.isOn(); ok && on == want {
 			once.Do(func() {
 				col.answer(c, &fsmpb.ControlResult{Ok: true, Cause: uint32(asdu.RemoteReturn)})
@@ -105,12 +106,12 @@ func (col *collector) operateByState(ctx context.Context, s *session, c fsm.Cont
 		select {
 		case <-reached:
 		case <-ctx.Done():
-			p := &col.w.table.monitored[shown]
+			di := &p.table.monitored[shown]
 			return &fsmpb.ControlResult{Cause: got.result.Cause, Reason: fmt.Sprintf(
-				"outcome unknown: the device %s, and di %d has not become %s", said, p.Number, onOff(want))}, true
+				"outcome unknown: the device %s, and di %d has not become %s", said, di.Number, onOff(want))}, true
 		}
 	}
-	col.pipeline.flush()
+	p.pipeline.flush()
 	return &fsmpb.ControlResult{Ok: true, Cause: uint32(asdu.RemoteReturn)}, true
 }
 

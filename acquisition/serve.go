@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/fepha/fepha/condition"
@@ -19,23 +20,47 @@ const (
 )
 
 // interrogatedEvent tells the worker that a device has answered its first interrogation, or won't.
-type interrogatedEvent struct{ collector *collector }
+type interrogatedEvent struct{ part *part }
 
 // askAgain is after how long an interrogation is repeated that the device has refused or not answered to its end.
 var askAgain = []time.Duration{5 * time.Second, 10 * time.Second, 30 * time.Second, time.Minute}
 
-// serve asks a started device for what it doesn't send by itself, until the link is lost or the tenure ends: everything
-// after the start, then each on its own period, and all values again when the device says that it has restarted.
-func (col *collector) serve(s *session, backlog *backlog) {
-	w := col.w
+// turnMost is how long a sector keeps the others from asking the device for something: most devices answer one question at
+// a time, and one whose answer takes longer may never come.
+const turnMost = 10 * time.Second
+
+// inTurn does something while no other sector of a session does, for turnMost at most.
+func (s *session) inTurn(ctx context.Context, do func()) {
+	if len(s.slots) == 1 {
+		do()
+		return
+	}
+	select {
+	case s.turn <- struct{}{}:
+	case <-ctx.Done():
+		return
+	case <-s.client.Done():
+		return
+	}
+	give := sync.OnceFunc(func() { <-s.turn })
+	defer give()
+	defer time.AfterFunc(turnMost, give).Stop()
+	do()
+}
+
+// serve asks a sector of a started device for what it doesn't send by itself, until the link is lost or the tenure ends:
+// everything after the start, then each on its own period, and all values again when the device says that it has
+// restarted.
+func (p *part) serve(s *session, backlog *backlog) {
+	w := p.col.w
 	failures := 0 // of the interrogation, in a row
-	counters := counterReader{col: col, s: s}
-	tasks := w.tasks(map[Step]func(context.Context){
-		StepTest:     func(ctx context.Context) { col.test(ctx, s) },
-		StepClock:    func(ctx context.Context) { col.setClock(ctx, s) },
+	counters := counterReader{part: p, s: s}
+	tasks := p.tasks(w.now(), map[Step]func(context.Context){
+		StepTest:     func(ctx context.Context) { p.test(ctx, s) },
+		StepClock:    func(ctx context.Context) { p.setClock(ctx, s) },
 		StepCounters: counters.read,
 		StepInterrogation: func(ctx context.Context) {
-			if col.askAll(ctx, backlog) == nil {
+			if p.askAll(ctx, backlog) == nil {
 				failures = 0
 			} else {
 				failures++
@@ -51,8 +76,8 @@ func (col *collector) serve(s *session, backlog *backlog) {
 			if !t.due || t.at > w.now() {
 				continue
 			}
-			t.do(col.ctx)
-			if col.ctx.Err() != nil || s.client.Err() != nil {
+			s.inTurn(p.col.ctx, func() { t.do(p.col.ctx) })
+			if p.col.ctx.Err() != nil || s.client.Err() != nil {
 				return
 			}
 			t.at, t.due = t.cycle.next(w.now())
@@ -63,11 +88,11 @@ func (col *collector) serve(s *session, backlog *backlog) {
 				}
 			}
 			if first && t == interrogation {
-				w.post(interrogatedEvent{col})
+				w.post(interrogatedEvent{p})
 			}
 		}
 		if backlog.open && backlog.wait() <= 0 {
-			backlog.over(col.ctx)
+			s.inTurn(p.col.ctx, func() { backlog.over(p.col.ctx) })
 		}
 		wait := time.Hour
 		if at, ok := earliest(tasks); ok {
@@ -79,37 +104,37 @@ func (col *collector) serve(s *session, backlog *backlog) {
 		timer.Reset(wait)
 		select {
 		case <-timer.C:
-		case <-s.again:
-			col.pipeline.forget()
+		case <-s.slots[p.place].again:
+			p.pipeline.forget()
 			interrogation.at, interrogation.due = w.now(), true
 		case <-s.client.Done():
 			return
-		case <-col.ctx.Done():
+		case <-p.col.ctx.Done():
 			return
 		}
 	}
 }
 
 // tasks are what a device is asked, those that are asked after a start first, in the order that is wanted.
-func (w *worker) tasks(do map[Step]func(context.Context)) (tasks []task) {
-	cycles := map[Step]cycle{StepInterrogation: w.cycles.interrogation, StepCounters: w.cycles.counters, StepClock: w.cycles.clock}
+func (s *sector) tasks(now time.Duration, do map[Step]func(context.Context)) (tasks []task) {
+	cycles := map[Step]cycle{StepInterrogation: s.cycles.interrogation, StepCounters: s.cycles.counters, StepClock: s.cycles.clock}
 	add := func(step Step) *task {
 		tasks = append(tasks, task{step: step, do: do[step], cycle: cycles[step]})
 		return &tasks[len(tasks)-1]
 	}
-	for _, step := range w.rtu.Order {
-		if step != StepCounters || w.table.counters {
+	for _, step := range s.rtu.Order {
+		if step != StepCounters || s.table.counters {
 			t := add(step)
-			t.at, t.due = w.now(), true
+			t.at, t.due = now, true
 		}
 	}
 	for _, step := range []Step{StepInterrogation, StepCounters, StepClock} {
-		if slices.Contains(w.rtu.Order, step) || step == StepCounters && !w.table.counters {
+		if slices.Contains(s.rtu.Order, step) || step == StepCounters && !s.table.counters {
 			continue
 		}
 		t := add(step)
-		if t.at, t.due = t.cycle.next(w.now()); step == StepInterrogation {
-			t.at, t.due = w.now(), true
+		if t.at, t.due = t.cycle.next(now); step == StepInterrogation {
+			t.at, t.due = now, true
 		}
 	}
 	return tasks
@@ -134,25 +159,25 @@ func earliest(tasks []task) (at time.Duration, ok bool) {
 }
 
 // test sends a test command. Some devices want it, and nothing else depends on it.
-func (col *collector) test(ctx context.Context, s *session) {
+func (p *part) test(ctx context.Context, s *session) {
 	ctx, cancel := context.WithTimeout(ctx, clockTime)
 	defer cancel()
-	if err := s.client.Test(ctx, col.w.rtu.CommonAddress); err != nil && s.client.Err() == nil && col.ctx.Err() == nil {
-		col.w.faults.note(badTest, 1, "%v: %v", s, answer(err))
+	if err := s.client.Test(ctx, p.rtu.CommonAddress); err != nil && s.client.Err() == nil && p.col.ctx.Err() == nil {
+		p.faults.note(badTest, 1, "%v: %v", s, answer(err))
 	}
 }
 
 // setClock gives the device the time.
-func (col *collector) setClock(ctx context.Context, s *session) {
+func (p *part) setClock(ctx context.Context, s *session) {
 	ctx, cancel := context.WithTimeout(ctx, clockTime)
 	defer cancel()
-	err := s.client.SetClock(ctx, col.w.rtu.CommonAddress, time.Now().In(col.w.env.Location))
+	err := s.client.SetClock(ctx, p.rtu.CommonAddress, time.Now().In(p.col.w.env.Location))
 	switch {
 	case err == nil:
-		col.w.findings.State(condition.ClockRefused, false)
-	case s.client.Err() == nil && col.ctx.Err() == nil:
-		col.w.faults.note(badClockSync, 1, "%v: %v", s, answer(err))
-		col.w.findings.State(condition.ClockRefused, true, refusalWords(err))
+		p.findings.State(condition.ClockRefused, false)
+	case s.client.Err() == nil && p.col.ctx.Err() == nil:
+		p.faults.note(badClockSync, 1, "%v: %v", s, answer(err))
+		p.findings.State(condition.ClockRefused, true, refusalWords(err))
 	}
 }
 

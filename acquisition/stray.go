@@ -71,8 +71,8 @@ func (in *intake) strayed(a asdu.ASDU, came arrival, why misfit) {
 
 // otherStation keeps an ASDU with another common address than the RTU's.
 func (in *intake) otherStation(a asdu.ASDU, came arrival) {
-	in.findings.Saw(condition.CommonAddress, 1, a.CommonAddress, in.address)
-	in.stray(a.Append(nil), came, fmt.Sprintf("common address %d, %d is configured", a.CommonAddress, in.address))
+	in.findings.Saw(condition.CommonAddress, 1, a.CommonAddress, in.configured)
+	in.stray(a.Append(nil), came, fmt.Sprintf("common address %d, %s is configured", a.CommonAddress, in.configured))
 }
 
 func (in *intake) stray(octets []byte, came arrival, reason string) {

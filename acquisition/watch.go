@@ -34,16 +34,20 @@ func (m *Manager) tellWorkers(last *fsm.Revisions) {
 			}
 		}
 		all := now.Links != last.Links || now.Resources != last.Resources || now.Nodes != last.Nodes || now.Online != last.Online || now.Outages != last.Outages || now.Config != last.Config
-		for number, w := range m.workers {
-			if all || asked[number] != 0 || w.seen.Load() == nil {
-				w.see(s, asked[number])
+		for _, w := range m.workers {
+			var newest uint64
+			for _, sector := range w.sectors {
+				newest = max(newest, asked[sector.rtu.Number])
+			}
+			if all || newest != 0 || w.seen.Load() == nil {
+				w.see(s, newest)
 			}
 		}
 		*last = now
 	})
 }
 
-// see takes down what the state says of the RTU. controls is the revision of the newest control submitted, 0 if no new
+// see takes down what the state says of the RTUs. controls is the revision of the newest control submitted, 0 if no new
 // one was.
 func (w *worker) see(s *fsm.State, controls uint64) {
 	before := w.seen.Load()
@@ -65,8 +69,9 @@ func (w *worker) see(s *fsm.State, controls uint64) {
 			}
 		}
 	}
-	if r, ok := s.RTU(w.rtu.Number); ok {
-		now.online = r.Online
+	for _, sector := range w.sectors {
+		r, _ := s.RTU(sector.rtu.Number)
+		now.online = append(now.online, r.Online)
 	}
 	if before != nil && controls == 0 {
 		now.controls = before.controls

@@ -2,6 +2,7 @@ package acquisition
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -12,30 +13,27 @@ import (
 
 	"github.com/fepha/fepha/acquisition/findings"
 	"github.com/fepha/fepha/condition"
+	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/iec104/asdu"
 	"github.com/fepha/fepha/internal/carrier"
 	"github.com/fepha/fepha/replica"
 )
 
-// worker looks after one RTU. Its loop owns the sequencer and everything that says what is under way; all that takes
-// time runs beside it and posts what became of it.
+// worker looks after the links of one RTU, or of several that share them: its sectors. Its loop owns the sequencer and
+// everything that says what is under way; all that takes time runs beside it and posts what became of it.
 type worker struct {
+	*sector           // the first one, whose number the links and their resource bear
+	sectors []*sector // all of them
+
 	env   *Config
 	log   *slog.Logger
 	start time.Time // readings of the worker's clock count from here
-	rtu   RTU       // without Points: see table
-	table *table
 
-	cycles struct{ interrogation, counters, clock cycle }
-
-	ctx      context.Context
-	wg       sync.WaitGroup // everything but the loop
-	events   chan any
-	faults   *deviceFaults
-	findings *findings.Findings
-	counts   counts
-	answers  answers
-	marked   chan uint64 // index of the first command that this worker got committed
+	ctx    context.Context
+	wg     sync.WaitGroup // everything but the loop
+	events chan any
+	marked chan uint64 // index of the first command that this worker got committed
 
 	// Of the loop.
 	seq       *sequencer
@@ -50,28 +48,24 @@ type worker struct {
 	kick chan struct{} // 1 long
 }
 
-// newWorker makes the worker of the i-th of n RTUs.
-func newWorker(env *Config, rtu RTU, i, n int) *worker {
-	log := env.Log.With("rtu", rtu.Number)
+// newWorker makes the worker of the i-th of n links, behind which these RTUs are.
+func newWorker(env *Config, rtus []RTU, i, n int) *worker {
 	w := &worker{
 		env:      env,
-		log:      log,
+		log:      env.Log.With("rtu", rtus[0].Number),
 		start:    time.Now(),
-		table:    newTable(rtu.Points),
-		rtu:      rtu.withDefaults(),
 		events:   make(chan any),
-		faults:   &deviceFaults{log: log},
 		marked:   make(chan uint64, 1),
 		sessions: map[linkKey]*session{},
 		cancels:  map[linkKey]context.CancelFunc{},
 		kick:     make(chan struct{}, 1),
 	}
-	w.findings = findings.New(env.Conditions, w.resource(), w.rouse)
-	w.cycles.interrogation = staggered(rtu.Interrogation, i, n)
-	w.cycles.counters = staggered(rtu.CounterInterrogation, i, n)
-	w.cycles.clock = staggered(rtu.ClockSync, i, n)
-	begin := staggered(min(rtu.Retry, time.Second), i, n).phase
-	w.seq = newSequencer(rtu.Channels, rtu.Retry, rtu.StandbyProbe, begin)
+	for place, rtu := range rtus {
+		w.sectors = append(w.sectors, newSector(env, rtu, place, i, n, w.rouse))
+	}
+	w.sector = w.sectors[0]
+	begin := staggered(min(w.rtu.Retry, time.Second), i, n).phase
+	w.seq = newSequencer(w.rtu.Channels, w.rtu.Retry, w.rtu.StandbyProbe, begin)
 	return w
 }
 
@@ -124,8 +118,10 @@ func (w *worker) run(ctx context.Context) error {
 		case <-w.kick:
 		case <-timer.C:
 			w.seq.tick(w.now())
-			w.faults.tick(time.Now())
-			w.findings.Tick(time.Now())
+			for _, s := range w.sectors {
+				s.faults.tick(time.Now())
+				s.findings.Tick(time.Now())
+			}
 		case err := <-closed:
 			cancel()
 			w.drain()
@@ -205,7 +201,7 @@ func (w *worker) on(e any) {
 		w.seq.waiting(now, e.session.key)
 		w.tellUnconfirmed()
 	case interrogatedEvent:
-		e.collector.ready = true
+		e.part.ready = true
 	case lostEvent:
 		w.lost(e)
 	case doubtEvent:
@@ -273,7 +269,9 @@ func (w *worker) tellUnconfirmed() {
 
 // endCollecting closes what the tenure's end forbids, and gives the tenure back when it is closed.
 func (w *worker) endCollecting() {
-	w.answers.forget()
+	for _, s := range w.sectors {
+		s.answers.forget()
+	}
 	w.log.Info("tenure over", "epoch", w.collector.tenure.Epoch(), "reason", w.collector.tenure.Check())
 	w.collector.end(w.ended)
 	w.collector, w.ended = nil, nil
@@ -293,14 +291,79 @@ func (w *worker) arm(timer *time.Timer) {
 	if at, ok := w.seq.deadline(now); ok {
 		sooner(at)
 	}
-	if at := w.faults.deadline(); !at.IsZero() {
-		sooner(at.Sub(w.start))
-	}
-	if at := w.findings.Deadline(); !at.IsZero() {
-		sooner(at.Sub(w.start))
+	for _, s := range w.sectors {
+		if at := s.faults.deadline(); !at.IsZero() {
+			sooner(at.Sub(w.start))
+		}
+		if at := s.findings.Deadline(); !at.IsZero() {
+			sooner(at.Sub(w.start))
+		}
 	}
 	if at, ok := w.reports.deadline(); ok {
 		sooner(at)
 	}
 	timer.Reset(wait)
+}
+
+// sector is an RTU behind a worker's links: a common address with its table. Mostly there is one. A concentrator has
+// several behind one connection (101, clause 7.2.4: the common address tells them apart).
+type sector struct {
+	place  int // in worker.sectors
+	rtu    RTU // without Points: see table
+	table  *table
+	cycles struct{ interrogation, counters, clock cycle }
+
+	faults   *deviceFaults
+	findings *findings.Findings
+	counts   counts
+	answers  answers
+
+	onlineTold time.Duration // when Online was proposed last, if ever; of the worker's loop
+}
+
+// newSector makes a sector of the i-th of n workers.
+func newSector(env *Config, rtu RTU, place, i, n int, rouse func()) *sector {
+	s := &sector{place: place, rtu: rtu.withDefaults(), table: newTable(rtu.Points), faults: &deviceFaults{log: env.Log.With("rtu", rtu.Number)}}
+	s.findings = findings.New(env.Conditions, fsm.RTUResource(rtu.Number), rouse)
+	s.cycles.interrogation = staggered(rtu.Interrogation, i, n)
+	s.cycles.counters = staggered(rtu.CounterInterrogation, i, n)
+	s.cycles.clock = staggered(rtu.ClockSync, i, n)
+	return s
+}
+
+// sectorOf is the sector with a common address. What nobody's is goes to the first, which keeps it as a stray.
+func (w *worker) sectorOf(a asdu.CommonAddress) (place int, known bool) {
+	for i, s := range w.sectors {
+		if s.rtu.CommonAddress == a {
+			return i, true
+		}
+	}
+	return 0, false
+}
+
+// sectorOfOctets is the sector of an ASDU that can't be parsed, as far as it can be told.
+func (w *worker) sectorOfOctets(octets []byte) int {
+	p := w.rtu.Protocol.Profile
+	if p == (asdu.Profile{}) {
+		p = iec104.DefaultConfig().Profile
+	}
+	at := 2 + p.CauseSize
+	if len(octets) < at+p.CommonAddressSize {
+		return 0
+	}
+	address := uint16(octets[at])
+	if p.CommonAddressSize == 2 {
+		address = binary.LittleEndian.Uint16(octets[at:])
+	}
+	place, _ := w.sectorOf(asdu.CommonAddress(address))
+	return place
+}
+
+// addresses are the common addresses behind the links, for people.
+func (w *worker) addresses() string {
+	var all []string
+	for _, s := range w.sectors {
+		all = append(all, fmt.Sprint(s.rtu.CommonAddress))
+	}
+	return strings.Join(all, ", ")
 }

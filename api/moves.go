@@ -10,6 +10,8 @@ type MoveReply struct {
 	From  string `json:"from"`
 	To    string `json:"to"`
 	Epoch uint64 `json:"epoch"` // that the move begins in
+
+	RTUs []uint32 `json:"rtus,omitempty"` // that share their links, and so move together; empty: it's one
 }
 
 // MaintenanceRequest is the body of a change of a node's maintenance.

@@ -53,6 +53,9 @@ type RTUStatus struct {
 	OnlineMs int64           `json:"online_since_ms"` // since when online is what it is; 0: it never was otherwise
 	Stale    bool            `json:"stale,omitempty"` // the node has no quorum: this is as it was
 	Channels []ChannelStatus `json:"channels"`
+	// Sharing are the RTUs behind the same connection, this one too, ascending: they share links and owner, and move
+	// together. Empty: it's alone.
+	Sharing []uint32 `json:"sharing,omitempty"`
 	// Strays is how many ASDUs of its devices could not be taken over, or not whole, since the station was set up.
 	Strays    uint64 `json:"strays"`
 	LastStray *Stray `json:"last_stray,omitempty"`

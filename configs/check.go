@@ -3,6 +3,8 @@ package configs
 import (
 	"fmt"
 	"net/netip"
+	"reflect"
+	"slices"
 	"strings"
 )
 
@@ -91,7 +93,7 @@ func nodeIDs(s *Station, roles ...Role) string {
 }
 
 func (l *loader) checkRTUs(s *Station) {
-	numbers, links := unique[uint32]{}, unique[netip.AddrPort]{}
+	numbers := unique[uint32]{}
 	for i := range s.RTUs {
 		r := &s.RTUs[i]
 		key := fmt.Sprintf("rtus[%d]", i)
@@ -99,13 +101,8 @@ func (l *loader) checkRTUs(s *Station) {
 		if r.Prefer != "" {
 			l.fep(s, key+".prefer", r.Prefer)
 		}
-		// One connection to a link is the rule, so a link belongs to one channel of one RTU.
-		for c, channel := range r.Channels {
-			for _, link := range channel.Links {
-				links.check(l.doc, fmt.Sprintf("%s.channels[%d].address", key, c), link.Address)
-			}
-		}
 	}
+	l.checkLinks(s)
 }
 
 func (l *loader) checkUplinks(s *Station) {
@@ -246,4 +243,91 @@ func (l *loader) checkLoopback(s *Station) {
 			host(fmt.Sprintf("redis.sentinel.addresses[%d]", i), a)
 		}
 	}
+}
+
+// checkLinks holds the links to the rule that there is one connection to each. RTUs that name the same addresses share it:
+// several common addresses behind one connection.
+func (l *loader) checkLinks(s *Station) {
+	first := map[netip.AddrPort]int{}    // the first of those who share a link: its place in the file
+	behind := make([][]int, len(s.RTUs)) // by the first one: all that share with it
+	for i := range s.RTUs {
+		links, with := unique[netip.AddrPort]{}, i
+		for c, channel := range s.RTUs[i].Channels {
+			for _, link := range channel.Links {
+				links.check(l.doc, fmt.Sprintf("rtus[%d].channels[%d].address", i, c), link.Address)
+				if j, taken := first[link.Address]; taken {
+					with = min(with, j)
+				}
+			}
+		}
+		for _, channel := range s.RTUs[i].Channels {
+			for _, link := range channel.Links {
+				if _, taken := first[link.Address]; !taken {
+					first[link.Address] = with
+				}
+			}
+		}
+		behind[with] = append(behind[with], i)
+	}
+	for _, all := range behind {
+		if len(all) > 1 {
+			l.share(s, all)
+		}
+	}
+}
+
+// share makes RTUs share their links, of which all has the places in the file, and reports what may not differ between them.
+func (l *loader) share(s *Station, all []int) {
+	var numbers []uint32
+	for _, i := range all {
+		numbers = append(numbers, s.RTUs[i].Number)
+	}
+	slices.Sort(numbers)
+	a := &s.RTUs[all[0]]
+	addresses := map[uint16]uint32{}
+	for _, i := range all {
+		b, key := &s.RTUs[i], fmt.Sprintf("rtus[%d]", i)
+		b.Sharing = numbers
+		if other, taken := addresses[b.CommonAddress]; taken {
+			l.doc.fail(key+".common_address", fmt.Sprintf("%d is already that of RTU %d, with which RTU %d shares its connection", b.CommonAddress, other, b.Number),
+				"a different one, or other channels")
+		} else {
+			addresses[b.CommonAddress] = b.Number
+		}
+		if !reflect.DeepEqual(a.Channels, b.Channels) {
+			l.doc.fail(key+".channels", fmt.Sprintf("%s is a link of RTU %d too, whose channels are others", common(a, b), a.Number),
+				"the same channels, if both are behind one connection, or a different address")
+			continue
+		}
+		for _, of := range []struct {
+			key  string
+			a, b any
+		}{
+			{"prefer", a.Prefer, b.Prefer},
+			{"retry", a.Retry, b.Retry},
+			{"link_check", a.LinkCheck, b.LinkCheck},
+			{"standby_probe", a.StandbyProbe, b.StandbyProbe},
+			{"tls", a.TLS, b.TLS},
+			{"iec104", a.IEC104, b.IEC104},
+		} {
+			if !reflect.DeepEqual(of.a, of.b) {
+				l.doc.fail(key+"."+of.key, fmt.Sprintf("is not that of RTU %d, with which RTU %d shares its connection", a.Number, b.Number),
+					"the same for all RTUs that name "+common(a, b).String())
+			}
+		}
+	}
+}
+
+// common is an address that both RTUs name.
+func common(a, b *RTU) netip.AddrPort {
+	for _, c := range a.Channels {
+		for _, link := range c.Links {
+			for _, d := range b.Channels {
+				if slices.Contains(d.Links, link) {
+					return link.Address
+				}
+			}
+		}
+	}
+	return netip.AddrPort{}
 }

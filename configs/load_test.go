@@ -6,6 +6,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -218,5 +219,18 @@ func wantErrors(t *testing.T, fsys fs.FS, want string) {
 		t.Fatalf("%T: %v", err, err)
 	case err.Error() != want:
 		t.Errorf("got\n%v\nwant\n%s", err, want)
+	}
+}
+
+// RTUs that name the same addresses are behind one connection.
+func TestLoadSharesLinks(t *testing.T) {
+	s := mustLoad(t, station(t, `[{address: "10.1.2.1:2404"}]`, sharedChannels), "station.yaml")
+	for _, r := range s.RTUs {
+		if want := []uint32{1, 2}; !slices.Equal(r.Sharing, want) {
+			t.Errorf("RTU %d shares with %v, want %v", r.Number, r.Sharing, want)
+		}
+	}
+	if r := mustLoad(t, station(t), "station.yaml").RTUs[0]; r.Sharing != nil {
+		t.Errorf("RTU 1, alone, shares with %v", r.Sharing)
 	}
 }

@@ -6,7 +6,9 @@ const (
 	node2     = `{id: fep2, host: 2, role: fep, address: "10.0.0.2:7300", api: "10.0.0.2:7310"}`
 	node3     = `    - {id: wit, host: 3, role: witness, address: "10.0.0.3:7300", api: "10.0.0.3:7310"}` + "\n"
 	rtuHeader = "kind,point,ioa,type,name,deadband,scale,offset,unit,invert,category\n"
-	secured   = "security: {ca: ca.pem, cert: node.pem, key: node.key}"
+	// sharedChannels are those of RTU 1, for RTU 2.
+	sharedChannels = `[{address: "10.1.0.1:2404"}, {address: "10.1.1.1:2404:M3"}]`
+	secured        = "security: {ca: ca.pem, cert: node.pem, key: node.key}"
 )
 
 func TestLoadRefusesTables(t *testing.T) {
@@ -294,7 +296,14 @@ func TestLoadRefusesStations(t *testing.T) {
 		{"RTU twice", []string{"number: 2", "number: 1"},
 			`station.yaml:15:13: rtus[1].number: 1 is already used by rtus[0].number: expected a different one`},
 		{"link twice", []string{`"10.1.2.1:2404"`, `"10.1.1.4:2404"`},
-			`station.yaml:18:26: rtus[1].channels[0].address: 10.1.1.4:2404 is already used by rtus[0].channels[1].address: expected a different one`},
+			`station.yaml:18:15: rtus[1].channels: 10.1.1.4:2404 is a link of RTU 1 too, whose channels are others: expected the same channels, if both are behind one connection, or a different address`},
+		{"link twice in an RTU", []string{`"10.1.0.1:2404"`, `"10.1.1.4:2404"`},
+			`station.yaml:14:19: rtus[0].channels[1].address: 10.1.1.4:2404 is already used by rtus[0].channels[0].address: expected a different one`},
+		{"one common address behind one connection", []string{`[{address: "10.1.2.1:2404"}]`, sharedChannels, "common_address: 2", "common_address: 1"},
+			`station.yaml:16:21: rtus[1].common_address: 1 is already that of RTU 1, with which RTU 2 shares its connection: expected a different one, or other channels`},
+		{"one connection with two timers", []string{`[{address: "10.1.2.1:2404"}]`, sharedChannels, "common_address: 2", "common_address: 2\n    retry: 7s\n    iec104: {k: 8, w: 4}"},
+			`station.yaml:17:12: rtus[1].retry: is not that of RTU 1, with which RTU 2 shares its connection: expected the same for all RTUs that name 10.1.0.1:2404` + "\n" +
+				`station.yaml:18:13: rtus[1].iec104: is not that of RTU 1, with which RTU 2 shares its connection: expected the same for all RTUs that name 10.1.0.1:2404`},
 		{"link's syntax", []string{`"10.1.1.1:2404:M3"`, `"10.1.1.1:2404:3"`},
 			`station.yaml:14:19: rtus[0].channels[1].address: "10.1.1.1:2404:3" is not a channel's address: expected address:port, or address:port:Mn for n+1 consecutive addresses, such as 192.168.2.1:2404:M3`},
 		{"too many links", []string{`"10.1.1.1:2404:M3"`, `"10.1.1.1:2404:M64"`},

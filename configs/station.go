@@ -144,12 +144,15 @@ type Journal struct {
 
 // RTU is a field device, or a group of them behind one session.
 type RTU struct {
-	Number        uint32        `yaml:"number"` // 1 to 65535
-	Name          string        `yaml:"name"`   // default "RTU <number>"
-	CommonAddress uint16        `yaml:"common_address"`
-	Table         File          `yaml:"points" json:"-"`
-	IOAFormat     AddressFormat `yaml:"ioa_format,omitempty" json:"-"` // of the table
-	Points        []Point       `yaml:"-" json:"-"`                    // by kind and number
+	Number        uint32 `yaml:"number"` // 1 to 65535
+	Name          string `yaml:"name"`   // default "RTU <number>"
+	CommonAddress uint16 `yaml:"common_address"`
+	// Sharing are the numbers of the RTUs that name the same addresses, itself too, ascending: a concentrator, behind one
+	// connection, whose links and owner they share. nil: it's alone.
+	Sharing   []uint32      `yaml:"-" json:"-"`
+	Table     File          `yaml:"points" json:"-"`
+	IOAFormat AddressFormat `yaml:"ioa_format,omitempty" json:"-"` // of the table
+	Points    []Point       `yaml:"-" json:"-"`                    // by kind and number
 	// Controls say how controls are operated, of those whose rows say anything.
 	Controls map[ControlKey]Control `yaml:"-" json:"-"`
 	Prefer   string                 `yaml:"prefer"`   // a FEP's id: where it starts; default the FEP with host 1

@@ -161,6 +161,9 @@ func checkConfig(cfg *fsmpb.Configure) ([]*virtualPoint, error) {
 		if r.Prefer != "" && roles[r.Prefer] != roleFEP {
 			return nil, fmt.Errorf("RTU %d: prefer %q: expected a node with role %s", r.Number, r.Prefer, roleFEP)
 		}
+		if err := checkShares(cfg, r); err != nil {
+			return nil, err
+		}
 	}
 	for i, g := range cfg.Groups {
 		if err := checkName("uplink", g.GetUplink()); err != nil {
@@ -218,12 +221,16 @@ func (s *State) configureNodes(at command.Stamp, cfg *fsmpb.Configure) {
 
 func (s *State) configureRTUs(at command.Stamp, cfg *fsmpb.Configure) {
 	named := map[uint32]bool{}
+	s.dissolveLines(at, cfg)
 	for _, c := range cfg.Rtus {
 		named[c.Number] = true
 		u := s.rtus[c.Number]
 		if u == nil {
-			u = &rtu{number: c.Number, resource: s.addResource(at, RTUResource(c.Number), ResourceRTU), links: map[string][]Link{}}
+			u = &rtu{number: c.Number}
 			s.rtus[c.Number] = u
+		}
+		if u.resource == nil {
+			s.joinLine(at, u, c)
 		}
 		u.name, u.prefer = c.Name, c.Prefer
 		u.channels = make([]int, len(c.Links))
@@ -236,7 +243,9 @@ func (s *State) configureRTUs(at command.Stamp, cfg *fsmpb.Configure) {
 			continue
 		}
 		s.controls.Removed(at, u.number)
-		s.removeResource(u.resource)
+		if u.resource != nil {
+			s.removeResource(u.resource)
+		}
 		s.checks.Forget(u.number)
 		s.strays -= u.strays.size
 		delete(s.rtus, u.number)

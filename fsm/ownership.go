@@ -11,7 +11,7 @@ import (
 // Ownership: who owns a resource, in which epoch. Who should is the policy of the leader; here it is only made sure that
 // each decision is made on what is true now, by compare-and-set on the epoch.
 
-// Resource returns a resource by its id.
+// Resource returns a resource by its id. RTUs that share their links have one, whose id is that of the first of them.
 func (s *State) Resource(id string) (Resource, bool) {
 	r, ok := s.resources[id]
 	if !ok {
@@ -31,8 +31,10 @@ func (s *State) Resources() []Resource {
 
 func (s *State) sortedResources() []*Resource {
 	rs := make([]*Resource, 0, len(s.resources))
-	for _, r := range s.resources {
-		rs = append(rs, r)
+	for id, r := range s.resources {
+		if id == r.ID { // the others name one that is shared
+			rs = append(rs, r)
+		}
 	}
 	slices.SortFunc(rs, resource.Compare)
 	return rs
@@ -212,7 +214,7 @@ func (s *State) begin(at command.Stamp, r *Resource, owner, reason string, t Tim
 	if owner != "" && r.Kind == ResourceExport {
 		s.exports.Begin(r.ID, r.Epoch)
 	}
-	if n, ok := ParseRTUResource(r.ID); ok {
+	for _, n := range s.behind(r) {
 		s.controls.OwnerChanged(at, n)
 	}
 }

@@ -12,8 +12,13 @@ import (
 
 // A script is commands as a person would write them down, one a line. Tables and transcripts are written in it.
 //
+<<<<<<< HEAD
 //	NODE configure [digest=D] [retain=N] [retain_for=S] node=ID/HOST/ROLE... rtu=N/PREFER/LINKS,LINKS... group=UPLINK/GROUP/MODE... export=NAME/events|audit|all...
 //	               virtual=RTU/POINT/SOURCE... [fnp] [stage=N] [files=TEXT] [origin=O] [change=TEXT]...
+=======
+//	NODE configure [digest=D] [retain=N] [retain_for=S] node=ID/HOST/ROLE... rtu=N/PREFER/LINKS,LINKS[/SHARES]... group=UPLINK/GROUP/MODE... export=NAME/events|audit|all...
+//	               virtual=RTU/POINT/SOURCE... [fnp] [stage=N]
+>>>>>>> fefd0ac (RTUs that name the same addresses share one connection: a concentrator)
 //	NODE stage expect=N
 //	NODE part stage=N offset=N TEXT
 //	NODE level N
@@ -387,6 +392,9 @@ func parseConfig(w *words) *fsmpb.Configure {
 		r := &fsmpb.Configure_RTU{Number: uint32(w.parse(p[0])), Prefer: p[1]}
 		for _, n := range strings.Split(p[2], ",") {
 			r.Links = append(r.Links, uint32(w.parse(n)))
+		}
+		if len(p) > 3 {
+			r.Shares = uint32(w.parse(p[3]))
 		}
 		cfg.Rtus = append(cfg.Rtus, r)
 	}

@@ -148,10 +148,19 @@ type RTU struct {
 	Online        bool   // it is on some channel of some node
 	OnlineSinceMs int64  // since when Online is what it is, ms since 1970-01-01 UTC; 0 if it never was otherwise
 	Links         []int  // number of links of each channel, channel 1 first
+	Shares        uint32 // number of the RTU whose links and resource it shares; 0: it has its own
+}
+
+// shares is the number of the RTU whose links it shares; 0: it has its own.
+func (u *rtu) shares() uint32 {
+	if line, _ := ParseRTUResource(u.resource.ID); line != u.number {
+		return line
+	}
+	return 0
 }
 
 func (u *rtu) public() RTU {
-	return RTU{u.number, u.name, u.prefer, u.online, u.onlineSinceMs, slices.Clone(u.channels)}
+	return RTU{u.number, u.name, u.prefer, u.online, u.onlineSinceMs, slices.Clone(u.channels), u.shares()}
 }
 
 // RTU returns an RTU by its number.

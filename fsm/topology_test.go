@@ -79,7 +79,7 @@ func TestTopology(t *testing.T) {
 
 func TestRTUsAndNodesAreSorted(t *testing.T) {
 	x := newScripted(t).ok("a configure node=c/3/witness node=b/1/fep node=a/2/fep rtu=10/a/1 rtu=9//2,3")
-	mustEqual(t, "RTUs", fmt.Sprint(x.s.RTUs()), "[{9   false 0 [2 3]} {10  a false 0 [1]}]")
+	mustEqual(t, "RTUs", fmt.Sprint(x.s.RTUs()), "[{9   false 0 [2 3] 0} {10  a false 0 [1] 0}]")
 	var ids string
 	for _, n := range x.s.Nodes() {
 		ids += n.ID

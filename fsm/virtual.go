@@ -191,7 +191,7 @@ func readSource(cfg *fsmpb.Configure, source string) (topic string, v view, err 
 			}
 			n[i] = uint32(x)
 		}
-		return RTUResource(n[0]), viewOfLinks(n[0], n[1], n[2]), checkLink(cfg, n[0], n[1], n[2])
+		return RTUResource(lineOfNumber(cfg, n[0])), viewOfLinks(n[0], n[1], n[2]), checkLink(cfg, n[0], n[1], n[2])
 	case kind == "node" && len(part) == 1:
 		if !slices.ContainsFunc(cfg.Nodes, func(c *fsmpb.Configure_Node) bool { return c.GetId() == rest }) {
 			return "", nil, fmt.Errorf("there is no node %q", rest)

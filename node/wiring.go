@@ -106,7 +106,7 @@ func acquisitionRTUs(c *current, s *configs.Station) (rtus []acquisition.RTU, er
 // acquisitionRTU is an RTU but for its TLS.
 func acquisitionRTU(r *configs.RTU) acquisition.RTU {
 	rtu := acquisition.RTU{
-		Number: r.Number, CommonAddress: asdu.CommonAddress(r.CommonAddress),
+		Number: r.Number, Sharing: r.Sharing, CommonAddress: asdu.CommonAddress(r.CommonAddress),
 		Retry: r.Retry, StandbyProbe: probes[r.StandbyProbe], LinkCheck: r.LinkCheck, NoTermination: r.Termination == configs.TerminationNone,
 		ConfirmByState: r.Confirm == configs.ConfirmState, Controls: operations(r.Controls),
 		Interrogation: r.Interrogation, CounterInterrogation: r.CounterInterrogation, ClockSync: r.ClockSync,

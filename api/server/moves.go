@@ -61,7 +61,15 @@ func (s *Server) move(w http.ResponseWriter, r *http.Request, res fsm.Resource, 
 	if err := rest.Propose(r.Context(), s.cfg.Node, move); err != nil {
 		return err
 	}
-	return s.json.Reply(w, api.MoveReply{From: res.Owner, To: to, Epoch: res.Epoch})
+	return s.json.Reply(w, api.MoveReply{From: res.Owner, To: to, Epoch: res.Epoch, RTUs: s.sharing(res.ID)})
+}
+
+// sharing are the RTUs that have a resource, if they are several.
+func (s *Server) sharing(resource string) (rtus []uint32) {
+	if n, ok := fsm.ParseRTUResource(resource); ok {
+		s.cfg.Node.View(func(state *fsm.State) { rtus = state.Sharing(n) })
+	}
+	return rtus
 }
 
 // pin binds a resource to a node, or unbinds it if node is "".
@@ -70,5 +78,5 @@ func (s *Server) pin(w http.ResponseWriter, r *http.Request, res fsm.Resource, n
 	if err := rest.Propose(r.Context(), s.cfg.Node, pin); err != nil {
 		return err
 	}
-	return s.json.Reply(w, api.MoveReply{From: res.Owner, To: node, Epoch: res.Epoch})
+	return s.json.Reply(w, api.MoveReply{From: res.Owner, To: node, Epoch: res.Epoch, RTUs: s.sharing(res.ID)})
 }

@@ -82,7 +82,7 @@ func (s *Server) rtuStatus(state *fsm.State, r fsm.RTU, quorum bool) api.RTUStat
 	out := api.RTUStatus{
 		Number: r.Number, Name: r.Name, Owner: res.Owner, Epoch: res.Epoch, Phase: res.Phase.String(),
 		SinceMs: res.SinceMs, Reason: res.Reason, Pinned: res.Pin, Target: res.Target,
-		Online: r.Online, OnlineMs: r.OnlineSinceMs, Stale: !quorum, Channels: []api.ChannelStatus{},
+		Online: r.Online, OnlineMs: r.OnlineSinceMs, Stale: !quorum, Channels: []api.ChannelStatus{}, Sharing: state.Sharing(r.Number),
 	}
 	newest, total := state.Strays(r.Number, 1)
 	out.Strays = total

@@ -17,7 +17,7 @@ func (s *Server) traceRTU(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return s.follow(w, r, fsm.RTUResource(number))
+	return s.follow(w, r, s.linksOf(number))
 }
 
 func (s *Server) captureRTU(w http.ResponseWriter, r *http.Request) error {
@@ -25,7 +25,18 @@ func (s *Server) captureRTU(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return s.capture(w, r, fsm.RTUResource(number))
+	return s.capture(w, r, s.linksOf(number))
+}
+
+// linksOf is the resource of an RTU, which may be that of another whose links it shares.
+func (s *Server) linksOf(rtu uint32) string {
+	id := fsm.RTUResource(rtu)
+	s.cfg.Node.View(func(state *fsm.State) {
+		if r, ok := state.Resource(id); ok {
+			id = r.ID
+		}
+	})
+	return id
 }
 
 func (s *Server) captureUplink(w http.ResponseWriter, r *http.Request) error {

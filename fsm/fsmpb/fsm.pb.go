@@ -5301,6 +5301,7 @@ type Configure_RTU struct {
 	Name          string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
 	Prefer        string                 `protobuf:"bytes,3,opt,name=prefer,proto3" json:"prefer,omitempty"`       // node where it starts; may be empty
 	Links         []uint32               `protobuf:"varint,4,rep,packed,name=links,proto3" json:"links,omitempty"` // number of links of each channel, channel 1 first
+	Shares        uint32                 `protobuf:"varint,5,opt,name=shares,proto3" json:"shares,omitempty"`      // number of the RTU whose links and resource it shares, a smaller one; 0: it has its own
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -5361,6 +5362,13 @@ func (x *Configure_RTU) GetLinks() []uint32 {
 		return x.Links
 	}
 	return nil
+}
+
+func (x *Configure_RTU) GetShares() uint32 {
+	if x != nil {
+		return x.Shares
+	}
+	return 0
 }
 
 type Configure_Group struct {
@@ -6020,7 +6028,7 @@ const file_fsm_proto_rawDesc = "" +
 	"\x03GAP\x10\x03\x12\f\n" +
 	"\bCONFLICT\x10\x04\x12\r\n" +
 	"\tNOT_FOUND\x10\x05\x12\v\n" +
-	"\aINVALID\x10\x06\"\xea\a\n" +
+	"\aINVALID\x10\x06\"\x82\b\n" +
 	"\tConfigure\x12\x16\n" +
 	"\x06digest\x18\x01 \x01(\tR\x06digest\x12\x16\n" +
 	"\x06retain\x18\x02 \x01(\x04R\x06retain\x122\n" +
@@ -6039,12 +6047,13 @@ const file_fsm_proto_rawDesc = "" +
 	"\x04Node\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04host\x18\x02 \x01(\rR\x04host\x12\x12\n" +
-	"\x04role\x18\x03 \x01(\tR\x04role\x1a_\n" +
+	"\x04role\x18\x03 \x01(\tR\x04role\x1aw\n" +
 	"\x03RTU\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\rR\x06number\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x16\n" +
 	"\x06prefer\x18\x03 \x01(\tR\x06prefer\x12\x14\n" +
-	"\x05links\x18\x04 \x03(\rR\x05links\x1ag\n" +
+	"\x05links\x18\x04 \x03(\rR\x05links\x12\x16\n" +
+	"\x06shares\x18\x05 \x01(\rR\x06shares\x1ag\n" +
 	"\x05Group\x12\x16\n" +
 	"\x06uplink\x18\x01 \x01(\tR\x06uplink\x12\x14\n" +
 	"\x05group\x18\x02 \x01(\tR\x05group\x120\n" +

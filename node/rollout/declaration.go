@@ -17,6 +17,9 @@ func Declaration(s *configs.Station) *fsmpb.Configure {
 	}
 	for _, r := range s.RTUs {
 		rtu := &fsmpb.Configure_RTU{Number: r.Number, Name: r.Name, Prefer: r.Prefer}
+		if len(r.Sharing) > 0 && r.Sharing[0] != r.Number {
+			rtu.Shares = r.Sharing[0]
+		}
 		for _, c := range r.Channels {
 			rtu.Links = append(rtu.Links, uint32(len(c.Links)))
 		}

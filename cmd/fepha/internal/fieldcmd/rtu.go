@@ -74,9 +74,21 @@ func newMoveCommand(f *cli.ClientFlags, cmd *cobra.Command, call func(*client.Cl
 		}
 		return call(c, ctx, n, to)
 	}, func(w io.Writer, m api.MoveReply) error {
+		if len(m.RTUs) > 0 {
+			fmt.Fprintf(w, "RTUs %s share their links: ", numbers(m.RTUs))
+		}
 		_, err := fmt.Fprintf(w, told, cli.Dash(m.From), m.To)
 		return err
 	})
+}
+
+// numbers lists RTUs: 1, 2, 7.
+func numbers(rtus []uint32) string {
+	var all []string
+	for _, n := range rtus {
+		all = append(all, fmt.Sprint(n))
+	}
+	return strings.Join(all, ", ")
 }
 
 func printRebalance(w io.Writer, r api.RebalanceReply) error {
@@ -112,6 +124,9 @@ func PrintRTUs(w io.Writer, rtus []api.RTUStatus) error {
 		online, links := cli.YesNo(r.Online), linkSummary(r)
 		if r.Stale {
 			owner, online, links = unknownNow(owner), "unknown", "unknown"
+		}
+		if len(r.Sharing) > 0 {
+			links += " (of RTUs " + numbers(r.Sharing) + ")"
 		}
 		rows = append(rows, cli.Row(r.Number, r.Name, owner, r.Epoch, r.Reason, r.Pinned, online, links))
 	}
