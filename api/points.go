@@ -42,9 +42,10 @@ type TrendSample struct {
 
 // UplinkAddress is where a control centre finds a point.
 type UplinkAddress struct {
-	Uplink string `json:"uplink"`
-	IOA    uint32 `json:"ioa"`
-	Type   uint8  `json:"type"` // TypeID
+	Uplink        string `json:"uplink"`
+	CommonAddress uint16 `json:"common_address"`
+	IOA           uint32 `json:"ioa"`
+	Type          uint8  `json:"type"` // TypeID
 }
 
 // PointPage is a part of the points.

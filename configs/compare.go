@@ -169,7 +169,9 @@ func samePoint(a, b Point) bool {
 	return a == b && x == y
 }
 
-func compareUplinkPoints(a, b UplinkPoint) int { return cmp.Compare(a.IOA, b.IOA) }
+func compareUplinkPoints(a, b UplinkPoint) int {
+	return cmp.Or(cmp.Compare(a.Sector, b.Sector), cmp.Compare(a.IOA, b.IOA))
+}
 
 func compareVirtual(a, b VirtualPoint) int {
 	return cmp.Or(cmp.Compare(a.RTU, b.RTU), cmp.Compare(a.Number, b.Number))

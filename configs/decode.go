@@ -301,6 +301,16 @@ func (l *loader) uplink(o *object) Uplink {
 	}
 	u.CommonAddress = o.commonAddress("common_address", u.IEC104.CASize)
 	u.RoleIOA = uint32(o.int("role_ioa", 0, 1, int(u.IEC104.maxIOA())))
+	taken := unique[uint16]{}
+	taken.check(o.doc, o.key("common_address"), u.CommonAddress)
+	for _, e := range o.list("sectors") {
+		s := o.doc.object(e.path, e.node)
+		s.required("common_address", "points")
+		sector := Sector{CommonAddress: s.commonAddress("common_address", u.IEC104.CASize), Table: l.path(s, "points"), IOAFormat: s.ioaFormat("ioa_format")}
+		taken.check(o.doc, s.key("common_address"), sector.CommonAddress)
+		s.end()
+		u.Sectors = append(u.Sectors, sector)
+	}
 	for _, e := range o.filled("groups") {
 		g := o.doc.object(e.path, e.node)
 		g.required("name", "clients")

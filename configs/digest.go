@@ -65,7 +65,7 @@ func (u *Uplink) Digest() string {
 		p := &u.Points[i]
 		d.number(uint64(p.IOA))
 		d.number(uint64(p.RTU)<<32 | uint64(p.Number))
-		d.number(uint64(p.Kind)<<8 | uint64(p.Type))
+		d.number(uint64(p.Sector)<<16 | uint64(p.Kind)<<8 | uint64(p.Type))
 		d.text(p.Name)
 	}
 	return d.sum()

@@ -150,7 +150,16 @@ func (l *loader) tables(s *Station) {
 	for i := range s.Uplinks {
 		u := &s.Uplinks[i]
 		if data, ok := l.table(fmt.Sprintf("uplinks[%d].points", i), u.Table); ok {
-			u.Points = l.uplinkTable(u.Table.Path, data, u)
+			u.Points = l.uplinkTable(u.Table.Path, data, u, Sector{IOAFormat: u.IOAFormat})
+		}
+		for j, sector := range u.Sectors {
+			if data, ok := l.table(fmt.Sprintf("uplinks[%d].sectors[%d].points", i, j), sector.Table); ok {
+				u.Points = append(u.Points, l.uplinkTable(sector.Table.Path, data, u, sector)...)
+			}
+		}
+		if len(u.Sectors) > 0 {
+			slices.SortStableFunc(u.Points, compareUplinkPoints)
+			l.checkSectors(u, fmt.Sprintf("uplinks[%d]", i))
 		}
 	}
 }

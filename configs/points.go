@@ -74,6 +74,7 @@ type UplinkPoint struct {
 	Number uint32 // the point's number
 	Kind   fsm.Kind
 	Type   asdu.TypeID // never 0
+	Sector uint16      // common address of the sector; 0: the uplink's own
 }
 
 // SourceKind is what a virtual point shows.

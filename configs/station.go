@@ -247,7 +247,8 @@ type Uplink struct {
 	CommonAddress uint16                    `yaml:"common_address"`
 	Table         File                      `yaml:"points" json:"-"`
 	IOAFormat     AddressFormat             `yaml:"ioa_format,omitempty" json:"-"` // of the table
-	Points        []UplinkPoint             `yaml:"-" json:"-"`                    // by IOA; no point twice
+	Sectors       []Sector                  `yaml:"sectors,omitempty" json:",omitzero"`
+	Points        []UplinkPoint             `yaml:"-" json:"-"` // by sector and IOA, those of all sectors; no point twice
 	Mode          fsm.Mode                  `yaml:"mode"`
 	Listen        map[string]netip.AddrPort `yaml:"listen,flow"` // by node id: one for each FEP; may be a wildcard
 	Groups        []Group                   `yaml:"groups"`
@@ -265,6 +266,13 @@ type Uplink struct {
 	// SubstitutedTime tells whether a time that the FEP has made up is told as such, by RES1 of CP56Time2a (101, clause
 	// 7.2.6.18); default true. Without it no time tag has the bit, for centres that can't take it.
 	SubstitutedTime bool `yaml:"substituted_time"`
+}
+
+// Sector is another station on an uplink's port, with a common address and a table of its own.
+type Sector struct {
+	CommonAddress uint16        `yaml:"common_address"`
+	Table         File          `yaml:"points" json:"-"`
+	IOAFormat     AddressFormat `yaml:"ioa_format,omitempty" json:"-"`
 }
 
 // Group is a redundancy group (IEC 60870-5-104 Ed. 2, clause 10): clients that share one queue.

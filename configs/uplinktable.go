@@ -34,20 +34,33 @@ type stationKey struct {
 // String names the point in messages.
 func (k stationKey) String() string { return fmt.Sprintf("%s of RTU %d", k.pointKey, k.rtu) }
 
-// uplinkTable reads the points of an uplink. Those of RTUs, and the virtual ones, are known by now.
-func (l *loader) uplinkTable(file string, data []byte, u *Uplink) []UplinkPoint {
+// checkSectors refuses a point that has an address in two sectors: a control centre would get each of its events twice.
+func (l *loader) checkSectors(u *Uplink, key string) {
+	in := map[stationKey]uint16{}
+	for _, p := range u.Points {
+		k := stationKey{p.RTU, pointKey{p.Kind, p.Number}}
+		if other, twice := in[k]; twice && other != p.Sector {
+			l.doc.fail(key+".sectors", fmt.Sprintf("%v has an address in the sectors %d and %d", k, cmp.Or(other, u.CommonAddress), cmp.Or(p.Sector, u.CommonAddress)), "one of them")
+			return
+		}
+		in[k] = p.Sector
+	}
+}
+
+// uplinkTable reads the points of an uplink's sector. Those of RTUs, and the virtual ones, are known by now.
+func (l *loader) uplinkTable(file string, data []byte, u *Uplink, sector Sector) []UplinkPoint {
 	var points []UplinkPoint
 	ioas, seen := directions{}, map[stationKey]int32{}
 	t := table{file: file, columns: uplinkColumns, errs: l.errs, warnings: l.warnings}
 	t.read(data, func(r *row) {
-		var p UplinkPoint
+		p := UplinkPoint{Sector: sector.CommonAddress}
 		var ok bool
 		if p.Kind, ok = r.kind(uplinkKind); !ok {
 			return // what else is right depends on it
 		}
-		if p.IOA, ok = r.address(uplinkIOA, u.IEC104.maxIOA(), u.IOAFormat); ok {
+		if p.IOA, ok = r.address(uplinkIOA, u.IEC104.maxIOA(), sector.IOAFormat); ok {
 			ioas.unique(r, uplinkIOA, p.Kind, p.IOA)
-			if p.IOA == u.RoleIOA && !p.Kind.IsControl() {
+			if p.Sector == 0 && p.IOA == u.RoleIOA && !p.Kind.IsControl() {
 				r.fail(uplinkIOA, fmt.Sprintf("%d is already used by role_ioa", p.IOA), "a different one")
 			}
 		}

@@ -95,6 +95,7 @@ func (f *feed) nextChanges(a *asdu.ASDU) bool {
 	n := 0
 	f.view(func(s *fsm.State) {
 		var typeID asdu.TypeID
+		var sector asdu.CommonAddress
 		for left := f.changed.len(); left > 0; left-- {
 			i := f.changed.first()
 			e := &f.table.entries[i]
@@ -112,12 +113,12 @@ func (f *feed) nextChanges(a *asdu.ASDU) bool {
 				f.changed.add(i, len(f.table.entries))
 				continue
 			}
-			if n > 0 && as != typeID {
+			if n > 0 && (as != typeID || e.sector != sector) {
 				return
 			}
 			if n == 0 {
-				typeID = as
-				f.reset(typeID, asdu.Spontaneous)
+				typeID, sector = as, e.sector
+				f.reset(typeID, sector)
 			}
 			if err := f.builder.Add(e.value(s)); err == asdu.ErrFull {
 				return

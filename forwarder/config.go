@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"reflect"
+	"slices"
 	"time"
 
 	"github.com/fepha/fepha/condition"
@@ -40,6 +41,7 @@ type Uplink struct {
 	Name          string // unique
 	Listen        string // host:port on this node; "": this node does not serve it
 	CommonAddress asdu.CommonAddress
+	Sectors       []asdu.CommonAddress // more stations on the same port, each with its points; none: only CommonAddress
 	Mode          fsm.Mode
 	Groups        []Group
 	Points        []Point
@@ -74,8 +76,9 @@ type Group struct {
 
 // Point is a row of an uplink's table.
 type Point struct {
-	IOA      uint32 // unique in the uplink
-	RTU      uint32 // real or virtual
+	Sector   asdu.CommonAddress // 0: the uplink's CommonAddress
+	IOA      uint32             // unique in its sector
+	RTU      uint32             // real or virtual
 	Kind     fsm.Kind
 	Point    uint32
 	Type     asdu.TypeID // as which it is sent, or of the command
@@ -88,6 +91,11 @@ const (
 	defaultSelectTimeout  = 30 * time.Second
 	defaultCommandAge     = 30 * time.Second
 )
+
+// stations are the common addresses of the uplink, its own first.
+func (u *Uplink) stations() []asdu.CommonAddress {
+	return append([]asdu.CommonAddress{u.CommonAddress}, u.Sectors...)
+}
 
 // withDefaults fills in what was left out.
 func (u Uplink) withDefaults() Uplink {
@@ -135,6 +143,11 @@ func validate(uplinks []Uplink) error {
 		}
 		if u.CommonAddress == 0 || u.CommonAddress == asdu.BroadcastAddress {
 			bad("uplink %s: common address %d, expected 1 to 65534", u.Name, u.CommonAddress)
+		}
+		for i, a := range u.Sectors {
+			if a == 0 || a == asdu.BroadcastAddress || a == u.CommonAddress || slices.Contains(u.Sectors[:i], a) {
+				bad("uplink %s: sector with common address %d, expected another one of 1 to 65534", u.Name, a)
+			}
 		}
 		if u.ControlTimeout < 0 || u.SelectTimeout < 0 || u.LinkCheck < 0 {
 			bad("uplink %s: control timeout %v, select timeout %v, link check %v, expected none below 0", u.Name, u.ControlTimeout, u.SelectTimeout, u.LinkCheck)

@@ -37,7 +37,7 @@ type selection struct {
 // does while another control of the point is under way, or the device has answered.
 func (l *link) command(f *feed, c *iec104.Call) error {
 	u := l.g.u
-	e, ok := u.table.Load().find(c.Object.Address, true)
+	e, ok := u.table.Load().find(object{c.CommonAddress, c.Object.Address}, true)
 	if !ok || e.typeID.Untimed() != c.ASDU.Type.Untimed() {
 		return c.Reject(asdu.UnknownObjectAddress)
 	}
@@ -101,7 +101,7 @@ func (l *link) control(call *iec104.Call, e *entry, now time.Time) (*fsmpb.Contr
 	c := &fsmpb.ControlSubmit{
 		Origin: l.origin(), Requester: l.requester(), Rtu: e.key.RTU, Kind: e.key.Kind.Proto(), Point: e.key.Point,
 		Type: uint32(a.Type.Untimed()), Value: o.Value, Qualifier: uint32(o.Qualifier &^ asdu.SelectBit),
-		DeadlineMs: now.Add(u.cfg.ControlTimeout).UnixMilli(), Category: u.table.Load().categories[e.address],
+		DeadlineMs: now.Add(u.cfg.ControlTimeout).UnixMilli(), Category: u.table.Load().categories[e.where()],
 	}
 	if a.Type.Untimed() == asdu.C_BO_NA_1 { // has no qualifier, and no selection
 		c.Qualifier = 0
@@ -113,7 +113,7 @@ func (l *link) control(call *iec104.Call, e *entry, now time.Time) (*fsmpb.Contr
 	asSelected := func(s *fsmpb.ControlSubmit) bool {
 		return a.Cause == asdu.Activation && s.Value == c.Value && s.Qualifier == c.Qualifier && s.Type == c.Type
 	}
-	switch sel, known := l.takeSelection(o.Address, now, asSelected); {
+	switch sel, known := l.takeSelection(e.where(), now, asSelected); {
 	case !known && a.Cause == asdu.Activation:
 		return c, nil
 	case !known || sel.over:
@@ -147,7 +147,7 @@ func (l *link) await(ctx context.Context, f *feed, c *iec104.Call, op *replica.O
 	confirmed := false
 	control, err := op.Wait(ctx, deadline, func() {
 		confirmed = true
-		if submit.Phase != fsmpb.ControlSubmit_SELECT || l.keepSelection(f, c.Object.Address, submit) {
+		if submit.Phase != fsmpb.ControlSubmit_SELECT || l.keepSelection(f, object{c.CommonAddress, c.Object.Address}, submit) {
 			// By way of the feed, which alone keeps it before the events that it holds back.
 			sent = f.confirm(submit.Id, c.ASDU.Mirror(confirmation(c.ASDU.Cause), false))
 		}
@@ -185,15 +185,15 @@ func (l *link) refuse(c *iec104.Call, why error) error {
 }
 
 // keepSelection remembers a selection that the device has confirmed. False: the link stopped meanwhile, so it's undone.
-func (l *link) keepSelection(f *feed, address asdu.InformationObjectAddress, c *fsmpb.ControlSubmit) bool {
+func (l *link) keepSelection(f *feed, at object, c *fsmpb.ControlSubmit) bool {
 	sel := selection{submit: c, ends: time.UnixMilli(c.DeadlineMs)}
 	l.mu.Lock()
 	stopped := l.feed != f
 	if !stopped {
 		if l.selections == nil {
-			l.selections = map[asdu.InformationObjectAddress]selection{}
+			l.selections = map[object]selection{}
 		}
-		l.selections[address] = sel
+		l.selections[at] = sel
 	}
 	l.mu.Unlock()
 	if stopped {
@@ -204,20 +204,20 @@ func (l *link) keepSelection(f *feed, address asdu.InformationObjectAddress, c *
 
 // takeSelection returns a point's selection, and whether there is or was one lately. Whatever comes ends it: it's used, taken
 // back, or not what was selected.
-func (l *link) takeSelection(address asdu.InformationObjectAddress, now time.Time, used func(*fsmpb.ControlSubmit) bool) (sel selection, known bool) {
+func (l *link) takeSelection(at object, now time.Time, used func(*fsmpb.ControlSubmit) bool) (sel selection, known bool) {
 	timeout := l.g.u.cfg.SelectTimeout
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	sel, known = l.selections[address]
+	sel, known = l.selections[at]
 	switch {
 	case !known || sel.over && now.Before(sel.ends):
 	case sel.over || !now.Before(sel.ends.Add(timeout)):
-		delete(l.selections, address)
+		delete(l.selections, at)
 		known = false
 	case now.Before(sel.ends) && used(sel.submit):
-		delete(l.selections, address)
+		delete(l.selections, at)
 	default:
-		l.selections[address] = selection{submit: sel.submit, ends: now.Add(timeout), over: true}
+		l.selections[at] = selection{submit: sel.submit, ends: now.Add(timeout), over: true}
 	}
 	return sel, known
 }

@@ -28,7 +28,7 @@ const (
 type feed struct {
 	table   *table
 	config  iec104.Config // with defaults
-	address asdu.CommonAddress
+	sectors []asdu.CommonAddress
 	view    func(read func(s *fsm.State))
 	now     func() time.Time
 	wake    func() // makes the link call Next again
@@ -153,6 +153,7 @@ func (f *feed) nextEvents(a *asdu.ASDU) bool {
 	}
 	n := 0
 	var typeID asdu.TypeID
+	var sector asdu.CommonAddress
 	for reads := 0; ; {
 		if len(f.events) == 0 {
 			if reads == readsPerNext {
@@ -171,12 +172,12 @@ func (f *feed) nextEvents(a *asdu.ASDU) bool {
 		i, ours := f.table.byKey.get(fsm.PointKey{RTU: ev.RTU, Kind: ev.Kind, Point: ev.Point})
 		if ours {
 			e := &f.table.entries[i]
-			if n > 0 && e.typeID != typeID {
+			if n > 0 && (e.typeID != typeID || e.sector != sector) {
 				break
 			}
 			if n == 0 {
-				typeID = e.typeID
-				f.reset(typeID, asdu.Spontaneous)
+				typeID, sector = e.typeID, e.sector
+				f.reset(typeID, sector)
 			}
 			if err := f.builder.Add(e.object(ev)); err == asdu.ErrFull {
 				break
@@ -301,9 +302,9 @@ func (f *feed) nextOther(a *asdu.ASDU) bool {
 	return f.nextInterrogated(a) || f.nextChanges(a)
 }
 
-// reset begins an ASDU in f.builder.
-func (f *feed) reset(t asdu.TypeID, cause asdu.CauseOfTransmission) {
-	f.resetHeader(asdu.Header{Type: t, Cause: cause, CommonAddress: f.address})
+// reset begins a spontaneous ASDU in f.builder.
+func (f *feed) reset(t asdu.TypeID, sector asdu.CommonAddress) {
+	f.resetHeader(asdu.Header{Type: t, Cause: asdu.Spontaneous, CommonAddress: sector})
 }
 
 func (f *feed) resetHeader(h asdu.Header) {

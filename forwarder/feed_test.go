@@ -26,7 +26,7 @@ type testFeed struct {
 
 func newTestFeed(t testing.TB, c station, k int, points []Point) *testFeed {
 	t.Helper()
-	table, err := newTable(Uplink{Name: "occ", Points: points})
+	table, err := newTable(Uplink{Name: "occ", CommonAddress: commonAddress, Points: points})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -34,7 +34,7 @@ func newTestFeed(t testing.TB, c station, k int, points []Point) *testFeed {
 	config.K = k
 	f := &testFeed{clock: time.Unix(1_000_000, 0), cursor: &cursor{window: k}}
 	f.feed = &feed{
-		table: table, config: config, address: commonAddress, view: c.View,
+		table: table, config: config, sectors: []asdu.CommonAddress{commonAddress}, view: c.View,
 		now: func() time.Time { return f.clock }, wake: func() { f.woken.Add(1) },
 		cursor: f.cursor, acked: func() {}, dropped: func(*fsm.State) uint64 { return 0 }, stopped: func(error) {}, log: slog.New(slog.DiscardHandler),
 	}
@@ -97,7 +97,7 @@ func interrogation(t testing.TB, table *table) *job {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &job{request: request, cause: asdu.InterrogatedStation, entries: table.interrogated}
+	return &job{request: request, cause: asdu.InterrogatedStation, entries: table.sectors[commonAddress].interrogated}
 }
 
 func TestFeedPacksConsecutiveEventsOfOneType(t *testing.T) {
@@ -299,7 +299,7 @@ func TestFeedRow41InterrogatedValuesAreNeverOlderThanEvents(t *testing.T) {
 				item.Type = uint32(asdu.M_DP_TB_1)
 				c.Values(t, 1, item)
 			case "interrogate":
-				if f.room() {
+				if f.room(commonAddress) {
 					f.start(interrogation(t, f.table))
 				}
 			case "ack":

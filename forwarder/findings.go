@@ -5,7 +5,10 @@ package forwarder
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/netip"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/fepha/fepha/condition"
@@ -54,14 +57,14 @@ func (g *group) judgeWindow(closed time.Duration, client netip.AddrPort) {
 // handle answers what a client asks, and reports one that asks for another station: its operators see a link that is up, and
 // nothing on it.
 func (g *group) handle(s *iec104.Session, a asdu.ASDU, index uint64) {
-	switch want := g.u.cfg.CommonAddress; a.CommonAddress {
-	case want:
+	switch want := g.u.cfg.stations(); {
+	case slices.Contains(want, a.CommonAddress):
 		g.u.conditions.Clear(condition.ClientCommonAddress, g.resource)
-	case asdu.BroadcastAddress:
+	case a.CommonAddress == asdu.BroadcastAddress:
 	default:
 		g.u.conditions.Set(condition.Report{
 			Kind: condition.ClientCommonAddress, Resource: g.resource, Count: g.strangers.Add(1),
-			Values: condition.Values(s.RemoteAddr(), a.CommonAddress, want),
+			Values: condition.Values(s.RemoteAddr(), a.CommonAddress, strings.Trim(fmt.Sprint(want), "[]")),
 		})
 	}
 	g.u.station.Handle(s, a, index)

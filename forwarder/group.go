@@ -260,7 +260,7 @@ func (g *group) resume() (after uint64) {
 
 func (g *group) newFeed(l *link) *feed {
 	f := &feed{
-		table: g.u.table.Load(), config: g.u.config, address: g.u.cfg.CommonAddress,
+		table: g.u.table.Load(), config: g.u.config, sectors: g.u.cfg.stations(),
 		view: g.replica().View, now: g.now, wake: l.session.Wake,
 		cursor: &g.cursor, acked: func() { poke(g.acked) },
 		dropped: func(s *fsm.State) uint64 { return s.Dropped(g.resource, g.slot) },

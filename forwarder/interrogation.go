@@ -9,7 +9,7 @@ import (
 )
 
 const (
-	// maxJobs is how many interrogations of a link may be under way; another is refused.
+	// maxJobs is how many interrogations of a sector may be under way on a link; another is refused.
 	maxJobs = 4
 
 	// Groups as DL/T 634.5101 divides them: 1 to 8 are digital and 9 to 14 are analog. The uplink has one of each, and
@@ -33,20 +33,20 @@ func (l *link) interrogate(f *feed, c *iec104.Call) error {
 	case c.Object.Address != 0:
 		return c.Reject(asdu.UnknownObjectAddress)
 	case c.ASDU.Cause == asdu.Deactivation:
-		f.cancel(asdu.C_IC_NA_1)
+		f.cancel(asdu.C_IC_NA_1, c.CommonAddress)
 		return c.Confirm()
-	case c.ASDU.Len() != 1 || qoi < asdu.QOIStation || qoi > asdu.QOIGroup16 || !f.room():
+	case c.ASDU.Len() != 1 || qoi < asdu.QOIStation || qoi > asdu.QOIGroup16 || !f.room(c.CommonAddress):
 		return c.Negative()
 	}
 	t := l.g.u.table.Load()
 	j := &job{request: c.ASDU, cause: asdu.CauseOfTransmission(qoi)}
 	switch qoi {
 	case asdu.QOIStation:
-		j.entries = t.interrogated
+		j.entries = t.sectors[c.CommonAddress].interrogated
 	case digitalGroup:
-		j.entries = t.ofKind(fsm.DI)
+		j.entries = t.ofKind(c.CommonAddress, fsm.DI)
 	case analogGroup:
-		j.entries = t.ofKind(fsm.AI)
+		j.entries = t.ofKind(c.CommonAddress, fsm.AI)
 	}
 	if err := c.Confirm(); err != nil {
 		return err
@@ -62,18 +62,18 @@ func (l *link) interrogateCounters(f *feed, c *iec104.Call) error {
 	case c.Object.Address != 0:
 		return c.Reject(asdu.UnknownObjectAddress)
 	case c.ASDU.Cause == asdu.Deactivation:
-		f.cancel(asdu.C_CI_NA_1)
+		f.cancel(asdu.C_CI_NA_1, c.CommonAddress)
 		return c.Confirm()
-	case c.ASDU.Len() != 1 || rqt < asdu.RQTGroup1 || rqt > asdu.RQTGeneral || !f.room():
+	case c.ASDU.Len() != 1 || rqt < asdu.RQTGroup1 || rqt > asdu.RQTGeneral || !f.room(c.CommonAddress):
 		return c.Negative()
 	}
-	j := &job{request: c.ASDU, cause: asdu.CounterGeneral, entries: l.g.u.table.Load().counterGroup(rqt)}
+	j := &job{request: c.ASDU, cause: asdu.CounterGeneral, entries: l.g.u.table.Load().counterGroup(c.CommonAddress, rqt)}
 	l.g.u.replica.View(func(s *fsm.State) { j.frozen = s.FrozenCounters(l.g.resource) })
 	if rqt != asdu.RQTGeneral {
 		j.cause += asdu.CauseOfTransmission(rqt)
 	}
 	if frz != asdu.FreezeRead {
-		if c.ASDU.Test || l.g.freeze(rqt, frz) != nil {
+		if c.ASDU.Test || l.g.freeze(c.CommonAddress, rqt, frz) != nil {
 			return c.Negative()
 		}
 		j.entries = nil
@@ -85,10 +85,16 @@ func (l *link) interrogateCounters(f *feed, c *iec104.Call) error {
 	return nil
 }
 
-func (f *feed) room() bool {
+func (f *feed) room(sector asdu.CommonAddress) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return len(f.jobs) < maxJobs
+	n := 0
+	for _, j := range f.jobs {
+		if j.request.CommonAddress == sector {
+			n++
+		}
+	}
+	return n < maxJobs
 }
 
 func (f *feed) start(j *job) {
@@ -98,11 +104,11 @@ func (f *feed) start(j *job) {
 	f.wake()
 }
 
-// cancel ends the interrogations of a kind.
-func (f *feed) cancel(kind asdu.TypeID) {
+// cancel ends the interrogations of a kind in a sector.
+func (f *feed) cancel(kind asdu.TypeID, sector asdu.CommonAddress) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.jobs = slices.DeleteFunc(f.jobs, func(j *job) bool { return j.request.Type == kind })
+	f.jobs = slices.DeleteFunc(f.jobs, func(j *job) bool { return j.request.Type == kind && j.request.CommonAddress == sector })
 }
 
 // nextInterrogated packs the next values of the oldest interrogation, or ends it.
@@ -118,7 +124,7 @@ func (f *feed) nextInterrogated(a *asdu.ASDU) bool {
 	}
 	typeID := f.table.entries[j.entries[0]].typeID.Untimed()
 	f.resetHeader(asdu.Header{Type: typeID, Cause: j.cause, Test: j.request.Test,
-		Originator: j.request.Originator, CommonAddress: f.address})
+		Originator: j.request.Originator, CommonAddress: j.request.CommonAddress})
 	f.view(func(s *fsm.State) {
 		for len(j.entries) > 0 {
 			e := &f.table.entries[j.entries[0]]

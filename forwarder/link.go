@@ -41,7 +41,7 @@ type link struct {
 	disarm     func()    // takes back what was to be done at the tenure's end
 	doubted    bool      // whether its client is there is being asked
 	confirmed  uint64    // how often it was there when a client on another node was in question
-	selections map[asdu.InformationObjectAddress]selection
+	selections map[object]selection
 
 	vouched  time.Time  // when it was asked because of a client on another node; checkAlive's
 	refusals complaints // in the log

@@ -51,12 +51,14 @@ func (f *feed) setTable(t *table) {
 		}
 		j.entries = entries
 	}
-	a, err := f.config.Profile.New(asdu.Header{Type: asdu.M_EI_NA_1, Cause: asdu.Initialized, CommonAddress: f.address},
-		asdu.Object{Qualifier: changedParameters})
-	if err != nil { // New has checked the profile and address
-		f.log.Error("end of initialization can't be built", "error", err)
-		return
+	for _, sector := range f.sectors {
+		a, err := f.config.Profile.New(asdu.Header{Type: asdu.M_EI_NA_1, Cause: asdu.Initialized, CommonAddress: sector},
+			asdu.Object{Qualifier: changedParameters})
+		if err != nil { // New has checked the profile and address
+			f.log.Error("end of initialization can't be built", "error", err)
+			return
+		}
+		f.answers = append(f.answers, answer{asdu: a})
 	}
-	f.answers = append(f.answers, answer{asdu: a})
 	f.wake()
 }

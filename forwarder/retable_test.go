@@ -100,7 +100,7 @@ func TestConfigureLeavesOthersAlone(t *testing.T) {
 
 // What was queued on a link when the table changes goes out as the new table has it.
 func TestFeedTakesAnotherTable(t *testing.T) {
-	old, err := newTable(Uplink{Name: "occ", Points: points})
+	old, err := newTable(Uplink{Name: "occ", CommonAddress: commonAddress, Points: points})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,17 +111,17 @@ func TestFeedTakesAnotherTable(t *testing.T) {
 			moved = append(moved, p)
 		}
 	}
-	next, err := newTable(Uplink{Name: "occ", Points: moved, RoleIOA: 1})
+	next, err := newTable(Uplink{Name: "occ", CommonAddress: commonAddress, Points: moved, RoleIOA: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := &feed{table: old, config: iec104.DefaultConfig(), address: commonAddress, wake: func() {}}
+	f := &feed{table: old, config: iec104.DefaultConfig(), sectors: []asdu.CommonAddress{commonAddress}, wake: func() {}}
 	for i := range old.entries {
 		if old.entries[i].key.Kind == fsm.AI {
 			f.changed.add(int32(i), len(old.entries))
 		}
 	}
-	f.jobs = []*job{{entries: slices.Clone(old.interrogated)}}
+	f.jobs = []*job{{entries: slices.Clone(old.sectors[commonAddress].interrogated)}}
 	f.setTable(next)
 	addresses := func(list []int32) (all []asdu.InformationObjectAddress) {
 		for _, i := range list {

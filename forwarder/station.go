@@ -24,7 +24,7 @@ var (
 // here; the rest (what is unknown, clock, test, end of initialization) is iec104's.
 func newStation(u *uplink) *iec104.Station {
 	st := &iec104.Station{
-		CommonAddresses: []asdu.CommonAddress{u.cfg.CommonAddress},
+		CommonAddresses: u.cfg.stations(),
 		Location:        u.location,
 		SetClock:        u.setClock,
 		Reset:           func(asdu.CommonAddress) error { return errResetProcess },
@@ -75,7 +75,7 @@ func (l *link) answered(err error) {
 
 // read answers C_RD with a monitored object as it is in the image.
 func (l *link) read(f *feed, c *iec104.Call) error {
-	e, ok := l.g.u.table.Load().find(c.Object.Address, false)
+	e, ok := l.g.u.table.Load().find(object{c.CommonAddress, c.Object.Address}, false)
 	if !ok || c.ASDU.Len() != 1 {
 		return c.Reject(asdu.UnknownObjectAddress)
 	}
@@ -131,13 +131,13 @@ const freezeWithin = 5 * time.Second
 
 // freeze has the state keep the counters' values for the interrogations that follow, on whichever FEP. The client's other requests
 // wait for it, since the next one may be to read them.
-func (g *group) freeze(rqt, frz uint8) error {
+func (g *group) freeze(sector asdu.CommonAddress, rqt, frz uint8) error {
 	if frz != asdu.Freeze {
 		return errResetCounters
 	}
 	op := &fsmpb.CounterFreeze{Resource: g.resource}
 	t := g.u.table.Load()
-	for _, i := range t.counterGroup(rqt) {
+	for _, i := range t.counterGroup(sector, rqt) {
 		k := t.entries[i].key
 		op.Points = append(op.Points, &fsmpb.CounterFreeze_Point{Rtu: k.RTU, Point: k.Point})
 	}

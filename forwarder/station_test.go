@@ -174,11 +174,11 @@ func TestRow40DeactivationEndsTheInterrogation(t *testing.T) {
 	if _, ok := f.next(); !ok {
 		t.Fatal("no answer")
 	}
-	f.cancel(asdu.C_CI_NA_1)
+	f.cancel(asdu.C_CI_NA_1, commonAddress)
 	if len(f.jobs) != 1 {
 		t.Fatal("a deactivation of another kind ended the interrogation")
 	}
-	f.cancel(asdu.C_IC_NA_1)
+	f.cancel(asdu.C_IC_NA_1, commonAddress)
 	if got := f.rest(); len(got) != 0 {
 		t.Errorf("sent after the deactivation: %v", outline(got))
 	}

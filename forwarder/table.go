@@ -15,6 +15,7 @@ import (
 type entry struct {
 	key     fsm.PointKey
 	address asdu.InformationObjectAddress
+	sector  asdu.CommonAddress
 	typeID  asdu.TypeID
 	role    bool // not of the image: the role of the link that asks
 	plain   bool // its time tag never bears the bit for a substituted time
@@ -22,26 +23,37 @@ type entry struct {
 
 func (e *entry) isControl() bool { return !e.role && e.key.Kind.IsControl() }
 
-// compare orders entries by address, and those that are monitored before controls.
-func (e *entry) compare(address asdu.InformationObjectAddress, control bool) int {
+// object is what a command names.
+type object struct {
+	sector  asdu.CommonAddress
+	address asdu.InformationObjectAddress
+}
+
+func (e *entry) where() object { return object{e.sector, e.address} }
+
+// compare orders entries by sector and address, and those that are monitored before controls.
+func (e *entry) compare(at object, control bool) int {
 	direction := func(control bool) int {
 		if control {
 			return 1
 		}
 		return 0
 	}
-	return cmp.Or(cmp.Compare(e.address, address), cmp.Compare(direction(e.isControl()), direction(control)))
+	return cmp.Or(cmp.Compare(e.sector, at.sector), cmp.Compare(e.address, at.address), cmp.Compare(direction(e.isControl()), direction(control)))
 }
 
 // table maps the points of the station to the objects of one uplink and back. It does not change.
 type table struct {
-	entries    []entry // by address, unique in each direction
+	entries    []entry // by sector and address, unique in each direction
 	byKey      keyIndex
-	roleEntry  int32                                    // -1: none
-	categories map[asdu.InformationObjectAddress]string // of controls
+	roleEntry  int32             // -1: none
+	categories map[object]string // of controls
+	sectors    map[asdu.CommonAddress]*inventory
+}
 
-	// interrogated is what a station interrogation answers: by type, so that ASDUs are full, then by address.
-	interrogated []int32
+// inventory is what the interrogations of one sector answer.
+type inventory struct {
+	interrogated []int32 // by a station interrogation: by type, so that ASDUs are full, then by address
 	counters     []int32 // by type and address
 }
 
@@ -61,7 +73,11 @@ func newTable(u Uplink) (*table, error) {
 		entries:    make([]entry, 0, len(u.Points)+1),
 		byKey:      keyIndex{},
 		roleEntry:  -1,
-		categories: map[asdu.InformationObjectAddress]string{},
+		categories: map[object]string{},
+		sectors:    map[asdu.CommonAddress]*inventory{},
+	}
+	for _, a := range u.stations() {
+		t.sectors[a] = &inventory{}
 	}
 	var errs []error
 	bad := func(ioa asdu.InformationObjectAddress, format string, args ...any) {
@@ -73,9 +89,13 @@ func newTable(u Uplink) (*table, error) {
 		e := entry{
 			key:     fsm.PointKey{RTU: p.RTU, Kind: p.Kind, Point: p.Point},
 			address: asdu.InformationObjectAddress(p.IOA), typeID: p.Type, plain: u.PlainTime,
+			sector: cmp.Or(p.Sector, u.CommonAddress),
 		}
 		types, known := kindTypes[p.Kind]
 		switch {
+		case t.sectors[e.sector] == nil:
+			bad(e.address, "the uplink has no sector with common address %d", e.sector)
+			continue
 		case e.address == 0 || e.address > most:
 			bad(e.address, "expected 1 to %d", most)
 		case !known:
@@ -86,21 +106,21 @@ func newTable(u Uplink) (*table, error) {
 			bad(e.address, "%v: 104 has CP56Time2a only, expected %v", p.Type, p.Type.WithCP56())
 		}
 		if p.Category != "" {
-			t.categories[e.address] = p.Category
+			t.categories[e.where()] = p.Category
 		}
 		t.entries = append(t.entries, e)
 	}
 	if u.RoleIOA != 0 {
-		e := entry{address: asdu.InformationObjectAddress(u.RoleIOA), typeID: asdu.M_SP_TB_1, role: true}
+		e := entry{address: asdu.InformationObjectAddress(u.RoleIOA), sector: u.CommonAddress, typeID: asdu.M_SP_TB_1, role: true}
 		if e.address > most {
 			bad(e.address, "role_ioa, expected at most %d", most)
 		}
 		t.entries = append(t.entries, e)
 	}
-	slices.SortStableFunc(t.entries, func(a, b entry) int { return a.compare(b.address, b.isControl()) })
+	slices.SortStableFunc(t.entries, func(a, b entry) int { return a.compare(b.where(), b.isControl()) })
 	for i := range t.entries {
 		e := &t.entries[i]
-		if i > 0 && t.entries[i-1].compare(e.address, e.isControl()) == 0 {
+		if i > 0 && t.entries[i-1].compare(e.where(), e.isControl()) == 0 {
 			bad(e.address, "the address is taken")
 		}
 		if e.role {
@@ -110,9 +130,9 @@ func newTable(u Uplink) (*table, error) {
 		}
 		switch {
 		case e.role, e.key.Kind == fsm.DI, e.key.Kind == fsm.AI:
-			t.interrogated = append(t.interrogated, int32(i))
+			t.sectors[e.sector].interrogated = append(t.sectors[e.sector].interrogated, int32(i))
 		case e.key.Kind == fsm.Counter:
-			t.counters = append(t.counters, int32(i))
+			t.sectors[e.sector].counters = append(t.sectors[e.sector].counters, int32(i))
 		}
 	}
 	for _, i := range t.byKey.settle() {
@@ -121,8 +141,10 @@ func newTable(u Uplink) (*table, error) {
 	byType := func(a, b int32) int {
 		return cmp.Compare(t.entries[a].typeID.Untimed(), t.entries[b].typeID.Untimed())
 	}
-	slices.SortStableFunc(t.interrogated, byType)
-	slices.SortStableFunc(t.counters, byType)
+	for _, s := range t.sectors {
+		slices.SortStableFunc(s.interrogated, byType)
+		slices.SortStableFunc(s.counters, byType)
+	}
 	return t, errors.Join(errs...)
 }
 
@@ -184,18 +206,18 @@ func (t *table) role() *entry {
 	return &t.entries[t.roleEntry]
 }
 
-// find returns the entry with an address, of a control or of what is monitored: the two may share addresses.
-func (t *table) find(address asdu.InformationObjectAddress, control bool) (*entry, bool) {
-	i, ok := slices.BinarySearchFunc(t.entries, address, func(e entry, a asdu.InformationObjectAddress) int { return e.compare(a, control) })
+// find returns the entry of an object, of a control or of what is monitored: the two may share addresses.
+func (t *table) find(at object, control bool) (*entry, bool) {
+	i, ok := slices.BinarySearchFunc(t.entries, at, func(e entry, at object) int { return e.compare(at, control) })
 	if !ok {
 		return nil, false
 	}
 	return &t.entries[i], true
 }
 
-// ofKind lists the entries of a kind that are interrogated, in the order of interrogated.
-func (t *table) ofKind(k fsm.Kind) (entries []int32) {
-	for _, i := range t.interrogated {
+// ofKind lists the entries of a kind that are interrogated in a sector, in the order of interrogated.
+func (t *table) ofKind(sector asdu.CommonAddress, k fsm.Kind) (entries []int32) {
+	for _, i := range t.sectors[sector].interrogated {
 		if e := &t.entries[i]; e.key.Kind == k && !e.role {
 			entries = append(entries, i)
 		}
@@ -203,10 +225,10 @@ func (t *table) ofKind(k fsm.Kind) (entries []int32) {
 	return entries
 }
 
-// counterGroup lists the counters of a group, 5 for all or 1 to 4. All are in group 1.
-func (t *table) counterGroup(rqt uint8) []int32 {
+// counterGroup lists the counters of a group of a sector, 5 for all or 1 to 4. All are in group 1.
+func (t *table) counterGroup(sector asdu.CommonAddress, rqt uint8) []int32 {
 	if rqt == asdu.RQTGeneral || rqt == asdu.RQTGroup1 {
-		return t.counters
+		return t.sectors[sector].counters
 	}
 	return nil
 }

@@ -14,6 +14,7 @@ import (
 type uplinkAddress struct {
 	rtu, point, ioa uint32
 	uplink          uint16 // its place among the uplinks
+	common          uint16 // address
 	kind            fsm.Kind
 	typeID          uint8
 }
@@ -24,6 +25,7 @@ func (a uplinkAddress) key() fsm.PointKey {
 
 type uplinkIOA struct {
 	uplink int
+	common uint16 // address
 	ioa    uint32
 }
 
@@ -42,9 +44,10 @@ func newAddresses(s *configs.Station) *addresses {
 		names[i] = u.Name
 		all = slices.Grow(all, len(u.Points))
 		for _, p := range u.Points {
-			all = append(all, uplinkAddress{rtu: p.RTU, point: p.Number, ioa: p.IOA, uplink: uint16(i), kind: p.Kind, typeID: uint8(p.Type)})
+			common := cmp.Or(p.Sector, u.CommonAddress)
+			all = append(all, uplinkAddress{rtu: p.RTU, point: p.Number, ioa: p.IOA, uplink: uint16(i), kind: p.Kind, typeID: uint8(p.Type), common: common})
 			if info, _ := describe(all[len(all)-1].key()); info.Name != p.Name {
-				own[uplinkIOA{i, p.IOA}] = p.Name
+				own[uplinkIOA{i, common, p.IOA}] = p.Name
 			}
 		}
 	}
@@ -58,7 +61,7 @@ func newAddresses(s *configs.Station) *addresses {
 func (a *addresses) of(k fsm.PointKey) (list []api.UplinkAddress) {
 	i, _ := slices.BinarySearchFunc(a.all, k, func(a uplinkAddress, k fsm.PointKey) int { return compareKeys(a.key(), k) })
 	for ; i < len(a.all) && a.all[i].key() == k; i++ {
-		list = append(list, api.UplinkAddress{Uplink: a.names[a.all[i].uplink], IOA: a.all[i].ioa, Type: a.all[i].typeID})
+		list = append(list, api.UplinkAddress{Uplink: a.names[a.all[i].uplink], CommonAddress: a.all[i].common, IOA: a.all[i].ioa, Type: a.all[i].typeID})
 	}
 	return list
 }
@@ -71,7 +74,7 @@ func (a *addresses) table(uplink string) (rows []server.UplinkRow, ok bool) {
 	}
 	for _, x := range a.all {
 		if int(x.uplink) == i {
-			rows = append(rows, server.UplinkRow{Key: x.key(), IOA: x.ioa, Name: a.own[uplinkIOA{i, x.ioa}], Type: x.typeID})
+			rows = append(rows, server.UplinkRow{Key: x.key(), IOA: x.ioa, Name: a.own[uplinkIOA{i, x.common, x.ioa}], Type: x.typeID})
 		}
 	}
 	slices.SortFunc(rows, func(a, b server.UplinkRow) int { return cmp.Compare(a.IOA, b.IOA) })

@@ -193,9 +193,12 @@ func forwarderUplinks(c *current, s *configs.Station, node string) (uplinks []fo
 		for _, g := range u.Groups {
 			uplink.Groups = append(uplink.Groups, forwarder.Group{Name: g.Name, Clients: g.Clients, CommonNames: g.Certificates})
 		}
+		for _, s := range u.Sectors {
+			uplink.Sectors = append(uplink.Sectors, asdu.CommonAddress(s.CommonAddress))
+		}
 		for _, p := range u.Points {
 			uplink.Points = append(uplink.Points, forwarder.Point{
-				IOA: p.IOA, RTU: p.RTU, Kind: p.Kind, Point: p.Number, Type: p.Type,
+				Sector: asdu.CommonAddress(p.Sector), IOA: p.IOA, RTU: p.RTU, Kind: p.Kind, Point: p.Number, Type: p.Type,
 				Name: p.Name, Category: controlCategory(describe, p),
 			})
 		}
