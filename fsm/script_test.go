@@ -12,13 +12,8 @@ import (
 
 // A script is commands as a person would write them down, one a line. Tables and transcripts are written in it.
 //
-<<<<<<< HEAD
-//	NODE configure [digest=D] [retain=N] [retain_for=S] node=ID/HOST/ROLE... rtu=N/PREFER/LINKS,LINKS... group=UPLINK/GROUP/MODE... export=NAME/events|audit|all...
-//	               virtual=RTU/POINT/SOURCE... [fnp] [stage=N] [files=TEXT] [origin=O] [change=TEXT]...
-=======
 //	NODE configure [digest=D] [retain=N] [retain_for=S] node=ID/HOST/ROLE... rtu=N/PREFER/LINKS,LINKS[/SHARES]... group=UPLINK/GROUP/MODE... export=NAME/events|audit|all...
-//	               virtual=RTU/POINT/SOURCE... [fnp] [stage=N]
->>>>>>> fefd0ac (RTUs that name the same addresses share one connection: a concentrator)
+//	               virtual=RTU/POINT/SOURCE... [fnp] [stage=N] [files=TEXT] [origin=O] [change=TEXT]...
 //	NODE stage expect=N
 //	NODE part stage=N offset=N TEXT
 //	NODE level N
