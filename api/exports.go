@@ -18,7 +18,7 @@ type ExportStatus struct {
 	Dropped uint64 `json:"dropped"` // records that were dropped before the target had them
 	Paused  bool   `json:"paused"`
 
-	Reach []ExportReach `json:"reach"` // by node
+	Reach []ExportReach `json:"reach"`           // by node
 	Stale bool          `json:"stale,omitempty"` // without a quorum: as it was
 }
 

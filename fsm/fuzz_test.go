@@ -136,7 +136,7 @@ func (f *filler) value(d protoreflect.FieldDescriptor) protoreflect.Value {
 	case protoreflect.BytesKind:
 		return protoreflect.ValueOfBytes(bytes.Repeat([]byte{n}, int(n)%40))
 	case protoreflect.DoubleKind:
-		return protoreflect.ValueOfFloat64([]float64{0, 1, -1, 2.5, math.NaN(), math.Inf(1), math.MaxFloat64, -0.0}[n%8])
+		return protoreflect.ValueOfFloat64([]float64{0, 1, -1, 2.5, math.NaN(), math.Inf(1), math.MaxFloat64, math.Copysign(0, -1)}[n%8])
 	case protoreflect.Uint32Kind, protoreflect.Fixed32Kind:
 		return protoreflect.ValueOfUint32(uint32(number))
 	case protoreflect.Int32Kind:

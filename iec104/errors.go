@@ -33,7 +33,7 @@ var (
 	// ErrT1: an I-frame or a U-frame was not answered within t1.
 	ErrT1 = errors.New("iec104: t1 ended")
 	// ErrNotAcknowledged: that was an I-frame. The peer may be there all the same, with a t2 that is longer than our t1.
-	ErrNotAcknowledged = errors.New("I-frame not acknowledged")
+	ErrNotAcknowledged = errors.New("no acknowledgement of an I-frame")
 	// ErrRate: more frames a second than Limits allows.
 	ErrRate = errors.New("iec104: too many frames a second")
 	// ErrBacklog: the peer sent more than its window while the handler was busy.

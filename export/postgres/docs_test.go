@@ -39,7 +39,9 @@ func TestQueries(t *testing.T) {
 			Title   string
 			Targets []struct{ RawSQL string }
 		}
-		Templating struct{ List []struct{ Type, Query string } }
+		Templating struct {
+			List []struct{ Type, Query string }
+		}
 	}
 	if err := json.Unmarshal(board, &d); err != nil {
 		t.Fatal(err)
