@@ -128,10 +128,13 @@ type Point struct {
 	Number  uint32 // unique within kind
 	Address asdu.InformationObjectAddress
 	Type    asdu.TypeID // of a control: what it is sent as; of a monitored point: told where another one comes; 0: any
+	Bit     uint8       // of a DI that is a bit of its object, counted from 1 (types 7, 20, 33, 39, 40); 0: the object is the point
 	Invert  bool        // DI and DO: 0 and 1 of a single, 1 and 2 of a double point are swapped
 	Event   bool        // AI and counter: a spontaneous value goes into the journal; DI always does
 	Chatter *Chatter    // of DI and AI; nil: it never does
-	Analog  *Analog     // nil: as the device sends it
+	// Transient is for how long an intermediate or indeterminate state of a double point isn't told; 0: it's told at once.
+	Transient time.Duration
+	Analog    *Analog // nil: as the device sends it
 }
 
 // TLS is how links are secured (IEC 62351-3). Another pointer is another configuration.

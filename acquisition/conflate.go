@@ -2,7 +2,10 @@ package acquisition
 
 import (
 	"fmt"
+	"maps"
 	"math"
+	"slices"
+	"time"
 
 	"github.com/fepha/fepha/acquisition/findings"
 	"github.com/fepha/fepha/condition"
@@ -36,6 +39,8 @@ type intake struct {
 	holding  []int32   // places of points that chatter
 
 	reading bool // counters that are known to have been frozen, or should be
+
+	transits map[int32]transit // by place in the table
 
 	shown []shown // by place in the table, of the interrogation that is under way; nil: none is
 
@@ -88,47 +93,108 @@ func (in *intake) add(a asdu.ASDU, came arrival) {
 			lost.add(condition.UnknownAddress, "%d (%v)", o.Address, a.Type)
 			continue
 		}
-		at = place
-		in.known[place].round = in.round
-		p := &in.table.monitored[place]
-		if !bears(a.Type, p.Kind) {
-			in.faults.note(mismatched, 1, "%v for %v %d at %d, not taken over", a.Type, p.Kind, p.Number, o.Address)
-			lost.add(condition.OtherType, "%v for %v/%d at %d", a.Type, fsm.Kind(p.Kind), p.Number, o.Address)
-			continue
-		}
-		if !tells(a.Type, p.Kind) {
-			in.faults.note(mismatched, 1, "%v for %v %d at %d, taken over as invalid", a.Type, p.Kind, p.Number, o.Address)
-		} else if p.Type != 0 && p.Type.Untimed() != a.Type.Untimed() {
-			in.faults.note(mismatched, 1, "%v for %v %d at %d, expected %v", a.Type, p.Kind, p.Number, o.Address, p.Type)
-		}
 		octets, ms, ok := in.clock.stamp(tag, o.Time, came)
 		if !ok {
+			p := &in.table.monitored[place]
 			in.faults.note(badTime, 1, "% x of %v %d", o.Time, p.Kind, p.Number)
 		}
 		if ok && tag == asdu.CP56 && a.Cause == asdu.Spontaneous && !o.Time.Invalid() {
 			in.drift.Sample(ms, came.at, in.findings)
 		}
-		v := value{time: octets, timeMs: ms, point: int32(place), typ: a.Type, mode: modeOf(p, a.Type, a.Cause)}
+		v := value{time: octets, timeMs: ms, elapsed: o.Elapsed, transient: transient(a.Type, &o)}
 		v.tagged = tag != asdu.NoTime && ok && !o.Time.Invalid()
-		v.value, v.quality = p.convert(a.Type, &o)
-		if math.IsNaN(v.value) {
-			in.faults.note(notNumber, 1, "%v %d at %d, taken over as invalid", p.Kind, p.Number, o.Address)
+		for at = place; at < len(in.table.monitored) && in.table.monitored[at].Address == o.Address; at++ {
+			in.addPoint(at, a, &o, v, came, &lost)
 		}
-		v.transient, v.elapsed = transient(a.Type, &o), o.Elapsed
-		for _, w := range in.watches {
-			if w.place == place {
-				w.seen(&v)
-			}
-		}
-		if in.reading && a.Cause >= asdu.CounterGeneral && a.Cause <= asdu.CounterGroup4 {
-			in.known[place].sequence.read(v.quality)
-		}
-		in.compare(&v, a.Cause, came.ms)
-		in.put(p, in.rein(p, v, came.at))
+		at--
 	}
 	if lost.objects > 0 {
 		in.strayed(a, came, lost)
 	}
+}
+
+// addPoint takes over what an object says of a point. v has its time.
+func (in *intake) addPoint(place int, a asdu.ASDU, o *asdu.Object, v value, came arrival, lost *misfit) {
+	in.known[place].round = in.round
+	p := &in.table.monitored[place]
+	if !bears(a.Type, p.Kind) || p.Bit != 0 && !packed(a.Type) {
+		in.faults.note(mismatched, 1, "%v for %v %d at %d, not taken over", a.Type, p.Kind, p.Number, o.Address)
+		lost.add(condition.OtherType, "%v for %v/%d at %d", a.Type, fsm.Kind(p.Kind), p.Number, o.Address)
+		return
+	}
+	if p.Bit == 0 && !tells(a.Type, p.Kind) {
+		in.faults.note(mismatched, 1, "%v for %v %d at %d, taken over as invalid", a.Type, p.Kind, p.Number, o.Address)
+	} else if p.Type != 0 && p.Type.Untimed() != a.Type.Untimed() {
+		in.faults.note(mismatched, 1, "%v for %v %d at %d, expected %v", a.Type, p.Kind, p.Number, o.Address, p.Type)
+	}
+	v.point, v.typ, v.mode = int32(place), a.Type, modeOf(p, a.Type, a.Cause)
+	if p.Bit != 0 {
+		v.mode = modeOfBit(p, a.Type, a.Cause, o)
+		v.typ, v.value, v.quality = p.bit(a.Type, o)
+		v.elapsed = 0
+	} else {
+		v.value, v.quality = p.convert(a.Type, o)
+	}
+	if math.IsNaN(v.value) {
+		in.faults.note(notNumber, 1, "%v %d at %d, taken over as invalid", p.Kind, p.Number, o.Address)
+	}
+	for _, w := range in.watches {
+		if w.place == place {
+			w.seen(&v)
+		}
+	}
+	if in.reading && a.Cause >= asdu.CounterGeneral && a.Cause <= asdu.CounterGroup4 {
+		in.known[place].sequence.read(v.quality)
+	}
+	if in.awaitEnd(p, v, came.at) {
+		return
+	}
+	in.compare(&v, a.Cause, came.ms)
+	in.put(p, in.rein(p, v, came.at))
+}
+
+// transit is an intermediate or indeterminate state of a double point that isn't told yet.
+type transit struct {
+	newest value
+	until  time.Time
+}
+
+// awaitEnd holds back a state of a double point that is neither off nor on, while it is younger than the point allows. The next
+// owner sees such a state by its own interrogation, so that it isn't lost with this one.
+func (in *intake) awaitEnd(p *Point, v value, now time.Time) (held bool) {
+	if p.Transient == 0 {
+		return false
+	}
+	t, under := in.transits[v.point]
+	if v.typ.Untimed() != asdu.M_DP_NA_1 || v.value == 1 || v.value == 2 || v.quality != 0 {
+		delete(in.transits, v.point)
+		return false
+	}
+	if !under {
+		t.until = now.Add(p.Transient)
+	} else if v.mode != fsmpb.Item_EVENT {
+		v.mode = t.newest.mode
+	}
+	t.newest = v
+	if in.transits == nil {
+		in.transits = map[int32]transit{}
+	}
+	in.transits[v.point] = t
+	return true
+}
+
+// lasting tells the states that have lasted, and returns when the next one will have; zero: none is held back.
+func (in *intake) lasting(now time.Time) (again time.Time) {
+	for _, place := range slices.Sorted(maps.Keys(in.transits)) {
+		t := in.transits[place]
+		if now.Before(t.until) {
+			again = sooner(again, t.until)
+			continue
+		}
+		delete(in.transits, place)
+		in.put(&in.table.monitored[place], in.rein(&in.table.monitored[place], t.newest, now))
+	}
+	return again
 }
 
 // put appends a value to the batch, or leaves it out if the point doesn't need it.
@@ -178,6 +244,7 @@ func (in *intake) take() []*fsmpb.Item {
 func (in *intake) forget() {
 	in.round++
 	in.startRound, in.vouched = in.round, map[findings.Asked]bool{}
+	in.transits = nil
 	for i := range in.known {
 		in.known[i].valid = false
 	}

@@ -47,6 +47,92 @@ func TestStepPositionOnItsWay(t *testing.T) {
 	}
 }
 
+// What a pattern of bits says is an event each time that it's sent, with the elapsed time of protection equipment.
+func TestBitstrings(t *testing.T) {
+	in := testIntake(Point{Kind: fsmpb.Kind_BITSTRING, Number: 1, Address: 300, Type: asdu.M_BO_NA_1, Event: true},
+		Point{Kind: fsmpb.Kind_BITSTRING, Number: 2, Address: 301, Type: asdu.M_EP_TE_1, Event: true})
+	for range 2 {
+		in.add(asduOf(t, asdu.M_BO_TB_1, asdu.Spontaneous, asdu.Object{Address: 300, Value: 0xdeadbeef, Quality: asdu.OV}), arrival{})
+	}
+	in.add(asduOf(t, asdu.M_EP_TE_1, asdu.Spontaneous, asdu.Object{Address: 301, Value: 0x3f, Quality: asdu.EI, Elapsed: 65535}), arrival{})
+	in.add(asduOf(t, asdu.M_BO_NA_1, asdu.InterrogatedStation, asdu.Object{Address: 300, Value: 1}), arrival{})
+	items := in.take()
+	got := strings.Join(words(items), "; ")
+	const want = "event bitstring 1 = 3.735928559e+09 0x1; event bitstring 1 = 3.735928559e+09 0x1; event bitstring 2 = 63 0x8; compare bitstring 1 = 1 0x0"
+	if got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	if items[2].ElapsedMs != 65535 {
+		t.Errorf("elapsed %d ms", items[2].ElapsedMs)
+	}
+}
+
+// Packed single points go onto the points of their bits. A change bit is an event even where the state is as it was.
+func TestPackedSinglePoints(t *testing.T) {
+	in := testIntake(Point{Kind: fsmpb.Kind_DI, Number: 1, Address: 300, Type: asdu.M_PS_NA_1, Bit: 1},
+		Point{Kind: fsmpb.Kind_DI, Number: 16, Address: 300, Type: asdu.M_PS_NA_1, Bit: 16, Invert: true},
+		Point{Kind: fsmpb.Kind_DI, Number: 3, Address: 301, Type: asdu.M_EP_TF_1, Bit: 3},
+		Point{Kind: fsmpb.Kind_DI, Number: 4, Address: 302})
+	in.add(asduOf(t, asdu.M_PS_NA_1, asdu.Spontaneous, asdu.Object{Address: 300, Value: 0x0001_8001, Quality: asdu.OV | asdu.NT}), arrival{})
+	in.add(asduOf(t, asdu.M_PS_NA_1, asdu.InterrogatedStation, asdu.Object{Address: 300, Value: 0xffff_0000}), arrival{})
+	in.add(asduOf(t, asdu.M_EP_TF_1, asdu.Spontaneous, asdu.Object{Address: 301, Value: 4, Quality: asdu.EI | asdu.BL, Elapsed: 9}), arrival{})
+	in.add(asduOf(t, asdu.M_SP_NA_1, asdu.Spontaneous, asdu.Object{Address: 300, Value: 1}, asdu.Object{Address: 302, Value: 1}), arrival{})
+	items := in.take()
+	want := []string{"event di 1 = 1 0x40", "compare di 16 = 0 0x40", "compare di 1 = 0 0x0", "compare di 16 = 1 0x0", "compare di 3 = 1 0x10", "event di 4 = 1 0x0"}
+	if got := words(items); !slices.Equal(got, want) {
+		t.Errorf("got  %q\nwant %q", got, want)
+	}
+	if items[0].Type != uint32(asdu.M_SP_NA_1) || items[4].Type != uint32(asdu.M_SP_TB_1) || items[4].ElapsedMs != 0 {
+		t.Errorf("types %d and %d, elapsed %d ms", items[0].Type, items[4].Type, items[4].ElapsedMs)
+	}
+	if n := in.faults.counts[mismatched].Load(); n != 2 { // a single point is none of the two bits
+		t.Errorf("%d mismatches", n)
+	}
+}
+
+// A double point is told to be neither off nor on only when that has lasted.
+func TestIntermediateState(t *testing.T) {
+	in := testIntake(Point{Kind: fsmpb.Kind_DI, Number: 1, Address: 100, Transient: 10 * time.Second}, Point{Kind: fsmpb.Kind_DI, Number: 2, Address: 101})
+	begin := time.Unix(1_000_000, 0)
+	at := func(s float64) time.Time { return begin.Add(time.Duration(s * float64(time.Second))) }
+	send := func(s, value float64, quality uint8) {
+		tag := asdu.NewCP56Time2a(at(s), time.UTC)
+		in.add(asduOf(t, asdu.M_DP_TB_1, asdu.Spontaneous, asdu.Object{Address: 100, Value: value, Quality: quality, Time: tag},
+			asdu.Object{Address: 101, Value: value, Time: tag}), in.clock.arrival(at(s)))
+	}
+	told := func(s float64, want ...string) {
+		t.Helper()
+		in.lasting(at(s))
+		var got []string
+		for _, it := range in.take() {
+			if it.Point == 1 {
+				got = append(got, fmt.Sprintf("%v of %v", it.Value, time.UnixMilli(it.TimeMs).Sub(begin)))
+			}
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("at %vs: told %q, want %q", s, got, want)
+		}
+	}
+	send(0, 1, 0)
+	told(0, "1 of 0s")
+	send(1, 0, 0)
+	told(1)
+	send(9, 2, 0) // it has arrived in time
+	told(30, "2 of 9s")
+	send(40, 0, 0)
+	send(45, 3, 0)
+	if again := in.lasting(at(49.9)); !again.Equal(at(50)) {
+		t.Errorf("to be looked at %v", again)
+	}
+	told(49.9)
+	told(50, "3 of 45s")
+	send(60, 0, asdu.IV) // that it is invalid doesn't wait
+	told(60, "0 of 1m0s")
+	send(70, 0, 0)
+	in.forget() // another link: the device is interrogated
+	told(100)
+}
+
 // words are the items of a batch, without their times.
 func words(items []*fsmpb.Item) []string {
 	var words []string

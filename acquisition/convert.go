@@ -59,7 +59,7 @@ func (p *Point) convert(t asdu.TypeID, o *asdu.Object) (v float64, quality uint8
 		return v, quality
 	}
 	a := p.Analog
-	if a == nil {
+	if a == nil || p.Kind == fsmpb.Kind_BITSTRING {
 		return v, quality
 	}
 	if a.Scale != 1 || a.Offset != 0 {
@@ -69,6 +69,29 @@ func (p *Point) convert(t asdu.TypeID, o *asdu.Object) (v float64, quality uint8
 		quality |= asdu.OV
 	}
 	return v, quality
+}
+
+// bit gives one bit of an object as a single point, with what both descriptors have in common (101, clauses 7.2.6.1, 3 and 4).
+func (p *Point) bit(t asdu.TypeID, o *asdu.Object) (typ asdu.TypeID, v float64, quality uint8) {
+	v = float64(uint32(o.Value) >> (p.Bit - 1) & 1)
+	if p.Invert {
+		v = 1 - v
+	}
+	typ = asdu.M_SP_NA_1
+	if t.TimeTag() != asdu.NoTime {
+		typ = asdu.M_SP_TB_1
+	}
+	return typ, v, o.Quality & (asdu.BL | asdu.SB | asdu.NT | asdu.IV)
+}
+
+// modeOfBit: an object is sent because one of its bits has changed, so each is held against what is known. A change bit (CD of SCD,
+// 101, clause 7.2.6.40) says that its state has changed since it was sent last, be it twice: that is an event.
+func modeOfBit(p *Point, t asdu.TypeID, cause asdu.CauseOfTransmission, o *asdu.Object) fsmpb.Item_Mode {
+	changed := t == asdu.M_PS_NA_1 && uint32(o.Value)>>(16+p.Bit-1)&1 != 0
+	if changed && modeOf(p, t, cause) == fsmpb.Item_EVENT {
+		return fsmpb.Item_EVENT
+	}
+	return fsmpb.Item_COMPARE
 }
 
 // transient tells whether a step position says that the equipment is on its way (101, clause 7.2.6.5).

@@ -31,7 +31,7 @@ func analog(change func(*Analog)) *Analog {
 
 func TestConvert(t *testing.T) {
 	const (
-		di, ai, counter = fsmpb.Kind_DI, fsmpb.Kind_AI, fsmpb.Kind_COUNTER
+		di, ai, counter, bits = fsmpb.Kind_DI, fsmpb.Kind_AI, fsmpb.Kind_COUNTER, fsmpb.Kind_BITSTRING
 	)
 	for _, c := range []struct {
 		what    string
@@ -65,6 +65,10 @@ func TestConvert(t *testing.T) {
 		{"a bitstring is no state", Point{Kind: di}, asdu.M_BO_NA_1, 1, 0, 1, 0x80},
 		{"packed single points are no state", Point{Kind: di}, asdu.M_PS_NA_1, 1, 0, 1, 0x80},
 		{"a bitstring is no number", Point{Kind: ai, Analog: analog(func(a *Analog) { a.Scale = 2 })}, asdu.M_BO_TB_1, 0xdeadbeef, 0, 0xdeadbeef, 0x80},
+		{"a bitstring", Point{Kind: bits}, asdu.M_BO_TB_1, 0xdeadbeef, 0x11, 0xdeadbeef, 0x11},
+		{"packed single points with their change bits", Point{Kind: bits}, asdu.M_PS_NA_1, 0x80010001, 0x40, 0x80010001, 0x40},
+		{"start events", Point{Kind: bits}, asdu.M_EP_TE_1, 0x21, 0x08, 0x21, 0x08},
+		{"output circuits", Point{Kind: bits}, asdu.M_EP_TF_1, 0x0f, 0, 0x0f, 0},
 		{"not a number", Point{Kind: ai, Analog: analog(func(a *Analog) { a.Low, a.High = 0, 1 })}, asdu.M_ME_NC_1, math.NaN(), 0x80, math.NaN(), 0x80},
 		{"not a number, sent as good", Point{Kind: ai}, asdu.M_ME_NC_1, math.NaN(), 0, math.NaN(), 0x80},
 	} {

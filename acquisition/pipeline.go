@@ -214,7 +214,7 @@ func (p *pipeline) proposeDue(timer *time.Timer) (landing <-chan struct{}) {
 	defer p.mu.Unlock()
 	now := time.Now()
 	p.acknowledge(p.brake.due(now))
-	next := sooner(p.intake.release(now), p.brake.release)
+	next := sooner(sooner(p.intake.release(now), p.intake.lasting(now)), p.brake.release)
 	if p.brake.on {
 		next = sooner(next, p.look(now))
 	}

@@ -28,17 +28,19 @@ func newTable(points []Point) *table {
 			t.counters = t.counters || p.Kind == fsmpb.Kind_COUNTER
 		}
 	}
-	slices.SortFunc(t.monitored, func(a, b Point) int { return cmp.Compare(a.Address, b.Address) })
+	slices.SortFunc(t.monitored, func(a, b Point) int {
+		return cmp.Or(cmp.Compare(a.Address, b.Address), cmp.Compare(a.Bit, b.Bit))
+	})
 	slices.SortFunc(t.controls, func(a, b Point) int {
 		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Number, b.Number))
 	})
 	return t
 }
 
-// find returns the place of the monitored point with this address. hint is where it likely is: the objects of an ASDU
+// find returns the place of the monitored point with this address, the first one of those that are bits of it. hint is where it likely is: the objects of an ASDU
 // mostly come in order.
 func (t *table) find(address asdu.InformationObjectAddress, hint int) (int, bool) {
-	if hint >= 0 && hint < len(t.monitored) && t.monitored[hint].Address == address {
+	if hint >= 0 && hint < len(t.monitored) && t.monitored[hint].Address == address && t.monitored[hint].Bit == 0 {
 		return hint, true
 	}
 	return slices.BinarySearchFunc(t.monitored, address, func(p Point, a asdu.InformationObjectAddress) int {
@@ -80,8 +82,8 @@ func (t *table) equal(o *table) bool {
 
 // check returns what's wrong with a point by itself.
 func (p Point) check() error {
-	if p.Kind < fsmpb.Kind_DI || p.Kind > fsmpb.Kind_AO {
-		return fmt.Errorf("kind %d, expected DI, AI, COUNTER, DO or AO", p.Kind)
+	if p.Kind < fsmpb.Kind_DI || p.Kind > fsmpb.Kind_BITSTRING {
+		return fmt.Errorf("kind %d, expected DI, AI, COUNTER, DO, AO or BITSTRING", p.Kind)
 	}
 	command := p.Kind == fsmpb.Kind_DO || p.Kind == fsmpb.Kind_AO
 	switch {
@@ -107,18 +109,29 @@ func bears(t asdu.TypeID, kind fsmpb.Kind) bool {
 	switch t {
 	case asdu.M_SP_NA_1, asdu.M_SP_TA_1, asdu.M_SP_TB_1,
 		asdu.M_DP_NA_1, asdu.M_DP_TA_1, asdu.M_DP_TB_1,
-		asdu.M_EP_TA_1, asdu.M_EP_TB_1, asdu.M_EP_TC_1,
-		asdu.M_EP_TD_1, asdu.M_EP_TE_1, asdu.M_EP_TF_1:
+		asdu.M_EP_TA_1, asdu.M_EP_TD_1:
 		return kind == fsmpb.Kind_DI
-	case asdu.M_ST_NA_1, asdu.M_ST_TA_1, asdu.M_ST_TB_1,
-		asdu.M_BO_NA_1, asdu.M_BO_TA_1, asdu.M_BO_TB_1, asdu.M_PS_NA_1:
+	case asdu.M_EP_TB_1, asdu.M_EP_TC_1, asdu.M_EP_TE_1, asdu.M_EP_TF_1:
+		return kind == fsmpb.Kind_DI || kind == fsmpb.Kind_BITSTRING
+	case asdu.M_ST_NA_1, asdu.M_ST_TA_1, asdu.M_ST_TB_1:
 		return kind == fsmpb.Kind_DI || kind == fsmpb.Kind_AI
+	case asdu.M_BO_NA_1, asdu.M_BO_TA_1, asdu.M_BO_TB_1, asdu.M_PS_NA_1:
+		return kind == fsmpb.Kind_DI || kind == fsmpb.Kind_AI || kind == fsmpb.Kind_BITSTRING
 	case asdu.M_ME_NA_1, asdu.M_ME_TA_1, asdu.M_ME_TD_1, asdu.M_ME_ND_1,
 		asdu.M_ME_NB_1, asdu.M_ME_TB_1, asdu.M_ME_TE_1,
 		asdu.M_ME_NC_1, asdu.M_ME_TC_1, asdu.M_ME_TF_1:
 		return kind == fsmpb.Kind_AI
 	case asdu.M_IT_NA_1, asdu.M_IT_TA_1, asdu.M_IT_TB_1:
 		return kind == fsmpb.Kind_COUNTER
+	}
+	return false
+}
+
+// packed tells whether objects of this type have a point in each bit.
+func packed(t asdu.TypeID) bool {
+	switch t.Untimed() {
+	case asdu.M_BO_NA_1, asdu.M_PS_NA_1, asdu.M_EP_TB_1, asdu.M_EP_TC_1, asdu.M_EP_TE_1, asdu.M_EP_TF_1:
+		return true
 	}
 	return false
 }
@@ -130,7 +143,7 @@ func tells(t asdu.TypeID, kind fsmpb.Kind) bool {
 	case asdu.M_ST_NA_1:
 		return kind == fsmpb.Kind_AI
 	case asdu.M_BO_NA_1, asdu.M_PS_NA_1, asdu.M_EP_TB_1, asdu.M_EP_TC_1, asdu.M_EP_TE_1, asdu.M_EP_TF_1:
-		return false
+		return kind == fsmpb.Kind_BITSTRING
 	}
 	return bears(t, kind)
 }

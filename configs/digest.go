@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"hash"
 	"math"
 )
@@ -47,6 +48,12 @@ func (r *RTU) Digest() string {
 		}
 		d.number(bit(a.Percent))
 		d.text(a.Unit)
+		if p.Bit != 0 {
+			d.text(fmt.Sprintf("bit %d", p.Bit-1))
+		}
+		if p.Transient != 0 {
+			d.text("transient " + p.Transient.String())
+		}
 		if c, said := r.Controls[ControlKey{p.Kind, p.Number}]; said {
 			d.json(c)
 		}

@@ -3,6 +3,7 @@ package configs
 import (
 	"fmt"
 	"math"
+	"time"
 
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/iec104/asdu"
@@ -36,15 +37,17 @@ func (c Category) String() string {
 
 // Point is a row of an RTU's table. There may be a million of them, so what only few points have is behind Analog.
 type Point struct {
-	Name     string
-	Number   uint32 // unique within the RTU and kind
-	IOA      uint32 // unique within the RTU in its direction, monitored or operated
-	Kind     fsm.Kind
-	Type     asdu.TypeID // 0: any type of the kind; never 0 for controls
-	Category Category    // controls only
-	Invert   bool        // digital only
-	Event    bool        // a change is an event in the journal; always true for di
-	Analog   *Analog     // nil: scale 1, offset 0, no unit, deadband or range
+	Name      string
+	Number    uint32 // unique within the RTU and kind
+	IOA       uint32 // unique within the RTU in its direction, monitored or operated
+	Kind      fsm.Kind
+	Type      asdu.TypeID   // 0: any type of the kind; never 0 for controls
+	Category  Category      // controls only
+	Invert    bool          // digital only
+	Transient time.Duration // di of double points: how long an intermediate or indeterminate state lasts before it is told; 0: at once
+	Event     bool          // a change is an event in the journal; always true for di and bitstring
+	Bit       uint8         // di that are bits of one object: which, counted from 1; 0: the object is the point's alone
+	Analog    *Analog       // nil: scale 1, offset 0, no unit, deadband or range
 }
 
 // Analog is how a value of a point in engineering units comes from the device's. Points with the same share one.

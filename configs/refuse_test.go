@@ -18,14 +18,14 @@ func TestLoadRefusesTables(t *testing.T) {
 		want    string
 	}{
 		{"empty file", []string{"rtu2.csv|" + rtuHeader + "di,1,1,,Charger,,,,,,\n", ""},
-			`rtu2.csv: is empty: expected a header with the columns kind, point, ioa, type, name, deadband, scale, offset, unit, invert, category, event (optional), low (optional), high (optional), select (optional), qualifier (optional), state (optional), chatter (optional)`},
+			`rtu2.csv: is empty: expected a header with the columns kind, point, ioa, type, name, deadband, scale, offset, unit, invert, category, event (optional), low (optional), high (optional), select (optional), qualifier (optional), state (optional), chatter (optional), bit (optional), transient (optional)`},
 		{"missing columns", []string{"rtu2.csv|ioa,", "", "rtu2.csv|,scale", ""},
-			`rtu2.csv:1:1: has no column ioa, scale: expected the columns kind, point, ioa, type, name, deadband, scale, offset, unit, invert, category, event (optional), low (optional), high (optional), select (optional), qualifier (optional), state (optional), chatter (optional)`},
+			`rtu2.csv:1:1: has no column ioa, scale: expected the columns kind, point, ioa, type, name, deadband, scale, offset, unit, invert, category, event (optional), low (optional), high (optional), select (optional), qualifier (optional), state (optional), chatter (optional), bit (optional), transient (optional)`},
 		{"unknown column", []string{"rtu2.csv|scale", "skale"},
-			`rtu2.csv:1:1: has no column scale: expected the columns kind, point, ioa, type, name, deadband, scale, offset, unit, invert, category, event (optional), low (optional), high (optional), select (optional), qualifier (optional), state (optional), chatter (optional)` + "\n" +
-				`rtu2.csv:1:35: unknown column "skale": expected one of kind, point, ioa, type, name, deadband, scale, offset, unit, invert, category, event (optional), low (optional), high (optional), select (optional), qualifier (optional), state (optional), chatter (optional)`},
+			`rtu2.csv:1:1: has no column scale: expected the columns kind, point, ioa, type, name, deadband, scale, offset, unit, invert, category, event (optional), low (optional), high (optional), select (optional), qualifier (optional), state (optional), chatter (optional), bit (optional), transient (optional)` + "\n" +
+				`rtu2.csv:1:35: unknown column "skale": expected one of kind, point, ioa, type, name, deadband, scale, offset, unit, invert, category, event (optional), low (optional), high (optional), select (optional), qualifier (optional), state (optional), chatter (optional), bit (optional), transient (optional)`},
 		{"column twice", []string{"rtu2.csv|unit", "scale"},
-			`rtu2.csv:1:1: has no column unit: expected the columns kind, point, ioa, type, name, deadband, scale, offset, unit, invert, category, event (optional), low (optional), high (optional), select (optional), qualifier (optional), state (optional), chatter (optional)` + "\n" +
+			`rtu2.csv:1:1: has no column unit: expected the columns kind, point, ioa, type, name, deadband, scale, offset, unit, invert, category, event (optional), low (optional), high (optional), select (optional), qualifier (optional), state (optional), chatter (optional), bit (optional), transient (optional)` + "\n" +
 				`rtu2.csv:1:48: scale: is given twice: expected each column once`},
 		{"too many fields", []string{"rtu2.csv|Charger,,,,,,", "Charger,,,,,,,,x"},
 			`rtu2.csv:2:24: "x" is beyond the last column: expected 11 columns`},
@@ -41,7 +41,7 @@ func TestLoadRefusesTables(t *testing.T) {
 			`rtu2.csv: is neither UTF-8 nor GB18030: expected a CSV file in UTF-8 or GB18030`},
 
 		{"kind", []string{"rtu2.csv|di,1", "dx,1"},
-			`rtu2.csv:2:1: kind: "dx" is unknown: expected one of di, ai, counter, do, ao`},
+			`rtu2.csv:2:1: kind: "dx" is unknown: expected one of di, ai, counter, bitstring, do, ao`},
 		{"point", []string{"rtu2.csv|di,1", "di,-1"},
 			`rtu2.csv:2:4: point: "-1" is not a whole number: expected 0 to 4294967295`},
 		{"point missing", []string{"rtu2.csv|di,1", "di,"},
@@ -60,7 +60,7 @@ func TestLoadRefusesTables(t *testing.T) {
 		{"IOA far out of range", []string{"rtu2.csv|di,1,1", "di,1,99999999999"},
 			`rtu2.csv:2:6: ioa: 99999999999 is out of range: expected 1 to 16777215`},
 		{"type of another kind", []string{"rtu2.csv|di,1,1,", "di,1,1,C_SC_NA_1"},
-			`rtu2.csv:2:8: type: "C_SC_NA_1" is not a type of kind di: expected one of M_SP_NA_1 (1), M_DP_NA_1 (3), M_SP_TB_1 (30), M_DP_TB_1 (31)`},
+			`rtu2.csv:2:8: type: "C_SC_NA_1" is not a type of kind di: expected one of M_SP_NA_1 (1), M_DP_NA_1 (3), M_SP_TB_1 (30), M_DP_TB_1 (31), M_EP_TD_1 (38)`},
 		{"type of a control missing", []string{"rtu1.csv|45", ""},
 			`rtu1.csv:4:10: type: is missing: expected one of C_SC_NA_1 (45), C_DC_NA_1 (46), C_RC_NA_1 (47), C_SC_TA_1 (58), C_DC_TA_1 (59), C_RC_TA_1 (60)`},
 		{"type unknown", []string{"rtu1.csv|45", "145"},
@@ -94,6 +94,20 @@ func TestLoadRefusesTables(t *testing.T) {
 		{"select and qualifier of a bitstring", []string{"rtu1.csv|category\n", "category,select,qualifier\nao,1,202,51,,,,,,,,device,3\n"},
 			`rtu1.csv:2:20: select: C_BO_NA_1 can't be selected: expected nothing` + "\n" +
 				`rtu1.csv:2:27: qualifier: C_BO_NA_1 has no qualifier: expected nothing`},
+		{"type of a bitstring missing", []string{"rtu2.csv|di,1,1,", "bitstring,1,1,"},
+			`rtu2.csv:2:15: type: is missing: expected one of M_BO_NA_1 (7), M_BO_TB_1 (33), M_PS_NA_1 (20), M_EP_TE_1 (39), M_EP_TF_1 (40)`},
+		{"bitstring that would be told as another", []string{"rtu2.csv|di,1,1,", "bitstring,5,5,20", "occ.csv|name\n", "name\n901,2,bitstring,5,7,\n"},
+			`occ.csv:2:19: type: bitstring point 5 of RTU 2 is M_PS_NA_1, of which M_BO_NA_1 can't tell every bit: expected M_PS_NA_1 (20)`},
+		{"protection event without an elapsed time", []string{"occ.csv|1,1,di,1,M_SP_TB_1", "1,1,di,1,38"},
+			`occ.csv:2:10: type: di point 1 of RTU 1 has no elapsed time as M_EP_TD_1, since its own type isn't that: expected M_SP_TB_1 (30) or M_DP_TB_1 (31), or the type in the RTU's table`},
+		{"bits", []string{"rtu2.csv|category\n", "category,bit\ndi,10,500,20,,,,,,,,0\ndi,11,500,20,,,,,,,,0\ndi,12,500,20,,,,,,,,16\ndi,13,500,1,,,,,,,,1\ndi,14,500,,,,,,,,,\n"},
+			`rtu2.csv:3:21: bit: bit 0 of 500 is already used in line 2: expected a different one` + "\n" +
+				`rtu2.csv:4:21: bit: 16 is out of range: expected 0 to 15` + "\n" +
+				`rtu2.csv:5:11: type: "1" has no points in its bits: expected one of M_BO_NA_1 (7), M_BO_TB_1 (33), M_PS_NA_1 (20), M_EP_TE_1 (39), M_EP_TF_1 (40)` + "\n" +
+				`rtu2.csv:6:7: ioa: 500 is already used in line 2: expected a different one`},
+		{"transient", []string{"rtu2.csv|category\n", "category,transient\ndi,10,500,3,,,,,,,,never\ndi,11,501,1,,,,,,,,10s\n"},
+			`rtu2.csv:2:20: transient: "never" is no duration in range: expected 10ms to 10m, such as 10s` + "\n" +
+				`rtu2.csv:3:20: transient: M_SP_NA_1 has no intermediate state: expected M_DP_NA_1 (3) or M_DP_TB_1 (31), or nothing`},
 		{"state that isn't there", []string{"rtu1.csv|category\n", "category,state\n", "rtu1.csv|,,,DO\n", ",,,DO,7\n"},
 			`rtu1.csv:4:29: state: di point 7 is unknown: expected a di point of this table`},
 		{"state of a step", []string{"rtu1.csv|category\n", "category,state\n", "rtu1.csv|45,Breaker,,,,,,DO\n", "47,Breaker,,,,,,DO,1\n"},

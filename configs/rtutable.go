@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sort"
 	"strings"
+	"time"
 
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/iec104/asdu"
@@ -32,6 +33,8 @@ const (
 	rtuQualifier
 	rtuState
 	rtuChatter
+	rtuBit
+	rtuTransient
 )
 
 // A table that lacks a column by accident would change what its points mean, so only later additions are optional.
@@ -41,7 +44,7 @@ var rtuColumns = []column{
 	rtuInvert: {name: "invert"}, rtuCategory: {name: "category"},
 	rtuEvent: {name: "event", optional: true}, rtuLow: {name: "low", optional: true}, rtuHigh: {name: "high", optional: true},
 	rtuSelect: {name: "select", optional: true}, rtuQualifier: {name: "qualifier", optional: true}, rtuState: {name: "state", optional: true},
-	rtuChatter: {name: "chatter", optional: true},
+	rtuChatter: {name: "chatter", optional: true}, rtuBit: {name: "bit", optional: true}, rtuTransient: {name: "transient", optional: true},
 }
 
 // rtuMeaning is for which kinds a column has a meaning, where it isn't all of them.
@@ -53,12 +56,14 @@ var rtuMeaning = map[int][]fsm.Kind{
 	rtuHigh:     {fsm.AI, fsm.AO},
 	rtuInvert:   {fsm.DI, fsm.DO},
 	rtuCategory: {fsm.DO, fsm.AO},
-	rtuEvent:    {fsm.DI, fsm.AI, fsm.Counter},
+	rtuEvent:    {fsm.DI, fsm.AI, fsm.Counter, fsm.Bitstring},
 
 	rtuSelect:    {fsm.DO, fsm.AO},
 	rtuQualifier: {fsm.DO, fsm.AO},
 	rtuState:     {fsm.DO},
 	rtuChatter:   {fsm.DI, fsm.AI},
+	rtuBit:       {fsm.DI},
+	rtuTransient: {fsm.DI},
 }
 
 // rtuRows is what a table says.
@@ -82,6 +87,7 @@ func (l *loader) rtuTable(file string, data []byte, maxIOA uint32, format Addres
 	points, controls, chatters := []Point{}, map[ControlKey]Control{}, map[ControlKey]Chatter{}
 	var states []shows
 	ioas, numbers := directions{}, map[pointKey]int32{}
+	split, bits := map[uint32]bool{}, map[objectBit]int32{}
 	t := table{file: file, columns: rtuColumns, errs: l.errs, warnings: l.warnings}
 	readable := t.read(data, func(r *row) {
 		kind, known := r.kind(rtuKind)
@@ -94,14 +100,21 @@ func (l *loader) rtuTable(file string, data []byte, maxIOA uint32, format Addres
 			uniqueIn(r, rtuPoint, numbers, pointKey{kind, p.Number})
 		}
 		if p.IOA, ok = r.address(rtuIOA, maxIOA, format); ok {
-			ioas.unique(r, rtuIOA, kind, p.IOA)
+			if said := r.means(rtuBit, kind) && r.text(rtuBit) != ""; !said || !split[p.IOA] {
+				ioas.unique(r, rtuIOA, kind, p.IOA)
+				split[p.IOA] = said
+			}
 		}
-		p.Type = r.pointType(rtuType, kind, !kind.IsControl())
+		p.Type, p.Bit = r.typeAndBit(kind)
+		if p.Bit != 0 {
+			uniqueIn(r, rtuBit, bits, objectBit{p.IOA, p.Bit - 1})
+		}
+		p.Transient = r.transient(&p)
 		if r.means(rtuCategory, kind) {
 			p.Category = r.category(rtuCategory, kind)
 		}
 		p.Invert = r.means(rtuInvert, kind) && r.bool(rtuInvert)
-		p.Event = r.means(rtuEvent, kind) && (r.bool(rtuEvent) || kind == fsm.DI)
+		p.Event = r.means(rtuEvent, kind) && (r.bool(rtuEvent) || kind == fsm.DI || kind == fsm.Bitstring)
 		p.Analog = l.analog(r, kind)
 		if c, said := r.chatter(&p); said {
 			chatters[ControlKey{kind, p.Number}] = c
@@ -148,7 +161,7 @@ func (r *row) kind(column int) (fsm.Kind, bool) {
 	text := strings.ToLower(folded(r.text(column)))
 	k, err := fsm.ParseKind(text)
 	if err != nil {
-		r.fail(column, quote(text)+" is unknown", "one of di, ai, counter, do, ao")
+		r.fail(column, quote(text)+" is unknown", "one of di, ai, counter, bitstring, do, ao")
 	}
 	return k, err == nil
 }
@@ -167,6 +180,53 @@ func (r *row) pointType(column int, kind fsm.Kind, optional bool) asdu.TypeID {
 		r.fail(column, quote(text)+" is not a type of kind "+kind.String(), typesOf(kind))
 	}
 	return id
+}
+
+// packed are the types whose objects have a point in each bit, without and with time tag, and how many bits that are (101, clauses
+// 7.2.6.40, 7.2.6.13, 7.2.6.11 and 7.2.6.12).
+var packed = map[asdu.TypeID]uint32{asdu.M_PS_NA_1: 16, asdu.M_BO_NA_1: 32, asdu.M_BO_TB_1: 32, asdu.M_EP_TE_1: 6, asdu.M_EP_TF_1: 4}
+
+// objectBit is a bit of an object.
+type objectBit struct {
+	ioa uint32
+	bit uint8
+}
+
+// String names the bit in messages.
+func (b objectBit) String() string { return fmt.Sprintf("bit %d of %d", b.bit, b.ioa) }
+
+// typeAndBit reads a monitored or operated point's type, and of a di that is a bit of its object which one, counted from 1.
+func (r *row) typeAndBit(kind fsm.Kind) (t asdu.TypeID, bit uint8) {
+	if !slices.Contains(rtuMeaning[rtuBit], kind) || r.text(rtuBit) == "" {
+		r.means(rtuBit, kind)
+		return r.pointType(rtuType, kind, !kind.IsControl() && kind != fsm.Bitstring), 0
+	}
+	t, ok := parseType(r.text(rtuType), fsm.Bitstring)
+	if !ok {
+		r.fail(rtuType, quote(r.text(rtuType))+" has no points in its bits", typesOf(fsm.Bitstring))
+		return 0, 0
+	}
+	n, ok := r.uint(rtuBit, 0, packed[t]-1)
+	if !ok {
+		return t, 0
+	}
+	return t, uint8(n) + 1
+}
+
+// transient reads for how long a double point is left untold that is neither off nor on.
+func (r *row) transient(p *Point) time.Duration {
+	if !r.means(rtuTransient, p.Kind) || r.text(rtuTransient) == "" {
+		return 0
+	}
+	d, err := time.ParseDuration(strings.ToLower(folded(r.text(rtuTransient))))
+	switch {
+	case err != nil || d < 10*time.Millisecond || d > 10*time.Minute:
+		r.fail(rtuTransient, quote(r.text(rtuTransient))+" is no duration in range", "10ms to 10m, such as 10s")
+		return 0
+	case p.Type != 0 && p.Type.Untimed() != asdu.M_DP_NA_1:
+		r.fail(rtuTransient, fmt.Sprintf("%v has no intermediate state", p.Type), "M_DP_NA_1 (3) or M_DP_TB_1 (31), or nothing")
+	}
+	return d
 }
 
 // means tells whether a column has a meaning for a kind. Where it has none, it's left empty or neutral: anything else is

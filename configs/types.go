@@ -13,12 +13,15 @@ import (
 
 // types are the type identifications that points of each kind may have (IEC 60870-5-101, 7.2.1).
 var types = map[fsm.Kind][]asdu.TypeID{
-	fsm.DI: {asdu.M_SP_NA_1, asdu.M_DP_NA_1, asdu.M_SP_TB_1, asdu.M_DP_TB_1},
+	fsm.DI: {asdu.M_SP_NA_1, asdu.M_DP_NA_1, asdu.M_SP_TB_1, asdu.M_DP_TB_1, asdu.M_EP_TD_1},
 	fsm.AI: {
 		asdu.M_ST_NA_1, asdu.M_ME_NA_1, asdu.M_ME_NB_1, asdu.M_ME_NC_1, asdu.M_ME_ND_1,
 		asdu.M_ST_TB_1, asdu.M_ME_TD_1, asdu.M_ME_TE_1, asdu.M_ME_TF_1,
 	},
 	fsm.Counter: {asdu.M_IT_NA_1, asdu.M_IT_TB_1},
+	fsm.Bitstring: {
+		asdu.M_BO_NA_1, asdu.M_BO_TB_1, asdu.M_PS_NA_1, asdu.M_EP_TE_1, asdu.M_EP_TF_1,
+	},
 	fsm.DO: {
 		asdu.C_SC_NA_1, asdu.C_DC_NA_1, asdu.C_RC_NA_1,
 		asdu.C_SC_TA_1, asdu.C_DC_TA_1, asdu.C_RC_TA_1,
@@ -44,6 +47,17 @@ func parseType(text string, kind fsm.Kind) (asdu.TypeID, bool) {
 	return types[kind][i], true
 }
 
+// typesLike lists what a point of this kind and type may be told as without loss, for messages.
+func typesLike(kind fsm.Kind, t asdu.TypeID) string {
+	var list []string
+	for _, other := range types[kind] {
+		if information(other) == information(t) {
+			list = append(list, fmt.Sprintf("%s (%d)", other, other))
+		}
+	}
+	return strings.Join(list, " or ")
+}
+
 // typesOf lists what a point of this kind may have, for messages.
 func typesOf(kind fsm.Kind) string {
 	var list []string
@@ -56,8 +70,26 @@ func typesOf(kind fsm.Kind) string {
 // A value goes up as the type of the uplink's row, in engineering units. What that type can't hold is marked when it's
 // sent (docs/UPLINKS.md); what would be lost of every value without a mark is a warning here.
 
-// checkCarried warns where the uplink's type can't tell the values that the point likely has.
+// checkCarried refuses an uplink's type that tells another information than the point's, and warns where it can't tell the
+// values that the point likely has. p is nil for a virtual point.
 func (l *loader) checkCarried(r *row, key stationKey, p *Point, as asdu.TypeID) {
+	var own asdu.TypeID
+	if p != nil {
+		own = p.Type
+		if p.Bit != 0 {
+			own = asdu.M_SP_NA_1
+		}
+	}
+	switch {
+	case key.kind == fsm.Bitstring && information(as) != information(own):
+		r.fail(uplinkType, fmt.Sprintf("%v is %v, of which %v can't tell every bit", key, own, as), typesLike(key.kind, own))
+		return
+	case as == asdu.M_EP_TD_1 && own != as:
+		r.fail(uplinkType, fmt.Sprintf("%v has no elapsed time as %v, since its own type isn't that", key, as), "M_SP_TB_1 (30) or M_DP_TB_1 (31), or the type in the RTU's table")
+		return
+	case p == nil:
+		return
+	}
 	a := p.Scaling()
 	unscaled := math.Abs(a.Scale) <= 1
 	switch from := information(p.Type); {

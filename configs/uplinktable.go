@@ -77,7 +77,7 @@ func (l *loader) uplinkTable(file string, data []byte, u *Uplink, sector Sector)
 				uniqueIn(r, uplinkPoint, seen, key)
 			}
 			p.Name = name
-			if point != nil && p.Type != 0 {
+			if exists && p.Type != 0 {
 				l.checkCarried(r, key, point, p.Type)
 			}
 		}

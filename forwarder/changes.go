@@ -70,7 +70,15 @@ func (f *feed) queueChanges() {
 }
 
 // conflated tells the entries whose changes may be told as values: analogs, and states that merely became known or topical.
-func (e *entry) conflated() bool { return !e.role && (e.key.Kind == fsm.AI || e.key.Kind == fsm.DI) }
+func (e *entry) conflated() bool { return e.key.Kind == fsm.AI || e.tellsStates() && !e.onlyEvents() }
+
+// tellsStates tells the entries whose every change is an event.
+func (e *entry) tellsStates() bool {
+	return !e.role && (e.key.Kind == fsm.DI || e.key.Kind == fsm.Bitstring)
+}
+
+// onlyEvents tells the entries that are events of protection equipment, and have no value that lasts (101, clause 7.3.1.30 to 32).
+func (e *entry) onlyEvents() bool { return descriptorOf(e.typeID) == qdp }
 
 // awaitChanges makes the link call Next at changesAt if something changed since.
 func (f *feed) awaitChanges() {
@@ -101,14 +109,14 @@ func (f *feed) nextChanges(a *asdu.ASDU) bool {
 			e := &f.table.entries[i]
 			p, _ := s.Point(e.key)
 			as := e.typeID
-			if e.key.Kind == fsm.DI {
+			if e.tellsStates() {
 				as = as.Untimed()
 			}
 			switch {
-			case e.key.Kind == fsm.AI && journaled(s, e.key), e.key.Kind == fsm.DI && told(s, e.key):
+			case e.key.Kind == fsm.AI && journaled(s, e.key), e.tellsStates() && told(s, e.key):
 				f.changed.remove()
 				continue
-			case e.key.Kind == fsm.DI && p.Seq > f.position: // not before the event that it comes after
+			case e.tellsStates() && p.Seq > f.position: // not before the event that it comes after
 				f.changed.remove()
 				f.changed.add(i, len(f.table.entries))
 				continue

@@ -52,7 +52,7 @@ func TestNewRefusesBadConfigurations(t *testing.T) {
 		{"point twice", func(c *Config, u *Uplink) {
 			u.Points = append(u.Points, Point{IOA: 2, RTU: 1, Kind: fsm.DI, Point: 1, Type: asdu.M_SP_NA_1})
 		}, "ioa 2: point 1/di/1 has an address already"},
-		{"kind", func(c *Config, u *Uplink) { u.Points[0].Kind = 0 }, "expected di, ai, counter, do or ao"},
+		{"kind", func(c *Config, u *Uplink) { u.Points[0].Kind = 0 }, "expected di, ai, counter, bitstring, do or ao"},
 		{"type of another kind", func(c *Config, u *Uplink) { u.Points[0].Type = asdu.M_ME_NC_1 }, "a point of kind di can't be M_ME_NC_1"},
 		{"type with CP24", func(c *Config, u *Uplink) { u.Points[0].Type = asdu.M_SP_TA_1 }, "expected M_SP_TB_1"},
 	} {

@@ -44,7 +44,7 @@ func (l *link) interrogate(f *feed, c *iec104.Call) error {
 	case asdu.QOIStation:
 		j.entries = t.sectors[c.CommonAddress].interrogated
 	case digitalGroup:
-		j.entries = t.ofKind(c.CommonAddress, fsm.DI)
+		j.entries = t.ofKind(c.CommonAddress, fsm.DI, fsm.Bitstring)
 	case analogGroup:
 		j.entries = t.ofKind(c.CommonAddress, fsm.AI)
 	}

@@ -32,7 +32,7 @@ func (e *entry) point(p *fsm.Point) asdu.Object {
 // bit where the type has it; elsewhere the value is invalid while it is set.
 func (e *entry) object(ev *fsm.Event) asdu.Object {
 	to := e.typeID.Untimed()
-	o := asdu.Object{Address: e.address, Time: asdu.UnpackCP56Time2a(ev.Time)}
+	o := asdu.Object{Address: e.address, Elapsed: ev.ElapsedMs, Time: asdu.UnpackCP56Time2a(ev.Time)}
 	if e.plain {
 		o.Time = o.Time.WithSubstituted(false)
 	}
@@ -103,6 +103,20 @@ func fit(v float64, from, to asdu.TypeID) (fitted float64, mark uint8) {
 			return 0, asdu.IV
 		}
 		return v, 0
+	case asdu.M_EP_TD_1:
+		switch v = doublePoint(v, from); {
+		case v < 0:
+			return 0, asdu.IV | asdu.EI
+		case descriptorOf(from) != qdp: // nothing tells how long it took
+			return v, asdu.EI
+		}
+		return v, 0
+	case asdu.M_BO_NA_1, asdu.M_PS_NA_1:
+		return pattern(v, 32, from == to, asdu.IV)
+	case asdu.M_EP_TE_1: // SPE
+		return pattern(v, 6, from == to || from == asdu.M_EP_TB_1, asdu.IV|asdu.EI)
+	case asdu.M_EP_TF_1: // OCI
+		return pattern(v, 4, from == to || from == asdu.M_EP_TC_1, asdu.IV|asdu.EI)
 	case asdu.M_IT_NA_1:
 		if from != asdu.M_IT_NA_1 {
 			return 0, asdu.IV
@@ -157,6 +171,14 @@ func measured(t asdu.TypeID) bool {
 		return true
 	}
 	return false
+}
+
+// pattern is a pattern of bits that says the same in both types, or none with the mark.
+func pattern(v float64, bits int, same bool, mark uint8) (float64, uint8) {
+	if !same || !(v >= 0 && v < float64(uint64(1)<<bits)) || v != math.Trunc(v) {
+		return 0, mark
+	}
+	return v, 0
 }
 
 // bound limits v, with the mark if that changes it; a NaN becomes 0, invalid.

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"slices"
 	"testing"
 	"time"
 
@@ -27,7 +28,7 @@ func relay(t *testing.T, from, to asdu.TypeID, octets ...byte) []byte {
 	e := entry{address: 1, typeID: to}
 	header.Type = to
 	out, err := asdu.DefaultProfile.New(header, e.object(&fsm.Event{
-		Value: o.Value, Type: uint8(from), Quality: o.Quality, Transient: from.Untimed() == asdu.M_ST_NA_1 && o.Qualifier != 0,
+		Value: o.Value, Type: uint8(from), Quality: o.Quality, ElapsedMs: o.Elapsed, Transient: from.Untimed() == asdu.M_ST_NA_1 && o.Qualifier != 0,
 	}))
 	if err != nil {
 		t.Fatalf("%v % x as %v: %v", from, octets, to, err)
@@ -127,6 +128,57 @@ func TestOtherTypesAreNoState(t *testing.T) {
 	}
 }
 
+// 7.2.6.10 SEP: an event of protection equipment goes as it is, and as type 38 what says nothing of an elapsed time has EI.
+func TestProtectionEvents(t *testing.T) {
+	for from, in := range digitalTypes {
+		for octet := range 256 {
+			sent := byte(octet)
+			told := relay(t, from, 38, sent)[0]
+			switch was, is := in.states[sent&in.mask], digitalTypes[38].states[told&3]; {
+			case from == 17 || from == 38:
+				if told != sent {
+					t.Errorf("%v %02x became %02x", from, sent, told)
+				}
+			case was != is || told&0x08 == 0 || (told^sent)&(bl|sb|nt|iv) != 0:
+				t.Errorf("%v %02x became 38 %02x: %s is told as %s, expected that with EI", from, sent, told, was, is)
+			}
+		}
+	}
+	e := entry{address: 1, typeID: 38}
+	if o := e.object(&fsm.Event{Type: 38, Value: 2, ElapsedMs: 1234}); o.Elapsed != 1234 {
+		t.Errorf("the elapsed time became %d ms", o.Elapsed)
+	}
+}
+
+// 7.2.6.13 BSI, 7.2.6.40 SCD, 7.2.6.11 SPE, 7.2.6.12 OCI: patterns of bits go as they are, change bits, reserved ones and quality
+// included, and as no other pattern.
+func TestEveryBitstring(t *testing.T) {
+	kinds := map[asdu.TypeID][]asdu.TypeID{7: {7, 8, 33}, 20: {20}, 39: {39, 18}, 40: {40, 19}}
+	for to, same := range kinds {
+		for _, from := range []asdu.TypeID{7, 8, 33, 20, 18, 39, 19, 40, 1, 3, 5, 9, 11, 13, 15, 38} {
+			octets := make([]byte, from.ElementSize()-tail(from))
+			rapid.Check(t, func(rt *rapid.T) {
+				for i := range octets {
+					octets[i] = rapid.Byte().Draw(rt, "octet")
+				}
+				if to == 39 || to == 40 { // RES<7..8> of SPE and RES<5..8> of OCI are 0
+					octets[0] &= map[asdu.TypeID]byte{39: 0x3f, 40: 0x0f}[to]
+				}
+				told := relay(t, from, to, octets...)
+				quality := told[len(told)-1]
+				switch {
+				case slices.Contains(same, from):
+					if string(told) != string(octets) {
+						rt.Fatalf("%v % x became %v % x", from, octets, to, told)
+					}
+				case quality&iv == 0:
+					rt.Fatalf("%v % x became %v % x, valid", from, octets, to, told)
+				}
+			})
+		}
+	}
+}
+
 // The measured values: what a type can't hold is told with OV at its end, or IV, and the rest of QDS is kept.
 func TestEveryMeasuredValue(t *testing.T) {
 	word := func(v uint16) []byte { return binary.LittleEndian.AppendUint16(nil, v) }
@@ -199,7 +251,7 @@ func TestEveryCounter(t *testing.T) {
 // Whatever value comes, of whatever type, it can be sent as every type that a table may name.
 func TestEveryValueCanBeEncoded(t *testing.T) {
 	var types []asdu.TypeID
-	for _, k := range []fsm.Kind{fsm.DI, fsm.AI, fsm.Counter} {
+	for _, k := range []fsm.Kind{fsm.DI, fsm.AI, fsm.Counter, fsm.Bitstring} {
 		for _, typeID := range kindTypes[k] {
 			types = append(types, typeID, typeID.WithCP56())
 		}

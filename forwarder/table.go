@@ -60,11 +60,12 @@ type inventory struct {
 // kindTypes are the types that a point of a kind may be sent as, without time tag, and the commands for it. M_ME_ND_1 is
 // none: it has no quality, so that an invalid value would look good.
 var kindTypes = map[fsm.Kind][]asdu.TypeID{
-	fsm.DI:      {asdu.M_SP_NA_1, asdu.M_DP_NA_1},
-	fsm.AI:      {asdu.M_ST_NA_1, asdu.M_ME_NA_1, asdu.M_ME_NB_1, asdu.M_ME_NC_1},
-	fsm.Counter: {asdu.M_IT_NA_1},
-	fsm.DO:      {asdu.C_SC_NA_1, asdu.C_DC_NA_1, asdu.C_RC_NA_1},
-	fsm.AO:      {asdu.C_SE_NA_1, asdu.C_SE_NB_1, asdu.C_SE_NC_1, asdu.C_BO_NA_1},
+	fsm.DI:        {asdu.M_SP_NA_1, asdu.M_DP_NA_1, asdu.M_EP_TD_1},
+	fsm.AI:        {asdu.M_ST_NA_1, asdu.M_ME_NA_1, asdu.M_ME_NB_1, asdu.M_ME_NC_1},
+	fsm.Counter:   {asdu.M_IT_NA_1},
+	fsm.Bitstring: {asdu.M_BO_NA_1, asdu.M_PS_NA_1, asdu.M_EP_TE_1, asdu.M_EP_TF_1},
+	fsm.DO:        {asdu.C_SC_NA_1, asdu.C_DC_NA_1, asdu.C_RC_NA_1},
+	fsm.AO:        {asdu.C_SE_NA_1, asdu.C_SE_NB_1, asdu.C_SE_NC_1, asdu.C_BO_NA_1},
 }
 
 // newTable checks an uplink's points. It reports everything that is wrong at once; each error wraps ErrConfig.
@@ -99,7 +100,7 @@ func newTable(u Uplink) (*table, error) {
 		case e.address == 0 || e.address > most:
 			bad(e.address, "expected 1 to %d", most)
 		case !known:
-			bad(e.address, "%v, expected di, ai, counter, do or ao", p.Kind)
+			bad(e.address, "%v, expected di, ai, counter, bitstring, do or ao", p.Kind)
 		case !slices.Contains(types, p.Type.Untimed()):
 			bad(e.address, "a point of kind %v can't be %v", p.Kind, p.Type)
 		case p.Type.TimeTag() == asdu.CP24:
@@ -129,9 +130,10 @@ func newTable(u Uplink) (*table, error) {
 			t.byKey.add(e.key, int32(i))
 		}
 		switch {
-		case e.role, e.key.Kind == fsm.DI, e.key.Kind == fsm.AI:
+		case e.onlyEvents(), e.isControl():
+		case e.key.Kind != fsm.Counter:
 			t.sectors[e.sector].interrogated = append(t.sectors[e.sector].interrogated, int32(i))
-		case e.key.Kind == fsm.Counter:
+		default:
 			t.sectors[e.sector].counters = append(t.sectors[e.sector].counters, int32(i))
 		}
 	}
@@ -215,10 +217,10 @@ func (t *table) find(at object, control bool) (*entry, bool) {
 	return &t.entries[i], true
 }
 
-// ofKind lists the entries of a kind that are interrogated in a sector, in the order of interrogated.
-func (t *table) ofKind(sector asdu.CommonAddress, k fsm.Kind) (entries []int32) {
+// ofKind lists the entries of these kinds that are interrogated in a sector, in the order of interrogated.
+func (t *table) ofKind(sector asdu.CommonAddress, kinds ...fsm.Kind) (entries []int32) {
 	for _, i := range t.sectors[sector].interrogated {
-		if e := &t.entries[i]; e.key.Kind == k && !e.role {
+		if e := &t.entries[i]; slices.Contains(kinds, e.key.Kind) && !e.role {
 			entries = append(entries, i)
 		}
 	}

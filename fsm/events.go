@@ -49,7 +49,7 @@ func (s *State) faultOf(rtu uint32, it *fsmpb.Item) string {
 	k := it.GetKind()
 	switch {
 	case k < 0 || k > math.MaxUint8 || !Kind(k).Monitored():
-		return "expected a di, an ai or a counter"
+		return "expected a di, an ai, a counter or a bitstring"
 	case it.Type == 0 || it.Type > math.MaxUint8:
 		return "expected a TypeID of 1 to 255"
 	case it.Quality > math.MaxUint8:

@@ -30,6 +30,8 @@ const (
 	Counter  = points.Counter
 	DO       = points.DO
 	AO       = points.AO
+
+	Bitstring = points.Bitstring
 )
 
 // Bits of the quality octet (IEC 60870-5-101, 7.2.6.1 and 7.2.6.3) that the state itself sets.
@@ -40,7 +42,7 @@ const (
 	QualityInvalid     = points.QualityInvalid
 )
 
-// ParseKind reads di, ai, counter, do or ao.
+// ParseKind reads di, ai, counter, do, ao or bitstring.
 func ParseKind(word string) (Kind, error) { return points.ParseKind(word) }
 
 // ParseQualifier reads a qualifier as people write it, short, long, persistent or 0 to 31 for a DO and 0 to 127 for an AO,

@@ -40,6 +40,9 @@ func describePoint(points []configs.Point, k fsm.PointKey) (info server.PointInf
 	}
 	p := &points[i]
 	info = server.PointInfo{Name: p.Name, Type: uint8(p.Type), Category: p.Category.String()}
+	if p.Bit != 0 {
+		info.Type = uint8(asdu.M_SP_NA_1)
+	}
 	if p.Kind == fsm.DO && p.Type.Untimed() != asdu.C_SC_NA_1 {
 		info.Off = 1 // of double commands and regulating steps: 1 is off or lower, 2 on or higher
 	}

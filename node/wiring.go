@@ -134,7 +134,7 @@ func acquisitionRTU(r *configs.RTU) acquisition.RTU {
 		}
 		point := acquisition.Point{
 			Kind: fsmpb.Kind(p.Kind), Number: p.Number, Address: asdu.InformationObjectAddress(p.IOA),
-			Type: p.Type, Invert: p.Invert, Event: p.Event, Chatter: chatters[chatter],
+			Type: p.Type, Bit: p.Bit, Invert: p.Invert, Event: p.Event, Chatter: chatters[chatter], Transient: p.Transient,
 		}
 		if a := p.Analog; a != nil {
 			point.Analog = &acquisition.Analog{

@@ -18,19 +18,20 @@ const (
 	dd                  // counter
 	channel             // link of an RTU
 	virtual             // virtual point
+	bs                  // bitstring
 
 	kinds
 )
 
-var prefixes = [kinds]string{"useflag:rtu:", "yx:", "yc:", "dd:", "chan:", "vpt:"}
+var prefixes = [kinds]string{"useflag:rtu:", "yx:", "yc:", "dd:", "chan:", "vpt:", "bs:"}
 
 // viewPattern matches all keys of the view, and few others.
-const viewPattern = "[cduvy]*:*"
+const viewPattern = "[bcduvy]*:*"
 
 // Kinds of points, both ways.
 var (
-	kindOfPoint = [...]kind{fsm.DI: yx, fsm.AI: yc, fsm.Counter: dd}
-	pointOfKind = [...]fsm.Kind{yx: fsm.DI, yc: fsm.AI, dd: fsm.Counter}
+	kindOfPoint = [...]kind{fsm.DI: yx, fsm.AI: yc, fsm.Counter: dd, fsm.Bitstring: bs}
+	pointOfKind = [...]fsm.Kind{yx: fsm.DI, yc: fsm.AI, dd: fsm.Counter, bs: fsm.Bitstring}
 )
 
 // key is a key of the view.

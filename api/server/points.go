@@ -209,8 +209,8 @@ func parsePointKey(text string) (k fsm.PointKey, err error) {
 // monitoredKind reads the kind of a point that has a value.
 func monitoredKind(text string) (fsm.Kind, error) {
 	switch k, _ := fsm.ParseKind(text); k {
-	case fsm.DI, fsm.AI, fsm.Counter:
+	case fsm.DI, fsm.AI, fsm.Counter, fsm.Bitstring:
 		return k, nil
 	}
-	return fsm.KindNone, rest.Invalid("kind %q: expected di, ai or counter", text)
+	return fsm.KindNone, rest.Invalid("kind %q: expected di, ai, counter or bitstring", text)
 }

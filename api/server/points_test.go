@@ -53,7 +53,7 @@ func TestPoints(t *testing.T) {
 	}
 	s.refuses(t, 404, api.CodeNotFound, "no value yet", "GET", "/v1/points/1/di/99", "")
 	s.refuses(t, 404, api.CodeNotFound, "no point 1/di/98", "GET", "/v1/points/1/di/98", "")
-	s.refuses(t, 400, api.CodeInvalid, "expected di, ai or counter", "GET", "/v1/points/1/do/2", "")
+	s.refuses(t, 400, api.CodeInvalid, "expected di, ai, counter or bitstring", "GET", "/v1/points/1/do/2", "")
 	s.refuses(t, 400, api.CodeInvalid, "rtu/kind/point", "GET", "/v1/points/x/di/2", "")
 	s.refuses(t, 400, api.CodeInvalid, "rtu", "GET", "/v1/points?rtu=x", "")
 	s.refuses(t, 400, api.CodeInvalid, "kind", "GET", "/v1/points?kind=dx", "")

@@ -36,6 +36,7 @@ const (
 	Kind_COUNTER   Kind = 3
 	Kind_DO        Kind = 4
 	Kind_AO        Kind = 5
+	Kind_BITSTRING Kind = 6
 )
 
 // Enum value maps for Kind.
@@ -47,6 +48,7 @@ var (
 		3: "COUNTER",
 		4: "DO",
 		5: "AO",
+		6: "BITSTRING",
 	}
 	Kind_value = map[string]int32{
 		"KIND_NONE": 0,
@@ -55,6 +57,7 @@ var (
 		"COUNTER":   3,
 		"DO":        4,
 		"AO":        5,
+		"BITSTRING": 6,
 	}
 )
 
@@ -6392,14 +6395,15 @@ const file_fsm_proto_rawDesc = "" +
 	"\bresource\x18\x03 \x01(\tR\bresource\x12\x16\n" +
 	"\x06reason\x18\x04 \x01(\tR\x06reason\x12\x0e\n" +
 	"\x02ok\x18\x05 \x01(\bR\x02ok\x12\x14\n" +
-	"\x05count\x18\x06 \x01(\x04R\x05count*B\n" +
+	"\x05count\x18\x06 \x01(\x04R\x05count*Q\n" +
 	"\x04Kind\x12\r\n" +
 	"\tKIND_NONE\x10\x00\x12\x06\n" +
 	"\x02DI\x10\x01\x12\x06\n" +
 	"\x02AI\x10\x02\x12\v\n" +
 	"\aCOUNTER\x10\x03\x12\x06\n" +
 	"\x02DO\x10\x04\x12\x06\n" +
-	"\x02AO\x10\x05*>\n" +
+	"\x02AO\x10\x05\x12\r\n" +
+	"\tBITSTRING\x10\x06*>\n" +
 	"\tLinkState\x12\b\n" +
 	"\x04DOWN\x10\x00\x12\x0e\n" +
 	"\n" +

@@ -52,10 +52,12 @@ func UplinkPoint(a asdu.InformationObjectAddress) (rtu uint32, index int) {
 // kindOf is the kind of point that a type belongs to in the tables.
 func kindOf(t asdu.TypeID) string {
 	switch t {
-	case asdu.M_SP_NA_1, asdu.M_SP_TB_1, asdu.M_DP_NA_1, asdu.M_DP_TB_1:
+	case asdu.M_SP_NA_1, asdu.M_SP_TB_1, asdu.M_DP_NA_1, asdu.M_DP_TB_1, asdu.M_EP_TD_1:
 		return "di"
 	case asdu.M_IT_NA_1, asdu.M_IT_TB_1:
 		return "counter"
+	case asdu.M_BO_NA_1, asdu.M_BO_TB_1, asdu.M_PS_NA_1, asdu.M_EP_TE_1, asdu.M_EP_TF_1:
+		return "bitstring"
 	case asdu.C_SC_NA_1, asdu.C_DC_NA_1, asdu.C_RC_NA_1, asdu.C_SC_TA_1, asdu.C_DC_TA_1, asdu.C_RC_TA_1:
 		return "do"
 	case asdu.C_SE_NA_1, asdu.C_SE_NB_1, asdu.C_SE_NC_1, asdu.C_BO_NA_1, asdu.C_SE_TA_1, asdu.C_SE_TB_1, asdu.C_SE_TC_1, asdu.C_BO_TA_1:

@@ -13,19 +13,20 @@ type Kind uint8
 
 // The kinds, with the numbers of [fsmpb.Kind].
 const (
-	KindNone Kind = iota
-	DI            // digital input: single or double point, step position
-	AI            // analog input
-	Counter       // integrated total
-	DO            // digital output
-	AO            // analog output
+	KindNone  Kind = iota
+	DI             // digital input: single or double point, step position
+	AI             // analog input
+	Counter        // integrated total
+	DO             // digital output
+	AO             // analog output
+	Bitstring      // 32 bits, of which each says something, or packed events of protection equipment
 
 	kinds
 )
 
-var kindNames = [kinds]string{"none", "di", "ai", "counter", "do", "ao"}
+var kindNames = [kinds]string{"none", "di", "ai", "counter", "do", "ao", "bitstring"}
 
-// String gives the word of the points tables: di, ai, counter, do or ao.
+// String gives the word of the points tables: di, ai, counter, do, ao or bitstring.
 func (k Kind) String() string {
 	if k < kinds {
 		return kindNames[k]
@@ -40,7 +41,7 @@ func ParseKind(s string) (Kind, error) {
 			return k, nil
 		}
 	}
-	return KindNone, fmt.Errorf("kind %q: expected di, ai, counter, do or ao", s)
+	return KindNone, fmt.Errorf("kind %q: expected di, ai, counter, do, ao or bitstring", s)
 }
 
 // Proto is the kind as it stands in commands.
@@ -50,4 +51,4 @@ func (k Kind) Proto() fsmpb.Kind { return fsmpb.Kind(k) }
 func (k Kind) IsControl() bool { return k == DO || k == AO }
 
 // Monitored tells the kinds that have values in the image.
-func (k Kind) Monitored() bool { return k == DI || k == AI || k == Counter }
+func (k Kind) Monitored() bool { return k == DI || k == AI || k == Counter || k == Bitstring }

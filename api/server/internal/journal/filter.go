@@ -42,7 +42,7 @@ func readEventFilter(r *http.Request) (f eventFilter, err error) {
 		return f, rest.Invalid("severity=%q: expected alarm or warning", f.severity)
 	}
 	if f.kind != "" && f.kind != kindNote && !isPointKind(f.kind) && !isNoteKind(f.kind) {
-		return f, rest.Invalid("kind=%q: expected di, ai, counter, note, or a note's kind such as owner", f.kind)
+		return f, rest.Invalid("kind=%q: expected di, ai, counter, bitstring, note, or a note's kind such as owner", f.kind)
 	}
 	for name, into := range map[string]*int64{"from": &f.from, "to": &f.to} {
 		if *into, err = queryTime(q.Get(name)); err != nil {
@@ -75,7 +75,7 @@ const (
 
 func isPointKind(kind string) bool {
 	k, _ := fsm.ParseKind(kind)
-	return k == fsm.DI || k == fsm.AI || k == fsm.Counter
+	return k.Monitored()
 }
 
 func isNoteKind(kind string) bool { _, ok := fsm.ParseNoteKind(kind); return ok }

@@ -32,7 +32,7 @@ type eventFilter struct{ rtu, kind, point, severity, text, from, to string }
 func (e *eventFilter) register(cmd *cobra.Command) {
 	fl := cmd.Flags()
 	fl.StringVar(&e.rtu, "rtu", "", "only of this RTU, by its number")
-	fl.StringVar(&e.kind, "kind", "", "only di, ai, counter, note, or notes of a kind: owner, control, online, condition, ...")
+	fl.StringVar(&e.kind, "kind", "", "only di, ai, counter, bitstring, note, or notes of a kind: owner, control, online, condition, ...")
 	fl.StringVar(&e.point, "point", "", "only of points with this number")
 	fl.StringVar(&e.severity, "severity", "", "only conditions of this severity: alarm or warning")
 	fl.StringVar(&e.text, "text", "", "only what has this in its text; upper and lower case are the same")
