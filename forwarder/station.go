@@ -76,7 +76,7 @@ func (l *link) answered(err error) {
 // read answers C_RD with a monitored object as it is in the image.
 func (l *link) read(f *feed, c *iec104.Call) error {
 	e, ok := l.g.u.table.Load().find(object{c.CommonAddress, c.Object.Address}, false)
-	if !ok || c.ASDU.Len() != 1 {
+	if !ok || c.ASDU.Len() != 1 || e.onlyEvents() {
 		return c.Reject(asdu.UnknownObjectAddress)
 	}
 	var o asdu.Object

@@ -99,12 +99,15 @@ func (s *Station) writeFiles(dir string) (string, error) {
 			number := strconv.Itoa(int(p.Address))
 			kind := kindOf(p.Type)
 			typ, category := "", ""
-			if p.Type.IsCommand() {
+			switch {
+			case kind == "bitstring", p.Type == asdu.M_EP_TD_1: // told as what they are, or not at all
+				typ = p.Type.String()
+			case p.Type.IsCommand():
 				typ, category = p.Type.String(), cmp.Or(r.Categories[p.Address], strings.ToUpper(kind))
 			}
 			points = append(points, []string{kind, number, number, typ, fmt.Sprintf("%s %d of RTU %d", kind, p.Address, r.Number), "", "", "", "", "", category})
 			forwarded := p.Type
-			if kind == "di" {
+			if kind == "di" || kind == "bitstring" {
 				forwarded = p.Type.WithCP56()
 			}
 			uplink = append(uplink, []string{strconv.Itoa(int(UplinkAddress(r.Number, j))), strconv.Itoa(int(r.Number)), kind, number, forwarded.String(), ""})
