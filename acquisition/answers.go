@@ -109,7 +109,7 @@ func (p *pipeline) unanswered(what findings.Asked) (places []int) {
 		point := &in.table.monitored[i]
 		counter := point.Kind == fsmpb.Kind_COUNTER
 		switch {
-		case counter != (what == findings.ForCounters), isProtection(point.Type):
+		case counter != (what == findings.ForCounters), point.Type.IsProtectionEvent():
 		case counter && in.known[i].round == 0, !counter && in.known[i].round < in.round:
 			places = append(places, i)
 		}
@@ -129,7 +129,7 @@ func (p *pipeline) unheard(what findings.Asked) (places []int) {
 	for i := range in.known {
 		point := &in.table.monitored[i]
 		counter := point.Kind == fsmpb.Kind_COUNTER
-		if counter == (what == findings.ForCounters) && !isProtection(point.Type) && in.known[i].round < in.startRound {
+		if counter == (what == findings.ForCounters) && !point.Type.IsProtectionEvent() && in.known[i].round < in.startRound {
 			places = append(places, i)
 		}
 	}
@@ -182,14 +182,6 @@ func (p *pipeline) doubt(places []int) {
 	for some := range slices.Chunk(points, notTopicalAtOnce) {
 		p.replica.ProposeAsync(&fsmpb.Command{Op: &fsmpb.Command_NotTopical{NotTopical: &fsmpb.NotTopical{Rtu: p.rtu, Epoch: p.epoch, Points: some}}})
 	}
-}
-
-func isProtection(t asdu.TypeID) bool {
-	switch t.Untimed() {
-	case asdu.M_EP_TA_1, asdu.M_EP_TB_1, asdu.M_EP_TC_1, asdu.M_EP_TD_1, asdu.M_EP_TE_1, asdu.M_EP_TF_1:
-		return true
-	}
-	return false
 }
 
 // beginRound is called before an interrogation of all values is asked for.

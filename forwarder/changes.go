@@ -77,8 +77,8 @@ func (e *entry) tellsStates() bool {
 	return !e.role && (e.key.Kind == fsm.DI || e.key.Kind == fsm.Bitstring)
 }
 
-// onlyEvents tells the entries that are events of protection equipment, and have no value that lasts (101, clause 7.3.1.30 to 32).
-func (e *entry) onlyEvents() bool { return descriptorOf(e.typeID) == qdp }
+// onlyEvents tells the entries that are events of protection equipment, and have no value that lasts.
+func (e *entry) onlyEvents() bool { return e.typeID.IsProtectionEvent() }
 
 // awaitChanges makes the link call Next at changesAt if something changed since.
 func (f *feed) awaitChanges() {

@@ -316,7 +316,7 @@ func (d *Device) interrogation(_ asdu.CommonAddress, qoi uint8) (iter.Seq[asdu.I
 	d.asked++
 	first := d.asked == 1
 	d.mu.Unlock()
-	all := d.monitored(func(t asdu.TypeID) bool { return !isCounter(t) })
+	all := d.monitored(func(t asdu.TypeID) bool { return !isCounter(t) && !t.IsProtectionEvent() })
 	if d.has(PartialInterrogation) && !first {
 		addresses := slices.Collect(all)
 		all = slices.Values(addresses[:max(0, len(addresses)-1)])

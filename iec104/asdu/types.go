@@ -143,3 +143,9 @@ func (t TypeID) IsSystem() bool { return t >= 100 && t <= 109 }
 
 // IsParameter reports whether the type is a parameter in control direction (110 to 119).
 func (t TypeID) IsParameter() bool { return t >= 110 && t <= 119 }
+
+// IsProtectionEvent reports whether it is an event of protection equipment: 17 to 19 and 38 to 40. Such are only ever sent
+// spontaneously (101, clauses 7.3.1.17 to 19 and 30 to 32).
+func (t TypeID) IsProtectionEvent() bool {
+	return t >= M_EP_TA_1 && t <= M_EP_TC_1 || t >= M_EP_TD_1 && t <= M_EP_TF_1
+}

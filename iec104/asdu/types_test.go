@@ -84,3 +84,12 @@ func TestCauses_Names(t *testing.T) {
 		}
 	}
 }
+
+func TestTypes_ProtectionEvents(t *testing.T) {
+	for n := range 256 {
+		typ := asdu.TypeID(n)
+		if want := strings.HasPrefix(typ.String(), "M_EP_"); typ.IsProtectionEvent() != want {
+			t.Errorf("%v: %v", typ, !want)
+		}
+	}
+}
