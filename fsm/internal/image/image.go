@@ -67,7 +67,7 @@ type chunkRef struct {
 type RTU struct {
 	n      int
 	chunks []chunkRef
-	index  [points.DO]map[uint32]uint32 // by kind: point to position
+	index  [points.Kinds]map[uint32]uint32 // by kind: point to position
 }
 
 // Len is how many points there are.

@@ -21,14 +21,14 @@ const (
 	AO             // analog output
 	Bitstring      // 32 bits, of which each says something, or packed events of protection equipment
 
-	kinds
+	Kinds // how many there are
 )
 
-var kindNames = [kinds]string{"none", "di", "ai", "counter", "do", "ao", "bitstring"}
+var kindNames = [Kinds]string{"none", "di", "ai", "counter", "do", "ao", "bitstring"}
 
 // String gives the word of the points tables: di, ai, counter, do, ao or bitstring.
 func (k Kind) String() string {
-	if k < kinds {
+	if k < Kinds {
 		return kindNames[k]
 	}
 	return fmt.Sprintf("kind(%d)", uint8(k))
@@ -36,7 +36,7 @@ func (k Kind) String() string {
 
 // ParseKind is the inverse of String.
 func ParseKind(s string) (Kind, error) {
-	for k := DI; k < kinds; k++ {
+	for k := DI; k < Kinds; k++ {
 		if kindNames[k] == s {
 			return k, nil
 		}
