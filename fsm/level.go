@@ -32,11 +32,17 @@ func (s *State) raiseLevel(op *fsmpb.FeatureLevel) *fsmpb.Result {
 	return command.Done()
 }
 
-// sinceLevel are the fields of a message of the log that need a feature level.
-type sinceLevel []struct {
-	field protoreflect.FieldDescriptor
-	level uint32
+// sinceLevel are the fields of a message of the log that need a feature level, or have such fields in their messages.
+type sinceLevel []sinceField
+
+type sinceField struct {
+	field  protoreflect.FieldDescriptor
+	level  uint32
+	within sinceLevel
 }
+
+// commandName is of the message whose fields are the commands; what is within those is asked for by command.
+var commandName = (&fsmpb.Command{}).ProtoReflect().Descriptor().FullName()
 
 var (
 	opField   = (&fsmpb.Command{}).ProtoReflect().Descriptor().Oneofs().ByName("op")
@@ -59,11 +65,12 @@ func fieldLevels() map[protoreflect.FieldNumber]sinceLevel {
 func levelsOf(m protoreflect.MessageDescriptor) (levels sinceLevel) {
 	for i := range m.Fields().Len() {
 		f := m.Fields().Get(i)
-		if level := proto.GetExtension(f.Options(), fsmpb.E_Since).(uint32); level > 0 {
-			levels = append(levels, struct {
-				field protoreflect.FieldDescriptor
-				level uint32
-			}{f, level})
+		x := sinceField{field: f, level: proto.GetExtension(f.Options(), fsmpb.E_Since).(uint32)}
+		if inner := f.Message(); inner != nil && m.FullName() != commandName {
+			x.within = levelsOf(inner)
+		}
+		if x.level > 0 || x.within != nil {
+			levels = append(levels, x)
 		}
 	}
 	return levels
@@ -72,8 +79,17 @@ func levelsOf(m protoreflect.MessageDescriptor) (levels sinceLevel) {
 // need is the highest level of the fields that are there.
 func (l sinceLevel) need(m protoreflect.Message) (level uint32) {
 	for _, f := range l {
-		if m.Has(f.field) {
+		switch {
+		case !m.Has(f.field):
+		case f.within == nil:
 			level = max(level, f.level)
+		case f.field.IsList():
+			level = max(level, f.level)
+			for i, list := 0, m.Get(f.field).List(); i < list.Len(); i++ {
+				level = max(level, f.within.need(list.Get(i).Message()))
+			}
+		default:
+			level = max(level, f.level, f.within.need(m.Get(f.field).Message()))
 		}
 	}
 	return level

@@ -18,6 +18,8 @@ func TestLevelOf(t *testing.T) {
 		{"one with files", &fsmpb.Command{Op: &fsmpb.Command_Configure{Configure: &fsmpb.Configure{Files: []byte{1}}}}, 1},
 		{"a part of files", &fsmpb.Command{Op: &fsmpb.Command_ConfigPart{ConfigPart: &fsmpb.ConfigPart{}}}, 1},
 		{"the level itself, which older builds stop at", &fsmpb.Command{Op: &fsmpb.Command_FeatureLevel{}}, 0},
+		{"one with RTUs", &fsmpb.Command{Op: &fsmpb.Command_Configure{Configure: &fsmpb.Configure{Rtus: []*fsmpb.Configure_RTU{{Number: 1}, {Number: 2}}}}}, 0},
+		{"one with RTUs that share a link", &fsmpb.Command{Op: &fsmpb.Command_Configure{Configure: &fsmpb.Configure{Rtus: []*fsmpb.Configure_RTU{{Number: 1}, {Number: 2, Shares: 1}}}}}, 1},
 	} {
 		if got := LevelOf(c.op); got != c.want {
 			t.Errorf("%s: level %d, want %d", c.name, got, c.want)
