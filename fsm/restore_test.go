@@ -36,7 +36,7 @@ func fullState(t testing.TB) *State {
 		"ops check-tick 1 ai/1 ok remark=read_at_the_centre", "ops check-start 2 di/1!", "ops check-end 2",
 		"ops block 1 ai/1 why=chatters", "ops substitute 1 di/9 value=1 type=30 why=no_sensor", "fep1 events 1 epoch=1 batch=3 ai/1=4",
 		"ops user alice new role=admin hash=h", "ops user bob new role=viewer hash=h end=100", "ops token hmi role=operator secret=s end=9",
-		"fep1 login alice session=x revision=1 from=10.0.0.7", "fep1 used s=5 x=6", "ops revoke name=fep3", "ops revoke serial=a1", "fep1 events 1 epoch=1 batch=3 bitstring/1=3735928559;t7",
+		"fep1 login alice session=x revision=1 from=10.0.0.7", "fep1 used s=5 x=6", "ops revoke name=fep3", "ops revoke serial=a1", "fep1 events 1 epoch=1 batch=4 bitstring/1=3735928559;t7",
 	)
 	return x.s
 }
