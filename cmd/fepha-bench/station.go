@@ -21,6 +21,7 @@ type stationFlags struct {
 	rate              float64
 	lease             time.Duration
 	profile           string
+	exports           string
 
 	comeUp  time.Duration      // how long the station may take to work, if longer than comeUpTimeout
 	options func(*rig.Options) // what a command wants otherwise; nil: nothing
@@ -32,6 +33,7 @@ func (f *stationFlags) register(cmd *cobra.Command) {
 	fl.StringVar(&f.dir, "dir", "", "folder for configuration, data and logs; default a temporary one, removed at the end")
 	fl.StringVar(&f.mode, "mode", "main-standby", "mode of the uplink: exclusive, main-standby or dual-active")
 	fl.StringVar(&f.profile, "profile", "", "folder for a CPU profile of each node's process, for go tool pprof")
+	fl.StringVar(&f.exports, "exports", "", "file with the entries of station.yaml's list of exports, for a station that exports meanwhile")
 	fl.DurationVar(&f.lease, "lease", 500*time.Millisecond, "lease of the station")
 }
 
@@ -67,6 +69,13 @@ func (f *stationFlags) with(ctx context.Context, n needs, do func(*rig.Station) 
 	o := rig.Options{
 		Binary: f.binary, Dir: f.dir, Mode: f.mode, Lease: f.lease, Judge: true, RTUs: []rig.RTU{device()}, Profile: f.profile,
 		Disks: n.disks, Clock: n.clock,
+	}
+	if f.exports != "" {
+		list, err := os.ReadFile(f.exports)
+		if err != nil {
+			return err
+		}
+		o.Exports = string(list)
 	}
 	if f.options != nil {
 		f.options(&o)
