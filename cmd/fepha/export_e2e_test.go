@@ -14,6 +14,7 @@ import (
 	"github.com/fepha/fepha/cmd/fepha/internal/cli"
 	"github.com/fepha/fepha/cmd/internal/rig"
 	"github.com/fepha/fepha/export/exporttest"
+	"github.com/xuri/excelize/v2"
 )
 
 // exportOf is an export as any node tells it.
@@ -134,6 +135,40 @@ func TestExports(t *testing.T) {
 		t.Errorf("%s", out)
 	}
 	t.Logf("%d events\n%s", len(all), out)
+	exportedByHand(t, s.Node("wit").API, len(all))
+}
+
+// exportedByHand writes the journal's events in each format, and counts them.
+func exportedByHand(t *testing.T, api string, want int) {
+	t.Helper()
+	dir := t.TempDir()
+	for _, format := range []string{"csv", "jsonl", "xlsx"} {
+		path := filepath.Join(dir, "events."+format)
+		fepha(t, cli.ExitDone, "event", "export", "--addr="+api, "--kind=di", "--format="+format, "--out="+path)
+		content, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := strings.Count(string(content), "\n")
+		switch format {
+		case "csv":
+			got-- // the heading
+		case "xlsx":
+			book, err := excelize.OpenFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			rows, err := book.GetRows("Sheet1")
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = len(rows) - 1
+			_ = book.Close()
+		}
+		if got != want {
+			t.Errorf("%d events as %s, %d in the journal", got, format, want)
+		}
+	}
 }
 
 // block puts a file in the place of a folder; the folder is kept beside it.
