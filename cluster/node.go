@@ -197,7 +197,7 @@ func (n *Node) newRaft(leads chan<- bool) (err error) {
 }
 
 // askKnown is for how long a node that starts waits for the others' answers: those that aren't there refuse at once.
-const askKnown = 500 * time.Millisecond
+const askKnown = 2 * time.Second
 
 // checkKnown refuses to go on with a log that ends before what the others know of this node. A node that has begun with an empty
 // folder, and knows that, is no concern of this: it doesn't vote until it's up to date.

@@ -295,6 +295,9 @@ func TestPageViews(t *testing.T) {
 	s.node.emit(2, 50)
 	do(t, ctx, "open", chromedp.Navigate(s.Base+"/"))
 	sees(t, ctx, "#rtu-1", "110 kV incomer")
+	within(t, "the first paint to be on record", func() bool {
+		return get(t, ctx, "first paint", chromedp.Evaluate[int](`performance.getEntriesByName("first-contentful-paint").length`)) > 0
+	})
 	t.Logf("first paint after %d ms", get(t, ctx, "first paint", chromedp.Evaluate[int](`Math.round(performance.getEntriesByName("first-contentful-paint")[0].startTime)`)))
 	checker := axe(t)
 	for _, size := range []struct {
