@@ -15,6 +15,9 @@ type ConfigReply struct {
 	Changes []ConfigChange `json:"changes"`
 	Behind  []string       `json:"behind"` // nodes that didn't run it yet when this was answered, those that are away among them
 	Away    []string       `json:"away"`   // nodes that didn't answer: they take it on when they're back
+	// Warnings are what is allowed, and likely not meant, as `config check` says it: the first 100 of WarningsTotal.
+	Warnings      []string `json:"warnings"`
+	WarningsTotal int      `json:"warnings_total"`
 }
 
 // ConfigChange is what changes in one part of the station.

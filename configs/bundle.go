@@ -89,6 +89,9 @@ func (s *Station) files() []File {
 	}
 	for i := range s.Uplinks {
 		add(s.Uplinks[i].Table)
+		for _, sector := range s.Uplinks[i].Sectors {
+			add(sector.Table)
+		}
 	}
 	add(s.VirtualTable)
 	return list

@@ -63,6 +63,7 @@ func (l *loader) station(root *object) *Station {
 		s.Exports = append(s.Exports, l.export(root.doc.object(e.path, e.node)))
 	}
 	root.end()
+	s.Named = l.namedFiles
 	return s
 }
 
@@ -91,10 +92,10 @@ func (l *loader) cluster(o *object) Cluster {
 func (l *loader) security(o *object) Security {
 	s := Security{
 		Insecure: o.bool("insecure", false),
-		CA:       l.path(o, "ca"),
-		Cert:     l.path(o, "cert"),
-		Key:      l.path(o, "key"),
-		Tokens:   l.path(o, "tokens"),
+		CA:       l.named(o, "ca", FileCA),
+		Cert:     l.named(o, "cert", FileCert),
+		Key:      l.named(o, "key", FileKey),
+		Tokens:   l.named(o, "tokens", FileTokens),
 	}
 	if !s.Insecure {
 		o.required("ca", "cert", "key")
@@ -111,7 +112,7 @@ func (l *loader) tls(o *object, name string, server bool) *TLS {
 	if !ok {
 		return nil
 	}
-	t := &TLS{CA: l.path(n, "ca"), Cert: l.path(n, "cert"), Key: l.path(n, "key")}
+	t := &TLS{CA: l.named(n, "ca", FileCA), Cert: l.named(n, "cert", FileCert), Key: l.named(n, "key", FileKey)}
 	if server {
 		n.required("ca", "cert", "key")
 	} else {
@@ -128,7 +129,7 @@ func (l *loader) redis(o *object) Redis {
 	r := Redis{
 		Mode:         enum(o, "mode", RedisOff, RedisOff, RedisEmbedded, RedisPerNode, RedisShared),
 		Username:     o.text("username", ""),
-		PasswordFile: l.path(o, "password_file"),
+		PasswordFile: l.named(o, "password_file", FilePassword),
 		TLS:          l.tls(o, "tls", false),
 	}
 	def := ""
@@ -370,6 +371,15 @@ func (l *loader) path(o *object, name string) File {
 		return File{text, text}
 	}
 	return File{text, filepath.Join(l.dir, text)}
+}
+
+// named reads the name of a file that the node itself will read.
+func (l *loader) named(o *object, name string, kind NamedKind) File {
+	f := l.path(o, name)
+	if !f.IsZero() {
+		l.namedFiles = append(l.namedFiles, NamedFile{f, kind, o.key(name), o.doc.about(o.key(name), "", "")})
+	}
+	return f
 }
 
 // sorted gives a map's node ids in order, so that messages are.

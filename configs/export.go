@@ -112,7 +112,7 @@ func (l *loader) export(o *object) Export {
 		for i, b := range e.Brokers {
 			o.doc.hostPort(list[i].path, b)
 		}
-		e.Username, e.PasswordFile = o.text("username", ""), l.path(o, "password_file")
+		e.Username, e.PasswordFile = o.text("username", ""), l.named(o, "password_file", FilePassword)
 		e.TLS = l.tls(o, "tls", false)
 		e.Values = o.valuesPeriod()
 	case ExportSyslog:
@@ -139,7 +139,7 @@ var kafkaTopic = regexp.MustCompile(`^[A-Za-z0-9._-]{1,200}$`)
 func (l *loader) exportURL(o *object, e *Export, schemes ...string) {
 	o.required("url")
 	e.URL = o.text("url", "")
-	e.PasswordFile = l.path(o, "password_file")
+	e.PasswordFile = l.named(o, "password_file", FilePassword)
 	e.TLS = l.tls(o, "tls", false)
 	if e.URL == "" {
 		return

@@ -18,7 +18,7 @@ func (l *loader) fnp(o *object, s *Station) *FNP {
 		ID:        o.int("id", int(s.ID), 1, maxFNPID),
 		Listen:    o.addresses("listen"),
 		Multicast: o.multicast("multicast"),
-		KeyFile:   l.path(o, "key_file"),
+		KeyFile:   l.named(o, "key_file", FileFNPKeys),
 		Level:     o.int("level", 1, 1, 255),
 		Others:    o.nodeAddresses("others"),
 	}

@@ -78,6 +78,9 @@ func Tables(path string) ([]Table, error) {
 	}
 	for i := range s.Uplinks {
 		add(s.Uplinks[i].Table, uplinkFormat)
+		for _, sector := range s.Uplinks[i].Sectors {
+			add(sector.Table, uplinkFormat)
+		}
 	}
 	add(s.VirtualTable, virtualFormat)
 	return tables, nil

@@ -15,7 +15,11 @@ import (
 
 // Load reads the station.yaml at path and the tables that it names. What's wrong with them comes as *Errors, all of it.
 func Load(path string) (*Station, error) {
-	return LoadFunc(path, readFile)
+	s, err := LoadFunc(path, readFile)
+	if err == nil {
+		s.warnUnused(path)
+	}
+	return s, err
 }
 
 // LoadFS is Load from a file system, such as Examples.
@@ -62,6 +66,8 @@ type loader struct {
 	warnings *Errors
 	paths    []string // of the files that were read, for the order of errors
 	files    []string // their names as written
+
+	namedFiles []NamedFile
 
 	// What repeats is kept once.
 	analogs map[Analog]*Analog
@@ -188,6 +194,8 @@ func (l *loader) table(key string, f File) ([]byte, bool) {
 
 // finish fills in the defaults that depend on other keys, and sorts what has an order of its own.
 func (l *loader) finish(s *Station) {
+	l.warnUnforwarded(s)
+	l.warnOneDevice(s)
 	slices.SortFunc(s.Cluster.Nodes, func(a, b Node) int { return cmp.Compare(a.Host, b.Host) })
 	slices.SortFunc(s.RTUs, func(a, b RTU) int { return cmp.Compare(a.Number, b.Number) })
 	for i := range s.RTUs {

@@ -28,6 +28,8 @@ type Station struct {
 	FNP           *FNP           `yaml:"-"`                   // nil: not used
 	Exports       []Export       `yaml:"-" json:",omitempty"` // as in the file
 
+	// Named are the keys, certificates and the like that it names, which were not read.
+	Named []NamedFile `yaml:"-" json:"-"`
 	// Warnings are what is allowed, but likely not what is meant.
 	Warnings *Errors `yaml:"-" json:"-"`
 
@@ -46,6 +48,38 @@ func (f File) IsZero() bool { return f.Name == "" }
 
 // MarshalText gives the name as written: where station.yaml lies is no part of the configuration.
 func (f File) MarshalText() ([]byte, error) { return []byte(f.Name), nil }
+
+// NamedKind is what a file that station.yaml names, and that is no table, is to hold.
+type NamedKind string
+
+const (
+	FileCA       NamedKind = "CA's certificate"          // PEM, one or more
+	FileCert     NamedKind = "certificate"               // PEM
+	FileKey      NamedKind = "key"                       // PEM, of the certificate beside it
+	FileTokens   NamedKind = "list of tokens"            // YAML
+	FilePassword NamedKind = "password"                  // one line
+	FileFNPKeys  NamedKind = "list of keys for messages" // see channeltab.ReadKeys
+)
+
+// Secret tells whether who reads such a file can do what its owner can. Of tokens it has hashes alone.
+func (k NamedKind) Secret() bool { return k == FileKey || k == FilePassword || k == FileFNPKeys }
+
+// NamedFile is a file of a node's own that a key of station.yaml names. This package doesn't read it: it may be on another
+// machine.
+type NamedFile struct {
+	File
+	Kind NamedKind
+	Key  string // such as uplinks[0].tls.cert
+
+	place Error
+}
+
+// About is an error, or a warning, at the place in station.yaml that names the file.
+func (f NamedFile) About(problem, expected string) Error {
+	e := f.place
+	e.Problem, e.Expected = quote(f.Name)+" "+problem, expected
+	return e
+}
 
 // Role is what a node does in the station.
 type Role string

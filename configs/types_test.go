@@ -31,7 +31,7 @@ func TestLossesAreWarnings(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			s := mustLoad(t, station(t,
 				"rtu1.csv|category\n", "category,low,high\nai,9,109,@\n", "rtu1.csv|ai,9,109,@", row9("ai", test.rtu),
-				"occ.csv|name\n", "name\n109,1,ai,9,"+test.uplink+",\n"), "station.yaml")
+				"occ.csv|name\n", "name\n109,1,ai,9,"+test.uplink+",\n"+allForwarded), "station.yaml")
 			wantWarning(t, s, "occ.csv:2:12: type: ", test.want)
 		})
 	}
@@ -42,7 +42,7 @@ func TestLossesAreWarnings(t *testing.T) {
 	} {
 		s := mustLoad(t, station(t,
 			"rtu1.csv|category\n", "category,low,high\n"+row9("counter", "15,"+scale+",,,")+"\n",
-			"occ.csv|name\n", "name\n109,1,counter,9,37,\n"), "station.yaml")
+			"occ.csv|name\n", "name\n109,1,counter,9,37,\n"+allForwarded), "station.yaml")
 		wantWarning(t, s, "occ.csv:2:17: type: ", want)
 	}
 }

@@ -95,7 +95,7 @@ func assemble(c Config) (*assembly, error) {
 	a.machine = &watch.Machine{
 		Node: c.ID, DataDir: c.DataDir, Reporter: a.conditions, Synced: !onOneMachine(station),
 		Disk:  func() cluster.Disk { return a.member.Disk() },
-		Files: func() []watch.File { return watch.FilesOf(a.runner.current.station()) },
+		Files: func() []configs.NamedFile { return a.runner.current.station().Named },
 	}
 	a.reach = &watch.Reach{Node: a.member, Reporter: a.conditions, Addresses: map[string]string{}}
 	for _, n := range station.Cluster.Nodes {

@@ -249,6 +249,12 @@ func TestApplyIsRefused(t *testing.T) {
 			}
 		}
 	}
+	likely := edit(t, s)
+	likely.replace("rtu1.csv", "di,1,1,", "di,99,8000000,,Door,,,,,,\ndi,1,1,")
+	if out, _ := fepha(t, cli.ExitDone, "config", "apply", "--dry-run", addr, likely.path); !strings.Contains(out, "1 warning, likely not what is meant:\n") ||
+		!strings.Contains(out, "station.yaml:") || !strings.Contains(out, "1 point is in no uplink's table, such as di/99 Door") {
+		t.Errorf("the dry run has no warning:\n%s", out)
+	}
 	bad := edit(t, s)
 	bad.replace("rtu1.csv", "di,1,1,", "di,1,0,")
 	bad.replace("rtu1.csv", "di,2,2,", "dx,2,2,")

@@ -113,6 +113,14 @@ func TestConfigCheck(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	missing := strings.Replace(string(text), "redis: {mode: embedded}", "redis: {mode: embedded, password_file: none}", 1)
+	if err := os.WriteFile(path, []byte(missing), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, stderr = fepha(t, cli.ExitUsage, "config", "check", path); !strings.Contains(stderr, `redis.password_file: "none" is not there`) {
+		t.Errorf("a file that is missing: %s", stderr)
+	}
+	fepha(t, cli.ExitDone, "config", "check", "--no-files", path)
 	wrong := strings.NewReplacer("log_store:", "log_stone:", "points: rtu2.csv", "points: rtu9.csv").Replace(string(text))
 	if err := os.WriteFile(path, []byte(wrong), 0o644); err != nil {
 		t.Fatal(err)

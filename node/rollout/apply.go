@@ -26,6 +26,9 @@ const (
 	followTimeout = 15 * time.Second // for the nodes to run what is in force, before Apply answers
 )
 
+// maxWarnings bounds what an answer has of them.
+const maxWarnings = 100
+
 // Apply puts a configuration in force, by one entry of the log: each node runs it once it has that entry, one that is away as soon
 // as it's back. Before, each node that is there checks it; what only a node that is away could check is refused.
 func (c *Configurator) Apply(ctx context.Context, bundle []byte, dryRun bool, origin string) (reply api.ConfigReply, err error) {
@@ -33,7 +36,13 @@ func (c *Configurator) Apply(ctx context.Context, bundle []byte, dryRun bool, or
 	if err != nil {
 		return reply, api.Invalid(err)
 	}
-	reply = api.ConfigReply{Digest: next.Digest(), Changes: c.changes(next), Behind: []string{}, Away: []string{}}
+	reply = api.ConfigReply{
+		Digest: next.Digest(), Changes: c.changes(next), Behind: []string{}, Away: []string{},
+		Warnings: []string{}, WarningsTotal: next.Warnings.Total,
+	}
+	for _, w := range next.Warnings.List[:min(len(next.Warnings.List), maxWarnings)] {
+		reply.Warnings = append(reply.Warnings, w.Error())
+	}
 	var level uint32
 	c.Replica.View(func(s *fsm.State) { level = s.Level() })
 	if level == 0 {

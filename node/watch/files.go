@@ -18,46 +18,12 @@ const (
 	certificateAlarm   = 7 * 24 * time.Hour
 )
 
-// File is one that the configuration names.
-type File struct {
-	Path   string
-	Secret bool // a key or a password; else a certificate, or several
-}
-
-// FilesOf are the files of a station's configuration that are looked at: certificates and secrets.
-func FilesOf(s *configs.Station) (files []File) {
-	add := func(secret bool, of ...configs.File) {
-		for _, f := range of {
-			if !f.IsZero() {
-				files = append(files, File{f.Path, secret})
-			}
-		}
-	}
-	tls := func(t *configs.TLS) {
-		if t != nil {
-			add(false, t.CA, t.Cert)
-			add(true, t.Key)
-		}
-	}
-	add(false, s.Security.CA, s.Security.Cert)
-	add(true, s.Security.Key)
-	for _, u := range s.Uplinks {
-		tls(u.TLS)
-	}
-	tls(s.Redis.TLS)
-	add(true, s.Redis.PasswordFile)
-	if s.FNP != nil {
-		add(true, s.FNP.KeyFile)
-	}
-	return files
-}
-
 // certificates reports the one that ends next.
-func (m *Machine) certificates(now time.Time, files []File) {
+func (m *Machine) certificates(now time.Time, files []configs.NamedFile) {
 	var next string
 	var ends time.Time
 	for _, f := range files {
-		if f.Secret {
+		if f.Kind != configs.FileCert && f.Kind != configs.FileCA {
 			continue
 		}
 		if at, err := endOf(f.Path); err == nil && (next == "" || at.Before(ends)) {
@@ -74,38 +40,55 @@ func (m *Machine) certificates(now time.Time, files []File) {
 
 // endOf is when the first of a file's certificates ends.
 func endOf(path string) (first time.Time, err error) {
+	all, err := certificatesIn(path)
+	for _, c := range all {
+		if first.IsZero() || c.NotAfter.Before(first) {
+			first = c.NotAfter
+		}
+	}
+	return first, err
+}
+
+// certificatesIn reads a file that has to have one at least.
+func certificatesIn(path string) (all []*x509.Certificate, err error) {
 	rest, err := os.ReadFile(path)
 	if err != nil {
-		return first, err
+		return nil, err
 	}
 	for {
 		var block *pem.Block
 		if block, rest = pem.Decode(rest); block == nil {
 			break
 		}
+		if block.Type != "CERTIFICATE" {
+			continue // such as the key, in the same file
+		}
 		c, err := x509.ParseCertificate(block.Bytes)
 		if err != nil {
-			return first, err
+			return nil, fmt.Errorf("%s: %w", path, err)
 		}
-		if first.IsZero() || c.NotAfter.Before(first) {
-			first = c.NotAfter
-		}
+		all = append(all, c)
 	}
-	if first.IsZero() {
-		return first, fmt.Errorf("%s: no certificate in it", path)
+	if len(all) == 0 {
+		return nil, fmt.Errorf("%s: no certificate in it", path)
 	}
-	return first, nil
+	return all, nil
 }
 
 // keys reports secrets that everybody on the machine can read.
-func (m *Machine) keys(files []File) {
+func (m *Machine) keys(files []configs.NamedFile) {
 	var open []string
 	mode := os.FileMode(0)
 	for _, f := range files {
-		if st, err := os.Stat(f.Path); f.Secret && err == nil && st.Mode().Perm()&0o007 != 0 {
+		if st, err := os.Stat(f.Path); err == nil && readable(f, st) {
 			open = append(open, f.Path)
 			mode = st.Mode().Perm()
 		}
 	}
 	m.state(condition.KeyReadable, len(open) > 0, 0, strings.Join(open, ", "), fmt.Sprintf("%#o", mode))
+}
+
+// readable tells whether everybody on the machine may do something with a secret.
+func readable(f configs.NamedFile, st os.FileInfo) bool {
+	return f.Kind.Secret() && st.Mode().Perm()&0o007 != 0
 }

@@ -236,30 +236,10 @@ func (j *judgement) export(e fsm.Export) {
 
 // Unforwarded finds points that no control centre gets.
 func Unforwarded(cfg *configs.Station) (found []condition.Report) {
-	if len(cfg.Uplinks) == 0 {
-		return nil
-	}
-	forwarded := map[fsm.PointKey]bool{}
-	for _, u := range cfg.Uplinks {
-		for _, p := range u.Points {
-			forwarded[fsm.PointKey{RTU: p.RTU, Kind: p.Kind, Point: p.Number}] = true
-		}
-	}
-	for _, r := range cfg.RTUs {
-		n, example := 0, ""
-		for _, p := range r.Points {
-			if p.Kind.IsControl() || forwarded[fsm.PointKey{RTU: r.Number, Kind: p.Kind, Point: p.Number}] {
-				continue
-			}
-			if n++; n == 1 {
-				example = fmt.Sprintf("%v/%d %s", p.Kind, p.Number, p.Name)
-			}
-		}
-		if n > 0 {
-			found = append(found, condition.Report{
-				Kind: condition.NoUplink, Resource: fsm.RTUResource(r.Number), Values: condition.Values(n, strings.TrimSpace(example)),
-			})
-		}
+	for _, of := range cfg.Unforwarded() {
+		found = append(found, condition.Report{
+			Kind: condition.NoUplink, Resource: fsm.RTUResource(of.RTU), Values: condition.Values(of.Points, of.Example),
+		})
 	}
 	return found
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/fepha/fepha/cluster"
 	"github.com/fepha/fepha/condition"
+	"github.com/fepha/fepha/configs"
 )
 
 const (
@@ -26,9 +27,9 @@ const (
 type Machine struct {
 	Node     string // id
 	DataDir  string
-	Disk     func() cluster.Disk // that of the data folder
-	Files    func() []File       // that the configuration names; see [File]
-	Synced   bool                // whether the clock matters: not where all nodes have one
+	Disk     func() cluster.Disk        // that of the data folder
+	Files    func() []configs.NamedFile // that the configuration names
+	Synced   bool                       // whether the clock matters: not where all nodes have one
 	Redis    func() (address, reason string)
 	Reporter condition.Reporter
 

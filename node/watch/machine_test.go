@@ -18,9 +18,13 @@ import (
 	"github.com/fepha/fepha/configs"
 )
 
-func newMachine(files ...File) (*Machine, *conditiontest.Said) {
+func newMachine(files ...configs.NamedFile) (*Machine, *conditiontest.Said) {
 	said := new(conditiontest.Said)
-	return &Machine{Node: "fep1", DataDir: "/data", Reporter: said, Files: func() []File { return files }}, said
+	return &Machine{Node: "fep1", DataDir: "/data", Reporter: said, Files: func() []configs.NamedFile { return files }}, said
+}
+
+func named(kind configs.NamedKind, path string) configs.NamedFile {
+	return configs.NamedFile{File: configs.File{Name: path, Path: path}, Kind: kind}
 }
 
 func TestDisk(t *testing.T) {
@@ -84,7 +88,7 @@ func TestSlowDisk(t *testing.T) {
 }
 
 // certificate writes one that ends then.
-func certificate(t *testing.T, name string, ends time.Time) File {
+func certificate(t *testing.T, name string, ends time.Time) configs.NamedFile {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -99,7 +103,7 @@ func certificate(t *testing.T, name string, ends time.Time) File {
 	if err := os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	return File{Path: path}
+	return named(configs.FileCert, path)
 }
 
 func TestCertificatesThatEnd(t *testing.T) {
@@ -111,7 +115,7 @@ func TestCertificatesThatEnd(t *testing.T) {
 	}{
 		{31 * day, ""}, {29 * day, "certificate node.pem ends on 2026-01-30"}, {6 * day, "ends on 2026-01-07"}, {-day, "ends on 2025-12-31"},
 	} {
-		m, said := newMachine(certificate(t, "ca.pem", now.Add(365*day)), File{Path: "missing.pem"}, certificate(t, "node.pem", now.Add(c.left)))
+		m, said := newMachine(certificate(t, "ca.pem", now.Add(365*day)), named(configs.FileCert, "missing.pem"), certificate(t, "node.pem", now.Add(c.left)))
 		files := m.Files()
 		m.certificates(now, files)
 		if text := said.Says("node.fep1.certificate"); !strings.Contains(text, c.says) || (text == "") != (c.says == "") {
@@ -125,7 +129,7 @@ func TestKeysThatAnybodyCanRead(t *testing.T) {
 	if err := os.WriteFile(path, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	m, said := newMachine(File{path, true}, File{filepath.Dir(path), false})
+	m, said := newMachine(named(configs.FileKey, path), named(configs.FileCert, filepath.Dir(path)))
 	for _, mode := range []os.FileMode{0o640, 0o644, 0o600} {
 		if err := os.Chmod(path, mode); err != nil {
 			t.Fatal(err)
@@ -134,25 +138,5 @@ func TestKeysThatAnybodyCanRead(t *testing.T) {
 		if text := said.Says("node.fep1.key_readable"); (text != "") != (mode == 0o644) || text != "" && !strings.Contains(text, path+" (mode 0644)") {
 			t.Errorf("%v: %q", mode, text)
 		}
-	}
-}
-
-func TestFilesOf(t *testing.T) {
-	file := func(path string) configs.File { return configs.File{Name: path, Path: path} }
-	s := &configs.Station{
-		Security: configs.Security{CA: file("ca"), Cert: file("cert"), Key: file("key")},
-		Uplinks:  []configs.Uplink{{TLS: &configs.TLS{Cert: file("ucert"), Key: file("ukey")}}, {}},
-		FNP:      &configs.FNP{KeyFile: file("fnp")},
-	}
-	var names []string
-	for _, f := range FilesOf(s) {
-		name := f.Path
-		if f.Secret {
-			name += "!"
-		}
-		names = append(names, name)
-	}
-	if got := strings.Join(names, " "); got != "ca cert key! ucert ukey! fnp!" {
-		t.Error(got)
 	}
 }

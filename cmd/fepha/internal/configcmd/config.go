@@ -6,6 +6,7 @@ import (
 	"io"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/goccy/go-yaml"
 	"github.com/spf13/cobra"
@@ -13,6 +14,7 @@ import (
 	"github.com/fepha/fepha/cmd/fepha/internal/cli"
 	"github.com/fepha/fepha/configs"
 	"github.com/fepha/fepha/configs/importer"
+	"github.com/fepha/fepha/node/watch"
 )
 
 // configFlags are those of every command about a station.yaml.
@@ -63,7 +65,7 @@ type configReport struct {
 }
 
 func newConfigCheckCommand(f *configFlags) *cobra.Command {
-	var strict bool
+	var strict, noFiles bool
 	cmd := &cobra.Command{
 		Use:   "check [FILE]",
 		Short: "Check a station.yaml and the tables that it names",
@@ -72,6 +74,10 @@ starts. Every error is listed with file, line, column and what was expected;
 the exit code is 2 then. The digest is the same on nodes whose configurations
 agree.
 
+The keys, certificates, tokens and passwords that it names are looked at too, as
+they are on this machine: a node would not start without them. Where they are on
+another machine, --no-files leaves them out.
+
 What is allowed but likely not meant is a warning, with the same words. Nodes
 run with it; with --strict the exit code is 1.`,
 		Example: `  fepha config check /etc/fepha/station.yaml
@@ -79,6 +85,9 @@ run with it; with --strict the exit code is 1.`,
 		Args: cli.Args(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			station, err := cli.LoadStation(f.file(args))
+			if err == nil && !noFiles {
+				err = checkFiles(station)
+			}
 			if err != nil {
 				if list, ok := errors.AsType[*configs.Errors](err); ok && f.json {
 					if err := cli.WriteJSON(cmd.OutOrStdout(), reportOf(list)); err != nil {
@@ -102,7 +111,19 @@ run with it; with --strict the exit code is 1.`,
 		},
 	}
 	cmd.Flags().BoolVar(&strict, "strict", false, "fail with exit code 1 if there are warnings")
+	cmd.Flags().BoolVar(&noFiles, "no-files", false, "leave out keys, certificates, tokens and passwords")
 	return cmd
+}
+
+// checkFiles looks at the keys, certificates and the like that a station names. Its warnings become some of the station's.
+func checkFiles(station *configs.Station) error {
+	errs, warnings := watch.CheckFiles(station, time.Now())
+	if len(errs) > 0 {
+		return cli.Exit(cli.ExitUsage, &configs.Errors{List: errs, Total: len(errs)})
+	}
+	station.Warnings.List = append(station.Warnings.List, warnings...)
+	station.Warnings.Total += len(warnings)
+	return nil
 }
 
 func printChecked(w io.Writer, file string, station *configs.Station) error {

@@ -77,6 +77,15 @@ func printApplied(w io.Writer, r api.ConfigReply, dryRun bool) error {
 			fmt.Fprintln(w, "  drops", d)
 		}
 	}
+	if r.WarningsTotal > 0 {
+		fmt.Fprintf(w, "%s, likely not what is meant:\n", cli.Count(r.WarningsTotal, "warning"))
+		for _, warning := range r.Warnings {
+			fmt.Fprintln(w, warning)
+		}
+		if more := r.WarningsTotal - len(r.Warnings); more > 0 {
+			fmt.Fprintf(w, "and %d more: fepha config check\n", more)
+		}
+	}
 	end := fmt.Sprintf("in force; digest %.12s", r.Digest)
 	switch {
 	case !r.Applied && len(r.Changes) == 0:
