@@ -14,6 +14,7 @@ import (
 
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/iec104"
+	"github.com/fepha/fepha/internal/redismode"
 )
 
 // names are what nodes, uplinks and groups may be called: they are parts of keys, addresses and file names.
@@ -127,13 +128,13 @@ func (l *loader) tls(o *object, name string, server bool) *TLS {
 
 func (l *loader) redis(o *object) Redis {
 	r := Redis{
-		Mode:         enum(o, "mode", RedisOff, RedisOff, RedisEmbedded, RedisPerNode, RedisShared),
+		Mode:         enum(o, "mode", redismode.Off, redismode.Off, redismode.Embedded, redismode.PerNode, redismode.Shared),
 		Username:     o.text("username", ""),
 		PasswordFile: l.named(o, "password_file", FilePassword),
 		TLS:          l.tls(o, "tls", false),
 	}
 	def := ""
-	if r.Mode == RedisPerNode {
+	if r.Mode == redismode.PerNode {
 		def = "127.0.0.1:6379"
 	}
 	r.Address = o.text("address", def)
@@ -142,12 +143,12 @@ func (l *loader) redis(o *object) Redis {
 	case r.Address == "":
 	case socket && (!filepath.IsAbs(path) || len(path) > maxSocketPath):
 		o.fail("address", quote(r.Address)+" is no socket's path", fmt.Sprintf("one such as unix:/run/fepha/redis.sock, of at most %d octets", maxSocketPath))
-	case socket && (r.Mode == RedisShared || r.TLS != nil):
+	case socket && (r.Mode == redismode.Shared || r.TLS != nil):
 		o.fail("address", "is a socket on one host", "a host with a port with mode shared or TLS")
 	case socket:
 	default:
 		o.doc.hostPort(o.key("address"), r.Address)
-		if r.Mode == RedisEmbedded && r.PasswordFile.IsZero() && !isLoopback(r.Address) {
+		if r.Mode == redismode.Embedded && r.PasswordFile.IsZero() && !isLoopback(r.Address) {
 			o.fail("address", quote(r.Address)+" can be reached by others, and no password is set", "password_file beside it, a loopback address, or a socket such as unix:/run/fepha/redis.sock")
 		}
 	}
@@ -160,12 +161,12 @@ func (l *loader) redis(o *object) Redis {
 		n.end()
 	}
 	switch {
-	case r.Mode == RedisShared && (r.Address == "") == (r.Sentinel == nil):
+	case r.Mode == redismode.Shared && (r.Address == "") == (r.Sentinel == nil):
 		o.fail("mode", "shared needs to know the server", "either address or sentinel beside it")
-	case r.Mode != RedisShared && r.Sentinel != nil:
+	case r.Mode != redismode.Shared && r.Sentinel != nil:
 		o.fail("sentinel", "has no use with mode "+string(r.Mode), "mode: shared")
 	}
-	if r.Mode == RedisEmbedded && r.TLS != nil {
+	if r.Mode == redismode.Embedded && r.TLS != nil {
 		o.fail("tls", "has no use with mode embedded, whose server has no TLS", "mode: per-node or shared")
 	}
 	if r.Username != "" && r.PasswordFile.IsZero() {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/fepha/fepha/fsm"
+	"github.com/fepha/fepha/internal/redismode"
 )
 
 // base is a right station that the tests damage.
@@ -100,7 +101,7 @@ func mustLoad(t *testing.T, fsys fs.FS, name string) *Station {
 func TestLoadFillsInDefaults(t *testing.T) {
 	s := mustLoad(t, station(t), "station.yaml")
 	if s.TimeZone != "UTC" || s.Location != time.UTC || s.Cluster.Lease != 500*time.Millisecond ||
-		s.Cluster.LogStore != LogStoreBolt || s.Redis.Mode != RedisOff || s.Journal.Retain != 200_000 || s.FNP.Level != 1 {
+		s.Cluster.LogStore != LogStoreBolt || s.Redis.Mode != redismode.Off || s.Journal.Retain != 200_000 || s.FNP.Level != 1 {
 		t.Errorf("station: %+v", s)
 	}
 	r, _ := s.RTU(1)

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/fepha/fepha/fsm"
+	"github.com/fepha/fepha/internal/redismode"
 )
 
 // Station is a whole, checked configuration. It's the same on every node.
@@ -139,19 +140,9 @@ type TLS struct {
 	ServerName string `yaml:"server_name,omitempty"` // clients only; "": the address's
 }
 
-// RedisMode is where the view is published.
-type RedisMode string
-
-const (
-	RedisOff      RedisMode = "off"      // default
-	RedisEmbedded RedisMode = "embedded" // an in-process server on each FEP
-	RedisPerNode  RedisMode = "per-node" // each FEP writes everything to its own server
-	RedisShared   RedisMode = "shared"   // each RTU's owner writes
-)
-
 // Redis is the published view.
 type Redis struct {
-	Mode RedisMode `yaml:"mode"`
+	Mode redismode.Mode `yaml:"mode"` // default off
 	// Address is the server's host:port. per-node: default 127.0.0.1:6379. shared: needed unless Sentinel is given.
 	// embedded: where each FEP listens; "" is any free loopback port; beyond loopback PasswordFile is needed. With
 	// embedded and per-node it may be a Unix socket, unix:PATH: an embedded one is for the service's own user, and root.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/fepha/fepha/cluster/pki"
 	"github.com/fepha/fepha/configs"
+	"github.com/fepha/fepha/internal/redismode"
 )
 
 // Uplinks and the connections to Redis take up renewed certificates without a restart: who connects next sees them.
@@ -31,7 +32,7 @@ func TestRenewedCertificates(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.Uplinks[0].TLS = files("fep1")
-	s.Redis = configs.Redis{Mode: configs.RedisPerNode, Address: "127.0.0.1:6379", TLS: files("occ")}
+	s.Redis = configs.Redis{Mode: redismode.PerNode, Address: "127.0.0.1:6379", TLS: files("occ")}
 	silent := slog.New(slog.DiscardHandler)
 	current := newCurrent(s, silent)
 	uplinks, err := forwarderUplinks(current, s, "fep1")

@@ -20,6 +20,7 @@ import (
 	"github.com/fepha/fepha/iec104"
 	"github.com/fepha/fepha/iec104/asdu"
 	"github.com/fepha/fepha/internal/certs"
+	"github.com/fepha/fepha/internal/redismode"
 	"github.com/fepha/fepha/node/rollout"
 	"github.com/fepha/fepha/replica"
 	"github.com/fepha/fepha/rtdb"
@@ -242,7 +243,7 @@ func apiConfig(c *current, node *member, log *slog.Logger) server.Config {
 func rtdbConfig(c *current, node *member, dataDir string, log *slog.Logger) (rtdb.Config, error) {
 	r := c.station().Redis
 	cfg := rtdb.Config{
-		Replica: node, Mode: rtdb.Mode(r.Mode), Address: r.Address,
+		Replica: node, Mode: r.Mode, Address: r.Address,
 		Username: r.Username, PasswordFile: r.PasswordFile.Path, Log: log,
 		Describe: func(k fsm.PointKey) (rtdb.Control, bool) {
 			info, ok := c.describe(k)
@@ -250,7 +251,7 @@ func rtdbConfig(c *current, node *member, dataDir string, log *slog.Logger) (rtd
 		},
 	}
 	guarded := cfg.PasswordFile != "" || strings.HasPrefix(cfg.Address, "unix:") // whose rights say who may
-	if cfg.Mode == rtdb.Embedded && !guarded && !c.station().Security.Insecure {
+	if cfg.Mode == redismode.Embedded && !guarded && !c.station().Security.Insecure {
 		var err error
 		if cfg.PasswordFile, err = ownRedisPassword(dataDir); err != nil {
 			return cfg, fmt.Errorf("redis: %w", err)

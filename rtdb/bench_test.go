@@ -8,6 +8,7 @@ import (
 
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
+	"github.com/fepha/fepha/internal/redismode"
 	"github.com/fepha/fepha/replica/replicatest"
 )
 
@@ -55,12 +56,12 @@ func (c station) update(b *testing.B, rtu uint32, points int, value float64) {
 
 var benchServers = []struct {
 	name  string
-	mode  Mode
+	mode  redismode.Mode
 	start func(b *testing.B) string
 }{
-	{"redis-server", PerNode, func(b *testing.B) string { return startRedis(b).addr }},
-	{"redis-server,shared", Shared, func(b *testing.B) string { return startRedis(b).addr }},
-	{"embedded", Embedded, func(*testing.B) string { return "" }},
+	{"redis-server", redismode.PerNode, func(b *testing.B) string { return startRedis(b).addr }},
+	{"redis-server,shared", redismode.Shared, func(b *testing.B) string { return startRedis(b).addr }},
+	{"embedded", redismode.Embedded, func(*testing.B) string { return "" }},
 }
 
 // BenchmarkFull writes everything: the figure to reach is 100,000 points in 2 s.

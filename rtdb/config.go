@@ -8,18 +8,8 @@ import (
 	"strings"
 
 	"github.com/fepha/fepha/fsm"
+	"github.com/fepha/fepha/internal/redismode"
 	"github.com/fepha/fepha/replica"
-)
-
-// Mode is where the view is published.
-type Mode string
-
-// The modes, as the configuration names them.
-const (
-	Off      Mode = "off"
-	Embedded Mode = "embedded" // an in-process server of this node, in its memory: some 700 octets a point
-	PerNode  Mode = "per-node" // this node's own server: it gets everything, and what isn't of the state is removed from it
-	Shared   Mode = "shared"   // one server for all nodes: each RTU's owner writes
 )
 
 // Sentinel finds the server by its name.
@@ -37,7 +27,7 @@ type Control struct {
 // Config is what a [Publisher] works with.
 type Config struct {
 	Replica replica.Member
-	Mode    Mode
+	Mode    redismode.Mode
 
 	Address  string    // host:port, or unix:PATH. Embedded: where to listen; "" is any free loopback port
 	Sentinel *Sentinel // instead of Address, or nil
@@ -59,13 +49,13 @@ func (c *Config) check() error {
 		return fmt.Errorf("%w: mode %s: %s", ErrConfig, c.Mode, fmt.Sprintf(format, args...))
 	}
 	switch c.Mode {
-	case Off:
+	case redismode.Off:
 		return nil
-	case Embedded:
+	case redismode.Embedded:
 		if c.TLS != nil {
 			return fail("the embedded server has no TLS")
 		}
-	case PerNode, Shared:
+	case redismode.PerNode, redismode.Shared:
 	default:
 		return fmt.Errorf("%w: mode %q: expected off, embedded, per-node or shared", ErrConfig, c.Mode)
 	}
@@ -76,16 +66,16 @@ func (c *Config) check() error {
 		return fail("user %q: expected a password file beside it", c.Username)
 	}
 	if s := c.Sentinel; s != nil {
-		if c.Mode == Embedded || c.Address != "" || s.Master == "" || len(s.Addresses) == 0 {
+		if c.Mode == redismode.Embedded || c.Address != "" || s.Master == "" || len(s.Addresses) == 0 {
 			return fail("Sentinel: expected a master's name and addresses, no address beside them, and mode per-node or shared")
 		}
 		return nil
 	}
-	if c.Mode == Embedded && c.Address == "" {
+	if c.Mode == redismode.Embedded && c.Address == "" {
 		return nil
 	}
 	if network, path := endpoint(c.Address); network == "unix" {
-		if c.Mode == Shared || c.TLS != nil || path == "" {
+		if c.Mode == redismode.Shared || c.TLS != nil || path == "" {
 			return fail("address %q: expected unix:PATH, with mode embedded or per-node, and without TLS", c.Address)
 		}
 		return nil

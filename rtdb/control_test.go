@@ -12,6 +12,7 @@ import (
 
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
+	"github.com/fepha/fepha/internal/redismode"
 	"github.com/fepha/fepha/replica"
 	"github.com/fepha/fepha/replica/replicatest"
 )
@@ -189,7 +190,7 @@ func TestRequests(t *testing.T) {
 			k := furnished(t)
 			d := device(t, k, "fep1")
 			d.set(c.quirk)
-			r := run(t, Config{Replica: k.Node("fep1"), Mode: PerNode, Address: s.addr, Describe: describeAll})
+			r := run(t, Config{Replica: k.Node("fep1"), Mode: redismode.PerNode, Address: s.addr, Describe: describeAll})
 			look := s.client()
 			if c.in != 0 {
 				c.request["deadline"] = fmt.Sprint(time.Now().Add(c.in).UnixMilli())
@@ -219,7 +220,7 @@ func TestControlOfARequest(t *testing.T) {
 	s := startMini(t)
 	c := furnished(t)
 	device(t, c, "fep1")
-	run(t, Config{Replica: c.Node("fep1"), Mode: PerNode, Address: s.addr, Describe: describeAll})
+	run(t, Config{Replica: c.Node("fep1"), Mode: redismode.PerNode, Address: s.addr, Describe: describeAll})
 	look := s.client()
 	entry := ask(t, look, requestOf("wish 1", "kind", "ao", "val", "2.5", "select", "true"))
 	awaitAnswer(t, look, "wish 1")
@@ -240,7 +241,7 @@ func TestOneControlOfAPointAtATime(t *testing.T) {
 	c := furnished(t)
 	d := device(t, c, "fep1")
 	d.set(quirk{silent: true})
-	run(t, Config{Replica: c.Node("fep1"), Mode: PerNode, Address: s.addr, Describe: describeAll})
+	run(t, Config{Replica: c.Node("fep1"), Mode: redismode.PerNode, Address: s.addr, Describe: describeAll})
 	look := s.client()
 	until := fmt.Sprint(time.Now().Add(5 * time.Second).UnixMilli())
 	c.SetLeader(false) // so the state doesn't know the first yet when the second comes
@@ -279,7 +280,7 @@ func TestManyRequests(t *testing.T) {
 		for i := range n {
 			ask(t, look, requestOf(fmt.Sprint("r", i), "point", fmt.Sprint(i%90), "deadline", fmt.Sprint(time.Now().Add(50*time.Second).UnixMilli())))
 		}
-		run(t, Config{Replica: c.Node("fep1"), Mode: PerNode, Address: s.addr, Describe: describeAll})
+		run(t, Config{Replica: c.Node("fep1"), Mode: redismode.PerNode, Address: s.addr, Describe: describeAll})
 		ok := 0
 		for i := range n {
 			if awaitAnswer(t, look, fmt.Sprint("r", i))["result"] == "ok" {

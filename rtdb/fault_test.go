@@ -12,6 +12,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/fepha/fepha/fsm/fsmpb"
+	"github.com/fepha/fepha/internal/redismode"
 )
 
 // commits applies events, and fails if they are kept waiting as long as Redis is.
@@ -95,7 +96,7 @@ func TestOutages(t *testing.T) {
 			t.Parallel()
 			s := startRedis(t, c.args...)
 			k := furnished(t)
-			r := run(t, Config{Replica: k.Node("fep1"), Mode: PerNode, Address: s.addr, Describe: describeAll})
+			r := run(t, Config{Replica: k.Node("fep1"), Mode: redismode.PerNode, Address: s.addr, Describe: describeAll})
 			r.complete(t)
 			c.fail(t, s)
 			commits(t, k, 200)
@@ -134,7 +135,7 @@ func TestWrongPassword(t *testing.T) {
 	s := startRedis(t, "--requirepass", "right")
 	c := furnished(t)
 	file := passwordFile(t, "wrong-and-secret")
-	r := run(t, Config{Replica: c.Node("fep1"), Mode: PerNode, Address: s.addr, PasswordFile: file, Describe: describeAll})
+	r := run(t, Config{Replica: c.Node("fep1"), Mode: redismode.PerNode, Address: s.addr, PasswordFile: file, Describe: describeAll})
 	eventually(t, "it is noticed", func() bool { return strings.Contains(r.Stats().LastError, "WRONGPASS") })
 	within(t, 10*time.Second, "it goes on trying", func() bool { return refusedLogins(t, lookAt(t, s.addr, "right")) > 3 })
 	must(t, os.Remove(file))
@@ -160,7 +161,7 @@ func TestLossesNobodyTells(t *testing.T) {
 			t.Parallel()
 			s := startRedis(t)
 			c := furnished(t)
-			r := run(t, Config{Replica: c.Node("fep1"), Mode: PerNode, Address: s.addr, Describe: describeAll})
+			r := run(t, Config{Replica: c.Node("fep1"), Mode: redismode.PerNode, Address: s.addr, Describe: describeAll})
 			r.complete(t)
 			lose(t, s)
 			within(t, 20*time.Second, "everything is written again", func() bool { return r.Stats().Full == 2 && r.Stats().Complete })
@@ -182,7 +183,7 @@ func cut(t *testing.T, s *server) {
 func TestSlowServer(t *testing.T) {
 	s := startRedis(t)
 	c := furnished(t)
-	r := run(t, Config{Replica: c.Node("fep1"), Mode: PerNode, Address: s.addr})
+	r := run(t, Config{Replica: c.Node("fep1"), Mode: redismode.PerNode, Address: s.addr})
 	r.complete(t)
 	before := r.Stats().Written
 	must(t, s.client().Do(context.Background(), "client", "pause", ioTimeout.Milliseconds()/2, "all").Err())

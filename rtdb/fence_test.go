@@ -10,6 +10,7 @@ import (
 
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
+	"github.com/fepha/fepha/internal/redismode"
 )
 
 // A former owner that doesn't know yet can't overwrite what the new one has written, even if it writes everything again.
@@ -18,8 +19,8 @@ func TestFormerOwnerIsKeptOut(t *testing.T) {
 		c := furnished(t)
 		c.Assign(t, fsm.RTUResource(3), "fep1")
 		look := s.client()
-		first := run(t, Config{Replica: c.Node("fep1"), Mode: Shared, Address: s.addr})
-		second := run(t, Config{Replica: c.Node("fep2"), Mode: Shared, Address: s.addr})
+		first := run(t, Config{Replica: c.Node("fep1"), Mode: redismode.Shared, Address: s.addr})
+		second := run(t, Config{Replica: c.Node("fep2"), Mode: redismode.Shared, Address: s.addr})
 		first.complete(t)
 		second.complete(t)
 		c.shows(t, look)
@@ -30,7 +31,7 @@ func TestFormerOwnerIsKeptOut(t *testing.T) {
 		c.links(t, 1, "fep2", fsmpb.LinkState_ACTIVE)
 		c.shows(t, look)
 		first.stop()
-		first = run(t, Config{Replica: c.Node("fep1"), Mode: Shared, Address: s.addr})
+		first = run(t, Config{Replica: c.Node("fep1"), Mode: redismode.Shared, Address: s.addr})
 		first.complete(t)
 		if first.Stats().Refused == 0 {
 			t.Error("nothing was refused")
@@ -61,7 +62,7 @@ func TestKeysOfAFormerLife(t *testing.T) {
 	look := s.client()
 	look.HSet(ctx, "useflag:rtu:1", "host", 2, "epoch", 99)
 	look.HSet(ctx, "vpt:100:1", "index", 1000, "val", 7)
-	r := run(t, Config{Replica: c.Node("fep1"), Mode: Shared, Address: s.addr})
+	r := run(t, Config{Replica: c.Node("fep1"), Mode: redismode.Shared, Address: s.addr})
 	r.complete(t)
 	within(t, 4*retryRefused, "it is told", func() bool { return r.log.count("newer owners") > 0 })
 	if n := look.Exists(ctx, "yx:1:1").Val(); n != 0 || look.HGet(ctx, "vpt:100:1", "val").Val() != "7" {
@@ -86,7 +87,7 @@ func TestRemovalFromASharedServer(t *testing.T) {
 			look.HSet(ctx, k, "val", 5)
 		}
 		for _, n := range c.feps() {
-			r := run(t, Config{Replica: n, Mode: Shared, Address: s.addr})
+			r := run(t, Config{Replica: n, Mode: redismode.Shared, Address: s.addr})
 			r.complete(t)
 		}
 		c.configure(t, "less", []*fsmpb.Configure_Virtual{{Rtu: 100, Point: 1, Source: "rtu:1"}}, 1)
@@ -202,7 +203,7 @@ func TestOwnersInTurn(t *testing.T) {
 		c := furnished(t)
 		c.Assign(t, fsm.RTUResource(3), "fep1")
 		for _, n := range c.feps() {
-			run(t, Config{Replica: n, Mode: Shared, Address: s.addr}).complete(t)
+			run(t, Config{Replica: n, Mode: redismode.Shared, Address: s.addr}).complete(t)
 		}
 		for i := range 40 {
 			n := c.feps()[i%2]

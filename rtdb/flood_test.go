@@ -5,12 +5,14 @@ import (
 	"testing"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/fepha/fepha/internal/redismode"
 )
 
 // A client that asks for what there isn't, as fast as it can, gets its answers, and no more of the log than is good.
 func TestRequestsDoNotFloodTheLog(t *testing.T) {
 	c := furnished(t)
-	r := run(t, Config{Replica: c.Node("fep1"), Mode: Embedded, Describe: describeAll})
+	r := run(t, Config{Replica: c.Node("fep1"), Mode: redismode.Embedded, Describe: describeAll})
 	r.complete(t)
 	ctx, client := context.Background(), lookAt(t, r.Addr(), "")
 	const requests = 200

@@ -13,12 +13,14 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/fepha/fepha/internal/redismode"
 )
 
 // Others may read the view of the embedded server and put requests into ctl:req, a bounded number of bounded size, and nothing else.
 func TestGate(t *testing.T) {
 	c := furnished(t)
-	r := run(t, Config{Replica: c.Node("fep1"), Mode: Embedded}) // nobody answers requests
+	r := run(t, Config{Replica: c.Node("fep1"), Mode: redismode.Embedded}) // nobody answers requests
 	r.complete(t)
 	ctx, client := context.Background(), lookAt(t, r.Addr(), "")
 	c.shows(t, client)
@@ -63,7 +65,7 @@ func TestGate(t *testing.T) {
 // What a client sends before it is known may be anything: it costs its own connection, and no room for what it only announces.
 func TestFront(t *testing.T) {
 	c := furnished(t)
-	r := run(t, Config{Replica: c.Node("fep1"), Mode: Embedded})
+	r := run(t, Config{Replica: c.Node("fep1"), Mode: redismode.Embedded})
 	r.complete(t)
 	for _, bad := range []string{"*0\r\n", "*-1\r\n", "\r\n", "PING\r\n", "*1\r\n$2000000000\r\n", "*2000000000\r\n", "*1\r\n$-1\r\n", "*1\r\n+PING\r\n", "*1\r\n$1\r\nxxx", "*x\r\n", strings.Repeat("*", 5000)} {
 		conn, err := net.Dial("tcp", r.Addr())
@@ -98,7 +100,7 @@ func TestFront(t *testing.T) {
 func TestUnixSocket(t *testing.T) {
 	c := furnished(t)
 	path := filepath.Join(t.TempDir(), "redis.sock")
-	r := run(t, Config{Replica: c.Node("fep1"), Mode: Embedded, Address: "unix:" + path})
+	r := run(t, Config{Replica: c.Node("fep1"), Mode: redismode.Embedded, Address: "unix:" + path})
 	r.complete(t)
 	if info, err := os.Stat(path); err != nil || info.Mode().Type() != os.ModeSocket || info.Mode().Perm() != 0o600 {
 		t.Errorf("%v, %v", info.Mode(), err)
@@ -119,7 +121,7 @@ func TestServerOnAUnixSocket(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "redis.sock")
 	startRedis(t, "--unixsocket", path, "--unixsocketperm", "600")
 	c := furnished(t)
-	r := run(t, Config{Replica: c.Node("fep1"), Mode: PerNode, Address: "unix:" + path})
+	r := run(t, Config{Replica: c.Node("fep1"), Mode: redismode.PerNode, Address: "unix:" + path})
 	r.complete(t)
 	c.shows(t, lookAt(t, r.Addr(), ""))
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/fepha/fepha/cluster"
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
+	"github.com/fepha/fepha/internal/redismode"
 	"github.com/fepha/fepha/replica"
 )
 
@@ -52,8 +53,8 @@ func TestWithARealGroup(t *testing.T) {
 			return len(want) == 8 && want["useflag:rtu:4"]["host"] != "0" && difference(read(t, look), want) == ""
 		})
 	}
-	first := run(t, Config{Replica: nodes[0], Mode: Embedded, Describe: describeAll})
-	second := run(t, Config{Replica: nodes[1], Mode: Embedded})
+	first := run(t, Config{Replica: nodes[0], Mode: redismode.Embedded, Describe: describeAll})
+	second := run(t, Config{Replica: nodes[1], Mode: redismode.Embedded})
 	shows(nodes[0], first)
 	shows(nodes[1], second)
 
@@ -74,7 +75,7 @@ func TestWithARealGroup(t *testing.T) {
 		t.Fatal(err)
 	}
 	again := start("fep2")
-	shows(again, run(t, Config{Replica: again, Mode: Embedded}))
+	shows(again, run(t, Config{Replica: again, Mode: redismode.Embedded}))
 }
 
 // stamp is what commands are stamped with; no test here looks at it.

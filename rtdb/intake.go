@@ -11,6 +11,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/fepha/fepha/fsm"
+	"github.com/fepha/fepha/internal/redismode"
 	"github.com/fepha/fepha/replica"
 )
 
@@ -52,7 +53,7 @@ type intake struct {
 
 func newIntake(p *Publisher) *intake {
 	prefix := "redis-"
-	if p.cfg.Mode != Shared {
+	if p.cfg.Mode != redismode.Shared {
 		prefix += p.cfg.Replica.ID() + "-" // entries of two servers may have the same id
 	}
 	return &intake{

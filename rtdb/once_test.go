@@ -11,6 +11,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/fepha/fepha/fsm"
+	"github.com/fepha/fepha/internal/redismode"
 )
 
 // deliver gives all requests to a consumer that never answers: a node that died at once.
@@ -37,7 +38,7 @@ func TestRequestsLeftUnanswered(t *testing.T) {
 				ask(t, look, requestOf("late", "deadline", fmt.Sprint(time.Now().Add(-time.Hour).UnixMilli())))
 				ask(t, look, requestOf("wrong", "kind", "x"))
 				deliver(t, look, consumer)
-				run(t, Config{Replica: c.Node("fep1"), Mode: Shared, Address: s.addr, Describe: describeAll})
+				run(t, Config{Replica: c.Node("fep1"), Mode: redismode.Shared, Address: s.addr, Describe: describeAll})
 				for id, want := range map[string]string{"open": "ok", "late": "failed", "wrong": "refused"} {
 					if a := awaitAnswer(t, look, id); a["result"] != want {
 						t.Errorf("%s: answer %v, want %s", id, a, want)
@@ -57,7 +58,7 @@ func TestRestartWhileUnderWay(t *testing.T) {
 		c := furnished(t)
 		d := device(t, c, "fep1")
 		d.set(quirk{away: true})
-		cfg := Config{Replica: c.Node("fep1"), Mode: Shared, Address: s.addr, Describe: describeAll}
+		cfg := Config{Replica: c.Node("fep1"), Mode: redismode.Shared, Address: s.addr, Describe: describeAll}
 		r := run(t, cfg)
 		look := s.client()
 		entry := ask(t, look, requestOf("x", "deadline", fmt.Sprint(time.Now().Add(50*time.Second).UnixMilli())))
@@ -86,13 +87,13 @@ func TestRequestThatBothFollow(t *testing.T) {
 		d := device(t, c, "fep1")
 		d.set(quirk{away: true})
 		look := s.client()
-		first := run(t, Config{Replica: c.Node("fep1"), Mode: Shared, Address: s.addr, Describe: describeAll})
+		first := run(t, Config{Replica: c.Node("fep1"), Mode: redismode.Shared, Address: s.addr, Describe: describeAll})
 		entry := ask(t, look, requestOf("x", "deadline", fmt.Sprint(time.Now().Add(50*time.Second).UnixMilli())))
 		eventually(t, "the first has taken it on", func() bool { return first.Stats().Requests.Taken == 1 })
 		must(t, look.XClaim(context.Background(), &redis.XClaimArgs{
 			Stream: requestStream, Group: requestGroup, Consumer: "fep2", Messages: []string{entry},
 		}).Err())
-		second := run(t, Config{Replica: c.Node("fep2"), Mode: Shared, Address: s.addr, Describe: describeAll})
+		second := run(t, Config{Replica: c.Node("fep2"), Mode: redismode.Shared, Address: s.addr, Describe: describeAll})
 		eventually(t, "so has the second", func() bool { return second.Stats().Requests.Taken == 1 })
 		d.set(quirk{})
 		awaitAnswer(t, look, "x")
@@ -112,7 +113,7 @@ func TestAnswerThatCantBeGiven(t *testing.T) {
 	c := furnished(t)
 	d := device(t, c, "fep1")
 	d.set(quirk{away: true})
-	run(t, Config{Replica: c.Node("fep1"), Mode: Shared, Address: s.addr, Describe: describeAll})
+	run(t, Config{Replica: c.Node("fep1"), Mode: redismode.Shared, Address: s.addr, Describe: describeAll})
 	look := s.client()
 	entry := ask(t, look, requestOf("x", "deadline", fmt.Sprint(time.Now().Add(50*time.Second).UnixMilli())))
 	eventually(t, "it is submitted", func() bool { return c.Control("redis-"+entry).Stage == fsm.Submitted })
@@ -134,7 +135,7 @@ func TestRequestsThatCantBeRead(t *testing.T) {
 	must(t, look.Set(context.Background(), requestStream, "", 0).Err())
 	c := furnished(t)
 	device(t, c, "fep1")
-	r := run(t, Config{Replica: c.Node("fep1"), Mode: PerNode, Address: s.addr, Describe: describeAll})
+	r := run(t, Config{Replica: c.Node("fep1"), Mode: redismode.PerNode, Address: s.addr, Describe: describeAll})
 	r.complete(t)
 	within(t, 4*intakeGrace, "it is told", func() bool { return r.log.count("can't be read") > 0 })
 	commits(t, c, 10)
@@ -156,7 +157,7 @@ func TestRequestWithoutLeader(t *testing.T) {
 	c := furnished(t)
 	d := device(t, c, "fep1")
 	c.SetLeader(false)
-	r := run(t, Config{Replica: c.Node("fep1"), Mode: PerNode, Address: s.addr, Describe: describeAll})
+	r := run(t, Config{Replica: c.Node("fep1"), Mode: redismode.PerNode, Address: s.addr, Describe: describeAll})
 	look := s.client()
 	ask(t, look, requestOf("x", "deadline", fmt.Sprint(time.Now().Add(500*time.Millisecond).UnixMilli())))
 	a := awaitAnswer(t, look, "x")
@@ -185,7 +186,7 @@ func TestRequestsAtMostOnce(t *testing.T) {
 			look := s.client()
 			var nodes [2]*running
 			start := func(i int) {
-				nodes[i] = run(t, Config{Replica: c.feps()[i], Mode: Shared, Address: s.addr, Describe: describeAll})
+				nodes[i] = run(t, Config{Replica: c.feps()[i], Mode: redismode.Shared, Address: s.addr, Describe: describeAll})
 			}
 			start(0)
 			start(1)

@@ -15,6 +15,7 @@ import (
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/internal/listen"
 	"github.com/fepha/fepha/internal/loglimit"
+	"github.com/fepha/fepha/internal/redismode"
 )
 
 // How often things are tried.
@@ -48,11 +49,11 @@ func New(cfg Config) (*Publisher, error) {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	p := &Publisher{cfg: cfg}
-	if cfg.Mode == Off {
+	if cfg.Mode == redismode.Off {
 		return p, nil
 	}
 	address := cfg.Address
-	if cfg.Mode == Embedded {
+	if cfg.Mode == redismode.Embedded {
 		if address == "" {
 			address = "127.0.0.1:0"
 		}
@@ -72,7 +73,7 @@ func New(cfg Config) (*Publisher, error) {
 	}
 	// Whoever may ask may do so a thousand times a second.
 	p.cfg.Log = loglimit.New(cfg.Log).With("redis", p.at)
-	p.view = newView(cfg.Replica.ID(), cfg.Mode == Shared)
+	p.view = newView(cfg.Replica.ID(), cfg.Mode == redismode.Shared)
 	p.outage = outage{log: p.cfg.Log, what: "redis: the view is not kept up"}
 	return p, nil
 }
@@ -145,7 +146,7 @@ func (p *Publisher) Addr() string { return p.address }
 
 // Run works until ctx ends, and returns nil then.
 func (p *Publisher) Run(ctx context.Context) error {
-	if p.cfg.Mode == Off {
+	if p.cfg.Mode == redismode.Off {
 		<-ctx.Done()
 		return nil
 	}

@@ -18,6 +18,7 @@ import (
 
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
+	"github.com/fepha/fepha/internal/redismode"
 	"github.com/fepha/fepha/replica/replicatest"
 )
 
@@ -51,7 +52,7 @@ func TestView(t *testing.T) {
 		}
 		look.HSet(ctx, "yx:foreign", "val", 5)
 		look.Set(ctx, "chan:foreign", 5, 0)
-		r := run(t, Config{Replica: c.Node("fep1"), Mode: PerNode, Address: s.addr})
+		r := run(t, Config{Replica: c.Node("fep1"), Mode: redismode.PerNode, Address: s.addr})
 		r.complete(t)
 		foreign := look.Del(ctx, "yx:foreign", "chan:foreign").Val()
 		if foreign != 2 {
@@ -88,7 +89,7 @@ func TestEmbedded(t *testing.T) {
 	c := furnished(t)
 	var addrs []string
 	for _, n := range c.feps() {
-		r := run(t, Config{Replica: n, Mode: Embedded})
+		r := run(t, Config{Replica: n, Mode: redismode.Embedded})
 		r.complete(t)
 		c.shows(t, lookAt(t, r.Addr(), ""))
 		addrs = append(addrs, r.Addr())
@@ -101,7 +102,7 @@ func TestEmbedded(t *testing.T) {
 func TestEmbeddedWithPassword(t *testing.T) {
 	c := furnished(t)
 	address := fmt.Sprintf("127.0.0.1:%d", freePort(t))
-	r := run(t, Config{Replica: c.Node("fep1"), Mode: Embedded, Address: address, PasswordFile: passwordFile(t, "secret")})
+	r := run(t, Config{Replica: c.Node("fep1"), Mode: redismode.Embedded, Address: address, PasswordFile: passwordFile(t, "secret")})
 	r.complete(t)
 	if r.Addr() != address {
 		t.Errorf("listens on %s, want %s", r.Addr(), address)
@@ -115,7 +116,7 @@ func TestEmbeddedWithPassword(t *testing.T) {
 // An address that isn't there yet, here since another server has it, is no reason to end: it is tried again, and said once.
 func TestEmbeddedListensLater(t *testing.T) {
 	c := furnished(t)
-	cfg := Config{Replica: c.Node("fep1"), Mode: Embedded, Address: fmt.Sprintf("127.0.0.1:%d", freePort(t))}
+	cfg := Config{Replica: c.Node("fep1"), Mode: redismode.Embedded, Address: fmt.Sprintf("127.0.0.1:%d", freePort(t))}
 	first := run(t, cfg)
 	first.complete(t)
 	second := run(t, cfg)
@@ -129,7 +130,7 @@ func TestEmbeddedListensLater(t *testing.T) {
 }
 
 func TestOff(t *testing.T) {
-	p, err := New(Config{Mode: Off})
+	p, err := New(Config{Mode: redismode.Off})
 	if err != nil || p.Addr() != "" {
 		t.Fatalf("%v, address %q", err, p.Addr())
 	}
@@ -151,16 +152,16 @@ func TestConfigIsChecked(t *testing.T) {
 	}{
 		{Config{}, `mode "": expected off, embedded, per-node or shared`},
 		{Config{Mode: "cluster", Replica: n}, `mode "cluster": expected`},
-		{Config{Mode: PerNode, Address: "a:1"}, "mode per-node: expected a replica"},
-		{Config{Mode: PerNode, Replica: n}, `mode per-node: address "": expected host:port`},
-		{Config{Mode: Shared, Replica: n, Address: "a"}, `mode shared: address "a": expected host:port`},
-		{Config{Mode: Embedded, Replica: n, Address: "a"}, `mode embedded: address "a"`},
-		{Config{Mode: Shared, Replica: n, Address: "a:1", Sentinel: &Sentinel{"m", []string{"b:1"}}}, "no address beside them"},
-		{Config{Mode: Shared, Replica: n, Sentinel: &Sentinel{"", []string{"b:1"}}}, "expected a master's name"},
-		{Config{Mode: Shared, Replica: n, Sentinel: &Sentinel{"m", nil}}, "addresses"},
-		{Config{Mode: Embedded, Replica: n, Sentinel: &Sentinel{"m", []string{"b:1"}}}, "mode per-node or shared"},
-		{Config{Mode: Shared, Replica: n, Address: "a:1", Username: "u"}, `user "u": expected a password file`},
-		{Config{Mode: Embedded, Replica: n, PasswordFile: "/nowhere/password"}, "password file: open /nowhere/password"},
+		{Config{Mode: redismode.PerNode, Address: "a:1"}, "mode per-node: expected a replica"},
+		{Config{Mode: redismode.PerNode, Replica: n}, `mode per-node: address "": expected host:port`},
+		{Config{Mode: redismode.Shared, Replica: n, Address: "a"}, `mode shared: address "a": expected host:port`},
+		{Config{Mode: redismode.Embedded, Replica: n, Address: "a"}, `mode embedded: address "a"`},
+		{Config{Mode: redismode.Shared, Replica: n, Address: "a:1", Sentinel: &Sentinel{"m", []string{"b:1"}}}, "no address beside them"},
+		{Config{Mode: redismode.Shared, Replica: n, Sentinel: &Sentinel{"", []string{"b:1"}}}, "expected a master's name"},
+		{Config{Mode: redismode.Shared, Replica: n, Sentinel: &Sentinel{"m", nil}}, "addresses"},
+		{Config{Mode: redismode.Embedded, Replica: n, Sentinel: &Sentinel{"m", []string{"b:1"}}}, "mode per-node or shared"},
+		{Config{Mode: redismode.Shared, Replica: n, Address: "a:1", Username: "u"}, `user "u": expected a password file`},
+		{Config{Mode: redismode.Embedded, Replica: n, PasswordFile: "/nowhere/password"}, "password file: open /nowhere/password"},
 	} {
 		_, err := New(c.cfg)
 		if !errors.Is(err, ErrConfig) || !strings.Contains(err.Error(), c.want) {
@@ -190,7 +191,7 @@ func TestWaitsUntilTheNodeHasCaughtUp(t *testing.T) {
 	c.Values(t, 1, item(fsmpb.Kind_DI, 1, 99))
 	s.mini.HSet("yx:1:1", "val", "99")
 	asked := &askedNode{Node: n}
-	r := run(t, Config{Replica: asked, Mode: PerNode, Address: s.addr, Describe: describeAll})
+	r := run(t, Config{Replica: asked, Mode: redismode.PerNode, Address: s.addr, Describe: describeAll})
 	eventually(t, "the node is asked again and again", func() bool { return asked.times.Load() > 3 })
 	if got := s.mini.HGet("yx:1:1", "val"); got != "99" || s.mini.TotalConnectionCount() > 0 {
 		t.Errorf("val %s, %d connections before the node has caught up", got, s.mini.TotalConnectionCount())
@@ -209,7 +210,7 @@ func TestTLSAndUser(t *testing.T) {
 	c := furnished(t)
 	file := passwordFile(t, "first")
 	r := run(t, Config{
-		Replica: c.Node("fep1"), Mode: PerNode, Address: s.addr, Username: "fepha", PasswordFile: file, TLS: certs.client, Describe: describeAll,
+		Replica: c.Node("fep1"), Mode: redismode.PerNode, Address: s.addr, Username: "fepha", PasswordFile: file, TLS: certs.client, Describe: describeAll,
 	})
 	r.complete(t)
 	look := lookAtTLS(t, s.addr, "fepha", "first", certs)
@@ -236,7 +237,7 @@ func TestTLSAndUser(t *testing.T) {
 func TestMetrics(t *testing.T) {
 	s := startMini(t)
 	c := furnished(t)
-	r := run(t, Config{Replica: c.Node("fep1"), Mode: PerNode, Address: s.addr})
+	r := run(t, Config{Replica: c.Node("fep1"), Mode: redismode.PerNode, Address: s.addr})
 	r.complete(t)
 	registry := prometheus.NewPedanticRegistry()
 	registry.MustRegister(r)
@@ -269,7 +270,7 @@ func TestEndsWhileNobodyAnswers(t *testing.T) {
 	}
 	defer func() { _ = l.Close() }()
 	c := furnished(t)
-	r := run(t, Config{Replica: c.Node("fep1"), Mode: PerNode, Address: l.Addr().String(), Describe: describeAll})
+	r := run(t, Config{Replica: c.Node("fep1"), Mode: redismode.PerNode, Address: l.Addr().String(), Describe: describeAll})
 	conn, err := l.Accept()
 	if err != nil {
 		t.Fatal(err)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
+	"github.com/fepha/fepha/internal/redismode"
 )
 
 // startSentinel starts a Sentinel that watches a master under the name fepha.
@@ -56,7 +57,7 @@ func TestSentinel(t *testing.T) {
 	c.Assign(t, fsm.RTUResource(2), "fep1")
 	c.Assign(t, fsm.RTUResource(3), "fep1")
 	r := run(t, Config{
-		Replica: c.Node("fep1"), Mode: Shared, Sentinel: &Sentinel{Master: "fepha", Addresses: []string{"127.0.0.1:1", sentinel.addr}}, Describe: describeAll,
+		Replica: c.Node("fep1"), Mode: redismode.Shared, Sentinel: &Sentinel{Master: "fepha", Addresses: []string{"127.0.0.1:1", sentinel.addr}}, Describe: describeAll,
 	})
 	r.complete(t)
 	c.shows(t, master.client())

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/fepha/fepha/fsm"
+	"github.com/fepha/fepha/internal/redismode"
 	"github.com/fepha/fepha/replica"
 )
 
@@ -46,7 +47,7 @@ func (p *Publisher) session(ctx context.Context) error {
 	client.AddHook(&once{})
 	defer closeAtEnd(ctx, client)()
 
-	s := &session{p: p, writer: writer{client: client, fenced: p.cfg.Mode == Shared, server: p.server}}
+	s := &session{p: p, writer: writer{client: client, fenced: p.cfg.Mode == redismode.Shared, server: p.server}}
 	p.view.forget()
 	for range replica.Follow(ctx, p.cfg.Replica, replica.Pace{Least: pace, Most: beat}) {
 		for more := true; more && ctx.Err() == nil; more = p.view.more() || s.sweep.running {
