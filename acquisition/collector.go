@@ -62,7 +62,7 @@ func (w *worker) newCollector(t replica.Tenure) *collector {
 			half:      max(1, w.rtu.Protocol.W/2),
 			limit:     uint64(max(leastLimit, 4*w.rtu.Protocol.K)),
 			wake:      make(chan struct{}, 1),
-			intake:    newIntake(sector.table, clock{location: w.env.Location}, sector.rtu.CommonAddress, sector.faults, sector.findings),
+			intake:    newIntake(sector.table, clock{location: sector.location, station: w.env.Location}, sector.rtu.CommonAddress, sector.faults, sector.findings),
 			counts:    &sector.counts,
 			committed: func() { first.Do(func() { col.firstData <- w.now() }) },
 			failed: func(err error) {

@@ -24,7 +24,7 @@ type Config struct {
 	Replica replica.Owner
 	RTUs    []RTU // by number; the same on every node
 
-	// Location is the station's time zone, in which devices' time tags are read and written. nil: UTC.
+	// Location is the station's time zone, in which the state has time tags. nil: UTC.
 	Location *time.Location
 
 	// Conditions is told what is wrong with the RTUs that this node owns; nil: nobody is.
@@ -55,6 +55,7 @@ type RTU struct {
 	Number        uint32
 	Sharing       []uint32 // numbers of the RTUs that share its links, and so its owner, itself too, ascending; nil: none
 	CommonAddress asdu.CommonAddress
+	Location      *time.Location // time zone of the device's clock: of its time tags, and of the time to which it is set; nil: the station's
 	Points        []Point
 	Channels      []Channel     // in the order in which they are tried
 	Retry         time.Duration // wait between attempts and between channels; more than 0

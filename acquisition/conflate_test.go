@@ -17,7 +17,7 @@ import (
 )
 
 func testIntake(points ...Point) *intake {
-	return newIntake(newTable(points), clock{location: time.UTC}, 1, &deviceFaults{log: slog.New(slog.DiscardHandler)},
+	return newIntake(newTable(points), clock{location: time.UTC, station: time.UTC}, 1, &deviceFaults{log: slog.New(slog.DiscardHandler)},
 		findings.New(condition.Nobody, "rtu/1", func() {}))
 }
 

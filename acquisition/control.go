@@ -135,7 +135,7 @@ func (p *part) send(ctx context.Context, sessions []*session, c fsm.Control) *fs
 	if len(sessions) == 0 {
 		return refuse("RTU %d has no started link", c.RTU)
 	}
-	cmd, err := point.command(c, how, p.rtu.CommonAddress, p.col.w.env.Location, time.Now())
+	cmd, err := point.command(c, how, p.rtu.CommonAddress, p.sector.location, time.Now())
 	if err != nil {
 		return refuse("not sent: %v", err)
 	}

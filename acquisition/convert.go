@@ -131,10 +131,11 @@ func (a *Analog) within(last, v float64) bool {
 	return math.Abs(v-last) <= band
 }
 
-// clock turns the time tags of one RTU into station time. It remembers the last minute, since turning a reading into
+// clock turns the time tags of one RTU into station time, and into the station's zone where the device has another. It remembers the last minute, since turning a reading into
 // an instant costs more than all the rest of an object.
 type clock struct {
-	location *time.Location
+	location *time.Location // the device's
+	station  *time.Location
 	minute   [5]byte // octets 3 to 7 of the last good tag
 	base     int64   // its minute's beginning, ms since 1970-01-01 UTC; 0: none
 }
@@ -147,15 +148,15 @@ type arrival struct {
 }
 
 func (c *clock) arrival(at time.Time) arrival {
-	return arrival{at: at, tag: asdu.NewCP56Time2a(at, c.location).WithSubstituted(true).Uint64(), ms: at.UnixMilli()}
+	return arrival{at: at, tag: asdu.NewCP56Time2a(at, c.station).WithSubstituted(true).Uint64(), ms: at.UnixMilli()}
 }
 
-// stamp gives the time of an object. The octets of a CP56 are kept whatever they say; if they name no instant, or the
+// stamp gives the time of an object. The octets of a CP56 are kept whatever they say, but for the zone; if they name no instant, or the
 // device doesn't vouch for it, the instant is that of the arrival. ok is false if they name none.
 func (c *clock) stamp(kind asdu.TimeTag, tag asdu.CP56Time2a, came arrival) (octets uint64, ms int64, ok bool) {
 	switch kind {
 	case asdu.CP56:
-		octets = tag.Uint64()
+		octets = tag.In(c.location, c.station).Uint64()
 		ms, ok = c.instant(tag)
 		if !ok || tag.Invalid() {
 			ms = came.ms
@@ -166,7 +167,7 @@ func (c *clock) stamp(kind asdu.TimeTag, tag asdu.CP56Time2a, came arrival) (oct
 		if err != nil {
 			return asdu.UnpackCP56Time2a(came.tag).WithInvalid(true).Uint64(), came.ms, false
 		}
-		full := asdu.NewCP56Time2a(t, c.location)
+		full := asdu.NewCP56Time2a(t, c.station)
 		full[2] |= tag[2] & 0xc0 // IV and RES1
 		if tag.Invalid() {
 			return full.Uint64(), came.ms, true

@@ -163,7 +163,7 @@ func TestStamp(t *testing.T) {
 			time.Date(2024, 2, 29, 12, 58, 10, 0, shanghai), true},
 		{"CP24 that is none", asdu.CP24, asdu.CP56Time2a{0, 0, 61}, asdu.NewCP56Time2a(came, shanghai).WithInvalid(true).WithSubstituted(true).Uint64(), came, false},
 	} {
-		clock := clock{location: shanghai}
+		clock := clock{location: shanghai, station: shanghai}
 		for range 2 { // the second time from memory
 			octets, ms, ok := clock.stamp(c.kind, c.tag, clock.arrival(came))
 			if octets != c.octets || ms != c.at.UnixMilli() || ok != c.ok {
@@ -173,11 +173,33 @@ func TestStamp(t *testing.T) {
 	}
 }
 
+// A device in another zone than the station's: its tags go into the state in the station's.
+func TestStampFromAnotherZone(t *testing.T) {
+	shanghai, berlin := mustLoad("Asia/Shanghai"), mustLoad("Europe/Berlin")
+	for _, at := range []time.Time{
+		time.Date(2024, 2, 28, 20, 30, 1, 5e6, time.UTC),
+		time.Date(2024, 10, 27, 0, 30, 0, 0, time.UTC), // 2:30 in Berlin, the first one: SU
+		time.Date(2024, 10, 27, 1, 30, 0, 0, time.UTC), // the second one
+	} {
+		c := clock{location: shanghai, station: berlin}
+		came := c.arrival(at.Add(time.Second))
+		for _, tag := range []asdu.CP56Time2a{asdu.NewCP56Time2a(at, shanghai), asdu.NewCP56Time2a(at, shanghai).WithSubstituted(true)} {
+			octets, ms, ok := c.stamp(asdu.CP56, tag, came)
+			if want := asdu.NewCP56Time2a(at, berlin).WithSubstituted(tag.Substituted()); !ok || ms != at.UnixMilli() || octets != want.Uint64() {
+				t.Errorf("%v: %x at %d, expected %x", at, octets, ms, want.Uint64())
+			}
+		}
+		if octets, ms, _ := c.stamp(asdu.NoTime, asdu.CP56Time2a{}, came); octets != came.tag || ms != came.ms || came.tag != asdu.NewCP56Time2a(at.Add(time.Second), berlin).WithSubstituted(true).Uint64() {
+			t.Errorf("%v: arrival %x", at, octets)
+		}
+	}
+}
+
 // The clock's memory of a minute changes nothing.
 func TestClockRemembers(t *testing.T) {
 	berlin := mustLoad("Europe/Berlin") // has summer time
 	rapid.Check(t, func(t *rapid.T) {
-		c := clock{location: berlin}
+		c := clock{location: berlin, station: berlin}
 		at := time.UnixMilli(rapid.Int64Range(0, 4e12).Draw(t, "ms"))
 		for range 10 {
 			at = at.Add(time.Duration(rapid.Int64Range(-4e6, 4e6).Draw(t, "step")) * time.Millisecond)

@@ -171,7 +171,7 @@ func (p *part) test(ctx context.Context, s *session) {
 func (p *part) setClock(ctx context.Context, s *session) {
 	ctx, cancel := context.WithTimeout(ctx, clockTime)
 	defer cancel()
-	err := s.client.SetClock(ctx, p.rtu.CommonAddress, time.Now().In(p.col.w.env.Location))
+	err := s.client.SetClock(ctx, p.rtu.CommonAddress, time.Now().In(p.sector.location))
 	switch {
 	case err == nil:
 		p.findings.State(condition.ClockRefused, false)

@@ -1,6 +1,7 @@
 package acquisition
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -308,10 +309,11 @@ func (w *worker) arm(timer *time.Timer) {
 // sector is an RTU behind a worker's links: a common address with its table. Mostly there is one. A concentrator has
 // several behind one connection (101, clause 7.2.4: the common address tells them apart).
 type sector struct {
-	place  int // in worker.sectors
-	rtu    RTU // without Points: see table
-	table  *table
-	cycles struct{ interrogation, counters, clock cycle }
+	place    int            // in worker.sectors
+	rtu      RTU            // without Points: see table
+	location *time.Location // of the device's clock
+	table    *table
+	cycles   struct{ interrogation, counters, clock cycle }
 
 	faults   *deviceFaults
 	findings *findings.Findings
@@ -323,7 +325,7 @@ type sector struct {
 
 // newSector makes a sector of the i-th of n workers.
 func newSector(env *Config, rtu RTU, place, i, n int, rouse func()) *sector {
-	s := &sector{place: place, rtu: rtu.withDefaults(), table: newTable(rtu.Points), faults: &deviceFaults{log: env.Log.With("rtu", rtu.Number)}}
+	s := &sector{place: place, rtu: rtu.withDefaults(), location: cmp.Or(rtu.Location, env.Location), table: newTable(rtu.Points), faults: &deviceFaults{log: env.Log.With("rtu", rtu.Number)}}
 	s.findings = findings.New(env.Conditions, fsm.RTUResource(rtu.Number), rouse)
 	s.cycles.interrogation = staggered(rtu.Interrogation, i, n)
 	s.cycles.counters = staggered(rtu.CounterInterrogation, i, n)

@@ -207,8 +207,8 @@ var (
 			"设备时标偏差 {offset}，接近 15 分钟的整数倍：其时区与 {zone} 不同",
 		},
 		Advice: Words{
-			"set the device's time zone or summer time, or time_zone of the station",
-			"设置设备的时区或夏令时，或本站的 time_zone",
+			"set the device's time zone or summer time, or time_zone of the RTU",
+			"设置设备的时区或夏令时，或该 RTU 的 time_zone",
 		},
 	})
 	DeviceClock = define(Kind{

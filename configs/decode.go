@@ -1,6 +1,7 @@
 package configs
 
 import (
+	"cmp"
 	"fmt"
 	"net"
 	"net/netip"
@@ -9,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 	_ "time/tzdata" // a name must mean the same on every node, also on one without a zone database
 
@@ -31,12 +33,7 @@ func (l *loader) station(root *object) *Station {
 		s.ID = uint16(o.int("id", 0, 1, 65535))
 		s.Name = o.text("name", fmt.Sprintf("Station %d", s.ID))
 		s.TimeZone = o.text("time_zone", "UTC")
-		zone, err := time.LoadLocation(s.TimeZone)
-		if err != nil || s.TimeZone == "Local" {
-			o.fail("time_zone", quote(s.TimeZone)+" is unknown", "an IANA time zone such as Asia/Shanghai")
-			zone = time.UTC
-		}
-		s.Location = zone
+		s.Location = o.zone("time_zone", s.TimeZone)
 		o.end()
 	}
 	if o, ok := root.object("cluster"); ok {
@@ -63,9 +60,37 @@ func (l *loader) station(root *object) *Station {
 	for _, e := range root.list("exports") {
 		s.Exports = append(s.Exports, l.export(root.doc.object(e.path, e.node)))
 	}
+	s.inZones()
 	root.end()
 	s.Named = l.namedFiles
 	return s
+}
+
+// zones has each zone once, by name: what is compared deeply must not differ by what a [time.Location] remembers.
+var zones sync.Map
+
+// zone is the zone of a name, nil for "". An unknown one is reported.
+func (o *object) zone(key, name string) *time.Location {
+	if name == "" {
+		return nil
+	}
+	zone, err := time.LoadLocation(name)
+	if err != nil || name == "Local" {
+		o.fail(key, quote(name)+" is unknown", "an IANA time zone such as Asia/Shanghai")
+		zone, name = time.UTC, "UTC"
+	}
+	known, _ := zones.LoadOrStore(name, zone)
+	return known.(*time.Location)
+}
+
+// inZones gives RTUs and uplinks without a zone that of the station.
+func (s *Station) inZones() {
+	for i := range s.RTUs {
+		s.RTUs[i].Location = cmp.Or(s.RTUs[i].Location, s.Location)
+	}
+	for i := range s.Uplinks {
+		s.Uplinks[i].Location = cmp.Or(s.Uplinks[i].Location, s.Location)
+	}
 }
 
 func (l *loader) cluster(o *object) Cluster {
@@ -218,6 +243,8 @@ func (l *loader) rtu(o *object) RTU {
 		IEC104:               o.iec104("iec104"),
 		Chatter:              o.chatter("chatter"),
 	}
+	r.TimeZone = o.text("time_zone", "")
+	r.Location = o.zone("time_zone", r.TimeZone)
 	r.Name = o.text("name", fmt.Sprintf("RTU %d", r.Number))
 	r.CommonAddress = o.commonAddress("common_address", r.IEC104.CASize)
 	for _, e := range o.filled("channels") {
@@ -302,6 +329,8 @@ func (l *loader) uplink(o *object) Uplink {
 		SubstitutedTime: o.bool("substituted_time", true),
 	}
 	u.CommonAddress = o.commonAddress("common_address", u.IEC104.CASize)
+	u.TimeZone = o.text("time_zone", "")
+	u.Location = o.zone("time_zone", u.TimeZone)
 	u.RoleIOA = uint32(o.int("role_ioa", 0, 1, int(u.IEC104.maxIOA())))
 	taken := unique[uint16]{}
 	taken.check(o.doc, o.key("common_address"), u.CommonAddress)

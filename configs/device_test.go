@@ -23,3 +23,25 @@ func TestWhatIsPeculiarIsRead(t *testing.T) {
 		}
 	}
 }
+
+// A zone of an RTU's or an uplink's own; without one it is the station's, and equal names are one zone.
+func TestTimeZones(t *testing.T) {
+	zoned := []string{"name: Test}", "name: Test, time_zone: Asia/Shanghai}", "    points: rtu2.csv\n", "    points: rtu2.csv\n    time_zone: UTC\n",
+		"    points: occ.csv\n", "    points: occ.csv\n    time_zone: Europe/Berlin\n"}
+	s, again := mustLoad(t, station(t, zoned...), "station.yaml"), mustLoad(t, station(t, zoned...), "station.yaml")
+	got := []string{s.Location.String(), s.RTUs[0].Location.String(), s.RTUs[1].Location.String(), s.Uplinks[0].Location.String()}
+	if want := []string{"Asia/Shanghai", "Asia/Shanghai", "UTC", "Europe/Berlin"}; !reflect.DeepEqual(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+	if s.RTUs[0].Location != again.RTUs[0].Location || s.Uplinks[0].Location != again.Uplinks[0].Location {
+		t.Error("the same zone is another one each time: links would be closed for it")
+	}
+	plain := mustLoad(t, station(t, zoned[:2]...), "station.yaml")
+	if s.RTUs[1].Digest() == plain.RTUs[1].Digest() || s.RTUs[0].Digest() != plain.RTUs[0].Digest() || s.Uplinks[0].Digest() == plain.Uplinks[0].Digest() {
+		t.Error("a zone is no part of the digest of what has it alone")
+	}
+	_, err := LoadFS(station(t, "    points: rtu2.csv\n", "    points: rtu2.csv\n    time_zone: Mars\n"), "station.yaml")
+	if err == nil || err.Error() != `station.yaml:18:16: rtus[1].time_zone: "Mars" is unknown: expected an IANA time zone such as Asia/Shanghai` {
+		t.Error(err)
+	}
+}

@@ -187,7 +187,7 @@ func TestLoadRefusesStations(t *testing.T) {
 			`station.yaml:27:1: fmp: unknown key (did you mean "fnp"?): expected one of station, cluster, security, redis, journal, rtus, uplinks, virtual_points, fnp, exports`},
 		{"unknown key in a list", []string{"    common_address: 1\n", "    common_adress: 1\n"},
 			`station.yaml:9:5: rtus[0].common_address: is missing: expected a value` + "\n" +
-				`station.yaml:10:5: rtus[0].common_adress: unknown key (did you mean "common_address"?): expected one of number, points, ioa_format, prefer, retry, link_check, standby_probe, termination, confirm, interrogation, counter_interrogation, clock_sync, order, counter_freeze, counter_groups, tolerant, tls, iec104, chatter, name, common_address, channels`},
+				`station.yaml:10:5: rtus[0].common_adress: unknown key (did you mean "common_address"?): expected one of number, points, ioa_format, prefer, retry, link_check, standby_probe, termination, confirm, interrogation, counter_interrogation, clock_sync, order, counter_freeze, counter_groups, tolerant, tls, iec104, chatter, time_zone, name, common_address, channels`},
 		{"what is peculiar about a device", []string{"    common_address: 1\n", "    common_address: 1\n    order: [clock, clock, start]\n    counter_groups: [1, 5, 1]\n    tolerant: [early-data, polite]\n    counter_freeze: reset\n"},
 			`station.yaml:11:20: rtus[0].order[1]: "clock" is there twice: expected each once` + "\n" +
 				`station.yaml:11:27: rtus[0].order[2]: "start" is unknown: expected test, clock, interrogation or counters` + "\n" +

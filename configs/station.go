@@ -178,6 +178,9 @@ type RTU struct {
 	Table     File          `yaml:"points" json:"-"`
 	IOAFormat AddressFormat `yaml:"ioa_format,omitempty" json:"-"` // of the table
 	Points    []Point       `yaml:"-" json:"-"`                    // by kind and number
+	// TimeZone is that of the device's clock, an IANA name: of its time tags, and of the time to which it is set; "": the station's.
+	TimeZone string         `yaml:"time_zone,omitempty" json:",omitempty"`
+	Location *time.Location `yaml:"-" json:"-"`
 	// Controls say how controls are operated, of those whose rows say anything.
 	Controls map[ControlKey]Control `yaml:"-" json:"-"`
 	Prefer   string                 `yaml:"prefer"`   // a FEP's id: where it starts; default the FEP with host 1
@@ -273,7 +276,9 @@ type Uplink struct {
 	Table         File                      `yaml:"points" json:"-"`
 	IOAFormat     AddressFormat             `yaml:"ioa_format,omitempty" json:"-"` // of the table
 	Sectors       []Sector                  `yaml:"sectors,omitempty" json:",omitzero"`
-	Points        []UplinkPoint             `yaml:"-" json:"-"` // by sector and IOA, those of all sectors; no point twice
+	Points        []UplinkPoint             `yaml:"-" json:"-"`                            // by sector and IOA, those of all sectors; no point twice
+	TimeZone      string                    `yaml:"time_zone,omitempty" json:",omitempty"` // of time tags and of clock synchronization, an IANA name; "": the station's
+	Location      *time.Location            `yaml:"-" json:"-"`
 	Mode          fsm.Mode                  `yaml:"mode"`
 	Listen        map[string]netip.AddrPort `yaml:"listen,flow"` // by node id: one for each FEP; may be a wildcard
 	Groups        []Group                   `yaml:"groups"`

@@ -128,7 +128,7 @@ func (f *feed) nextChanges(a *asdu.ASDU) bool {
 				typeID, sector = as, e.sector
 				f.reset(typeID, sector)
 			}
-			if err := f.builder.Add(e.value(s)); err == asdu.ErrFull {
+			if err := f.builder.Add(e.value(s, &f.table.tags)); err == asdu.ErrFull {
 				return
 			} else if err != nil {
 				f.log.Error("value can't be encoded", "ioa", e.address, "type", as, "error", err)

@@ -22,7 +22,7 @@ import (
 type Config struct {
 	Replica  replica.Owner
 	Uplinks  []Uplink       // those of the station, with this node's listen addresses
-	Location *time.Location // of time tags; nil: UTC
+	Location *time.Location // the station's, in which the state has time tags; nil: UTC
 	Log      *slog.Logger   // nil: silent
 
 	// Conditions is told what is wrong with the clients; nil: nobody is.
@@ -42,6 +42,7 @@ type Uplink struct {
 	Listen        string // host:port on this node; "": this node does not serve it
 	CommonAddress asdu.CommonAddress
 	Sectors       []asdu.CommonAddress // more stations on the same port, each with its points; none: only CommonAddress
+	Location      *time.Location       // of time tags and clock synchronization; nil: the station's
 	Mode          fsm.Mode
 	Groups        []Group
 	Points        []Point

@@ -179,7 +179,7 @@ func (f *feed) nextEvents(a *asdu.ASDU) bool {
 				typeID, sector = e.typeID, e.sector
 				f.reset(typeID, sector)
 			}
-			if err := f.builder.Add(e.object(ev)); err == asdu.ErrFull {
+			if err := f.builder.Add(e.object(ev, &f.table.tags)); err == asdu.ErrFull {
 				break
 			} else if err != nil { // the table and fit keep every value within its type
 				f.log.Error("event can't be encoded", "seq", ev.Seq, "ioa", e.address, "type", e.typeID, "error", err)

@@ -26,7 +26,7 @@ type testFeed struct {
 
 func newTestFeed(t testing.TB, c station, k int, points []Point) *testFeed {
 	t.Helper()
-	table, err := newTable(Uplink{Name: "occ", CommonAddress: commonAddress, Points: points})
+	table, err := newTable(Uplink{Name: "occ", CommonAddress: commonAddress, Points: points}, time.UTC)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -116,7 +116,7 @@ func (f *Forwarder) Configure(uplinks []Uplink) error {
 func (f *Forwarder) prepare(uplinks []Uplink) (next []*serving, tables []*table, err error) {
 	errs := []error{validate(uplinks)}
 	for _, u := range uplinks {
-		t, err := newTable(u)
+		t, err := newTable(u, f.cfg.Location)
 		errs = append(errs, err)
 		if err != nil || u.Listen == "" {
 			continue

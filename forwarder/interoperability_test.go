@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/iec104"
@@ -43,7 +44,7 @@ func TestInteroperabilitySheet(t *testing.T) {
 			does = true // TestRow47 has it come first
 		case typ.IsMonitor():
 			for _, kind := range []fsm.Kind{fsm.DI, fsm.AI, fsm.Counter, fsm.Bitstring} {
-				_, err := newTable(Uplink{Name: "u", Points: []Point{{IOA: 1, RTU: 1, Kind: kind, Point: 1, Type: typ}}})
+				_, err := newTable(Uplink{Name: "u", Points: []Point{{IOA: 1, RTU: 1, Kind: kind, Point: 1, Type: typ}}}, time.UTC)
 				does = does || err == nil
 			}
 		default:

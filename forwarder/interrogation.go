@@ -153,7 +153,7 @@ func (f *feed) interrogated(s *fsm.State, j *job, e *entry) asdu.Object {
 		return f.role()
 	}
 	if p, ok := j.frozen[e.key]; ok {
-		return e.point(&p)
+		return e.point(&p, &f.table.tags)
 	}
-	return e.value(s)
+	return e.value(s, &f.table.tags)
 }

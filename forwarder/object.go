@@ -2,6 +2,7 @@ package forwarder
 
 import (
 	"math"
+	"time"
 
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/iec104/asdu"
@@ -10,8 +11,23 @@ import (
 // unknownQuality is that of a point that never had a value: not topical and invalid, or the IV of a counter.
 const unknownQuality, unknownCounterQuality = asdu.NT | asdu.IV, asdu.IV
 
+// tagging is how an uplink has time tags.
+type tagging struct {
+	plain       bool           // they never bear the bit for a substituted time
+	station, to *time.Location // the state's zone and the uplink's
+}
+
+// of is a tag of the state's for the uplink: the same bit for bit, unless it has another zone or none of that bit.
+func (t *tagging) of(octets uint64) asdu.CP56Time2a {
+	tag := asdu.UnpackCP56Time2a(octets).In(t.station, t.to)
+	if t.plain {
+		return tag.WithSubstituted(false)
+	}
+	return tag
+}
+
 // value is the newest value in the image as an object of the entry's type.
-func (e *entry) value(s *fsm.State) asdu.Object {
+func (e *entry) value(s *fsm.State, tags *tagging) asdu.Object {
 	p, ok := s.Point(e.key)
 	if !ok {
 		q := uint8(unknownQuality)
@@ -20,22 +36,19 @@ func (e *entry) value(s *fsm.State) asdu.Object {
 		}
 		return asdu.Object{Address: e.address, Quality: q}
 	}
-	return e.point(&p)
+	return e.point(&p, tags)
 }
 
 // point is a point's value as an object of the entry's type.
-func (e *entry) point(p *fsm.Point) asdu.Object {
-	return e.object(&fsm.Event{Value: p.Value, Type: p.Type, Quality: p.Quality, Transient: p.Transient, Time: p.Time})
+func (e *entry) point(p *fsm.Point, tags *tagging) asdu.Object {
+	return e.object(&fsm.Event{Value: p.Value, Type: p.Type, Quality: p.Quality, Transient: p.Transient, Time: p.Time}, tags)
 }
 
-// object is a value as an object of the entry's type. The time tag stays as it is, bit for bit, and so does the transient
-// bit where the type has it; elsewhere the value is invalid while it is set.
-func (e *entry) object(ev *fsm.Event) asdu.Object {
+// object is a value as an object of the entry's type. The time tag is as the uplink has it, and the transient
+// bit stays where the type has it; elsewhere the value is invalid while it is set.
+func (e *entry) object(ev *fsm.Event, tags *tagging) asdu.Object {
 	to := e.typeID.Untimed()
-	o := asdu.Object{Address: e.address, Elapsed: ev.ElapsedMs, Time: asdu.UnpackCP56Time2a(ev.Time)}
-	if e.plain {
-		o.Time = o.Time.WithSubstituted(false)
-	}
+	o := asdu.Object{Address: e.address, Elapsed: ev.ElapsedMs, Time: tags.of(ev.Time)}
 	o.Value, o.Quality = carry(ev.Value, ev.Quality, asdu.TypeID(ev.Type).Untimed(), to)
 	switch {
 	case !ev.Transient:

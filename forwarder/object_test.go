@@ -29,7 +29,7 @@ func relay(t *testing.T, from, to asdu.TypeID, octets ...byte) []byte {
 	header.Type = to
 	out, err := asdu.DefaultProfile.New(header, e.object(&fsm.Event{
 		Value: o.Value, Type: uint8(from), Quality: o.Quality, ElapsedMs: o.Elapsed, Transient: from.Untimed() == asdu.M_ST_NA_1 && o.Qualifier != 0,
-	}))
+	}, asTheyAre))
 	if err != nil {
 		t.Fatalf("%v % x as %v: %v", from, octets, to, err)
 	}
@@ -145,7 +145,7 @@ func TestProtectionEvents(t *testing.T) {
 		}
 	}
 	e := entry{address: 1, typeID: 38}
-	if o := e.object(&fsm.Event{Type: 38, Value: 2, ElapsedMs: 1234}); o.Elapsed != 1234 {
+	if o := e.object(&fsm.Event{Type: 38, Value: 2, ElapsedMs: 1234}, asTheyAre); o.Elapsed != 1234 {
 		t.Errorf("the elapsed time became %d ms", o.Elapsed)
 	}
 }
@@ -261,7 +261,7 @@ func TestEveryValueCanBeEncoded(t *testing.T) {
 		v := rapid.OneOf(rapid.Float64(), rapid.Just(math.NaN()), rapid.Just(math.Inf(-1)), rapid.Float64Range(-4, 4)).Draw(rt, "value")
 		from := asdu.TypeID(rapid.Uint8().Draw(rt, "from"))
 		quality, octets := rapid.Uint8().Draw(rt, "quality"), rapid.Uint64Range(0, 1<<56-1).Draw(rt, "time")
-		o := e.object(&fsm.Event{Value: v, Type: uint8(from), Quality: quality, Time: octets, Transient: rapid.Bool().Draw(rt, "transient")})
+		o := e.object(&fsm.Event{Value: v, Type: uint8(from), Quality: quality, Time: octets, Transient: rapid.Bool().Draw(rt, "transient")}, asTheyAre)
 		a, err := asdu.DefaultProfile.New(asdu.Header{Type: e.typeID, Cause: asdu.Spontaneous, CommonAddress: 1}, o)
 		if err != nil {
 			rt.Fatal(err)
@@ -279,13 +279,36 @@ func TestEveryValueCanBeEncoded(t *testing.T) {
 func TestSubstitutedTime(t *testing.T) {
 	madeUp := asdu.NewCP56Time2a(time.Unix(1_000_000, 0), time.UTC).WithSubstituted(true)
 	for _, plain := range []bool{false, true} {
-		table, err := newTable(Uplink{Name: "occ", PlainTime: plain, Points: points[:1]})
+		table, err := newTable(Uplink{Name: "occ", PlainTime: plain, Points: points[:1]}, time.UTC)
 		if err != nil {
 			t.Fatal(err)
 		}
-		o := table.entries[0].object(&fsm.Event{Type: 30, Value: 1, Time: madeUp.Uint64()})
+		o := table.entries[0].object(&fsm.Event{Type: 30, Value: 1, Time: madeUp.Uint64()}, &table.tags)
 		if want := madeUp.WithSubstituted(!plain); o.Time != want {
 			t.Errorf("plain %v: %v, want %v", plain, o.Time, want)
+		}
+	}
+}
+
+// asTheyAre is the tagging of an uplink in the station's zone.
+var asTheyAre = &tagging{station: time.UTC, to: time.UTC}
+
+// An uplink of another zone has the same instants, and what names none as it came.
+func TestUplinkInAnotherZone(t *testing.T) {
+	shanghai := time.FixedZone("UTC+8", 8*3600)
+	at := time.Date(2024, 2, 28, 20, 30, 1, 5e6, time.UTC)
+	table, err := newTable(Uplink{Name: "occ", Location: shanghai, Points: points[:1]}, time.UTC)
+	if err != nil {
+		t.Fatal(err)
+	}
+	none := asdu.CP56Time2a{1, 2, 61}
+	for _, c := range []struct{ tag, want asdu.CP56Time2a }{
+		{asdu.NewCP56Time2a(at, time.UTC), asdu.NewCP56Time2a(at, shanghai)},
+		{asdu.NewCP56Time2a(at, time.UTC).WithInvalid(true), asdu.NewCP56Time2a(at, shanghai).WithInvalid(true)},
+		{none, none},
+	} {
+		if o := table.entries[0].object(&fsm.Event{Type: 30, Value: 1, Time: c.tag.Uint64()}, &table.tags); o.Time != c.want {
+			t.Errorf("%x became %x, want %x", c.tag, o.Time, c.want)
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
@@ -100,7 +101,7 @@ func TestConfigureLeavesOthersAlone(t *testing.T) {
 
 // What was queued on a link when the table changes goes out as the new table has it.
 func TestFeedTakesAnotherTable(t *testing.T) {
-	old, err := newTable(Uplink{Name: "occ", CommonAddress: commonAddress, Points: points})
+	old, err := newTable(Uplink{Name: "occ", CommonAddress: commonAddress, Points: points}, time.UTC)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,7 +112,7 @@ func TestFeedTakesAnotherTable(t *testing.T) {
 			moved = append(moved, p)
 		}
 	}
-	next, err := newTable(Uplink{Name: "occ", CommonAddress: commonAddress, Points: moved, RoleIOA: 1})
+	next, err := newTable(Uplink{Name: "occ", CommonAddress: commonAddress, Points: moved, RoleIOA: 1}, time.UTC)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -61,7 +61,7 @@ func TestSectorsHaveTheirEvents(t *testing.T) {
 	c := startStation(t, fsmpb.Configure_EXCLUSIVE, "a")
 	u := sectors()
 	u.Name, u.CommonAddress = "occ", commonAddress
-	table, err := newTable(u)
+	table, err := newTable(u, time.UTC)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,7 +104,7 @@ func TestSectorsAreChecked(t *testing.T) {
 		u := sectors()
 		u.Name, u.CommonAddress, u.Mode, u.Groups = "occ", commonAddress, fsm.Exclusive, []Group{{Name: "a"}}
 		tt.change(&u)
-		_, table := newTable(u)
+		_, table := newTable(u, time.UTC)
 		if err := fmt.Sprint(validate([]Uplink{u}), table); !strings.Contains(err, tt.say) {
 			t.Errorf("%s, want %q", err, tt.say)
 		}

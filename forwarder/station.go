@@ -75,7 +75,8 @@ func (l *link) answered(err error) {
 
 // read answers C_RD with a monitored object as it is in the image.
 func (l *link) read(f *feed, c *iec104.Call) error {
-	e, ok := l.g.u.table.Load().find(object{c.CommonAddress, c.Object.Address}, false)
+	table := l.g.u.table.Load()
+	e, ok := table.find(object{c.CommonAddress, c.Object.Address}, false)
 	if !ok || c.ASDU.Len() != 1 || e.onlyEvents() {
 		return c.Reject(asdu.UnknownObjectAddress)
 	}
@@ -83,7 +84,7 @@ func (l *link) read(f *feed, c *iec104.Call) error {
 	if e.role {
 		o = l.currentRole()
 	} else {
-		l.g.u.replica.View(func(s *fsm.State) { o = e.value(s) })
+		l.g.u.replica.View(func(s *fsm.State) { o = e.value(s, &table.tags) })
 	}
 	h := asdu.Header{Type: e.typeID.Untimed(), Cause: asdu.Request, Test: c.ASDU.Test,
 		Originator: c.ASDU.Originator, CommonAddress: c.CommonAddress}

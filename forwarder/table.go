@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/iec104/asdu"
@@ -18,7 +19,6 @@ type entry struct {
 	sector  asdu.CommonAddress
 	typeID  asdu.TypeID
 	role    bool // not of the image: the role of the link that asks
-	plain   bool // its time tag never bears the bit for a substituted time
 }
 
 func (e *entry) isControl() bool { return !e.role && e.key.Kind.IsControl() }
@@ -45,6 +45,7 @@ func (e *entry) compare(at object, control bool) int {
 // table maps the points of the station to the objects of one uplink and back. It does not change.
 type table struct {
 	entries    []entry // by sector and address, unique in each direction
+	tags       tagging
 	byKey      keyIndex
 	roleEntry  int32             // -1: none
 	categories map[object]string // of controls
@@ -68,10 +69,11 @@ var kindTypes = map[fsm.Kind][]asdu.TypeID{
 	fsm.AO:        {asdu.C_SE_NA_1, asdu.C_SE_NB_1, asdu.C_SE_NC_1, asdu.C_BO_NA_1},
 }
 
-// newTable checks an uplink's points. It reports everything that is wrong at once; each error wraps ErrConfig.
-func newTable(u Uplink) (*table, error) {
+// newTable checks an uplink's points; station is the zone of the state's time tags. It reports everything that is wrong at once; each error wraps ErrConfig.
+func newTable(u Uplink, station *time.Location) (*table, error) {
 	t := &table{
 		entries:    make([]entry, 0, len(u.Points)+1),
+		tags:       tagging{u.PlainTime, station, cmp.Or(u.Location, station)},
 		byKey:      keyIndex{},
 		roleEntry:  -1,
 		categories: map[object]string{},
@@ -89,7 +91,7 @@ func newTable(u Uplink) (*table, error) {
 	for _, p := range u.Points {
 		e := entry{
 			key:     fsm.PointKey{RTU: p.RTU, Kind: p.Kind, Point: p.Point},
-			address: asdu.InformationObjectAddress(p.IOA), typeID: p.Type, plain: u.PlainTime,
+			address: asdu.InformationObjectAddress(p.IOA), typeID: p.Type,
 			sector: cmp.Or(p.Sector, u.CommonAddress),
 		}
 		types, known := kindTypes[p.Kind]

@@ -45,7 +45,7 @@ type uplink struct {
 
 func newUplink(c Config, cfg Uplink, t *table, o *operator, started *startedLinks) (*uplink, error) {
 	u := &uplink{
-		cfg: cfg, config: cfg.IEC104, replica: c.Replica, location: c.Location, log: c.Log.With("uplink", cfg.Name),
+		cfg: cfg, config: cfg.IEC104, replica: c.Replica, location: cmp.Or(cfg.Location, c.Location), log: c.Log.With("uplink", cfg.Name),
 		operator: o, conditions: c.Conditions, onLoss: c.OnCarrierLoss, started: started, groups: map[string]*group{}, kicked: make(chan struct{}, 1),
 	}
 	u.table.Store(t)

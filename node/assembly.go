@@ -74,6 +74,9 @@ func assemble(c Config) (*assembly, error) {
 	if err != nil {
 		return nil, err
 	}
+	if c.LogZone != nil {
+		c.LogZone(station.Location)
+	}
 	a := &assembly{
 		config: c, station: station, self: self, log: c.Log,
 		member: &member{id: c.ID}, cluster: clusterConfig(station, c), latency: newCommitLatency(),

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"time"
 
 	"github.com/fepha/fepha/configs"
 	"github.com/fepha/fepha/internal/build"
@@ -22,6 +23,9 @@ type Config struct {
 	DataDir string     // its Raft log and snapshots
 	Build   build.Info // the program's, which the other nodes are told
 	Log     *slog.Logger
+
+	// LogZone is told the station's time zone, for the log, once the configuration is read; nil: nobody is.
+	LogZone func(*time.Location)
 }
 
 // A ConfigError says what is wrong with the configuration: nothing was started,

@@ -107,7 +107,7 @@ func acquisitionRTUs(c *current, s *configs.Station) (rtus []acquisition.RTU, er
 // acquisitionRTU is an RTU but for its TLS.
 func acquisitionRTU(r *configs.RTU) acquisition.RTU {
 	rtu := acquisition.RTU{
-		Number: r.Number, Sharing: r.Sharing, CommonAddress: asdu.CommonAddress(r.CommonAddress),
+		Number: r.Number, Sharing: r.Sharing, CommonAddress: asdu.CommonAddress(r.CommonAddress), Location: r.Location,
 		Retry: r.Retry, StandbyProbe: probes[r.StandbyProbe], LinkCheck: r.LinkCheck, NoTermination: r.Termination == configs.TerminationNone,
 		ConfirmByState: r.Confirm == configs.ConfirmState, Controls: operations(r.Controls),
 		Interrogation: r.Interrogation, CounterInterrogation: r.CounterInterrogation, ClockSync: r.ClockSync,
@@ -177,7 +177,7 @@ func forwarderUplinks(c *current, s *configs.Station, node string) (uplinks []fo
 	describe := describer(s)
 	for _, u := range s.Uplinks {
 		uplink := forwarder.Uplink{
-			Name: u.Name, CommonAddress: asdu.CommonAddress(u.CommonAddress), Mode: u.Mode,
+			Name: u.Name, CommonAddress: asdu.CommonAddress(u.CommonAddress), Location: u.Location, Mode: u.Mode,
 			RoleIOA: u.RoleIOA, LinkCheck: u.LinkCheck, PlainTime: !u.SubstitutedTime, Controls: u.Controls, IEC104: protocol(u.IEC104, u.Tolerant),
 		}
 		if listen, ok := u.Listen[node]; ok {

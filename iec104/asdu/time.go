@@ -155,6 +155,24 @@ func (t CP56Time2a) Time(loc *time.Location) (time.Time, error) {
 	return second, nil
 }
 
+// In is the reading that a clock in to showed when one in from showed this one: the same instant, IV and RES1. In one zone, and
+// where it names no instant, it stays as it is.
+func (t CP56Time2a) In(from, to *time.Location) CP56Time2a {
+	if from == to || from.String() == to.String() {
+		return t
+	}
+	at, err := t.Time(from)
+	if err != nil {
+		return t
+	}
+	there := NewCP56Time2a(at, to)
+	there[2] |= t[2] & 0xc0
+	if t[4]&0xe0 == 0 { // no day of week
+		there[4] &= 0x1f
+	}
+	return there
+}
+
 // ExpandCP24 is the instant that a CP24Time2a means when it arrives at ref: the last one with
 // these minutes of the hour in loc that is not more than 5 minutes after ref, since a device's
 // clock may be a little ahead but its events are never from the future.

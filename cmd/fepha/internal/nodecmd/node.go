@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"os"
 	"runtime/pprof"
+	"sync/atomic"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -40,11 +42,15 @@ goes on.`,
 			if err := f.complete(); err != nil {
 				return err
 			}
-			log, err := f.log(cmd.ErrOrStderr())
+			log, zone, err := f.log(cmd.ErrOrStderr())
 			if err != nil {
 				return err
 			}
-			return profiled(f.cpuProfile, func() error { return node.Run(cmd.Context(), f.node(log)) })
+			return profiled(f.cpuProfile, func() error {
+				c := f.node(log)
+				c.LogZone = zone.Store
+				return node.Run(cmd.Context(), c)
+			})
 		},
 	}
 	fl := cmd.Flags()
@@ -71,17 +77,26 @@ func (f *nodeFlags) node(log *slog.Logger) node.Config {
 	return node.Config{File: f.config, ID: f.id, DataDir: f.dataDir, Build: build.Read(), Log: log}
 }
 
-// log makes the node's log: one format and one level for all its parts.
-func (f *nodeFlags) log(w io.Writer) (*slog.Logger, error) {
+// log makes the node's log: one format, one level and one time zone for all its parts. The zone is this machine's until another
+// is stored.
+func (f *nodeFlags) log(w io.Writer) (*slog.Logger, *atomic.Pointer[time.Location], error) {
 	level, err := cli.LogLevel(f.logLevel)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	var handler slog.Handler = slog.NewTextHandler(w, &slog.HandlerOptions{Level: level})
+	zone := new(atomic.Pointer[time.Location])
+	zone.Store(time.Local)
+	options := &slog.HandlerOptions{Level: level, ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+		if a.Value.Kind() == slog.KindTime {
+			a.Value = slog.TimeValue(a.Value.Time().In(zone.Load()))
+		}
+		return a
+	}}
+	var handler slog.Handler = slog.NewTextHandler(w, options)
 	if f.logJSON {
-		handler = slog.NewJSONHandler(plain.JSONWriter(w), &slog.HandlerOptions{Level: level})
+		handler = slog.NewJSONHandler(plain.JSONWriter(w), options)
 	}
-	return slog.New(handler).With("node", f.id), nil
+	return slog.New(handler).With("node", f.id), zone, nil
 }
 
 // profiled calls run and writes its CPU profile to a file at the end; "": just calls it.

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/fepha/fepha/cmd/fepha/internal/cli"
 	"github.com/fepha/fepha/iec104"
@@ -29,6 +30,19 @@ func NewSimCommand() *cobra.Command {
 	return cmd
 }
 
+// registerZone adds --time-zone.
+func registerZone(fl *pflag.FlagSet, zone *string) {
+	fl.StringVar(zone, "time-zone", "Local", "zone of its clock and time tags, an IANA name such as Asia/Shanghai; Local is this machine's")
+}
+
+func zoneOf(name string) (*time.Location, error) {
+	zone, err := time.LoadLocation(name)
+	if err != nil || name == "" {
+		return nil, cli.Usagef("--time-zone %q: expected an IANA time zone such as Asia/Shanghai", name)
+	}
+	return zone, nil
+}
+
 type simRTUFlags struct {
 	listen []string
 	ca     uint16
@@ -42,6 +56,7 @@ type simRTUFlags struct {
 	trace  bool
 	quirks []string
 	keep   bool
+	zone   string
 }
 
 func newSimRTUCommand() *cobra.Command {
@@ -81,13 +96,17 @@ A quirk makes it a device as they are found in the field:
 	fl.BoolVar(&f.loop, "loop", false, "play the capture over and over")
 	fl.BoolVar(&f.trace, "trace", false, "print every frame in words")
 	fl.StringSliceVar(&f.quirks, "quirk", nil, "what the device does otherwise than a good one, see above")
+	registerZone(fl, &f.zone)
 	fl.BoolVar(&f.keep, "keep-old-link", false, "the quirk keeps-old-link")
 	return cmd
 }
 
 func runSimRTU(ctx context.Context, f simRTUFlags, in io.Reader, out io.Writer) error {
-	cfg := sim.DeviceConfig{Listen: f.listen, CommonAddress: asdu.CommonAddress(f.ca), Location: time.Local}
+	cfg := sim.DeviceConfig{Listen: f.listen, CommonAddress: asdu.CommonAddress(f.ca)}
 	var err error
+	if cfg.Location, err = zoneOf(f.zone); err != nil {
+		return err
+	}
 	if cfg.Quirks, err = sim.ParseDeviceQuirks(f.quirks); err != nil {
 		return cli.Usagef("--quirk: %v", err)
 	}
@@ -241,6 +260,7 @@ type simOCCFlags struct {
 	quirks      []string
 	interrogate bool
 	trace       bool
+	zone        string
 }
 
 func newSimOCCCommand() *cobra.Command {
@@ -267,6 +287,7 @@ A quirk makes it a control centre as they are found in the field:
 	fl.Uint32Var(&f.role, "role-ioa", 0, "object address of the role point")
 	fl.BoolVar(&f.interrogate, "interrogate", true, "interrogate after each STARTDT")
 	fl.StringSliceVar(&f.quirks, "quirk", nil, "what it does otherwise than a good one, see above")
+	registerZone(fl, &f.zone)
 	fl.Uint32Var(&f.output, "output", 0, "object address of the single command that a quirk operates")
 	fl.BoolVar(&f.trace, "trace", false, "print every frame in words")
 	return cmd
@@ -282,7 +303,6 @@ func runSimOCC(ctx context.Context, f simOCCFlags, out io.Writer) error {
 		CommonAddress: asdu.CommonAddress(f.ca),
 		RoleAddress:   asdu.InformationObjectAddress(f.role),
 		Output:        asdu.InformationObjectAddress(f.output),
-		Location:      time.Local,
 		Interrogate:   f.interrogate,
 		OnEvent: func(k sim.Key, isNew bool) {
 			repeated := ""
@@ -293,6 +313,9 @@ func runSimOCC(ctx context.Context, f simOCCFlags, out io.Writer) error {
 		},
 	}
 	var err error
+	if cfg.Location, err = zoneOf(f.zone); err != nil {
+		return err
+	}
 	if cfg.Quirks, err = sim.ParseCentreQuirks(f.quirks); err != nil {
 		return cli.Usagef("--quirk: %v", err)
 	}
