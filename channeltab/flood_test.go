@@ -167,7 +167,7 @@ func TestFloodLeavesOthersTheirShare(t *testing.T) {
 					}
 				}
 			})
-			time.Sleep(500 * time.Millisecond)
+			eventually(t, "a flood", func() bool { return receiver.Stats().Received > 2000 })
 			before := receiver.Stats().Received
 			begun := time.Now()
 			limited, end := context.WithTimeout(ctx, 10*time.Second)

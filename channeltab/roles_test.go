@@ -48,7 +48,7 @@ func playRole(role string) int {
 }
 
 // playCentre is three nodes over one table. Every 2 s the leading one is killed, another one takes over, and it is back
-// a second later.
+// a second later. It prints "killed" and which one.
 func playCentre(family int) error {
 	memory := channeltabtest.NewMemory()
 	nodes := map[string]netip.AddrPort{}
@@ -85,6 +85,7 @@ func playCentre(family int) error {
 		}
 		dead := strconv.Itoa(leader%3 + 1)
 		centres[dead].Close()
+		fmt.Println("killed", dead)
 		memory.Elect(strconv.Itoa((leader+1)%3 + 1))
 		select {
 		case <-over:

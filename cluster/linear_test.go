@@ -72,13 +72,14 @@ func TestAssignmentsAreLinearizable(t *testing.T) {
 	var history []porcupine.Operation
 	began := time.Now()
 	since := func() int64 { return int64(time.Since(began)) }
+	const each = 150 // assignments of a client
 	var clients sync.WaitGroup
 	stop := make(chan struct{})
 	for client, id := range []string{"fep1", "fep2", "wit"} {
 		clients.Go(func() {
 			rng := rand.New(rand.NewPCG(uint64(client), 7))
 			epoch := uint64(0)
-			for range 150 {
+			for range each {
 				select {
 				case <-stop:
 					return
@@ -102,7 +103,14 @@ func TestAssignmentsAreLinearizable(t *testing.T) {
 	}
 	for range 4 {
 		l := s.leader()
-		time.Sleep(150 * ms)
+		mu.Lock()
+		before := len(history)
+		mu.Unlock()
+		until(t, "assignments under this leader", func() bool {
+			mu.Lock()
+			defer mu.Unlock()
+			return len(history) >= min(before+40, 3*each)
+		})
 		s.fabric.isolate(l.ID(), s.others(l.ID())...)
 		until(t, "another leader", func() bool {
 			for _, id := range s.others(l.ID()) {
