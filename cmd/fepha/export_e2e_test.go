@@ -85,7 +85,7 @@ func TestExports(t *testing.T) {
 	caughtUp := func(name string) func() bool {
 		return func() bool { return exportOf(t, ctx, s, name).Backlog == 0 }
 	}
-	s.Simulate(func(ctx context.Context) { s.Devices[0].Emit(ctx, 2000, 16) })
+	stop := s.Simulate(func(ctx context.Context) { s.Devices[0].Emit(ctx, 2000, 16) })
 	exporttest.Within(t, time.Minute, "events are exported", func() bool {
 		return exportOf(t, ctx, s, "history").Cursor > 500 && exportOf(t, ctx, s, "soe").Cursor > 500
 	})
@@ -115,6 +115,7 @@ func TestExports(t *testing.T) {
 	exporttest.Within(t, 2*time.Minute, "the export of files moves to where it can write", func() bool {
 		return exportOf(t, ctx, s, "soe").Owner == owner
 	})
+	stop()
 	noneLost(t, s.Settle(ctx))
 	exporttest.Within(t, time.Minute, "the database has all", caughtUp("history"))
 	exporttest.Within(t, time.Minute, "the files have all", caughtUp("soe"))
