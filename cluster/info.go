@@ -47,6 +47,10 @@ func (n *Node) alone(info replica.Info) (peers []replica.Peer) {
 // CaughtUp tells whether View shows what the group had committed a moment ago. A node that has just started shows an
 // old state until then.
 func (n *Node) CaughtUp() bool {
+	// After a start of the whole station the leader may be no further than this node: what its log had counts too.
+	if n.state.applied.Load() < n.began {
+		return false
+	}
 	if n.IsLeader() {
 		return true
 	}

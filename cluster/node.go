@@ -34,6 +34,7 @@ type Node struct {
 	mux       *raftio.Mux
 	transport *raftio.Transport
 	raft      *raft.Raft
+	began     uint64 // index of the newest command in the log when the node was started
 	peers     *raftio.Peers
 	server    *grpc.Server
 
@@ -188,12 +189,37 @@ func (n *Node) newRaft(leads chan<- bool) (err error) {
 	if err != nil {
 		return err
 	}
+	if n.began, err = lastCommand(cache); err != nil {
+		return fmt.Errorf("%w: %s: %w", ErrDataDir, n.cfg.DataDir, err)
+	}
 	stable := n.folder.SealedStable(n.disk, n.failStop.diskFailed)
 	n.raft, err = raft.NewRaft(conf, n.state, cache, stable, n.folder.Snapshots, n.transport)
 	if err != nil {
 		return fmt.Errorf("%w: %s: starting Raft: %w", ErrDataDir, n.cfg.DataDir, err)
 	}
 	return nil
+}
+
+// lastCommand is the index of the newest command in a log, 0 if there is none.
+func lastCommand(log raft.LogStore) (uint64, error) {
+	first, err := log.FirstIndex()
+	if err != nil {
+		return 0, err
+	}
+	last, err := log.LastIndex()
+	if err != nil {
+		return 0, err
+	}
+	for i := last; i >= max(first, 1); i-- {
+		var entry raft.Log
+		if err := log.GetLog(i, &entry); err != nil {
+			return 0, err
+		}
+		if entry.Type == raft.LogCommand {
+			return i, nil
+		}
+	}
+	return 0, nil
 }
 
 // askKnown is for how long a node that starts waits for the others' answers: those that aren't there refuse at once.

@@ -10,6 +10,7 @@ import (
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
 	"github.com/fepha/fepha/replica"
+	"github.com/hashicorp/raft"
 )
 
 // TestGroup is the whole of it once: three nodes form a group, a FEP leads, what's declared gets owners, and proposals
@@ -105,5 +106,28 @@ func TestKill(t *testing.T) {
 	until(t, "fep1 sees that it lost the RTU", func() bool { return s.resource("fep1", fsm.RTUResource(1)).Owner == "fep2" })
 	if _, ok := s.nodes["fep1"].tenures.begin(fsm.RTUResource(1)); ok {
 		t.Error("fep1 has a tenure of what it lost")
+	}
+}
+
+// What a node's log had when it was started is what it has to show before it counts as up to date.
+func TestLastCommand(t *testing.T) {
+	log := raft.NewInmemStore()
+	for _, c := range []struct {
+		entry raft.LogType
+		want  uint64
+	}{{raft.LogNoop, 0}, {raft.LogConfiguration, 0}, {raft.LogCommand, 3}, {raft.LogNoop, 3}, {raft.LogCommand, 5}, {raft.LogConfiguration, 5}} {
+		last, _ := log.LastIndex()
+		if err := log.StoreLog(&raft.Log{Index: last + 1, Type: c.entry}); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := lastCommand(log); err != nil || got != c.want {
+			t.Errorf("after entry %d: %d, %v, want %d", last+1, got, err, c.want)
+		}
+	}
+	if err := log.DeleteRange(1, 3); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := lastCommand(log); err != nil || got != 5 {
+		t.Errorf("of a log that begins later: %d, %v", got, err)
 	}
 }
