@@ -26,20 +26,19 @@ func TestOlderFolderIsRefused(t *testing.T) {
 	for range 20 {
 		s.propose(victim, &fsmpb.Command{Op: &fsmpb.Command_Pin{Pin: &fsmpb.Pin{Resource: rtu1}}})
 	}
-	leader := s.leader()
-	until(t, "the leader has heard how far it is", func() bool {
-		for _, p := range leader.Info().Peers {
-			if p.ID == victim {
-				return p.AppliedIndex >= leader.Info().CommitIndex-1 && p.Alive
+	until(t, "the others have heard how far it is", func() bool {
+		for _, other := range s.others(victim) {
+			if s.nodes[other].known.get(victim) < s.nodes[victim].state.applied.Load() {
+				return false
 			}
 		}
-		return false
+		return true
 	})
 	s.stop(victim)
 	if err := errors.Join(os.RemoveAll(folder), os.CopyFS(folder, os.DirFS(backup))); err != nil {
 		t.Fatal(err)
 	}
-	m, _ := leader.cfg.member(victim)
+	m, _ := s.leader().cfg.member(victim)
 	n, err := start(s.config(victim), outside{network: s.fabric.of(victim, m.Address)})
 	if err == nil {
 		n.Close()
