@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"os"
 	"strings"
@@ -15,6 +16,8 @@ import (
 	"github.com/fepha/fepha/iec104/asdu"
 	"github.com/fepha/fepha/sim"
 )
+
+var walkQuirks = flag.Bool("quirks", false, "run TestQuirksOfDevices and TestQuirksOfCentres against stations, which takes six minutes")
 
 // quirkPoints are those of a peculiar device.
 func quirkPoints() []sim.DevicePoint {
@@ -121,6 +124,9 @@ func TestQuirksOfDevices(t *testing.T) {
 		}
 		rtus = append(rtus, r)
 	}
+	if !*walkQuirks {
+		t.Skip("-quirks walks them")
+	}
 	s, ctx := newStation(t, rig.Options{Mode: "main-standby", Channels: 1, Lease: 5 * time.Second, RTUs: rtus})
 	for i, q := range quirks {
 		d := s.Devices[i]
@@ -208,15 +214,20 @@ func TestQuirksOfCentres(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	for _, q := range sim.CentreQuirks() {
+		if !strings.Contains(string(page), "`"+string(q)+"`") {
+			t.Errorf("docs/UPLINKS.md says nothing of %s", q)
+		}
+	}
+	if !*walkQuirks {
+		t.Skip("-quirks walks them")
+	}
 	// Its times are substituted, since it gives none.
 	rtu := rig.RTU{Number: 1, Name: "device", CommonAddress: 1, Points: quirkPoints(), Quirks: []sim.Quirk{sim.NoTime}}
 	s, ctx := newStation(t, rig.Options{Mode: "main-standby", Lease: 5 * time.Second, NoCentre: true, RTUs: []rig.RTU{rtu}})
 	s.Simulate(func(ctx context.Context) { s.Devices[0].Emit(ctx, 20, 1) })
 	for _, q := range sim.CentreQuirks() {
 		t.Run(string(q), func(t *testing.T) {
-			if !strings.Contains(string(page), "`"+string(q)+"`") {
-				t.Error("docs/UPLINKS.md says nothing of it")
-			}
 			c := sim.NewCentre(sim.CentreConfig{
 				Addresses: s.Uplinks(), CommonAddress: 100, Interrogate: true, Quirks: []sim.Quirk{q}, Retry: 100 * time.Millisecond,
 				Output: rig.UplinkAddress(1, len(rtu.Points)-1),
