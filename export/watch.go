@@ -23,7 +23,6 @@ const (
 // conditions of the owner, until ctx ends.
 func (e *exporter) watch(ctx context.Context) {
 	var probed time.Time
-	var settled uint64 // epoch in which what this node had written was put right
 	for range replica.Follow(ctx, e.cfg.Replica, replica.Pace{Least: watchPause, Most: watchPause}) {
 		x, ok := e.state()
 		if !ok {
@@ -37,15 +36,14 @@ func (e *exporter) watch(ctx context.Context) {
 			probed = time.Time{}
 			continue
 		}
-		if s, ok := e.export.Driver.(Settler); ok && settled != r.Epoch && r.Owner != "" {
-			err := s.Settle(Start{Node: e.cfg.Replica.ID(), Epoch: r.Epoch, After: x.Cursor, High: x.High, Spans: x.Spans})
-			if err != nil {
-				e.log.Warn("what this node had written can't be put right yet", "error", err)
-			} else {
-				settled = r.Epoch
-			}
-		}
 		if time.Since(probed) >= probePause {
+			// Again and again: the disk with what this node has written may come back later than the node.
+			if settler, ok := e.export.Driver.(Settler); ok && r.Owner != "" {
+				start := Start{Node: e.cfg.Replica.ID(), Epoch: r.Epoch, After: x.Cursor, High: x.High, Spans: x.Spans}
+				if err := settler.Settle(start); err != nil {
+					e.log.Warn("what this node had written can't be put right yet", "error", err)
+				}
+			}
 			why := ""
 			if err := e.export.Driver.Probe(ctx); err != nil {
 				why = err.Error()
