@@ -40,16 +40,8 @@ func (s *State) publicExport(e *exports.Export) Export {
 // ReadExport returns what an export takes of the records after a number, oldest first, at most limit, and whether there is
 // more.
 func (s *State) ReadExport(e Export, after uint64, limit int) (records []Record, more bool) {
-	var events []Event
-	var entries []AuditEntry
-	if e.Events {
-		events = s.ReadJournal(after, make([]Event, min(uint64(limit), s.journal.Last()-min(after, s.journal.Last()))))
-	}
-	if e.Audit {
-		entries = s.audit.AfterSeq(after, limit)
-	}
-	all := merge(events, entries)
-	return all[:min(limit, len(all))], len(all) >= limit
+	records = s.recordsAfter(after, limit, e.Events, e.Audit)
+	return records, len(records) == limit
 }
 
 // exportOf finds the export of a command, or says that there is none.

@@ -25,8 +25,20 @@ type Record struct {
 
 // ReadHistory returns events and entries of the audit after this number of the journal in their one order, at most limit.
 func (s *State) ReadHistory(after uint64, limit int) []Record {
-	events := s.ReadJournal(after, make([]Event, min(uint64(limit), s.journal.Last()-min(after, s.journal.Last()))))
-	all := merge(events, s.audit.AfterSeq(after, limit))
+	return s.recordsAfter(after, limit, true, true)
+}
+
+// recordsAfter is ReadHistory of events, of the audit, or of both.
+func (s *State) recordsAfter(after uint64, limit int, ofEvents, ofAudit bool) []Record {
+	var events []Event
+	var entries []AuditEntry
+	if ofEvents {
+		events = s.ReadJournal(after, make([]Event, min(uint64(limit), s.journal.Last()-min(after, s.journal.Last()))))
+	}
+	if ofAudit {
+		entries = s.audit.AfterSeq(after, limit)
+	}
+	all := merge(events, entries)
 	return all[:min(limit, len(all))]
 }
 
