@@ -2,7 +2,6 @@ package journalcmd
 
 import (
 	"context"
-	"encoding/csv"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -101,12 +100,13 @@ func newEventListCommand(f *cli.ClientFlags) *cobra.Command {
 
 // writeEvents writes CSV with the times of its output's zone.
 func writeEvents(w io.Writer, events []api.Event) error {
-	out := csv.NewWriter(w)
-	rows := [][]string{eventColumns}
+	add, end := csvSheet(w, w)
 	for _, e := range events {
-		rows = append(rows, eventRow(w, e))
+		if err := add(e); err != nil {
+			return err
+		}
 	}
-	return out.WriteAll(rows)
+	return end()
 }
 
 var eventColumns = []string{"seq", "time", "rtu", "kind", "point", "value", "quality", "text"}
