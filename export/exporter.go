@@ -109,8 +109,8 @@ func (e *exporter) state() (x fsm.Export, ok bool) {
 
 // takeUp opens the target and writes to it until something is wrong with it. It tells whether anything was delivered.
 func (e *exporter) takeUp(ctx context.Context, epoch uint64) (delivered bool, err error) {
-	// A node that has just started may show an old cursor: a command of its own is behind whatever was committed.
-	if _, err := e.moveCursor(ctx, 0, epoch, 0); err != nil {
+	// A node that has just started may show an old cursor.
+	if err := e.catchUp(ctx, epoch); err != nil {
 		return false, err
 	}
 	x, ok := e.state()
@@ -137,18 +137,22 @@ func (e *exporter) takeUp(ctx context.Context, epoch uint64) (delivered bool, er
 	return p.cursor > x.Cursor, ctx.Err()
 }
 
-// moveCursor has the cursor committed, and waits until this node's state shows what there was before.
-func (e *exporter) moveCursor(ctx context.Context, seq, epoch, replays uint64) (fsmpb.Result_Code, error) {
-	result, err := e.cfg.Replica.Propose(ctx, &fsmpb.Command{Op: &fsmpb.Command_ExportCursor{ExportCursor: &fsmpb.ExportCursor{
+func (e *exporter) cursorAt(seq, epoch, replays uint64) *fsmpb.Command {
+	return &fsmpb.Command{Op: &fsmpb.Command_ExportCursor{ExportCursor: &fsmpb.ExportCursor{
 		Resource: e.resource, Epoch: epoch, Seq: seq, Replays: replays,
-	}}})
+	}}}
+}
+
+// catchUp waits until this node's state shows all that was committed before, by a command of its own that changes nothing.
+func (e *exporter) catchUp(ctx context.Context, epoch uint64) error {
+	result, err := e.cfg.Replica.Propose(ctx, e.cursorAt(0, epoch, 0))
 	if err == nil {
 		err = e.cfg.Replica.WaitApplied(ctx, result.Index)
 	}
 	if err != nil {
-		return 0, fmt.Errorf("the cursor can't be committed: %w", err)
+		return fmt.Errorf("the cursor can't be committed: %w", err)
 	}
-	return result.Code, nil
+	return nil
 }
 
 // failed takes in why the export doesn't get on. What is the same as before isn't logged again.

@@ -80,9 +80,7 @@ func (p *pump) move(ctx context.Context, delivered uint64) error {
 		return err
 	}
 	p.cursor = delivered
-	p.moving = p.e.cfg.Replica.ProposeAsync(&fsmpb.Command{Op: &fsmpb.Command_ExportCursor{ExportCursor: &fsmpb.ExportCursor{
-		Resource: p.e.resource, Epoch: p.epoch, Seq: delivered, Replays: p.replays,
-	}}})
+	p.moving = p.e.cfg.Replica.ProposeAsync(p.e.cursorAt(delivered, p.epoch, p.replays))
 	return nil
 }
 

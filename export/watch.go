@@ -24,12 +24,16 @@ const (
 func (e *exporter) watch(ctx context.Context) {
 	var probed time.Time
 	for range replica.Follow(ctx, e.cfg.Replica, replica.Pace{Least: watchPause, Most: watchPause}) {
-		x, ok := e.state()
+		var x fsm.Export
+		var r fsm.Resource
+		var ok bool
+		e.cfg.Replica.View(func(s *fsm.State) {
+			x, ok = s.Export(e.resource)
+			r, _ = s.Resource(e.resource)
+		})
 		if !ok {
 			continue
 		}
-		var r fsm.Resource
-		e.cfg.Replica.View(func(s *fsm.State) { r, _ = s.Resource(e.resource) })
 		if r.Owner == e.cfg.Replica.ID() {
 			e.judge(x)
 			e.tell(ctx, x, e.stats().Error)
