@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
-	"os"
 	"strings"
 
 	"github.com/fepha/fepha/api"
@@ -20,6 +19,7 @@ import (
 	"github.com/fepha/fepha/export/syslog"
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/internal/certs"
+	"github.com/fepha/fepha/internal/passwordfile"
 )
 
 // exportConfig is that of the node's exports.
@@ -76,18 +76,9 @@ func exportTLS(e *configs.Export, log *slog.Logger) (func() *tls.Config, error) 
 	}, nil
 }
 
-// passwordOf reads a password when it's asked for: one that was changed is in force at the next connection.
+// passwordOf reads a password when it's asked for.
 func passwordOf(f configs.File) func() (string, error) {
-	return func() (string, error) {
-		if f.IsZero() {
-			return "", nil
-		}
-		b, err := os.ReadFile(f.Path)
-		if err != nil {
-			return "", fmt.Errorf("password_file: %w", err)
-		}
-		return strings.TrimRight(string(b), "\r\n"), nil
-	}
+	return func() (string, error) { return passwordfile.Read(f.Path) }
 }
 
 // exportWords implements export.Words.

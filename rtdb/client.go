@@ -6,11 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
 	"strings"
 	"sync/atomic"
 	"time"
 
+	"github.com/fepha/fepha/internal/passwordfile"
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/logging"
 )
@@ -72,19 +72,8 @@ func (c *connector) dial(ctx context.Context, network, address string) (net.Conn
 
 // credentials are read at each connect, so that a changed password needs no restart.
 func (c *connector) credentials(context.Context) (user, password string, err error) {
-	password, err = readPassword(c.cfg.PasswordFile)
+	password, err = passwordfile.Read(c.cfg.PasswordFile)
 	return c.cfg.Username, password, err
-}
-
-func readPassword(path string) (string, error) {
-	if path == "" {
-		return "", nil
-	}
-	raw, err := os.ReadFile(path)
-	if err != nil {
-		return "", fmt.Errorf("password file: %w", err)
-	}
-	return strings.TrimRight(string(raw), "\r\n"), nil
 }
 
 // closeAtEnd closes a client when ctx ends, since go-redis doesn't look at a context while it waits for the server. The

@@ -15,6 +15,7 @@ import (
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/internal/listen"
 	"github.com/fepha/fepha/internal/loglimit"
+	"github.com/fepha/fepha/internal/passwordfile"
 	"github.com/fepha/fepha/internal/redismode"
 )
 
@@ -80,7 +81,7 @@ func New(cfg Config) (*Publisher, error) {
 
 // makeServer makes the embedded server, which doesn't listen yet.
 func (p *Publisher) makeServer() error {
-	password, err := readPassword(p.cfg.PasswordFile)
+	password, err := passwordfile.Read(p.cfg.PasswordFile)
 	if err != nil {
 		return err
 	}
