@@ -67,7 +67,7 @@ var pestering = map[Quirk]pestered{
 	PrivateType:      {raw: []rawASDU{{asdu.Header{Type: 140, Cause: spontaneous}, 1, []byte{1, 0, 0, 1}}}},
 	OtherType:        {single1(asdu.M_ME_NB_1, 5, 0, 0), single},
 	TestBit:          {[]rawASDU{{asdu.Header{Type: asdu.M_SP_NA_1, Cause: spontaneous, Test: true}, 1, []byte{0, 0, 0, 1}}}, single},
-	ProtectionEvents: {single1(asdu.M_EP_TD_1, 1, 10, 0, 0, 0, 0, 10, 13, 11, 26), single}, // SEP 1 is off
+	ProtectionEvents: {single1(asdu.M_EP_TD_1, 1, 10, 0, 0, 0, 0, 0, 0, 0, 0), single}, // SEP 1 is off; pushRaw puts the time
 	NotANumber:       {single1(asdu.M_ME_NC_1, 0, 0, 0xc0, 0x7f, 0), []asdu.TypeID{asdu.M_ME_NC_1, asdu.M_ME_TF_1}},
 	Transient:        {single1(asdu.M_ST_NA_1, 0x85, 0), []asdu.TypeID{asdu.M_ST_NA_1, asdu.M_ST_TB_1}},
 	Bitstring:        {single1(asdu.M_BO_NA_1, 0xef, 0xbe, 0xad, 0xde, 0), []asdu.TypeID{asdu.M_ME_NC_1, asdu.M_ME_TF_1, asdu.M_ME_NB_1, asdu.M_ME_TE_1}},
@@ -90,8 +90,13 @@ func (d *Device) pushRaw(r rawASDU, of []asdu.TypeID) {
 		ioa := d.cfg.Points[i].Address
 		body[0], body[1], body[2] = byte(ioa), byte(ioa>>8), byte(ioa>>16)
 	}
+	if r.header.Type.TimeTag() == asdu.CP56 && len(body) >= 7 && of != nil {
+		// The present time: the station takes an event that is older than what it has interrogated since for one of the backlog.
+		tag := asdu.NewCP56Time2a(time.Now().Add(d.early()), d.cfg.Location)
+		copy(body[len(body)-len(tag):], tag[:])
+	}
 	h := r.header
-	h.Type, h.CommonAddress = 127, cmp.Or(h.CommonAddress, d.cfg.CommonAddress) // of no known type, so nothing is checked
+	h.Type, h.CommonAddress = 140, cmp.Or(h.CommonAddress, d.cfg.CommonAddress) // of no known type, so nothing is checked
 	a, err := d.profile().NewRaw(h, r.count, body)
 	if err != nil {
 		panic(err) // the tables above are right by themselves

@@ -125,3 +125,23 @@ func TestQuirksOfBothSidesAreListed(t *testing.T) {
 		}
 	}
 }
+
+// A station takes an event that is older than what it has interrogated for one of the backlog, so a protection event has the
+// device's present time.
+func TestProtectionEventsAreOfNow(t *testing.T) {
+	began := time.Now().Add(-time.Second)
+	events := make(chan asdu.Object, 1)
+	quirky(t, ProtectionEvents, iec104.ClientConfig{Handle: func(_ *iec104.Client, a asdu.ASDU, _ uint64) {
+		if a.Type == asdu.M_EP_TD_1 {
+			select {
+			case events <- a.Object(0):
+			default:
+			}
+		}
+	}})
+	o := <-events
+	at, err := o.Time.Time(time.UTC)
+	if err != nil || at.Before(began) || at.After(time.Now().Add(time.Second)) || o.Address != 1 || o.Value != 1 || o.Elapsed != 10 {
+		t.Errorf("%+v of %v, %v", o, at, err)
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -17,7 +18,17 @@ import (
 	"github.com/fepha/fepha/sim"
 )
 
-var walkQuirks = flag.Bool("quirks", false, "run TestQuirksOfDevices and TestQuirksOfCentres against stations, which takes six minutes")
+var walkQuirks = flag.String("quirks", "", "run TestQuirksOfDevices and TestQuirksOfCentres against stations: these quirks, with commas between, or all, which takes six minutes")
+
+// walked are those of the quirks that -quirks asks for.
+func walked(all []sim.Quirk) (asked []sim.Quirk) {
+	for _, q := range all {
+		if *walkQuirks == "all" || slices.Contains(strings.Split(*walkQuirks, ","), string(q)) {
+			asked = append(asked, q)
+		}
+	}
+	return asked
+}
 
 // quirkPoints are those of a peculiar device.
 func quirkPoints() []sim.DevicePoint {
@@ -109,23 +120,25 @@ func TestQuirksOfDevices(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var rtus []rig.RTU
-	quirks := sim.DeviceQuirks()
-	for i, q := range quirks {
+	for _, q := range sim.DeviceQuirks() {
 		if shows[q] == nil {
 			t.Errorf("%s: nothing says what the station makes of it", q)
 		}
 		if !strings.Contains(string(page), "`"+string(q)+"`") {
 			t.Errorf("docs/ACQUISITION.md says nothing of %s", q)
 		}
+	}
+	quirks := walked(sim.DeviceQuirks())
+	if len(quirks) == 0 {
+		t.Skip("-quirks walks them")
+	}
+	var rtus []rig.RTU
+	for i, q := range quirks {
 		r := rig.RTU{Number: uint32(i + 1), Name: string(q), CommonAddress: 1, Points: quirkPoints(), Settings: "interrogation: 2s\ncounter_interrogation: 1s\n"}
 		if q == sim.SmallWindow {
 			r.Quirks = []sim.Quirk{q}
 		}
 		rtus = append(rtus, r)
-	}
-	if !*walkQuirks {
-		t.Skip("-quirks walks them")
 	}
 	s, ctx := newStation(t, rig.Options{Mode: "main-standby", Channels: 1, Lease: 5 * time.Second, RTUs: rtus})
 	for i, q := range quirks {
@@ -219,14 +232,15 @@ func TestQuirksOfCentres(t *testing.T) {
 			t.Errorf("docs/UPLINKS.md says nothing of %s", q)
 		}
 	}
-	if !*walkQuirks {
+	quirks := walked(sim.CentreQuirks())
+	if len(quirks) == 0 {
 		t.Skip("-quirks walks them")
 	}
 	// Its times are substituted, since it gives none.
 	rtu := rig.RTU{Number: 1, Name: "device", CommonAddress: 1, Points: quirkPoints(), Quirks: []sim.Quirk{sim.NoTime}}
 	s, ctx := newStation(t, rig.Options{Mode: "main-standby", Lease: 5 * time.Second, NoCentre: true, RTUs: []rig.RTU{rtu}})
 	s.Simulate(func(ctx context.Context) { s.Devices[0].Emit(ctx, 20, 1) })
-	for _, q := range sim.CentreQuirks() {
+	for _, q := range quirks {
 		t.Run(string(q), func(t *testing.T) {
 			c := sim.NewCentre(sim.CentreConfig{
 				Addresses: s.Uplinks(), CommonAddress: 100, Interrogate: true, Quirks: []sim.Quirk{q}, Retry: 100 * time.Millisecond,
