@@ -23,6 +23,7 @@ type Session struct {
 	writeGuard func() error // nil: none. Set before the session begins
 
 	answering map[answerKey]*atomic.Bool // of Station, on the dispatcher
+	files     *filesRead                 // of Station, on the dispatcher
 
 	// Guarded by conn.mu.
 	starter     bool            // the goroutine of start is running
@@ -113,6 +114,7 @@ func (s *Session) guard() error {
 }
 
 func (s *Session) closed(err error) {
+	s.endFile()
 	s.group.ended(s)
 	s.server.ended(s, err)
 	if s.group.Closed != nil {

@@ -76,6 +76,9 @@ type Station struct {
 	// from any goroutine.
 	Command func(c *Call)
 
+	// Files are what the station lets be read: types 122, 124 and 127.
+	Files FileSource
+
 	// Other takes over whole types, checked for their common address only:
 	// such as C_TS_NA_1, C_CD_NA_1 and the parameters 110 to 113, which are
 	// unknown otherwise, or C_IC_NA_1 for a station that answers by itself.
@@ -185,6 +188,8 @@ func (st *Station) service(t asdu.TypeID) func(c *Call) error {
 		return st.test
 	case t == asdu.C_RP_NA_1:
 		return st.reset
+	case st.Files != nil && (t == asdu.F_SC_NA_1 || t == asdu.F_AF_NA_1 || t == asdu.F_SC_NB_1):
+		return st.file
 	case t.IsCommand() && t.Known() && st.Command != nil:
 		return st.command
 	}

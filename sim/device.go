@@ -32,6 +32,7 @@ type DeviceConfig struct {
 	Listen        []string // one TCP endpoint a link, e.g. 127.0.0.1:24041
 	CommonAddress asdu.CommonAddress
 	Points        []DevicePoint
+	Files         []DeviceFile
 	Config        iec104.Config  // zero fields: the usual parameters
 	Location      *time.Location // of its clock; nil: UTC
 	QueueSize     int            // ASDUs kept until acknowledged; 65536
@@ -75,6 +76,9 @@ type Device struct {
 	asked     int       // interrogations
 	freezes   uint8     // of counters
 	events    int       // that happened
+
+	files  []DeviceFile // by address and name
+	opened int          // how often one was
 
 	outputs outputs
 
@@ -120,6 +124,12 @@ func NewDevice(cfg DeviceConfig) (*Device, error) {
 		Has:             d.hasOutput,
 		SelectRequired:  d.selectRequired,
 		Command:         d.operate,
+	}
+	d.station.Files = (*fileSource)(d)
+	for _, f := range cfg.Files {
+		if err := d.AddFile(f); err != nil {
+			return nil, fmt.Errorf("simulated device: %w", err)
+		}
 	}
 	server, err := iec104.NewServer(iec104.ServerConfig{
 		Config: cfg.Config,

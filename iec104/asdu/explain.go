@@ -23,6 +23,9 @@ func (a ASDU) String() string {
 	if a.Sequence {
 		b.WriteString(" SQ")
 	}
+	if words, ok := a.explainFile(); ok {
+		return b.String() + ": " + words
+	}
 	if !a.Known() {
 		fmt.Fprintf(&b, ", %d objects: % x", a.count, a.body)
 		return b.String()
@@ -195,4 +198,40 @@ func (t CP56Time2a) flags() string {
 		s += " IV"
 	}
 	return s
+}
+
+// explainFile is what an ASDU of file transfer says; ok is false if it is none, or can't be read.
+func (a ASDU) explainFile() (words string, ok bool) {
+	if a.Type == F_DR_TA_1 {
+		entries, err := a.Directory()
+		for i, e := range entries {
+			if i > 0 {
+				words += ", "
+			}
+			words += fmt.Sprintf("%d NOF=%d LOF=%d SOF=0x%02x %v", e.Address, e.Name, e.Length, e.Status, e.Time)
+		}
+		return words, err == nil
+	}
+	f, err := a.File()
+	if err != nil {
+		return "", false
+	}
+	words = fmt.Sprintf("%d NOF=%d", f.Address, f.Name)
+	switch a.Type {
+	case F_FR_NA_1:
+		words += fmt.Sprintf(" LOF=%d FRQ=0x%02x", f.Length, f.Qualifier)
+	case F_SR_NA_1:
+		words += fmt.Sprintf(" NOS=%d LOS=%d SRQ=0x%02x", f.Section, f.Length, f.Qualifier)
+	case F_SC_NA_1:
+		words += fmt.Sprintf(" NOS=%d SCQ=0x%02x", f.Section, f.Qualifier)
+	case F_LS_NA_1:
+		words += fmt.Sprintf(" NOS=%d LSQ=%d CHS=0x%02x", f.Section, f.Qualifier, f.Checksum)
+	case F_AF_NA_1:
+		words += fmt.Sprintf(" NOS=%d AFQ=0x%02x", f.Section, f.Qualifier)
+	case F_SG_NA_1:
+		words += fmt.Sprintf(" NOS=%d, %d octets", f.Section, len(f.Segment))
+	case F_SC_NB_1:
+		words += fmt.Sprintf(" from %v to %v", f.From, f.To)
+	}
+	return words, true
 }

@@ -44,6 +44,9 @@ func FuzzParseASDU(f *testing.F) {
 			f.Add(uint8(i), a.Append(nil))
 		}
 	}
+	for _, c := range fileOctets {
+		f.Add(uint8(len(asdutest.Profiles)-1), asdutest.Octets(c.octets))
+	}
 	f.Fuzz(func(t *testing.T, profile uint8, b []byte) {
 		p := asdutest.Profiles[int(profile)%len(asdutest.Profiles)]
 		b = slices.Clip(slices.Clone(b)) // so that reading beyond panics
@@ -71,6 +74,9 @@ func FuzzParseASDU(f *testing.F) {
 		if len(objs) != a.Len() {
 			t.Fatalf("%d objects of %d", len(objs), a.Len())
 		}
+		if a.Type.IsFile() {
+			fileAgain(t, p, a, b)
+		}
 		if !a.Known() {
 			return
 		}
@@ -82,4 +88,22 @@ func FuzzParseASDU(f *testing.F) {
 			t.Fatalf("% x became %v, then % x", b, objs, again)
 		}
 	})
+}
+
+// fileAgain builds an ASDU of file transfer anew from what it was decoded to.
+func fileAgain(t *testing.T, p asdu.Profile, a asdu.ASDU, b []byte) {
+	built := []asdu.ASDU{a}
+	if entries, err := a.Directory(); err == nil && a.Sequence {
+		if built, err = p.NewDirectories(a.Header, entries); err != nil {
+			t.Fatalf("% x: %v", b, err)
+		}
+	}
+	if f, err := a.File(); err == nil {
+		if built[0], err = p.NewFile(a.Header, f); err != nil {
+			t.Fatalf("% x: %v", b, err)
+		}
+	}
+	if again := built[0].Append(nil); len(built) != 1 || !bytes.Equal(again, b) {
+		t.Fatalf("% x became % x", b, again)
+	}
 }

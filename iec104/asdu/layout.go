@@ -80,6 +80,16 @@ var layouts = [256]layout{
 	P_ME_NB_1: {name: "P_ME_NB_1", element: svaQPM},
 	P_ME_NC_1: {name: "P_ME_NC_1", element: r32QPM},
 	P_AC_NA_1: {name: "P_AC_NA_1", element: qpa},
+
+	// Of file transfer they are but names: see file.go.
+	F_FR_NA_1: {name: "F_FR_NA_1"},
+	F_SR_NA_1: {name: "F_SR_NA_1"},
+	F_SC_NA_1: {name: "F_SC_NA_1"},
+	F_LS_NA_1: {name: "F_LS_NA_1"},
+	F_AF_NA_1: {name: "F_AF_NA_1"},
+	F_SG_NA_1: {name: "F_SG_NA_1"},
+	F_DR_TA_1: {name: "F_DR_TA_1"},
+	F_SC_NB_1: {name: "F_SC_NB_1"},
 }
 
 func init() {

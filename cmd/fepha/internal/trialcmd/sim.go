@@ -57,6 +57,7 @@ type simRTUFlags struct {
 	quirks []string
 	keep   bool
 	zone   string
+	files  string
 }
 
 func newSimRTUCommand() *cobra.Command {
@@ -97,6 +98,7 @@ A quirk makes it a device as they are found in the field:
 	fl.BoolVar(&f.trace, "trace", false, "print every frame in words")
 	fl.StringSliceVar(&f.quirks, "quirk", nil, "what the device does otherwise than a good one, see above")
 	registerZone(fl, &f.zone)
+	fl.StringVar(&f.files, "files", "", "folder of files that it lets be read, as disturbance records from object address 30001 on")
 	fl.BoolVar(&f.keep, "keep-old-link", false, "the quirk keeps-old-link")
 	return cmd
 }
@@ -112,6 +114,11 @@ func runSimRTU(ctx context.Context, f simRTUFlags, in io.Reader, out io.Writer) 
 	}
 	if f.keep {
 		cfg.Quirks = append(cfg.Quirks, sim.KeepsOldLink)
+	}
+	if f.files != "" {
+		if cfg.Files, err = sim.LoadFiles(f.files); err != nil {
+			return fmt.Errorf("--files: %w", err)
+		}
 	}
 	var recording *sim.Recording
 	if f.pcap != "" {
