@@ -18,6 +18,8 @@ type ConfigReply struct {
 	// Warnings are what is allowed, and likely not meant, as `config check` says it: the first 100 of WarningsTotal.
 	Warnings      []string `json:"warnings"`
 	WarningsTotal int      `json:"warnings_total"`
+	// WarningsAt are the same with their places.
+	WarningsAt []Problem `json:"warnings_at"`
 }
 
 // ConfigChange is what changes in one part of the station.
@@ -26,6 +28,9 @@ type ConfigChange struct {
 	How    string   `json:"how"`  // added, removed or changed
 	Detail string   `json:"detail"`
 	Drops  []string `json:"drops"` // links and clients that lose their connections for it
+
+	TextZH  string   `json:"text_zh"` // What, How and Detail in Chinese
+	DropsZH []string `json:"drops_zh"`
 }
 
 // ConfigVersion is a configuration that is in force, or was.
@@ -36,6 +41,16 @@ type ConfigVersion struct {
 	Node    string   `json:"node"`  // that put it in force
 	By      string   `json:"by"`    // who asked for it; empty: it came from the nodes' own files
 	Changes []string `json:"changes"`
-	Kept    bool     `json:"kept"` // its files are there: `fepha config apply --version` can put them in force again
-	InForce bool     `json:"in_force"`
+
+	ChangesZH []string `json:"changes_zh"`
+	Kept      bool     `json:"kept"` // its files are there: `fepha config apply --version` can put them in force again
+	InForce   bool     `json:"in_force"`
+}
+
+// Text is the change in a line, such as RTU 7 changed: retry, 3 points added.
+func (c *ConfigChange) Text() string {
+	if c.Detail == "" {
+		return c.What + " " + c.How
+	}
+	return c.What + " " + c.How + ": " + c.Detail
 }

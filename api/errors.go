@@ -25,13 +25,26 @@ type Error struct {
 	Status  int    `json:"-"` // HTTP
 	Code    Code   `json:"code"`
 	Message string `json:"error"`
+
+	// Problems are what is wrong with a configuration, each with its place: at most 1,000. Message has the first 100 of them.
+	Problems []Problem `json:"problems,omitempty"`
+}
+
+// Problem is what is wrong with a configuration, or likely not meant, in one place.
+type Problem struct {
+	File     string `json:"file"`   // station.yaml, or a table as it's named there
+	Line     int    `json:"line"`   // from 1; 0: the file as a whole
+	Column   int    `json:"column"` // from 1, in characters
+	Key      string `json:"key"`    // such as rtus[0].iec104.k; in a table, the column's name
+	Problem  string `json:"problem"`
+	Expected string `json:"expected"`
 }
 
 func (e *Error) Error() string { return e.Message }
 
 // Invalid makes an error one about what was asked for.
 func Invalid(err error) error {
-	return &Error{http.StatusBadRequest, CodeInvalid, err.Error()}
+	return &Error{Status: http.StatusBadRequest, Code: CodeInvalid, Message: err.Error()}
 }
 
 // Conflict makes an error one about how the station is just now.
@@ -39,5 +52,5 @@ func Conflict(err error) error {
 	if e, ok := errors.AsType[*Error](err); ok && e.Code == CodeNoLeader {
 		return err
 	}
-	return &Error{http.StatusConflict, CodeConflict, err.Error()}
+	return &Error{Status: http.StatusConflict, Code: CodeConflict, Message: err.Error()}
 }

@@ -100,6 +100,8 @@ func TestYAMLLoadsAsTheSameStation(t *testing.T) {
 	}
 	check(t, station(t, "number: 2", "number: 2\n    clock_sync: off", "fnp:", "redis: {mode: shared, address: \"redis:6379\", tls: {}}\nfnp:",
 		"role_ioa: 60001", "tls: {ca: a, cert: b, key: c}\n    set_clock: true", "name: b,", "name: b, certificates: [occ1],").(fstest.MapFS), "station.yaml")
+	check(t, exporting(t, `{name: a, kind: postgres, url: "postgres://fepha@10.0.0.9/soe", tls: {}, values: 5s}, {name: b, kind: file, dir: /d, keep: 400d, compress: zstd}, `+
+		`{name: c, kind: kafka, brokers: ["127.0.0.1:9092"], topic: events, content: all}`).(fstest.MapFS), "station.yaml")
 	for _, name := range []string{"examples/station.yaml", "examples/secured/station.yaml"} {
 		fsys := fstest.MapFS{}
 		for _, file := range mustLoad(t, Examples, name).Files {

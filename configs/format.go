@@ -99,5 +99,6 @@ func (s *Station) YAML() ([]byte, error) {
 		Uplinks       []Uplink `yaml:"uplinks,omitempty"`
 		VirtualPoints File     `yaml:"virtual_points,omitzero"`
 		FNP           *FNP     `yaml:"fnp,omitempty"`
-	}{s, s.Cluster, s.Security, s.Redis, s.Journal, s.RTUs, s.Uplinks, s.VirtualTable, s.FNP}, yaml.IndentSequence(true))
+		Exports       []Export `yaml:"exports,omitempty"`
+	}{s, s.Cluster, s.Security, s.Redis, s.Journal, s.RTUs, s.Uplinks, s.VirtualTable, s.FNP, s.Exports}, yaml.IndentSequence(true))
 }

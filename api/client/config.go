@@ -16,6 +16,11 @@ func (c *Client) Config(ctx context.Context) (s api.ConfigStatus, err error) {
 	return s, c.get(ctx, &s, "/v1/config")
 }
 
+// ConfigSettings reads what the node runs, defaults written out: station.yaml as JSON.
+func (c *Client) ConfigSettings(ctx context.Context) (settings json.RawMessage, err error) {
+	return settings, c.get(ctx, &settings, "/v1/config/settings")
+}
+
 // ApplyConfig has all nodes put a configuration in force, or only check it and say what would change.
 func (c *Client) ApplyConfig(ctx context.Context, bundle []byte, dryRun bool) (r api.ConfigReply, err error) {
 	n := 0

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"encoding/json"
 	"io"
 	"net/http"
 	"slices"
@@ -9,6 +10,7 @@ import (
 	"github.com/fepha/fepha/api"
 	"github.com/fepha/fepha/api/server/access"
 	"github.com/fepha/fepha/api/server/internal/rest"
+	"github.com/fepha/fepha/api/server/words"
 	"github.com/fepha/fepha/fsm"
 )
 
@@ -17,6 +19,8 @@ import (
 type Configurator interface {
 	// Running tells what this node runs.
 	Running() api.ConfigStatus
+	// Settings is the configuration that this node runs, every default written out: station.yaml as JSON, in its order.
+	Settings() (json.RawMessage, error)
 	// Apply makes all nodes that are there check the bundle, and puts it in force. A dry run ends after the check. Origin is who
 	// asks for it.
 	Apply(ctx context.Context, bundle []byte, dryRun bool, origin string) (api.ConfigReply, error)
@@ -33,6 +37,18 @@ func (s *Server) runningConfig(w http.ResponseWriter, _ *http.Request) error {
 		return rest.NotFound("this node can't be asked for its configuration")
 	}
 	return s.json.Reply(w, s.cfg.Configurator.Running())
+}
+
+// configSettings tells what is set, whether station.yaml says it or it's a default.
+func (s *Server) configSettings(w http.ResponseWriter, _ *http.Request) error {
+	if s.cfg.Configurator == nil {
+		return rest.NotFound("this node can't be asked for its configuration")
+	}
+	settings, err := s.cfg.Configurator.Settings()
+	if err != nil {
+		return err
+	}
+	return s.json.Reply(w, settings)
 }
 
 func (s *Server) applyConfig(w http.ResponseWriter, r *http.Request) error {
@@ -54,6 +70,10 @@ func (s *Server) applyConfig(w http.ResponseWriter, r *http.Request) error {
 	answer, err := s.cfg.Configurator.Apply(ctx, bundle, dryRun == 1, access.OriginOf(r))
 	if err != nil {
 		return err
+	}
+	for i := range answer.Changes {
+		c := &answer.Changes[i]
+		c.TextZH, c.DropsZH = words.ConfigChange(c.Text()), words.ConfigChanges(c.Drops)
 	}
 	return s.json.Reply(w, answer)
 }
@@ -88,7 +108,7 @@ func (s *Server) configHistory(w http.ResponseWriter, _ *http.Request) error {
 		for i, v := range slices.Backward(st.Versions()) {
 			list = append(list, api.ConfigVersion{
 				Number: v.Number, Digest: v.Digest, AtMs: v.AtMs, Node: v.Node, By: v.Origin,
-				Changes: append([]string{}, v.Changes...), Kept: v.Files != nil,
+				Changes: append([]string{}, v.Changes...), ChangesZH: words.ConfigChanges(v.Changes), Kept: v.Files != nil,
 				InForce: i == len(st.Versions())-1 && v.Digest == inForce,
 			})
 		}

@@ -2,8 +2,10 @@ package server
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/fepha/fepha/api"
@@ -22,9 +24,13 @@ func (f *fakeConfigurator) Running() api.ConfigStatus {
 	return api.ConfigStatus{Node: "fep1", Digest: "abc", InForce: "def"}
 }
 
+func (f *fakeConfigurator) Settings() (json.RawMessage, error) {
+	return json.RawMessage(`{"station":{"id":21,"name":"Demo station"},"rtus":[{"number":7,"name":"Pump"}]}`), nil
+}
+
 func (f *fakeConfigurator) Apply(_ context.Context, bundle []byte, dryRun bool, origin string) (api.ConfigReply, error) {
 	f.bundle, f.dryRun, f.origin = string(bundle), dryRun, origin
-	return api.ConfigReply{Digest: "abc", Applied: !dryRun, Changes: []api.ConfigChange{{What: "RTU 7", How: "added"}}}, f.err
+	return api.ConfigReply{Digest: "abc", Applied: !dryRun, Changes: []api.ConfigChange{{What: "RTU 7", How: "added", Detail: "2 points", Drops: []string{}}}}, f.err
 }
 
 func (f *fakeConfigurator) Check(_ context.Context, bundle []byte, index uint64) error {
@@ -44,6 +50,13 @@ func TestConfiguration(t *testing.T) {
 			t.Errorf("dry run %t: %v, %+v, asked %+v", dryRun, err, r, f)
 		}
 	}
+	r, err := s.ApplyConfig(t.Context(), []byte("packed"), true)
+	if err != nil || r.Changes[0].Text() != "RTU 7 added: 2 points" || r.Changes[0].TextZH != "新增 RTU 7：2 个点" {
+		t.Errorf("in words: %+v, %v", r.Changes, err)
+	}
+	if settings, err := s.ConfigSettings(t.Context()); err != nil || !strings.HasPrefix(string(settings), `{"station":{"id":21,`) {
+		t.Errorf("settings: %s, %v", settings, err)
+	}
 	if err := s.CheckConfig(t.Context(), []byte("other"), 4711); err != nil || f.bundle != "other" || f.index != 4711 {
 		t.Errorf("check: %v, asked %+v", err, f)
 	}
@@ -59,6 +72,13 @@ func TestConfiguration(t *testing.T) {
 		if err := s.CheckConfig(t.Context(), []byte("packed"), 0); err == nil {
 			t.Errorf("%v was lost", c.err)
 		}
+	}
+	// What is wrong comes with its places.
+	at := api.Problem{File: "rtu1.csv", Line: 3, Column: 5, Key: "ioa", Problem: "0 is out of range", Expected: "1 to 16777215"}
+	f.err = &api.Error{Status: 400, Code: api.CodeInvalid, Message: "rtu1.csv:3:5", Problems: []api.Problem{at}}
+	_, err = s.ApplyConfig(t.Context(), []byte("packed"), true)
+	if e, ok := errors.AsType[*api.Error](err); !ok || len(e.Problems) != 1 || e.Problems[0] != at {
+		t.Errorf("problems came as %+v", err)
 	}
 	for path, says := range map[string]string{"/v1/config": "packed", "/v1/config/check": "packed"} {
 		s.refuses(t, http.StatusBadRequest, api.CodeInvalid, says, "POST", path, "")

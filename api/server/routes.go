@@ -91,6 +91,7 @@ func (s *Server) table() []route {
 		{"POST /v1/fnp/table/{id}/leave", operators, s.leaveFNP},
 		{"POST /v1/fnp/send", operators, s.audited("send over FNP", s.sendFNP)},
 
+		{"GET /v1/config/settings", engineers, s.configSettings},
 		{"GET /v1/config/files", engineers, s.configFiles},
 		{"POST /v1/config", engineers.WithBody(maxBundle), s.audited("apply a configuration", s.applyConfig)},
 		{"POST /v1/uplinks/{name}/compare", operators.WithBody(maxPointList), s.compareList},

@@ -34,14 +34,15 @@ const maxWarnings = 100
 func (c *Configurator) Apply(ctx context.Context, bundle []byte, dryRun bool, origin string) (reply api.ConfigReply, err error) {
 	files, next, err := loadBundle(bundle, c.File)
 	if err != nil {
-		return reply, api.Invalid(err)
+		return reply, c.invalid(err)
 	}
 	reply = api.ConfigReply{
 		Digest: next.Digest(), Changes: c.changes(next), Behind: []string{}, Away: []string{},
-		Warnings: []string{}, WarningsTotal: next.Warnings.Total,
+		Warnings: []string{}, WarningsAt: []api.Problem{}, WarningsTotal: next.Warnings.Total,
 	}
 	for _, w := range next.Warnings.List[:min(len(next.Warnings.List), maxWarnings)] {
 		reply.Warnings = append(reply.Warnings, w.Error())
+		reply.WarningsAt = append(reply.WarningsAt, c.problem(w))
 	}
 	var level uint32
 	c.Replica.View(func(s *fsm.State) { level = s.Level() })

@@ -78,11 +78,7 @@ func inWords(changes []api.ConfigChange) (words []string) {
 		if i == maxWords {
 			return append(words, fmt.Sprintf("and %d more", len(changes)-i))
 		}
-		line := c.What + " " + c.How
-		if c.Detail != "" {
-			line += ": " + c.Detail
-		}
-		words = append(words, line)
+		words = append(words, c.Text())
 	}
 	return words
 }

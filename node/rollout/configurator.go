@@ -2,12 +2,15 @@ package rollout
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"strings"
 	"sync"
+
+	"github.com/goccy/go-yaml"
 
 	"github.com/fepha/fepha/api"
 	"github.com/fepha/fepha/api/server"
@@ -97,6 +100,15 @@ func (c *Configurator) Running() api.ConfigStatus {
 	return s
 }
 
+// Settings is what this node runs, defaults written out.
+func (c *Configurator) Settings() (json.RawMessage, error) {
+	text, err := c.Runner.Running().Station.YAML()
+	if err != nil {
+		return nil, err
+	}
+	return yaml.YAMLToJSON(text)
+}
+
 // Check tells whether this node could run what's in a bundle, once it runs what was in force at an entry.
 func (c *Configurator) Check(ctx context.Context, octets []byte, index uint64) error {
 	if err := c.Replica.WaitApplied(ctx, index); err != nil {
@@ -107,7 +119,7 @@ func (c *Configurator) Check(ctx context.Context, octets []byte, index uint64) e
 	c.follow()
 	files, station, err := loadBundle(octets, c.File)
 	if err != nil {
-		return api.Invalid(err)
+		return c.invalid(err)
 	}
 	running := c.Runner.Running()
 	if inForce := c.inForce(); running.Digest != inForce {

@@ -1,7 +1,9 @@
 package rollout
 
 import (
+	"archive/tar"
 	"bytes"
+	"compress/gzip"
 	"context"
 	"fmt"
 	"log/slog"
@@ -103,6 +105,26 @@ func (s *station) bundle(name string) (octets []byte, digest string) {
 	octets, err = files.Encode()
 	must(s.t, err)
 	return octets, loaded.Digest()
+}
+
+// packed is a bundle with another text in one of its files.
+func packed(t *testing.T, files *configs.Bundle, name, text string) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	zip := gzip.NewWriter(&out)
+	archive := tar.NewWriter(zip)
+	for _, n := range files.Names() {
+		content := files.File(n)
+		if n == name {
+			content = []byte(text)
+		}
+		must(t, archive.WriteHeader(&tar.Header{Name: n, Mode: 0o644, Size: int64(len(content))}))
+		_, err := archive.Write(content)
+		must(t, err)
+	}
+	must(t, archive.Close())
+	must(t, zip.Close())
+	return out.Bytes()
 }
 
 // version is the number of the configuration in force; 0: the group hasn't got its files.

@@ -7,7 +7,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/fepha/fepha/api"
 	"github.com/fepha/fepha/condition"
+	"github.com/fepha/fepha/configs"
 	"github.com/fepha/fepha/fsm/fsmpb"
 )
 
@@ -47,6 +49,32 @@ func TestRollout(t *testing.T) {
 				t.Errorf("applied again: %+v, %v, version %d", r, err, s.version())
 			}
 		})
+	}
+}
+
+// What is wrong with files is told with its places, in the files' own names.
+func TestProblemsHaveTheirPlaces(t *testing.T) {
+	s := startStation(t).run()
+	dir := s.write("wrong", one)
+	files, _, err := configs.ReadBundle(dir)
+	must(t, err)
+	const table = "rtu1.csv"
+	for name, tc := range map[string]struct {
+		text string
+		want api.Problem
+	}{
+		"station.yaml": {"station: {id: 0, name: x}\n", api.Problem{File: "station.yaml", Line: 1, Column: 15, Key: "station.id", Problem: "0 is out of range", Expected: "1 to 65535"}},
+		table:          {"kind,point,ioa,type,name,deadband,scale,offset,unit,invert,category\ndi,1,0,M_SP_TB_1,x,,,,,,\n", api.Problem{File: table, Line: 2, Column: 6, Key: "ioa", Problem: "0 is out of range", Expected: "1 to 16777215"}},
+	} {
+		_, err := s.members["fep1"].Apply(t.Context(), packed(t, files, name, tc.text), true, "a test")
+		e, ok := errors.AsType[*api.Error](err)
+		if !ok || e.Code != api.CodeInvalid || !slices.Contains(e.Problems, tc.want) {
+			t.Errorf("%s: %+v", name, err)
+		}
+	}
+	settings, err := s.members["fep1"].Settings()
+	if err != nil || !strings.Contains(string(settings), `"lease": "500ms"`) {
+		t.Errorf("settings: %s, %v", settings, err)
 	}
 }
 

@@ -3,9 +3,10 @@
 import {signal} from '@preact/signals';
 
 import {language} from './i18n';
+import type {Problem} from './types';
 
 export class Refusal extends Error {
-  constructor(message: string, readonly status: number, readonly code: string) { super(message); }
+  constructor(message: string, readonly status: number, readonly code: string, readonly problems: Problem[] = []) { super(message); }
 }
 
 // locked is true while the node wants to know who is there.
@@ -26,12 +27,14 @@ export async function ask(path: string, options: RequestInit = {}): Promise<Resp
   if (response.status === 401) locked.value = true;
   let message = `${response.status} ${response.statusText}`;
   let code = '';
+  let problems: Problem[] = [];
   try {
     const said = parse(await response.text());
     message = said.error ?? message;
     code = said.code ?? '';
+    problems = said.problems ?? [];
   } catch { /* what answers is not the node */ }
-  throw new Refusal(message, response.status, code);
+  throw new Refusal(message, response.status, code, problems);
 }
 
 // odd are the characters that turn text around, join it or take no room. The node escapes them in its JSON, so that few answers

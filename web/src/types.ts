@@ -89,3 +89,15 @@ export interface Raft {
   node: string; state: string; leader: string; term: number; commit_index: number; applied_index: number; last_index: number;
   quorum: boolean; lease: boolean; lease_left_ms: number; commit_p50_us: number; commit_p99_us: number; peers: RaftPeer[];
 }
+
+// Problem is what is wrong with a configuration, or likely not meant, in one place; line and column from 1, 0 for the file as a whole.
+export interface Problem { file: string; line: number; column: number; key: string; problem: string; expected: string }
+
+export interface ConfigReply {
+  digest: string; applied: boolean; changes: {what: string; how: string; detail: string; drops: string[]; text_zh: string; drops_zh: string[]}[] | null;
+  behind: string[] | null; away: string[] | null; warnings_at: Problem[] | null; warnings_total: number;
+}
+
+export interface ConfigVersion {
+  number: number; digest: string; at_ms: number; node: string; by: string; changes: string[]; changes_zh: string[]; kept: boolean; in_force: boolean;
+}

@@ -81,9 +81,15 @@ export const en = {
   config_differs: 'another configuration', transfer: 'Make it the leader', ask_transfer: 'Make {node} the leader?', ask_transfer_why: 'Takes some ten milliseconds; nothing moves.',
 
   // configuration
-  in_force: 'In force', this_node: 'This node runs', config_same: 'The node runs what is in force.', config_other: 'The node does not run what is in force: its files differ.',
-  upload: 'Choose station.yaml and its tables', check: 'Check', apply: 'Apply', would_change: 'What would change', changed: 'Put in force', no_change: 'Nothing would change.', drops: 'loses its connection: {what}', ask_apply: 'Put this configuration in force on all nodes?',
-  change_added: 'added', change_removed: 'removed', change_changed: 'changed',
+  in_force: 'In force', this_node: 'This node runs', config_same: 'what is in force', config_other: 'another one: its files differ', config_version: 'version {n}',
+  config_settings: 'What is set', config_files: 'Files', config_change: 'Change', config_history: 'History', file: 'File', lines: '{n} lines', save_file: 'Save', expected: 'expected {what}',
+  settings_what: 'The keys are those of station.yaml. What it does not say stands here with its default.', search_list: 'Search the lists', not_used: 'Not used.', list_cut: 'The first {n} of {of}: search for the others.',
+  section_station: 'Station', section_cluster: 'Nodes', section_rtus: 'RTUs', section_uplinks: 'Uplinks', section_virtual_points: 'Virtual points', section_fnp: 'FNP', section_redis: 'Redis', section_exports: 'Exports', section_journal: 'Journal', section_trend: 'Course of analogs', section_security: 'Keys and certificates',
+  upload: 'Choose station.yaml, tables, or both', upload_what: 'Choose the files that differ; the others are those in force. They are checked at once, and nothing is changed before you apply them.',
+  candidate_version: 'Version {n}, as it was in force.', candidate_files: 'Chosen: {names}; {n} others are those in force.', checking: 'The nodes are checking it …', forget: 'Forget it', problems: 'Errors: {n}. Nothing was changed.',
+  config_warnings: 'Allowed, and likely not meant: {n}', config_away: 'Away, and to take it on when back: {nodes}', config_behind: 'Not yet running it: {nodes}',
+  check: 'Check', apply: 'Apply', would_change: 'What would change', changed: 'Put in force', no_change: 'Nothing would change.', drops: 'loses its connection: {what}', ask_apply: 'Put this configuration in force on all nodes?', ask_apply_why: 'No connection is lost.',
+  no_versions: 'The group has no files of its configuration yet.', own_files: 'the nodes’ own files', back_to: 'Back to {n}', not_kept: 'files not kept',
 
   // exports
   no_exports: 'This station has no exports.', export_target: 'Target', export_takes: 'Takes', export_backlog: 'Not there yet', reach_from: 'Reached from {node}', audit: 'Audit', running: 'running', paused: 'paused', replay: 'Replay', first_record: 'From record no.',

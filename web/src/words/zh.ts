@@ -73,9 +73,15 @@ export const zh: Record<keyof typeof en, string> = {
   node: '节点', role: '角色', state: '状态', term: '任期', commit_index: '已提交', applied: '已应用', last_contact: '最近联系', version: '版本', addresses: '地址', voter: '投票', has_vote: '有', no_vote: '无',
   config_differs: '配置不同', transfer: '设为领导者', ask_transfer: '把 {node} 设为领导者？', ask_transfer_why: '需要十几毫秒；设备和控制中心的归属不变。',
 
-  in_force: '生效的配置', this_node: '本节点运行', config_same: '本节点运行的就是生效的配置。', config_other: '本节点运行的不是生效的配置：文件不同。',
-  upload: '选择 station.yaml 和它的表', check: '检查', apply: '生效', would_change: '将要更改的内容', changed: '已生效', no_change: '没有需要更改的内容。', drops: '将断开：{what}', ask_apply: '让这份配置在所有节点生效？',
-  change_added: '新增', change_removed: '删除', change_changed: '更改',
+  in_force: '生效的配置', this_node: '本节点运行', config_same: '生效的配置', config_other: '另一份配置：文件不同', config_version: '版本 {n}',
+  config_settings: '设置', config_files: '文件', config_change: '更改', config_history: '历史', file: '文件', lines: '{n} 行', save_file: '保存', expected: '应为 {what}',
+  settings_what: '键名与 station.yaml 相同；其中未写的项在此显示默认值。', search_list: '在列表中查找', not_used: '未使用。', list_cut: '{of} 项中的前 {n} 项：请查找其他项。',
+  section_station: '车站', section_cluster: '节点', section_rtus: 'RTU', section_uplinks: '上送', section_virtual_points: '虚拟点', section_fnp: 'FNP', section_redis: 'Redis', section_exports: '外送', section_journal: '日志', section_trend: '遥测曲线', section_security: '密钥和证书',
+  upload: '选择 station.yaml、点表或两者', upload_what: '只选择有变动的文件，其余沿用生效的文件。选择后立即检查，生效之前不做任何更改。',
+  candidate_version: '版本 {n}，与当时生效的相同。', candidate_files: '已选择：{names}；其余 {n} 个文件沿用生效的。', checking: '各节点正在检查……', forget: '放弃', problems: '{n} 处错误，没有做任何更改。',
+  config_warnings: '允许但很可能不是本意：{n} 处', config_away: '不在线，恢复后采用：{nodes}', config_behind: '尚未采用：{nodes}',
+  check: '检查', apply: '生效', would_change: '将要更改的内容', changed: '已生效', no_change: '没有需要更改的内容。', drops: '将断开：{what}', ask_apply: '让这份配置在所有节点生效？', ask_apply_why: '不断开任何连接。',
+  no_versions: '车站尚未保存配置文件。', own_files: '各节点自己的文件', back_to: '恢复版本 {n}', not_kept: '文件未保留',
 
   no_exports: '本站没有外送。', export_target: '目标', export_takes: '内容', export_backlog: '尚未送达', reach_from: '{node} 可达', audit: '审计', running: '运行', paused: '已暂停', replay: '重送', first_record: '起始编号',
   ask_pause: '暂停 {name}？', ask_pause_why: '恢复之前目标收不到任何内容；期间被日志丢弃的记录对它而言即丢失，并计数。', ask_resume: '恢复 {name}？', ask_resume_why: '目标将收到尚未送达的记录。',

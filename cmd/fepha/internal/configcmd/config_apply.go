@@ -68,11 +68,7 @@ in force before in force again ('fepha config history').`,
 
 func printApplied(w io.Writer, r api.ConfigReply, dryRun bool) error {
 	for _, c := range r.Changes {
-		line := c.What + " " + c.How
-		if c.Detail != "" {
-			line += ": " + c.Detail
-		}
-		fmt.Fprintln(w, line)
+		fmt.Fprintln(w, c.Text())
 		for _, d := range c.Drops {
 			fmt.Fprintln(w, "  drops", d)
 		}
