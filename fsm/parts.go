@@ -55,6 +55,9 @@ func (s *State) ControlQuota(requester string, phase ControlPhase, nowMs int64) 
 	return s.controls.Quota(requester, phase, nowMs)
 }
 
+// IsControlQuota tells whether a refusal of a control is one of [State.ControlQuota].
+func IsControlQuota(message string) bool { return control.IsQuota(message) }
+
 // aroundConditions is what conditions need of the state.
 func (s *State) aroundConditions() condition.Station {
 	return condition.Station{

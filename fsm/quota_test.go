@@ -20,7 +20,7 @@ func TestOneRequesterCantTakeTheRoomOfOthers(t *testing.T) {
 			granted++
 			x.ok(fmt.Sprintf("lead expire c%d", i))
 		case conflict:
-			if !strings.Contains(r.Message, "expected fewer") {
+			if !strings.Contains(r.Message, "expected fewer") || !IsControlQuota(r.Message) {
 				t.Fatal(r)
 			}
 		default:
@@ -66,7 +66,7 @@ func TestSelectionsOfOneRequester(t *testing.T) {
 	}
 	r := x.do(selects(100, "a"))
 	mustEqual(t, "one more", r.Code, conflict)
-	mustEqual(t, "says why", strings.Contains(r.Message, "32 points are selected by a"), true)
+	mustEqual(t, "says why", strings.Contains(r.Message, "32 points are selected by a") && IsControlQuota(r.Message), true)
 	mustEqual(t, "why not, asked before", x.s.ControlQuota("a", Select, scriptStart) != "", true)
 	mustEqual(t, "a direct control may be asked for", x.s.ControlQuota("a", Direct, scriptStart), "")
 	x.ok(selects(101, "b"), "occ submit x rtu=1 do/0=1 phase=execute select=s0 origin=a deadline=30", "lead expire s1")

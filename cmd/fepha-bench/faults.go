@@ -43,9 +43,13 @@ after a while; then logs and data are kept.
 With --hostile there are neighbours beside them that wish the station ill: a
 device that babbles and breaks the protocol, an uplink's client that floods it
 with controls and acknowledges nothing, strangers at all ports, a source of
-forged datagrams, and callers of the API without credentials. Nothing may be
-lost for the others, and each node's memory and log stay within a bound. It
-needs what faults of the network need.
+forged datagrams, callers of the API without credentials, and programs beside
+the FEPs that abuse their Redis. Nothing may be lost for the others: for device
+and control centre; for two FNP stations, whose messages must be acknowledged
+and arrive once; for an operator, each of whose controls has one outcome, is
+executed once at most, and is refused for no quota; for a reader of Redis. None
+of these is left without for more than 30 s, and each node's memory and log stay
+within a bound. It needs what faults of the network need.
 
 Faults of the network need root, ip and nft, and put the station in network
 namespaces; those of a disk need root, mkfs.ext4 and mount, and give each node a

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/fepha/fepha/cmd/internal/bystander"
 	"github.com/fepha/fepha/cmd/internal/hostile"
 	"github.com/fepha/fepha/cmd/internal/rig"
 )
@@ -22,10 +23,14 @@ const (
 	logBound    = 512 << 10 // a minute, faults included
 )
 
+// lookTime is how long the good neighbours may look, when all is over, what became of what they have asked for.
+const lookTime = 30 * time.Second
+
 // siege is a run of hostile neighbours beside the good ones.
 type siege struct {
 	s     *rig.Station
 	parts []*hostile.Part
+	good  []bystander.Bystander
 	began time.Time
 	logs  map[string]int64 // octets at the beginning, by node
 	end   func()
@@ -33,7 +38,11 @@ type siege struct {
 
 // besiege has them begin.
 func besiege(s *rig.Station) (*siege, error) {
-	g := &siege{s: s, parts: hostile.Parts(s.Ground()), began: time.Now(), logs: map[string]int64{}}
+	ground, err := s.BystanderGround()
+	if err != nil {
+		return nil, err
+	}
+	g := &siege{s: s, parts: hostile.Parts(s.Ground()), good: bystander.All(ground), began: time.Now(), logs: map[string]int64{}}
 	for _, n := range s.Nodes() {
 		size, err := logSize(s, n.ID)
 		if err != nil {
@@ -42,9 +51,19 @@ func besiege(s *rig.Station) (*siege, error) {
 		g.logs[n.ID] = size
 	}
 	g.end = s.Simulate(func(ctx context.Context) {
+		defer ground.Close()
+		look, end := context.WithCancel(context.WithoutCancel(ctx))
+		defer end()
+		defer context.AfterFunc(ctx, func() {
+			_ = rig.Pause(look, lookTime)
+			end()
+		})()
 		var running sync.WaitGroup
 		for _, p := range g.parts {
 			running.Go(func() { p.Run(ctx) })
+		}
+		for _, b := range g.good {
+			running.Go(func() { b.Run(ctx, look) })
 		}
 		running.Wait()
 	})
@@ -66,13 +85,23 @@ type borne struct {
 	LogPerMinute int64  `json:"log_octets_per_minute"`
 }
 
-// siegeReport is what the hostile neighbours did, and what it took of the nodes.
+// fared is what became of what a good neighbour asked for.
+type fared struct {
+	Name            string            `json:"name"`
+	Done            map[string]uint64 `json:"done"`
+	LongestSilentMs int64             `json:"longest_without_ms"` // without what it wants
+	Wrong           int               `json:"wrong"`              // that may never happen
+}
+
+// siegeReport is what the hostile neighbours did, how the good ones fared, and what it took of the nodes.
 type siegeReport struct {
 	Done  map[string]map[string]uint64 `json:"done"` // by part and deed
+	Good  []fared                      `json:"good"`
 	Nodes []borne                      `json:"nodes"`
 }
 
-// raise ends the siege. The error tells of a node that took too much, and of a part that didn't do what it is there for.
+// raise ends the siege. The error tells of a node that took too much, of a part that didn't do what it is there for, and of what a good
+// neighbour suffered.
 func (g *siege) raise() (*siegeReport, error) {
 	g.end()
 	minutes := time.Since(g.began).Minutes()
@@ -82,6 +111,12 @@ func (g *siege) raise() (*siegeReport, error) {
 		r.Done[p.Name] = p.Done()
 		if undone := p.Undone(); len(undone) > 0 {
 			errs = append(errs, fmt.Errorf("the hostile %s never did this: %q", p.Name, undone))
+		}
+	}
+	for _, b := range g.good {
+		for _, a := range b.Accounts() {
+			r.Good = append(r.Good, fared{a.Name, a.Done(), a.Longest().Milliseconds(), a.Wrong()})
+			errs = append(errs, a.Judge())
 		}
 	}
 	for _, n := range g.s.Nodes() {
@@ -110,14 +145,21 @@ func (b borne) judge() error {
 
 func (r *siegeReport) print(out io.Writer) {
 	for _, part := range slices.Sorted(maps.Keys(r.Done)) {
-		done := r.Done[part]
-		var list []string
-		for _, deed := range slices.Sorted(maps.Keys(done)) {
-			list = append(list, fmt.Sprintf("%s %d", deed, done[deed]))
-		}
-		fmt.Fprintf(out, "hostile %s: %s\n", part, strings.Join(list, ", "))
+		fmt.Fprintf(out, "hostile %s: %s\n", part, counts(r.Done[part]))
+	}
+	for _, g := range r.Good {
+		fmt.Fprintf(out, "good %s: %s; longest without %d ms, %d wrong\n", g.Name, counts(g.Done), g.LongestSilentMs, g.Wrong)
 	}
 	for _, b := range r.Nodes {
 		fmt.Fprintf(out, "%-4s max %.0f MB resident, log %.3f MB a minute\n", b.Node, megabytes(b.Resident), megabytes(b.LogPerMinute))
 	}
+}
+
+// counts are how often what was done.
+func counts(done map[string]uint64) string {
+	var list []string
+	for _, deed := range slices.Sorted(maps.Keys(done)) {
+		list = append(list, fmt.Sprintf("%s %d", deed, done[deed]))
+	}
+	return strings.Join(list, ", ")
 }

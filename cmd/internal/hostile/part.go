@@ -29,6 +29,7 @@ type Ground struct {
 	FNP         []string // of the centre and of the endpoint
 	FNPKeys     string   // key file of the FNP network
 	FNPStranger uint32   // id of a station that nobody else is
+	Redis       []Redis  // the embedded ones
 }
 
 // A Part is one hostile neighbour. It runs once.
@@ -44,7 +45,7 @@ type Part struct {
 
 // Parts are all hostile neighbours on this ground.
 func Parts(g Ground) []*Part {
-	return []*Part{device(g), stranger(g), flooder(g), datagrams(g), caller(g)}
+	return []*Part{device(g), stranger(g), flooder(g), datagrams(g), caller(g), redisClient(g)}
 }
 
 // Run does harm until ctx ends.

@@ -100,6 +100,9 @@ func (s *Station) Ground() hostile.Ground {
 		g.Strange = append(g.Strange, n.address)
 		g.APIs = append(g.APIs, n.api)
 	}
+	for _, id := range []string{"fep1", "fep2"} {
+		g.Redis = append(g.Redis, hostile.Redis{Address: besiegedRedis, Dial: s.place.network.spaces[id].Dial, Password: s.redisPassword(id)})
+	}
 	for i := range hostileOutputs {
 		g.Outputs = append(g.Outputs, UplinkAddress(hostileRTU, hostilePoints+i))
 	}

@@ -91,9 +91,9 @@ func (a *authority) write(dir, name, address string, marks ...*url.URL) error {
 	return nil
 }
 
-// client is for calling the nodes' API, or an uplink, under a name.
-func (a *authority) client(name string) (*tls.Config, error) {
-	cert, key, err := a.issue(name, "")
+// client is for calling the nodes' API, or an uplink, under a name, with marks of package certid.
+func (a *authority) client(name string, marks ...*url.URL) (*tls.Config, error) {
+	cert, key, err := a.issue(name, "", marks...)
 	if err != nil {
 		return nil, err
 	}

@@ -16,9 +16,9 @@ import (
 // ErrNoNetwork: network namespaces can't be had here.
 var ErrNoNetwork = errors.New("no network namespaces")
 
-// A Network is a network namespace for each of fep1, fep2, wit, dev (all devices), occ (the control centre) and bad (who
-// wishes the station ill, if anybody does), and one with the bridges between them: the station's own, that to the field and
-// that to the control centre, as three networks of a real one. Nothing of it is in the namespace of this process.
+// A Network is a network namespace for each of fep1, fep2, wit, dev (all devices), occ (the control centre), bad (who
+// wishes the station ill, if anybody does) and good (who would suffer from that), and one with the bridges between them: the
+// station's own, that to the field and that to the control centre, as three networks of a real one. Nothing of it is in the namespace of this process.
 type Network struct {
 	spaces  map[string]*namespace
 	bridges *namespace
@@ -51,6 +51,7 @@ var cables = []cable{
 	{"wit", "eth0", "wit", stationBridge, "10.91.2.68"},
 	{"dev", "eth0", "dev", fieldBridge, "10.91.3.71"},
 	{"occ", "eth0", "occ", centreBridge, "10.91.4.81"},
+	{"good", "eth0", "good", stationBridge, "10.91.2.90"},
 	{"bad", "eth0", "bad", stationBridge, "10.91.2.91"},
 }
 

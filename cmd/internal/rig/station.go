@@ -41,7 +41,7 @@ type Options struct {
 	Network  *Network                          // where it stands; nil: on loopback
 	Judge    bool                              // the devices watch for two masters
 	FNP      bool                              // the station is a centre of FNP, with an endpoint
-	Hostile  bool                              // the station has room for neighbours of package hostile; needs Network, makes it one of FNP
+	Hostile  bool                              // the station has room for neighbours of packages hostile and bystander; needs Network, makes it one of FNP
 	Disks    bool                              // each node's data is on a disk of its own
 	Clock    bool                              // the program's wall clock can be stepped, see Build
 	Seed     uint64                            // of what faults do by chance
@@ -129,6 +129,10 @@ func New(o Options) (*Station, error) {
 	}
 	if o.K == 0 {
 		o.K = iec104.DefaultConfig().K
+	}
+	if o.Hostile {
+		o.Redis = fmt.Sprintf("{mode: embedded, address: %q}", besiegedRedis)
+		o.RTUs = withSetpoints(o.RTUs)
 	}
 	if err := os.MkdirAll(o.Dir, 0o755); err != nil {
 		return nil, err

@@ -65,6 +65,11 @@ func (cs *Controls) Quota(requester string, phase Phase, nowMs int64) string {
 	return ""
 }
 
+// IsQuota tells whether a refusal is one of Quota's.
+func IsQuota(message string) bool {
+	return strings.Contains(message, "expected fewer at a time") || strings.Contains(message, "controls are remembered until their deadlines have passed")
+}
+
 func count(list []*Control, is func(*Control) bool) (n int) {
 	for _, c := range list {
 		if is(c) {
