@@ -7,6 +7,7 @@ import (
 
 	"github.com/fepha/fepha/acquisition"
 	"github.com/fepha/fepha/forwarder"
+	"github.com/fepha/fepha/internal/metric"
 )
 
 // fepCollector reads the counters of a FEP's two sides at each scrape.
@@ -15,34 +16,30 @@ type fepCollector struct {
 	forwarder   func() []forwarder.UplinkStats
 }
 
-func desc(name, help string, labels ...string) *prometheus.Desc {
-	return prometheus.NewDesc("fepha_"+name, help, labels, nil)
-}
-
 var (
-	rtuConnections     = desc("acquisition_connections_total", "Connections made to the RTU, for use or to be held.", "rtu")
-	rtuFailures        = desc("acquisition_connection_failures_total", "Attempts to connect to the RTU that failed.", "rtu")
-	rtuStarts          = desc("acquisition_starts_total", "Links of the RTU that were started.", "rtu")
-	rtuLosses          = desc("acquisition_losses_total", "Connections to the RTU that ended against this node's will.", "rtu")
-	rtuInterrogations  = desc("acquisition_interrogations_total", "Interrogations of the RTU that ended well.", "rtu")
-	rtuASDUs           = desc("acquisition_asdus_total", "ASDUs received from the RTU.", "rtu")
-	rtuValues          = desc("acquisition_values_total", "Values of the RTU that were proposed.", "rtu")
-	rtuControls        = desc("acquisition_controls_total", "Controls for the RTU that this node took on.", "rtu")
-	rtuControlsRefused = desc("acquisition_controls_refused_total", "Controls for the RTU that ended with a negative answer.", "rtu")
-	rtuFaults          = desc("acquisition_device_faults_total", "What the RTU did that it should not, by kind.", "rtu", "kind")
-	rtuTroubles        = desc("acquisition_troubles_total", "The former name of fepha_acquisition_device_faults_total, for one release.", "rtu", "kind")
+	rtuConnections     = metric.Counter("acquisition_connections", "Connections made to the RTU, for use or to be held.", "rtu")
+	rtuFailures        = metric.Counter("acquisition_connection_failures", "Attempts to connect to the RTU that failed.", "rtu")
+	rtuStarts          = metric.Counter("acquisition_starts", "Links of the RTU that were started.", "rtu")
+	rtuLosses          = metric.Counter("acquisition_losses", "Connections to the RTU that ended against this node's will.", "rtu")
+	rtuInterrogations  = metric.Counter("acquisition_interrogations", "Interrogations of the RTU that ended well.", "rtu")
+	rtuASDUs           = metric.Counter("acquisition_asdus", "ASDUs received from the RTU.", "rtu")
+	rtuValues          = metric.Counter("acquisition_values", "Values of the RTU that were proposed.", "rtu")
+	rtuControls        = metric.Counter("acquisition_controls", "Controls for the RTU that this node took on.", "rtu")
+	rtuControlsRefused = metric.Counter("acquisition_controls_refused", "Controls for the RTU that ended with a negative answer.", "rtu")
+	rtuFaults          = metric.Counter("acquisition_device_faults", "What the RTU did that it should not, by kind.", "rtu", "kind")
+	rtuTroubles        = metric.Counter("acquisition_troubles", "The former name of fepha_acquisition_device_faults_total, for one release.", "rtu", "kind")
 
-	uplinkListening = desc("uplink_listening", "1 while this node accepts clients of the uplink, else 0.", "uplink")
-	uplinkAccepted  = desc("uplink_clients_accepted_total", "Clients that were let in.", "uplink")
-	uplinkRefused   = desc("uplink_clients_refused_total", "Connections that were closed before any exchange.", "uplink", "reason")
-	uplinkClosed    = desc("uplink_clients_closed_total", "Connections that have ended.", "uplink", "reason")
-	uplinkOctets    = desc("uplink_octets_total", "Octets to and from clients.", "uplink", "direction")
-	uplinkMalformed = desc("uplink_malformed_total", "ASDUs of clients that were rejected.", "uplink")
-	groupStarts     = desc("uplink_starts_total", "Links of the group that were started on this node.", "uplink", "group")
-	groupEvents     = desc("uplink_events_sent_total", "Events sent to the group by this node, repeats included.", "uplink", "group")
-	groupAnalogs    = desc("uplink_analogs_sent_total", "Changes of analogs sent to the group by this node.", "uplink", "group")
-	groupAnswered   = desc("uplink_interrogated_values_total", "Values sent as an answer to an interrogation by this node.", "uplink", "group")
-	groupPosition   = desc("uplink_position", "Last event acknowledged, as this node knows.", "uplink", "group")
+	uplinkListening = metric.Gauge("uplink_listening", "1 while this node accepts clients of the uplink, else 0.", "uplink")
+	uplinkAccepted  = metric.Counter("uplink_clients_accepted", "Clients that were let in.", "uplink")
+	uplinkRefused   = metric.Counter("uplink_clients_refused", "Connections that were closed before any exchange.", "uplink", "reason")
+	uplinkClosed    = metric.Counter("uplink_clients_closed", "Connections that have ended.", "uplink", "reason")
+	uplinkOctets    = metric.Counter("uplink_octets", "Octets to and from clients.", "uplink", "direction")
+	uplinkMalformed = metric.Counter("uplink_malformed", "ASDUs of clients that were rejected.", "uplink")
+	groupStarts     = metric.Counter("uplink_starts", "Links of the group that were started on this node.", "uplink", "group")
+	groupEvents     = metric.Counter("uplink_events_sent", "Events sent to the group by this node, repeats included.", "uplink", "group")
+	groupAnalogs    = metric.Counter("uplink_analogs_sent", "Changes of analogs sent to the group by this node.", "uplink", "group")
+	groupAnswered   = metric.Counter("uplink_interrogated_values", "Values sent as an answer to an interrogation by this node.", "uplink", "group")
+	groupPosition   = metric.Gauge("uplink_position", "Last event acknowledged, as this node knows.", "uplink", "group")
 )
 
 // Describe implements prometheus.Collector. It tells nothing, since the metrics
@@ -51,12 +48,7 @@ func (fepCollector) Describe(chan<- *prometheus.Desc) {}
 
 // Collect implements prometheus.Collector.
 func (c fepCollector) Collect(ch chan<- prometheus.Metric) {
-	count := func(d *prometheus.Desc, n uint64, labels ...string) {
-		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(n), labels...)
-	}
-	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
-		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
-	}
+	count := func(m metric.Metric, n uint64, labels ...string) { ch <- m.Sample(float64(n), labels...) }
 	for _, r := range c.acquisition() {
 		rtu := strconv.FormatUint(uint64(r.RTU), 10)
 		count(rtuConnections, r.Connected, rtu)
@@ -74,11 +66,7 @@ func (c fepCollector) Collect(ch chan<- prometheus.Metric) {
 		}
 	}
 	for _, u := range c.forwarder() {
-		listening := 0.0
-		if u.Listening {
-			listening = 1
-		}
-		gauge(uplinkListening, listening, u.Name)
+		ch <- uplinkListening.Sample(metric.Flag(u.Listening), u.Name)
 		count(uplinkAccepted, u.Server.Accepted, u.Name)
 		for reason, n := range u.Server.Refused {
 			count(uplinkRefused, n, u.Name, reason)
@@ -94,7 +82,7 @@ func (c fepCollector) Collect(ch chan<- prometheus.Metric) {
 			count(groupEvents, g.Events, u.Name, g.Name)
 			count(groupAnalogs, g.Analogs, u.Name, g.Name)
 			count(groupAnswered, g.Interrogated, u.Name, g.Name)
-			gauge(groupPosition, float64(g.Position), u.Name, g.Name)
+			ch <- groupPosition.Sample(float64(g.Position), u.Name, g.Name)
 		}
 	}
 }

@@ -4,12 +4,13 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/fepha/fepha/export"
+	"github.com/fepha/fepha/internal/metric"
 )
 
 var (
-	exportRecords = desc("export_records_total", "Records that this node has written to the export's target, repeats included.", "export")
-	exportValues  = desc("export_values_total", "Values that this node has written to the export's target.", "export")
-	exportErrors  = desc("export_errors_total", "Attempts of this node to write to the export's target that failed.", "export")
+	exportRecords = metric.Counter("export_records", "Records that this node has written to the export's target, repeats included.", "export")
+	exportValues  = metric.Counter("export_values", "Values that this node has written to the export's target.", "export")
+	exportErrors  = metric.Counter("export_errors", "Attempts of this node to write to the export's target that failed.", "export")
 )
 
 // exportCollector reads what this node has exported at each scrape.
@@ -22,8 +23,8 @@ func (exportCollector) Describe(chan<- *prometheus.Desc) {}
 // Collect implements prometheus.Collector.
 func (c exportCollector) Collect(ch chan<- prometheus.Metric) {
 	for s := range c.exports.Stats() {
-		for d, n := range map[*prometheus.Desc]uint64{exportRecords: s.Records, exportValues: s.Values, exportErrors: s.Errors} {
-			ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(n), s.Name)
-		}
+		ch <- exportRecords.Sample(float64(s.Records), s.Name)
+		ch <- exportValues.Sample(float64(s.Values), s.Name)
+		ch <- exportErrors.Sample(float64(s.Errors), s.Name)
 	}
 }

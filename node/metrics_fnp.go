@@ -4,6 +4,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/fepha/fepha/channeltab"
+	"github.com/fepha/fepha/internal/metric"
 )
 
 // fnpCounter is a counter of a centre's node, of a station, or of both. A reason is why a datagram was dropped.
@@ -45,19 +46,19 @@ func fnpCounts(s channeltab.Stats, ofStation bool) map[string]uint64 {
 }
 
 var (
-	fnpStations  = desc("fnp_stations", "Stations in the channel table.")
-	fnpOnline    = desc("fnp_stations_online", "Stations in the channel table that are online.")
-	fnpContested = desc("fnp_stations_contested", "Ids in the channel table that two stations claim.")
-	fnpVersion   = desc("fnp_table_version", "Version of the channel table.")
-	fnpListening = desc("fnp_centre_listening", "1 while this node's FNP address is there, else 0: it hears no station.")
-	fnpDefers    = desc("fnp_centre_defers", "1 while this node leads the centre and defers to one of a higher level, else 0.")
-	fnpRuns      = desc("fnp_endpoint_runs", "1 while the pair's endpoint runs on this node, else 0.")
-	fnpDropped   = desc("fnp_dropped_total", "Datagrams that were dropped: of the centre since the node's start, of the endpoint since it runs here.", "part", "reason")
-	fnpTotals    = func() map[string]*prometheus.Desc {
-		descs := map[string]*prometheus.Desc{}
+	fnpStations  = metric.Gauge("fnp_stations", "Stations in the channel table.")
+	fnpOnline    = metric.Gauge("fnp_stations_online", "Stations in the channel table that are online.")
+	fnpContested = metric.Gauge("fnp_stations_contested", "Ids in the channel table that two stations claim.")
+	fnpVersion   = metric.Gauge("fnp_table_version", "Version of the channel table.")
+	fnpListening = metric.Gauge("fnp_centre_listening", "1 while this node's FNP address is there, else 0: it hears no station.")
+	fnpDefers    = metric.Gauge("fnp_centre_defers", "1 while this node leads the centre and defers to one of a higher level, else 0.")
+	fnpRuns      = metric.Gauge("fnp_endpoint_runs", "1 while the pair's endpoint runs on this node, else 0.")
+	fnpDropped   = metric.Counter("fnp_dropped", "Datagrams that were dropped: of the centre since the node's start, of the endpoint since it runs here.", "part", "reason")
+	fnpTotals    = func() map[string]metric.Metric {
+		descs := map[string]metric.Metric{}
 		for _, c := range fnpCounters {
 			if c.reason == "" {
-				descs[c.name] = desc("fnp_"+c.name+"_total", c.help, "part")
+				descs[c.name] = metric.Counter("fnp_"+c.name, c.help, "part")
 			}
 		}
 		return descs
@@ -69,40 +70,31 @@ func (*fnp) Describe(chan<- *prometheus.Desc) {}
 
 // Collect implements prometheus.Collector.
 func (f *fnp) Collect(ch chan<- prometheus.Metric) {
-	gauge := func(d *prometheus.Desc, v int) {
-		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, float64(v))
-	}
+	gauge := func(m metric.Metric, v float64) { ch <- m.Sample(v) }
 	count := func(part string, s channeltab.Stats, ofStation bool) {
 		for _, c := range fnpCounters {
 			switch {
 			case c.messages && !ofStation:
 			case c.reason != "":
-				ch <- prometheus.MustNewConstMetric(fnpDropped, prometheus.CounterValue, float64(c.get(s)), part, c.reason)
+				ch <- fnpDropped.Sample(float64(c.get(s)), part, c.reason)
 			default:
-				ch <- prometheus.MustNewConstMetric(fnpTotals[c.name], prometheus.CounterValue, float64(c.get(s)), part)
+				ch <- fnpTotals[c.name].Sample(float64(c.get(s)), part)
 			}
 		}
 	}
 	st := f.centre.Status()
-	gauge(fnpStations, st.Stations)
-	gauge(fnpOnline, st.Online)
-	gauge(fnpContested, st.Contested)
-	gauge(fnpVersion, int(st.Version))
-	gauge(fnpListening, truth(st.Listening))
-	gauge(fnpDefers, truth(st.Deferring))
+	gauge(fnpStations, float64(st.Stations))
+	gauge(fnpOnline, float64(st.Online))
+	gauge(fnpContested, float64(st.Contested))
+	gauge(fnpVersion, float64(st.Version))
+	gauge(fnpListening, metric.Flag(st.Listening))
+	gauge(fnpDefers, metric.Flag(st.Deferring))
 	count("centre", f.centre.Stats(), false)
 	s, runs := f.station()
 	if f.endpoint != nil {
-		gauge(fnpRuns, truth(runs))
+		gauge(fnpRuns, metric.Flag(runs))
 	}
 	if runs {
 		count("endpoint", s.Stats(), true)
 	}
-}
-
-func truth(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
 }

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/fepha/fepha/internal/metric"
 )
 
 // Stats are counts since the start, and how things are now.
@@ -54,16 +56,16 @@ func (p *Publisher) Stats() Stats {
 }
 
 var (
-	descComplete = prometheus.NewDesc("fepha_redis_complete", "1 while the whole view is in Redis and followed, else 0.", nil, nil)
-	descOutages  = prometheus.NewDesc("fepha_redis_outages_total", "Times that the view in Redis could not be kept up.", nil, nil)
-	descFull     = prometheus.NewDesc("fepha_redis_full_total", "Times that the whole view was written.", nil, nil)
-	descFullTook = prometheus.NewDesc("fepha_redis_full_seconds", "How long that took the last time.", nil, nil)
-	descIndex    = prometheus.NewDesc("fepha_redis_index", "Log index of the state that the view shows.", nil, nil)
-	descWritten  = prometheus.NewDesc("fepha_redis_written_total", "Keys written.", nil, nil)
-	descRemoved  = prometheus.NewDesc("fepha_redis_removed_total", "Keys removed since they were no longer of the state.", nil, nil)
-	descRefused  = prometheus.NewDesc("fepha_redis_refused_total", "Batches that the server did not let in since it knows a newer owner.", nil, nil)
-	descTaken    = prometheus.NewDesc("fepha_redis_requests_total", "Requests for controls that were taken from Redis.", nil, nil)
-	descAnswers  = prometheus.NewDesc("fepha_redis_answers_total", "Requests for controls that were answered.", []string{"result"}, nil)
+	descComplete = metric.Gauge("redis_complete", "1 while the whole view is in Redis and followed, else 0.")
+	descOutages  = metric.Counter("redis_outages", "Times that the view in Redis could not be kept up.")
+	descFull     = metric.Counter("redis_full", "Times that the whole view was written.")
+	descFullTook = metric.Gauge("redis_full_seconds", "How long the whole view took to write the last time.")
+	descIndex    = metric.Gauge("redis_index", "Log index of the state that the view shows.")
+	descWritten  = metric.Counter("redis_written", "Keys written to Redis.")
+	descRemoved  = metric.Counter("redis_removed", "Keys removed from Redis since they were no longer of the state.")
+	descRefused  = metric.Counter("redis_refused", "Batches that the server did not let in since it knows a newer owner.")
+	descTaken    = metric.Counter("redis_requests", "Requests for controls that were taken from Redis.")
+	descAnswers  = metric.Counter("redis_answers", "Requests for controls that were answered.", "result")
 )
 
 // Describe implements [prometheus.Collector].
@@ -72,17 +74,9 @@ func (p *Publisher) Describe(ch chan<- *prometheus.Desc) { prometheus.DescribeBy
 // Collect implements [prometheus.Collector].
 func (p *Publisher) Collect(ch chan<- prometheus.Metric) {
 	s := p.Stats()
-	complete := 0.0
-	if s.Complete {
-		complete = 1
-	}
-	gauge := func(d *prometheus.Desc, v float64) {
-		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v)
-	}
-	counter := func(d *prometheus.Desc, v uint64, labels ...string) {
-		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), labels...)
-	}
-	gauge(descComplete, complete)
+	gauge := func(m metric.Metric, v float64) { ch <- m.Sample(v) }
+	counter := func(m metric.Metric, v uint64, labels ...string) { ch <- m.Sample(float64(v), labels...) }
+	gauge(descComplete, metric.Flag(s.Complete))
 	gauge(descFullTook, s.FullTook.Seconds())
 	gauge(descIndex, float64(s.Index))
 	counter(descOutages, s.Outages)
