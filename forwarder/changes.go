@@ -1,7 +1,9 @@
 package forwarder
 
 import (
+	"container/heap"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/fepha/fepha/fsm"
@@ -9,12 +11,15 @@ import (
 )
 
 // changeSet is a queue of entries, each in it once: what is queued again keeps its place, and its value is read when
-// it leaves. So however fast values change, it never holds more than the table.
+// it leaves. So however fast values change, it never holds more than the table. An entry whose event is still to be sent
+// waits for that beside the queue, and costs nothing meanwhile: a backlog is long.
 type changeSet struct {
-	queue []int32
-	in    []uint64 // bit by entry
+	queue   []int32
+	waiting waitingEntries
+	in      []uint64 // bit by entry, in queue or waiting
 }
 
+// len counts the entries that wait for no event.
 func (c *changeSet) len() int { return len(c.queue) }
 
 func (c *changeSet) add(i int32, entries int) {
@@ -32,9 +37,55 @@ func (c *changeSet) first() int32 { return c.queue[0] }
 func (c *changeSet) remove() {
 	i := c.queue[0]
 	c.in[i/64] &^= 1 << (i % 64)
+	c.pop()
+}
+
+func (c *changeSet) pop() {
 	if c.queue = c.queue[1:]; len(c.queue) == 0 {
 		c.queue = nil
 	}
+}
+
+// await makes the first entry wait for an event.
+func (c *changeSet) await(event uint64) {
+	heap.Push(&c.waiting, waitingEntry{event, c.queue[0]})
+	c.pop()
+}
+
+// release queues the entries that waited for events up to one.
+func (c *changeSet) release(event uint64) {
+	for len(c.waiting) > 0 && c.waiting[0].event <= event {
+		c.queue = append(c.queue, heap.Pop(&c.waiting).(waitingEntry).entry)
+	}
+}
+
+// all are the entries, those first that wait for no event.
+func (c *changeSet) all() []int32 {
+	all := slices.Clone(c.queue)
+	for _, w := range c.waiting {
+		all = append(all, w.entry)
+	}
+	return all
+}
+
+// waitingEntry is an entry that goes after an event.
+type waitingEntry struct {
+	event uint64
+	entry int32
+}
+
+// waitingEntries is a heap: that with the lowest event is the first.
+type waitingEntries []waitingEntry
+
+func (w waitingEntries) Len() int           { return len(w) }
+func (w waitingEntries) Less(i, j int) bool { return w[i].event < w[j].event }
+func (w waitingEntries) Swap(i, j int)      { w[i], w[j] = w[j], w[i] }
+func (w *waitingEntries) Push(x any)        { *w = append(*w, x.(waitingEntry)) }
+func (w *waitingEntries) Pop() any {
+	n := len(*w) - 1
+	last := (*w)[n]
+	*w = (*w)[:n]
+	return last
 }
 
 // queueChanges queues the points that changed and may not go out as events, at most once in changePace.
@@ -100,11 +151,12 @@ func (f *feed) awaitChanges() {
 // nextChanges packs the newest values of changed points of one type. A state goes without its time: when it became so isn't
 // known.
 func (f *feed) nextChanges(a *asdu.ASDU) bool {
+	f.changed.release(f.position)
 	n := 0
 	f.view(func(s *fsm.State) {
 		var typeID asdu.TypeID
 		var sector asdu.CommonAddress
-		for left := f.changed.len(); left > 0; left-- {
+		for f.changed.len() > 0 {
 			i := f.changed.first()
 			e := &f.table.entries[i]
 			p, _ := s.Point(e.key)
@@ -117,8 +169,7 @@ func (f *feed) nextChanges(a *asdu.ASDU) bool {
 				f.changed.remove()
 				continue
 			case e.tellsStates() && p.Seq > f.position: // not before the event that it comes after
-				f.changed.remove()
-				f.changed.add(i, len(f.table.entries))
+				f.changed.await(p.Seq)
 				continue
 			}
 			if n > 0 && (as != typeID || e.sector != sector) {

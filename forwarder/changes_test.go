@@ -3,6 +3,7 @@ package forwarder
 import (
 	"testing"
 
+	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
 	"github.com/fepha/fepha/iec104/asdu"
 )
@@ -111,5 +112,44 @@ func TestFeedTellsAStateAfterItsEvent(t *testing.T) {
 	}
 	if last.Quality != 0 || last.Value != 1 {
 		t.Errorf("told last: %+v, expected that it's topical", last)
+	}
+}
+
+// While a backlog is sent, the states that come after its events are left alone: they are each told once, at its end. Looking
+// at 10,000 of them for each ASDU made the backlog of a night four times as long.
+func TestFeedLeavesStatesAloneThatWaitForTheirEvents(t *testing.T) {
+	const n, before = 1000, 2000 // states, and events of another point before theirs
+	c := startStation(t, fsmpb.Configure_EXCLUSIVE, "a")
+	table := make([]Point, n+1)
+	for i := range table {
+		table[i] = Point{IOA: uint32(i + 1), RTU: 1, Kind: fsm.DI, Point: uint32(i), Type: asdu.M_SP_TB_1}
+	}
+	var events, doubts []*fsmpb.Item
+	for i := range uint64(before) {
+		events = append(events, di(0, float64(i%2), i))
+	}
+	for i := range uint32(n) {
+		events = append(events, di(i+1, 1, uint64(i)))
+		doubts = append(doubts, interrogated(i+1, 1, 0))
+	}
+	c.Values(t, 1, events...)
+	c.Do(t, "fep1", &fsmpb.Command{Op: &fsmpb.Command_Outage{Outage: &fsmpb.Outage{}}})
+	c.Values(t, 1, doubts...)
+	f := newTestFeed(t, c, 12, table)
+	f.begin(f.cursor.resume(f.clock, 0, 1<<40))
+	sent, told := 0, 0
+	for a, ok := f.next(); ok; a, ok = f.next() {
+		if a.Type == asdu.M_SP_TB_1 {
+			if sent += a.Len(); sent > before/2 && sent < before && f.changed.len() > 0 {
+				t.Fatalf("after %d events %d states are looked at", sent, f.changed.len())
+			}
+		} else {
+			told += a.Len()
+		}
+		f.Acked(f.last)
+		f.replicate()
+	}
+	if sent != before+n || told != n+1 { // the other point isn't topical
+		t.Errorf("%d events and %d states were sent, expected %d and %d", sent, told, before+n, n+1)
 	}
 }

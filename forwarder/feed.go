@@ -291,7 +291,10 @@ func (f *feed) passed() {
 }
 
 // otherWaits tells whether nextOther has something.
-func (f *feed) otherWaits() bool { return len(f.jobs) > 0 || f.changed.len() > 0 }
+func (f *feed) otherWaits() bool {
+	f.changed.release(f.position)
+	return len(f.jobs) > 0 || f.changed.len() > 0
+}
 
 // nextOther sends changes and interrogations one after the other.
 func (f *feed) nextOther(a *asdu.ASDU) bool {

@@ -27,7 +27,7 @@ func (f *feed) setTable(t *table) {
 		return j, ok
 	}
 	var changed changeSet
-	for _, i := range f.changed.queue {
+	for _, i := range f.changed.all() {
 		if j, ok := moved(i); ok {
 			changed.add(j, len(t.entries))
 		}
