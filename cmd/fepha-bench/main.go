@@ -23,7 +23,7 @@ func main() {
 		SilenceErrors: true,
 	}
 	root.AddCommand(newFNPCommand(), newFailoverCommand(), newFaultsCommand(), newEventsCommand(), newLatencyCommand(),
-		newRetentionCommand(), newScaleCommand())
+		newRetentionCommand(), newScaleCommand(), newCompareCommand())
 	if err := root.ExecuteContext(ctx); err != nil {
 		if ctx.Err() != nil {
 			err = fmt.Errorf("interrupted: %w", err)
