@@ -6,6 +6,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/subtle"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
@@ -13,18 +14,27 @@ import (
 	"io"
 	"math/big"
 	"net"
+	"net/netip"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
+
+	"github.com/fepha/fepha/internal/slots"
 )
 
 // front stands before the embedded server: the library panics on an empty command, and makes room for whatever length a client
 // announces. So only what is complete and within bounds is passed on, over TLS with a key that nobody else has: the server itself
 // can be reached in no other way.
+//
+// Nothing is passed on for who hasn't shown the password, where there is one. All clients may have one address, so those who haven't
+// have few slots, of which the newest is never refused: they keep nobody out who has.
 type front struct {
 	listener net.Listener
+	password string // "": there is none
 	server   string // host:port of the embedded server
 	tls      *tls.Config
+	slots    *slots.Slots
 	wg       sync.WaitGroup
 
 	mu     sync.Mutex
@@ -34,21 +44,24 @@ type front struct {
 
 // Bounds of what is passed on.
 const (
-	maxFrontConns = 64
+	maxStrangers  = 16 // connections that haven't shown the password yet
+	maxFrontConns = 64 // that have
 	maxParts      = 1024
 	maxPart       = 64 << 10 // octets
 	maxCommand    = 1 << 20  // octets of all parts
+	maxGuesses    = 8        // commands without the password on one connection
 )
 
 var errCommand = errors.New("no command, or beyond its bounds")
 
 // newFront makes one before a server that start starts with a TLS configuration, and that tells its address then.
-func newFront(l net.Listener, start func(*tls.Config) (address string, err error)) (*front, error) {
+func newFront(l net.Listener, password string, start func(*tls.Config) (address string, err error)) (*front, error) {
 	cert, pool, err := ephemeral()
 	if err != nil {
 		return nil, err
 	}
-	f := &front{listener: l, conns: map[net.Conn]bool{}, tls: &tls.Config{
+	limits := slots.Limits{Strangers: maxStrangers, OfAnAddress: maxStrangers, Known: maxFrontConns, KnownOfAddress: maxFrontConns}
+	f := &front{listener: l, password: password, conns: map[net.Conn]bool{}, slots: slots.New(limits, func(netip.Addr) bool { return false }), tls: &tls.Config{
 		MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{cert}, RootCAs: pool, ServerName: "redis",
 		ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: pool,
 	}}
@@ -102,11 +115,11 @@ func (f *front) accept() {
 	}
 }
 
-// track takes a connection into the book; false: there are too many, or it's over.
+// track takes a connection into the book; false: it's over.
 func (f *front) track(c net.Conn) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.closed || len(f.conns) >= 2*maxFrontConns { // each has one to the server too
+	if f.closed {
 		return false
 	}
 	f.conns[c] = true
@@ -123,6 +136,17 @@ func (f *front) end(c net.Conn) {
 // pass passes on commands one way and answers the other, until one end is gone or a command is none.
 func (f *front) pass(c net.Conn) {
 	defer f.end(c)
+	slot := f.slots.Enter(c, func() { _ = c.Close() })
+	defer slot.Leave()
+	in := bufio.NewReaderSize(c, 4096)
+	var command bytes.Buffer
+	if !f.admit(c, in, &command) {
+		return
+	}
+	if !slot.Know() {
+		_, _ = c.Write([]byte("-ERR max number of clients reached\r\n"))
+		return
+	}
 	raw, err := net.Dial("tcp", f.server)
 	if err != nil {
 		return
@@ -137,20 +161,63 @@ func (f *front) pass(c net.Conn) {
 		_, _ = io.Copy(c, server)
 		_ = c.Close()
 	})
-	in := bufio.NewReaderSize(c, 4096)
-	var command bytes.Buffer
 	for {
-		command.Reset()
-		if err := readCommand(in, &command); err != nil {
-			if errors.Is(err, errCommand) {
-				_, _ = c.Write([]byte("-ERR " + err.Error() + "\r\n"))
-			}
-			return
-		}
 		if _, err := server.Write(command.Bytes()); err != nil {
 			return
 		}
+		if !next(c, in, &command) {
+			return
+		}
 	}
+}
+
+// admit reads commands until one shows the password, which is the command to begin with. false: the connection is over.
+func (f *front) admit(c net.Conn, in *bufio.Reader, command *bytes.Buffer) bool {
+	for range maxGuesses {
+		if !next(c, in, command) {
+			return false
+		}
+		name, shows := f.shows(command.Bytes())
+		if shows {
+			return true
+		}
+		answer := "-NOAUTH Authentication required.\r\n"
+		if name == "AUTH" {
+			answer = "-WRONGPASS invalid username-password pair or user is disabled.\r\n"
+		}
+		if _, err := c.Write([]byte(answer)); err != nil {
+			return false
+		}
+	}
+	return false
+}
+
+// shows tells a command's name, and whether it shows the password, which the server looks at again: AUTH, or HELLO with AUTH.
+func (f *front) shows(command []byte) (name string, shows bool) {
+	parts := bytes.Split(command, []byte("\r\n")) // *n, $n, name, $n, part, …
+	name = strings.ToUpper(string(parts[2]))
+	if f.password == "" {
+		return name, true
+	}
+	if name != "AUTH" && name != "HELLO" {
+		return name, false
+	}
+	for _, p := range parts[3:] {
+		if subtle.ConstantTimeCompare(p, []byte(f.password)) == 1 {
+			shows = true
+		}
+	}
+	return name, shows
+}
+
+// next reads a command. false: there is none, and whoever sent what is none has been told.
+func next(c net.Conn, in *bufio.Reader, command *bytes.Buffer) bool {
+	command.Reset()
+	err := readCommand(in, command)
+	if errors.Is(err, errCommand) {
+		_, _ = c.Write([]byte("-ERR " + err.Error() + "\r\n"))
+	}
+	return err == nil
 }
 
 // readCommand reads one: an array of at least one bulk string, all of them together within bounds.

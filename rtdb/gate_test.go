@@ -62,6 +62,58 @@ func TestGate(t *testing.T) {
 	}
 }
 
+// Whoever doesn't know the password keeps nobody out who does, however many connections he takes and whatever he says on them, and none
+// of it reaches the server.
+func TestStrangersKeepNobodyOut(t *testing.T) {
+	c := furnished(t)
+	r := run(t, Config{Replica: c.Node("fep1"), Mode: redismode.Embedded, PasswordFile: passwordFile(t, "secret")})
+	r.complete(t)
+	ctx, reader := context.Background(), lookAt(t, r.Addr(), "secret")
+	c.shows(t, reader)
+	var answers []string
+	for i := range 5 * maxFrontConns {
+		conn, err := net.Dial("tcp", r.Addr())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
+		said := []string{"", "*2\r\n$4\r\nAUTH\r\n$5\r\nwrong\r\n", "*2\r\n$5\r\nHELLO\r\n$1\r\n2\r\n", "*1\r\n$4\r\nQUIT\r\n"}[i%4]
+		if said == "" {
+			continue
+		}
+		if _, err := conn.Write([]byte(said)); err != nil {
+			t.Fatal(err)
+		}
+		answer, err := bufio.NewReader(conn).ReadString('\n')
+		if err != nil {
+			t.Fatalf("the newest connection is not answered: %v", err)
+		}
+		if i < 4 {
+			answers = append(answers, strings.Fields(answer)[0])
+		}
+	}
+	if got := strings.Join(answers, " "); got != "-WRONGPASS -NOAUTH -NOAUTH" {
+		t.Errorf("strangers are answered %s", got)
+	}
+	if err := reader.Ping(ctx).Err(); err != nil {
+		t.Errorf("who was in is out: %v", err)
+	}
+	c.shows(t, lookAt(t, r.Addr(), "secret"))
+	conn, err := net.Dial("tcp", r.Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
+	if _, err := conn.Write(bytes.Repeat([]byte("*1\r\n$4\r\nPING\r\n"), maxGuesses)); err != nil {
+		t.Fatal(err)
+	}
+	if all, _ := io.ReadAll(conn); bytes.Count(all, []byte("-NOAUTH")) != maxGuesses {
+		t.Errorf("guesses without end are answered %q", all)
+	}
+}
+
 // What a client sends before it is known may be anything: it costs its own connection, and no room for what it only announces.
 func TestFront(t *testing.T) {
 	c := furnished(t)

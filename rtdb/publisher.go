@@ -31,6 +31,7 @@ type Publisher struct {
 	cfg       Config
 	server    *miniredis.Miniredis // of mode embedded, or nil
 	gate      *gate                // of that
+	password  string               // of that; "": none
 	front     *front               // before that, from when it listens
 	listening bool                 // it did so at once
 	connector
@@ -87,6 +88,7 @@ func (p *Publisher) makeServer() error {
 	}
 	p.server = miniredis.NewMiniRedis()
 	p.gate = newGate(p.server)
+	p.password = password
 	if password != "" {
 		user := p.cfg.Username
 		if user == "" {
@@ -111,7 +113,7 @@ func (p *Publisher) start(address string) error {
 	if err != nil {
 		return err
 	}
-	p.front, err = newFront(l, func(cfg *tls.Config) (string, error) {
+	p.front, err = newFront(l, p.password, func(cfg *tls.Config) (string, error) {
 		if err := p.server.StartAddrTLS("127.0.0.1:0", cfg); err != nil {
 			return "", err
 		}
