@@ -96,7 +96,7 @@ func (in *intake) add(a asdu.ASDU, came arrival) {
 		octets, ms, ok := in.clock.stamp(tag, o.Time, came)
 		if !ok {
 			p := &in.table.monitored[place]
-			in.faults.note(badTime, 1, "% x of %v %d", o.Time, p.Kind, p.Number)
+			in.faults.note(badTime, 1, "%s of %v %d", o.Time.Text(tag), p.Kind, p.Number)
 		}
 		if ok && tag == asdu.CP56 && a.Cause == asdu.Spontaneous && !o.Time.Invalid() {
 			in.drift.Sample(ms, came.at, in.findings)

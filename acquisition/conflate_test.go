@@ -1,6 +1,7 @@
 package acquisition
 
 import (
+	"bytes"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -28,6 +29,28 @@ func asduOf(t testing.TB, typ asdu.TypeID, cause asdu.CauseOfTransmission, objec
 		t.Fatal(err)
 	}
 	return a
+}
+
+// A time tag that names no instant is told as what it says.
+func TestTimeTagThatNamesNoInstant(t *testing.T) {
+	var log bytes.Buffer
+	in := testIntake(Point{Kind: fsmpb.Kind_DI, Number: 7, Address: 100})
+	in.faults.log = slog.New(slog.NewTextHandler(&log, nil))
+	for _, tc := range []struct {
+		typ  asdu.TypeID
+		time asdu.CP56Time2a
+		want string
+	}{
+		{asdu.M_SP_TB_1, asdu.CP56Time2a{0xf4, 0x01, 5, 25, 31, 2, 26}, "time tag names no instant: no such time 2026-02-31 25:05:00.500 of DI 7"},
+		{asdu.M_SP_TA_1, asdu.CP56Time2a{0xff, 0xff, 5}, "time tag names no instant: no such time :05:65.535 of DI 7"},
+	} {
+		log.Reset()
+		in.faults.told = time.Time{}
+		in.add(asduOf(t, tc.typ, asdu.Spontaneous, asdu.Object{Address: 100, Time: tc.time}), in.clock.arrival(time.Now()))
+		if !strings.Contains(log.String(), tc.want) {
+			t.Errorf("%q, want %q", log.String(), tc.want)
+		}
+	}
 }
 
 // A tap changer that is on its way and one that has arrived are two values, whatever the deadband.

@@ -294,7 +294,7 @@ func auditIsProven(t *testing.T, s *rig.Station) {
 		t.Error(complaint)
 	}
 	fepha(t, cli.ExitDone, "audit", "verify", "--addr="+s.Node("fep1").API)
-	if out, _ := fepha(t, cli.ExitDone, "audit", "list", "--limit=3", "--addr="+s.Node("fep1").API); strings.Count(out, "\n") != 3 {
+	if out, _ := fepha(t, cli.ExitDone, "audit", "list", "--limit=3", "--addr="+s.Node("fep1").API); strings.Count(out, "\n") != 1+3 || !strings.HasPrefix(out, "NUMBER ") {
 		t.Error(out)
 	}
 }

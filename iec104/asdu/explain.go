@@ -142,12 +142,7 @@ func (l *layout) explain(o Object) string {
 	if l.elapsed {
 		add(fmt.Sprintf("%d ms", o.Elapsed))
 	}
-	switch l.time {
-	case CP24:
-		add(o.Time.explainCP24())
-	case CP56:
-		add(o.Time.String())
-	}
+	add(o.Time.Text(l.time))
 	return string(b)
 }
 
@@ -170,20 +165,27 @@ func qualityWords(names *[8]string, q uint8) string {
 	return strings.Join(set, " ")
 }
 
-// String is the reading as 2006-01-02 15:04:05.000, with SU and IV; octets that are no time are shown as they are.
-func (t CP56Time2a) String() string {
-	if t.Check() != nil {
-		return fmt.Sprintf("bad time % x", t[:])
-	}
-	return fmt.Sprintf("%04d-%02d-%02d %02d:%02d:%02d.%03d", t.year(), t.month(), t.day(),
-		t.hour(), t.minute(), t.millisecond()/1000, t.millisecond()%1000) + t.flags()
-}
+// String is the reading as 2006-01-02 15:04:05.000, with SU and IV. One that names no instant is shown all the same, and called so.
+func (t CP56Time2a) String() string { return t.Text(CP56) }
 
-func (t CP56Time2a) explainCP24() string {
-	if t.CheckCP24() != nil {
-		return fmt.Sprintf("bad time % x", t[:3])
+// Text is the reading of a time tag of this kind, as String; of CP24 its minutes and seconds, as :04:05.000. Without a tag it is empty.
+func (t CP56Time2a) Text(tag TimeTag) string {
+	var err error
+	date, hour := "", ""
+	switch tag {
+	case NoTime:
+		return ""
+	case CP24:
+		err = t.CheckCP24()
+	case CP56:
+		err = t.Check()
+		date, hour = fmt.Sprintf("%04d-%02d-%02d ", t.year(), t.month(), t.day()), fmt.Sprintf("%02d", t.hour())
 	}
-	return fmt.Sprintf(":%02d:%02d.%03d", t.minute(), t.millisecond()/1000, t.millisecond()%1000) + t.flags()
+	text := fmt.Sprintf("%s%s:%02d:%02d.%03d", date, hour, t.minute(), t.millisecond()/1000, t.millisecond()%1000) + t.flags()
+	if err != nil {
+		return "no such time " + text
+	}
+	return text
 }
 
 func (t CP56Time2a) flags() string {

@@ -1,10 +1,12 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -59,30 +61,83 @@ func Clock(w io.Writer, ms int64) string {
 	return time.UnixMilli(ms).In(zone).Format("2006-01-02 15:04:05.000 -07:00")
 }
 
+// ErrHeading: a list has a column without a heading, which is a mistake of the command that prints it.
+var ErrHeading = errors.New("a column has no heading")
+
 // Table prints rows of tab-separated cells under a header, in columns. What is wide on a terminal, such as Chinese, counts
-// for two.
+// for two. The error may be ErrHeading.
 func Table(w io.Writer, header string, rows ...string) error {
-	lines := make([][]string, 0, len(rows)+1)
-	var widths []int
-	for _, r := range append([]string{header}, rows...) {
-		cells := strings.Split(r, "\t")
-		for i, c := range cells {
-			if i == len(widths) {
-				widths = append(widths, 0)
+	t := NewList(w, header)
+	for _, r := range rows {
+		for i, c := range strings.Split(r, "\t") {
+			if i < len(t.widths) {
+				t.widths[i] = max(t.widths[i], runewidth.StringWidth(c))
 			}
-			widths[i] = max(widths[i], runewidth.StringWidth(c))
 		}
-		lines = append(lines, cells)
 	}
 	var b strings.Builder
-	for _, cells := range lines {
-		line := ""
-		for i, c := range cells {
-			line += c + strings.Repeat(" ", widths[i]-runewidth.StringWidth(c)+2)
+	t.w = &b
+	if err := t.begin(); err != nil {
+		return err
+	}
+	for _, r := range rows {
+		if err := t.Add(r); err != nil {
+			return err
 		}
-		b.WriteString(strings.TrimRight(line, " ") + "\n")
 	}
 	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// A List is a Table whose rows are printed as they come: of each column it is known before how wide it is at least.
+type List struct {
+	w      io.Writer
+	header []string
+	widths []int
+	begun  bool
+}
+
+// NewList makes a list under a header of tab-separated headings. Widths are those of the first columns, beyond their headings.
+func NewList(w io.Writer, header string, widths ...int) *List {
+	l := &List{w: w, header: strings.Split(header, "\t")}
+	for i, h := range l.header {
+		width := runewidth.StringWidth(h)
+		if i < len(widths) {
+			width = max(width, widths[i])
+		}
+		l.widths = append(l.widths, width)
+	}
+	return l
+}
+
+// ClockWidth is how wide Clock is.
+const ClockWidth = len("2006-01-02 15:04:05.000 -07:00")
+
+// Add prints a row, and the header before the first one. The error may be ErrHeading.
+func (l *List) Add(row string) error {
+	if err := l.begin(); err != nil {
+		return err
+	}
+	return l.print(strings.Split(row, "\t"))
+}
+
+func (l *List) begin() error {
+	if l.begun {
+		return nil
+	}
+	l.begun = true
+	return l.print(l.header)
+}
+
+func (l *List) print(cells []string) error {
+	if len(cells) > len(l.header) || slices.Contains(l.header, "") {
+		return fmt.Errorf("%w: %q under %q", ErrHeading, cells, l.header)
+	}
+	line := ""
+	for i, c := range cells {
+		line += c + strings.Repeat(" ", max(0, l.widths[i]-runewidth.StringWidth(c))+2)
+	}
+	_, err := io.WriteString(l.w, strings.TrimRight(line, " ")+"\n")
 	return err
 }
 

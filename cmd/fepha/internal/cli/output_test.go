@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -17,6 +18,33 @@ func TestTablesAlignWideNames(t *testing.T) {
 		"3       ｗｉｄｅ  fep2\n"
 	if b.String() != want {
 		t.Errorf("got\n%s want\n%s", b.String(), want)
+	}
+}
+
+// Every column of every list has a heading: a command that forgets one fails.
+func TestColumnsHaveHeadings(t *testing.T) {
+	for _, tc := range []struct{ header, row string }{{"A\tB", Row(1, 2, 3)}, {"A\t", Row(1, 2)}, {"", Row(1)}} {
+		var b strings.Builder
+		if err := Table(&b, tc.header, tc.row); !errors.Is(err, ErrHeading) {
+			t.Errorf("%q under %q: %v, %q", tc.row, tc.header, err, b.String())
+		}
+	}
+}
+
+// Rows that are printed as they come stand under their headings, where they are as wide as is known.
+func TestListPrintsRowsAsTheyCome(t *testing.T) {
+	var b strings.Builder
+	l := NewList(&b, "NUMBER\tTIME\tWHAT", 0, 5)
+	for _, want := range []string{"NUMBER  TIME   WHAT\n1       12:00  一号\n", "12345678  12:01  two words\n"} {
+		row := Row(1, "12:00", "一号")
+		if b.Len() > 0 {
+			row = Row(12345678, "12:01", "two words")
+		}
+		b.Reset()
+		if err := l.Add(row); err != nil || b.String() != want {
+			t.Errorf("%v, got %q, want %q", err, b.String(), want)
+		}
+		b.WriteString(" ")
 	}
 }
 

@@ -206,10 +206,12 @@ newest 1000 are kept; each was acknowledged to the device only after that.`,
 		}
 		return c.Strays(ctx, n, limit)
 	}, func(w io.Writer, l api.StrayList) error {
+		var rows []string
 		for _, x := range l.Strays {
-			if _, err := fmt.Fprintf(w, "%8d  %s  %s\n          %s\n", x.Number, cli.Clock(w, x.TimeMs), x.Reason, spaced(x.ASDU)); err != nil {
-				return err
-			}
+			rows = append(rows, cli.Row(x.Number, cli.Clock(w, x.TimeMs), x.Reason, spaced(x.ASDU)))
+		}
+		if err := cli.Table(w, "NUMBER\tTIME\tWHY\tOCTETS", rows...); err != nil {
+			return err
 		}
 		_, err := fmt.Fprintf(w, "%s in all\n", cli.Count(int(l.Total), "ASDU"))
 		return err

@@ -171,6 +171,7 @@ func (f *traceFlags) nodes(ctx context.Context, c *client.Client) ([]api.NodeSta
 type traceOutput struct {
 	mu   sync.Mutex
 	w    io.Writer
+	list *cli.List
 	json bool
 	left int // frames still to be printed; 0: no bound
 }
@@ -181,7 +182,7 @@ func (o *traceOutput) print(f TracedFrame) (err error) {
 	if o.json {
 		err = json.NewEncoder(plain.JSONWriter(o.w)).Encode(f)
 	} else {
-		err = printFrame(o.w, f)
+		err = o.frame(f)
 	}
 	if err == nil && o.left > 0 {
 		if o.left--; o.left == 0 {
@@ -191,9 +192,9 @@ func (o *traceOutput) print(f TracedFrame) (err error) {
 	return err
 }
 
-func printFrame(w io.Writer, f TracedFrame) error {
+func (o *traceOutput) frame(f TracedFrame) error {
 	if f.Dropped > 0 {
-		if _, err := fmt.Fprintf(w, "-- %s: %d frames are missing here: they came faster than they could be shown\n", f.Node, f.Dropped); err != nil || f.Direction == "" {
+		if _, err := fmt.Fprintf(o.w, "-- %s: %d frames are missing here: they came faster than they could be shown\n", f.Node, f.Dropped); err != nil || f.Direction == "" {
 			return err
 		}
 	}
@@ -201,6 +202,8 @@ func printFrame(w io.Writer, f TracedFrame) error {
 	if f.Direction == "sent" {
 		arrow = "->"
 	}
-	_, err := fmt.Fprintf(w, "%s  %s %s %s  %s\n", cli.Clock(w, f.TimeMs), f.Node, arrow, f.Link, f.Text)
-	return err
+	if o.list == nil {
+		o.list = cli.NewList(o.w, "TIME\tNODE\tWAY\tLINK\tFRAME", cli.ClockWidth)
+	}
+	return o.list.Add(cli.Row(cli.Clock(o.w, f.TimeMs), f.Node, arrow, f.Link, f.Text))
 }

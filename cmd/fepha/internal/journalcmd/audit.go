@@ -45,8 +45,9 @@ func newAuditListCommand(f *cli.ClientFlags) *cobra.Command {
 		}
 		return c.NewestAudit(ctx, limit)
 	}, func(w io.Writer, p api.AuditPage) error {
+		journal := newJournal(w)
 		for _, e := range p.Entries {
-			if _, err := fmt.Fprintf(w, "%8d  %s  %s\n", e.Number, cli.Clock(w, e.TimeMs), e.Text); err != nil {
+			if err := journal.Add(journalRow(w, e.Number, e.TimeMs, e.Text)); err != nil {
 				return err
 			}
 		}

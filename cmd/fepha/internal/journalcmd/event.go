@@ -89,8 +89,9 @@ func newEventListCommand(f *cli.ClientFlags) *cobra.Command {
 		if asCSV {
 			return writeEvents(w, p.Events)
 		}
+		journal := newJournal(w)
 		for _, e := range p.Events {
-			if err := printEvent(w, e); err != nil {
+			if err := journal.Add(journalRow(w, e.Seq, e.TimeMs, e.Text)); err != nil {
 				return err
 			}
 		}
@@ -166,13 +167,13 @@ func tailEvents(cmd *cobra.Command, f *cli.ClientFlags, q url.Values, lines, cou
 
 // eventPrinter prints events, and says cli.ErrEnough after count of them; 0: never.
 func eventPrinter(f *cli.ClientFlags, count int, out io.Writer) func(api.Event) error {
-	n := 0
+	n, journal := 0, newJournal(out)
 	return func(e api.Event) error {
 		if f.JSON {
 			if err := json.NewEncoder(plain.JSONWriter(out)).Encode(e); err != nil {
 				return err
 			}
-		} else if err := printEvent(out, e); err != nil {
+		} else if err := journal.Add(journalRow(out, e.Seq, e.TimeMs, e.Text)); err != nil {
 			return err
 		}
 		if n++; n == count {
@@ -182,7 +183,12 @@ func eventPrinter(f *cli.ClientFlags, count int, out io.Writer) func(api.Event) 
 	}
 }
 
-func printEvent(w io.Writer, e api.Event) error {
-	_, err := fmt.Fprintf(w, "%8d  %s  %s\n", e.Seq, cli.Clock(w, e.TimeMs), e.Text)
-	return err
+// newJournal is a list of events, or of entries of the audit.
+func newJournal(w io.Writer) *cli.List {
+	return cli.NewList(w, "NUMBER\tTIME\tWHAT", 8, cli.ClockWidth)
+}
+
+// journalRow is one of them.
+func journalRow(w io.Writer, number uint64, ms int64, text string) string {
+	return cli.Row(number, cli.Clock(w, ms), text)
 }

@@ -75,7 +75,7 @@ func printStatus(w io.Writer, st api.Status) error {
 		}
 		rows = append(rows, cli.Row(n.ID, n.Host, n.Role, n.State, alive, lease, remark))
 	}
-	if err := cli.Table(w, "NODE\tHOST\tROLE\tSTATE\tALIVE\tLEASE\t", rows...); err != nil {
+	if err := cli.Table(w, "NODE\tHOST\tROLE\tSTATE\tALIVE\tLEASE\tREMARK", rows...); err != nil {
 		return err
 	}
 	fmt.Fprintln(w)
