@@ -143,6 +143,29 @@ func TestGroup(t *testing.T) {
 		{"a value given by hand", func(t *testing.T, f *fakeStation) { f.override(t, fsmpb.Override_SUBSTITUTE) },
 			func(t *testing.T, f *fakeStation) { f.override(t, fsmpb.Override_RELEASE) },
 			"point.1.di.1.substituted", "1/di/1 breaker has a value given by hand, by alice: contact broken"},
+		{"a FEP's clock", func(_ *testing.T, f *fakeStation) { f.clocks(0, 1500*time.Millisecond, 20*time.Millisecond) },
+			func(_ *testing.T, f *fakeStation) { f.clocks(0, 0, 0) },
+			"node.fep2.clock_off", "the node's clock is off by +1.5 s from that of fep1"},
+		{"a clock that may be right as far as is known", func(_ *testing.T, f *fakeStation) {
+			f.clocks(time.Second, 150*time.Millisecond, -3*time.Second)
+			f.peer(1).ClockError = 60 * time.Millisecond
+		}, func(_ *testing.T, f *fakeStation) { f.clocks(0, 0, 0) },
+			"node.wit.clock_off", "off by -3.0 s from that of fep1"},
+		{"the leader's clock, by which all others are off alike", func(_ *testing.T, f *fakeStation) { f.clocks(0, -2*time.Second, -2*time.Second) },
+			func(_ *testing.T, f *fakeStation) { f.clocks(0, 0, 0) },
+			"node.fep1.clock_off", "the node's clock is off by +2.0 s from that of fep2"},
+		{"under maintenance", func(t *testing.T, f *fakeStation) { f.maintenance(t, true) }, func(t *testing.T, f *fakeStation) { f.maintenance(t, false) },
+			"node.fep2.maintenance", "under maintenance"},
+		{"a node that waits to be added", func(_ *testing.T, f *fakeStation) {
+			f.info.Outside, f.info.Quorum, f.info.State = true, false, "follower"
+		}, func(_ *testing.T, f *fakeStation) {
+			f.info.Outside, f.info.Quorum, f.info.State = false, true, "leader"
+		}, "node.fep1.not_added", "the node waits to be added to the group"},
+		{"a point that is blocked", func(t *testing.T, f *fakeStation) {
+			f.events(t, 1)
+			f.override(t, fsmpb.Override_BLOCK)
+		},
+			func(t *testing.T, f *fakeStation) { f.override(t, fsmpb.Override_RELEASE) }, "point.1.di.1.blocked", "1/di/1 breaker"},
 		{"no quorum", func(_ *testing.T, f *fakeStation) { f.info.Quorum, f.info.State = false, "candidate" }, func(_ *testing.T, f *fakeStation) { f.info.Quorum, f.info.State = true, "leader" },
 			"station.quorum_lost", "no quorum"},
 	} {
@@ -172,6 +195,44 @@ func TestGroup(t *testing.T) {
 			pass(groupPeriod)
 			f.expect(t, "")
 		})
+	}
+}
+
+// clocks has each node's clock be ahead of the leader's by so much.
+func (f *fakeStation) clocks(offsets ...time.Duration) {
+	for i, o := range offsets {
+		f.peer(i).ClockKnown, f.peer(i).ClockOffset, f.peer(i).ClockError = true, o, 5*time.Millisecond
+	}
+}
+
+func (f *fakeStation) maintenance(t *testing.T, on bool) {
+	t.Helper()
+	f.do(t, "fep1", &fsmpb.Command{Op: &fsmpb.Command_Maintenance{Maintenance: &fsmpb.Maintenance{Node: "fep2", On: on}}})
+}
+
+// What is wrong with an export is told of it, and an export that one node reaches is reached.
+func TestExportsAreJudged(t *testing.T) {
+	for _, tc := range []struct {
+		export     fsm.Export
+		want, says string
+	}{
+		{export: fsm.Export{}},
+		{fsm.Export{Paused: true, Backlog: 7}, "export.history.export_paused", "7"},
+		{fsm.Export{LostTo: 9, Cursor: 8, Dropped: 3}, "export.history.export_dropped", "3"},
+		{export: fsm.Export{LostTo: 9, Cursor: 9, Dropped: 3}},
+		{fsm.Export{Reach: map[string]fsm.ExportReach{"fep1": {Reason: "refused"}}}, "export.history.export_unreachable", "fep1: refused"},
+		{export: fsm.Export{Reach: map[string]fsm.ExportReach{"fep1": {Reason: "refused"}, "fep2": {OK: true}}}},
+	} {
+		var said conditiontest.Said
+		tc.export.Resource = "export/history"
+		var j judgement
+		j.export(tc.export)
+		for _, r := range j.found {
+			said.Set(r)
+		}
+		if said.IDs() != tc.want || tc.want != "" && !strings.Contains(said.Says(tc.want), tc.says) {
+			t.Errorf("%+v: %q says %q, want %q with %q", tc.export, said.IDs(), said.Says(tc.want), tc.want, tc.says)
+		}
 	}
 }
 

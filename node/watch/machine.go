@@ -53,9 +53,7 @@ func (m *Machine) Run(ctx context.Context) error {
 
 func (m *Machine) round(now time.Time) {
 	m.disk(m.Disk())
-	if synchronised, known := clockSynchronised(); m.Synced && known {
-		m.state(condition.ClockUnsynchronised, !synchronised, 0)
-	}
+	m.clock(clockSynchronised())
 	m.fsync()
 	files := m.Files()
 	m.certificates(now, files)
@@ -80,6 +78,13 @@ func (m *Machine) disk(d cluster.Disk) {
 		severity = condition.Alarm
 	}
 	m.state(condition.Disk, d.Low(), severity, fmt.Sprintf("%s (%d %%)", sizeWords(d.Free), d.Free*100/max(d.Size, 1)), m.DataDir)
+}
+
+// clock tells of a clock that nothing sets, where that is known and matters.
+func (m *Machine) clock(synchronised, known bool) {
+	if m.Synced && known {
+		m.state(condition.ClockUnsynchronised, !synchronised, 0)
+	}
 }
 
 // fsync tries how long the disk takes to make a small write safe.

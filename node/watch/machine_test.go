@@ -48,6 +48,24 @@ func TestDisk(t *testing.T) {
 	}
 }
 
+// A clock that nothing sets is told where it matters and where that can be known.
+func TestUnsynchronisedClock(t *testing.T) {
+	m, said := newMachine()
+	m.Synced = true
+	for _, c := range []struct {
+		synchronised, known bool
+		want                string
+	}{{true, true, ""}, {false, false, ""}, {false, true, "node.fep1.clock_unsynchronised"}, {false, false, "node.fep1.clock_unsynchronised"}, {true, true, ""}} {
+		if m.clock(c.synchronised, c.known); said.IDs() != c.want {
+			t.Errorf("%+v: %q", c, said.IDs())
+		}
+	}
+	m.Synced = false
+	if m.clock(false, true); said.IDs() != "" {
+		t.Errorf("on one machine: %q", said.IDs())
+	}
+}
+
 func TestRedisIsReportedWhenItStaysAway(t *testing.T) {
 	m, said := newMachine()
 	reason := ""
