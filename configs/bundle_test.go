@@ -113,8 +113,12 @@ func TestBundleIsRefused(t *testing.T) {
 		"a long name":                pack(tar.Header{Name: strings.Repeat("x", maxBundleName) + ".csv"}, "x"),
 		"noughts":                    pack(tar.Header{Name: "rtu1.csv"}, strings.Repeat("\x00", 64<<20)),
 	} {
-		if _, err := DecodeBundle(data); !errors.Is(err, ErrBundle) {
+		_, err := DecodeBundle(data)
+		if !errors.Is(err, ErrBundle) {
 			t.Errorf("%s: %v", name, err)
+		}
+		if tooMuch := name == "noughts" || name == "more than it may be"; tooMuch && !strings.Contains(err.Error(), "octets unpacked from") {
+			t.Errorf("%s: %v, expected that to be said before it's read", name, err)
 		}
 	}
 	named := func(files map[string]string) error {

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/protobuf/proto"
+
 	"github.com/fepha/fepha/api"
 	"github.com/fepha/fepha/condition"
 	"github.com/fepha/fepha/fsm/fsmpb"
@@ -24,6 +26,53 @@ func (n *fakeNode) report(t *testing.T, node, resource string, k *condition.Kind
 	}
 }
 
+// everyCondition serves a station in which all is wrong that can be told of one node by another, and returns that.
+func everyCondition(t *testing.T) (served, []*condition.Kind) {
+	s := serve(t)
+	station := proto.CloneOf(stationConfig)
+	station.Digest, station.Exports = "with an export", []*fsmpb.Configure_Export{{Name: "history", Events: true}}
+	s.node.apply("fep1", &fsmpb.Command{Op: &fsmpb.Command_Configure{Configure: station}})
+	s.node.apply("fep1", &fsmpb.Command{Op: &fsmpb.Command_Assign{Assign: &fsmpb.Assign{Resource: "export/history", Owner: "fep1"}}})
+	resource := strings.NewReplacer("node/ID", "node/fep1", "export/NAME", "export/history", "NAME/GROUP", "occ/main", "rtu/N", "rtu/1", "RTU/KIND/POINT", "1/di/1")
+	var kinds []*condition.Kind
+	for _, k := range condition.Kinds() {
+		if k.Scope == condition.Local {
+			continue
+		}
+		values := make([]any, len(k.Params))
+		for i := range values {
+			values[i] = i + 1
+		}
+		s.node.report(t, "fep1", resource.Replace(k.Resource), k, 2, values...)
+		kinds = append(kinds, k)
+	}
+	return s, kinds
+}
+
+// Every condition of the catalogue is told in both languages by the API, whose sentences the page and the tool print as they are, and
+// in the metrics.
+func TestEveryConditionIsTold(t *testing.T) {
+	s, kinds := everyCondition(t)
+	list, err := s.Conditions(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	told := map[string]api.Condition{}
+	for _, c := range list.Conditions {
+		told[c.Kind] = c
+	}
+	_, metrics := s.request(t, "GET", "/metrics", "")
+	for _, k := range kinds {
+		c := told[k.Name]
+		if c.Text == "" || c.TextZH == "" || c.Advice == "" || c.AdviceZH == "" || strings.ContainsAny(c.Text+c.TextZH+c.Advice+c.AdviceZH, "{}") {
+			t.Errorf("%s: %+v", k.Name, c)
+		}
+		if !strings.Contains(metrics, "fepha_condition{id=\""+c.ID+"\"") {
+			t.Errorf("%s is not in the metrics", k.Name)
+		}
+	}
+}
+
 func conditionIDs(list []api.Condition) string {
 	var ids []string
 	for _, c := range list {
@@ -31,6 +80,26 @@ func conditionIDs(list []api.Condition) string {
 	}
 	slices.Sort(ids)
 	return strings.Join(ids, " ")
+}
+
+// A node that one other can't connect to is told by its row too, of status and group alike.
+func TestWhoSeesWhom(t *testing.T) {
+	s := serve(t)
+	s.node.report(t, "fep1", "node/fep2", condition.Unreachable, 0, "fep1")
+	st, err := s.Status(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	raft, err := s.Raft(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, n := range st.Nodes {
+		want := map[string]string{"fep2": "fep1"}[n.ID]
+		if got, peer := strings.Join(n.UnreachedBy, " "), strings.Join(raft.Peers[i].UnreachedBy, " "); got != want || peer != want {
+			t.Errorf("%s is unreached by %q and %q, want %q", n.ID, got, peer, want)
+		}
+	}
 }
 
 // The answer of GET /v1/conditions has the fields that DESIGN lists, the worst first.

@@ -98,6 +98,21 @@ func sees(t *testing.T, ctx context.Context, selector, part string) {
 	})
 }
 
+// The page tells of every condition in the API's own words, and what to do.
+func TestPageShowsEveryCondition(t *testing.T) {
+	ctx := browser(t)
+	s, _ := everyCondition(t)
+	list, err := s.Conditions(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	do(t, ctx, "open", chromedp.Navigate(s.Base+"/#/conditions"))
+	for _, c := range list.Conditions {
+		sees(t, ctx, "main", c.Text)
+		sees(t, ctx, "main", c.Advice)
+	}
+}
+
 // screenshot keeps what a page looks like, for a person to judge, where
 // FEPHA_SCREENSHOTS names a folder.
 func screenshot(t *testing.T, ctx context.Context, name string) {

@@ -10,6 +10,7 @@ import (
 	"github.com/fepha/fepha/api"
 	"github.com/fepha/fepha/api/client"
 	"github.com/fepha/fepha/cmd/fepha/internal/cli"
+	"github.com/fepha/fepha/condition"
 )
 
 func TestJudge(t *testing.T) {
@@ -32,6 +33,31 @@ func TestJudge(t *testing.T) {
 		t.Setenv("LC_ALL", "C")
 		if code, line := judge(c.list); code != c.code || !strings.HasPrefix(line, c.line) {
 			t.Errorf("%s: %d %q, want %d %q", c.name, code, line, c.code, c.line)
+		}
+	}
+}
+
+// The tool tells of every condition in the API's own words, in either language, and what to do.
+func TestEveryConditionIsPrinted(t *testing.T) {
+	for _, lang := range []string{"C", "zh_CN.UTF-8"} {
+		t.Setenv("LC_ALL", lang)
+		for _, k := range condition.Kinds() {
+			c := api.Condition{
+				ID: "x." + k.Name, Severity: k.Severity.String(), SinceMs: 1, Text: "text of " + k.Text.EN, TextZH: "text of " + k.Text.ZH, Advice: k.Advice.EN, AdviceZH: k.Advice.ZH,
+			}
+			var b strings.Builder
+			if err := printConditions(&b, []api.Condition{c}, true, true, 9); err != nil {
+				t.Fatal(err)
+			}
+			text, advice := c.Text, c.Advice
+			if lang != "C" {
+				text, advice = c.TextZH, c.AdviceZH
+			}
+			for _, part := range []string{strings.ToUpper(c.Severity), c.ID, text, advice} {
+				if !strings.Contains(b.String(), part) {
+					t.Errorf("%s: %q lacks %q", k.Name, b.String(), part)
+				}
+			}
 		}
 	}
 }
