@@ -12,18 +12,13 @@ import (
 	"testing"
 
 	"github.com/fepha/fepha/fsm/chantable"
+	"github.com/fepha/fepha/internal/testneeds"
 )
 
 // TestForeignStation lets a station that was written from PROTOCOL.md alone, in another language, take part: one
 // through the leader, one through another node.
 func TestForeignStation(t *testing.T) {
-	python, err := exec.LookPath("python3")
-	if err != nil {
-		if os.Getenv("FEPHA_REQUIRE_TOOLS") != "" {
-			t.Fatal(err)
-		}
-		t.Skip(err)
-	}
+	python := testneeds.Program(t, "python3")
 	n := openRealCentre(t, "127.0.0.1:0", netip.Addr{})
 	ctx := withDeadline(t)
 	a := n.station(t, 1, nil)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/fepha/fepha/iec104/asdu"
 	"github.com/fepha/fepha/iec104/internal/oracle"
+	"github.com/fepha/fepha/internal/testneeds"
 )
 
 var update = flag.Bool("update", false, "write the golden files in testdata/captures anew")
@@ -45,7 +46,7 @@ func captureUnits(t testing.TB, file string) []oracle.Unit {
 
 // Every recorded frame, malformed ones included, decodes as tshark decodes it.
 func TestOracle_Captures(t *testing.T) {
-	oracle.Require(t)
+	testneeds.Program(t, "tshark") // the second decoder
 	for _, file := range captures(t) {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			theirs, err := oracle.Dissect(context.Background(), file)

@@ -17,6 +17,7 @@ import (
 	"github.com/fepha/fepha/iec104/asdu"
 	"github.com/fepha/fepha/iec104/internal/asdutest"
 	"github.com/fepha/fepha/iec104/internal/oracle"
+	"github.com/fepha/fepha/internal/testneeds"
 )
 
 // tsharkShowsRaw are the types whose objects tshark does not decode.
@@ -28,7 +29,7 @@ var tsharkShowsRaw = []asdu.TypeID{
 // Frames of every type, both forms of addressing, with any bits in their elements and time
 // tags: tshark finds nothing malformed and sees the same as we do.
 func TestOracle_GeneratedFrames(t *testing.T) {
-	oracle.Require(t)
+	testneeds.Program(t, "tshark") // the second decoder
 	var segments []oracle.Segment
 	add := func(frame []byte) {
 		segments = append(segments, oracle.Segment{
@@ -56,7 +57,7 @@ func TestOracle_GeneratedFrames(t *testing.T) {
 
 // Row 58: the same with every combination of field sizes.
 func TestRow58_OracleProfiles(t *testing.T) {
-	oracle.Require(t)
+	testneeds.Program(t, "tshark") // the second decoder
 	for _, p := range asdutest.Profiles {
 		t.Run(fmt.Sprintf("%+v", p), func(t *testing.T) {
 			var asdus []asdu.ASDU

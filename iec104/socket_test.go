@@ -26,6 +26,7 @@ import (
 	"github.com/fepha/fepha/iec104/asdu"
 	"github.com/fepha/fepha/iec104/internal/asdutest"
 	"github.com/fepha/fepha/iec104/internal/oracle"
+	"github.com/fepha/fepha/internal/testneeds"
 )
 
 // listen serves on a loopback port until the test ends.
@@ -153,7 +154,7 @@ func TestRow28_RandomLinkLosses(t *testing.T) {
 
 // All the traffic of a session, as an independent decoder sees it.
 func TestOracle_Session(t *testing.T) {
-	oracle.Require(t)
+	testneeds.Program(t, "tshark") // the second decoder
 	var mu sync.Mutex
 	var segments []oracle.Segment
 	tap := func(dir Direction, at time.Time, frame []byte) {

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/fepha/fepha/internal/redismode"
+	"github.com/fepha/fepha/internal/testneeds"
 )
 
 // Others may read the view of the embedded server and put requests into ctl:req, a bounded number of bounded size, and nothing else.
@@ -162,7 +163,7 @@ func TestUnixSocket(t *testing.T) {
 	if err := client.Do(t.Context(), "SET", "a", "b").Err(); err == nil || !strings.Contains(err.Error(), "NOPERM") {
 		t.Errorf("SET: %v", err)
 	}
-	out, err := exec.Command(tool(t, "redis-cli"), "-s", path, "XADD", requestStream, "*", "id", "1").CombinedOutput()
+	out, err := exec.Command(testneeds.Program(t, "redis-cli"), "-s", path, "XADD", requestStream, "*", "id", "1").CombinedOutput()
 	if err != nil || !strings.Contains(string(out), "-") || strings.Contains(string(out), "ERR") {
 		t.Errorf("redis-cli: %v, %s", err, out)
 	}

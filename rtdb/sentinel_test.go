@@ -14,12 +14,13 @@ import (
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
 	"github.com/fepha/fepha/internal/redismode"
+	"github.com/fepha/fepha/internal/testneeds"
 )
 
 // startSentinel starts a Sentinel that watches a master under the name fepha.
 func startSentinel(t testing.TB, master *server) *server {
 	t.Helper()
-	tool(t, "redis-server")
+	testneeds.Program(t, "redis-server")
 	host, port, err := net.SplitHostPort(master.addr)
 	if err != nil {
 		t.Fatal(err)

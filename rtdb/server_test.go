@@ -16,6 +16,8 @@ import (
 
 	"github.com/alicebob/miniredis/v2"
 	"github.com/redis/go-redis/v9"
+
+	"github.com/fepha/fepha/internal/testneeds"
 )
 
 // server is a Redis of the test's own: a real redis-server process on a free port, or miniredis.
@@ -28,19 +30,6 @@ type server struct {
 	mini *miniredis.Miniredis
 	cmd  *exec.Cmd
 	out  *lockedBuffer
-}
-
-// tool finds a program that the machine may not have. Where the run must have all, its lack is a failure.
-func tool(t testing.TB, name string) string {
-	t.Helper()
-	path, err := exec.LookPath(name)
-	if err != nil {
-		if os.Getenv("FEPHA_REQUIRE_TOOLS") != "" {
-			t.Fatalf("%s is needed: %v", name, err)
-		}
-		t.Skipf("%s is needed and not there", name)
-	}
-	return path
 }
 
 // freePort is a loopback port that was free a moment ago.
@@ -57,7 +46,7 @@ func freePort(t testing.TB) int {
 // startRedis starts a redis-server with these arguments beside those for address and folder.
 func startRedis(t testing.TB, args ...string) *server {
 	t.Helper()
-	tool(t, "redis-server")
+	testneeds.Program(t, "redis-server")
 	port := freePort(t)
 	s := &server{t: t, addr: fmt.Sprintf("127.0.0.1:%d", port), dir: t.TempDir()}
 	s.args = append([]string{"--port", fmt.Sprint(port), "--bind", "127.0.0.1", "--save", "", "--dir", s.dir}, args...)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/fepha/fepha/api"
 	"github.com/fepha/fepha/api/server/trace"
+	"github.com/fepha/fepha/internal/testneeds"
 )
 
 var errEnough = errors.New("enough")
@@ -86,13 +87,7 @@ func TestTraceOnANodeWithoutLinks(t *testing.T) {
 
 // What is kept can be opened with Wireshark: tshark decodes it.
 func TestCapture(t *testing.T) {
-	tshark, err := exec.LookPath("tshark")
-	if err != nil {
-		if os.Getenv("FEPHA_REQUIRE_TOOLS") != "" {
-			t.Fatal("tshark is needed")
-		}
-		t.Skip("no tshark")
-	}
+	tshark := testneeds.Program(t, "tshark")
 	s := serve(t)
 	at := time.UnixMilli(1700000000123)
 	for _, address := range []string{"192.168.1.1:2404", "[fd00::1]:2404"} {

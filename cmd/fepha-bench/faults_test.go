@@ -12,10 +12,10 @@ import (
 	"time"
 
 	"github.com/fepha/fepha/cmd/internal/rig"
+	"github.com/fepha/fepha/internal/testneeds"
 )
 
 // needNamespaces skips a test where there can be no network namespaces, unless
-// FEPHA_REQUIRE_TOOLS says that nothing may be skipped.
 func needNamespaces(t *testing.T) {
 	t.Helper()
 	if testing.Short() {
@@ -25,12 +25,7 @@ func needNamespaces(t *testing.T) {
 	if err == nil {
 		err = n.Close()
 	}
-	if err != nil && os.Getenv("FEPHA_REQUIRE_TOOLS") == "" {
-		t.Skipf("%v; FEPHA_REQUIRE_TOOLS=1 makes this a failure", err)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	testneeds.Met(t, err)
 }
 
 // lines are what a run prints, as it comes.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"os/exec"
 	"slices"
 	"strconv"
@@ -21,6 +20,7 @@ import (
 	"github.com/fepha/fepha/cmd/internal/rig"
 	"github.com/fepha/fepha/iec104"
 	"github.com/fepha/fepha/iec104/asdu"
+	"github.com/fepha/fepha/internal/testneeds"
 	"github.com/fepha/fepha/sim"
 )
 
@@ -332,12 +332,7 @@ func (o *operators) checkAudit(t *testing.T, ctx context.Context, controls []api
 // startRedis starts a redis-server of the test's own.
 func startRedis(t *testing.T) *redis.Client {
 	t.Helper()
-	path, err := exec.LookPath("redis-server")
-	if err != nil && os.Getenv("FEPHA_REQUIRE_TOOLS") == "" {
-		t.Skip("redis-server is needed; FEPHA_REQUIRE_TOOLS=1 makes this a failure")
-	} else if err != nil {
-		t.Fatal(err)
-	}
+	path := testneeds.Program(t, "redis-server")
 	address, err := rig.FreeAddress()
 	if err != nil {
 		t.Fatal(err)

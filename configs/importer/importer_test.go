@@ -1,10 +1,10 @@
 package importer
 
 import (
-	"database/sql"
 	"errors"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -13,6 +13,7 @@ import (
 	"golang.org/x/text/encoding/simplifiedchinese"
 
 	"github.com/fepha/fepha/configs"
+	"github.com/fepha/fepha/internal/testneeds"
 )
 
 const stationYAML = `station: {id: 1}
@@ -261,12 +262,8 @@ func TestARowTwiceInTheSource(t *testing.T) {
 // newDatabase makes a database as older front ends have, with a name in GBK.
 func newDatabase(t *testing.T, statements ...string) string {
 	t.Helper()
+	testneeds.Program(t, "sqlite3")
 	path := filepath.Join(t.TempDir(), "site #1.db")
-	db, err := sql.Open("sqlite", path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
 	name, err := simplifiedchinese.GBK.NewEncoder().String("断路器")
 	if err != nil {
 		t.Fatal(err)
@@ -281,8 +278,8 @@ func newDatabase(t *testing.T, statements ...string) string {
 		`CREATE TABLE TB020_UNION (ADDR INTEGER, RTUNO INTEGER, KIND TEXT, PNTNO INTEGER, TYPEID INTEGER)`,
 		`INSERT INTO TB020_UNION VALUES (1, 1, 'di', 1, 31), (101, 1, 'ai', 1, 13)`,
 	}, statements...) {
-		if _, err := db.Exec(s); err != nil {
-			t.Fatal(err)
+		if out, err := exec.Command("sqlite3", path, s).CombinedOutput(); err != nil {
+			t.Fatalf("%s: %s", err, out)
 		}
 	}
 	return path

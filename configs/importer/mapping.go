@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -57,27 +58,29 @@ func ReadMapping(path string) (*Mapping, error) {
 	return &m, nil
 }
 
-// query is the SELECT of an entry: the file's name first, then the columns in order of their names.
-func (e Entry) query() (text string, columns []string) {
-	for name := range e.Columns {
-		columns = append(columns, name)
+// columns are the SQL expressions that an entry selects, the file's name first, and the names of the columns after it.
+func (e Entry) columns() (expressions, names []string) {
+	names = slices.Sorted(maps.Keys(e.Columns))
+	expressions = []string{e.fileExpression()}
+	for _, name := range names {
+		expressions = append(expressions, e.Columns[name])
 	}
-	slices.Sort(columns)
-	var b strings.Builder
-	b.WriteString("SELECT " + e.fileExpression())
-	for _, name := range columns {
-		fmt.Fprintf(&b, ", (%s)", e.Columns[name])
-	}
-	b.WriteString(" FROM " + e.From)
-	if e.Where != "" {
-		b.WriteString(" WHERE " + e.Where)
-	}
-	return b.String(), columns
+	return expressions, names
 }
+
+// source is what follows the FROM of the SELECT.
+func (e Entry) source() string {
+	if e.Where == "" {
+		return e.From
+	}
+	return e.From + " WHERE " + e.Where
+}
+
+// literal is a text in SQL.
+func literal(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
 
 // fileExpression turns rtu{RTUNO}.csv into 'rtu' || (RTUNO) || '.csv'.
 func (e Entry) fileExpression() string {
-	literal := func(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
 	rest, parts := e.File, []string{}
 	for {
 		before, after, found := strings.Cut(rest, "{")

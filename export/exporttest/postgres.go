@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/fepha/fepha/internal/testneeds"
 )
 
 // Password is that of the user fepha in a [Postgres].
@@ -24,7 +26,7 @@ type Postgres struct {
 // StartPostgres starts one, which is gone at the end of the test.
 func StartPostgres(t testing.TB) *Postgres {
 	t.Helper()
-	initdb := Tool(t, "initdb", "/usr/lib/postgresql/*/bin/initdb")
+	initdb := testneeds.Program(t, "initdb", "/usr/lib/postgresql/*/bin/initdb")
 	dir, user := FolderOfNobody(t)
 	secret := filepath.Join(dir, "password")
 	if err := os.WriteFile(secret, []byte(Password), 0o644); err != nil {

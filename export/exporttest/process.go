@@ -6,8 +6,6 @@ import (
 	"os"
 	"os/exec"
 	"os/user"
-	"path/filepath"
-	"slices"
 	"strconv"
 	"sync"
 	"syscall"
@@ -22,26 +20,6 @@ type Process struct {
 	cred *syscall.Credential
 	cmd  *exec.Cmd
 	out  output
-}
-
-// Tool finds a program that the machine may not have, in the path or by one of the patterns. Where the run must have all,
-// its lack is a failure.
-func Tool(t testing.TB, name string, patterns ...string) string {
-	t.Helper()
-	path, err := exec.LookPath(name)
-	for _, p := range patterns {
-		if found, _ := filepath.Glob(p); err != nil && len(found) > 0 {
-			return slices.Max(found)
-		}
-	}
-	if err == nil {
-		return path
-	}
-	if os.Getenv("FEPHA_REQUIRE_TOOLS") != "" {
-		t.Fatalf("%s is needed: %v", name, err)
-	}
-	t.Skipf("%s is needed and not there", name)
-	return ""
 }
 
 // FolderOfNobody is a folder of the user who runs servers that refuse to be root's.

@@ -19,6 +19,7 @@ import (
 	"github.com/fepha/fepha/export"
 	"github.com/fepha/fepha/export/exporttest"
 	"github.com/fepha/fepha/export/mqtt"
+	"github.com/fepha/fepha/internal/testneeds"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -35,7 +36,7 @@ type broker struct {
 }
 
 func start(t testing.TB) *broker {
-	mosquitto := exporttest.Tool(t, "mosquitto", "/usr/sbin/mosquitto")
+	mosquitto := testneeds.Program(t, "mosquitto", "/usr/sbin/mosquitto")
 	dir, user := exporttest.FolderOfNobody(t)
 	b := &broker{t: t, port: exporttest.FreePort(t), topics: map[string]string{}}
 	conf := filepath.Join(dir, "mosquitto.conf")

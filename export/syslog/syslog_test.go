@@ -16,6 +16,7 @@ import (
 	"github.com/fepha/fepha/export"
 	"github.com/fepha/fepha/export/exporttest"
 	"github.com/fepha/fepha/export/syslog"
+	"github.com/fepha/fepha/internal/testneeds"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -29,7 +30,7 @@ type server struct {
 }
 
 func start(t testing.TB) *server {
-	rsyslogd := exporttest.Tool(t, "rsyslogd", "/usr/sbin/rsyslogd")
+	rsyslogd := testneeds.Program(t, "rsyslogd", "/usr/sbin/rsyslogd")
 	dir := t.TempDir()
 	s := &server{t: t, port: exporttest.FreePort(t), file: filepath.Join(dir, "log")}
 	conf := filepath.Join(dir, "rsyslog.conf")

@@ -7,6 +7,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+
+	"github.com/fepha/fepha/internal/testneeds"
 )
 
 // mount mounts an image, and gives up where that can't be.
@@ -14,7 +16,7 @@ func mount(t *testing.T, image string) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
 	if out, err := exec.Command("mount", "-o", "loop", image, dir).CombinedOutput(); err != nil {
-		refuse(t, fmt.Errorf("mount: %w: %s", err, out))
+		testneeds.Met(t, fmt.Errorf("mount: %w: %s", err, out))
 	}
 	t.Cleanup(func() {
 		if out, err := exec.Command("umount", dir).CombinedOutput(); err != nil {
@@ -24,19 +26,10 @@ func mount(t *testing.T, image string) (dir string) {
 	return dir
 }
 
-// refuse skips, unless the whole check asks for what the test needs.
-func refuse(t *testing.T, why error) {
-	t.Helper()
-	if os.Getenv("FEPHA_REQUIRE_TOOLS") != "" {
-		t.Fatal(why)
-	}
-	t.Skipf("%v; FEPHA_REQUIRE_TOOLS=1 makes this a failure", why)
-}
-
 // What is on the disk in the moment in which a call returns is what a power cut right then would leave.
 func TestPowerCut(t *testing.T) {
 	if os.Getuid() != 0 {
-		refuse(t, errors.New("needs root, to mount a file system"))
+		testneeds.Met(t, errors.New("needs root, to mount a file system"))
 	}
 	image := filepath.Join(t.TempDir(), "image")
 	if err := os.WriteFile(image, nil, 0o600); err != nil {
@@ -46,7 +39,7 @@ func TestPowerCut(t *testing.T) {
 		t.Fatal(err)
 	}
 	if out, err := exec.Command("mkfs.ext4", "-q", image).CombinedOutput(); err != nil {
-		refuse(t, fmt.Errorf("mkfs.ext4: %w: %s", err, out))
+		testneeds.Met(t, fmt.Errorf("mkfs.ext4: %w: %s", err, out))
 	}
 	dir := mount(t, image)
 	afterCut := func(name string) string {

@@ -12,6 +12,8 @@ import (
 
 	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
+
+	"github.com/fepha/fepha/internal/testneeds"
 )
 
 // inNamespace runs the test in a process with a network of its own, and tells whether this one is that.
@@ -20,20 +22,10 @@ func inNamespace(t *testing.T) bool {
 	if os.Getenv(mark) != "" {
 		return true
 	}
-	missing := ""
-	for _, tool := range []string{"unshare", "ip"} {
-		if _, err := exec.LookPath(tool); err != nil {
-			missing = err.Error()
-		}
-	}
+	testneeds.Program(t, "unshare")
+	testneeds.Program(t, "ip")
 	if os.Geteuid() != 0 {
-		missing = "expected to run as root"
-	}
-	if missing != "" {
-		if os.Getenv("FEPHA_REQUIRE_TOOLS") != "" {
-			t.Fatal(missing)
-		}
-		t.Skip(missing + "; FEPHA_REQUIRE_TOOLS=1 makes this a failure")
+		testneeds.Met(t, errors.New("expected to run as root"))
 	}
 	cmd := exec.CommandContext(t.Context(), "unshare", "-n", os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v")
 	cmd.Env = append(os.Environ(), mark+"=1")

@@ -8,17 +8,13 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/fepha/fepha/internal/testneeds"
 )
 
 func newTestDisk(t *testing.T) *disk {
 	t.Helper()
-	err := DisksRefused()
-	if err != nil && os.Getenv("FEPHA_REQUIRE_TOOLS") == "" {
-		t.Skipf("%v; FEPHA_REQUIRE_TOOLS=1 makes this a failure", err)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	testneeds.Met(t, DisksRefused())
 	s := &Station{opts: Options{Dir: t.TempDir()}, nodes: []*Node{{ID: "fep1"}}}
 	if err := s.setDisks(); err != nil {
 		t.Fatal(err)

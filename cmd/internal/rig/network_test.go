@@ -7,21 +7,17 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"os"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/fepha/fepha/internal/testneeds"
 )
 
 func newNetwork(t *testing.T) *Network {
 	t.Helper()
 	n, err := NewNetwork()
-	if err != nil && os.Getenv("FEPHA_REQUIRE_TOOLS") == "" {
-		t.Skipf("%v; FEPHA_REQUIRE_TOOLS=1 makes this a failure", err)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	testneeds.Met(t, err)
 	t.Cleanup(func() {
 		if err := n.Close(); err != nil {
 			t.Error(err)

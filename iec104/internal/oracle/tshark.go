@@ -11,22 +11,7 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
-	"testing"
 )
-
-// RequireTools is the environment variable that makes a missing tool fail a test instead of skipping it.
-const RequireTools = "FEPHA_REQUIRE_TOOLS"
-
-// Require skips the test if tshark is not installed, or fails it if RequireTools is set.
-func Require(t testing.TB) {
-	t.Helper()
-	if _, err := exec.LookPath("tshark"); err == nil {
-		return
-	} else if os.Getenv(RequireTools) != "" {
-		t.Fatalf("%s is set, but tshark is missing: %v", RequireTools, err)
-	}
-	t.Skip("tshark is not installed, so there is no second decoder to compare with")
-}
 
 // APDU is one unit as tshark dissects it.
 type APDU struct {
