@@ -13,6 +13,13 @@ type LoginRequest struct {
 	Password string `json:"password"`
 }
 
+// FirstAdminRequest is the body of the first user of a new station, who is made with the token that its nodes were installed with.
+type FirstAdminRequest struct {
+	Token    string `json:"token"`
+	Name     string `json:"name"`
+	Password string `json:"password"`
+}
+
 // PasswordRequest is the body of a change of a password: of one's own with the one up to now, of another user's without.
 type PasswordRequest struct {
 	Old string `json:"old,omitempty"`

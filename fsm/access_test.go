@@ -72,6 +72,41 @@ func TestUsersAndTokens(t *testing.T) {
 	})
 }
 
+// The first admin's token makes one user, once, before it ends and before there are others.
+func TestFirstAdmin(t *testing.T) {
+	offered := []string{"fep1 first-admin secret=s end=100"}
+	spent := func(want bool) func(*testing.T, *State) {
+		return func(t *testing.T, s *State) {
+			t.Helper()
+			f, ok := s.Access().FirstAdmin()
+			mustEqual(t, "there is one", ok, true)
+			mustEqual(t, "spent", f.Spent, want)
+		}
+	}
+	runCases(t, offered, []commandCase{
+		{name: "offered by another node too", do: "fep2 first-admin secret=s end=100", code: duplicate, check: spent(false)},
+		{name: "another", do: "fep2 first-admin secret=t end=100", code: conflict, say: "has had a token of a first admin"},
+		{name: "without secret", do: "fep2 first-admin end=100", code: invalid, say: "0 octets"},
+		{name: "without end", do: "fep2 first-admin secret=s", code: invalid, say: "end 0"},
+		{name: "used", do: "ops user alice new role=admin hash=h first=s", check: spent(true)},
+		{name: "used, and proposed again", after: []string{"ops user alice new role=admin hash=h first=s"}, do: "ops user alice new role=admin hash=h first=s", code: duplicate},
+		{name: "used twice", after: []string{"ops user alice new role=admin hash=h first=s"}, do: "ops user bob new role=admin hash=h first=s", code: conflict, say: "was used"},
+		{name: "used, and the user removed", after: []string{"ops user alice new role=admin hash=h first=s", "ops user-remove alice"}, do: "ops user bob new role=admin hash=h first=s", code: conflict, say: "was used"},
+		{name: "a user made otherwise spends it", do: "ops user bob new role=viewer hash=h", check: spent(true)},
+		{name: "the wrong one", do: "ops user alice new role=admin hash=h first=t", code: conflict, say: "is wrong", check: spent(false)},
+		{name: "ended", after: []string{"at 100000"}, do: "ops user alice new role=admin hash=h first=s", code: conflict, say: "has ended"},
+		{name: "just not ended", after: []string{"at 99999"}, do: "ops user alice new role=admin hash=h first=s", check: spent(true)},
+		{name: "for another role", do: "ops user alice new role=engineer hash=h first=s", code: invalid, say: "expected a new admin", check: spent(false)},
+		{name: "for a change", after: []string{"ops user alice new role=viewer hash=h"}, do: "ops user alice role=admin first=s", code: invalid, say: "expected a new admin"},
+	})
+	runCases(t, []string{"ops user alice new role=admin hash=h"}, []commandCase{
+		{name: "offered to a station with users", do: "fep1 first-admin secret=s end=100", code: conflict, say: "has users already"},
+	})
+	runCases(t, nil, []commandCase{
+		{name: "used where there is none", do: "ops user alice new role=admin hash=h first=s", code: conflict, say: "is wrong"},
+	})
+}
+
 func TestSessions(t *testing.T) {
 	base := []string{"ops user alice new role=admin hash=h end=5000", "ops user bob new role=viewer hash=h", "ops login alice session=a revision=1 from=10.0.0.7"}
 	open := func(want string) func(*testing.T, *State) {

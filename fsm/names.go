@@ -182,11 +182,12 @@ func ChainAudit(before AuditHash, content []byte) AuditHash { return audit.HashO
 
 // Who may use the station: package internal/access.
 type (
-	Role    = access.Role
-	User    = access.User
-	Token   = access.Token
-	Session = access.Session
-	Revoked = access.Revoked
+	Role       = access.Role
+	User       = access.User
+	Token      = access.Token
+	Session    = access.Session
+	Revoked    = access.Revoked
+	FirstAdmin = access.FirstAdmin
 )
 
 // The roles.

@@ -298,11 +298,14 @@ func setOp(c *fsmpb.Command, verb string, w *words) {
 	case "user":
 		op := &fsmpb.UserPut{
 			Name: w.first(), Create: w.has("new"), Role: parseRole(w), Hash: w.text("hash"), Origin: c.Node, Revision: w.number("revision"),
+			FirstAdmin: hashOf(w.text("first")),
 		}
 		if w.text("end") != "" {
 			op.ExpiresMs = new(w.end())
 		}
 		c.Op = &fsmpb.Command_UserPut{UserPut: op}
+	case "first-admin":
+		c.Op = &fsmpb.Command_FirstAdmin{FirstAdmin: &fsmpb.FirstAdmin{Sha256: hashOf(w.text("secret")), ExpiresMs: w.end(), Origin: c.Node}}
 	case "user-remove":
 		c.Op = &fsmpb.Command_UserRemove{UserRemove: &fsmpb.UserRemove{Name: w.first(), Origin: c.Node}}
 	case "token":

@@ -290,6 +290,9 @@ func (x *scripted) show(what []string) string {
 			for _, k := range s.Access().Sessions() {
 				fmt.Fprintf(&b, "session of %s from %s, last used %s\n", k.User, k.Address, seconds(k.UsedMs))
 			}
+			if f, ok := s.Access().FirstAdmin(); ok {
+				fmt.Fprintf(&b, "first admin's token: ends %s, spent %t\n", seconds(f.ExpiresMs), f.Spent)
+			}
 			for _, r := range s.Access().Revocations() {
 				fmt.Fprintf(&b, "revoked %s%s at %s\n", r.Name, r.Serial, seconds(r.AtMs))
 			}

@@ -23,6 +23,7 @@ import (
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/internal/carrier"
 	"github.com/fepha/fepha/internal/listen"
+	"github.com/fepha/fepha/node/firstadmin"
 	"github.com/fepha/fepha/node/rollout"
 	"github.com/fepha/fepha/node/watch"
 	"github.com/fepha/fepha/rtdb"
@@ -267,6 +268,9 @@ func (a *assembly) start(parts *parts) {
 		a.fnp.start(parts)
 	}
 	parts.run("configuration", a.rollout.Run, nil)
+	parts.run("first admin", func(ctx context.Context) error {
+		return firstadmin.Run(ctx, a.member, a.config.DataDir, a.log)
+	}, nil)
 	parts.run("api", a.serve, a.api.Close)
 	runSocket(parts, a.api, a.config.DataDir, a.log)
 }

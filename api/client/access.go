@@ -17,6 +17,11 @@ func (c *Client) Users(ctx context.Context) (users []api.User, err error) {
 	return users, c.get(ctx, &users, "/v1/users")
 }
 
+// FirstAdmin makes the first user of a new station, an admin.
+func (c *Client) FirstAdmin(ctx context.Context, r api.FirstAdminRequest) error {
+	return c.post(ctx, new(api.Done), r, "/v1/first-admin")
+}
+
 // AddUser makes a user.
 func (c *Client) AddUser(ctx context.Context, u api.UserRequest) error {
 	return c.post(ctx, new(api.Done), u, "/v1/users")

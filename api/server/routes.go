@@ -36,6 +36,7 @@ func (s *Server) table() []route {
 		{"GET /livez", everybody, s.live},
 		{"GET /readyz", everybody, s.ready},
 		{"POST " + access.LoginPath, strangers, s.guard.Login},
+		{"POST /v1/first-admin", strangers, s.guard.FirstAdmin},
 
 		{"GET /v1/whoami", viewers.AndNodes(), s.guard.Whoami},
 		{"POST /v1/logout", viewers, s.guard.Logout},

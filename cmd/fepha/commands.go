@@ -9,6 +9,7 @@ import (
 	"github.com/fepha/fepha/cmd/fepha/internal/fnpcmd"
 	"github.com/fepha/fepha/cmd/fepha/internal/journalcmd"
 	"github.com/fepha/fepha/cmd/fepha/internal/nodecmd"
+	"github.com/fepha/fepha/cmd/fepha/internal/stationcmd"
 	"github.com/fepha/fepha/cmd/fepha/internal/statuscmd"
 	"github.com/fepha/fepha/cmd/fepha/internal/trialcmd"
 )
@@ -16,6 +17,7 @@ import (
 // commands are all subcommands, in the order of DESIGN's section on the tool.
 func commands() []*cobra.Command {
 	return []*cobra.Command{
+		stationcmd.NewStationCommand(),
 		nodecmd.NewNodeCommand(),
 		trialcmd.NewDevCommand(),
 		statuscmd.NewStatusCommand(),

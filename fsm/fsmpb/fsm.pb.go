@@ -664,6 +664,7 @@ type Command struct {
 	//	*Command_SessionClose
 	//	*Command_AccessUsed
 	//	*Command_Revoke
+	//	*Command_FirstAdmin
 	//	*Command_Audit
 	//	*Command_Override
 	//	*Command_CheckStart
@@ -1096,6 +1097,15 @@ func (x *Command) GetRevoke() *Revoke {
 	return nil
 }
 
+func (x *Command) GetFirstAdmin() *FirstAdmin {
+	if x != nil {
+		if x, ok := x.Op.(*Command_FirstAdmin); ok {
+			return x.FirstAdmin
+		}
+	}
+	return nil
+}
+
 func (x *Command) GetAudit() *Audit {
 	if x != nil {
 		if x, ok := x.Op.(*Command_Audit); ok {
@@ -1341,6 +1351,10 @@ type Command_Revoke struct {
 	Revoke *Revoke `protobuf:"bytes,67,opt,name=revoke,proto3,oneof"`
 }
 
+type Command_FirstAdmin struct {
+	FirstAdmin *FirstAdmin `protobuf:"bytes,68,opt,name=first_admin,json=firstAdmin,proto3,oneof"`
+}
+
 type Command_Audit struct {
 	Audit *Audit `protobuf:"bytes,80,opt,name=audit,proto3,oneof"`
 }
@@ -1456,6 +1470,8 @@ func (*Command_SessionClose) isCommand_Op() {}
 func (*Command_AccessUsed) isCommand_Op() {}
 
 func (*Command_Revoke) isCommand_Op() {}
+
+func (*Command_FirstAdmin) isCommand_Op() {}
 
 func (*Command_Audit) isCommand_Op() {}
 
@@ -4660,6 +4676,7 @@ type UserPut struct {
 	ExpiresMs     *int64                 `protobuf:"varint,5,opt,name=expires_ms,json=expiresMs,proto3,oneof" json:"expires_ms,omitempty"` // ms since 1970-01-01 UTC; 0: never
 	Origin        string                 `protobuf:"bytes,6,opt,name=origin,proto3" json:"origin,omitempty"`                               // who asked for it
 	Revision      uint64                 `protobuf:"varint,7,opt,name=revision,proto3" json:"revision,omitempty"`                          // of the user as the asker knows it; refused if it's another. 0: whatever it is
+	FirstAdmin    []byte                 `protobuf:"bytes,8,opt,name=first_admin,json=firstAdmin,proto3" json:"first_admin,omitempty"`     // SHA-256 of the first admin's token, with which the user is made; empty: without
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -4743,6 +4760,74 @@ func (x *UserPut) GetRevision() uint64 {
 	return 0
 }
 
+func (x *UserPut) GetFirstAdmin() []byte {
+	if x != nil {
+		return x.FirstAdmin
+	}
+	return nil
+}
+
+// FirstAdmin has the group know the hash of the token with which its first user, an admin, is made: once, and before there are users.
+type FirstAdmin struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Sha256        []byte                 `protobuf:"bytes,1,opt,name=sha256,proto3" json:"sha256,omitempty"`                         // of the token, which is a secret of at least 128 random bits
+	ExpiresMs     int64                  `protobuf:"varint,2,opt,name=expires_ms,json=expiresMs,proto3" json:"expires_ms,omitempty"` // ms since 1970-01-01 UTC
+	Origin        string                 `protobuf:"bytes,3,opt,name=origin,proto3" json:"origin,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FirstAdmin) Reset() {
+	*x = FirstAdmin{}
+	mi := &file_fsm_proto_msgTypes[48]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FirstAdmin) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FirstAdmin) ProtoMessage() {}
+
+func (x *FirstAdmin) ProtoReflect() protoreflect.Message {
+	mi := &file_fsm_proto_msgTypes[48]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FirstAdmin.ProtoReflect.Descriptor instead.
+func (*FirstAdmin) Descriptor() ([]byte, []int) {
+	return file_fsm_proto_rawDescGZIP(), []int{48}
+}
+
+func (x *FirstAdmin) GetSha256() []byte {
+	if x != nil {
+		return x.Sha256
+	}
+	return nil
+}
+
+func (x *FirstAdmin) GetExpiresMs() int64 {
+	if x != nil {
+		return x.ExpiresMs
+	}
+	return 0
+}
+
+func (x *FirstAdmin) GetOrigin() string {
+	if x != nil {
+		return x.Origin
+	}
+	return ""
+}
+
 type UserRemove struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
@@ -4753,7 +4838,7 @@ type UserRemove struct {
 
 func (x *UserRemove) Reset() {
 	*x = UserRemove{}
-	mi := &file_fsm_proto_msgTypes[48]
+	mi := &file_fsm_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4765,7 +4850,7 @@ func (x *UserRemove) String() string {
 func (*UserRemove) ProtoMessage() {}
 
 func (x *UserRemove) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[48]
+	mi := &file_fsm_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4778,7 +4863,7 @@ func (x *UserRemove) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UserRemove.ProtoReflect.Descriptor instead.
 func (*UserRemove) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{48}
+	return file_fsm_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *UserRemove) GetName() string {
@@ -4809,7 +4894,7 @@ type TokenPut struct {
 
 func (x *TokenPut) Reset() {
 	*x = TokenPut{}
-	mi := &file_fsm_proto_msgTypes[49]
+	mi := &file_fsm_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4821,7 +4906,7 @@ func (x *TokenPut) String() string {
 func (*TokenPut) ProtoMessage() {}
 
 func (x *TokenPut) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[49]
+	mi := &file_fsm_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4834,7 +4919,7 @@ func (x *TokenPut) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokenPut.ProtoReflect.Descriptor instead.
 func (*TokenPut) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{49}
+	return file_fsm_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *TokenPut) GetName() string {
@@ -4882,7 +4967,7 @@ type TokenRemove struct {
 
 func (x *TokenRemove) Reset() {
 	*x = TokenRemove{}
-	mi := &file_fsm_proto_msgTypes[50]
+	mi := &file_fsm_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4894,7 +4979,7 @@ func (x *TokenRemove) String() string {
 func (*TokenRemove) ProtoMessage() {}
 
 func (x *TokenRemove) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[50]
+	mi := &file_fsm_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4907,7 +4992,7 @@ func (x *TokenRemove) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokenRemove.ProtoReflect.Descriptor instead.
 func (*TokenRemove) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{50}
+	return file_fsm_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *TokenRemove) GetName() string {
@@ -4937,7 +5022,7 @@ type SessionOpen struct {
 
 func (x *SessionOpen) Reset() {
 	*x = SessionOpen{}
-	mi := &file_fsm_proto_msgTypes[51]
+	mi := &file_fsm_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4949,7 +5034,7 @@ func (x *SessionOpen) String() string {
 func (*SessionOpen) ProtoMessage() {}
 
 func (x *SessionOpen) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[51]
+	mi := &file_fsm_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4962,7 +5047,7 @@ func (x *SessionOpen) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionOpen.ProtoReflect.Descriptor instead.
 func (*SessionOpen) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{51}
+	return file_fsm_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *SessionOpen) GetId() []byte {
@@ -5002,7 +5087,7 @@ type SessionClose struct {
 
 func (x *SessionClose) Reset() {
 	*x = SessionClose{}
-	mi := &file_fsm_proto_msgTypes[52]
+	mi := &file_fsm_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5014,7 +5099,7 @@ func (x *SessionClose) String() string {
 func (*SessionClose) ProtoMessage() {}
 
 func (x *SessionClose) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[52]
+	mi := &file_fsm_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5027,7 +5112,7 @@ func (x *SessionClose) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionClose.ProtoReflect.Descriptor instead.
 func (*SessionClose) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{52}
+	return file_fsm_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *SessionClose) GetId() []byte {
@@ -5047,7 +5132,7 @@ type AccessUsed struct {
 
 func (x *AccessUsed) Reset() {
 	*x = AccessUsed{}
-	mi := &file_fsm_proto_msgTypes[53]
+	mi := &file_fsm_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5059,7 +5144,7 @@ func (x *AccessUsed) String() string {
 func (*AccessUsed) ProtoMessage() {}
 
 func (x *AccessUsed) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[53]
+	mi := &file_fsm_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5072,7 +5157,7 @@ func (x *AccessUsed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccessUsed.ProtoReflect.Descriptor instead.
 func (*AccessUsed) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{53}
+	return file_fsm_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *AccessUsed) GetUses() []*AccessUsed_Use {
@@ -5096,7 +5181,7 @@ type Revoke struct {
 
 func (x *Revoke) Reset() {
 	*x = Revoke{}
-	mi := &file_fsm_proto_msgTypes[54]
+	mi := &file_fsm_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5108,7 +5193,7 @@ func (x *Revoke) String() string {
 func (*Revoke) ProtoMessage() {}
 
 func (x *Revoke) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[54]
+	mi := &file_fsm_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5121,7 +5206,7 @@ func (x *Revoke) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Revoke.ProtoReflect.Descriptor instead.
 func (*Revoke) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{54}
+	return file_fsm_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *Revoke) GetSerial() string {
@@ -5168,7 +5253,7 @@ type Audit struct {
 
 func (x *Audit) Reset() {
 	*x = Audit{}
-	mi := &file_fsm_proto_msgTypes[55]
+	mi := &file_fsm_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5180,7 +5265,7 @@ func (x *Audit) String() string {
 func (*Audit) ProtoMessage() {}
 
 func (x *Audit) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[55]
+	mi := &file_fsm_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5193,7 +5278,7 @@ func (x *Audit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Audit.ProtoReflect.Descriptor instead.
 func (*Audit) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{55}
+	return file_fsm_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *Audit) GetAction() string {
@@ -5249,7 +5334,7 @@ type Configure_Node struct {
 
 func (x *Configure_Node) Reset() {
 	*x = Configure_Node{}
-	mi := &file_fsm_proto_msgTypes[56]
+	mi := &file_fsm_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5261,7 +5346,7 @@ func (x *Configure_Node) String() string {
 func (*Configure_Node) ProtoMessage() {}
 
 func (x *Configure_Node) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[56]
+	mi := &file_fsm_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5311,7 +5396,7 @@ type Configure_RTU struct {
 
 func (x *Configure_RTU) Reset() {
 	*x = Configure_RTU{}
-	mi := &file_fsm_proto_msgTypes[57]
+	mi := &file_fsm_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5323,7 +5408,7 @@ func (x *Configure_RTU) String() string {
 func (*Configure_RTU) ProtoMessage() {}
 
 func (x *Configure_RTU) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[57]
+	mi := &file_fsm_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5385,7 +5470,7 @@ type Configure_Group struct {
 
 func (x *Configure_Group) Reset() {
 	*x = Configure_Group{}
-	mi := &file_fsm_proto_msgTypes[58]
+	mi := &file_fsm_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5397,7 +5482,7 @@ func (x *Configure_Group) String() string {
 func (*Configure_Group) ProtoMessage() {}
 
 func (x *Configure_Group) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[58]
+	mi := &file_fsm_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5446,7 +5531,7 @@ type Configure_Virtual struct {
 
 func (x *Configure_Virtual) Reset() {
 	*x = Configure_Virtual{}
-	mi := &file_fsm_proto_msgTypes[59]
+	mi := &file_fsm_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5458,7 +5543,7 @@ func (x *Configure_Virtual) String() string {
 func (*Configure_Virtual) ProtoMessage() {}
 
 func (x *Configure_Virtual) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[59]
+	mi := &file_fsm_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5513,7 +5598,7 @@ type Configure_Export struct {
 
 func (x *Configure_Export) Reset() {
 	*x = Configure_Export{}
-	mi := &file_fsm_proto_msgTypes[60]
+	mi := &file_fsm_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5525,7 +5610,7 @@ func (x *Configure_Export) String() string {
 func (*Configure_Export) ProtoMessage() {}
 
 func (x *Configure_Export) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[60]
+	mi := &file_fsm_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5572,7 +5657,7 @@ type Forget_Point struct {
 
 func (x *Forget_Point) Reset() {
 	*x = Forget_Point{}
-	mi := &file_fsm_proto_msgTypes[61]
+	mi := &file_fsm_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5584,7 +5669,7 @@ func (x *Forget_Point) String() string {
 func (*Forget_Point) ProtoMessage() {}
 
 func (x *Forget_Point) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[61]
+	mi := &file_fsm_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5625,7 +5710,7 @@ type CheckStart_Point struct {
 
 func (x *CheckStart_Point) Reset() {
 	*x = CheckStart_Point{}
-	mi := &file_fsm_proto_msgTypes[62]
+	mi := &file_fsm_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5637,7 +5722,7 @@ func (x *CheckStart_Point) String() string {
 func (*CheckStart_Point) ProtoMessage() {}
 
 func (x *CheckStart_Point) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[62]
+	mi := &file_fsm_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5686,7 +5771,7 @@ type Links_Link struct {
 
 func (x *Links_Link) Reset() {
 	*x = Links_Link{}
-	mi := &file_fsm_proto_msgTypes[63]
+	mi := &file_fsm_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5698,7 +5783,7 @@ func (x *Links_Link) String() string {
 func (*Links_Link) ProtoMessage() {}
 
 func (x *Links_Link) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[63]
+	mi := &file_fsm_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5758,7 +5843,7 @@ type Clients_Client struct {
 
 func (x *Clients_Client) Reset() {
 	*x = Clients_Client{}
-	mi := &file_fsm_proto_msgTypes[64]
+	mi := &file_fsm_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5770,7 +5855,7 @@ func (x *Clients_Client) String() string {
 func (*Clients_Client) ProtoMessage() {}
 
 func (x *Clients_Client) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[64]
+	mi := &file_fsm_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5831,7 +5916,7 @@ type CounterFreeze_Point struct {
 
 func (x *CounterFreeze_Point) Reset() {
 	*x = CounterFreeze_Point{}
-	mi := &file_fsm_proto_msgTypes[65]
+	mi := &file_fsm_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5843,7 +5928,7 @@ func (x *CounterFreeze_Point) String() string {
 func (*CounterFreeze_Point) ProtoMessage() {}
 
 func (x *CounterFreeze_Point) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[65]
+	mi := &file_fsm_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5883,7 +5968,7 @@ type AccessUsed_Use struct {
 
 func (x *AccessUsed_Use) Reset() {
 	*x = AccessUsed_Use{}
-	mi := &file_fsm_proto_msgTypes[66]
+	mi := &file_fsm_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5895,7 +5980,7 @@ func (x *AccessUsed_Use) String() string {
 func (*AccessUsed_Use) ProtoMessage() {}
 
 func (x *AccessUsed_Use) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[66]
+	mi := &file_fsm_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5908,7 +5993,7 @@ func (x *AccessUsed_Use) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccessUsed_Use.ProtoReflect.Descriptor instead.
 func (*AccessUsed_Use) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{53, 0}
+	return file_fsm_proto_rawDescGZIP(), []int{54, 0}
 }
 
 func (x *AccessUsed_Use) GetId() []byte {
@@ -5951,7 +6036,7 @@ const file_fsm_proto_rawDesc = "" +
 	"\n" +
 	"\tfsm.proto\x12\ffepha.fsm.v1\x1a google/protobuf/descriptor.proto\":\n" +
 	"\x05Entry\x121\n" +
-	"\bcommands\x18\x01 \x03(\v2\x15.fepha.fsm.v1.CommandR\bcommands\"\xab\x17\n" +
+	"\bcommands\x18\x01 \x03(\v2\x15.fepha.fsm.v1.CommandR\bcommands\"\xee\x17\n" +
 	"\aCommand\x12\x13\n" +
 	"\x05at_ms\x18\x01 \x01(\x03R\x04atMs\x12\x17\n" +
 	"\aat_cp56\x18\x02 \x01(\x06R\x06atCp56\x12\x12\n" +
@@ -6003,7 +6088,9 @@ const file_fsm_proto_rawDesc = "" +
 	"\rsession_close\x18A \x01(\v2\x1a.fepha.fsm.v1.SessionCloseH\x00R\fsessionClose\x12;\n" +
 	"\vaccess_used\x18B \x01(\v2\x18.fepha.fsm.v1.AccessUsedH\x00R\n" +
 	"accessUsed\x12.\n" +
-	"\x06revoke\x18C \x01(\v2\x14.fepha.fsm.v1.RevokeH\x00R\x06revoke\x12+\n" +
+	"\x06revoke\x18C \x01(\v2\x14.fepha.fsm.v1.RevokeH\x00R\x06revoke\x12A\n" +
+	"\vfirst_admin\x18D \x01(\v2\x18.fepha.fsm.v1.FirstAdminB\x04\xc0\xbb\x18\x01H\x00R\n" +
+	"firstAdmin\x12+\n" +
 	"\x05audit\x18P \x01(\v2\x13.fepha.fsm.v1.AuditH\x00R\x05audit\x12:\n" +
 	"\boverride\x18Z \x01(\v2\x16.fepha.fsm.v1.OverrideB\x04\xc0\xbb\x18\x01H\x00R\boverride\x12A\n" +
 	"\vcheck_start\x18[ \x01(\v2\x18.fepha.fsm.v1.CheckStartB\x04\xc0\xbb\x18\x01H\x00R\n" +
@@ -6346,7 +6433,7 @@ const file_fsm_proto_rawDesc = "" +
 	"\x04node\x18\x02 \x01(\tR\x04node\"6\n" +
 	"\fConditionAck\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
-	"\x06origin\x18\x02 \x01(\tR\x06origin\"\xd8\x01\n" +
+	"\x06origin\x18\x02 \x01(\tR\x06origin\"\xff\x01\n" +
 	"\aUserPut\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
 	"\x06create\x18\x02 \x01(\bR\x06create\x12&\n" +
@@ -6355,8 +6442,16 @@ const file_fsm_proto_rawDesc = "" +
 	"\n" +
 	"expires_ms\x18\x05 \x01(\x03H\x00R\texpiresMs\x88\x01\x01\x12\x16\n" +
 	"\x06origin\x18\x06 \x01(\tR\x06origin\x12\x1a\n" +
-	"\brevision\x18\a \x01(\x04R\brevisionB\r\n" +
-	"\v_expires_ms\"8\n" +
+	"\brevision\x18\a \x01(\x04R\brevision\x12%\n" +
+	"\vfirst_admin\x18\b \x01(\fB\x04\xc0\xbb\x18\x01R\n" +
+	"firstAdminB\r\n" +
+	"\v_expires_ms\"[\n" +
+	"\n" +
+	"FirstAdmin\x12\x16\n" +
+	"\x06sha256\x18\x01 \x01(\fR\x06sha256\x12\x1d\n" +
+	"\n" +
+	"expires_ms\x18\x02 \x01(\x03R\texpiresMs\x12\x16\n" +
+	"\x06origin\x18\x03 \x01(\tR\x06origin\"8\n" +
 	"\n" +
 	"UserRemove\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
@@ -6433,7 +6528,7 @@ func file_fsm_proto_rawDescGZIP() []byte {
 }
 
 var file_fsm_proto_enumTypes = make([]protoimpl.EnumInfo, 10)
-var file_fsm_proto_msgTypes = make([]protoimpl.MessageInfo, 67)
+var file_fsm_proto_msgTypes = make([]protoimpl.MessageInfo, 68)
 var file_fsm_proto_goTypes = []any{
 	(Kind)(0),                         // 0: fepha.fsm.v1.Kind
 	(LinkState)(0),                    // 1: fepha.fsm.v1.LinkState
@@ -6493,26 +6588,27 @@ var file_fsm_proto_goTypes = []any{
 	(*ConditionGone)(nil),             // 55: fepha.fsm.v1.ConditionGone
 	(*ConditionAck)(nil),              // 56: fepha.fsm.v1.ConditionAck
 	(*UserPut)(nil),                   // 57: fepha.fsm.v1.UserPut
-	(*UserRemove)(nil),                // 58: fepha.fsm.v1.UserRemove
-	(*TokenPut)(nil),                  // 59: fepha.fsm.v1.TokenPut
-	(*TokenRemove)(nil),               // 60: fepha.fsm.v1.TokenRemove
-	(*SessionOpen)(nil),               // 61: fepha.fsm.v1.SessionOpen
-	(*SessionClose)(nil),              // 62: fepha.fsm.v1.SessionClose
-	(*AccessUsed)(nil),                // 63: fepha.fsm.v1.AccessUsed
-	(*Revoke)(nil),                    // 64: fepha.fsm.v1.Revoke
-	(*Audit)(nil),                     // 65: fepha.fsm.v1.Audit
-	(*Configure_Node)(nil),            // 66: fepha.fsm.v1.Configure.Node
-	(*Configure_RTU)(nil),             // 67: fepha.fsm.v1.Configure.RTU
-	(*Configure_Group)(nil),           // 68: fepha.fsm.v1.Configure.Group
-	(*Configure_Virtual)(nil),         // 69: fepha.fsm.v1.Configure.Virtual
-	(*Configure_Export)(nil),          // 70: fepha.fsm.v1.Configure.Export
-	(*Forget_Point)(nil),              // 71: fepha.fsm.v1.Forget.Point
-	(*CheckStart_Point)(nil),          // 72: fepha.fsm.v1.CheckStart.Point
-	(*Links_Link)(nil),                // 73: fepha.fsm.v1.Links.Link
-	(*Clients_Client)(nil),            // 74: fepha.fsm.v1.Clients.Client
-	(*CounterFreeze_Point)(nil),       // 75: fepha.fsm.v1.CounterFreeze.Point
-	(*AccessUsed_Use)(nil),            // 76: fepha.fsm.v1.AccessUsed.Use
-	(*descriptorpb.FieldOptions)(nil), // 77: google.protobuf.FieldOptions
+	(*FirstAdmin)(nil),                // 58: fepha.fsm.v1.FirstAdmin
+	(*UserRemove)(nil),                // 59: fepha.fsm.v1.UserRemove
+	(*TokenPut)(nil),                  // 60: fepha.fsm.v1.TokenPut
+	(*TokenRemove)(nil),               // 61: fepha.fsm.v1.TokenRemove
+	(*SessionOpen)(nil),               // 62: fepha.fsm.v1.SessionOpen
+	(*SessionClose)(nil),              // 63: fepha.fsm.v1.SessionClose
+	(*AccessUsed)(nil),                // 64: fepha.fsm.v1.AccessUsed
+	(*Revoke)(nil),                    // 65: fepha.fsm.v1.Revoke
+	(*Audit)(nil),                     // 66: fepha.fsm.v1.Audit
+	(*Configure_Node)(nil),            // 67: fepha.fsm.v1.Configure.Node
+	(*Configure_RTU)(nil),             // 68: fepha.fsm.v1.Configure.RTU
+	(*Configure_Group)(nil),           // 69: fepha.fsm.v1.Configure.Group
+	(*Configure_Virtual)(nil),         // 70: fepha.fsm.v1.Configure.Virtual
+	(*Configure_Export)(nil),          // 71: fepha.fsm.v1.Configure.Export
+	(*Forget_Point)(nil),              // 72: fepha.fsm.v1.Forget.Point
+	(*CheckStart_Point)(nil),          // 73: fepha.fsm.v1.CheckStart.Point
+	(*Links_Link)(nil),                // 74: fepha.fsm.v1.Links.Link
+	(*Clients_Client)(nil),            // 75: fepha.fsm.v1.Clients.Client
+	(*CounterFreeze_Point)(nil),       // 76: fepha.fsm.v1.CounterFreeze.Point
+	(*AccessUsed_Use)(nil),            // 77: fepha.fsm.v1.AccessUsed.Use
+	(*descriptorpb.FieldOptions)(nil), // 78: google.protobuf.FieldOptions
 }
 var file_fsm_proto_depIdxs = []int32{
 	11, // 0: fepha.fsm.v1.Entry.commands:type_name -> fepha.fsm.v1.Command
@@ -6549,60 +6645,61 @@ var file_fsm_proto_depIdxs = []int32{
 	55, // 31: fepha.fsm.v1.Command.condition_gone:type_name -> fepha.fsm.v1.ConditionGone
 	56, // 32: fepha.fsm.v1.Command.condition_ack:type_name -> fepha.fsm.v1.ConditionAck
 	57, // 33: fepha.fsm.v1.Command.user_put:type_name -> fepha.fsm.v1.UserPut
-	58, // 34: fepha.fsm.v1.Command.user_remove:type_name -> fepha.fsm.v1.UserRemove
-	59, // 35: fepha.fsm.v1.Command.token_put:type_name -> fepha.fsm.v1.TokenPut
-	60, // 36: fepha.fsm.v1.Command.token_remove:type_name -> fepha.fsm.v1.TokenRemove
-	61, // 37: fepha.fsm.v1.Command.session_open:type_name -> fepha.fsm.v1.SessionOpen
-	62, // 38: fepha.fsm.v1.Command.session_close:type_name -> fepha.fsm.v1.SessionClose
-	63, // 39: fepha.fsm.v1.Command.access_used:type_name -> fepha.fsm.v1.AccessUsed
-	64, // 40: fepha.fsm.v1.Command.revoke:type_name -> fepha.fsm.v1.Revoke
-	65, // 41: fepha.fsm.v1.Command.audit:type_name -> fepha.fsm.v1.Audit
-	32, // 42: fepha.fsm.v1.Command.override:type_name -> fepha.fsm.v1.Override
-	33, // 43: fepha.fsm.v1.Command.check_start:type_name -> fepha.fsm.v1.CheckStart
-	34, // 44: fepha.fsm.v1.Command.check_tick:type_name -> fepha.fsm.v1.CheckTick
-	35, // 45: fepha.fsm.v1.Command.check_end:type_name -> fepha.fsm.v1.CheckEnd
-	43, // 46: fepha.fsm.v1.Command.export_cursor:type_name -> fepha.fsm.v1.ExportCursor
-	44, // 47: fepha.fsm.v1.Command.export_reach:type_name -> fepha.fsm.v1.ExportReach
-	45, // 48: fepha.fsm.v1.Command.export_pause:type_name -> fepha.fsm.v1.ExportPause
-	46, // 49: fepha.fsm.v1.Command.export_replay:type_name -> fepha.fsm.v1.ExportReplay
-	3,  // 50: fepha.fsm.v1.Result.code:type_name -> fepha.fsm.v1.Result.Code
-	53, // 51: fepha.fsm.v1.Result.fnp:type_name -> fepha.fsm.v1.FnpResult
-	66, // 52: fepha.fsm.v1.Configure.nodes:type_name -> fepha.fsm.v1.Configure.Node
-	67, // 53: fepha.fsm.v1.Configure.rtus:type_name -> fepha.fsm.v1.Configure.RTU
-	68, // 54: fepha.fsm.v1.Configure.groups:type_name -> fepha.fsm.v1.Configure.Group
-	69, // 55: fepha.fsm.v1.Configure.virtual:type_name -> fepha.fsm.v1.Configure.Virtual
-	70, // 56: fepha.fsm.v1.Configure.exports:type_name -> fepha.fsm.v1.Configure.Export
-	17, // 57: fepha.fsm.v1.Assign.timings:type_name -> fepha.fsm.v1.Timings
-	0,  // 58: fepha.fsm.v1.Item.kind:type_name -> fepha.fsm.v1.Kind
-	5,  // 59: fepha.fsm.v1.Item.mode:type_name -> fepha.fsm.v1.Item.Mode
-	24, // 60: fepha.fsm.v1.Events.items:type_name -> fepha.fsm.v1.Item
-	26, // 61: fepha.fsm.v1.Events.strays:type_name -> fepha.fsm.v1.Stray
-	71, // 62: fepha.fsm.v1.NotTopical.points:type_name -> fepha.fsm.v1.Forget.Point
-	71, // 63: fepha.fsm.v1.Forget.points:type_name -> fepha.fsm.v1.Forget.Point
-	0,  // 64: fepha.fsm.v1.Override.kind:type_name -> fepha.fsm.v1.Kind
-	6,  // 65: fepha.fsm.v1.Override.mode:type_name -> fepha.fsm.v1.Override.Mode
-	72, // 66: fepha.fsm.v1.CheckStart.points:type_name -> fepha.fsm.v1.CheckStart.Point
-	0,  // 67: fepha.fsm.v1.CheckTick.kind:type_name -> fepha.fsm.v1.Kind
-	73, // 68: fepha.fsm.v1.Links.links:type_name -> fepha.fsm.v1.Links.Link
-	74, // 69: fepha.fsm.v1.Clients.clients:type_name -> fepha.fsm.v1.Clients.Client
-	75, // 70: fepha.fsm.v1.CounterFreeze.points:type_name -> fepha.fsm.v1.CounterFreeze.Point
-	0,  // 71: fepha.fsm.v1.ControlSubmit.kind:type_name -> fepha.fsm.v1.Kind
-	7,  // 72: fepha.fsm.v1.ControlSubmit.phase:type_name -> fepha.fsm.v1.ControlSubmit.Phase
-	8,  // 73: fepha.fsm.v1.ConditionReport.severity:type_name -> fepha.fsm.v1.ConditionReport.Severity
-	9,  // 74: fepha.fsm.v1.ConditionReport.scope:type_name -> fepha.fsm.v1.ConditionReport.Scope
-	2,  // 75: fepha.fsm.v1.UserPut.role:type_name -> fepha.fsm.v1.Role
-	2,  // 76: fepha.fsm.v1.TokenPut.role:type_name -> fepha.fsm.v1.Role
-	76, // 77: fepha.fsm.v1.AccessUsed.uses:type_name -> fepha.fsm.v1.AccessUsed.Use
-	4,  // 78: fepha.fsm.v1.Configure.Group.mode:type_name -> fepha.fsm.v1.Configure.Mode
-	0,  // 79: fepha.fsm.v1.Forget.Point.kind:type_name -> fepha.fsm.v1.Kind
-	0,  // 80: fepha.fsm.v1.CheckStart.Point.kind:type_name -> fepha.fsm.v1.Kind
-	1,  // 81: fepha.fsm.v1.Links.Link.state:type_name -> fepha.fsm.v1.LinkState
-	77, // 82: fepha.fsm.v1.since:extendee -> google.protobuf.FieldOptions
-	83, // [83:83] is the sub-list for method output_type
-	83, // [83:83] is the sub-list for method input_type
-	83, // [83:83] is the sub-list for extension type_name
-	82, // [82:83] is the sub-list for extension extendee
-	0,  // [0:82] is the sub-list for field type_name
+	59, // 34: fepha.fsm.v1.Command.user_remove:type_name -> fepha.fsm.v1.UserRemove
+	60, // 35: fepha.fsm.v1.Command.token_put:type_name -> fepha.fsm.v1.TokenPut
+	61, // 36: fepha.fsm.v1.Command.token_remove:type_name -> fepha.fsm.v1.TokenRemove
+	62, // 37: fepha.fsm.v1.Command.session_open:type_name -> fepha.fsm.v1.SessionOpen
+	63, // 38: fepha.fsm.v1.Command.session_close:type_name -> fepha.fsm.v1.SessionClose
+	64, // 39: fepha.fsm.v1.Command.access_used:type_name -> fepha.fsm.v1.AccessUsed
+	65, // 40: fepha.fsm.v1.Command.revoke:type_name -> fepha.fsm.v1.Revoke
+	58, // 41: fepha.fsm.v1.Command.first_admin:type_name -> fepha.fsm.v1.FirstAdmin
+	66, // 42: fepha.fsm.v1.Command.audit:type_name -> fepha.fsm.v1.Audit
+	32, // 43: fepha.fsm.v1.Command.override:type_name -> fepha.fsm.v1.Override
+	33, // 44: fepha.fsm.v1.Command.check_start:type_name -> fepha.fsm.v1.CheckStart
+	34, // 45: fepha.fsm.v1.Command.check_tick:type_name -> fepha.fsm.v1.CheckTick
+	35, // 46: fepha.fsm.v1.Command.check_end:type_name -> fepha.fsm.v1.CheckEnd
+	43, // 47: fepha.fsm.v1.Command.export_cursor:type_name -> fepha.fsm.v1.ExportCursor
+	44, // 48: fepha.fsm.v1.Command.export_reach:type_name -> fepha.fsm.v1.ExportReach
+	45, // 49: fepha.fsm.v1.Command.export_pause:type_name -> fepha.fsm.v1.ExportPause
+	46, // 50: fepha.fsm.v1.Command.export_replay:type_name -> fepha.fsm.v1.ExportReplay
+	3,  // 51: fepha.fsm.v1.Result.code:type_name -> fepha.fsm.v1.Result.Code
+	53, // 52: fepha.fsm.v1.Result.fnp:type_name -> fepha.fsm.v1.FnpResult
+	67, // 53: fepha.fsm.v1.Configure.nodes:type_name -> fepha.fsm.v1.Configure.Node
+	68, // 54: fepha.fsm.v1.Configure.rtus:type_name -> fepha.fsm.v1.Configure.RTU
+	69, // 55: fepha.fsm.v1.Configure.groups:type_name -> fepha.fsm.v1.Configure.Group
+	70, // 56: fepha.fsm.v1.Configure.virtual:type_name -> fepha.fsm.v1.Configure.Virtual
+	71, // 57: fepha.fsm.v1.Configure.exports:type_name -> fepha.fsm.v1.Configure.Export
+	17, // 58: fepha.fsm.v1.Assign.timings:type_name -> fepha.fsm.v1.Timings
+	0,  // 59: fepha.fsm.v1.Item.kind:type_name -> fepha.fsm.v1.Kind
+	5,  // 60: fepha.fsm.v1.Item.mode:type_name -> fepha.fsm.v1.Item.Mode
+	24, // 61: fepha.fsm.v1.Events.items:type_name -> fepha.fsm.v1.Item
+	26, // 62: fepha.fsm.v1.Events.strays:type_name -> fepha.fsm.v1.Stray
+	72, // 63: fepha.fsm.v1.NotTopical.points:type_name -> fepha.fsm.v1.Forget.Point
+	72, // 64: fepha.fsm.v1.Forget.points:type_name -> fepha.fsm.v1.Forget.Point
+	0,  // 65: fepha.fsm.v1.Override.kind:type_name -> fepha.fsm.v1.Kind
+	6,  // 66: fepha.fsm.v1.Override.mode:type_name -> fepha.fsm.v1.Override.Mode
+	73, // 67: fepha.fsm.v1.CheckStart.points:type_name -> fepha.fsm.v1.CheckStart.Point
+	0,  // 68: fepha.fsm.v1.CheckTick.kind:type_name -> fepha.fsm.v1.Kind
+	74, // 69: fepha.fsm.v1.Links.links:type_name -> fepha.fsm.v1.Links.Link
+	75, // 70: fepha.fsm.v1.Clients.clients:type_name -> fepha.fsm.v1.Clients.Client
+	76, // 71: fepha.fsm.v1.CounterFreeze.points:type_name -> fepha.fsm.v1.CounterFreeze.Point
+	0,  // 72: fepha.fsm.v1.ControlSubmit.kind:type_name -> fepha.fsm.v1.Kind
+	7,  // 73: fepha.fsm.v1.ControlSubmit.phase:type_name -> fepha.fsm.v1.ControlSubmit.Phase
+	8,  // 74: fepha.fsm.v1.ConditionReport.severity:type_name -> fepha.fsm.v1.ConditionReport.Severity
+	9,  // 75: fepha.fsm.v1.ConditionReport.scope:type_name -> fepha.fsm.v1.ConditionReport.Scope
+	2,  // 76: fepha.fsm.v1.UserPut.role:type_name -> fepha.fsm.v1.Role
+	2,  // 77: fepha.fsm.v1.TokenPut.role:type_name -> fepha.fsm.v1.Role
+	77, // 78: fepha.fsm.v1.AccessUsed.uses:type_name -> fepha.fsm.v1.AccessUsed.Use
+	4,  // 79: fepha.fsm.v1.Configure.Group.mode:type_name -> fepha.fsm.v1.Configure.Mode
+	0,  // 80: fepha.fsm.v1.Forget.Point.kind:type_name -> fepha.fsm.v1.Kind
+	0,  // 81: fepha.fsm.v1.CheckStart.Point.kind:type_name -> fepha.fsm.v1.Kind
+	1,  // 82: fepha.fsm.v1.Links.Link.state:type_name -> fepha.fsm.v1.LinkState
+	78, // 83: fepha.fsm.v1.since:extendee -> google.protobuf.FieldOptions
+	84, // [84:84] is the sub-list for method output_type
+	84, // [84:84] is the sub-list for method input_type
+	84, // [84:84] is the sub-list for extension type_name
+	83, // [83:84] is the sub-list for extension extendee
+	0,  // [0:83] is the sub-list for field type_name
 }
 
 func init() { file_fsm_proto_init() }
@@ -6651,6 +6748,7 @@ func file_fsm_proto_init() {
 		(*Command_SessionClose)(nil),
 		(*Command_AccessUsed)(nil),
 		(*Command_Revoke)(nil),
+		(*Command_FirstAdmin)(nil),
 		(*Command_Audit)(nil),
 		(*Command_Override)(nil),
 		(*Command_CheckStart)(nil),
@@ -6668,7 +6766,7 @@ func file_fsm_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_fsm_proto_rawDesc), len(file_fsm_proto_rawDesc)),
 			NumEnums:      10,
-			NumMessages:   67,
+			NumMessages:   68,
 			NumExtensions: 1,
 			NumServices:   0,
 		},

@@ -1483,11 +1483,12 @@ func (x *ConditionNote) GetValues() []string {
 
 // AccessState is who may use the station.
 type AccessState struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Users         []*AccessState_User    `protobuf:"bytes,1,rep,name=users,proto3" json:"users,omitempty"`       // by name
-	Tokens        []*AccessState_Token   `protobuf:"bytes,2,rep,name=tokens,proto3" json:"tokens,omitempty"`     // by name
-	Sessions      []*AccessState_Session `protobuf:"bytes,3,rep,name=sessions,proto3" json:"sessions,omitempty"` // by id
-	Revoked       []*AccessState_Revoked `protobuf:"bytes,4,rep,name=revoked,proto3" json:"revoked,omitempty"`   // in the order in which they were
+	state         protoimpl.MessageState  `protogen:"open.v1"`
+	Users         []*AccessState_User     `protobuf:"bytes,1,rep,name=users,proto3" json:"users,omitempty"`                             // by name
+	Tokens        []*AccessState_Token    `protobuf:"bytes,2,rep,name=tokens,proto3" json:"tokens,omitempty"`                           // by name
+	Sessions      []*AccessState_Session  `protobuf:"bytes,3,rep,name=sessions,proto3" json:"sessions,omitempty"`                       // by id
+	Revoked       []*AccessState_Revoked  `protobuf:"bytes,4,rep,name=revoked,proto3" json:"revoked,omitempty"`                         // in the order in which they were
+	FirstAdmin    *AccessState_FirstAdmin `protobuf:"bytes,5,opt,name=first_admin,json=firstAdmin,proto3" json:"first_admin,omitempty"` // not there: there never was such a token
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1546,6 +1547,13 @@ func (x *AccessState) GetSessions() []*AccessState_Session {
 func (x *AccessState) GetRevoked() []*AccessState_Revoked {
 	if x != nil {
 		return x.Revoked
+	}
+	return nil
+}
+
+func (x *AccessState) GetFirstAdmin() *AccessState_FirstAdmin {
+	if x != nil {
+		return x.FirstAdmin
 	}
 	return nil
 }
@@ -3346,6 +3354,66 @@ func (x *AccessState_Revoked) GetAtMs() int64 {
 	return 0
 }
 
+type AccessState_FirstAdmin struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Sha256        []byte                 `protobuf:"bytes,1,opt,name=sha256,proto3" json:"sha256,omitempty"`
+	ExpiresMs     int64                  `protobuf:"varint,2,opt,name=expires_ms,json=expiresMs,proto3" json:"expires_ms,omitempty"`
+	Spent         bool                   `protobuf:"varint,3,opt,name=spent,proto3" json:"spent,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AccessState_FirstAdmin) Reset() {
+	*x = AccessState_FirstAdmin{}
+	mi := &file_snapshot_proto_msgTypes[39]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AccessState_FirstAdmin) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AccessState_FirstAdmin) ProtoMessage() {}
+
+func (x *AccessState_FirstAdmin) ProtoReflect() protoreflect.Message {
+	mi := &file_snapshot_proto_msgTypes[39]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AccessState_FirstAdmin.ProtoReflect.Descriptor instead.
+func (*AccessState_FirstAdmin) Descriptor() ([]byte, []int) {
+	return file_snapshot_proto_rawDescGZIP(), []int{15, 4}
+}
+
+func (x *AccessState_FirstAdmin) GetSha256() []byte {
+	if x != nil {
+		return x.Sha256
+	}
+	return nil
+}
+
+func (x *AccessState_FirstAdmin) GetExpiresMs() int64 {
+	if x != nil {
+		return x.ExpiresMs
+	}
+	return 0
+}
+
+func (x *AccessState_FirstAdmin) GetSpent() bool {
+	if x != nil {
+		return x.Spent
+	}
+	return false
+}
+
 type CheckState_Sample struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Value         float64                `protobuf:"fixed64,1,opt,name=value,proto3" json:"value,omitempty"`
@@ -3361,7 +3429,7 @@ type CheckState_Sample struct {
 
 func (x *CheckState_Sample) Reset() {
 	*x = CheckState_Sample{}
-	mi := &file_snapshot_proto_msgTypes[39]
+	mi := &file_snapshot_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3373,7 +3441,7 @@ func (x *CheckState_Sample) String() string {
 func (*CheckState_Sample) ProtoMessage() {}
 
 func (x *CheckState_Sample) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[39]
+	mi := &file_snapshot_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3454,7 +3522,7 @@ type CheckState_Item struct {
 
 func (x *CheckState_Item) Reset() {
 	*x = CheckState_Item{}
-	mi := &file_snapshot_proto_msgTypes[40]
+	mi := &file_snapshot_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3466,7 +3534,7 @@ func (x *CheckState_Item) String() string {
 func (*CheckState_Item) ProtoMessage() {}
 
 func (x *CheckState_Item) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[40]
+	mi := &file_snapshot_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3758,12 +3826,14 @@ const file_snapshot_proto_rawDesc = "" +
 	"\x04kind\x18\x02 \x01(\tR\x04kind\x12\x16\n" +
 	"\x06change\x18\x03 \x01(\rR\x06change\x12\x1a\n" +
 	"\bseverity\x18\x04 \x01(\rR\bseverity\x12\x16\n" +
-	"\x06values\x18\x05 \x03(\tR\x06values\"\xf4\x06\n" +
+	"\x06values\x18\x05 \x03(\tR\x06values\"\x96\b\n" +
 	"\vAccessState\x124\n" +
 	"\x05users\x18\x01 \x03(\v2\x1e.fepha.fsm.v1.AccessState.UserR\x05users\x127\n" +
 	"\x06tokens\x18\x02 \x03(\v2\x1f.fepha.fsm.v1.AccessState.TokenR\x06tokens\x12=\n" +
 	"\bsessions\x18\x03 \x03(\v2!.fepha.fsm.v1.AccessState.SessionR\bsessions\x12;\n" +
-	"\arevoked\x18\x04 \x03(\v2!.fepha.fsm.v1.AccessState.RevokedR\arevoked\x1a\xc9\x01\n" +
+	"\arevoked\x18\x04 \x03(\v2!.fepha.fsm.v1.AccessState.RevokedR\arevoked\x12E\n" +
+	"\vfirst_admin\x18\x05 \x01(\v2$.fepha.fsm.v1.AccessState.FirstAdminR\n" +
+	"firstAdmin\x1a\xc9\x01\n" +
 	"\x04User\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12&\n" +
 	"\x04role\x18\x02 \x01(\x0e2\x12.fepha.fsm.v1.RoleR\x04role\x12\x12\n" +
@@ -3794,7 +3864,13 @@ const file_snapshot_proto_rawDesc = "" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x16\n" +
 	"\x06reason\x18\x03 \x01(\tR\x06reason\x12\x16\n" +
 	"\x06origin\x18\x04 \x01(\tR\x06origin\x12\x13\n" +
-	"\x05at_ms\x18\x05 \x01(\x03R\x04atMs\"\xe2\x02\n" +
+	"\x05at_ms\x18\x05 \x01(\x03R\x04atMs\x1aY\n" +
+	"\n" +
+	"FirstAdmin\x12\x16\n" +
+	"\x06sha256\x18\x01 \x01(\fR\x06sha256\x12\x1d\n" +
+	"\n" +
+	"expires_ms\x18\x02 \x01(\x03R\texpiresMs\x12\x14\n" +
+	"\x05spent\x18\x03 \x01(\bR\x05spent\"\xe2\x02\n" +
 	"\x04Note\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\rR\x04kind\x12\x1a\n" +
 	"\bresource\x18\x02 \x01(\tR\bresource\x12\x14\n" +
@@ -3870,7 +3946,7 @@ func file_snapshot_proto_rawDescGZIP() []byte {
 	return file_snapshot_proto_rawDescData
 }
 
-var file_snapshot_proto_msgTypes = make([]protoimpl.MessageInfo, 41)
+var file_snapshot_proto_msgTypes = make([]protoimpl.MessageInfo, 42)
 var file_snapshot_proto_goTypes = []any{
 	(*SnapshotHead)(nil),           // 0: fepha.fsm.v1.SnapshotHead
 	(*VersionState)(nil),           // 1: fepha.fsm.v1.VersionState
@@ -3911,22 +3987,23 @@ var file_snapshot_proto_goTypes = []any{
 	(*AccessState_Token)(nil),      // 36: fepha.fsm.v1.AccessState.Token
 	(*AccessState_Session)(nil),    // 37: fepha.fsm.v1.AccessState.Session
 	(*AccessState_Revoked)(nil),    // 38: fepha.fsm.v1.AccessState.Revoked
-	(*CheckState_Sample)(nil),      // 39: fepha.fsm.v1.CheckState.Sample
-	(*CheckState_Item)(nil),        // 40: fepha.fsm.v1.CheckState.Item
-	(*Timings)(nil),                // 41: fepha.fsm.v1.Timings
-	(*ControlSubmit)(nil),          // 42: fepha.fsm.v1.ControlSubmit
-	(*Links_Link)(nil),             // 43: fepha.fsm.v1.Links.Link
-	(*Stray)(nil),                  // 44: fepha.fsm.v1.Stray
-	(Kind)(0),                      // 45: fepha.fsm.v1.Kind
-	(Override_Mode)(0),             // 46: fepha.fsm.v1.Override.Mode
-	(*Clients_Client)(nil),         // 47: fepha.fsm.v1.Clients.Client
-	(*ConditionReport)(nil),        // 48: fepha.fsm.v1.ConditionReport
-	(Role)(0),                      // 49: fepha.fsm.v1.Role
+	(*AccessState_FirstAdmin)(nil), // 39: fepha.fsm.v1.AccessState.FirstAdmin
+	(*CheckState_Sample)(nil),      // 40: fepha.fsm.v1.CheckState.Sample
+	(*CheckState_Item)(nil),        // 41: fepha.fsm.v1.CheckState.Item
+	(*Timings)(nil),                // 42: fepha.fsm.v1.Timings
+	(*ControlSubmit)(nil),          // 43: fepha.fsm.v1.ControlSubmit
+	(*Links_Link)(nil),             // 44: fepha.fsm.v1.Links.Link
+	(*Stray)(nil),                  // 45: fepha.fsm.v1.Stray
+	(Kind)(0),                      // 46: fepha.fsm.v1.Kind
+	(Override_Mode)(0),             // 47: fepha.fsm.v1.Override.Mode
+	(*Clients_Client)(nil),         // 48: fepha.fsm.v1.Clients.Client
+	(*ConditionReport)(nil),        // 49: fepha.fsm.v1.ConditionReport
+	(Role)(0),                      // 50: fepha.fsm.v1.Role
 }
 var file_snapshot_proto_depIdxs = []int32{
 	3,  // 0: fepha.fsm.v1.SnapshotHead.revisions:type_name -> fepha.fsm.v1.Revisions
 	2,  // 1: fepha.fsm.v1.SnapshotHead.age_marks:type_name -> fepha.fsm.v1.AgeMark
-	41, // 2: fepha.fsm.v1.ResourceState.timings:type_name -> fepha.fsm.v1.Timings
+	42, // 2: fepha.fsm.v1.ResourceState.timings:type_name -> fepha.fsm.v1.Timings
 	21, // 3: fepha.fsm.v1.RTUState.links:type_name -> fepha.fsm.v1.RTUState.NodeLinks
 	22, // 4: fepha.fsm.v1.RTUState.kept:type_name -> fepha.fsm.v1.RTUState.Kept
 	23, // 5: fepha.fsm.v1.RTUState.untold:type_name -> fepha.fsm.v1.RTUState.Untold
@@ -3936,7 +4013,7 @@ var file_snapshot_proto_depIdxs = []int32{
 	27, // 9: fepha.fsm.v1.GroupState.frozen:type_name -> fepha.fsm.v1.GroupState.Frozen
 	28, // 10: fepha.fsm.v1.ExportState.reach:type_name -> fepha.fsm.v1.ExportState.Reach
 	29, // 11: fepha.fsm.v1.ExportState.spans:type_name -> fepha.fsm.v1.ExportState.Span
-	42, // 12: fepha.fsm.v1.ControlState.submit:type_name -> fepha.fsm.v1.ControlSubmit
+	43, // 12: fepha.fsm.v1.ControlState.submit:type_name -> fepha.fsm.v1.ControlSubmit
 	30, // 13: fepha.fsm.v1.FnpMailbox.messages:type_name -> fepha.fsm.v1.FnpMailbox.Message
 	32, // 14: fepha.fsm.v1.FnpMailbox.sessions:type_name -> fepha.fsm.v1.FnpMailbox.Session
 	33, // 15: fepha.fsm.v1.ConditionState.reports:type_name -> fepha.fsm.v1.ConditionState.Report
@@ -3946,28 +4023,29 @@ var file_snapshot_proto_depIdxs = []int32{
 	36, // 19: fepha.fsm.v1.AccessState.tokens:type_name -> fepha.fsm.v1.AccessState.Token
 	37, // 20: fepha.fsm.v1.AccessState.sessions:type_name -> fepha.fsm.v1.AccessState.Session
 	38, // 21: fepha.fsm.v1.AccessState.revoked:type_name -> fepha.fsm.v1.AccessState.Revoked
-	41, // 22: fepha.fsm.v1.Note.timings:type_name -> fepha.fsm.v1.Timings
-	14, // 23: fepha.fsm.v1.Note.condition:type_name -> fepha.fsm.v1.ConditionNote
-	16, // 24: fepha.fsm.v1.AuditEntry.note:type_name -> fepha.fsm.v1.Note
-	40, // 25: fepha.fsm.v1.CheckState.items:type_name -> fepha.fsm.v1.CheckState.Item
-	43, // 26: fepha.fsm.v1.RTUState.NodeLinks.links:type_name -> fepha.fsm.v1.Links.Link
-	44, // 27: fepha.fsm.v1.RTUState.Kept.stray:type_name -> fepha.fsm.v1.Stray
-	45, // 28: fepha.fsm.v1.RTUState.Untold.kind:type_name -> fepha.fsm.v1.Kind
-	45, // 29: fepha.fsm.v1.RTUState.Override.kind:type_name -> fepha.fsm.v1.Kind
-	46, // 30: fepha.fsm.v1.RTUState.Override.mode:type_name -> fepha.fsm.v1.Override.Mode
-	47, // 31: fepha.fsm.v1.GroupState.NodeClients.clients:type_name -> fepha.fsm.v1.Clients.Client
-	31, // 32: fepha.fsm.v1.FnpMailbox.Session.streams:type_name -> fepha.fsm.v1.FnpMailbox.Delivered
-	48, // 33: fepha.fsm.v1.ConditionState.Report.report:type_name -> fepha.fsm.v1.ConditionReport
-	12, // 34: fepha.fsm.v1.ConditionsState.Gone.condition:type_name -> fepha.fsm.v1.ConditionState
-	49, // 35: fepha.fsm.v1.AccessState.User.role:type_name -> fepha.fsm.v1.Role
-	49, // 36: fepha.fsm.v1.AccessState.Token.role:type_name -> fepha.fsm.v1.Role
-	45, // 37: fepha.fsm.v1.CheckState.Item.kind:type_name -> fepha.fsm.v1.Kind
-	39, // 38: fepha.fsm.v1.CheckState.Item.seen:type_name -> fepha.fsm.v1.CheckState.Sample
-	39, // [39:39] is the sub-list for method output_type
-	39, // [39:39] is the sub-list for method input_type
-	39, // [39:39] is the sub-list for extension type_name
-	39, // [39:39] is the sub-list for extension extendee
-	0,  // [0:39] is the sub-list for field type_name
+	39, // 22: fepha.fsm.v1.AccessState.first_admin:type_name -> fepha.fsm.v1.AccessState.FirstAdmin
+	42, // 23: fepha.fsm.v1.Note.timings:type_name -> fepha.fsm.v1.Timings
+	14, // 24: fepha.fsm.v1.Note.condition:type_name -> fepha.fsm.v1.ConditionNote
+	16, // 25: fepha.fsm.v1.AuditEntry.note:type_name -> fepha.fsm.v1.Note
+	41, // 26: fepha.fsm.v1.CheckState.items:type_name -> fepha.fsm.v1.CheckState.Item
+	44, // 27: fepha.fsm.v1.RTUState.NodeLinks.links:type_name -> fepha.fsm.v1.Links.Link
+	45, // 28: fepha.fsm.v1.RTUState.Kept.stray:type_name -> fepha.fsm.v1.Stray
+	46, // 29: fepha.fsm.v1.RTUState.Untold.kind:type_name -> fepha.fsm.v1.Kind
+	46, // 30: fepha.fsm.v1.RTUState.Override.kind:type_name -> fepha.fsm.v1.Kind
+	47, // 31: fepha.fsm.v1.RTUState.Override.mode:type_name -> fepha.fsm.v1.Override.Mode
+	48, // 32: fepha.fsm.v1.GroupState.NodeClients.clients:type_name -> fepha.fsm.v1.Clients.Client
+	31, // 33: fepha.fsm.v1.FnpMailbox.Session.streams:type_name -> fepha.fsm.v1.FnpMailbox.Delivered
+	49, // 34: fepha.fsm.v1.ConditionState.Report.report:type_name -> fepha.fsm.v1.ConditionReport
+	12, // 35: fepha.fsm.v1.ConditionsState.Gone.condition:type_name -> fepha.fsm.v1.ConditionState
+	50, // 36: fepha.fsm.v1.AccessState.User.role:type_name -> fepha.fsm.v1.Role
+	50, // 37: fepha.fsm.v1.AccessState.Token.role:type_name -> fepha.fsm.v1.Role
+	46, // 38: fepha.fsm.v1.CheckState.Item.kind:type_name -> fepha.fsm.v1.Kind
+	40, // 39: fepha.fsm.v1.CheckState.Item.seen:type_name -> fepha.fsm.v1.CheckState.Sample
+	40, // [40:40] is the sub-list for method output_type
+	40, // [40:40] is the sub-list for method input_type
+	40, // [40:40] is the sub-list for extension type_name
+	40, // [40:40] is the sub-list for extension extendee
+	0,  // [0:40] is the sub-list for field type_name
 }
 
 func init() { file_snapshot_proto_init() }
@@ -3982,7 +4060,7 @@ func file_snapshot_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_snapshot_proto_rawDesc), len(file_snapshot_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   41,
+			NumMessages:   42,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -25,7 +25,8 @@ type Access struct {
 	users    map[string]*User
 	tokens   map[[sha256.Size]byte]*Token
 	sessions map[[sha256.Size]byte]*Session
-	revoked  []Revoked // oldest first
+	revoked  []Revoked   // oldest first
+	first    *FirstAdmin // nil: there never was one
 	revision uint64
 	audit    Audit
 }
@@ -64,6 +65,8 @@ func (a *Access) Apply(at command.Stamp, c *fsmpb.Command) *fsmpb.Result {
 		return a.closeSession(at, op.SessionClose)
 	case *fsmpb.Command_AccessUsed:
 		return a.noteUses(op.AccessUsed)
+	case *fsmpb.Command_FirstAdmin:
+		return a.offerFirstAdmin(at, op.FirstAdmin)
 	case *fsmpb.Command_Revoke:
 		return a.revoke(at, op.Revoke)
 	}

@@ -11,7 +11,7 @@ import (
 
 // Empty tells whether there is nothing to be put into a snapshot.
 func (a *Access) Empty() bool {
-	return len(a.users)+len(a.tokens)+len(a.sessions)+len(a.revoked) == 0
+	return len(a.users)+len(a.tokens)+len(a.sessions)+len(a.revoked) == 0 && a.first == nil
 }
 
 // Proto is what goes into a snapshot.
@@ -37,6 +37,9 @@ func (a *Access) Proto() *fsmpb.AccessState {
 		p.Revoked = append(p.Revoked, &fsmpb.AccessState_Revoked{
 			Serial: r.Serial, Name: r.Name, Reason: r.Reason, Origin: r.Origin, AtMs: r.AtMs,
 		})
+	}
+	if a.first != nil {
+		p.FirstAdmin = &fsmpb.AccessState_FirstAdmin{Sha256: a.first.Sum[:], ExpiresMs: a.first.ExpiresMs, Spent: a.first.Spent}
 	}
 	return p
 }
@@ -83,6 +86,12 @@ func (a *Access) Restore(p *fsmpb.AccessState) error {
 			return fmt.Errorf("revoked certificate: twice, or: %v", err)
 		}
 		a.revoked = append(a.revoked, r)
+	}
+	if f := p.FirstAdmin; f != nil {
+		if len(f.Sha256) != sha256.Size || f.ExpiresMs <= 0 {
+			return fmt.Errorf("first admin's token: %d octets, end %d", len(f.Sha256), f.ExpiresMs)
+		}
+		a.first = &FirstAdmin{Sum: [sha256.Size]byte(f.Sha256), ExpiresMs: f.ExpiresMs, Spent: f.Spent}
 	}
 	return nil
 }

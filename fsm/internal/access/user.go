@@ -54,6 +54,8 @@ func (a *Access) putUser(at command.Stamp, op *fsmpb.UserPut) *fsmpb.Result {
 		return command.Refuse(fsmpb.Result_INVALID, "user %s: hash of %d octets, end %d: expected at most %d octets, and no time before 1970", op.Name, len(op.Hash), op.GetExpiresMs(), MaxHash)
 	case op.GetCreate():
 		return a.createUser(at, op, role)
+	case len(op.GetFirstAdmin()) > 0:
+		return a.spendFirstAdmin(at, op)
 	case u == nil:
 		return command.Refuse(fsmpb.Result_NOT_FOUND, "there is no user %s", op.Name)
 	case op.Revision != 0 && op.Revision != u.Revision:
@@ -95,11 +97,21 @@ func (a *Access) createUser(at command.Stamp, op *fsmpb.UserPut, role Role) *fsm
 	case len(a.users) == MaxUsers:
 		return command.Refuse(fsmpb.Result_CONFLICT, "there are %d users already, and no more than that may be", MaxUsers)
 	}
+	how := "added as " + role.String()
+	if len(op.FirstAdmin) > 0 {
+		if refused := a.spendFirstAdmin(at, op); refused != nil {
+			return refused
+		}
+		how += " with the first admin's token"
+	}
+	if a.first != nil {
+		a.first.Spent = true
+	}
 	a.revision++
 	a.users[op.Name] = &User{
 		Name: op.Name, Role: role, Hash: op.Hash, ExpiresMs: op.GetExpiresMs(), CreatedMs: at.Ms, Revision: a.revision,
 	}
-	a.audit(at, "user/"+op.Name, "added as "+role.String(), op.Origin)
+	a.audit(at, "user/"+op.Name, how, op.Origin)
 	return command.Done()
 }
 

@@ -3,7 +3,6 @@ package accesscmd
 import (
 	"fmt"
 	"io"
-	"slices"
 	"strconv"
 	"time"
 
@@ -11,7 +10,6 @@ import (
 
 	"github.com/fepha/fepha/cluster/pki"
 	"github.com/fepha/fepha/cmd/fepha/internal/cli"
-	"github.com/fepha/fepha/configs"
 )
 
 // NewTLSCommand makes `fepha tls`.
@@ -44,7 +42,7 @@ time is left, and those made before a node's had a mark of its own. A node takes
 			if err != nil {
 				return err
 			}
-			made, err := pki.Init(dir, strconv.Itoa(int(station.ID)), certifiedNodes(station), renew, time.Now())
+			made, err := pki.Init(dir, strconv.Itoa(int(station.ID)), cli.CertifiedNodes(station), renew, time.Now())
 			if err != nil {
 				return err
 			}
@@ -56,19 +54,6 @@ time is left, and those made before a node's had a mark of its own. A node takes
 	fl.StringVar(&dir, "dir", "", "folder for the certificates; made if missing (needed)")
 	fl.BoolVar(&renew, "renew", false, "renew the nodes' certificates whatever time they have left")
 	return cmd
-}
-
-// certifiedNodes are the nodes with all addresses under which they are reached.
-func certifiedNodes(s *configs.Station) []pki.Node {
-	var nodes []pki.Node
-	for _, n := range s.Cluster.Nodes {
-		hosts := []string{n.Address.Addr().String()}
-		if a := n.API.Addr(); !a.IsUnspecified() && !slices.Contains(hosts, a.String()) {
-			hosts = append(hosts, a.String())
-		}
-		nodes = append(nodes, pki.Node{ID: n.ID, Hosts: hosts})
-	}
-	return nodes
 }
 
 func printMade(w io.Writer, made []pki.Made) error {

@@ -28,12 +28,42 @@ on all at once. Roles: viewer reads; operator also moves, pins, releases and sen
 controls; engineer also applies configurations, traces, and changes members; admin
 also manages users, tokens and certificates, and restores.
 
-The first admin is made on a node's own host, by root or the service's user:
+The first admin is made with the token of 'fepha station init' ('fepha user first'),
+or on a node's own host, by root or the service's user:
   fepha user add alice --role admin --addr unix:/var/lib/fepha/fep1/admin.sock`,
 	}
 	f.Register(cmd)
-	cmd.AddCommand(newUserAddCommand(&f), newUserPasswdCommand(&f), newUserRoleCommand(&f), newUserListCommand(&f), newUserRemoveCommand(&f))
+	cmd.AddCommand(newUserFirstCommand(&f), newUserAddCommand(&f), newUserPasswdCommand(&f), newUserRoleCommand(&f), newUserListCommand(&f), newUserRemoveCommand(&f))
 	return cmd
+}
+
+func newUserFirstCommand(f *cli.ClientFlags) *cobra.Command {
+	var token, file string
+	cmd := &cobra.Command{
+		Use:   "first NAME",
+		Short: "Make the first admin of a new station; the password is asked for",
+		Long: `Make the first admin of a new station, with the token that 'fepha station init' has
+written: it works once, before it ends, and while the station has no user.`,
+		Example: "  fepha user first alice --token-file north/first-admin.token --addr https://10.91.2.66:7310 --ca north/tls/ca.pem",
+		Args:    cli.Args(cobra.ExactArgs(1)),
+	}
+	fl := cmd.Flags()
+	fl.StringVar(&token, "token-file", "", "file whose first line is the first admin's token (needed)")
+	fl.StringVar(&file, "password-file", "", "file whose first line is the password, instead of asking for it; - is the standard input")
+	return cli.ClientCommand(f, cmd, func(ctx context.Context, c *client.Client, args []string) (told, error) {
+		if token == "" || token == "-" && file == "-" {
+			return told{}, cli.Usagef("--token-file is needed, and the standard input can't be both files: first-admin.token in the folder of 'fepha station init'")
+		}
+		secret, err := firstLine(cmd, token, "token")
+		if err != nil {
+			return told{}, err
+		}
+		password, err := readPassword(cmd, file, "password of "+args[0])
+		if err != nil {
+			return told{}, err
+		}
+		return told{args[0], "added as admin"}, c.FirstAdmin(ctx, api.FirstAdminRequest{Token: secret, Name: args[0], Password: password})
+	}, printTold)
 }
 
 func newUserAddCommand(f *cli.ClientFlags) *cobra.Command {
@@ -159,20 +189,7 @@ func endOf(text string, now time.Time) (*int64, error) {
 // readPassword reads one from a file, or asks for it twice.
 func readPassword(cmd *cobra.Command, file, what string) (string, error) {
 	if file != "" {
-		in := cmd.InOrStdin()
-		if file != "-" {
-			f, err := os.Open(file)
-			if err != nil {
-				return "", cli.Usagef("--password-file: %w", err)
-			}
-			defer f.Close()
-			in = f
-		}
-		line, err := bufio.NewReader(io.LimitReader(in, 4096)).ReadString('\n')
-		if err != nil && err != io.EOF {
-			return "", fmt.Errorf("reading the password: %w", err)
-		}
-		return strings.TrimRight(line, "\r\n"), nil
+		return firstLine(cmd, file, "password")
 	}
 	stdin, ok := cmd.InOrStdin().(*os.File)
 	if !ok || !term.IsTerminal(int(stdin.Fd())) {
@@ -192,4 +209,22 @@ func readPassword(cmd *cobra.Command, file, what string) (string, error) {
 		return "", cli.Usagef("the two passwords differ")
 	}
 	return given[0], nil
+}
+
+// firstLine reads the first line of a file, or of the standard input.
+func firstLine(cmd *cobra.Command, file, what string) (string, error) {
+	in := cmd.InOrStdin()
+	if file != "-" {
+		f, err := os.Open(file)
+		if err != nil {
+			return "", cli.Usagef("--%s-file: %w", what, err)
+		}
+		defer f.Close()
+		in = f
+	}
+	line, err := bufio.NewReader(io.LimitReader(in, 4096)).ReadString('\n')
+	if err != nil && err != io.EOF {
+		return "", fmt.Errorf("reading the %s: %w", what, err)
+	}
+	return strings.TrimRight(line, "\r\n"), nil
 }

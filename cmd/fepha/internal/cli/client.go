@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -36,7 +37,7 @@ type ClientFlags struct {
 // Register gives a command the flags.
 func (f *ClientFlags) Register(cmd *cobra.Command) {
 	fl := cmd.PersistentFlags()
-	fl.StringVar(&f.addr, "addr", envOr("FEPHA_ADDR", "http://127.0.0.1:7310"), "URL of a node's API, or on its host unix:DATA-DIR/admin.sock; default from FEPHA_ADDR")
+	fl.StringVar(&f.addr, "addr", envOr("FEPHA_ADDR", ownNode()), "URL of a node's API, or on its host unix:DATA-DIR/admin.sock; default from FEPHA_ADDR, else for root this machine's node")
 	// The token's default is not shown in the help, so it is read in client().
 	fl.StringVar(&f.token, "token", "", "API token; better given in FEPHA_TOKEN, where other users can't see it")
 	fl.StringVar(&f.ca, "ca", os.Getenv("FEPHA_CA"), "PEM file of the station's CA; default from FEPHA_CA")
@@ -52,6 +53,17 @@ func envOr(name, otherwise string) string {
 		return v
 	}
 	return otherwise
+}
+
+// dataDirs are those of nodes, as the unit fepha@.service has them.
+const dataDirs = "/var/lib/fepha/*/"
+
+// ownNode is the node of this machine, for who may use its socket: root, and the service's user. There's one a machine.
+func ownNode() string {
+	if found, err := filepath.Glob(dataDirs + "admin.sock"); err == nil && len(found) == 1 {
+		return "unix:" + found[0]
+	}
+	return "http://127.0.0.1:7310"
 }
 
 // Client makes a client of the node that the flags name.

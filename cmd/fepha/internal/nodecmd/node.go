@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fepha/fepha/cmd/fepha/internal/cli"
+	"github.com/fepha/fepha/cmd/fepha/internal/installcmd"
 	"github.com/fepha/fepha/internal/build"
 	"github.com/fepha/fepha/internal/plain"
 	"github.com/fepha/fepha/node"
@@ -60,6 +61,7 @@ goes on.`,
 	fl.StringVar(&f.logLevel, "log-level", "info", "debug, info, warn or error")
 	fl.BoolVar(&f.logJSON, "log-json", false, "log as JSON, a line each")
 	fl.StringVar(&f.cpuProfile, "cpu-profile", "", "file for a CPU profile of the whole run, for go tool pprof")
+	cmd.AddCommand(installcmd.NewInstallCommand())
 	return cmd
 }
 
