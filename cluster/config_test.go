@@ -66,7 +66,7 @@ func TestTiming(t *testing.T) {
 			if tm.heartbeat < 5*ms || tm.election < tm.heartbeat || tm.commit < ms {
 				t.Errorf("lease %v: %+v", lease, tm)
 			}
-			if tm.stuck <= 2*tm.stall || 3*tm.renew >= tm.lease+tm.renew/2 {
+			if tm.stuck <= 2*tm.hang || tm.hang <= tm.stall || 3*tm.renew >= tm.lease+tm.renew/2 {
 				t.Errorf("lease %v: %+v", lease, tm)
 			}
 		}

@@ -35,8 +35,12 @@ type timing struct {
 	stagger time.Duration
 
 	// stall is how long a write to disk may take before this node stops acting on what it can't store: it asks for no
-	// lease, supports none, and sends no heartbeats, until the write is done.
+	// lease, supports none, and sends no heartbeats, until the write is done. What it has lasts on: a write that's done before
+	// the followers give it up (heartbeat) or its lease ends costs nothing. So a disk is forgiven stall + heartbeat.
 	stall time.Duration
+
+	// hang is how long a write to disk may take before people and whoever supervises the node are told.
+	hang time.Duration
 
 	// stuck is how long a write to disk, or a commit while a quorum answers, may take before the node gives up and ends.
 	stuck time.Duration
@@ -61,7 +65,8 @@ func newTiming(wait time.Duration, role replica.Role, host int) timing {
 		t.heartbeat = t.heartbeat * 3 / 4
 	}
 	t.election = t.heartbeat
-	t.stall = max(2*t.heartbeat, 500*time.Millisecond)
+	t.stall = max(wait*2/5, 200*time.Millisecond)
+	t.hang = max(2*t.heartbeat, 500*time.Millisecond)
 	t.rpc = t.heartbeat
 	t.dial = t.heartbeat
 	t.unacked = max(2*wait, time.Second)

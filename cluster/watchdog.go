@@ -47,10 +47,10 @@ func (w *watchdog) run(done <-chan struct{}) {
 			w.giveUp(fmt.Errorf("%w: %s takes %v", ErrStuck, what, took))
 		}
 		switch was := stalled; {
-		case took > w.timing.stall && !was:
+		case took > w.timing.hang && !was:
 			stalled = true
 			w.log.Warn("the disk hangs", "what", what, "for", took.Round(time.Millisecond))
-		case took <= w.timing.stall && was:
+		case took <= w.timing.hang && was:
 			stalled = false
 			w.log.Info("the disk goes on")
 		}
@@ -68,10 +68,9 @@ func (w *watchdog) run(done <-chan struct{}) {
 	}
 }
 
-// progress is nil while the node goes on: the watchdog itself checks, and no write to disk takes so long that the node acts
-// on nothing it can't store. It neither waits nor blocks.
+// progress is nil while the node goes on: the watchdog itself checks, and no write to disk hangs. It neither waits nor blocks.
 func (w *watchdog) progress() error {
-	if what, took := w.disk.Longest(); took > w.timing.stall {
+	if what, took := w.disk.Longest(); took > w.timing.hang {
 		return fmt.Errorf("%s takes %v", what, took.Round(time.Millisecond))
 	}
 	if late := w.clock() - time.Duration(w.checked.Load()); late > w.timing.stuck {
