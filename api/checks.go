@@ -82,16 +82,17 @@ type Comparison struct {
 	Here        int              `json:"here"`  // points of the uplink's table
 	There       int              `json:"there"` // points of the list
 	Same        int              `json:"same"`
-	Differences []ListDifference `json:"differences"` // by ioa
+	Differences []ListDifference `json:"differences"` // by common address and ioa
 }
 
 // ListDifference is an address that the two have otherwise.
 type ListDifference struct {
-	IOA   uint32     `json:"ioa"`
-	Here  *ListPoint `json:"here"`  // null: the uplink's table doesn't have it
-	There *ListPoint `json:"there"` // null: the list doesn't have it
-	Name  bool       `json:"name"`  // the names differ
-	Type  bool       `json:"type"`  // the types differ, and not by the time tag alone
+	CommonAddress uint16     `json:"common_address,omitempty"` // 0: this node doesn't know it
+	IOA           uint32     `json:"ioa"`
+	Here          *ListPoint `json:"here"`  // null: the uplink's table doesn't have it
+	There         *ListPoint `json:"there"` // null: the list doesn't have it
+	Name          bool       `json:"name"`  // the names differ
+	Type          bool       `json:"type"`  // the types differ, and not by the time tag alone
 }
 
 // ListPoint is a point as one of the two has it.

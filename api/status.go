@@ -40,19 +40,20 @@ type NodeStatus struct {
 
 // RTUStatus is one RTU.
 type RTUStatus struct {
-	Number   uint32          `json:"number"`
-	Name     string          `json:"name"`
-	Owner    string          `json:"owner"` // "" if nobody
-	Epoch    uint64          `json:"epoch"`
-	Phase    string          `json:"phase"` // unowned | owned | releasing
-	SinceMs  int64           `json:"since_ms"`
-	Reason   string          `json:"reason"`
-	Pinned   string          `json:"pinned"`           // node, "" if not
-	Target   string          `json:"target,omitempty"` // who is to own it next; in phase releasing
-	Online   bool            `json:"online"`
-	OnlineMs int64           `json:"online_since_ms"` // since when online is what it is; 0: it never was otherwise
-	Stale    bool            `json:"stale,omitempty"` // the node has no quorum: this is as it was
-	Channels []ChannelStatus `json:"channels"`
+	Number        uint32          `json:"number"`
+	Name          string          `json:"name"`
+	CommonAddress uint16          `json:"common_address,omitempty"` // as configured; 0: this node doesn't know it
+	Owner         string          `json:"owner"`                    // "" if nobody
+	Epoch         uint64          `json:"epoch"`
+	Phase         string          `json:"phase"` // unowned | owned | releasing
+	SinceMs       int64           `json:"since_ms"`
+	Reason        string          `json:"reason"`
+	Pinned        string          `json:"pinned"`           // node, "" if not
+	Target        string          `json:"target,omitempty"` // who is to own it next; in phase releasing
+	Online        bool            `json:"online"`
+	OnlineMs      int64           `json:"online_since_ms"` // since when online is what it is; 0: it never was otherwise
+	Stale         bool            `json:"stale,omitempty"` // the node has no quorum: this is as it was
+	Channels      []ChannelStatus `json:"channels"`
 	// Sharing are the RTUs behind the same connection, this one too, ascending: they share links and owner, and move
 	// together. Empty: it's alone.
 	Sharing []uint32 `json:"sharing,omitempty"`
@@ -71,19 +72,20 @@ type ChannelStatus struct {
 
 // UplinkStatus is one group of an uplink.
 type UplinkStatus struct {
-	Name    string         `json:"name"`
-	Group   string         `json:"group"`
-	Mode    string         `json:"mode"`
-	Owner   string         `json:"owner"`
-	Epoch   uint64         `json:"epoch"`
-	Phase   string         `json:"phase"`
-	SinceMs int64          `json:"since_ms"`
-	Reason  string         `json:"reason"`
-	Links   []UplinkClient `json:"links"`
-	Cursor  uint64         `json:"cursor"`
-	Backlog uint64         `json:"backlog"`
-	Dropped uint64         `json:"dropped"`
-	Stale   bool           `json:"stale,omitempty"` // the node has no quorum: this is as it was
+	Name            string         `json:"name"`
+	Group           string         `json:"group"`
+	CommonAddresses []uint16       `json:"common_addresses,omitempty"` // the uplink's own and those of its sectors, as configured; none: this node doesn't know them
+	Mode            string         `json:"mode"`
+	Owner           string         `json:"owner"`
+	Epoch           uint64         `json:"epoch"`
+	Phase           string         `json:"phase"`
+	SinceMs         int64          `json:"since_ms"`
+	Reason          string         `json:"reason"`
+	Links           []UplinkClient `json:"links"`
+	Cursor          uint64         `json:"cursor"`
+	Backlog         uint64         `json:"backlog"`
+	Dropped         uint64         `json:"dropped"`
+	Stale           bool           `json:"stale,omitempty"` // the node has no quorum: this is as it was
 }
 
 // UplinkClient is one client connection.

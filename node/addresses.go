@@ -66,7 +66,7 @@ func (a *addresses) of(k fsm.PointKey) (list []api.UplinkAddress) {
 	return list
 }
 
-// table is that of an uplink, by address.
+// table is that of an uplink, by common address and object address.
 func (a *addresses) table(uplink string) (rows []server.UplinkRow, ok bool) {
 	i := slices.Index(a.names, uplink)
 	if i < 0 {
@@ -74,10 +74,12 @@ func (a *addresses) table(uplink string) (rows []server.UplinkRow, ok bool) {
 	}
 	for _, x := range a.all {
 		if int(x.uplink) == i {
-			rows = append(rows, server.UplinkRow{Key: x.key(), IOA: x.ioa, Name: a.own[uplinkIOA{i, x.common, x.ioa}], Type: x.typeID})
+			rows = append(rows, server.UplinkRow{Key: x.key(), CommonAddress: x.common, IOA: x.ioa, Name: a.own[uplinkIOA{i, x.common, x.ioa}], Type: x.typeID})
 		}
 	}
-	slices.SortFunc(rows, func(a, b server.UplinkRow) int { return cmp.Compare(a.IOA, b.IOA) })
+	slices.SortFunc(rows, func(a, b server.UplinkRow) int {
+		return cmp.Or(cmp.Compare(a.CommonAddress, b.CommonAddress), cmp.Compare(a.IOA, b.IOA))
+	})
 	return rows, true
 }
 

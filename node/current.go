@@ -91,6 +91,27 @@ func (c *current) points(rtu uint32, of func(fsm.Kind) bool) (keys []fsm.PointKe
 	return keys
 }
 
+// commonAddress is that of an RTU; 0: there is none with this number.
+func (c *current) commonAddress(rtu uint32) uint16 {
+	if r, ok := c.station().RTU(rtu); ok {
+		return r.CommonAddress
+	}
+	return 0
+}
+
+// commonAddresses are those of an uplink, its own and those of its sectors.
+func (c *current) commonAddresses(uplink string) (list []uint16) {
+	u, ok := c.station().Uplink(uplink)
+	if !ok {
+		return nil
+	}
+	list = append(list, u.CommonAddress)
+	for _, s := range u.Sectors {
+		list = append(list, s.CommonAddress)
+	}
+	return list
+}
+
 // links are the addresses of each channel's links of an RTU.
 func (c *current) links(rtu uint32) (channels [][]string) {
 	r, ok := c.station().RTU(rtu)

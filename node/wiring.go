@@ -220,7 +220,7 @@ func controlCategory(describe func(fsm.PointKey) (server.PointInfo, bool), p con
 func apiConfig(c *current, node *member, log *slog.Logger) server.Config {
 	s := c.station()
 	cfg := server.Config{
-		Node: node, Station: s.ID, Name: s.Name, APIs: make(map[string]string), Links: c.links,
+		Node: node, Station: s.ID, Name: s.Name, APIs: make(map[string]string), Links: c.links, CommonAddress: c.commonAddress, CommonAddresses: c.commonAddresses,
 		Zone: s.Location, Describe: c.describe, Addresses: c.addresses, UplinkTable: c.uplinkTable, Table: c.table, Controls: c.controls, Log: log,
 	}
 	for _, n := range s.Cluster.Nodes {

@@ -26,9 +26,9 @@ type CentreConfig struct {
 	Addresses     []string // the uplink's endpoint on each FEP
 	Both          bool     // a started link to each, as main-standby and dual-active want; else one at a time
 	CommonAddress asdu.CommonAddress
+	Sectors       []asdu.CommonAddress          // more of them on the same links, each interrogated by itself
 	RoleAddress   asdu.InformationObjectAddress // of the role point; 0: none
 	Config        iec104.Config
-	Location      *time.Location // of the time tags; nil: UTC
 	Retry         time.Duration  // wait after a refused connection; 20 ms
 	Interrogate   bool           // a station interrogation after each STARTDT
 	Tap           func(address string, dir iec104.Direction, at time.Time, frame []byte)
@@ -57,11 +57,17 @@ type Centre struct {
 	mu     sync.Mutex
 	links  map[string]*iec104.Client // started, by address
 	main   string                    // address of the link that was last told, or is assumed, to be main
-	image  map[asdu.InformationObjectAddress]float64
+	image  map[object]float64
 	starts int
 	ends   int // interrogations that were terminated
 
 	answered, refused int // requests of quirks
+}
+
+// object is where a value is: a common address, and an address in that sector.
+type object struct {
+	sector  asdu.CommonAddress
+	address asdu.InformationObjectAddress
 }
 
 // NewCentre makes a control centre; Run runs it.
@@ -75,7 +81,7 @@ func NewCentre(cfg CentreConfig) *Centre {
 	return &Centre{
 		cfg:   cfg,
 		links: make(map[string]*iec104.Client),
-		image: make(map[asdu.InformationObjectAddress]float64),
+		image: make(map[object]float64),
 	}
 }
 
@@ -183,7 +189,7 @@ func (c *Centre) handle(address string, client *iec104.Client, a asdu.ASDU) {
 	}
 	now := time.Now()
 	for o := range a.Objects() {
-		if c.cfg.RoleAddress != 0 && o.Address == c.cfg.RoleAddress {
+		if c.cfg.RoleAddress != 0 && a.CommonAddress == c.cfg.CommonAddress && o.Address == c.cfg.RoleAddress {
 			if o.Value == 1 {
 				c.mu.Lock()
 				c.main = address
@@ -192,13 +198,13 @@ func (c *Centre) handle(address string, client *iec104.Client, a asdu.ASDU) {
 			continue
 		}
 		c.mu.Lock()
-		c.image[o.Address] = o.Value
+		c.image[object{a.CommonAddress, o.Address}] = o.Value
 		c.mu.Unlock()
 		if a.Type.TimeTag() != asdu.CP56 || c.cfg.Ignore != nil && c.cfg.Ignore(o.Address) {
 			continue
 		}
 		c.disturb(client, o.Time)
-		k := Key{o.Address, o.Time, o.Value}
+		k := Key{a.CommonAddress, o.Address, o.Time, o.Value}
 		isNew := c.Received.Add(k, now)
 		if c.cfg.OnEvent != nil {
 			c.cfg.OnEvent(k, isNew)
@@ -238,11 +244,16 @@ func (c *Centre) Interrogations() int {
 	return c.ends
 }
 
-// Value is the newest value of an object and whether there is one.
+// Value is the newest value of an object of the first sector, and whether there is one.
 func (c *Centre) Value(a asdu.InformationObjectAddress) (float64, bool) {
+	return c.SectorValue(c.cfg.CommonAddress, a)
+}
+
+// SectorValue is the newest value of an object of any sector, and whether there is one.
+func (c *Centre) SectorValue(sector asdu.CommonAddress, a asdu.InformationObjectAddress) (float64, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	v, ok := c.image[a]
+	v, ok := c.image[object{sector, a}]
 	return v, ok
 }
 

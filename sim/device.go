@@ -41,6 +41,10 @@ type DeviceConfig struct {
 
 	Quirks []Quirk // what it does otherwise than a good one
 
+	// Behind makes it another sector of this device, a concentrator: it has a common address, points, quirks and a clock of its
+	// own, and the other's links. Listen, Config, QueueSize, Tap, Source, Judge and Open are the other's, as are quirks of links.
+	Behind *Device
+
 	// Source gives each started link its data; nil: the device's own queue, and
 	// what Change and Play put there is sent.
 	Source func(*iec104.Session) iec104.Source
@@ -59,30 +63,24 @@ type DeviceConfig struct {
 type Device struct {
 	Sent Ledger // every event that it queued
 
+	*line
+
 	cfg     DeviceConfig
-	server  *iec104.Server
 	station *iec104.Station
 	quirks  atomic.Pointer[[]Quirk]
-	queue   *iec104.Queue
-	links   []*breakable
-	judge   *judge // nil: none
 
 	mu       sync.Mutex
 	values   map[asdu.InformationObjectAddress]float64
 	lastTime map[asdu.InformationObjectAddress]int64 // newest time tag, unix ms
-	started  []*iec104.Session
 
-	startedAt time.Time // when the last one was
-	asked     int       // interrogations
-	freezes   uint8     // of counters
-	events    int       // that happened
+	asked   int   // interrogations
+	freezes uint8 // of counters
+	events  int   // that happened
 
 	files  []DeviceFile // by address and name
 	opened int          // how often one was
 
 	outputs outputs
-
-	serving sync.WaitGroup
 }
 
 // NewDevice listens on all links and serves them until Close.
@@ -97,17 +95,12 @@ func NewDevice(cfg DeviceConfig) (*Device, error) {
 		cfg.Open = net.Listen
 	}
 	d := &Device{
-		cfg:      cfg,
-		queue:    iec104.NewQueue(cfg.QueueSize),
 		values:   make(map[asdu.InformationObjectAddress]float64),
 		lastTime: make(map[asdu.InformationObjectAddress]int64),
 		outputs:  outputs{ending: make(chan struct{})},
 	}
 	for _, p := range cfg.Points {
 		d.values[p.Address] = p.Value
-	}
-	if cfg.Source == nil {
-		cfg.Source = d.queue.Source
 	}
 	d.SetQuirks(cfg.Quirks...)
 	if d.has(SmallWindow) {
@@ -126,38 +119,59 @@ func NewDevice(cfg DeviceConfig) (*Device, error) {
 		Command:         d.operate,
 	}
 	d.station.Files = (*fileSource)(d)
+	if o := cfg.Behind; o != nil {
+		cfg.Config = o.cfg.Config
+		d.line = o.line
+	} else {
+		d.line = &line{queue: iec104.NewQueue(cfg.QueueSize), sectors: []*Device{d}}
+	}
+	d.cfg = cfg
 	for _, f := range cfg.Files {
 		if err := d.AddFile(f); err != nil {
 			return nil, fmt.Errorf("simulated device: %w", err)
 		}
 	}
-	server, err := iec104.NewServer(iec104.ServerConfig{
-		Config: cfg.Config,
-		Groups: []iec104.Group{{
-			Name:         "device",
-			Source:       cfg.Source,
-			AllowConnect: d.allowConnect, AllowStart: d.allowStart,
-			Started: func(s *iec104.Session) { d.noteStarted(s); d.station.Started(s) },
-			Handle:  d.handle,
-		}},
-		Tap: d.tap(),
-		Log: cfg.Log,
-	})
-	if err != nil {
+	begin := d.listen
+	if cfg.Behind != nil {
+		begin = d.join
+	}
+	if err := begin(); err != nil {
 		return nil, fmt.Errorf("simulated device: %w", err)
 	}
-	d.server = server
-	if cfg.Judge {
+	return d, nil
+}
+
+// listen serves the links of a device that is behind no other.
+func (d *Device) listen() (err error) {
+	source := d.cfg.Source
+	if source == nil {
+		source = d.queue.Source
+	}
+	d.server, err = iec104.NewServer(iec104.ServerConfig{
+		Config: d.cfg.Config,
+		Groups: []iec104.Group{{
+			Name:         "device",
+			Source:       source,
+			AllowConnect: d.allowConnect, AllowStart: d.allowStart,
+			Started: d.noteStarted,
+			Handle:  d.line.handle,
+		}},
+		Tap: d.tap(),
+		Log: d.cfg.Log,
+	})
+	if err != nil {
+		return err
+	}
+	if d.cfg.Judge {
 		d.judge = newJudge()
 	}
-	for i, address := range cfg.Listen {
-		l := &breakable{address: address, open: cfg.Open, judge: d.judge, rudely: d.rudely}
-		d.links = append(d.links, l)
+	for i, address := range d.cfg.Listen {
+		d.links = append(d.links, &breakable{address: address, open: d.cfg.Open, judge: d.judge, rudely: d.rudely})
 		if err := d.Repair(i); err != nil {
-			return nil, errors.Join(err, d.Close())
+			return errors.Join(err, d.Close())
 		}
 	}
-	return d, nil
+	return nil
 }
 
 func (d *Device) tap() func(*iec104.Session) iec104.Tap {
@@ -170,60 +184,13 @@ func (d *Device) tap() func(*iec104.Session) iec104.Tap {
 	}
 }
 
-// linkOf is the number of the link, from 0, that a session came in by.
-func (d *Device) linkOf(s *iec104.Session) int {
-	return slices.IndexFunc(d.links, func(l *breakable) bool { return l.has(s.RemoteAddr().String()) })
-}
-
-// Break cuts link i, from 0: connections are reset, and new ones refused.
-func (d *Device) Break(i int) error {
-	if i < 0 || i >= len(d.links) {
-		return fmt.Errorf("%w: %d of %d", ErrNoLink, i, len(d.links))
+// Close ends all links and waits for them. A sector behind another device only stops to operate: the links are the other's.
+func (d *Device) Close() (err error) {
+	if d.cfg.Behind == nil {
+		err = d.end()
 	}
-	d.links[i].cut()
-	return nil
-}
-
-// Repair has link i, from 0, accept connections again.
-func (d *Device) Repair(i int) error {
-	if i < 0 || i >= len(d.links) {
-		return fmt.Errorf("%w: %d of %d", ErrNoLink, i, len(d.links))
-	}
-	l, err := d.links[i].listen()
-	if err != nil || l == nil {
-		return err
-	}
-	d.serving.Go(func() { _ = d.server.Serve(l) }) // ends when cut or closed
-	return nil
-}
-
-// Close ends all links and waits for them.
-func (d *Device) Close() error {
-	for _, l := range d.links {
-		l.cut()
-	}
-	err := d.server.Close()
-	d.serving.Wait()
 	d.outputs.end()
-	if d.judge != nil {
-		d.judge.end()
-	}
 	return err
-}
-
-func (d *Device) noteStarted(s *iec104.Session) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.started = slices.DeleteFunc(d.started, func(o *iec104.Session) bool { return o.State() == iec104.Closed })
-	d.started = append(d.started, s)
-	d.startedAt = time.Now()
-}
-
-// StartedAt is when a link was started last; zero: never.
-func (d *Device) StartedAt() time.Time {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.startedAt
 }
 
 // Change sets points to new values and queues one ASDU of type t that tells
@@ -264,7 +231,7 @@ func (d *Device) Play(a asdu.ASDU, now time.Time) error {
 
 // push queues a and, if there was room, enters what it tells. d.mu is held.
 func (d *Device) push(a asdu.ASDU, now time.Time) error {
-	if err := d.queue.Push(a); err != nil {
+	if err := d.line.push(a); err != nil {
 		return err
 	}
 	for o := range a.Objects() {
@@ -275,37 +242,10 @@ func (d *Device) push(a asdu.ASDU, now time.Time) error {
 		if t, err := o.Time.Time(d.cfg.Location); err == nil {
 			d.lastTime[o.Address] = t.UnixMilli()
 		}
-		d.Sent.Add(Key{o.Address, o.Time, o.Value}, now)
-	}
-	for _, s := range d.started {
-		s.Wake()
+		d.Sent.Add(Key{a.CommonAddress, o.Address, o.Time, o.Value}, now)
 	}
 	return nil
 }
-
-// Addresses are the endpoints of the links, as listened on.
-func (d *Device) Addresses() []string {
-	var a []string
-	for _, l := range d.links {
-		l.mu.Lock()
-		a = append(a, l.address)
-		l.mu.Unlock()
-	}
-	return a
-}
-
-// Violations are the frames of a master that came after another one's STARTDT
-// was confirmed: the first of them, and how many there were. Without
-// DeviceConfig.Judge there are none.
-func (d *Device) Violations() (first []Violation, count int) {
-	if d.judge == nil {
-		return nil, 0
-	}
-	return d.judge.found()
-}
-
-// Unacknowledged is how many ASDUs no client has acknowledged yet.
-func (d *Device) Unacknowledged() int { return d.queue.Len() }
 
 // Value is a point's present value.
 func (d *Device) Value(a asdu.InformationObjectAddress) float64 {

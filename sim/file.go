@@ -75,13 +75,7 @@ func (d *Device) AddFile(f DeviceFile) error {
 	if err != nil {
 		return err
 	}
-	if err := d.queue.Push(packed[0]); err != nil {
-		return err
-	}
-	for _, s := range d.started {
-		s.Wake()
-	}
-	return nil
+	return d.line.push(packed[0])
 }
 
 func (d *Device) entry(f DeviceFile) asdu.DirectoryEntry {

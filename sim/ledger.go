@@ -13,17 +13,24 @@ import (
 // Key names one event: no device has two events of one point with one time
 // tag and one value.
 type Key struct {
-	Address asdu.InformationObjectAddress
-	Time    asdu.CP56Time2a
-	Value   float64
+	CommonAddress asdu.CommonAddress
+	Address       asdu.InformationObjectAddress
+	Time          asdu.CP56Time2a
+	Value         float64
 }
 
-func (k Key) String() string {
+func (k Key) String() string { return k.at("15:04:05.000", time.UTC) }
+
+// In tells the event with its instant, its tag being in a zone.
+func (k Key) In(zone *time.Location) string { return k.at("2006-01-02T15:04:05.000Z07:00", zone) }
+
+// at has the octets of a tag that names no instant.
+func (k Key) at(layout string, zone *time.Location) string {
 	when := fmt.Sprintf("% x", k.Time[:])
-	if t, err := k.Time.Time(time.UTC); err == nil {
-		when = t.Format("15:04:05.000")
+	if t, err := k.Time.Time(zone); err == nil {
+		when = t.Format(layout)
 	}
-	return fmt.Sprintf("object %d at %s value %g", k.Address, when, k.Value)
+	return fmt.Sprintf("object %d of %d at %s value %g", k.Address, k.CommonAddress, when, k.Value)
 }
 
 // A Ledger counts events by key and remembers when a new one last came and the
@@ -118,7 +125,7 @@ func Missing(sent, received *Ledger, translate func(Key) Key) []Key {
 				return c
 			}
 		}
-		return cmp.Compare(a.Address, b.Address)
+		return cmp.Or(cmp.Compare(a.CommonAddress, b.CommonAddress), cmp.Compare(a.Address, b.Address))
 	})
 	return missing
 }

@@ -62,24 +62,26 @@ func (c *Centre) acknowledgeLate(ctx context.Context, client *iec104.Client, new
 
 // interrogate asks for all values, as the centre's quirks have it.
 func (c *Centre) interrogate(ctx context.Context, client *iec104.Client) {
-	ca := c.cfg.CommonAddress
+	sectors := append([]asdu.CommonAddress{c.cfg.CommonAddress}, c.cfg.Sectors...)
 	qois := []uint8{asdu.QOIStation}
 	switch {
 	case !c.cfg.Interrogate, c.has(NoInterrogation), c.has(LateAcknowledgement): // which would not end
 		return
 	case c.has(Broadcast):
-		ca = asdu.BroadcastAddress
+		sectors = []asdu.CommonAddress{asdu.BroadcastAddress}
 	case c.has(OtherStation):
-		ca++
+		sectors = []asdu.CommonAddress{c.cfg.CommonAddress + 1}
 	case c.has(GroupInterrogation):
 		qois = qois[:0]
 		for q := asdu.QOIGroup1; q <= asdu.QOIGroup16; q++ {
 			qois = append(qois, q)
 		}
 	}
-	for _, q := range qois {
-		if client.Interrogate(ctx, ca, q) != nil {
-			return
+	for _, ca := range sectors {
+		for _, q := range qois {
+			if client.Interrogate(ctx, ca, q) != nil {
+				return
+			}
 		}
 	}
 	c.mu.Lock()

@@ -102,14 +102,7 @@ func (d *Device) pushRaw(r rawASDU, of []asdu.TypeID) {
 		panic(err) // the tables above are right by themselves
 	}
 	a.Type = r.header.Type
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.queue.Push(a) != nil {
-		return // full
-	}
-	for _, s := range d.started {
-		s.Wake()
-	}
+	_ = d.line.push(a) // full: it is not sent
 }
 
 // early is by how much the device's clock is.

@@ -219,6 +219,11 @@ func (s *Server) compareList(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return rest.Invalid("%v", err)
 	}
+	for i, own := range there {
+		if of := s.cfg.CommonAddresses(name); own.CommonAddress == 0 && len(of) > 0 {
+			there[i].CommonAddress = of[0]
+		}
+	}
 	for i := range here {
 		info, _ := s.cfg.Describe(here[i].Key)
 		if here[i].Name == "" {
@@ -231,21 +236,22 @@ func (s *Server) compareList(w http.ResponseWriter, r *http.Request) error {
 
 // UplinkRow is a point of an uplink's table.
 type UplinkRow struct {
-	Key  fsm.PointKey
-	IOA  uint32
-	Name string // "": that of the point
-	Type uint8
+	Key           fsm.PointKey
+	CommonAddress uint16 // of its sector; 0: not known
+	IOA           uint32
+	Name          string // "": that of the point
+	Type          uint8
 }
 
 func comparePoints(here []UplinkRow, there []pointlist.Row) (list []api.ListDifference, same int) {
 	ours := make([]pointlist.Row, len(here))
 	for i, h := range here {
-		ours[i] = pointlist.Row{IOA: h.IOA, Name: h.Name, Type: h.Type, Key: h.Key.String()}
+		ours[i] = pointlist.Row{CommonAddress: h.CommonAddress, IOA: h.IOA, Name: h.Name, Type: h.Type, Key: h.Key.String()}
 	}
 	differences, same := pointlist.Compare(ours, there)
 	list = []api.ListDifference{}
 	for _, d := range differences {
-		row := api.ListDifference{IOA: d.IOA, Name: d.Name, Type: d.TypeID}
+		row := api.ListDifference{CommonAddress: d.CommonAddress, IOA: d.IOA, Name: d.Name, Type: d.TypeID}
 		if d.Here != nil {
 			row.Here = &api.ListPoint{Point: d.Here.Key, Name: d.Here.Name, Type: d.Here.Type}
 		}

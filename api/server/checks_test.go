@@ -98,6 +98,20 @@ func TestCompare(t *testing.T) {
 	if err != nil || r.Same != 1 || len(r.Differences) != 2 || !r.Differences[0].Name || r.Differences[0].Here.Name != "U" || r.Differences[1].Here != nil || r.Differences[1].There.Line != 4 {
 		t.Errorf("%+v, %v", r, err)
 	}
+	// Two sectors may have the same object address. A list without common addresses is the first one's.
+	s = serve(t, func(c *Config) {
+		c.CommonAddresses = func(string) []uint16 { return []uint16{100, 101} }
+		c.UplinkTable = func(name string) ([]UplinkRow, bool) {
+			return []UplinkRow{{Key: fsm.PointKey{RTU: 1, Kind: fsm.DI, Point: 17}, CommonAddress: 100, IOA: 1}, {Key: fsm.PointKey{RTU: 1, Kind: fsm.AI, Point: 3}, CommonAddress: 101, IOA: 1}}, name == "occ"
+		}
+	})
+	for list, want := range map[string]int{"ioa,ca\n1,100\n1,101\n": 0, "ioa,公共地址\n1,\n1,101\n": 0, "ioa\n1\n": 1, "ioa,ca\n1,100\n1,102\n": 2} {
+		r, err := s.Compare(t.Context(), "occ", []byte(list))
+		if err != nil || len(r.Differences) != want || want > 0 && r.Differences[0].CommonAddress != 101 {
+			t.Errorf("%q: %+v, %v", list, r, err)
+		}
+	}
+	s.refuses(t, 400, api.CodeInvalid, "line 2: common_address", "POST", "/v1/uplinks/occ/compare", "ioa,ca\n1,x\n")
 	s.refuses(t, 400, api.CodeInvalid, "line 2: ioa", "POST", "/v1/uplinks/occ/compare", "ioa\nx\n")
 	s.refuses(t, 404, api.CodeNotFound, `no uplink "other"`, "POST", "/v1/uplinks/other/compare", "ioa\n1\n")
 }

@@ -19,7 +19,7 @@ func withPoints(c *Config) {
 		return []fsm.PointKey{{RTU: rtu, Kind: fsm.DO, Point: 2}, {RTU: rtu, Kind: fsm.AO, Point: 5}}
 	}
 	c.Addresses = func(k fsm.PointKey) []api.UplinkAddress {
-		return []api.UplinkAddress{{Uplink: "occ", IOA: 1000 + k.Point, Type: 30}}
+		return []api.UplinkAddress{{Uplink: "occ", CommonAddress: 100, IOA: 1000 + k.Point, Type: 30}}
 	}
 }
 
@@ -42,7 +42,7 @@ func TestPageOverridesAPoint(t *testing.T) {
 	}
 	reason := chromedp.SetValue(chromedp.CSS("#ask [name=reason]"), "contact broken <b>")
 	do(t, ctx, "open", chromedp.Navigate(s.Base+"/#/points?rtu=1&show=1/di/17"))
-	sees(t, ctx, "#history", "occ:1017")
+	sees(t, ctx, "#history", "occ:100:1017")
 	sees(t, ctx, ".list", "nothing yet") // of the point that the device has not told of
 	// The form isn't sent without a reason.
 	do(t, ctx, "no reason", chromedp.Click(`//aside[@id="history"]//button[starts-with(text(),"Block")]`), chromedp.WaitVisible(chromedp.CSS("#ask")), chromedp.Click(chromedp.CSS("#ask-yes")))
@@ -117,7 +117,7 @@ func TestPageOffersAViewerNothingAtPoints(t *testing.T) {
 		chromedp.SetValue(chromedp.CSS("#login [name=name]"), "u-viewer"), chromedp.SetValue(chromedp.CSS("#login [name=password]"), "u-viewer's password"),
 		chromedp.Click(`//dialog[@id="login"]//button[@type="submit"]`))
 	sees(t, ctx, "#who", "u-viewer")
-	sees(t, ctx, "#history", "occ:1017")
+	sees(t, ctx, "#history", "occ:100:1017")
 	if n := get(t, ctx, "buttons", chromedp.Evaluate[int](`document.querySelectorAll("#history .buttons button").length`)); n != 0 {
 		t.Errorf("a viewer is offered %d buttons at a point", n)
 	}

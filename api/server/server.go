@@ -37,6 +37,9 @@ type Config struct {
 	APIs    map[string]string           // address of each node's API, by node, so that clients find the others
 	Links   func(rtu uint32) [][]string // addresses of the links of each channel of an RTU; nil: not known
 
+	CommonAddress   func(rtu uint32) uint16      // of an RTU; nil: not known
+	CommonAddresses func(uplink string) []uint16 // of an uplink, its own and those of its sectors; nil: not known
+
 	// Describe tells what the configuration says of a point; nil: nothing. It is called for each point of a list.
 	Describe func(fsm.PointKey) (PointInfo, bool)
 
@@ -151,6 +154,12 @@ func New(cfg Config) *Server {
 	}
 	if cfg.Holding == nil {
 		cfg.Holding = func() []condition.Holding { return nil }
+	}
+	if cfg.CommonAddress == nil {
+		cfg.CommonAddress = func(uint32) uint16 { return 0 }
+	}
+	if cfg.CommonAddresses == nil {
+		cfg.CommonAddresses = func(string) []uint16 { return nil }
 	}
 	if cfg.Links == nil {
 		cfg.Links = func(uint32) [][]string { return nil }

@@ -34,7 +34,7 @@ func (s *Server) readStatus() api.Status {
 			st.Nodes = append(st.Nodes, s.nodeStatus(state, p))
 		}
 		st.RTUs = s.rtuStatuses(state, info.Quorum)
-		st.Uplinks = uplinkStatuses(state, info.Quorum)
+		st.Uplinks = s.uplinkStatuses(state, info.Quorum)
 		st.Conditions = s.conditions(state, info)
 		st.Journal = journalStatus(state)
 	})
@@ -80,7 +80,7 @@ func (s *Server) rtuStatuses(state *fsm.State, quorum bool) []api.RTUStatus {
 func (s *Server) rtuStatus(state *fsm.State, r fsm.RTU, quorum bool) api.RTUStatus {
 	res, _ := state.Resource(fsm.RTUResource(r.Number))
 	out := api.RTUStatus{
-		Number: r.Number, Name: r.Name, Owner: res.Owner, Epoch: res.Epoch, Phase: res.Phase.String(),
+		Number: r.Number, Name: r.Name, CommonAddress: s.cfg.CommonAddress(r.Number), Owner: res.Owner, Epoch: res.Epoch, Phase: res.Phase.String(),
 		SinceMs: res.SinceMs, Reason: res.Reason, Pinned: res.Pin, Target: res.Target,
 		Online: r.Online, OnlineMs: r.OnlineSinceMs, Stale: !quorum, Channels: []api.ChannelStatus{}, Sharing: state.Sharing(r.Number),
 	}
@@ -125,18 +125,18 @@ func linkAddress(channels [][]string, channel, link int) string {
 	return ""
 }
 
-func uplinkStatuses(state *fsm.State, quorum bool) []api.UplinkStatus {
+func (s *Server) uplinkStatuses(state *fsm.State, quorum bool) []api.UplinkStatus {
 	uplinks := []api.UplinkStatus{}
 	for _, g := range state.Groups() {
-		uplinks = append(uplinks, uplinkStatus(state, g, quorum))
+		uplinks = append(uplinks, s.uplinkStatus(state, g, quorum))
 	}
 	return uplinks
 }
 
-func uplinkStatus(state *fsm.State, g fsm.Group, quorum bool) api.UplinkStatus {
+func (s *Server) uplinkStatus(state *fsm.State, g fsm.Group, quorum bool) api.UplinkStatus {
 	res, _ := state.Resource(g.Resource)
 	u := api.UplinkStatus{
-		Name: g.Uplink, Group: g.Name, Mode: string(g.Mode), Owner: res.Owner, Epoch: res.Epoch, Phase: res.Phase.String(), SinceMs: res.SinceMs, Reason: res.Reason,
+		Name: g.Uplink, Group: g.Name, CommonAddresses: s.cfg.CommonAddresses(g.Uplink), Mode: string(g.Mode), Owner: res.Owner, Epoch: res.Epoch, Phase: res.Phase.String(), SinceMs: res.SinceMs, Reason: res.Reason,
 		Links: []api.UplinkClient{}, Cursor: g.Cursor, Backlog: g.Backlog, Dropped: g.Dropped, Stale: !quorum,
 	}
 	for _, c := range g.Clients {

@@ -11,7 +11,7 @@ import (
 func (s *Server) listUplinks(w http.ResponseWriter, _ *http.Request) error {
 	var uplinks []api.UplinkStatus
 	quorum := s.cfg.Node.Info().Quorum
-	s.cfg.Node.View(func(state *fsm.State) { uplinks = uplinkStatuses(state, quorum) })
+	s.cfg.Node.View(func(state *fsm.State) { uplinks = s.uplinkStatuses(state, quorum) })
 	return s.json.Reply(w, uplinks)
 }
 
@@ -22,7 +22,7 @@ func (s *Server) showUplink(w http.ResponseWriter, r *http.Request) error {
 	s.cfg.Node.View(func(state *fsm.State) {
 		var g fsm.Group
 		if g, ok = state.Group(uplinkResource(r)); ok {
-			out = uplinkStatus(state, g, quorum)
+			out = s.uplinkStatus(state, g, quorum)
 		}
 	})
 	if !ok {

@@ -178,7 +178,7 @@ func (w *stopwatch) emit(ctx context.Context, s *rig.Station, rate float64, dura
 		if err := s.Devices[0].Change(asdu.M_SP_TB_1, now, change...); err != nil {
 			return err
 		}
-		w.begun[sim.Key{Address: s.UplinkAddress(0, ioa), Time: change[0].Time, Value: change[0].Value}] = now
+		w.begun[s.UplinkKey(0, sim.Key{Address: ioa, Time: change[0].Time, Value: change[0].Value})] = now
 		return nil
 	})
 }

@@ -64,12 +64,12 @@ func (s *Station) Values(t testing.TB, rtu uint32, items ...*fsmpb.Item) {
 	t.Helper()
 	r := s.Resource(fsm.RTUResource(rtu))
 	s.mu.Lock()
-	b := s.batches[rtu]
+	b := s.batches[r.ID] // RTUs that share their links number them together
 	if b.epoch != r.Epoch {
 		b = batch{epoch: r.Epoch}
 	}
 	b.number++
-	s.batches[rtu] = b
+	s.batches[r.ID] = b
 	s.mu.Unlock()
 	s.Do(t, r.Owner, &fsmpb.Command{Op: &fsmpb.Command_Events{Events: &fsmpb.Events{
 		Rtu: rtu, Epoch: b.epoch, Batch: b.number, Items: items,

@@ -35,7 +35,7 @@ type Station struct {
 	term       uint64
 	elected    chan struct{} // closed at the next change of the leader
 	nodes      map[string]*Node
-	batches    map[uint32]batch
+	batches    map[string]batch
 
 	resources uint64        // their revision, when tenures were looked at last
 	changed   chan struct{} // closed when a tenure may have begun or ended
@@ -50,7 +50,7 @@ func New(t testing.TB, c *fsmpb.Configure) *Station {
 	t.Helper()
 	s := &Station{
 		state: fsm.New(), grown: make(chan struct{}), clock: time.Now, leader: c.Nodes[0].Id, lastLeader: c.Nodes[0].Id, term: 1, elected: make(chan struct{}),
-		changed: make(chan struct{}), nodes: map[string]*Node{}, batches: map[uint32]batch{},
+		changed: make(chan struct{}), nodes: map[string]*Node{}, batches: map[string]batch{},
 	}
 	s.Do(t, s.leader, &fsmpb.Command{Op: &fsmpb.Command_Configure{Configure: c}})
 	for _, n := range c.Nodes {

@@ -12,12 +12,12 @@ export interface Node {
 export type Link = {address: string} & Record<string, string>;
 
 export interface RTU {
-  number: number; name: string; owner: string; epoch: number; phase: string; since_ms: number; reason: string; pinned: string;
+  number: number; name: string; common_address?: number; sharing?: number[]; owner: string; epoch: number; phase: string; since_ms: number; reason: string; pinned: string;
   target?: string; online: boolean; online_since_ms: number; channels: {channel: number; links: Link[]}[];
 }
 
 export interface Uplink {
-  name: string; group: string; mode: string; owner: string; epoch: number; phase: string; since_ms: number; reason: string;
+  name: string; group: string; common_addresses?: number[]; mode: string; owner: string; epoch: number; phase: string; since_ms: number; reason: string;
   links: {node: string; client: string; role: string}[]; cursor: number; backlog: number; dropped: number;
 }
 
@@ -43,7 +43,7 @@ export interface EventPage { first: number; last: number; events: Event[]; scann
 export interface Point {
   value_text: string; value_text_zh: string; quality_text: string; quality_text_zh: string;
   rtu: number; kind: string; point: number; name: string; unit?: string; value: Value; quality: number; type: number; time_ms: number;
-  seq: number; state?: string; override?: Override; uplinks?: {uplink: string; ioa: number; type: number}[];
+  seq: number; state?: string; override?: Override; uplinks?: {uplink: string; common_address: number; ioa: number; type: number}[];
 }
 
 export interface CheckItem {
@@ -60,7 +60,7 @@ export interface Check {
 export interface ListPoint { point?: string; line?: number; name: string; type: number }
 
 export interface Comparison {
-  uplink: string; here: number; there: number; same: number; differences: {ioa: number; here: ListPoint | null; there: ListPoint | null; name: boolean; type: boolean}[];
+  uplink: string; here: number; there: number; same: number; differences: {common_address?: number; ioa: number; here: ListPoint | null; there: ListPoint | null; name: boolean; type: boolean}[];
 }
 
 export interface Export {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -26,10 +27,28 @@ type RTU struct {
 	Source        func(*iec104.Session) iec104.Source      // see sim.DeviceConfig
 	Quirks        []sim.Quirk                              // of the device
 	Settings      string                                   // more keys of the RTU in station.yaml, one a line
+	Behind        uint32                                   // the number of an RTU before it, whose links it shares; 0: it has its own
+	Sector        asdu.CommonAddress                       // of the uplink, that has its points; 0: the first
 }
 
 // uplinkCA is the common address of the rig's uplink.
 const uplinkCA asdu.CommonAddress = 100
+
+// uplinkHeading is that of the uplink's tables.
+var uplinkHeading = []string{"ioa", "rtu", "kind", "point", "type", "name"}
+
+func (r *RTU) sector() asdu.CommonAddress { return cmp.Or(r.Sector, uplinkCA) }
+
+// sectors are those of the uplink beyond the first, ascending.
+func (s *Station) sectors() (list []asdu.CommonAddress) {
+	for _, r := range s.opts.RTUs {
+		if r.sector() != uplinkCA {
+			list = append(list, r.sector())
+		}
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
+}
 
 // RoleIOA is the uplink's role point, below all blocks of RTUs.
 const RoleIOA asdu.InformationObjectAddress = 1
@@ -80,7 +99,7 @@ func (s *Station) writeFiles(dir string) (string, error) {
 		fmt.Fprintf(&y, "    - {id: %s, host: %d, role: %s, address: %q, api: %q}\n", n.ID, n.host, n.role, n.address, n.api)
 	}
 	fmt.Fprintf(&y, "  log_store: %s\n  lease: %v\nsecurity: %s\nredis: %s\njournal: {retain: %d}\nrtus:\n", o.LogStore, o.Lease, security, o.Redis, o.Retain)
-	uplink := [][]string{{"ioa", "rtu", "kind", "point", "type", "name"}}
+	uplink := map[asdu.CommonAddress][][]string{}
 	for i, r := range s.rtus() {
 		prefer := r.Prefer
 		if prefer == "" {
@@ -110,7 +129,8 @@ func (s *Station) writeFiles(dir string) (string, error) {
 			if kind == "di" || kind == "bitstring" {
 				forwarded = p.Type.WithCP56()
 			}
-			uplink = append(uplink, []string{strconv.Itoa(int(UplinkAddress(r.Number, j))), strconv.Itoa(int(r.Number)), kind, number, forwarded.String(), ""})
+			sector := r.sector()
+			uplink[sector] = append(uplink[sector], []string{strconv.Itoa(int(UplinkAddress(r.Number, j))), strconv.Itoa(int(r.Number)), kind, number, forwarded.String(), ""})
 		}
 		if err := writeCSV(filepath.Join(dir, fmt.Sprintf("rtu%d.csv", r.Number)), points); err != nil {
 			return "", err
@@ -127,14 +147,24 @@ func (s *Station) writeFiles(dir string) (string, error) {
 	if o.Mode != "exclusive" {
 		fmt.Fprintf(&y, "    role_ioa: %d\n", RoleIOA)
 	}
+	if len(s.sectors()) > 0 {
+		y.WriteString("    sectors:\n")
+	}
+	for _, sector := range append([]asdu.CommonAddress{uplinkCA}, s.sectors()...) {
+		file := "occ.csv"
+		if sector != uplinkCA {
+			file = fmt.Sprintf("occ-%d.csv", sector)
+			fmt.Fprintf(&y, "      - {common_address: %d, points: %s}\n", sector, file)
+		}
+		if err := writeCSV(filepath.Join(dir, file), append([][]string{uplinkHeading}, uplink[sector]...)); err != nil {
+			return "", err
+		}
+	}
 	if o.Exports != "" {
 		fmt.Fprintf(&y, "exports:\n%s", o.Exports)
 	}
-	if err := writeCSV(filepath.Join(dir, "occ.csv"), uplink); err != nil {
-		return "", err
-	}
 	if o.Hostile {
-		if err := s.writeHostile(dir, &y, uplink); err != nil {
+		if err := s.writeHostile(dir, &y, uplink[uplinkCA]); err != nil {
 			return "", err
 		}
 	}

@@ -59,11 +59,11 @@ func hostileUplinks() []string {
 
 // writeHostile writes the uplink of the hostile neighbours, which has the points of the hostile RTU alone.
 func (s *Station) writeHostile(dir string, y io.Writer, all [][]string) error {
-	own := slices.DeleteFunc(slices.Clone(all[1:]), func(row []string) bool { return row[1] != strconv.Itoa(hostileRTU) })
+	own := slices.DeleteFunc(slices.Clone(all), func(row []string) bool { return row[1] != strconv.Itoa(hostileRTU) })
 	addresses := hostileUplinks()
 	fmt.Fprintf(y, "  - name: %s\n    common_address: %d\n    points: hostile.csv\n    mode: dual-active\n    listen: {fep1: %q, fep2: %q}\n    groups: [{name: bad, clients: [%s]}]\n    controls: true\n",
 		hostileUplink, hostileCA, addresses[0], addresses[1], hostAddress("bad"))
-	return writeCSV(filepath.Join(dir, "hostile.csv"), append([][]string{all[0]}, own...))
+	return writeCSV(filepath.Join(dir, "hostile.csv"), append([][]string{uplinkHeading}, own...))
 }
 
 // withoutHostile is a status as it is for the good neighbours.

@@ -157,7 +157,7 @@ func (s *Station) set() (err error) {
 		d, err := sim.NewDevice(sim.DeviceConfig{
 			Listen: listen, Open: s.place.open(), Judge: o.Judge,
 			CommonAddress: cmp.Or(r.Answers, r.CommonAddress), Points: r.Points, Source: r.Source, Quirks: r.Quirks,
-			Config: iec104.Config{K: o.K, W: o.window()},
+			Config: iec104.Config{K: o.K, W: o.window()}, Behind: s.behind(r.Behind),
 		})
 		if err != nil {
 			return err
@@ -201,6 +201,7 @@ func (s *Station) set() (err error) {
 		Addresses:     s.Uplinks(),
 		Both:          o.Mode != "exclusive",
 		CommonAddress: uplinkCA,
+		Sectors:       s.sectors(),
 		RoleAddress:   RoleIOA,
 		Interrogate:   true,
 		Ignore:        s.ignored(),
@@ -376,6 +377,15 @@ func (s *Station) Simulate(f func(ctx context.Context)) (stop func()) {
 	return func() { cancel(); <-done }
 }
 
+// behind is the device of an RTU; nil: there is none before the ones that are still to be made.
+func (s *Station) behind(number uint32) *sim.Device {
+	i := slices.IndexFunc(s.opts.RTUs, func(r RTU) bool { return r.Number == number })
+	if i < 0 || i >= len(s.Devices) {
+		return nil
+	}
+	return s.Devices[i]
+}
+
 // Lost lists the events that a device sent and the control centre does not
 // have.
 func (s *Station) Lost(device int) []sim.Key {
@@ -385,9 +395,15 @@ func (s *Station) Lost(device int) []sim.Key {
 		addresses[p.Address] = UplinkAddress(r.Number, i)
 	}
 	return sim.Missing(&s.Devices[device].Sent, &s.Centre.Received, func(k sim.Key) sim.Key {
-		k.Address = addresses[k.Address]
+		k.CommonAddress, k.Address = r.sector(), addresses[k.Address]
 		return k
 	})
+}
+
+// UplinkKey is what an event of a device is at the control centre.
+func (s *Station) UplinkKey(device int, k sim.Key) sim.Key {
+	k.CommonAddress, k.Address = s.opts.RTUs[device].sector(), s.UplinkAddress(device, k.Address)
+	return k
 }
 
 // UplinkAddress is the object address that a device's point has at the control

@@ -267,7 +267,7 @@ function Compare() {
               <caption class="hidden">{t('compare_lists')}</caption>
               <thead><tr><th scope="col">{t('ioa')}</th><th scope="col">{t('what')}</th><th scope="col">{t('here')}</th><th scope="col">{t('centre_list')}</th></tr></thead>
               <tbody>{result.differences.slice(0, 1000).map((d) => (
-                <tr key={d.ioa}><td>{d.ioa}</td><td>{t(!d.here ? 'missing_here' : !d.there ? 'missing_there' : d.name ? 'other_name' : 'other_type')}</td><td><bdi>{words(d.here)}</bdi></td><td><bdi>{words(d.there)}</bdi></td></tr>
+                <tr key={`${d.common_address}:${d.ioa}`}><td>{d.common_address ? `${d.common_address}:${d.ioa}` : d.ioa}</td><td>{t(!d.here ? 'missing_here' : !d.there ? 'missing_there' : d.name ? 'other_name' : 'other_type')}</td><td><bdi>{words(d.here)}</bdi></td><td><bdi>{words(d.there)}</bdi></td></tr>
               ))}</tbody>
             </table>
           )}

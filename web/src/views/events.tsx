@@ -12,7 +12,7 @@ import {instant} from '../time';
 import type {Event, EventPage} from '../types';
 import {exportCSV, exportXLSX} from './export';
 
-const kinds = ['di', 'ai', 'counter', 'note', 'owner', 'control', 'online', 'node', 'condition', 'config'] as const;
+const kinds = ['di', 'ai', 'counter', 'bitstring', 'note', 'owner', 'control', 'online', 'node', 'condition', 'config'] as const;
 const filterNames = ['rtu', 'kind', 'point', 'text', 'from', 'to'] as const;
 const pageSize = 200;
 

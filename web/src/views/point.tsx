@@ -28,7 +28,7 @@ export function PointDetails({name, point}: {name: string; point?: Point}) {
         <>
           <p>
             {word(point.kind)}: <strong>{valueOf(point)} {point.unit}</strong> · {qualityOf(point)}{point.time_ms > 0 && ` · ${instant(point.time_ms)}`}
-            {point.uplinks?.length ? ` · ${t('found_at')} ` : ''}{point.uplinks?.map((u) => <code key={u.uplink}>{u.uplink}:{u.ioa} </code>)}
+            {point.uplinks?.length ? ` · ${t('found_at')} ` : ''}{point.uplinks?.map((u) => <code key={u.uplink}>{u.uplink}:{u.common_address}:{u.ioa} </code>)}
           </p>
           <Overridden p={point} />
         </>

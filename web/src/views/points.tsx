@@ -15,7 +15,7 @@ import {Operate, operate} from './operate';
 import {PointDetails, keyOf, qualityOf, valueOf} from './point';
 
 const most = 50_000;
-const kinds = ['di', 'ai', 'counter', 'control'] as const;
+const kinds = ['di', 'ai', 'counter', 'bitstring', 'control'] as const;
 const orders = ['point', 'name', 'value', 'quality', 'time'] as const;
 type Order = (typeof orders)[number];
 
@@ -89,7 +89,7 @@ function Filter({shown}: {shown: string}) {
     <form class="filter" role="search" aria-label={t('filter')} onSubmit={(e) => e.preventDefault()}>
       <label>{t('rtu')} <select id="point-rtu" value={at('rtu')} onChange={set('rtu')}>
         <option value="">{t('all')}</option>
-        {rtus.value.map((r) => <option key={r.number} value={r.number}>{r.number} {r.name}</option>)}
+        {rtus.value.map((r) => <option key={r.number} value={r.number}>{r.number} {r.name}{r.sharing && ` (${t('common_address')} ${r.common_address})`}</option>)}
       </select></label>
       <label>{t('kind')} <select id="point-kind" value={at('kind')} onChange={set('kind')}>
         <option value="">{t('all')}</option>

@@ -100,6 +100,7 @@ function Device({r}: {r: RTU}) {
     <article class={`card ${tone}`} data-card={`rtu/${r.number}`} id={`rtu-${r.number}`}>
       <h3><Mark tone={tone} /> <bdi>{r.number} {r.name}</bdi> {!r.online && known.value && <strong class="bad-text">{t('offline')}</strong>}</h3>
       <p class="owner">{t('owner')}: <strong>{r.owner || t('nobody')}</strong> <span class="dim">{word(r.reason)}, {since(r.since_ms)}</span></p>
+      {r.common_address !== undefined && <p class="dim" data-sector={r.number}>{t('common_address')} {r.common_address}{r.sharing && ` · ${t('behind_one', {rtus: r.sharing.join(', ')})}`}</p>}
       {r.target && <p><Mark tone="warn">{t('moving', {node: r.target})}</Mark></p>}
       {r.pinned && <p><Mark tone="warn">{t('pinned', {node: r.pinned})}</Mark></p>}
       <table class="links">
@@ -172,6 +173,7 @@ function Centre({u}: {u: Uplink}) {
       <h3><Mark tone={tone} /> <bdi>{u.name === u.group ? u.name : name}</bdi> <span class="dim">{word(u.mode)}</span></h3>
       {u.links.length === 0 && <p class="bad-text">{t('not_connected')}</p>}
       {u.links.map((l) => <p key={l.client + l.node}><Mark tone={!known.value ? 'unknown' : l.role === 'main' ? 'good' : 'idle'}>{t('client_on', {client: l.client, node: l.node, role: word(l.role)})}</Mark></p>)}
+      {u.common_addresses && <p class="dim">{t('common_address')} {u.common_addresses.join(', ')}</p>}
       <p class="dim">{t('owner')}: {u.owner || t('nobody')}, {since(u.since_ms)} · {t('backlog', {n: u.backlog.toLocaleString()})}</p>
       {u.dropped > 0 && <p><Mark tone="bad">{t('dropped', {n: u.dropped.toLocaleString()})}</Mark></p>}
       <div class="buttons">

@@ -35,12 +35,12 @@ export const en = {
   time: 'Time', number: 'No.', what: 'What', kind: 'Kind', rtu: 'RTU', point: 'Point', text: 'Text', from: 'From', to: 'To', all: 'all',
   kept: '{n} events are kept, of numbers {first} to {last}', found: '{n} found so far, looked down to {scanned}', found_all: '{n} found', live: 'live', export_csv: 'CSV', export_xlsx: 'Excel',
   export_limit: 'The first {n} that match are exported.', filter: 'Filter', clear_filter: 'Clear the filter', kind_note: 'what the station did',
-  kind_di: 'states (DI)', kind_ai: 'analogs (AI)', kind_counter: 'counters', kind_owner: 'changes of owner', kind_control: 'controls', kind_online: 'on and off line', kind_node: 'nodes', kind_condition: 'conditions', kind_config: 'configurations',
+  kind_di: 'states (DI)', kind_ai: 'analogs (AI)', kind_counter: 'counters', kind_bitstring: 'bit patterns', kind_owner: 'changes of owner', kind_control: 'controls', kind_online: 'on and off line', kind_node: 'nodes', kind_condition: 'conditions', kind_config: 'configurations',
 
   // points
   name: 'Name', value: 'Value', quality: 'Quality', good: 'good', age: 'Age', search: 'Name or number',
   points_shown: '{n} points', points_cut: 'The first {n} points are shown: choose an RTU or a kind to see the others.', point_history: 'History of {point}',
-  found_at: 'for control centres', device_says: 'the device says', nothing_yet: 'nothing yet', category: 'Category',
+  found_at: 'for control centres', common_address: 'common address', behind_one: 'one connection with RTUs {rtus}: they move together', device_says: 'the device says', nothing_yet: 'nothing yet', category: 'Category',
   block: 'Block', substitute: 'Substitute', release_point: 'Release',
   blocked_by: 'blocked by {name} at {time}:', substituted_by: 'given by hand by {name} at {time}:',
   ask_block: 'Block {what}?', ask_block_why: 'It keeps its value, marked as blocked, and its changes are not passed on until it is released. It is listed as a condition meanwhile.',
@@ -113,7 +113,7 @@ export const en = {
   word_connecting: 'connecting', word_down: 'down', word_main: 'main', word_held: 'held', word_owned: 'owned', word_unowned: 'unowned', word_releasing: 'releasing', word_exclusive: 'exclusive',
   word_main_standby: 'main-standby', word_dual_active: 'dual-active', word_start: 'start', word_claimed: 'claimed', word_manual: 'by hand', word_node_lost: 'node lost', word_channels: 'channels down', word_resumed: 'resumed',
   word_viewer: 'viewer', word_operator: 'operator', word_engineer: 'engineer', word_admin: 'admin',
-  word_di: 'state', word_ai: 'analog', word_counter: 'counter',
+  word_di: 'state', word_ai: 'analog', word_counter: 'counter', word_bitstring: 'bit pattern',
   word_check_open: 'open', word_check_seen: 'seen', word_check_done: 'done', word_check_by_hand: 'by hand', word_check_failed: 'wrong',
   word_on: 'on', word_off: 'off', word_higher: 'higher', word_lower: 'lower', word_in_between: 'in between', word_indeterminate: 'indeterminate',
   word_invalid: 'invalid', word_not_topical: 'not topical', word_substituted: 'substituted', word_blocked: 'blocked', word_overflow: 'overflow',

@@ -28,11 +28,12 @@ const (
 
 // Row is a point of a list.
 type Row struct {
-	Line int    // from 1; 0: of no file
-	IOA  uint32 // information object address
-	Name string
-	Type uint8 // TypeID; 0: the list does not say
-	Key  string
+	Line          int    // from 1; 0: of no file
+	CommonAddress uint16 // 0: the list does not say
+	IOA           uint32 // information object address
+	Name          string
+	Type          uint8 // TypeID; 0: the list does not say
+	Key           string
 }
 
 // columns are the names that a header may have, in lower case; the first is told in errors.
@@ -40,10 +41,11 @@ var columns = [][]string{
 	{"ioa", "address", "information object address", "信息体地址", "信息对象地址", "地址", "点号"},
 	{"name", "description", "名称", "描述", "点名"},
 	{"type", "typeid", "类型", "类型标识"},
+	{"common_address", "ca", "common address", "asdu address", "公共地址", "站地址", "站址"},
 }
 
 // Read reads a list: a workbook (.xlsx), of which the first sheet counts, or a CSV file with a header. Columns are known by
-// their names, in English or Chinese; ioa must be there, name and type may be.
+// their names, in English or Chinese; ioa must be there, name, type and common_address may be.
 func Read(content []byte) ([]Row, error) {
 	if bytes.HasPrefix(content, []byte("PK\x03\x04")) {
 		return readWorkbook(content)
@@ -105,7 +107,7 @@ func collect(next func() ([]string, int, error)) (rows []Row, err error) {
 		return nil, fmt.Errorf("the list has the columns %.200q: expected one that is called ioa (or %s)", header, strings.Join(columns[0][1:], ", "))
 	}
 	var wrong []error
-	seen := map[uint32]int{}
+	seen := map[object]int{}
 	for {
 		fields, line, err := next()
 		if err == io.EOF {
@@ -125,13 +127,13 @@ func collect(next func() ([]string, int, error)) (rows []Row, err error) {
 		}
 		row, err := readRow(field)
 		row.Line = line
-		switch before := seen[row.IOA]; {
+		switch before := seen[row.object()]; {
 		case err != nil:
 			wrong = append(wrong, fmt.Errorf("line %d: %w", line, err))
 		case before != 0:
 			wrong = append(wrong, fmt.Errorf("line %d: ioa %d is in line %d already", line, row.IOA, before))
 		default:
-			seen[row.IOA] = line
+			seen[row.object()] = line
 			rows = append(rows, row)
 		}
 		if len(rows) > maxRows || len(wrong) >= 10 {
@@ -154,6 +156,13 @@ func readRow(field func(int) string) (row Row, err error) {
 			return row, fmt.Errorf("type %.40q: expected a TypeID, such as 30 or M_SP_TB_1", text)
 		}
 	}
+	if text = field(3); text != "" {
+		ca, err := strconv.ParseUint(text, 0, 16)
+		if err != nil || ca == 0 || ca == uint64(asdu.BroadcastAddress) {
+			return row, fmt.Errorf("common_address %.40q: expected a number from 1 to 65534", text)
+		}
+		row.CommonAddress = uint16(ca)
+	}
 	return row, nil
 }
 
@@ -169,23 +178,32 @@ func typeOf(text string) uint8 {
 
 // Difference is a point that one list has otherwise than the other; nil: it doesn't have it.
 type Difference struct {
-	IOA          uint32
-	Here, There  *Row
-	Name, TypeID bool // which of them differs
+	CommonAddress uint16
+	IOA           uint32
+	Here, There   *Row
+	Name, TypeID  bool // which of them differs
 }
 
-// Compare returns what differs, by IOA. Where the control centre's list says no name or no type, that is no difference; with and
+// object is where a point is.
+type object struct {
+	commonAddress uint16
+	ioa           uint32
+}
+
+func (r *Row) object() object { return object{r.CommonAddress, r.IOA} }
+
+// Compare returns what differs, by common address and IOA. Where the control centre's list says no name or no type, that is no difference; with and
 // without a time tag a type is the same.
 func Compare(here, there []Row) (differences []Difference, same int) {
-	theirs := make(map[uint32]*Row, len(there))
+	theirs := make(map[object]*Row, len(there))
 	for i := range there {
-		theirs[there[i].IOA] = &there[i]
+		theirs[there[i].object()] = &there[i]
 	}
 	for i := range here {
 		h := &here[i]
-		t := theirs[h.IOA]
-		delete(theirs, h.IOA)
-		d := Difference{IOA: h.IOA, Here: h, There: t}
+		t := theirs[h.object()]
+		delete(theirs, h.object())
+		d := Difference{CommonAddress: h.CommonAddress, IOA: h.IOA, Here: h, There: t}
 		if t != nil {
 			d.Name = t.Name != "" && t.Name != h.Name
 			d.TypeID = t.Type != 0 && asdu.TypeID(t.Type).Untimed() != asdu.TypeID(h.Type).Untimed()
@@ -197,8 +215,10 @@ func Compare(here, there []Row) (differences []Difference, same int) {
 		differences = append(differences, d)
 	}
 	for _, t := range theirs {
-		differences = append(differences, Difference{IOA: t.IOA, There: t})
+		differences = append(differences, Difference{CommonAddress: t.CommonAddress, IOA: t.IOA, There: t})
 	}
-	slices.SortFunc(differences, func(a, b Difference) int { return cmp.Compare(a.IOA, b.IOA) })
+	slices.SortFunc(differences, func(a, b Difference) int {
+		return cmp.Or(cmp.Compare(a.CommonAddress, b.CommonAddress), cmp.Compare(a.IOA, b.IOA))
+	})
 	return differences, same
 }

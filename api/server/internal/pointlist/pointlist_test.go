@@ -10,7 +10,7 @@ import (
 )
 
 func TestRead(t *testing.T) {
-	want := "[{2 1001 breaker, open 30 } {3 16385  0 }]"
+	want := "[{2 0 1001 breaker, open 30 } {3 0 16385  0 }]"
 	book := excelize.NewFile()
 	for i, row := range [][]any{{"点号", "名称", "类型"}, {1001, "breaker, open", "M_SP_TB_1"}, {"0x4001", "", ""}} {
 		if err := book.SetSheetRow("Sheet1", fmt.Sprintf("A%d", i+1), &row); err != nil {

@@ -233,8 +233,9 @@ func newCompareCommand(f *cli.ClientFlags) *cobra.Command {
 		Use:   "compare UPLINK FILE",
 		Short: "Compare the control centre's list of points with an uplink's table",
 		Long: `Compare the control centre's list of points with an uplink's table. FILE is a CSV
-file or a workbook (.xlsx) with a header: the column ioa has to be there, name and
-type may be, in English or Chinese. The exit code is 1 if they differ.`,
+file or a workbook (.xlsx) with a header: the column ioa has to be there, name,
+type and common_address may be, in English or Chinese. Without a common address a
+point is the uplink's, not one of its sectors. The exit code is 1 if they differ.`,
 		Example: "  fepha point check compare occ centre.xlsx",
 		Args:    cli.Args(cobra.ExactArgs(2)),
 	}
@@ -277,9 +278,9 @@ func printComparison(w io.Writer, r api.Comparison) error {
 		default:
 			here, there = *d.Here, *d.There
 		}
-		rows = append(rows, cli.Row(d.IOA, what, cli.Dash(here.Point), listed(here), listed(there)))
+		rows = append(rows, cli.Row(commonAddress(d.CommonAddress), d.IOA, what, cli.Dash(here.Point), listed(here), listed(there)))
 	}
-	return cli.Table(w, "IOA\tWHAT\tPOINT\tHERE\tLIST", rows...)
+	return cli.Table(w, "CA\tIOA\tWHAT\tPOINT\tHERE\tLIST", rows...)
 }
 
 func listed(p api.ListPoint) string {

@@ -128,9 +128,17 @@ func PrintRTUs(w io.Writer, rtus []api.RTUStatus) error {
 		if len(r.Sharing) > 0 {
 			links += " (of RTUs " + numbers(r.Sharing) + ")"
 		}
-		rows = append(rows, cli.Row(r.Number, r.Name, owner, r.Epoch, r.Reason, r.Pinned, online, links))
+		rows = append(rows, cli.Row(r.Number, r.Name, commonAddress(r.CommonAddress), owner, r.Epoch, r.Reason, r.Pinned, online, links))
 	}
-	return cli.Table(w, "RTU\tNAME\tOWNER\tEPOCH\tREASON\tPINNED\tONLINE\tLINKS", rows...)
+	return cli.Table(w, "RTU\tNAME\tCA\tOWNER\tEPOCH\tREASON\tPINNED\tONLINE\tLINKS", rows...)
+}
+
+// commonAddress is one as it is shown.
+func commonAddress(a uint16) string {
+	if a == 0 {
+		return cli.Dash("")
+	}
+	return strconv.Itoa(int(a))
 }
 
 // unknownNow is what was so when the quorum was lost, and may be otherwise now.

@@ -105,13 +105,22 @@ func PrintUplinks(w io.Writer, uplinks []api.UplinkStatus) error {
 		if u.Stale {
 			owner, links = unknownNow(owner), "unknown"
 		}
-		rows = append(rows, cli.Row(u.Name+"/"+u.Group, u.Mode, owner, u.Epoch, u.Cursor, u.Backlog, u.Dropped, links))
+		rows = append(rows, cli.Row(u.Name+"/"+u.Group, commonAddresses(u.CommonAddresses), u.Mode, owner, u.Epoch, u.Cursor, u.Backlog, u.Dropped, links))
 	}
-	return cli.Table(w, "UPLINK\tMODE\tOWNER\tEPOCH\tCURSOR\tBACKLOG\tDROPPED\tCLIENTS", rows...)
+	return cli.Table(w, "UPLINK\tCA\tMODE\tOWNER\tEPOCH\tCURSOR\tBACKLOG\tDROPPED\tCLIENTS", rows...)
+}
+
+// commonAddresses are those of an uplink's sectors as they are shown.
+func commonAddresses(list []uint16) string {
+	var texts []string
+	for _, a := range list {
+		texts = append(texts, commonAddress(a))
+	}
+	return cli.Dash(strings.Join(texts, ", "))
 }
 
 func printUplink(w io.Writer, u api.UplinkStatus) error {
-	fmt.Fprintf(w, "%s/%s, %s: owner %s in epoch %d since %s, because: %s\n", u.Name, u.Group, u.Mode, cli.Dash(u.Owner), u.Epoch, cli.Clock(w, u.SinceMs), cli.Dash(u.Reason))
+	fmt.Fprintf(w, "%s/%s, common address %s, %s: owner %s in epoch %d since %s, because: %s\n", u.Name, u.Group, commonAddresses(u.CommonAddresses), u.Mode, cli.Dash(u.Owner), u.Epoch, cli.Clock(w, u.SinceMs), cli.Dash(u.Reason))
 	fmt.Fprintf(w, "acknowledged up to event %d, %d waiting, %d dropped\n\n", u.Cursor, u.Backlog, u.Dropped)
 	if u.Stale {
 		fmt.Fprintln(w, "NO QUORUM: this is as it was; whether it still is isn't known")
