@@ -35,6 +35,7 @@ func quirkPoints() []sim.DevicePoint {
 	return []sim.DevicePoint{
 		{Address: 1, Type: asdu.M_SP_TB_1}, {Address: 2, Type: asdu.M_DP_TB_1}, {Address: 3, Type: asdu.M_ME_NC_1},
 		{Address: 4, Type: asdu.M_ST_NA_1}, {Address: 5, Type: asdu.M_IT_NA_1}, {Address: 6, Type: asdu.M_SP_TB_1},
+		{Address: 7, Type: asdu.M_PS_NA_1},
 		{Address: 11, Type: asdu.C_SC_NA_1},
 	}
 }
@@ -93,6 +94,7 @@ var shows = map[sim.Quirk]func(seen) bool{
 	sim.ProtectionEvents: point("di", 1, func(p api.Point) bool { return asdu.TypeID(p.Type) == asdu.M_EP_TD_1 && p.Value == 1 }),
 	sim.Transient:        point("ai", 4, func(p api.Point) bool { return p.Transient }),
 	sim.Bitstring:        point("ai", 3, func(p api.Point) bool { return asdu.TypeID(p.Type) == asdu.M_BO_NA_1 && p.Quality&asdu.IV != 0 }),
+	sim.PackedPoints:     point("bitstring", 7, func(p api.Point) bool { return asdu.TypeID(p.Type) == asdu.M_PS_NA_1 && p.Value == 0x00010001 }),
 	sim.Intermediate:     point("di", 2, func(p api.Point) bool { return asdu.TypeID(p.Type) == asdu.M_DP_NA_1 && p.Value == 0 }),
 	sim.NoTime: point("di", 1, func(p api.Point) bool {
 		return asdu.TypeID(p.Type) == asdu.M_SP_NA_1 && strings.Contains(p.TimeFlags, "substituted")
