@@ -126,7 +126,7 @@ func (r *reader) read(e Entry) error {
 		l, known := layouts[table.Path]
 		if !known {
 			var err error
-			if l, err = layOut(table.Format, names); err != nil {
+			if l, _, err = layOut(table.Format, names); err != nil {
 				return err
 			}
 			layouts[table.Path] = l

@@ -203,8 +203,8 @@ func TestAMistakeChangesNoFile(t *testing.T) {
 func TestWorkbookRefusals(t *testing.T) {
 	_, tables := newStation(t)
 	for want, rows := range map[string][][]any{
-		`sheet "rtu1": can't be imported: unknown column "adress": expected one of kind, point, ioa, type, name, deadband, scale, offset, unit, invert, category, event, low, high`: {{"kind", "point", "adress"}},
-		`sheet "rtu1": can't be imported: column ioa is there twice`:                              {{"kind", "point", "ioa", "IOA"}},
+		`sheet "rtu1": can't be imported: cell C1: unknown column "adress": expected one of kind, point, ioa, type, name, deadband, scale, offset, unit, invert, category, event, low, high`: {{"kind", "point", "adress"}},
+		`sheet "rtu1": can't be imported: cell D1: column ioa is there twice`:                     {{"kind", "point", "ioa", "IOA"}},
 		`sheet "rtu1": can't be imported: column point is missing: it tells the rows apart`:       {{"kind"}},
 		`sheet "rtu1": can't be imported: is empty: expected a header with the columns kind, poi`: {},
 	} {
@@ -244,6 +244,51 @@ func TestProblemsAreAtTheirCells(t *testing.T) {
 		name + `, sheet rtu1, cell C4: ioa: "zzz" is not a whole number: expected 1 to 16777215`
 	if plan.Problems == nil || plan.Problems.Error() != want {
 		t.Errorf("got\n%v\nwant\n%s", plan.Problems, want)
+	}
+}
+
+// A sheet as offices make it: a title above, headings over two rows, cells that are merged downwards. What isn't understood is
+// named with its cell.
+func TestMergedCells(t *testing.T) {
+	path, tables := newStation(t)
+	name := newBook(t, map[string][][]any{"rtu1": {
+		{"1号变电所 RTU1 点表", nil, nil, nil, nil},
+		{},
+		{"种类", "点号", "地址", nil, "名称"},
+		{nil, nil, "信息体地址", "类型", nil},
+		{"遥信", 1, "1", 30, "断路器"},
+		{nil, 4, "4001H", 30, "接地刀闸"},
+		{nil, 5, "x", 30, "隔离开关"},
+	}})
+	book, err := excelize.OpenFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range [][2]string{{"A1", "E1"}, {"A3", "A4"}, {"B3", "B4"}, {"C3", "D3"}, {"E3", "E4"}, {"A5", "A7"}} {
+		if err := book.MergeCell("rtu1", m[0], m[1]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := book.Save(); err != nil {
+		t.Fatal(err)
+	}
+	imported, err := Workbook(name, tables)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plan, err := NewPlan(path, imported)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var kinds []string
+	for _, r := range imported.Tables[0].Rows {
+		kinds = append(kinds, strings.Join(r.Fields[:3], "/"))
+	}
+	if want := "di/1/1 di/4/4001H di/5/x"; strings.Join(kinds, " ") != want {
+		t.Errorf("%v, want %s", kinds, want)
+	}
+	if want := `points.xlsx, sheet rtu1, cell C7: ioa: "x" is not a whole number: expected 1 to 16777215`; plan.Problems == nil || !strings.Contains(plan.Problems.Error(), want) {
+		t.Errorf("%v, want %s", plan.Problems, want)
 	}
 }
 

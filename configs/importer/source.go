@@ -55,10 +55,11 @@ type layout struct {
 	given []bool
 }
 
-// layOut finds the format's columns in a header. Each of the header's columns must be one, or empty.
-func layOut(format configs.Format, header []string) (layout, error) {
+// layOut finds the format's columns in a header. Each of the header's columns must be one, or empty; if one isn't,
+// wrong is its place, else -1.
+func layOut(format configs.Format, header []string) (l layout, wrong int, err error) {
 	names := format.Columns()
-	l := layout{names, slices.Repeat([]int{-1}, len(names)), make([]bool, len(names))}
+	l = layout{names, slices.Repeat([]int{-1}, len(names)), make([]bool, len(names))}
 	for i, text := range header {
 		name := configs.Heading(text)
 		if name == "" {
@@ -67,18 +68,18 @@ func layOut(format configs.Format, header []string) (layout, error) {
 		c := slices.Index(names, name)
 		switch {
 		case c < 0:
-			return layout{}, fmt.Errorf("unknown column %q: expected one of %s", text, strings.Join(names, ", "))
+			return layout{}, i, fmt.Errorf("unknown column %q: expected one of %s", text, strings.Join(names, ", "))
 		case l.given[c]:
-			return layout{}, fmt.Errorf("column %s is there twice", name)
+			return layout{}, i, fmt.Errorf("column %s is there twice", name)
 		}
 		l.place[c], l.given[c] = i, true
 	}
 	for _, c := range format.Key() {
 		if !l.given[c] {
-			return layout{}, fmt.Errorf("column %s is missing: it tells the rows apart", names[c])
+			return layout{}, -1, fmt.Errorf("column %s is missing: it tells the rows apart", names[c])
 		}
 	}
-	return l, nil
+	return l, -1, nil
 }
 
 // row picks the format's columns; empty tells that there's nothing in them.

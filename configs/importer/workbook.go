@@ -17,7 +17,7 @@ import (
 const maxUnzipped = 1 << 30
 
 // Workbook reads an .xlsx file with one sheet a table. A sheet is named after its table, with or without .csv, and its
-// first row names the columns. Sheets without a table in the station are skipped.
+// first row names the columns; titles may stand above, and headings may be merged over several rows. Sheets without a table in the station are skipped.
 func Workbook(path string, tables []configs.Table) (_ *Import, err error) {
 	defer panics.Err(slog.Default(), "workbook", &err) // the library has panicked on damaged ones
 	book, err := excelize.OpenFile(path, excelize.Options{UnzipSizeLimit: maxUnzipped})
@@ -41,62 +41,32 @@ func Workbook(path string, tables []configs.Table) (_ *Import, err error) {
 	return imported, nil
 }
 
-func readSheet(book *excelize.File, path, sheet string, table configs.Table) (Table, error) {
-	// A cell is read twice: as it's stored, since the shown one is rounded, and as it's shown, since that alone tells 0.5 %
-	// from 0.005.
-	stored, err := book.Rows(sheet)
+func readSheet(book *excelize.File, path, name string, table configs.Table) (Table, error) {
+	s, err := openSheet(book, name)
 	if err != nil {
 		return Table{}, err
 	}
-	defer stored.Close()
-	shown, err := book.Rows(sheet)
+	defer s.close()
+	header, err := s.header(table.Format)
 	if err != nil {
 		return Table{}, err
 	}
-	defer shown.Close()
-	line := 0
-	next := func() ([]string, bool, error) {
-		line++
-		if !stored.Next() || !shown.Next() {
-			return nil, false, stored.Error()
-		}
-		values, err := stored.Columns(excelize.Options{RawCellValue: true})
-		if err != nil {
-			return nil, false, err
-		}
-		texts, err := shown.Columns()
-		if err != nil {
-			return nil, false, err
-		}
-		for i := range values {
-			if i < len(texts) {
-				values[i] = cell(values[i], texts[i])
-			}
-		}
-		return values, true, nil
+	layout, place, err := layOut(table.Format, header)
+	if err != nil && place >= 0 {
+		err = fmt.Errorf("%s: %w", cellName(place, s.line), err)
 	}
-	header, ok, err := next()
-	if err != nil {
-		return Table{}, err
-	}
-	if !ok {
-		return Table{}, fmt.Errorf("is empty: expected a header with the columns %s", strings.Join(table.Format.Columns(), ", "))
-	}
-	layout, err := layOut(table.Format, header)
 	if err != nil {
 		return Table{}, err
 	}
 	t := Table{Table: table, Cell: func(line, column int) string {
 		cell := fmt.Sprintf("row %d", line)
 		if place := layout.place[column]; place >= 0 {
-			if name, err := excelize.CoordinatesToCellName(place+1, line); err == nil {
-				cell = "cell " + name
-			}
+			cell = cellName(place, line)
 		}
-		return fmt.Sprintf("%s, sheet %s, %s", filepath.Base(path), sheet, cell)
+		return fmt.Sprintf("%s, sheet %s, %s", filepath.Base(path), name, cell)
 	}}
 	for {
-		fields, ok, err := next()
+		fields, ok, err := s.next()
 		if err != nil || !ok {
 			return t, err
 		}
@@ -104,7 +74,7 @@ func readSheet(book *excelize.File, path, sheet string, table configs.Table) (Ta
 		if empty {
 			continue
 		}
-		row.Line = line
+		row.Line = s.line
 		if t.Rows = append(t.Rows, row); len(t.Rows) > maxRows {
 			return Table{}, fmt.Errorf("has more than %d rows", maxRows)
 		}
