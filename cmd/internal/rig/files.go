@@ -144,6 +144,9 @@ func (s *Station) writeFiles(dir string) (string, error) {
 	fmt.Fprintf(&y, "uplinks:\n  - name: occ\n    common_address: %d\n    points: occ.csv\n    mode: %s\n    listen: {fep1: %q, fep2: %q}\n    groups: [{name: occ, clients: [%s]%s}]\n    controls: true\n    iec104: {k: %d, w: %d}\n",
 		uplinkCA, o.Mode, s.Uplinks()[0], s.Uplinks()[1], clients, certificates, o.K, o.window())
 	y.WriteString(tls)
+	for line := range strings.Lines(o.UplinkSettings) {
+		y.WriteString("    " + line)
+	}
 	if o.Mode != "exclusive" {
 		fmt.Fprintf(&y, "    role_ioa: %d\n", RoleIOA)
 	}

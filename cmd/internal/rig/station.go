@@ -22,32 +22,33 @@ import (
 
 // Options describe a station. Zero fields have defaults.
 type Options struct {
-	Binary   string        // the fepha program (needed)
-	Dir      string        // of all its files; made if missing (needed)
-	RTUs     []RTU         // (needed)
-	Channels int           // of each RTU; 2
-	Lease    time.Duration // 500 ms
-	Retry    time.Duration // of channels; 1 s
-	Mode     string        // of the uplink; exclusive
-	Probe    string        // standby_probe; hold
-	LogStore string        // boltdb
-	Redis    string        // of station.yaml; {mode: embedded}
-	LogLevel string        // info
-	Retain   int           // 200,000
-	OnEvent  func(k sim.Key, isNew bool)
-	OnASDU   func(address string, a asdu.ASDU) // see sim.CentreConfig
-	K        int                               // window of devices and uplink; 12
-	Profile  string                            // folder for a CPU profile of each node's process; "": none
-	Network  *Network                          // where it stands; nil: on loopback
-	Judge    bool                              // the devices watch for two masters
-	FNP      bool                              // the station is a centre of FNP, with an endpoint
-	Hostile  bool                              // the station has room for neighbours of packages hostile and bystander; needs Network, makes it one of FNP
-	Disks    bool                              // each node's data is on a disk of its own
-	Clock    bool                              // the program's wall clock can be stepped, see Build
-	Seed     uint64                            // of what faults do by chance
-	TLS      bool                              // of the uplink: it lets in who shows a certificate of uplinkClient, see UplinkTLS
-	Exports  string                            // entries of station.yaml's list, each a line; "": none
-	NoCentre bool                              // the control centre stays away until StartCentre
+	Binary         string        // the fepha program (needed)
+	Dir            string        // of all its files; made if missing (needed)
+	RTUs           []RTU         // (needed)
+	Channels       int           // of each RTU; 2
+	Lease          time.Duration // 500 ms
+	Retry          time.Duration // of channels; 1 s
+	Mode           string        // of the uplink; exclusive
+	Probe          string        // standby_probe; hold
+	LogStore       string        // boltdb
+	Redis          string        // of station.yaml; {mode: embedded}
+	LogLevel       string        // info
+	Retain         int           // 200,000
+	OnEvent        func(k sim.Key, isNew bool)
+	OnASDU         func(address string, a asdu.ASDU) // see sim.CentreConfig
+	K              int                               // window of devices and uplink; 12
+	Profile        string                            // folder for a CPU profile of each node's process; "": none
+	Network        *Network                          // where it stands; nil: on loopback
+	Judge          bool                              // the devices watch for two masters
+	FNP            bool                              // the station is a centre of FNP, with an endpoint
+	Hostile        bool                              // the station has room for neighbours of packages hostile and bystander; needs Network, makes it one of FNP
+	Disks          bool                              // each node's data is on a disk of its own
+	Clock          bool                              // the program's wall clock can be stepped, see Build
+	Seed           uint64                            // of what faults do by chance
+	TLS            bool                              // of the uplink: it lets in who shows a certificate of uplinkClient, see UplinkTLS
+	Exports        string                            // entries of station.yaml's list, each a line; "": none
+	UplinkSettings string                            // more keys of the uplink in station.yaml, one a line
+	NoCentre       bool                              // the control centre stays away until StartCentre
 }
 
 // window is w, which belongs to K.
