@@ -29,8 +29,8 @@ type CentreConfig struct {
 	Sectors       []asdu.CommonAddress          // more of them on the same links, each interrogated by itself
 	RoleAddress   asdu.InformationObjectAddress // of the role point; 0: none
 	Config        iec104.Config
-	Retry         time.Duration  // wait after a refused connection; 20 ms
-	Interrogate   bool           // a station interrogation after each STARTDT
+	Retry         time.Duration // wait after a refused connection; 20 ms
+	Interrogate   bool          // a station interrogation after each STARTDT
 	Tap           func(address string, dir iec104.Direction, at time.Time, frame []byte)
 	OnEvent       func(k Key, isNew bool) // called for each time-tagged event, in order of each link
 	Log           *slog.Logger
