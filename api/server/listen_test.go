@@ -61,6 +61,10 @@ func TestStrangersKeepNobodyOut(t *testing.T) {
 			}
 		}
 	}
+	// 50 of each of two addresses say nothing, of which 24 have a slot.
+	if n := s.guard.StrangersClosed(); n < 2*(50-24) {
+		t.Errorf("of 100 connections that say nothing %d were closed", n)
+	}
 	if resp, err := stranger(t, "127.0.0.6", s).ask("/livez", ""); err != nil || resp.StatusCode != http.StatusOK {
 		t.Errorf("another stranger: %v", err)
 	}

@@ -67,7 +67,7 @@ func place(stack []byte) string {
 		stack = stack[i:]
 	}
 	for _, m := range line.FindAllSubmatch(stack, -1) {
-		if !bytes.Contains(m[1], []byte("/runtime/")) {
+		if !bytes.Contains(append([]byte("/"), m[1]...), []byte("/runtime/")) { // without the folder where it's built with -trimpath
 			return " " + string(m[1])
 		}
 	}
