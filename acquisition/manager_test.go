@@ -19,6 +19,7 @@ import (
 	"github.com/fepha/fepha/fsm/fsmpb"
 	"github.com/fepha/fepha/iec104"
 	"github.com/fepha/fepha/iec104/asdu"
+	"github.com/fepha/fepha/internal/panics"
 	"github.com/fepha/fepha/replica"
 	"github.com/fepha/fepha/replica/replicatest"
 )
@@ -36,6 +37,7 @@ type bench struct {
 	said conditiontest.Said // of all its nodes
 
 	tapping sync.Mutex
+	panics  LinkID         // whose tap panics; zero: nobody's
 	tapped  map[LinkID]int // frames
 }
 
@@ -62,8 +64,27 @@ func (b *bench) tap(id LinkID) iec104.Tap {
 	return func(iec104.Direction, time.Time, []byte) {
 		b.tapping.Lock()
 		defer b.tapping.Unlock()
-		b.tapped[id]++
+		if b.tapped[id]++; b.panics == id {
+			panic("tap")
+		}
 	}
+}
+
+// A panic on one link costs that link alone: the RTU is collected over another, and it is counted.
+func TestPanicsCostOneLink(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		b := newBench(t, testRTU(1, channel("a:1"), channel("a:2")))
+		b.panics = LinkID{1, 1, 1}
+		d := newDevice(t, b.net, quirks{}, "a:1", "a:2")
+		before := panics.Counts()["link of an RTU"]
+		b.start("fep1")
+		b.until(time.Minute, "the other link", func() bool { return b.state("fep1", 2, 1) == fsm.LinkActive })
+		d.change(2, 1)
+		b.until(time.Minute, "an event", func() bool { return d.queue.Len() == 0 && len(b.Events()) > 0 })
+		if panics.Counts()["link of an RTU"] == before {
+			t.Error("nothing was counted")
+		}
+	})
 }
 
 // inBubble runs a test in virtual time.

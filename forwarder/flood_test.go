@@ -1,6 +1,7 @@
 package forwarder
 
 import (
+	"bytes"
 	"math/rand/v2"
 	"net"
 	"net/netip"
@@ -65,10 +66,16 @@ func TestFloodDisturbsNoLiveLink(t *testing.T) {
 }
 
 // lineCounter counts the lines of a log.
-type lineCounter struct{ lines atomic.Int64 }
+type lineCounter struct {
+	lines  atomic.Int64
+	served atomic.Int64 // that tell of a group's new address
+}
 
 func (c *lineCounter) Write(b []byte) (int, error) {
 	c.lines.Add(1) // a handler of slog writes a line at a time
+	if bytes.Contains(b, []byte("the group is now served to another address")) {
+		c.served.Add(1)
+	}
 	return len(b), nil
 }
 

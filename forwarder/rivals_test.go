@@ -101,6 +101,9 @@ func TestTwoCentresInOneGroup(t *testing.T) {
 			if !strings.Contains(told, "127.0.0.1") || !strings.Contains(told, "127.0.0.2") {
 				t.Errorf("%q does not name both", told)
 			}
+			if n := f.logged.served.Load(); n != rivalTakes {
+				t.Errorf("%d lines tell of a change, want %d", n, rivalTakes)
+			}
 			changes := 0
 			c.View(func(s *fsm.State) {
 				for _, e := range s.ReadAudit(0, 1000) {
