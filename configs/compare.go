@@ -78,27 +78,28 @@ func Compare(from, to *Station) []Change {
 	return list
 }
 
-// Fixed lists the keys in which two configurations differ and which a running station can't change: the nodes have to be
-// started anew with them, one after the other.
-func Fixed(from, to *Station) []string {
-	var keys []string
-	for _, k := range []struct {
-		name     string
-		from, to any
-	}{
-		{"station.id", from.ID, to.ID},
-		{"station.name", from.Name, to.Name},
-		{"station.time_zone", from.TimeZone, to.TimeZone},
-		{"cluster.nodes", from.Cluster.Nodes, to.Cluster.Nodes},
-		{"cluster.log_store", from.Cluster.LogStore, to.Cluster.LogStore},
-		{"cluster.lease", from.Cluster.Lease, to.Cluster.Lease},
-		{"security", from.Security, to.Security},
-		{"redis", from.Redis, to.Redis},
-		{"fnp", from.FNP, to.FNP},
-		{"exports", from.Exports, to.Exports},
-	} {
-		if !sameJSON(k.from, k.to) {
-			keys = append(keys, k.name)
+// fixed are the keys that a running station can't change: the nodes have to be started anew with them, one after the other.
+var fixed = []struct {
+	key string
+	of  func(*Station) any
+}{
+	{"station.id", func(s *Station) any { return s.ID }},
+	{"station.name", func(s *Station) any { return s.Name }},
+	{"station.time_zone", func(s *Station) any { return s.TimeZone }},
+	{"cluster.nodes", func(s *Station) any { return s.Cluster.Nodes }},
+	{"cluster.log_store", func(s *Station) any { return s.Cluster.LogStore }},
+	{"cluster.lease", func(s *Station) any { return s.Cluster.Lease }},
+	{"security", func(s *Station) any { return s.Security }},
+	{"redis", func(s *Station) any { return s.Redis }},
+	{"fnp", func(s *Station) any { return s.FNP }},
+	{"exports", func(s *Station) any { return s.Exports }},
+}
+
+// Fixed lists the keys in which two configurations differ and which a running station can't change.
+func Fixed(from, to *Station) (keys []string) {
+	for _, f := range fixed {
+		if !sameJSON(f.of(from), f.of(to)) {
+			keys = append(keys, f.key)
 		}
 	}
 	return keys

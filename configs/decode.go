@@ -71,6 +71,7 @@ var zones sync.Map
 
 // zone is the zone of a name, nil for "". An unknown one is reported.
 func (o *object) zone(key, name string) *time.Location {
+	o.told(key, "text", name, "an IANA time zone such as Asia/Shanghai")
 	if name == "" {
 		return nil
 	}
@@ -270,6 +271,7 @@ func (l *loader) rtu(o *object) RTU {
 
 func (o *object) ioaFormat(name string) AddressFormat {
 	if o.value(name) == nil {
+		defer o.told(name, "word", "", strings.Join([]string{string(Format816), string(Format888), string(Format168)}, ", "))
 		return ""
 	}
 	return enum(o, name, "", Format816, Format888, Format168)
@@ -359,6 +361,7 @@ func (l *loader) uplink(o *object) Uplink {
 // prefixes reads networks in CIDR notation; a plain address is a network of one. A wrong one is zero.
 func (o *object) prefixes(name string) []netip.Prefix {
 	texts := o.strings(o.filled(name))
+	o.told(name, typeList, "", "addresses and networks such as 10.10.0.0/16")
 	prefixes := make([]netip.Prefix, len(texts))
 	for i, text := range texts {
 		if text == "" {
@@ -385,6 +388,7 @@ func (o *object) prefixes(name string) []netip.Prefix {
 // name reads an identifier.
 func (o *object) name(key string) string {
 	text := o.text(key, "")
+	o.told(key, "text", "", namesExpected)
 	if text != "" && !names.MatchString(text) {
 		o.fail(key, quote(text)+" is not a name", namesExpected)
 	}
@@ -394,6 +398,7 @@ func (o *object) name(key string) string {
 // path reads a file's name and resolves it.
 func (l *loader) path(o *object, name string) File {
 	text := o.text(name, "")
+	o.told(name, "file", "", "a file's name, from the folder of station.yaml")
 	if text == "" {
 		return File{}
 	}

@@ -37,6 +37,7 @@ const (
 // tolerant reads what a peer may do against the protocol: names, or true for all of them.
 func (o *object) tolerant(name string) (names []string) {
 	all := strings.Split(iec104.TolerateAll.String(), ", ")
+	defer o.told(name, typeList, "", "true for all, or some of "+strings.Join(all, ", "))
 	if _, isBool := o.fields[name].(*ast.BoolNode); isBool {
 		if o.bool(name, false) {
 			return all
@@ -59,6 +60,7 @@ func (o *object) tolerant(name string) (names []string) {
 
 // steps reads in which order a device is asked after a start.
 func (o *object) steps(name string) (steps []Step) {
+	defer o.told(name, typeList, "[interrogation, counters, clock]", "test, clock, interrogation, counters")
 	known := []Step{StepTest, StepClock, StepInterrogation, StepCounters}
 	before := o.doc.errs.Total
 	list := o.filled(name)
@@ -84,6 +86,7 @@ func (o *object) steps(name string) (steps []Step) {
 
 // counterGroups reads groups of counters.
 func (o *object) counterGroups(name string) (groups []int) {
+	defer o.told(name, typeList, "", "1 to 4")
 	for _, e := range o.filled(name) {
 		text, _ := o.doc.text(e.path, e.node)
 		switch n, err := strconv.Atoi(text); {
@@ -146,6 +149,7 @@ func (r *RTU) ChatterOf(p *Point) Chatter {
 
 func (o *object) chatter(name string) Chatter {
 	text := o.text(name, "off")
+	o.told(name, "text", "off", chatterExpected)
 	c, ok := parseChatter(text)
 	if !ok {
 		o.fail(name, quote(text)+" is no chatter", chatterExpected)

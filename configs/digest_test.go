@@ -102,6 +102,13 @@ func TestYAMLLoadsAsTheSameStation(t *testing.T) {
 		"role_ioa: 60001", "tls: {ca: a, cert: b, key: c}\n    set_clock: true", "name: b,", "name: b, certificates: [occ1],").(fstest.MapFS), "station.yaml")
 	check(t, exporting(t, `{name: a, kind: postgres, url: "postgres://fepha@10.0.0.9/soe", tls: {}, values: 5s}, {name: b, kind: file, dir: /d, keep: 400d, compress: zstd}, `+
 		`{name: c, kind: kafka, brokers: ["127.0.0.1:9092"], topic: events, content: all}`).(fstest.MapFS), "station.yaml")
+	check(t, station(t, "fnp:", `exports:
+  - {name: a, kind: postgres, url: "postgres://soe@localhost/soe", password_file: pw, values: 5s, tls: {}}
+  - {name: b, kind: mqtt, url: "mqtts://bus:8883", topic: "soe/{rtu}", content: all, values: true}
+  - {name: c, kind: kafka, brokers: ["localhost:9093"], topic: t, username: soe, password_file: pw}
+  - {name: d, kind: file, dir: /soe, format: jsonl, rotate: off, keep: 30d, compress: zstd}
+  - {name: e, kind: syslog, url: "syslog+tcp://localhost:6514"}
+fnp:`).(fstest.MapFS), "station.yaml")
 	for _, name := range []string{"examples/station.yaml", "examples/secured/station.yaml"} {
 		fsys := fstest.MapFS{}
 		for _, file := range mustLoad(t, Examples, name).Files {

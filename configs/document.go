@@ -29,6 +29,7 @@ type document struct {
 	file           string
 	errs, warnings *Errors
 	at             map[string]position // of every key that was read
+	keys           *keyList            // nil: nobody wants to know
 }
 
 // position counts lines and characters from 1.
@@ -172,6 +173,7 @@ func (o *object) key(name string) string {
 // value gives a key's value; nil where it isn't given, or is empty.
 func (o *object) value(name string) ast.Node {
 	o.asked = append(o.asked, name)
+	o.doc.keys.asked(o.key(name))
 	n := o.fields[name]
 	if n == nil || n.Type() == ast.NullType {
 		return nil
@@ -190,6 +192,7 @@ func (o *object) fail(name, problem, expected string) { o.doc.fail(o.key(name), 
 // required reports those of these keys that aren't given, or are empty.
 func (o *object) required(names ...string) {
 	for _, name := range names {
+		o.doc.keys.needed(o.key(name))
 		n := o.fields[name]
 		if n != nil && n.Type() != ast.NullType {
 			if text, plain := scalar(n); !plain || text != "" {
@@ -211,6 +214,7 @@ func (o *object) end() {
 
 func (o *object) object(name string) (*object, bool) {
 	n := o.value(name)
+	o.told(name, typeMapping, "", "")
 	if n == nil {
 		return &object{doc: o.doc, path: o.key(name)}, false
 	}
@@ -225,6 +229,7 @@ type element struct {
 
 func (o *object) list(name string) []element {
 	n := o.value(name)
+	o.told(name, typeList, "", "")
 	if n == nil {
 		return nil
 	}
@@ -302,6 +307,7 @@ const textExpected = "letters, digits, signs and spaces"
 
 func (o *object) text(name, def string) string {
 	n := o.value(name)
+	o.told(name, "text", def, "")
 	if n == nil {
 		return def
 	}
@@ -327,6 +333,7 @@ func (d *document) text(key string, n ast.Node) (text string, ok bool) {
 
 func (o *object) bool(name string, def bool) bool {
 	n := o.value(name)
+	o.told(name, "true or false", strconv.FormatBool(def), "")
 	if n == nil {
 		return def
 	}
@@ -340,10 +347,15 @@ func (o *object) bool(name string, def bool) bool {
 
 func (o *object) int(name string, def, least, most int) int {
 	n := o.value(name)
+	bounds := fmt.Sprintf("%d to %d", least, most)
+	if def >= least {
+		o.told(name, "whole number", strconv.Itoa(def), bounds)
+	} else {
+		o.told(name, "whole number", "", bounds)
+	}
 	if n == nil {
 		return def
 	}
-	bounds := fmt.Sprintf("%d to %d", least, most)
 	text, _ := scalar(n)
 	// YAML has octal, hexadecimal and grouped numbers too; in a plant they're more likely a slip.
 	v, err := strconv.Atoi(text)
@@ -359,7 +371,8 @@ func (o *object) int(name string, def, least, most int) int {
 }
 
 func (o *object) duration(name string, def, least, most time.Duration) time.Duration {
-	text := o.text(name, "")
+	text, bounds := o.text(name, ""), durationText(least)+" to "+durationText(most)
+	o.told(name, "duration", durationText(def), bounds)
 	if text == "" {
 		return def
 	}
@@ -369,7 +382,7 @@ func (o *object) duration(name string, def, least, most time.Duration) time.Dura
 		return def
 	}
 	if d < least || d > most {
-		o.fail(name, text+" is out of range", durationText(least)+" to "+durationText(most))
+		o.fail(name, text+" is out of range", bounds)
 		return def
 	}
 	return d
@@ -390,6 +403,11 @@ func (o *object) period(name string, def time.Duration) time.Duration {
 }
 
 func (o *object) periodOf(name string, def, least, most time.Duration) time.Duration {
+	usual := "off"
+	if def != 0 {
+		usual = durationText(def)
+	}
+	defer o.told(name, "duration", usual, "off, or "+durationText(least)+" to "+durationText(most))
 	if n := o.fields[name]; n != nil {
 		if text, _ := scalar(n); text == "off" || text == "0s" {
 			o.value(name)
@@ -413,12 +431,13 @@ func durationText(d time.Duration) string {
 
 // enum reads one of a few words.
 func enum[T ~string](o *object, name string, def T, words ...T) T {
+	list := make([]string, len(words))
+	for i, w := range words {
+		list[i] = string(w)
+	}
 	text := o.text(name, string(def))
+	o.told(name, "word", string(def), strings.Join(list, ", "))
 	if !slices.Contains(words, T(text)) {
-		list := make([]string, len(words))
-		for i, w := range words {
-			list[i] = string(w)
-		}
 		o.fail(name, quote(text)+" is unknown"+nearest.Hint(text, list), "one of "+strings.Join(list, ", "))
 		return def
 	}
@@ -428,6 +447,7 @@ func enum[T ~string](o *object, name string, def T, words ...T) T {
 // address reads an IP address with its port; zero where it isn't given or wrong.
 func (o *object) address(name string) netip.AddrPort {
 	text := o.text(name, "")
+	o.told(name, "address", "", "an IP address and a port")
 	if text == "" {
 		return netip.AddrPort{}
 	}
@@ -442,6 +462,7 @@ func (o *object) address(name string) netip.AddrPort {
 // addresses reads addresses by node id.
 func (o *object) addresses(name string) map[string]netip.AddrPort {
 	list, ok := o.object(name)
+	o.told(name, typeByNode, "", "node: an IP address and a port")
 	if !ok {
 		return nil
 	}

@@ -72,6 +72,18 @@ type Export struct {
 	FreeMB   int           `yaml:"free_mb,omitzero"` // what is to stay free on the disk of dir; default 1024
 }
 
+// MarshalYAML has files that never end say so: without it the default would be meant.
+func (e Export) MarshalYAML() (any, error) {
+	type plain Export
+	if e.Kind != ExportFile || e.Rotate != 0 {
+		return plain(e), nil
+	}
+	return struct {
+		plain  `yaml:",inline"`
+		Rotate string `yaml:"rotate"`
+	}{plain(e), "off"}, nil
+}
+
 // Events tells whether the export takes events.
 func (e *Export) Events() bool { return e.Content != ContentAudit }
 
@@ -138,13 +150,14 @@ var kafkaTopic = regexp.MustCompile(`^[A-Za-z0-9._-]{1,200}$`)
 // exportURL reads where the target is; the first of the schemes is the one to use outside loopback.
 func (l *loader) exportURL(o *object, e *Export, schemes ...string) {
 	o.required("url")
+	expected := strings.Join(schemes, ":// or ") + "://"
 	e.URL = o.text("url", "")
+	o.told("url", "text", "", expected+"host:port")
 	e.PasswordFile = l.named(o, "password_file", FilePassword)
 	e.TLS = l.tls(o, "tls", false)
 	if e.URL == "" {
 		return
 	}
-	expected := strings.Join(schemes, ":// or ") + "://"
 	u, err := url.Parse(e.URL)
 	password := false
 	if err == nil {
@@ -160,6 +173,7 @@ func (l *loader) exportURL(o *object, e *Export, schemes ...string) {
 
 // valuesPeriod reads `values`: a period, or true for one second.
 func (o *object) valuesPeriod() time.Duration {
+	defer o.told("values", "duration", "off", "off, true for 1s, or 1s to 1h")
 	if n := o.fields["values"]; n != nil {
 		if text, _ := scalar(n); text == "true" || text == "false" {
 			if o.value("values"); text == "true" {

@@ -4,6 +4,8 @@ import (
 	"slices"
 
 	"github.com/goccy/go-yaml"
+
+	"github.com/fepha/fepha/fsm"
 )
 
 // Format is what the tables of one kind look like, for tools that make tables.
@@ -18,6 +20,9 @@ var (
 	virtualFormat = Format{virtualColumns, []int{virtualRTU, virtualPoint}}
 )
 
+// Formats are those of an RTU's table, an uplink's, and the one of virtual points.
+func Formats() (rtu, uplink, virtual Format) { return rtuFormat, uplinkFormat, virtualFormat }
+
 // Columns gives the names of all columns, in their usual order.
 func (f Format) Columns() []string {
 	names := make([]string, len(f.columns))
@@ -29,6 +34,26 @@ func (f Format) Columns() []string {
 
 // Required tells whether a table must have the i-th of Columns.
 func (f Format) Required(i int) bool { return !f.columns[i].optional }
+
+// Kinds gives the kinds of points for which the i-th of Columns has a meaning; nil: all of them.
+func (f Format) Kinds(i int) []fsm.Kind {
+	if len(f.columns) > 0 && &f.columns[0] == &rtuColumns[0] {
+		return slices.Clone(rtuMeaning[i])
+	}
+	return nil
+}
+
+// Headings gives what the i-th of Columns may be called in Chinese.
+func (f Format) Headings(i int) []string {
+	var list []string
+	for text, name := range headings {
+		if name == f.columns[i].name {
+			list = append(list, text)
+		}
+	}
+	slices.Sort(list)
+	return list
+}
 
 // Key gives the indexes of the columns that together tell a row of a table from the others.
 func (f Format) Key() []int { return slices.Clone(f.key) }
