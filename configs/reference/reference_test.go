@@ -144,3 +144,18 @@ func fill(v reflect.Value) {
 		v.SetUint(1)
 	}
 }
+
+// docs/NETWORKS.md names every key that has an address at which something listens, or to which something connects.
+func TestPortsPage(t *testing.T) {
+	page, err := os.ReadFile("../../docs/NETWORKS.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, k := range configs.Keys(specimen) {
+		last := k.Path[strings.LastIndexByte(k.Path, '.')+1:]
+		isAddress := k.Type == "address" || k.Type == "address by node" || last == "address" || last == "addresses" || last == "url" || last == "brokers" || last == "others"
+		if isAddress && !strings.Contains(k.Path, ".listen.") && !strings.Contains(string(page), "`"+k.Path+"`") {
+			t.Errorf("%s is in no row of docs/NETWORKS.md", k.Path)
+		}
+	}
+}
