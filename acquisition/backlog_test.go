@@ -198,6 +198,24 @@ func TestBacklogOfAWrongClock(t *testing.T) {
 	}
 }
 
+// A device that has restarted is asked at once, and then as from the beginning, however often it has refused before.
+func TestAsksAgainAfterARestart(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		b := newBench(t, quick(testRTU(1, channel("a:1"))))
+		d := newDevice(t, b.net, quirks{answersFirst: true, refusals: 5}, "a:1")
+		d.become(1, 1)
+		b.start("fep1")
+		b.until(time.Second, "active", b.active)
+		b.until(time.Minute, "refused three times", func() bool { return d.got(asdu.C_IC_NA_1, asdu.Activation) == 3 })
+		began := time.Now()
+		d.send(asdu.M_EI_NA_1, asdu.Initialized, asdu.Object{})
+		b.until(5*time.Minute, "known", func() bool { return b.points() == 1 })
+		if took := time.Since(began).Round(time.Second); took != 15*time.Second { // at once, then 5 and 10 s
+			t.Errorf("answered after %v", took)
+		}
+	})
+}
+
 // A refused interrogation is repeated until one succeeds, also without a period.
 func TestAsksAgain(t *testing.T) {
 	inBubble(t, func(t *testing.T) {

@@ -107,6 +107,7 @@ func (p *part) serve(s *session, backlog *backlog) {
 		case <-s.slots[p.place].again:
 			p.pipeline.forget()
 			interrogation.at, interrogation.due = w.now(), true
+			failures = 0
 		case <-s.client.Done():
 			return
 		case <-p.col.ctx.Done():
