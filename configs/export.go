@@ -215,6 +215,19 @@ func (l *loader) checkExports(s *Station) {
 	}
 }
 
+// Addresses are those that the export connects to, host:port, the port of a URL without one being that of its kind. Files have none.
+func (e *Export) Addresses() []string {
+	u, err := url.Parse(e.URL)
+	if err != nil || e.URL == "" {
+		return slices.Clone(e.Brokers)
+	}
+	port := u.Port()
+	if port == "" {
+		port = map[string]string{"postgres": "5432", "mqtt": "1883", "mqtts": "8883", "syslog+tls": "6514", "syslog+tcp": "601"}[u.Scheme]
+	}
+	return []string{net.JoinHostPort(u.Hostname(), port)}
+}
+
 // hosts are those that the export connects to.
 func (e *Export) hosts() (hosts []string) {
 	if u, err := url.Parse(e.URL); err == nil && e.URL != "" {

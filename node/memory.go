@@ -27,6 +27,12 @@ func boundMemory(s *configs.Station, role configs.Role) {
 	if role == configs.RoleWitness {
 		debug.SetGCPercent(witnessGarbage)
 	}
+	debug.SetMemoryLimit(MemoryNeed(s, role))
+	debug.FreeOSMemory() // of reading the tables
+}
+
+// MemoryNeed is about how much memory a node of a station takes, in octets.
+func MemoryNeed(s *configs.Station, role configs.Role) int64 {
 	atLeast := int64(memoryAtLeast)
 	if role == configs.RoleFEP {
 		atLeast += memoryOfTrend
@@ -35,6 +41,5 @@ func boundMemory(s *configs.Station, role configs.Role) {
 	for i := range s.RTUs {
 		points += len(s.RTUs[i].Points)
 	}
-	debug.SetMemoryLimit(atLeast + int64(points)*memoryPerPoint + int64(s.Journal.Retain)*memoryPerEvent)
-	debug.FreeOSMemory() // of reading the tables
+	return atLeast + int64(points)*memoryPerPoint + int64(s.Journal.Retain)*memoryPerEvent
 }

@@ -4,6 +4,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fepha/fepha/cmd/fepha/internal/accesscmd"
+	"github.com/fepha/fepha/cmd/fepha/internal/carecmd"
 	"github.com/fepha/fepha/cmd/fepha/internal/configcmd"
 	"github.com/fepha/fepha/cmd/fepha/internal/fieldcmd"
 	"github.com/fepha/fepha/cmd/fepha/internal/fnpcmd"
@@ -25,6 +26,7 @@ func commands() []*cobra.Command {
 		nodecmd.NewRaftCommand(),
 		nodecmd.NewMaintenanceCommand(),
 		nodecmd.NewUpgradeCommand(),
+		carecmd.NewDoctorCommand(),
 		fieldcmd.NewRTUCommand(),
 		fieldcmd.NewUplinkCommand(),
 		fieldcmd.NewPointCommand(),

@@ -4,5 +4,5 @@ package disk
 
 import "errors"
 
-// Free is not known on other systems.
-func Free(string) (uint64, error) { return 0, errors.ErrUnsupported }
+// Room is not known on other systems.
+func Room(string) (free, size uint64, err error) { return 0, 0, errors.ErrUnsupported }

@@ -53,7 +53,7 @@ func (m *Machine) Run(ctx context.Context) error {
 
 func (m *Machine) round(now time.Time) {
 	m.disk(m.Disk())
-	m.clock(clockSynchronised())
+	m.clock(ClockSynchronised())
 	m.fsync()
 	files := m.Files()
 	m.certificates(now, files)

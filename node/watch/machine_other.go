@@ -2,4 +2,5 @@
 
 package watch
 
-func clockSynchronised() (synchronised, known bool) { return false, false }
+// ClockSynchronised is not known on other systems.
+func ClockSynchronised() (synchronised, known bool) { return false, false }

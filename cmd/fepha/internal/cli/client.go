@@ -70,7 +70,7 @@ func ownNode() string {
 func (f *ClientFlags) Client() (*client.Client, error) {
 	f.zone = new(atomic.Pointer[time.Location])
 	if path, ok := strings.CutPrefix(f.addr, "unix:"); ok {
-		return &client.Client{Base: "http://localhost", HTTP: &http.Client{Transport: zoneReader{localTransport(strings.TrimPrefix(path, "//")), f.zone}}}, nil
+		return &client.Client{Base: "http://localhost", HTTP: &http.Client{Transport: zoneReader{client.LocalTransport(strings.TrimPrefix(path, "//")), f.zone}}}, nil
 	}
 	base := f.addr
 	if !strings.Contains(base, "://") {
@@ -99,16 +99,6 @@ func (f *ClientFlags) Client() (*client.Client, error) {
 		token = "" // a station on this host asks for none
 	}
 	return &client.Client{Base: u.Scheme + "://" + u.Host, Token: token, HTTP: &http.Client{Transport: zoneReader{transport, f.zone}}}, nil
-}
-
-// localTransport goes to a node of this host through the socket in its data folder.
-func localTransport(path string) *http.Transport {
-	return &http.Transport{DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
-		if address == "localhost:80" { // else it's another node, to which this one has pointed
-			network, address = "unix", path
-		}
-		return new(net.Dialer).DialContext(ctx, network, address)
-	}}
 }
 
 // zoneReader takes the station's zone from a node's answers.

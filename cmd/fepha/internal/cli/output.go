@@ -31,8 +31,8 @@ func NewOutput(w io.Writer, zone *time.Location) output {
 }
 
 var (
-	badWords  = regexp.MustCompile(`\b(ALARM|DEAD|OFFLINE|DROPPED|NO QUORUM|FAILED|REFUSED|down|unreachable)\b`)
-	warnWords = regexp.MustCompile(`\b(WARNING|connecting|releasing|invalid|not topical|stale)\b`)
+	badWords  = regexp.MustCompile(`\b(ALARM|DEAD|OFFLINE|DROPPED|NO QUORUM|FAILED|REFUSED|WRONG|down|unreachable)\b`)
+	warnWords = regexp.MustCompile(`\b(WARNING|DOUBTFUL|connecting|releasing|invalid|not topical|stale)\b`)
 	goodWords = regexp.MustCompile(`\b(active|leader|online|All is well)\b`)
 )
 
