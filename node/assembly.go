@@ -118,6 +118,7 @@ func (a *assembly) assembleParts() (err error) {
 	tracer := new(trace.Tracer)
 	cfg := apiConfig(a.runner.current, a.member, a.log)
 	cfg.Tracer, cfg.Configurator, cfg.Build, cfg.CommitLatency = tracer, a.rollout, a.config.Build, a.latency.percentiles
+	cfg.LogTail = a.config.LogTail
 	if err := cfg.Security.Check(); err != nil { // before anything is made in the data folder
 		return err
 	}

@@ -24,6 +24,8 @@ type Config struct {
 	Build   build.Info // the program's, which the other nodes are told
 	Log     *slog.Logger
 
+	// LogTail has the newest lines of the log, for `fepha debug bundle`; nil: nobody keeps them.
+	LogTail func() []byte
 	// LogZone is told the station's time zone, for the log, once the configuration is read; nil: nobody is.
 	LogZone func(*time.Location)
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/fepha/fepha/api"
 	"github.com/fepha/fepha/api/server/access"
+	"github.com/fepha/fepha/api/server/internal/inside"
 	"github.com/fepha/fepha/api/server/internal/journal"
 	"github.com/fepha/fepha/api/server/internal/live"
 	"github.com/fepha/fepha/api/server/internal/rest"
@@ -79,6 +80,7 @@ type Config struct {
 	Collectors []prometheus.Collector // of metrics beside those of the state
 	Build      build.Info             // the program
 	Log        *slog.Logger           // nil: silent
+	LogTail    func() []byte          // the newest lines of the log; nil: none are kept
 
 	// Of tests; 0: as in service.
 	askAgain     time.Duration // after which a stream asks whether its caller still may
@@ -108,6 +110,7 @@ type Server struct {
 	streams  *rest.Streams
 	journal  *journal.Journal
 	parts    *live.Parts
+	inside   *inside.Node
 	metrics  http.Handler
 	applying chan struct{} // holds something while a configuration is applied
 	staging  chan struct{} // and while another node has one checked here
@@ -175,9 +178,23 @@ func New(cfg Config) *Server {
 	s.journal = &journal.Journal{Node: cfg.Node, Streams: s.streams, Named: s.named}
 	s.metrics = s.newMetrics()
 	s.parts = live.New(s.readParts)
+	s.inside = &inside.Node{Log: cfg.LogTail, Tracer: cfg.Tracer, Resources: s.linked}
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	s.http, s.local = s.newHTTP(), s.newHTTP()
 	return s
+}
+
+// linked are the resources that have links.
+func (s *Server) linked() (ids []string) {
+	s.cfg.Node.View(func(state *fsm.State) {
+		for _, r := range state.RTUs() {
+			ids = append(ids, fsm.RTUResource(r.Number))
+		}
+		for _, g := range state.Groups() {
+			ids = append(ids, g.Resource)
+		}
+	})
+	return ids
 }
 
 func (s *Server) newHTTP() *http.Server {

@@ -26,7 +26,7 @@ func commands() []*cobra.Command {
 		nodecmd.NewRaftCommand(),
 		nodecmd.NewMaintenanceCommand(),
 		nodecmd.NewUpgradeCommand(),
-		carecmd.NewDoctorCommand(),
+		carecmd.NewDoctorCommand(), carecmd.NewDebugCommand(),
 		fieldcmd.NewRTUCommand(),
 		fieldcmd.NewUplinkCommand(),
 		fieldcmd.NewPointCommand(),

@@ -15,6 +15,7 @@ import (
 	"github.com/fepha/fepha/cmd/fepha/internal/cli"
 	"github.com/fepha/fepha/cmd/fepha/internal/installcmd"
 	"github.com/fepha/fepha/internal/build"
+	"github.com/fepha/fepha/internal/logtail"
 	"github.com/fepha/fepha/internal/plain"
 	"github.com/fepha/fepha/node"
 )
@@ -43,13 +44,14 @@ goes on.`,
 			if err := f.complete(); err != nil {
 				return err
 			}
-			log, zone, err := f.log(cmd.ErrOrStderr())
+			tail := new(logtail.Tail)
+			log, zone, err := f.log(io.MultiWriter(cmd.ErrOrStderr(), tail))
 			if err != nil {
 				return err
 			}
 			return profiled(f.cpuProfile, func() error {
 				c := f.node(log)
-				c.LogZone = zone.Store
+				c.LogZone, c.LogTail = zone.Store, tail.Lines
 				return node.Run(cmd.Context(), c)
 			})
 		},
