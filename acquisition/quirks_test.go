@@ -132,6 +132,53 @@ func iFrame(sendSeq int, point byte) []byte {
 	return []byte{0x68, 14, byte(sendSeq << 1), byte(sendSeq >> 7), 0, 0, 1, 1, 3, 0, 1, 0, point, 0, 0, 1}
 }
 
+// A device whose k is smaller than our w waits for no w-th frame: what is committed is acknowledged within 200 ms. So nobody can tell
+// that the parameters don't fit, and nothing is lost or ended by it.
+func TestWindowLargerThanTheDevices(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		b := newBench(t, testRTU(1, channel("a:1"))) // w = 8
+		const frames = 20
+		waits := make(chan time.Duration, frames)
+		crude(t, b.net, "a:1", func(c net.Conn) {
+			if confirmStart(c) != nil {
+				return
+			}
+			time.Sleep(5 * time.Second) // what is asked at the start is over
+			for i := range frames {     // k = 1: one after the other
+				sent := time.Now()
+				if _, err := c.Write(iFrame(i, byte(1+i%2))); err != nil {
+					return
+				}
+				for acknowledged := 0; acknowledged <= i; {
+					head := make([]byte, 2)
+					if _, err := io.ReadFull(c, head); err != nil {
+						return
+					}
+					body := make([]byte, head[1])
+					if _, err := io.ReadFull(c, body); err != nil {
+						return
+					}
+					if body[0]&1 == 0 || body[0] == 1 { // I or S
+						acknowledged = int(body[2])>>1 | int(body[3])<<7
+					}
+				}
+				waits <- time.Since(sent)
+			}
+			_, _ = io.Copy(io.Discard, c)
+		})
+		b.start("fep1")
+		b.until(time.Minute, "all acknowledged", func() bool { return len(waits) == frames })
+		for range frames {
+			if wait := <-waits; wait > acknowledgeWithin+100*time.Millisecond {
+				t.Errorf("acknowledged after %v", wait)
+			}
+		}
+		if ids := b.said.IDs(); strings.Contains(ids, "timer") || strings.Contains(ids, "window") {
+			t.Errorf("conditions %q", ids)
+		}
+	})
+}
+
 // A wrong N(S) costs the connection and nothing else.
 func TestWrongSendSequence(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
