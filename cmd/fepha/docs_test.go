@@ -130,7 +130,19 @@ func flagOf(cmd *cobra.Command, name string) *pflag.Flag {
 // The Chinese pages have the English ones' commands and as many headings: what one says the other does.
 func TestChinesePagesKeepUp(t *testing.T) {
 	pages := docPages(t)
-	for zh, en := range map[string]string{"README.zh.md": "README.md", "docs/zh/OPERATIONS.md": "docs/OPERATIONS.md", "docs/zh/TROUBLESHOOTING.md": "docs/TROUBLESHOOTING.md"} {
+	for _, name := range []string{"README.zh.md", "docs/zh/OPERATIONS.md", "docs/zh/TROUBLESHOOTING.md"} {
+		if pages[name] == "" {
+			t.Errorf("%s is missing", name)
+		}
+	}
+	for zh := range pages {
+		if !strings.HasPrefix(zh, "docs/zh/") && zh != "README.zh.md" {
+			continue
+		}
+		en := strings.Replace(strings.Replace(zh, "docs/zh/", "docs/", 1), ".zh.md", ".md", 1)
+		if pages[en] == "" {
+			t.Errorf("%s is there, and %s isn't", zh, en)
+		}
 		blocks := regexp.MustCompile("(?ms)^```.*?^```$")
 		if a, b := blocks.FindAllString(pages[en], -1), blocks.FindAllString(pages[zh], -1); !slices.Equal(a, b) {
 			t.Errorf("%s has other blocks than %s:\n%s\nand\n%s", zh, en, strings.Join(b, "\n"), strings.Join(a, "\n"))
