@@ -259,7 +259,7 @@ func TestFirstAdmin(t *testing.T) {
 	body := func(token, name, password string) string {
 		return fmt.Sprintf(`{"token":%q,"name":%q,"password":%q}`, token, name, password)
 	}
-	s.refuses(t, 401, api.CodeUnauthorised, wrong, "POST", "/v1/first-admin", body("secret", "alice", "a long password"))
+	s.refuses(t, 503, api.CodeOverloaded, "doesn't know of a first admin's token yet", "POST", "/v1/first-admin", body("secret", "alice", "a long password"))
 	sum := sha256.Sum256([]byte("secret"))
 	s.node.must(t, &fsmpb.FirstAdmin{Sha256: sum[:], ExpiresMs: time.Now().Add(time.Hour).UnixMilli()})
 	s.refuses(t, 401, api.CodeUnauthorised, wrong, "POST", "/v1/first-admin", body("", "alice", "a long password"))

@@ -15,6 +15,9 @@ import (
 	"github.com/fepha/fepha/cmd/fepha/internal/trialcmd"
 )
 
+// moreCommands are those of a build for other than the product; see manpages.go.
+var moreCommands []*cobra.Command
+
 // commands are all subcommands, in the order of DESIGN's section on the tool.
 func commands() []*cobra.Command {
 	return []*cobra.Command{

@@ -61,6 +61,7 @@ Start with:  fepha dev     a whole station on this machine, with simulated
 		return cli.Usagef("%v%s\nsee '%s --help'", err, nearestFlag(cmd, err), cmd.CommandPath())
 	})
 	root.AddCommand(commands()...)
+	root.AddCommand(moreCommands...)
 	requireSubcommands(root)
 	return root
 }

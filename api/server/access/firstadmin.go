@@ -10,6 +10,7 @@ import (
 	"github.com/fepha/fepha/api/server/internal/rest"
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
+	"github.com/fepha/fepha/replica"
 )
 
 // FirstAdmin makes the first user of a new station, for who has the token that its nodes were installed with. A wrong token
@@ -20,6 +21,7 @@ func (g *Guard) FirstAdmin(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	sum := sha256.Sum256([]byte(req.Token))
+	g.awaitFirstAdmin(r.Context())
 	if err := g.checkFirstAdmin(r, sum); err != nil {
 		g.note(r, callerOf(r), err)
 		return err
@@ -36,6 +38,36 @@ func (g *Guard) FirstAdmin(w http.ResponseWriter, r *http.Request) error {
 	}}})
 }
 
+// firstAdminPatience is how much longer than for a token that comes late a request waits for the group to know of the first admin's:
+// its nodes tell it some seconds after the first start, and whoever installs them may be as fast.
+const firstAdminPatience = 20
+
+// awaitFirstAdmin waits while the station has neither users nor a token.
+func (g *Guard) awaitFirstAdmin(ctx context.Context) {
+	select {
+	case g.latecomers.turns <- struct{}{}:
+		defer func() { <-g.latecomers.turns }()
+	default:
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, firstAdminPatience*g.latecomers.patience)
+	defer cancel()
+	for range replica.Follow(ctx, g.node, replica.Pace{Least: latePace}) {
+		if !g.isNew() {
+			return
+		}
+	}
+}
+
+// isNew tells whether the station has neither users nor a first admin's token.
+func (g *Guard) isNew() (is bool) {
+	g.node.View(func(s *fsm.State) {
+		_, known := s.Access().FirstAdmin()
+		is = !known && len(s.Access().Users()) == 0
+	})
+	return is
+}
+
 // checkFirstAdmin tells whether the token with this SHA-256 is good. It says no more than that it isn't.
 func (g *Guard) checkFirstAdmin(r *http.Request, sum [sha256.Size]byte) error {
 	ctx, cancel := context.WithTimeout(r.Context(), passwordPatience)
@@ -50,6 +82,12 @@ func (g *Guard) checkFirstAdmin(r *http.Request, sum [sha256.Size]byte) error {
 		good = ok && first.Good(sum, time.Now().UnixMilli())
 	})
 	done(good, false)
+	if !good && g.isNew() {
+		return &api.Error{
+			Status: http.StatusServiceUnavailable, Code: api.CodeOverloaded,
+			Message: "the station doesn't know of a first admin's token yet: its nodes tell it when the group has formed (their logs say so); try again",
+		}
+	}
 	if !good {
 		return &api.Error{
 			Status: http.StatusUnauthorized, Code: api.CodeUnauthorised,

@@ -78,6 +78,14 @@ func hosts() (names []string) {
 // hostAddress is a host's address in the network of one of the bridges, by default of its main cable.
 func hostAddress(host string, bridge ...string) string { return cablesOf(host, bridge...)[0].address }
 
+// SpareHost is a host on the station's network that is no node.
+const SpareHost = "bad"
+
+// Command is what runs a program on a host.
+func (n *Network) Command(host string, program ...string) []string {
+	return append([]string{"ip", "netns", "exec", n.spaces[host].name}, program...)
+}
+
 // networks counts those of this process.
 var networks atomic.Uint32
 

@@ -164,5 +164,5 @@ func (p *place) command(id string, program ...string) []string {
 	if p.network == nil {
 		return program
 	}
-	return append([]string{"ip", "netns", "exec", p.network.spaces[id].name}, program...)
+	return p.network.Command(id, program...)
 }

@@ -77,10 +77,6 @@ func empty(dir string) error {
 }
 
 func (p *plan) fill(dir string, m *made, now time.Time) error {
-	text, err := p.yaml()
-	if err != nil {
-		return err
-	}
 	token := rand.Text()
 	first, err := nodebundle.FirstAdmin{Sum: sha256.Sum256([]byte(token)), Expires: m.expires}.Encode()
 	if err != nil {
@@ -92,7 +88,7 @@ func (p *plan) fill(dir string, m *made, now time.Time) error {
 		mode fs.FileMode
 		what string
 	}{
-		{configFile, text, 0o644, "the configuration, the same on all nodes"},
+		{configFile, p.yaml(), 0o644, "the configuration, the same on all nodes"},
 		{p.place(rtuTable, len(p.channels)), []byte(rtuHeading), 0o644, "the points of the first RTU: headings only"},
 		{p.place(uplinkTable, len(p.centre)), []byte(uplinkHeading), 0o644, "the points for the control centre: headings only"},
 		{tokenFile, []byte(token + "\n"), 0o600, "makes the first admin, once"},
