@@ -3,6 +3,7 @@ package accesscmd
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -62,7 +63,11 @@ written: it works once, before it ends, and while the station has no user.`,
 		if err != nil {
 			return told{}, err
 		}
-		return told{args[0], "added as admin"}, c.FirstAdmin(ctx, api.FirstAdminRequest{Token: secret, Name: args[0], Password: password})
+		err = c.FirstAdmin(ctx, api.FirstAdminRequest{Token: secret, Name: args[0], Password: password})
+		if e, ok := errors.AsType[*api.Error](err); ok && e.Code == api.CodeUnauthorised {
+			err = errors.New(e.Message) // alone: no other credentials would help
+		}
+		return told{args[0], "added as admin"}, err
 	}, printTold)
 }
 

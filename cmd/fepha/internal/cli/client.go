@@ -189,7 +189,7 @@ func ClientError(err error) error {
 		return fmt.Errorf("%w\nis --ca the station's CA, and --addr an address or name that the node's certificate has?", err)
 	}
 	if errors.Is(err, client.ErrUnreachable) {
-		return fmt.Errorf("%w\nis the node running, and --addr its api address in station.yaml?", err)
+		return fmt.Errorf("%w\nis the node running, and --addr its api address in station.yaml? Root of its machine needs no --addr", err)
 	}
 	return err
 }
