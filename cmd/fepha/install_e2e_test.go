@@ -160,7 +160,7 @@ func (m *machine) run(b pageBlock, shared, address string) (string, error) {
 		m.t.Fatal(err)
 	}
 	_, err = file.WriteString(b.text)
-	if err = errors.Join(err, file.Close(), os.WriteFile(filepath.Join(shared, "shell"), []byte(shell), 0o600)); err != nil {
+	if err = errors.Join(err, file.Close()); err != nil {
 		m.t.Fatal(err)
 	}
 	var out bytes.Buffer
@@ -170,7 +170,13 @@ func (m *machine) run(b pageBlock, shared, address string) (string, error) {
 	}
 	c := m.start(stdin, &out, program...)
 	if b.goesOn {
-		m.t.Cleanup(func() { kill(c); _ = c.Wait() })
+		m.t.Cleanup(func() {
+			kill(c)
+			_ = c.Wait()
+			if m.t.Failed() {
+				m.t.Logf("what went on on %s said:\n%s", m.host, &out)
+			}
+		})
 		return "", nil
 	}
 	timer := time.AfterFunc(2*time.Minute, func() { kill(c) })
@@ -223,6 +229,9 @@ func TestInstallByThePage(t *testing.T) {
 	})
 	shared := t.TempDir()
 	if err := os.Chmod(shared, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(shared, "shell"), []byte(shell), 0o600); err != nil { // once: a shell reads it bit by bit
 		t.Fatal(err)
 	}
 	addresses := map[string]string{"fep1": "10.91.2.66", "fep2": "10.91.2.67", "wit": "10.91.2.68", "dev": "10.91.3.71", "desk": "10.91.2.91"}
