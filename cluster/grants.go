@@ -96,13 +96,24 @@ func (g *grants) askElapsed(id string) {
 		resp, err := client.Elapsed(ctx, &clusterpb.ElapsedRequest{Leader: g.group.self.ID, Term: g.term, Lease: int64(g.timing.wait)})
 		cancel()
 		if err == nil && resp.Known {
-			g.noteElapsed(id, g.clock(), lease.Proof{Others: time.Duration(resp.Elapsed), Own: time.Duration(resp.Own)})
+			g.noteElapsed(id, g.clock(), proofOf(resp))
 			return
 		}
 		if g.pause(g.ctx, retryElapsed) != nil {
 			return
 		}
 	}
+}
+
+func proofOf(resp *clusterpb.ElapsedResponse) lease.Proof {
+	p := lease.Proof{Others: time.Duration(resp.Elapsed), Own: time.Duration(resp.Own)}
+	if len(resp.Holders) > 0 {
+		p.Others, p.Holders = time.Duration(resp.Unbound), map[string]time.Duration{}
+		for id, elapsed := range resp.Holders {
+			p.Holders[id] = time.Duration(elapsed)
+		}
+	}
+	return p
 }
 
 func (g *grants) noteElapsed(voter string, received time.Duration, p lease.Proof) {
@@ -158,7 +169,8 @@ func (g *grants) probeOne(id string, sent time.Duration) {
 	}
 	ctx, cancel := context.WithTimeout(g.ctx, g.timing.lease)
 	defer cancel()
-	resp, err := client.Probe(ctx, &clusterpb.ProbeRequest{Leader: g.group.self.ID, Term: g.term, Lease: int64(g.timing.wait)})
+	holder := g.core.ProbeFor(g.group.voters())
+	resp, err := client.Probe(ctx, &clusterpb.ProbeRequest{Leader: g.group.self.ID, Term: g.term, Lease: int64(g.timing.wait), Holder: holder})
 	if err != nil {
 		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 			g.peers.Reconnect(id)
@@ -168,7 +180,7 @@ func (g *grants) probeOne(id string, sent time.Duration) {
 	g.mu.Lock()
 	g.core.Hear(g.clock(), id, resp.Applied)
 	if resp.Supported && resp.Term == g.term {
-		g.core.NoteSupport(id, sent)
+		g.core.NoteSupport(id, holder, sent)
 	}
 	g.mu.Unlock()
 	g.evidence.fire()
@@ -240,7 +252,7 @@ func (g *grants) grant(ctx context.Context, req *clusterpb.LeaseRequest, receive
 	if err := g.waitEvident(ctx, received, req.Node, voters); err != nil {
 		return 0, err
 	}
-	if !g.lease.Support(g.term) {
+	if !g.lease.Support(g.term, req.Node) {
 		return 0, fmt.Errorf("%w any more", replica.ErrNotLeader)
 	}
 	g.mu.Lock()

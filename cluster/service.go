@@ -64,16 +64,26 @@ func (s *service) Known(_ context.Context, req *clusterpb.KnownRequest) (*cluste
 
 // Probe supports a leader's term.
 func (s *service) Probe(_ context.Context, req *clusterpb.ProbeRequest) (*clusterpb.ProbeResponse, error) {
-	ok := time.Duration(req.Lease) == s.timing.wait && !s.disk.Stalled() && s.lease.Support(req.Term)
+	holder := req.Holder
+	if _, known := s.group.member(holder); !known {
+		holder = lease.AnyNode // covers whomever it is
+	}
+	ok := time.Duration(req.Lease) == s.timing.wait && !s.disk.Stalled() && s.lease.Support(req.Term, holder)
 	return &clusterpb.ProbeResponse{Term: s.transport.Term(), Supported: ok, Applied: s.state.applied.Load()}, nil
 }
 
 // Elapsed is a voter's proof for a new leader.
 func (s *service) Elapsed(_ context.Context, req *clusterpb.ElapsedRequest) (*clusterpb.ElapsedResponse, error) {
 	p, ok := s.lease.Elapsed(req.Term)
-	return &clusterpb.ElapsedResponse{
+	resp := &clusterpb.ElapsedResponse{
 		Known: ok && time.Duration(req.Lease) == s.timing.wait, Elapsed: int64(p.Others), Own: int64(p.Own),
-	}, nil
+		Unbound: int64(p.Others), Holders: map[string]int64{},
+	}
+	for id, elapsed := range p.Holders {
+		resp.Holders[id] = int64(elapsed)
+		resp.Elapsed = min(resp.Elapsed, int64(elapsed))
+	}
+	return resp, nil
 }
 
 // Propose commits the entries of another node.

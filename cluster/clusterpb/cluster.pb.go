@@ -509,6 +509,7 @@ type ProbeRequest struct {
 	Leader        string                 `protobuf:"bytes,1,opt,name=leader,proto3" json:"leader,omitempty"`
 	Term          uint64                 `protobuf:"varint,2,opt,name=term,proto3" json:"term,omitempty"`
 	Lease         int64                  `protobuf:"varint,3,opt,name=lease,proto3" json:"lease,omitempty"`
+	Holder        string                 `protobuf:"bytes,4,opt,name=holder,proto3" json:"holder,omitempty"` // whose lease alone it is to support; empty: any node's
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -562,6 +563,13 @@ func (x *ProbeRequest) GetLease() int64 {
 		return x.Lease
 	}
 	return 0
+}
+
+func (x *ProbeRequest) GetHolder() string {
+	if x != nil {
+		return x.Holder
+	}
+	return ""
 }
 
 type ProbeResponse struct {
@@ -685,10 +693,14 @@ func (x *ElapsedRequest) GetLease() int64 {
 }
 
 type ElapsedResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Known         bool                   `protobuf:"varint,1,opt,name=known,proto3" json:"known,omitempty"`     // false: the voter isn't in that term, or its leases are of another length
-	Elapsed       int64                  `protobuf:"varint,2,opt,name=elapsed,proto3" json:"elapsed,omitempty"` // since it last supported an earlier term, and by that another's lease
-	Own           int64                  `protobuf:"varint,3,opt,name=own,proto3" json:"own,omitempty"`         // the same for a lease of its own
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Known   bool                   `protobuf:"varint,1,opt,name=known,proto3" json:"known,omitempty"`     // false: the voter isn't in that term, or its leases are of another length
+	Elapsed int64                  `protobuf:"varint,2,opt,name=elapsed,proto3" json:"elapsed,omitempty"` // since it last supported an earlier term, and by that whichever other node's lease
+	Own     int64                  `protobuf:"varint,3,opt,name=own,proto3" json:"own,omitempty"`         // the same for a lease of its own
+	// Since it last supported an earlier term for whichever node's lease, and for the lease of one other node alone. Not there:
+	// the same as elapsed, and none. Programs that don't know these read elapsed, which covers them.
+	Unbound       int64            `protobuf:"varint,4,opt,name=unbound,proto3" json:"unbound,omitempty"`
+	Holders       map[string]int64 `protobuf:"bytes,5,rep,name=holders,proto3" json:"holders,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -742,6 +754,20 @@ func (x *ElapsedResponse) GetOwn() int64 {
 		return x.Own
 	}
 	return 0
+}
+
+func (x *ElapsedResponse) GetUnbound() int64 {
+	if x != nil {
+		return x.Unbound
+	}
+	return 0
+}
+
+func (x *ElapsedResponse) GetHolders() map[string]int64 {
+	if x != nil {
+		return x.Holders
+	}
+	return nil
 }
 
 type AdminRequest struct {
@@ -1051,7 +1077,7 @@ type AdminRequest_Transfer struct {
 
 func (x *AdminRequest_Transfer) Reset() {
 	*x = AdminRequest_Transfer{}
-	mi := &file_cluster_proto_msgTypes[14]
+	mi := &file_cluster_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1063,7 +1089,7 @@ func (x *AdminRequest_Transfer) String() string {
 func (*AdminRequest_Transfer) ProtoMessage() {}
 
 func (x *AdminRequest_Transfer) ProtoReflect() protoreflect.Message {
-	mi := &file_cluster_proto_msgTypes[14]
+	mi := &file_cluster_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1096,7 +1122,7 @@ type AdminRequest_AddVoter struct {
 
 func (x *AdminRequest_AddVoter) Reset() {
 	*x = AdminRequest_AddVoter{}
-	mi := &file_cluster_proto_msgTypes[15]
+	mi := &file_cluster_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1108,7 +1134,7 @@ func (x *AdminRequest_AddVoter) String() string {
 func (*AdminRequest_AddVoter) ProtoMessage() {}
 
 func (x *AdminRequest_AddVoter) ProtoReflect() protoreflect.Message {
-	mi := &file_cluster_proto_msgTypes[15]
+	mi := &file_cluster_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1147,7 +1173,7 @@ type AdminRequest_Remove struct {
 
 func (x *AdminRequest_Remove) Reset() {
 	*x = AdminRequest_Remove{}
-	mi := &file_cluster_proto_msgTypes[16]
+	mi := &file_cluster_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1159,7 +1185,7 @@ func (x *AdminRequest_Remove) String() string {
 func (*AdminRequest_Remove) ProtoMessage() {}
 
 func (x *AdminRequest_Remove) ProtoReflect() protoreflect.Message {
-	mi := &file_cluster_proto_msgTypes[16]
+	mi := &file_cluster_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1239,11 +1265,12 @@ const file_cluster_proto_rawDesc = "" +
 	"\aapplied\x18\v \x01(\x04R\aapplied\x12!\n" +
 	"\flast_contact\x18\f \x01(\x03R\vlastContact\x12\x14\n" +
 	"\x05level\x18\r \x01(\rR\x05level\x123\n" +
-	"\x05clock\x18\x0e \x01(\v2\x1d.fepha.cluster.v1.ClockOffsetR\x05clock\"P\n" +
+	"\x05clock\x18\x0e \x01(\v2\x1d.fepha.cluster.v1.ClockOffsetR\x05clock\"h\n" +
 	"\fProbeRequest\x12\x16\n" +
 	"\x06leader\x18\x01 \x01(\tR\x06leader\x12\x12\n" +
 	"\x04term\x18\x02 \x01(\x04R\x04term\x12\x14\n" +
-	"\x05lease\x18\x03 \x01(\x03R\x05lease\"[\n" +
+	"\x05lease\x18\x03 \x01(\x03R\x05lease\x12\x16\n" +
+	"\x06holder\x18\x04 \x01(\tR\x06holder\"[\n" +
 	"\rProbeResponse\x12\x12\n" +
 	"\x04term\x18\x01 \x01(\x04R\x04term\x12\x1c\n" +
 	"\tsupported\x18\x02 \x01(\bR\tsupported\x12\x18\n" +
@@ -1251,11 +1278,16 @@ const file_cluster_proto_rawDesc = "" +
 	"\x0eElapsedRequest\x12\x16\n" +
 	"\x06leader\x18\x01 \x01(\tR\x06leader\x12\x12\n" +
 	"\x04term\x18\x02 \x01(\x04R\x04term\x12\x14\n" +
-	"\x05lease\x18\x03 \x01(\x03R\x05lease\"S\n" +
+	"\x05lease\x18\x03 \x01(\x03R\x05lease\"\xf3\x01\n" +
 	"\x0fElapsedResponse\x12\x14\n" +
 	"\x05known\x18\x01 \x01(\bR\x05known\x12\x18\n" +
 	"\aelapsed\x18\x02 \x01(\x03R\aelapsed\x12\x10\n" +
-	"\x03own\x18\x03 \x01(\x03R\x03own\"\xd0\x02\n" +
+	"\x03own\x18\x03 \x01(\x03R\x03own\x12\x18\n" +
+	"\aunbound\x18\x04 \x01(\x03R\aunbound\x12H\n" +
+	"\aholders\x18\x05 \x03(\v2..fepha.cluster.v1.ElapsedResponse.HoldersEntryR\aholders\x1a:\n" +
+	"\fHoldersEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"\xd0\x02\n" +
 	"\fAdminRequest\x12E\n" +
 	"\btransfer\x18\x01 \x01(\v2'.fepha.cluster.v1.AdminRequest.TransferH\x00R\btransfer\x12F\n" +
 	"\tadd_voter\x18\x02 \x01(\v2'.fepha.cluster.v1.AdminRequest.AddVoterH\x00R\baddVoter\x12?\n" +
@@ -1292,7 +1324,7 @@ func file_cluster_proto_rawDescGZIP() []byte {
 	return file_cluster_proto_rawDescData
 }
 
-var file_cluster_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
+var file_cluster_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
 var file_cluster_proto_goTypes = []any{
 	(*ProposeRequest)(nil),        // 0: fepha.cluster.v1.ProposeRequest
 	(*ProposeResponse)(nil),       // 1: fepha.cluster.v1.ProposeResponse
@@ -1308,34 +1340,36 @@ var file_cluster_proto_goTypes = []any{
 	(*AdminRequest)(nil),          // 11: fepha.cluster.v1.AdminRequest
 	(*AdminResponse)(nil),         // 12: fepha.cluster.v1.AdminResponse
 	(*LeaseResponse_Peer)(nil),    // 13: fepha.cluster.v1.LeaseResponse.Peer
-	(*AdminRequest_Transfer)(nil), // 14: fepha.cluster.v1.AdminRequest.Transfer
-	(*AdminRequest_AddVoter)(nil), // 15: fepha.cluster.v1.AdminRequest.AddVoter
-	(*AdminRequest_Remove)(nil),   // 16: fepha.cluster.v1.AdminRequest.Remove
+	nil,                           // 14: fepha.cluster.v1.ElapsedResponse.HoldersEntry
+	(*AdminRequest_Transfer)(nil), // 15: fepha.cluster.v1.AdminRequest.Transfer
+	(*AdminRequest_AddVoter)(nil), // 16: fepha.cluster.v1.AdminRequest.AddVoter
+	(*AdminRequest_Remove)(nil),   // 17: fepha.cluster.v1.AdminRequest.Remove
 }
 var file_cluster_proto_depIdxs = []int32{
 	3,  // 0: fepha.cluster.v1.LeaseRequest.clock:type_name -> fepha.cluster.v1.ClockOffset
 	13, // 1: fepha.cluster.v1.LeaseResponse.peers:type_name -> fepha.cluster.v1.LeaseResponse.Peer
-	14, // 2: fepha.cluster.v1.AdminRequest.transfer:type_name -> fepha.cluster.v1.AdminRequest.Transfer
-	15, // 3: fepha.cluster.v1.AdminRequest.add_voter:type_name -> fepha.cluster.v1.AdminRequest.AddVoter
-	16, // 4: fepha.cluster.v1.AdminRequest.remove:type_name -> fepha.cluster.v1.AdminRequest.Remove
-	3,  // 5: fepha.cluster.v1.LeaseResponse.Peer.clock:type_name -> fepha.cluster.v1.ClockOffset
-	4,  // 6: fepha.cluster.v1.Peer.Known:input_type -> fepha.cluster.v1.KnownRequest
-	0,  // 7: fepha.cluster.v1.Peer.Propose:input_type -> fepha.cluster.v1.ProposeRequest
-	2,  // 8: fepha.cluster.v1.Peer.Lease:input_type -> fepha.cluster.v1.LeaseRequest
-	7,  // 9: fepha.cluster.v1.Peer.Probe:input_type -> fepha.cluster.v1.ProbeRequest
-	9,  // 10: fepha.cluster.v1.Peer.Elapsed:input_type -> fepha.cluster.v1.ElapsedRequest
-	11, // 11: fepha.cluster.v1.Peer.Admin:input_type -> fepha.cluster.v1.AdminRequest
-	5,  // 12: fepha.cluster.v1.Peer.Known:output_type -> fepha.cluster.v1.KnownResponse
-	1,  // 13: fepha.cluster.v1.Peer.Propose:output_type -> fepha.cluster.v1.ProposeResponse
-	6,  // 14: fepha.cluster.v1.Peer.Lease:output_type -> fepha.cluster.v1.LeaseResponse
-	8,  // 15: fepha.cluster.v1.Peer.Probe:output_type -> fepha.cluster.v1.ProbeResponse
-	10, // 16: fepha.cluster.v1.Peer.Elapsed:output_type -> fepha.cluster.v1.ElapsedResponse
-	12, // 17: fepha.cluster.v1.Peer.Admin:output_type -> fepha.cluster.v1.AdminResponse
-	12, // [12:18] is the sub-list for method output_type
-	6,  // [6:12] is the sub-list for method input_type
-	6,  // [6:6] is the sub-list for extension type_name
-	6,  // [6:6] is the sub-list for extension extendee
-	0,  // [0:6] is the sub-list for field type_name
+	14, // 2: fepha.cluster.v1.ElapsedResponse.holders:type_name -> fepha.cluster.v1.ElapsedResponse.HoldersEntry
+	15, // 3: fepha.cluster.v1.AdminRequest.transfer:type_name -> fepha.cluster.v1.AdminRequest.Transfer
+	16, // 4: fepha.cluster.v1.AdminRequest.add_voter:type_name -> fepha.cluster.v1.AdminRequest.AddVoter
+	17, // 5: fepha.cluster.v1.AdminRequest.remove:type_name -> fepha.cluster.v1.AdminRequest.Remove
+	3,  // 6: fepha.cluster.v1.LeaseResponse.Peer.clock:type_name -> fepha.cluster.v1.ClockOffset
+	4,  // 7: fepha.cluster.v1.Peer.Known:input_type -> fepha.cluster.v1.KnownRequest
+	0,  // 8: fepha.cluster.v1.Peer.Propose:input_type -> fepha.cluster.v1.ProposeRequest
+	2,  // 9: fepha.cluster.v1.Peer.Lease:input_type -> fepha.cluster.v1.LeaseRequest
+	7,  // 10: fepha.cluster.v1.Peer.Probe:input_type -> fepha.cluster.v1.ProbeRequest
+	9,  // 11: fepha.cluster.v1.Peer.Elapsed:input_type -> fepha.cluster.v1.ElapsedRequest
+	11, // 12: fepha.cluster.v1.Peer.Admin:input_type -> fepha.cluster.v1.AdminRequest
+	5,  // 13: fepha.cluster.v1.Peer.Known:output_type -> fepha.cluster.v1.KnownResponse
+	1,  // 14: fepha.cluster.v1.Peer.Propose:output_type -> fepha.cluster.v1.ProposeResponse
+	6,  // 15: fepha.cluster.v1.Peer.Lease:output_type -> fepha.cluster.v1.LeaseResponse
+	8,  // 16: fepha.cluster.v1.Peer.Probe:output_type -> fepha.cluster.v1.ProbeResponse
+	10, // 17: fepha.cluster.v1.Peer.Elapsed:output_type -> fepha.cluster.v1.ElapsedResponse
+	12, // 18: fepha.cluster.v1.Peer.Admin:output_type -> fepha.cluster.v1.AdminResponse
+	13, // [13:19] is the sub-list for method output_type
+	7,  // [7:13] is the sub-list for method input_type
+	7,  // [7:7] is the sub-list for extension type_name
+	7,  // [7:7] is the sub-list for extension extendee
+	0,  // [0:7] is the sub-list for field type_name
 }
 
 func init() { file_cluster_proto_init() }
@@ -1354,7 +1388,7 @@ func file_cluster_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cluster_proto_rawDesc), len(file_cluster_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   17,
+			NumMessages:   18,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

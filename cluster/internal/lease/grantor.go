@@ -16,7 +16,8 @@ type grantor struct {
 	shut  bool          // no one is given a lease
 
 	before     map[string]Proof         // a voter has supported no earlier term after these instants
-	supported  map[string]time.Duration // a voter supported this term at this instant or later
+	supported  map[string]time.Duration // a voter supported this term at this instant or later, for any node's lease
+	own        map[string]time.Duration // the same for the leader's lease alone
 	granted    map[string]time.Duration // when a node's last lease was granted; the holder counts from before that
 	barred     map[string]int           // nodes that are given no lease while proposals to take from them are in flight
 	minApplied uint64                   // what a holder must have applied to know what was taken from it
@@ -27,6 +28,7 @@ func newGrantor(self string, wait time.Duration) *grantor {
 		self: self, lease: ValidFor(wait), wait: wait,
 		before:    map[string]Proof{},
 		supported: map[string]time.Duration{},
+		own:       map[string]time.Duration{},
 		granted:   map[string]time.Duration{},
 		barred:    map[string]int{},
 	}
@@ -40,20 +42,42 @@ func (g *grantor) open(applied uint64) {
 
 // NoteElapsed takes a voter's answer, received at an instant.
 func (g *grantor) NoteElapsed(voter string, received time.Duration, p Proof) {
-	g.before[voter] = Proof{Others: received - p.Others, Own: received - p.Own}
+	at := Proof{Others: received - p.Others, Holders: map[string]time.Duration{}, Own: received - p.Own}
+	for id, elapsed := range p.Holders {
+		at.Holders[id] = received - elapsed
+	}
+	g.before[voter] = at
 }
 
-// NoteSupport takes a voter's answer to a probe that was sent at an instant.
-func (g *grantor) NoteSupport(voter string, sent time.Duration) {
-	g.supported[voter] = max(g.supported[voter], sent)
+// ProbeFor is whose lease a probe is to support. The leader and whoever asks for a lease are a quorum of three voters, so
+// there the leader's own alone needs more. A support that binds nobody else makes no later leader wait for others' sake:
+// such as for a witness's, which has none.
+func (g *grantor) ProbeFor(voters []string) string {
+	if Quorum(len(voters)) <= 2 {
+		return g.self
+	}
+	return AnyNode
+}
+
+// NoteSupport takes a voter's answer to a probe that was sent at an instant, for the leader's own lease or for AnyNode's.
+func (g *grantor) NoteSupport(voter, holder string, sent time.Duration) {
+	noted := g.supported
+	if holder != AnyNode {
+		noted = g.own
+	}
+	noted[voter] = max(noted[voter], sent)
 }
 
 // Evident tells whether a quorum of voters has supported the term at an instant or later. The leader and the requester
 // count: both do so by this very exchange.
 func (g *grantor) Evident(since time.Duration, requester string, voters []string) bool {
+	heard := func(from map[string]time.Duration, v string) bool {
+		at, ok := from[v]
+		return ok && at >= since
+	}
 	n := 0
 	for _, v := range voters {
-		if at, ok := g.supported[v]; v == g.self || v == requester || ok && at >= since {
+		if v == g.self || v == requester || heard(g.supported, v) || requester == g.self && heard(g.own, v) {
 			n++
 		}
 	}
@@ -111,15 +135,13 @@ func (g *grantor) AllFree(voters []string) (at time.Duration, known bool) {
 // OldFree is the instant from which on no lease of an earlier term is valid, nor any of this term that began before
 // since.
 func (g *grantor) OldFree(since time.Duration, voters []string) (at time.Duration, known bool) {
-	old, known := g.lastOld(anyNode, voters)
+	old, known := g.lastOld(AnyNode, voters)
 	return max(old, since) + g.wait, known
 }
 
-// anyNode stands for whichever node in lastOld.
-const anyNode = ""
-
-// lastOld is an instant after which no lease of an earlier term, held by a node, can have begun. Such a lease stands on a
-// quorum that supported its term, and any quorum has a member in common with it. That member may be the holder.
+// lastOld is an instant after which no lease of an earlier term, held by a node or by AnyNode, can have begun. Such a lease
+// stands on a quorum that supported its term for it, and any quorum has a member in common with it. That member may be the
+// holder.
 func (g *grantor) lastOld(node string, voters []string) (at time.Duration, known bool) {
 	var answers []time.Duration
 	for _, v := range voters {
@@ -127,10 +149,16 @@ func (g *grantor) lastOld(node string, voters []string) (at time.Duration, known
 		if !ok {
 			continue
 		}
-		if v == node || node == anyNode {
-			p.Others = max(p.Others, p.Own)
+		at := p.Others
+		if v == node || node == AnyNode {
+			at = max(at, p.Own)
 		}
-		answers = append(answers, p.Others)
+		for holder, bound := range p.Holders {
+			if holder == node || node == AnyNode {
+				at = max(at, bound)
+			}
+		}
+		answers = append(answers, at)
 	}
 	n := Quorum(len(voters))
 	if len(answers) < n {

@@ -74,12 +74,16 @@ func (s *support) elapsed(now time.Duration, term, current uint64) (time.Duratio
 	return now - s.before, true
 }
 
-// Proof is a voter's answer to a new leader: for how long at least it has supported no earlier term. What it asked for
-// itself is told apart, since that supports its own lease alone.
+// Proof is a voter's answer to a new leader: for how long at least it has supported no earlier term. What supports the lease
+// of one node alone is told apart: what the voter asked for itself, and what it was asked for on behalf of a holder.
 type Proof struct {
-	Others time.Duration
-	Own    time.Duration
+	Others  time.Duration            // for whichever node's lease
+	Holders map[string]time.Duration // for that of one other node alone; who isn't in it wasn't supported so
+	Own     time.Duration
 }
+
+// AnyNode is the holder of a support that whichever node's lease may stand on.
+const AnyNode = ""
 
 // Grant is a leader's answer to a request for a lease.
 type Grant struct {

@@ -67,6 +67,27 @@ func TestSupport(t *testing.T) {
 	}
 }
 
+// What a voter supports for one node's lease is no support for another's.
+func TestSupportForOneHolder(t *testing.T) {
+	now, term := 10*ms, uint64(1)
+	l := NewLocal(func() time.Duration { return now }, 500*ms, 5*ms, func() uint64 { return term }, func(View) {})
+	now = 20 * ms
+	if !l.Support(1, "a") {
+		t.Fatal("no support")
+	}
+	now, term = 50*ms, 2
+	p, ok := l.Elapsed(2)
+	if !ok || p.Others != 35*ms || p.Own != 35*ms || len(p.Holders) != 1 || p.Holders["a"] != 30*ms {
+		t.Errorf("%+v, %t; expected 30 ms for a, and for the others since it started, and 5 ms on", p, ok)
+	}
+	if l.Support(1, "a") || l.Support(1, "b") {
+		t.Error("supported a term that it had left")
+	}
+	if p, _ := l.Elapsed(2); p.Holders["b"] != 35*ms {
+		t.Errorf("%+v; expected that b counts as supported until the start", p)
+	}
+}
+
 func TestHolder(t *testing.T) {
 	type step struct {
 		now        time.Duration
@@ -118,24 +139,30 @@ func TestGrantorEvidence(t *testing.T) {
 		voters    []string
 		requester string
 		supported map[string]time.Duration
+		own       map[string]time.Duration
 		evident   bool
 	}{
-		"leader and requester are a quorum of three":         {three, "b", nil, true},
-		"the leader alone isn't":                             {three, "a", nil, false},
-		"with one other's word since, it is":                 {three, "a", map[string]time.Duration{"c": 100 * ms}, true},
-		"an older word proves nothing":                       {three, "a", map[string]time.Duration{"c": 99 * ms}, false},
-		"of five, one more is needed":                        {five, "b", nil, false},
-		"and does":                                           {five, "b", map[string]time.Duration{"d": 150 * ms}, true},
-		"one who isn't a voter counts for nothing":           {three, "x", nil, false},
-		"nor does a stranger's word":                         {three, "a", map[string]time.Duration{"x": 150 * ms}, false},
-		"the leader counts only while it's a voter":          {[]string{"b", "c"}, "b", nil, false},
-		"a group of one is its own quorum":                   {[]string{"a"}, "a", nil, true},
-		"the requester isn't counted twice, for its support": {five, "b", map[string]time.Duration{"b": 150 * ms}, false},
+		"leader and requester are a quorum of three":         {three, "b", nil, nil, true},
+		"the leader alone isn't":                             {three, "a", nil, nil, false},
+		"with one other's word since, it is":                 {three, "a", map[string]time.Duration{"c": 100 * ms}, nil, true},
+		"an older word proves nothing":                       {three, "a", map[string]time.Duration{"c": 99 * ms}, nil, false},
+		"of five, one more is needed":                        {five, "b", nil, nil, false},
+		"and does":                                           {five, "b", map[string]time.Duration{"d": 150 * ms}, nil, true},
+		"one who isn't a voter counts for nothing":           {three, "x", nil, nil, false},
+		"nor does a stranger's word":                         {three, "a", map[string]time.Duration{"x": 150 * ms}, nil, false},
+		"the leader counts only while it's a voter":          {[]string{"b", "c"}, "b", nil, nil, false},
+		"a group of one is its own quorum":                   {[]string{"a"}, "a", nil, nil, true},
+		"the requester isn't counted twice, for its support": {five, "b", map[string]time.Duration{"b": 150 * ms}, nil, false},
+		"a word for the leader's lease counts for that":      {three, "a", nil, map[string]time.Duration{"c": 100 * ms}, true},
+		"and for no other's":                                 {five, "b", nil, map[string]time.Duration{"d": 150 * ms}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := newGrantor("a", 500*ms)
 			for v, at := range c.supported {
-				g.NoteSupport(v, at)
+				g.NoteSupport(v, AnyNode, at)
+			}
+			for v, at := range c.own {
+				g.NoteSupport(v, "a", at)
 			}
 			if got := g.Evident(100*ms, c.requester, c.voters); got != c.evident {
 				t.Errorf("%t", got)
@@ -155,15 +182,21 @@ func TestGrantorTakes(t *testing.T) {
 	if g.bar(time.Hour, "b", voters) == nil {
 		t.Error("took without proof of how old the leases of earlier terms are")
 	}
-	g.NoteElapsed("a", 1000*ms, Proof{300 * ms, 300 * ms})
+	g.NoteElapsed("a", 1000*ms, Proof{Others: 300 * ms, Own: 300 * ms})
 	if g.bar(time.Hour, "b", voters) == nil {
 		t.Error("took with proof of one of three")
 	}
-	g.NoteElapsed("c", 1010*ms, Proof{10 * ms, 10 * ms})
+	g.NoteElapsed("c", 1010*ms, Proof{Others: 10 * ms, Own: 10 * ms})
 	if at, known := g.free("b", voters); !known || at != 1000*ms+w {
 		t.Errorf("free at %v, %t; expected a wait from 1 s, the newest of the two", at, known)
 	}
-	g.NoteElapsed("b", 1020*ms, Proof{Others: 400 * ms, Own: 100 * ms})
+	g.NoteElapsed("b", 1020*ms, Proof{Others: 400 * ms, Own: 100 * ms, Holders: map[string]time.Duration{"d": 50 * ms}})
+	if at, _ := g.free("d", voters); at != 970*ms+w {
+		t.Errorf("d is free at %v; expected a wait from 970 ms, when b supported a lease of its", at)
+	}
+	if at, _ := g.OldFree(0, voters); at != 970*ms+w {
+		t.Errorf("all are free at %v; expected a wait from 970 ms: whatever b supported, and a is older", at)
+	}
 	if at, _ := g.free("c", voters); at != 700*ms+w {
 		t.Errorf("c is free at %v; expected a wait from 700 ms: two of three are older, and what b asked for was for itself", at)
 	}
@@ -225,8 +258,8 @@ func TestSupportingATermThatWasLeft(t *testing.T) {
 		t.Error("supported the term that it had left")
 	}
 	newLeader := newGrantor("c", w)
-	newLeader.NoteElapsed("b", 1400*ms, Proof{elapsed, elapsed})
-	newLeader.NoteElapsed("c", 1400*ms, Proof{elapsed, elapsed})
+	newLeader.NoteElapsed("b", 1400*ms, Proof{Others: elapsed, Own: elapsed})
+	newLeader.NoteElapsed("c", 1400*ms, Proof{Others: elapsed, Own: elapsed})
 	free, _ := newLeader.free("a", []string{"a", "b", "c"})
 	old := holder{lease: ValidFor(w)}
 	old.accept(1415*ms, Grant{Sent: 1390 * ms}, 0) // what must not come to be
@@ -262,7 +295,7 @@ func TestLocalDropped(t *testing.T) {
 	k := NewLocal(func() time.Duration { return 10 * ms }, 500*ms, 0, func() uint64 { return 1 }, func(l View) { lease = l })
 	k.Accept(1, Grant{})
 	k.Drop()
-	if lease.Until != 0 || k.Accept(1, Grant{}) || k.Support(1) {
+	if lease.Until != 0 || k.Accept(1, Grant{}) || k.Support(1, AnyNode) {
 		t.Error("goes on after drop")
 	}
 }
@@ -281,7 +314,7 @@ func TestLastOldIsAnyQuorums(t *testing.T) {
 				answers = append(answers, at)
 			}
 		}
-		got, known := g.lastOld(anyNode, voters)
+		got, known := g.lastOld(AnyNode, voters)
 		if known != (len(answers) > len(voters)/2) {
 			t.Fatalf("known %t with %d of %d", known, len(answers), len(voters))
 		}

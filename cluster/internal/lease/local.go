@@ -12,9 +12,12 @@ type Local struct {
 	term    func() uint64 // Raft's current term: on disk before it's returned, and never lower than before
 	publish func(View)
 
+	start time.Duration // what was supported before isn't known
+
 	mu      sync.Mutex
-	others  support // by this node, of leases that others have
-	own     support // by this node's requests, of its own
+	others  support             // by this node, of whichever node's lease
+	holders map[string]*support // of the lease of one other node alone
+	own     support             // by this node's requests, of its own
 	holder  holder
 	applied uint64
 	dropped bool
@@ -30,17 +33,27 @@ type View struct {
 // may have been longer than those of now, by excess; it then answers as if it had supported them that much later. Publish
 // is called with the lease whenever it has changed.
 func NewLocal(clock func() time.Duration, lease, excess time.Duration, term func() uint64, publish func(View)) *Local {
+	start := clock() + excess
 	return &Local{
-		clock: clock, term: term, publish: publish, holder: holder{lease: lease},
-		others: newSupport(clock() + excess), own: newSupport(clock() + excess),
+		clock: clock, term: term, publish: publish, holder: holder{lease: lease}, start: start,
+		others: newSupport(start), holders: map[string]*support{}, own: newSupport(start),
 	}
 }
 
-// Support supports a term now, before the answer that says so leaves. It's refused for any but the current one.
-func (l *Local) Support(term uint64) bool {
+// Support supports a term now, for the lease of one node alone or for AnyNode's, before the answer that says so leaves.
+// It's refused for any term but the current one. Holders are members of the group, so there are few.
+func (l *Local) Support(term uint64, holder string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return !l.dropped && l.others.give(l.clock(), term, l.term())
+	s := &l.others
+	if holder != AnyNode {
+		if s = l.holders[holder]; s == nil {
+			fresh := newSupport(l.start)
+			s = &fresh
+			l.holders[holder] = s
+		}
+	}
+	return !l.dropped && s.give(l.clock(), term, l.term())
 }
 
 // Elapsed is for how long this node has supported no term before the given one, which must be its current one.
@@ -50,7 +63,11 @@ func (l *Local) Elapsed(term uint64) (p Proof, ok bool) {
 	now, current := l.clock(), l.term()
 	others, ok := l.others.elapsed(now, term, current)
 	own, _ := l.own.elapsed(now, term, current)
-	return Proof{Others: others, Own: own}, ok
+	p = Proof{Others: others, Holders: map[string]time.Duration{}, Own: own}
+	for id, s := range l.holders {
+		p.Holders[id], _ = s.elapsed(now, term, current)
+	}
+	return p, ok
 }
 
 // Accept takes a leader's grant. By sending the request this node supported the leader's term; it counts as having done

@@ -47,7 +47,7 @@ func TestModelNoticesMistakes(t *testing.T) {
 		from   uint64 // a seed from which on it doesn't take long
 	}{
 		{noWait, 1}, {noStopTime, 1}, {noRateMargin, 1180}, {fromAnswer, 130}, {noMinApplied, 25}, {noBar, 50}, {noFence, 560},
-		{forgetsAtRestart, 430}, {forgetsAtTerm, 1}, {forgetsOwn, 2185},
+		{forgetsAtRestart, 430}, {forgetsAtTerm, 1}, {forgetsOwn, 2185}, {forgetsHolder, 1},
 	} {
 		t.Run(string(c.broken), func(t *testing.T) {
 			seed, err := firstFailure(c.from, 6000, c.broken)

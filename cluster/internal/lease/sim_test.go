@@ -174,7 +174,7 @@ func (n *simNode) boot() {
 	n.waiting, n.leader, n.plan, n.listRev = nil, nil, nil, 0
 	n.local = NewLocal(n.now, ValidFor(n.sim.lease), 0, func() uint64 { return n.raft.term }, func(l View) { n.lease = l })
 	if n.sim.broken == forgetsAtRestart {
-		n.local.others, n.local.own = newSupport(-time.Hour), newSupport(-time.Hour)
+		n.local.others, n.local.own, n.local.start = newSupport(-time.Hour), newSupport(-time.Hour), -time.Hour
 	}
 	n.drawLimit()
 	n.after(n.sim.upTo(n.sim.election), n.tickRaft)
@@ -221,7 +221,7 @@ func (n *simNode) receive(from string, m any) {
 	case msgLeased:
 		n.onLeased(m)
 	case msgProbe:
-		n.send(from, msgProbed{m, n.local.Support(m.term), uint64(n.raft.applied)})
+		n.send(from, msgProbed{m, n.local.Support(m.term, m.holder), uint64(n.raft.applied)})
 	case msgProbed:
 		n.onProbed(from, m)
 	case msgElapsed:

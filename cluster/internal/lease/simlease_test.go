@@ -26,8 +26,9 @@ type (
 		life             int
 	}
 	msgProbe struct {
-		term uint64
-		sent time.Duration
+		term   uint64
+		holder string
+		sent   time.Duration
 	}
 	msgProbed struct {
 		msgProbe
@@ -54,6 +55,7 @@ const (
 	forgetsAtRestart mutation = "a voter forgets what it supported"
 	forgetsAtTerm    mutation = "a new leader forgets the leases of earlier terms"
 	forgetsOwn       mutation = "a voter forgets what it asked for itself"
+	forgetsHolder    mutation = "a voter forgets whose leases it supported"
 )
 
 func (n *simNode) leads(term uint64) bool {
@@ -80,7 +82,7 @@ func (n *simNode) beginTerm() {
 		g.wait = g.lease + stopTime
 	case forgetsAtTerm:
 		for _, id := range n.voters() {
-			g.NoteElapsed(id, n.now(), Proof{time.Hour, time.Hour})
+			g.NoteElapsed(id, n.now(), Proof{Others: time.Hour, Own: time.Hour})
 		}
 	}
 	if p, ok := n.local.Elapsed(n.raft.term); ok && n.sim.broken != forgetsAtTerm {
@@ -92,8 +94,11 @@ func (n *simNode) beginTerm() {
 }
 
 func (n *simNode) NoteElapsed(from string, p Proof) {
-	if n.sim.broken == forgetsOwn {
+	switch n.sim.broken {
+	case forgetsOwn:
 		p.Own = p.Others
+	case forgetsHolder:
+		p.Holders = nil
 	}
 	n.leader.grantor.NoteElapsed(from, n.now(), p)
 }
@@ -114,7 +119,7 @@ func (n *simNode) tickTerm(term uint64) {
 func (n *simNode) probe() {
 	n.probes++
 	if n.probes%2 == 1 {
-		n.broadcast(msgProbe{n.raft.term, n.now()})
+		n.broadcast(msgProbe{n.raft.term, n.leader.ProbeFor(n.voters()), n.now()})
 	}
 }
 
@@ -126,7 +131,7 @@ func (n *simNode) onProbed(from string, m msgProbed) {
 	if !m.supported {
 		return
 	}
-	n.leader.grantor.NoteSupport(from, m.sent)
+	n.leader.grantor.NoteSupport(from, m.holder, m.sent)
 	if g, ok := n.leader.GrantSelf(n.now(), m.sent, n.voters(), n.owners); ok {
 		n.take(m.term, g)
 	}
@@ -165,7 +170,7 @@ func (n *simNode) answer(m msgLease) {
 	case now > m.received+g.lease:
 	case !g.Evident(m.received, m.from, n.voters()):
 		n.waiting = append(n.waiting, m)
-	case !n.local.Support(m.term) || g.Refusal(m.from) != "":
+	case !n.local.Support(m.term, m.from) || g.Refusal(m.from) != "":
 	default:
 		a := msgLeased{term: m.term, sent: m.sent, minApplied: g.Grant(now, m.from, n.owners), life: m.life}
 		if n.sim.broken == noMinApplied {
