@@ -66,7 +66,7 @@ var deviceQuirks = []described{
 	{ProtectionEvents, "sends its first single point as a protection event, off, a second"},
 	{Transient, "its first step position is on its way for good"},
 	{Bitstring, "sends its first measured value as a bitstring"},
-	{PackedPoints, "sends its first packed single points, or its first single point as such, with a change bit, a second"},
+	{PackedPoints, "sends its first packed single points (M_PS_NA_1) with a change bit, a second"},
 	{Intermediate, "its first double point comes to rest in the intermediate state"},
 	{NoTime, "sends its events without a time"},
 	{LosesEvents, "loses every tenth of its events"},

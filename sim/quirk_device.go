@@ -71,7 +71,7 @@ var pestering = map[Quirk]pestered{
 	NotANumber:       {single1(asdu.M_ME_NC_1, 0, 0, 0xc0, 0x7f, 0), []asdu.TypeID{asdu.M_ME_NC_1, asdu.M_ME_TF_1}},
 	Transient:        {single1(asdu.M_ST_NA_1, 0x85, 0), []asdu.TypeID{asdu.M_ST_NA_1, asdu.M_ST_TB_1}},
 	Bitstring:        {single1(asdu.M_BO_NA_1, 0xef, 0xbe, 0xad, 0xde, 0), []asdu.TypeID{asdu.M_ME_NC_1, asdu.M_ME_TF_1, asdu.M_ME_NB_1, asdu.M_ME_TE_1}},
-	PackedPoints:     {single1(asdu.M_PS_NA_1, 1, 0, 1, 0, 0), append([]asdu.TypeID{asdu.M_PS_NA_1}, single...)}, // ST 1 and CD 1 of the first
+	PackedPoints:     {single1(asdu.M_PS_NA_1, 1, 0, 1, 0, 0), []asdu.TypeID{asdu.M_PS_NA_1}}, // ST 1 and CD 1 of the first
 	Intermediate:     {single1(asdu.M_DP_NA_1, 0), []asdu.TypeID{asdu.M_DP_NA_1, asdu.M_DP_TB_1}},
 }
 

@@ -145,3 +145,37 @@ func TestProtectionEventsAreOfNow(t *testing.T) {
 		t.Errorf("%+v of %v, %v", o, at, err)
 	}
 }
+
+// Packed single points come from where the device has some, though it has single points before them.
+func TestPackedPoints(t *testing.T) {
+	d, err := NewDevice(DeviceConfig{Listen: []string{"127.0.0.1:0"}, CommonAddress: 7, Quirks: []Quirk{PackedPoints}, Points: []DevicePoint{
+		{Address: 1, Type: asdu.M_SP_TB_1}, {Address: 7, Type: asdu.M_PS_NA_1},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	told := make(chan asdu.Object, 100)
+	c, err := iec104.Dial(t.Context(), iec104.ClientConfig{Address: d.Addresses()[0], Handle: func(_ *iec104.Client, a asdu.ASDU, _ uint64) {
+		if a.Type == asdu.M_PS_NA_1 {
+			told <- a.Object(0)
+		}
+	}})
+	if err == nil {
+		err = c.StartDT(t.Context())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	var pestering sync.WaitGroup
+	ctx, cancel := context.WithCancel(t.Context())
+	pestering.Go(func() { d.Pester(ctx, 10*time.Millisecond) })
+	if o := <-told; o.Address != 7 || uint32(o.Value) != 0x00010001 {
+		t.Errorf("object %d: %x", o.Address, uint32(o.Value))
+	}
+	cancel()
+	pestering.Wait()
+	c.Close()
+	if err := d.Close(); err != nil {
+		t.Error(err)
+	}
+}
