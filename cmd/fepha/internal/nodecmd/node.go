@@ -1,6 +1,7 @@
 package nodecmd
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -12,12 +13,14 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/fepha/fepha/cmd/fepha/internal/carecmd"
 	"github.com/fepha/fepha/cmd/fepha/internal/cli"
 	"github.com/fepha/fepha/cmd/fepha/internal/installcmd"
 	"github.com/fepha/fepha/internal/build"
 	"github.com/fepha/fepha/internal/logtail"
 	"github.com/fepha/fepha/internal/plain"
 	"github.com/fepha/fepha/node"
+	"github.com/fepha/fepha/node/doctor"
 )
 
 type nodeFlags struct {
@@ -63,8 +66,14 @@ goes on.`,
 	fl.StringVar(&f.logLevel, "log-level", "info", "debug, info, warn or error")
 	fl.BoolVar(&f.logJSON, "log-json", false, "log as JSON, a line each")
 	fl.StringVar(&f.cpuProfile, "cpu-profile", "", "file for a CPU profile of the whole run, for go tool pprof")
-	cmd.AddCommand(installcmd.NewInstallCommand())
+	cmd.AddCommand(installcmd.NewInstallCommand(lookAt))
 	return cmd
+}
+
+// lookAt is what doctor finds when a bundle is in place: what isn't good is told. Nothing of it keeps the node from being started:
+// on the first of three machines the others can't be reached yet.
+func lookAt(ctx context.Context, out io.Writer, config, id, dataDir string) error {
+	return carecmd.PrintReport(cli.NewOutput(out, nil), doctor.Run(ctx, doctor.Options{File: config, Node: id, DataDir: dataDir}), true)
 }
 
 // complete tells which flag is missing.
