@@ -193,6 +193,30 @@ var (
 			"检查还有什么在写该磁盘，以及其健康状况（`smartctl -a`）",
 		},
 	})
+	BackupFailed = define(Kind{
+		Name: "backup_failed", Resource: "node/ID", Severity: Warning, Scope: Node,
+		Params: []string{"reason"},
+		Text: Words{
+			"the FEP can't make a backup: {reason}",
+			"该前置机无法备份：{reason}",
+		},
+		Advice: Words{
+			"mend what it names, then `fepha backup now`; it's tried again each minute",
+			"排除所述原因后执行 `fepha backup now`；系统每分钟重试一次",
+		},
+	})
+	BackupOld = define(Kind{
+		Name: "backup_old", Resource: "node/ID", Severity: Warning, Scope: Node,
+		Params: []string{"since"},
+		Text: Words{
+			"the newest backup on the FEP is of {since}: twice as old as station.yaml asks for",
+			"该前置机最近的备份时间为 {since}：已超过 station.yaml 要求间隔的两倍",
+		},
+		Advice: Words{
+			"see `backup_failed`, the room on the disk, and the machine's clock; then `fepha backup now`",
+			"查看 `backup_failed`、磁盘剩余空间和本机时钟，然后执行 `fepha backup now`",
+		},
+	})
 	ClockUnsynchronised = define(Kind{
 		Name: "clock_unsynchronised", Resource: "node/ID", Severity: Warning, Scope: Node,
 		Text: Words{

@@ -75,6 +75,9 @@ func Compare(from, to *Station) []Change {
 		}
 		list = append(list, c)
 	}
+	if !sameJSON(from.Backup, to.Backup) {
+		list = append(list, Change{Part: "backup", How: "changed"})
+	}
 	return list
 }
 

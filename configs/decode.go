@@ -60,6 +60,9 @@ func (l *loader) station(root *object) *Station {
 	for _, e := range root.list("exports") {
 		s.Exports = append(s.Exports, l.export(root.doc.object(e.path, e.node)))
 	}
+	if o, ok := root.object("backup"); ok {
+		s.Backup = l.backup(o)
+	}
 	s.inZones()
 	root.end()
 	s.Named = l.namedFiles

@@ -90,6 +90,23 @@ func (e *Export) Events() bool { return e.Content != ContentAudit }
 // Audit tells whether it takes the audit.
 func (e *Export) Audit() bool { return e.Content != ContentEvents }
 
+func (l *loader) backup(o *object) *Backup {
+	o.required("dir")
+	b := &Backup{Dir: o.absolute("dir"), Every: o.duration("every", day, time.Hour, 30*day), Keep: o.int("keep", 7, 1, 1000)}
+	b.PassphraseFile = l.named(o, "passphrase_file", FilePassword)
+	o.end()
+	return b
+}
+
+// absolute reads the path of a folder.
+func (o *object) absolute(name string) string {
+	dir := o.text(name, "")
+	if dir != "" && !filepath.IsAbs(dir) {
+		o.fail(name, quote(dir)+" is relative", "an absolute path: nodes are started in different folders")
+	}
+	return dir
+}
+
 const (
 	day        = 24 * time.Hour
 	maxExports = 16
@@ -131,10 +148,7 @@ func (l *loader) export(o *object) Export {
 		l.exportURL(o, &e, "syslog+tls", "syslog+tcp")
 	case ExportFile:
 		o.required("dir")
-		e.Dir = o.text("dir", "")
-		if e.Dir != "" && !filepath.IsAbs(e.Dir) {
-			o.fail("dir", quote(e.Dir)+" is relative", "an absolute path: nodes are started in different folders")
-		}
+		e.Dir = o.absolute("dir")
 		e.Format = enum(o, "format", FormatCSV, FormatCSV, FormatJSONL)
 		e.Rotate = o.periodOf("rotate", day, time.Minute, 365*day)
 		e.Keep = o.periodOf("keep", 0, time.Hour, 3650*day)

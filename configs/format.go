@@ -125,5 +125,6 @@ func (s *Station) YAML() ([]byte, error) {
 		VirtualPoints File     `yaml:"virtual_points,omitzero"`
 		FNP           *FNP     `yaml:"fnp,omitempty"`
 		Exports       []Export `yaml:"exports,omitempty"`
-	}{s, s.Cluster, s.Security, s.Redis, s.Journal, s.RTUs, s.Uplinks, s.VirtualTable, s.FNP, s.Exports}, yaml.IndentSequence(true))
+		Backup        *Backup  `yaml:"backup,flow,omitempty"`
+	}{s, s.Cluster, s.Security, s.Redis, s.Journal, s.RTUs, s.Uplinks, s.VirtualTable, s.FNP, s.Exports, s.Backup}, yaml.IndentSequence(true))
 }

@@ -184,7 +184,7 @@ func TestLoadRefusesStations(t *testing.T) {
 		{"no YAML", []string{"cluster:\n", "cluster: [\n"},
 			`station.yaml:7:1: is not YAML: ',' or ']' must be specified`},
 		{"unknown key", []string{"fnp:", "fmp:"},
-			`station.yaml:27:1: fmp: unknown key (did you mean "fnp"?): expected one of station, cluster, security, redis, journal, rtus, uplinks, virtual_points, fnp, exports`},
+			`station.yaml:27:1: fmp: unknown key (did you mean "fnp"?): expected one of station, cluster, security, redis, journal, rtus, uplinks, virtual_points, fnp, exports, backup`},
 		{"unknown key in a list", []string{"    common_address: 1\n", "    common_adress: 1\n"},
 			`station.yaml:9:5: rtus[0].common_address: is missing: expected a value` + "\n" +
 				`station.yaml:10:5: rtus[0].common_adress: unknown key (did you mean "common_address"?): expected one of number, points, ioa_format, prefer, retry, link_check, standby_probe, termination, confirm, interrogation, counter_interrogation, clock_sync, order, counter_freeze, counter_groups, tolerant, tls, iec104, chatter, time_zone, name, common_address, channels`},
@@ -391,6 +391,12 @@ virtual_points:`},
 			`station.yaml:27:30: redis.tls: has no use with mode embedded, whose server has no TLS: expected mode: per-node or shared`},
 		{"redis embedded for others without a password", []string{"fnp:", "redis: {mode: embedded, address: \"10.0.0.1:6379\"}\nfnp:"},
 			`station.yaml:27:34: redis.address: "10.0.0.1:6379" can be reached by others, and no password is set: expected password_file beside it, a loopback address, or a socket such as unix:/run/fepha/redis.sock`},
+		{"backups in a relative folder", []string{"fnp:", "backup: {dir: backups}\nfnp:"},
+			`station.yaml:27:15: backup.dir: "backups" is relative: expected an absolute path: nodes are started in different folders`},
+		{"backups without end", []string{"fnp:", "backup: {dir: /b, every: 1m, keep: 0, of: x}\nfnp:"},
+			"station.yaml:27:26: backup.every: 1m is out of range: expected 1h to 720h\n" +
+				"station.yaml:27:36: backup.keep: 0 is out of range: expected 1 to 1000\n" +
+				"station.yaml:27:39: backup.of: unknown key: expected one of dir, every, keep, passphrase_file"},
 		{"redis on a relative socket", []string{"fnp:", "redis: {mode: embedded, address: \"unix:redis.sock\"}\nfnp:"},
 			`station.yaml:27:34: redis.address: "unix:redis.sock" is no socket's path: expected one such as unix:/run/fepha/redis.sock, of at most 107 octets`},
 		{"redis shared on a socket", []string{"fnp:", "redis: {mode: shared, address: \"unix:/run/redis.sock\"}\nfnp:"},

@@ -28,6 +28,7 @@ type Station struct {
 	VirtualPoints []VirtualPoint `yaml:"-" json:"-"`          // by RTU and point
 	FNP           *FNP           `yaml:"-"`                   // nil: not used
 	Exports       []Export       `yaml:"-" json:",omitempty"` // as in the file
+	Backup        *Backup        `yaml:"-" json:",omitempty"` // nil: none are made
 
 	// Named are the keys, certificates and the like that it names, which were not read.
 	Named []NamedFile `yaml:"-" json:"-"`
@@ -165,6 +166,15 @@ type Journal struct {
 	// RetainFor is after how long events are dropped although there is room, acknowledged or not: 1 min to 10 years; 0
 	// (`off`, the default) is never.
 	RetainFor time.Duration `yaml:"retain_for,omitzero" json:",omitzero"`
+}
+
+// Backup is what each FEP keeps of the station's state and configuration.
+type Backup struct {
+	Dir   string        `yaml:"dir"`   // an absolute path, on each FEP; {node} stands for its id
+	Every time.Duration `yaml:"every"` // 1 h to 30 days; default 24 h
+	Keep  int           `yaml:"keep"`  // 1 to 1000; default 7
+	// PassphraseFile opens the keys, certificates, passwords and tokens of the node, which are in a backup then, encrypted.
+	PassphraseFile File `yaml:"passphrase_file,omitzero"`
 }
 
 // RTU is a field device, or a group of them behind one session.

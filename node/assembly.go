@@ -23,6 +23,7 @@ import (
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/internal/carrier"
 	"github.com/fepha/fepha/internal/listen"
+	"github.com/fepha/fepha/node/backup"
 	"github.com/fepha/fepha/node/firstadmin"
 	"github.com/fepha/fepha/node/rollout"
 	"github.com/fepha/fepha/node/watch"
@@ -48,6 +49,7 @@ type assembly struct {
 	redis   *rtdb.Publisher  // of a FEP, else nil
 	exports *export.Manager  // as well
 	carrier *carrier.Watcher // as well
+	backups *backup.Keeper   // as well
 	fnp     *fnp             // nil: the station has none
 	api     *server.Server
 
@@ -128,6 +130,7 @@ func (a *assembly) assembleParts() (err error) {
 		if err := a.assembleFEP(tracer); err != nil {
 			return err
 		}
+		cfg.Backups = a.backups
 		cfg.Unanswered, cfg.Trend = a.runner.unanswered, a.trend.Read
 		cfg.Collectors = append(cfg.Collectors, exportCollector{a.exports})
 		cfg.Collectors = append(cfg.Collectors, fepCollector{acquisition: a.runner.acquisition.Counters, forwarder: a.runner.forwarder.Stats}, a.redis)
@@ -175,6 +178,7 @@ func (a *assembly) assembleFEP(tracer *trace.Tracer) (err error) {
 		return err
 	}
 	a.exports = export.New(exports)
+	a.backups = &backup.Keeper{Source: a.backupSource, Config: r.current.station, Node: a.config.ID, Reporter: a.conditions, Log: a.log}
 	a.machine.Redis = func() (address, reason string) { return a.station.Redis.Address, a.redis.Stats().LastError }
 	return nil
 }
@@ -261,6 +265,7 @@ func (a *assembly) start(parts *parts) {
 		parts.run("redis view", a.redis.Run, nil)
 		parts.run("trend of analogs", a.trend.Run, nil)
 		parts.run("exports", a.exports.Run, nil)
+		parts.run("backups", a.backups.Run, nil)
 		if address := a.redis.Addr(); address != "" {
 			a.log.Info("redis view", "mode", a.station.Redis.Mode, "address", address)
 		}

@@ -21,6 +21,7 @@ import (
 	"github.com/fepha/fepha/iec104/asdu"
 	"github.com/fepha/fepha/internal/certs"
 	"github.com/fepha/fepha/internal/redismode"
+	"github.com/fepha/fepha/node/backup"
 	"github.com/fepha/fepha/node/rollout"
 	"github.com/fepha/fepha/replica"
 	"github.com/fepha/fepha/rtdb"
@@ -275,4 +276,23 @@ func rtdbConfig(c *current, node *member, dataDir string, log *slog.Logger) (rtd
 
 func certFiles(t *configs.TLS) certs.Files {
 	return certs.Files{CA: t.CA.Path, Cert: t.Cert.Path, Key: t.Key.Path}
+}
+
+// backupSource is what a backup is made of now: the files are those in force, or this node's own where the group has none.
+func (a *assembly) backupSource() (backup.Source, error) {
+	in := a.runner.current.in.Load()
+	s := backup.Source{Station: in.station, Node: a.config.ID, Build: a.config.Build.String(), Digest: in.digest, State: a.member.WriteSnapshot}
+	var packed []byte
+	a.member.View(func(state *fsm.State) {
+		if v, ok := state.FilesInForce(); ok {
+			packed = v.Files
+		}
+	})
+	var err error
+	if packed != nil {
+		s.Files, err = configs.DecodeBundle(packed)
+	} else {
+		s.Files, _, err = configs.ReadBundle(a.config.File)
+	}
+	return s, err
 }

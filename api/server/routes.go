@@ -107,6 +107,8 @@ func (s *Server) table() []route {
 		{"GET /v1/trace/uplink/{name}/{group}", engineers, s.audited("trace", s.traceUplink)},
 		{"GET /v1/trace/uplink/{name}/{group}/capture", engineers, s.audited("trace", s.captureUplink)},
 
+		{"GET /v1/backups", engineers, s.listBackups},
+		{"POST /v1/backups", engineers, s.audited("make a backup", s.makeBackup)},
 		{"GET /v1/debug/bundle", engineers, s.audited("collect for debugging", s.inside.Serve)},
 
 		{"POST /v1/raft/restore", admins.WithBody(maxSnapshot), s.audited("restore a state", s.restoreSnapshot)},

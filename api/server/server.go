@@ -75,6 +75,7 @@ type Config struct {
 	Settled func() bool
 
 	Exports    map[string]ExportInfo  // by name; nil: there are none
+	Backups    Backups                // this node's; nil: it keeps none
 	FNP        FNP                    // this node's part in FNP; nil: the station has none
 	Tracer     *trace.Tracer          // of the links' frames; nil: none are shown
 	Collectors []prometheus.Collector // of metrics beside those of the state

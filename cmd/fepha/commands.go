@@ -29,7 +29,7 @@ func commands() []*cobra.Command {
 		nodecmd.NewRaftCommand(),
 		nodecmd.NewMaintenanceCommand(),
 		nodecmd.NewUpgradeCommand(),
-		carecmd.NewDoctorCommand(), carecmd.NewDebugCommand(),
+		carecmd.NewDoctorCommand(), carecmd.NewDebugCommand(), carecmd.NewBackupCommand(),
 		fieldcmd.NewRTUCommand(),
 		fieldcmd.NewUplinkCommand(),
 		fieldcmd.NewPointCommand(),

@@ -17,6 +17,7 @@ var sections = []struct{ key, text string }{
 	{"virtual_points", "Points that fepha itself produces."},
 	{"fnp", "The station as a centre of an FNP network: [FNP.md](FNP.md). Without it there's none."},
 	{"exports", "A list, at most 16: where records go on to. See [EXPORTS.md](EXPORTS.md)."},
+	{"backup", "What each FEP keeps of state and configuration: [RECOVERY.md](RECOVERY.md#backups). Without it none is made."},
 }
 
 // describe is what every key is for, by its path; of what is alike at several places by *. and its end.
@@ -112,6 +113,11 @@ var describe = map[string]description{
 	"fnp.endpoint":        {"The pair's own entry in the table", "the pair sends and receives no data"},
 	"fnp.endpoint.id":     {"Its id, not the centre's", ""},
 	"fnp.endpoint.listen": {"UDP, one for each FEP; no wildcard", ""},
+
+	"backup.dir":             {"An absolute path on each FEP; {node} stands for its id", ""},
+	"backup.every":           {"After which time each FEP makes one", ""},
+	"backup.keep":            {"How many of its own each FEP keeps; older ones are removed", ""},
+	"backup.passphrase_file": {"One line: with it the node's keys and passwords are in the backup too, encrypted", ""},
 
 	"exports[].name":          {"Its name: in commands and conditions", ""},
 	"exports[].kind":          {"What the target is. The keys below are for the kinds that they name, or for all", ""},
