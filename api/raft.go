@@ -27,7 +27,23 @@ type RaftPeer struct {
 	Voter         bool   `json:"voter"`
 	AppliedIndex  uint64 `json:"applied_index"`
 	LastContactMs int64  `json:"last_contact_ms"`
-	Level         uint32 `json:"level"` // newest feature level that its program understands; 0 too if it isn't heard of
+	Level         uint32 `json:"level"`            // newest feature level that its program understands; 0 too if it isn't heard of
+	Digest        string `json:"digest,omitempty"` // of its configuration; left out: it isn't heard of
+
+	Vitals *Vitals `json:"vitals,omitempty"` // left out: it has said nothing of that
+}
+
+// Vitals is how a node's program and its machine are, as the node has seen in the last 10 s.
+type Vitals struct {
+	Memory            uint64   `json:"memory"`              // octets that the program has in memory
+	CPU               uint32   `json:"cpu_permille"`        // thousandths of a core that it has used
+	FsyncUs           int64    `json:"fsync_us"`            // how long it takes to make a small write safe; 0: not known
+	DiskFree          uint64   `json:"disk_free"`           // octets of the data folder's disk
+	DiskSize          uint64   `json:"disk_size"`           //
+	CertificateEndsMs int64    `json:"certificate_ends_ms"` // the first of its certificates; 0: it has none
+	ClockSynchronised *bool    `json:"clock_synchronised"`  // null: the system doesn't say
+	Reaches           []string `json:"reaches"`             // nodes to which it can connect
+	Misses            []string `json:"misses"`              // nodes to which it can't
 }
 
 // PeerRequest is the body of a transfer of leadership and of a change of members.

@@ -199,7 +199,7 @@ func (a *administration) transferTarget() string {
 	}
 	best := ""
 	var applied uint64
-	for _, p := range peersOf(peerTableOf(t, "")) {
+	for _, p := range peersOf(peerTableOf(t, "", nil)) {
 		if p.Role == replica.RoleFEP && p.Alive && p.Voter && p.ID != a.group.self.ID && (best == "" || p.AppliedIndex > applied) {
 			best, applied = p.ID, p.AppliedIndex
 		}

@@ -82,6 +82,9 @@ type Config struct {
 
 	Build string // version of the program, shown in PeerInfo
 
+	// Vitals is how this node is, for the others to show; asked for several times a second. Nil, or a nil answer: not known.
+	Vitals func() *replica.Vitals
+
 	// Logger is told of changes: leaders, decisions, peers that don't answer. What Raft itself says goes there at the debug
 	// level. Nil: silent.
 	Logger *slog.Logger
@@ -167,6 +170,9 @@ func (c Config) withDefaults() (Config, error) {
 		bad("no TimeTag to stamp commands with")
 	}
 	c.Members = slices.SortedFunc(slices.Values(c.Members), func(a, b Member) int { return cmp.Compare(a.Host, b.Host) })
+	if c.Vitals == nil {
+		c.Vitals = func() *replica.Vitals { return nil }
+	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}

@@ -76,6 +76,7 @@ func (s *station) config(id string) Config {
 		TimeTag: testTag,
 		ID:      id, Members: s.members, DataDir: filepath.Join(s.dir, id), Lease: testLease,
 		Station: stationOf(s.members), Build: "test",
+		Vitals:  func() *replica.Vitals { return &replica.Vitals{Memory: 1000, Reaches: []string{"all but " + id}} },
 		OnStuck: func(err error) { s.t.Logf("%s: %v", id, err) },
 	}
 	if os.Getenv("CLUSTER_LOG") != "" {

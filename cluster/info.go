@@ -20,7 +20,7 @@ func (n *Node) Info() replica.Info {
 	}
 	if t := n.leadership.current(); t != nil {
 		info.Quorum = t.ready() && t.followed()
-		info.Peers = peersOf(peerTableOf(t, n.cfg.Build))
+		info.Peers = peersOf(peerTableOf(t, n.cfg.Build, n.cfg.Vitals))
 		return info
 	}
 	leader, at, peers := n.told.get()
@@ -38,6 +38,7 @@ func (n *Node) alone(info replica.Info) (peers []replica.Peer) {
 		p := replica.Peer{ID: m.ID, Host: m.Host, Role: m.Role, Address: m.Address, Voter: slices.Contains(voters, m.ID), LastContact: -1}
 		if m.ID == info.ID {
 			p.State, p.Alive, p.Lease, p.Build, p.AppliedIndex, p.LastContact = info.State, true, info.Lease, n.cfg.Build, info.AppliedIndex, 0
+			p.Vitals = n.cfg.Vitals()
 		}
 		peers = append(peers, p)
 	}

@@ -324,11 +324,11 @@ func (n *Node) run(leads <-chan bool) {
 		timing: n.timing, raft: n.raft, calls: calls, group: n.group, mux: n.mux, peers: n.peers, state: n.state, leadership: n.leadership,
 	}
 	n.server = newServer(&service{
-		clock: n.clock, timing: n.timing, build: n.cfg.Build, group: n.group, disk: n.disk, transport: n.transport,
+		clock: n.clock, timing: n.timing, build: n.cfg.Build, vitals: n.cfg.Vitals, group: n.group, disk: n.disk, transport: n.transport,
 		state: n.state, lease: n.lease, leadership: n.leadership, router: router, admin: n.admin, known: &n.known,
 	})
 	requests := &leaseRequests{
-		clock: n.clock, timing: n.timing, log: n.cfg.Logger, build: n.cfg.Build, raft: n.raft, group: n.group, peers: n.peers,
+		clock: n.clock, timing: n.timing, log: n.cfg.Logger, build: n.cfg.Build, vitals: n.cfg.Vitals, raft: n.raft, group: n.group, peers: n.peers,
 		disk: n.disk, state: n.state, own: n.own, lease: n.lease, told: &n.told, counts: &n.leases, changed: &n.leaderChanged, known: &n.known,
 		holds: func() bool { return n.clock() < n.tenures.lease.Load().Until }, older: n.older, giveUp: n.failStop.giveUp,
 	}

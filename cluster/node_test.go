@@ -52,7 +52,7 @@ func TestGroup(t *testing.T) {
 				return false
 			}
 			for _, p := range info.Peers {
-				if !p.Alive || p.ConfigDiffers {
+				if !p.Alive || p.ConfigDiffers || p.Digest == "" || p.Vitals == nil || p.Vitals.Reaches[0] != "all but "+p.ID {
 					return false
 				}
 			}

@@ -32,8 +32,8 @@ func (t *peerTable) get() (string, time.Duration, []*clusterpb.LeaseResponse_Pee
 	return t.leader, t.at, t.peers
 }
 
-// peerTableOf is what a leader knows of the members, by host; build is its own program's version.
-func peerTableOf(t *leaderTerm, build string) []*clusterpb.LeaseResponse_Peer {
+// peerTableOf is what a leader knows of the members, by host; build is its own program's version, vitals tells how it is; nil: that isn't asked for.
+func peerTableOf(t *leaderTerm, build string, vitals func() *replica.Vitals) []*clusterpb.LeaseResponse_Peer {
 	voters := map[string]bool{}
 	for _, id := range t.group.voters() {
 		voters[id] = true
@@ -53,7 +53,11 @@ func peerTableOf(t *leaderTerm, build string) []*clusterpb.LeaseResponse_Peer {
 		switch {
 		case m.ID == t.group.self.ID:
 			p.State, p.Alive, p.Build, p.Applied, p.LastContact = "leader", true, build, t.state.applied.Load(), 0
-			p.Level, p.ConfigDiffers = fsm.Level, t.own.now().digest != inForce
+			p.Level, p.Digest = fsm.Level, t.own.now().digest
+			if vitals != nil {
+				p.Vitals = vitalsToTell(vitals())
+			}
+			p.ConfigDiffers = p.Digest != inForce
 		case said.Spoke:
 			p.LastContact, p.Applied = int64(now-said.At), said.Applied
 			if p.Alive = t.core.Alive(now, m.ID); p.Alive {
@@ -62,6 +66,7 @@ func peerTableOf(t *leaderTerm, build string) []*clusterpb.LeaseResponse_Peer {
 		}
 		if said.Digest != "" {
 			p.Build, p.Level, p.ConfigDiffers = said.Build, said.Level, said.Digest != inForce
+			p.Digest, p.Vitals = said.Digest, vitalsToTell(said.Vitals)
 		}
 		if c := said.Clock; c.Known {
 			p.Clock = &clusterpb.ClockOffset{Leader: t.group.self.ID, Offset: int64(c.Offset), Error: int64(c.Error)}
@@ -79,7 +84,37 @@ func peersOf(table []*clusterpb.LeaseResponse_Peer) []replica.Peer {
 			Alive: p.Alive, Lease: p.Lease, ConfigDiffers: p.ConfigDiffers, Build: p.Build,
 			AppliedIndex: p.Applied, LastContact: time.Duration(p.LastContact), Level: p.Level,
 			ClockKnown: p.Clock != nil, ClockOffset: time.Duration(p.Clock.GetOffset()), ClockError: time.Duration(p.Clock.GetError()),
+			Digest: p.Digest, Vitals: vitalsTold(p.Vitals),
 		})
 	}
 	return peers
+}
+
+// vitalsToTell and vitalsTold are a node's vitals on their way; nil: none.
+func vitalsToTell(v *replica.Vitals) *clusterpb.Vitals {
+	if v == nil {
+		return nil
+	}
+	out := &clusterpb.Vitals{
+		Memory: v.Memory, Cpu: v.CPU, Fsync: int64(v.Fsync), DiskFree: v.DiskFree, DiskSize: v.DiskSize,
+		ClockKnown: v.ClockKnown, ClockSynchronised: v.ClockSynchronised, Reaches: v.Reaches, Misses: v.Misses,
+	}
+	if !v.CertificateEnds.IsZero() {
+		out.CertificateEnds = v.CertificateEnds.UnixMilli()
+	}
+	return out
+}
+
+func vitalsTold(v *clusterpb.Vitals) *replica.Vitals {
+	if v == nil {
+		return nil
+	}
+	out := &replica.Vitals{
+		Memory: v.Memory, CPU: v.Cpu, Fsync: time.Duration(v.Fsync), DiskFree: v.DiskFree, DiskSize: v.DiskSize,
+		ClockKnown: v.ClockKnown, ClockSynchronised: v.ClockSynchronised, Reaches: v.Reaches, Misses: v.Misses,
+	}
+	if v.CertificateEnds != 0 {
+		out.CertificateEnds = time.UnixMilli(v.CertificateEnds)
+	}
+	return out
 }

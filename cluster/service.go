@@ -20,6 +20,7 @@ type service struct {
 	clock      func() time.Duration
 	timing     timing
 	build      string
+	vitals     func() *replica.Vitals
 	group      *group
 	disk       *raftio.DiskWatch
 	transport  *raftio.Transport
@@ -48,7 +49,7 @@ func (s *service) Lease(ctx context.Context, req *clusterpb.LeaseRequest) (*clus
 		known := s.known.get(req.Node)
 		resp := t.answer(ctx, req, received)
 		resp.Known = known
-		resp.Peers = peerTableOf(t, s.build)
+		resp.Peers = peerTableOf(t, s.build, s.vitals)
 		resp.ReceivedWall, resp.SentWall = receivedWall.UnixNano(), time.Now().UnixNano()
 		return resp, nil
 	}

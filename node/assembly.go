@@ -27,6 +27,7 @@ import (
 	"github.com/fepha/fepha/node/firstadmin"
 	"github.com/fepha/fepha/node/rollout"
 	"github.com/fepha/fepha/node/watch"
+	"github.com/fepha/fepha/replica"
 	"github.com/fepha/fepha/rtdb"
 	"github.com/fepha/fepha/trend"
 )
@@ -109,10 +110,22 @@ func assemble(c Config) (*assembly, error) {
 			a.reach.Addresses[n.ID] = n.APIAddress()
 		}
 	}
+	a.cluster.Vitals = a.vitals
 	if err := a.assembleParts(); err != nil {
 		return nil, &ConfigError{err}
 	}
 	return a, nil
+}
+
+// vitals is how this node is, for the others to show; nil: it has not looked yet.
+func (a *assembly) vitals() *replica.Vitals {
+	seen := a.machine.Vitals()
+	if seen == nil {
+		return nil
+	}
+	v := *seen
+	v.Reaches, v.Misses = a.reach.Seen()
+	return &v
 }
 
 // assembleParts makes what talks to devices, control centres, stations and people.

@@ -60,4 +60,19 @@ type Peer struct {
 	ClockError    time.Duration // by how much that may be wrong
 	AppliedIndex  uint64        // as it said last
 	LastContact   time.Duration // since its last message; 0 for the leader itself, -1 if there was none
+	Digest        string        // of its configuration; "" if it isn't heard of
+	Vitals        *Vitals       // as it said last; nil: it has said nothing of that
+}
+
+// Vitals is how a node's program and its machine are, as the node has seen last. It is told to people and used for nothing else.
+type Vitals struct {
+	Memory            uint64        // octets that the program has in memory
+	CPU               uint32        // thousandths of a core that it has used in the last 10 s
+	Fsync             time.Duration // that it took to make a small write safe; 0: not known
+	DiskFree          uint64        // octets of the data folder's disk
+	DiskSize          uint64
+	CertificateEnds   time.Time // the first of its certificates; zero: it has none
+	ClockKnown        bool      // the system says whether the clock is synchronised
+	ClockSynchronised bool
+	Reaches, Misses   []string // nodes to which it can connect, and can't
 }

@@ -302,6 +302,10 @@ func TestPageViews(t *testing.T) {
 	ctx := browser(t)
 	s := serve(t, withPoints)
 	s.node.emit(2, 50)
+	s.node.EditInfo(func(i *replica.Info) {
+		i.Peers[1].Digest = "0123456789abcdef"
+		i.Peers[1].Vitals = &replica.Vitals{Memory: 48 << 20, CPU: 12, Fsync: time.Millisecond, DiskFree: 3 << 30, DiskSize: 4 << 30, Reaches: []string{"fep1"}, Misses: []string{"wit"}}
+	})
 	do(t, ctx, "open", chromedp.Navigate(s.Base+"/"))
 	sees(t, ctx, "#rtu-1", "110 kV incomer")
 	within(t, "the first paint to be on record", func() bool {
@@ -325,6 +329,8 @@ func TestPageViews(t *testing.T) {
 				{"commissioning", "main", "not begun", "未开始"},
 				{"takeovers", "main", "rtu/1", "rtu/1"},
 				{"nodes", "main", "follower", "跟随者"},
+				{"nodes", "#who-sees", "does not connect", "连不上"},
+				{"nodes", ".facts", "48 MiB", "48 MiB"},
 				{"configuration", "nav [aria-current=page]", "Configuration", "配置"},
 				{"exports", "main", "no exports", "没有外送"},
 				{"fnp", "main", "no FNP", "没有 FNP"},

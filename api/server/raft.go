@@ -35,10 +35,28 @@ func (s *Server) peers(info replica.Info) []api.RaftPeer {
 			peers = append(peers, api.RaftPeer{
 				NodeStatus: s.nodeStatus(state, p), Address: p.Address, Voter: p.Voter,
 				AppliedIndex: p.AppliedIndex, LastContactMs: p.LastContact.Milliseconds(), Level: p.Level,
+				Digest: p.Digest, Vitals: vitals(p.Vitals),
 			})
 		}
 	})
 	return peers
+}
+
+func vitals(v *replica.Vitals) *api.Vitals {
+	if v == nil {
+		return nil
+	}
+	out := &api.Vitals{
+		Memory: v.Memory, CPU: v.CPU, FsyncUs: v.Fsync.Microseconds(), DiskFree: v.DiskFree, DiskSize: v.DiskSize,
+		Reaches: append([]string{}, v.Reaches...), Misses: append([]string{}, v.Misses...),
+	}
+	if !v.CertificateEnds.IsZero() {
+		out.CertificateEndsMs = v.CertificateEnds.UnixMilli()
+	}
+	if v.ClockKnown {
+		out.ClockSynchronised = &v.ClockSynchronised
+	}
+	return out
 }
 
 func (s *Server) transferLeadership(w http.ResponseWriter, r *http.Request) error {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/fepha/fepha/api"
 	"github.com/fepha/fepha/replica"
@@ -35,6 +36,19 @@ func TestChangesOfTheGroup(t *testing.T) {
 	peers, err := s.Peers(ctx)
 	if err != nil || len(peers) != 3 || peers[1].ID != "fep2" || peers[1].Address != "10.0.0.2:7300" || peers[1].API != "10.0.0.2:7310" || !peers[1].Voter {
 		t.Errorf("%+v, %v", peers, err)
+	}
+	s.node.EditInfo(func(i *replica.Info) {
+		i.Peers[1].Digest = "abcd"
+		i.Peers[1].Vitals = &replica.Vitals{
+			Memory: 48 << 20, CPU: 12, Fsync: 1500 * time.Microsecond, DiskFree: 3 << 30, DiskSize: 4 << 30,
+			CertificateEnds: time.UnixMilli(1800000000000), ClockKnown: true, Reaches: []string{"fep1"}, Misses: []string{"wit"},
+		}
+	})
+	if peers, err = s.Peers(ctx); err != nil || peers[1].Digest != "abcd" || peers[0].Vitals != nil {
+		t.Errorf("%+v, %v", peers, err)
+	} else if v := peers[1].Vitals; v == nil || v.Memory != 48<<20 || v.CPU != 12 || v.FsyncUs != 1500 || v.CertificateEndsMs != 1800000000000 ||
+		v.ClockSynchronised == nil || *v.ClockSynchronised || !slices.Equal(v.Misses, []string{"wit"}) {
+		t.Errorf("vitals: %+v", v)
 	}
 	r, err := s.Raft(ctx)
 	if err != nil || r.Leader != "fep1" || r.Term != 3 || r.LeaseLeftMs != 400 || len(r.Peers) != 3 {

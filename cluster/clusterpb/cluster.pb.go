@@ -142,6 +142,7 @@ type LeaseRequest struct {
 	Lacks         []string               `protobuf:"bytes,8,rep,name=lacks,proto3" json:"lacks,omitempty"`      // resources of the state that its own configuration doesn't have
 	Level         uint32                 `protobuf:"varint,9,opt,name=level,proto3" json:"level,omitempty"`     // newest feature level that its program understands
 	Clock         *ClockOffset           `protobuf:"bytes,10,opt,name=clock,proto3" json:"clock,omitempty"`     // of its wall clock, as it has measured last; none: not yet
+	Vitals        *Vitals                `protobuf:"bytes,11,opt,name=vitals,proto3" json:"vitals,omitempty"`   // how it is, for people; none: it hasn't looked yet
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -246,6 +247,130 @@ func (x *LeaseRequest) GetClock() *ClockOffset {
 	return nil
 }
 
+func (x *LeaseRequest) GetVitals() *Vitals {
+	if x != nil {
+		return x.Vitals
+	}
+	return nil
+}
+
+// Vitals is how a node's program and its machine are, as the node has seen last. It is told to people and used for nothing else.
+type Vitals struct {
+	state             protoimpl.MessageState `protogen:"open.v1"`
+	Memory            uint64                 `protobuf:"varint,1,opt,name=memory,proto3" json:"memory,omitempty"`                     // octets that the program has in memory
+	Cpu               uint32                 `protobuf:"varint,2,opt,name=cpu,proto3" json:"cpu,omitempty"`                           // thousandths of a core that it has used in the last 10 s
+	Fsync             int64                  `protobuf:"varint,3,opt,name=fsync,proto3" json:"fsync,omitempty"`                       // ns that it took to make a small write safe; 0: not known
+	DiskFree          uint64                 `protobuf:"varint,4,opt,name=disk_free,json=diskFree,proto3" json:"disk_free,omitempty"` // octets of the data folder's disk
+	DiskSize          uint64                 `protobuf:"varint,5,opt,name=disk_size,json=diskSize,proto3" json:"disk_size,omitempty"`
+	CertificateEnds   int64                  `protobuf:"varint,6,opt,name=certificate_ends,json=certificateEnds,proto3" json:"certificate_ends,omitempty"` // when the first of its certificates ends, ms since 1970-01-01 UTC; 0: it has none
+	ClockKnown        bool                   `protobuf:"varint,7,opt,name=clock_known,json=clockKnown,proto3" json:"clock_known,omitempty"`                // the system says whether the clock is synchronised
+	ClockSynchronised bool                   `protobuf:"varint,8,opt,name=clock_synchronised,json=clockSynchronised,proto3" json:"clock_synchronised,omitempty"`
+	Reaches           []string               `protobuf:"bytes,9,rep,name=reaches,proto3" json:"reaches,omitempty"` // nodes to which it can connect
+	Misses            []string               `protobuf:"bytes,10,rep,name=misses,proto3" json:"misses,omitempty"`  // nodes to which it can't
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
+}
+
+func (x *Vitals) Reset() {
+	*x = Vitals{}
+	mi := &file_cluster_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Vitals) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Vitals) ProtoMessage() {}
+
+func (x *Vitals) ProtoReflect() protoreflect.Message {
+	mi := &file_cluster_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Vitals.ProtoReflect.Descriptor instead.
+func (*Vitals) Descriptor() ([]byte, []int) {
+	return file_cluster_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Vitals) GetMemory() uint64 {
+	if x != nil {
+		return x.Memory
+	}
+	return 0
+}
+
+func (x *Vitals) GetCpu() uint32 {
+	if x != nil {
+		return x.Cpu
+	}
+	return 0
+}
+
+func (x *Vitals) GetFsync() int64 {
+	if x != nil {
+		return x.Fsync
+	}
+	return 0
+}
+
+func (x *Vitals) GetDiskFree() uint64 {
+	if x != nil {
+		return x.DiskFree
+	}
+	return 0
+}
+
+func (x *Vitals) GetDiskSize() uint64 {
+	if x != nil {
+		return x.DiskSize
+	}
+	return 0
+}
+
+func (x *Vitals) GetCertificateEnds() int64 {
+	if x != nil {
+		return x.CertificateEnds
+	}
+	return 0
+}
+
+func (x *Vitals) GetClockKnown() bool {
+	if x != nil {
+		return x.ClockKnown
+	}
+	return false
+}
+
+func (x *Vitals) GetClockSynchronised() bool {
+	if x != nil {
+		return x.ClockSynchronised
+	}
+	return false
+}
+
+func (x *Vitals) GetReaches() []string {
+	if x != nil {
+		return x.Reaches
+	}
+	return nil
+}
+
+func (x *Vitals) GetMisses() []string {
+	if x != nil {
+		return x.Misses
+	}
+	return nil
+}
+
 // ClockOffset is how far a node's wall clock is ahead of the leader's, measured as NTP does: the true one differs from it by the
 // error at most. It is told to people and used for nothing else.
 type ClockOffset struct {
@@ -259,7 +384,7 @@ type ClockOffset struct {
 
 func (x *ClockOffset) Reset() {
 	*x = ClockOffset{}
-	mi := &file_cluster_proto_msgTypes[3]
+	mi := &file_cluster_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -271,7 +396,7 @@ func (x *ClockOffset) String() string {
 func (*ClockOffset) ProtoMessage() {}
 
 func (x *ClockOffset) ProtoReflect() protoreflect.Message {
-	mi := &file_cluster_proto_msgTypes[3]
+	mi := &file_cluster_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -284,7 +409,7 @@ func (x *ClockOffset) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClockOffset.ProtoReflect.Descriptor instead.
 func (*ClockOffset) Descriptor() ([]byte, []int) {
-	return file_cluster_proto_rawDescGZIP(), []int{3}
+	return file_cluster_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *ClockOffset) GetLeader() string {
@@ -317,7 +442,7 @@ type KnownRequest struct {
 
 func (x *KnownRequest) Reset() {
 	*x = KnownRequest{}
-	mi := &file_cluster_proto_msgTypes[4]
+	mi := &file_cluster_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -329,7 +454,7 @@ func (x *KnownRequest) String() string {
 func (*KnownRequest) ProtoMessage() {}
 
 func (x *KnownRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cluster_proto_msgTypes[4]
+	mi := &file_cluster_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -342,7 +467,7 @@ func (x *KnownRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KnownRequest.ProtoReflect.Descriptor instead.
 func (*KnownRequest) Descriptor() ([]byte, []int) {
-	return file_cluster_proto_rawDescGZIP(), []int{4}
+	return file_cluster_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *KnownRequest) GetNode() string {
@@ -362,7 +487,7 @@ type KnownResponse struct {
 
 func (x *KnownResponse) Reset() {
 	*x = KnownResponse{}
-	mi := &file_cluster_proto_msgTypes[5]
+	mi := &file_cluster_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -374,7 +499,7 @@ func (x *KnownResponse) String() string {
 func (*KnownResponse) ProtoMessage() {}
 
 func (x *KnownResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cluster_proto_msgTypes[5]
+	mi := &file_cluster_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -387,7 +512,7 @@ func (x *KnownResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KnownResponse.ProtoReflect.Descriptor instead.
 func (*KnownResponse) Descriptor() ([]byte, []int) {
-	return file_cluster_proto_rawDescGZIP(), []int{5}
+	return file_cluster_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *KnownResponse) GetApplied() uint64 {
@@ -420,7 +545,7 @@ type LeaseResponse struct {
 
 func (x *LeaseResponse) Reset() {
 	*x = LeaseResponse{}
-	mi := &file_cluster_proto_msgTypes[6]
+	mi := &file_cluster_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -432,7 +557,7 @@ func (x *LeaseResponse) String() string {
 func (*LeaseResponse) ProtoMessage() {}
 
 func (x *LeaseResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cluster_proto_msgTypes[6]
+	mi := &file_cluster_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -445,7 +570,7 @@ func (x *LeaseResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaseResponse.ProtoReflect.Descriptor instead.
 func (*LeaseResponse) Descriptor() ([]byte, []int) {
-	return file_cluster_proto_rawDescGZIP(), []int{6}
+	return file_cluster_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *LeaseResponse) GetTerm() uint64 {
@@ -516,7 +641,7 @@ type ProbeRequest struct {
 
 func (x *ProbeRequest) Reset() {
 	*x = ProbeRequest{}
-	mi := &file_cluster_proto_msgTypes[7]
+	mi := &file_cluster_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -528,7 +653,7 @@ func (x *ProbeRequest) String() string {
 func (*ProbeRequest) ProtoMessage() {}
 
 func (x *ProbeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cluster_proto_msgTypes[7]
+	mi := &file_cluster_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -541,7 +666,7 @@ func (x *ProbeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProbeRequest.ProtoReflect.Descriptor instead.
 func (*ProbeRequest) Descriptor() ([]byte, []int) {
-	return file_cluster_proto_rawDescGZIP(), []int{7}
+	return file_cluster_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ProbeRequest) GetLeader() string {
@@ -583,7 +708,7 @@ type ProbeResponse struct {
 
 func (x *ProbeResponse) Reset() {
 	*x = ProbeResponse{}
-	mi := &file_cluster_proto_msgTypes[8]
+	mi := &file_cluster_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -595,7 +720,7 @@ func (x *ProbeResponse) String() string {
 func (*ProbeResponse) ProtoMessage() {}
 
 func (x *ProbeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cluster_proto_msgTypes[8]
+	mi := &file_cluster_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -608,7 +733,7 @@ func (x *ProbeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProbeResponse.ProtoReflect.Descriptor instead.
 func (*ProbeResponse) Descriptor() ([]byte, []int) {
-	return file_cluster_proto_rawDescGZIP(), []int{8}
+	return file_cluster_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ProbeResponse) GetTerm() uint64 {
@@ -643,7 +768,7 @@ type ElapsedRequest struct {
 
 func (x *ElapsedRequest) Reset() {
 	*x = ElapsedRequest{}
-	mi := &file_cluster_proto_msgTypes[9]
+	mi := &file_cluster_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -655,7 +780,7 @@ func (x *ElapsedRequest) String() string {
 func (*ElapsedRequest) ProtoMessage() {}
 
 func (x *ElapsedRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cluster_proto_msgTypes[9]
+	mi := &file_cluster_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -668,7 +793,7 @@ func (x *ElapsedRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ElapsedRequest.ProtoReflect.Descriptor instead.
 func (*ElapsedRequest) Descriptor() ([]byte, []int) {
-	return file_cluster_proto_rawDescGZIP(), []int{9}
+	return file_cluster_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ElapsedRequest) GetLeader() string {
@@ -707,7 +832,7 @@ type ElapsedResponse struct {
 
 func (x *ElapsedResponse) Reset() {
 	*x = ElapsedResponse{}
-	mi := &file_cluster_proto_msgTypes[10]
+	mi := &file_cluster_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -719,7 +844,7 @@ func (x *ElapsedResponse) String() string {
 func (*ElapsedResponse) ProtoMessage() {}
 
 func (x *ElapsedResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cluster_proto_msgTypes[10]
+	mi := &file_cluster_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -732,7 +857,7 @@ func (x *ElapsedResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ElapsedResponse.ProtoReflect.Descriptor instead.
 func (*ElapsedResponse) Descriptor() ([]byte, []int) {
-	return file_cluster_proto_rawDescGZIP(), []int{10}
+	return file_cluster_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ElapsedResponse) GetKnown() bool {
@@ -784,7 +909,7 @@ type AdminRequest struct {
 
 func (x *AdminRequest) Reset() {
 	*x = AdminRequest{}
-	mi := &file_cluster_proto_msgTypes[11]
+	mi := &file_cluster_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -796,7 +921,7 @@ func (x *AdminRequest) String() string {
 func (*AdminRequest) ProtoMessage() {}
 
 func (x *AdminRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cluster_proto_msgTypes[11]
+	mi := &file_cluster_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -809,7 +934,7 @@ func (x *AdminRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AdminRequest.ProtoReflect.Descriptor instead.
 func (*AdminRequest) Descriptor() ([]byte, []int) {
-	return file_cluster_proto_rawDescGZIP(), []int{11}
+	return file_cluster_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *AdminRequest) GetOp() isAdminRequest_Op {
@@ -878,7 +1003,7 @@ type AdminResponse struct {
 
 func (x *AdminResponse) Reset() {
 	*x = AdminResponse{}
-	mi := &file_cluster_proto_msgTypes[12]
+	mi := &file_cluster_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -890,7 +1015,7 @@ func (x *AdminResponse) String() string {
 func (*AdminResponse) ProtoMessage() {}
 
 func (x *AdminResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cluster_proto_msgTypes[12]
+	mi := &file_cluster_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -903,7 +1028,7 @@ func (x *AdminResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AdminResponse.ProtoReflect.Descriptor instead.
 func (*AdminResponse) Descriptor() ([]byte, []int) {
-	return file_cluster_proto_rawDescGZIP(), []int{12}
+	return file_cluster_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *AdminResponse) GetNotLeader() bool {
@@ -936,13 +1061,15 @@ type LeaseResponse_Peer struct {
 	LastContact   int64                  `protobuf:"varint,12,opt,name=last_contact,json=lastContact,proto3" json:"last_contact,omitempty"` // ns ago; -1: never
 	Level         uint32                 `protobuf:"varint,13,opt,name=level,proto3" json:"level,omitempty"`
 	Clock         *ClockOffset           `protobuf:"bytes,14,opt,name=clock,proto3" json:"clock,omitempty"`
+	Digest        string                 `protobuf:"bytes,15,opt,name=digest,proto3" json:"digest,omitempty"` // of its configuration; empty: it isn't heard of
+	Vitals        *Vitals                `protobuf:"bytes,16,opt,name=vitals,proto3" json:"vitals,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *LeaseResponse_Peer) Reset() {
 	*x = LeaseResponse_Peer{}
-	mi := &file_cluster_proto_msgTypes[13]
+	mi := &file_cluster_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -954,7 +1081,7 @@ func (x *LeaseResponse_Peer) String() string {
 func (*LeaseResponse_Peer) ProtoMessage() {}
 
 func (x *LeaseResponse_Peer) ProtoReflect() protoreflect.Message {
-	mi := &file_cluster_proto_msgTypes[13]
+	mi := &file_cluster_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -967,7 +1094,7 @@ func (x *LeaseResponse_Peer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaseResponse_Peer.ProtoReflect.Descriptor instead.
 func (*LeaseResponse_Peer) Descriptor() ([]byte, []int) {
-	return file_cluster_proto_rawDescGZIP(), []int{6, 0}
+	return file_cluster_proto_rawDescGZIP(), []int{7, 0}
 }
 
 func (x *LeaseResponse_Peer) GetId() string {
@@ -1068,6 +1195,20 @@ func (x *LeaseResponse_Peer) GetClock() *ClockOffset {
 	return nil
 }
 
+func (x *LeaseResponse_Peer) GetDigest() string {
+	if x != nil {
+		return x.Digest
+	}
+	return ""
+}
+
+func (x *LeaseResponse_Peer) GetVitals() *Vitals {
+	if x != nil {
+		return x.Vitals
+	}
+	return nil
+}
+
 type AdminRequest_Transfer struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	To            string                 `protobuf:"bytes,1,opt,name=to,proto3" json:"to,omitempty"` // empty: the most up-to-date FEP
@@ -1077,7 +1218,7 @@ type AdminRequest_Transfer struct {
 
 func (x *AdminRequest_Transfer) Reset() {
 	*x = AdminRequest_Transfer{}
-	mi := &file_cluster_proto_msgTypes[15]
+	mi := &file_cluster_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1089,7 +1230,7 @@ func (x *AdminRequest_Transfer) String() string {
 func (*AdminRequest_Transfer) ProtoMessage() {}
 
 func (x *AdminRequest_Transfer) ProtoReflect() protoreflect.Message {
-	mi := &file_cluster_proto_msgTypes[15]
+	mi := &file_cluster_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1102,7 +1243,7 @@ func (x *AdminRequest_Transfer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AdminRequest_Transfer.ProtoReflect.Descriptor instead.
 func (*AdminRequest_Transfer) Descriptor() ([]byte, []int) {
-	return file_cluster_proto_rawDescGZIP(), []int{11, 0}
+	return file_cluster_proto_rawDescGZIP(), []int{12, 0}
 }
 
 func (x *AdminRequest_Transfer) GetTo() string {
@@ -1122,7 +1263,7 @@ type AdminRequest_AddVoter struct {
 
 func (x *AdminRequest_AddVoter) Reset() {
 	*x = AdminRequest_AddVoter{}
-	mi := &file_cluster_proto_msgTypes[16]
+	mi := &file_cluster_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1134,7 +1275,7 @@ func (x *AdminRequest_AddVoter) String() string {
 func (*AdminRequest_AddVoter) ProtoMessage() {}
 
 func (x *AdminRequest_AddVoter) ProtoReflect() protoreflect.Message {
-	mi := &file_cluster_proto_msgTypes[16]
+	mi := &file_cluster_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1147,7 +1288,7 @@ func (x *AdminRequest_AddVoter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AdminRequest_AddVoter.ProtoReflect.Descriptor instead.
 func (*AdminRequest_AddVoter) Descriptor() ([]byte, []int) {
-	return file_cluster_proto_rawDescGZIP(), []int{11, 1}
+	return file_cluster_proto_rawDescGZIP(), []int{12, 1}
 }
 
 func (x *AdminRequest_AddVoter) GetId() string {
@@ -1173,7 +1314,7 @@ type AdminRequest_Remove struct {
 
 func (x *AdminRequest_Remove) Reset() {
 	*x = AdminRequest_Remove{}
-	mi := &file_cluster_proto_msgTypes[17]
+	mi := &file_cluster_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1185,7 +1326,7 @@ func (x *AdminRequest_Remove) String() string {
 func (*AdminRequest_Remove) ProtoMessage() {}
 
 func (x *AdminRequest_Remove) ProtoReflect() protoreflect.Message {
-	mi := &file_cluster_proto_msgTypes[17]
+	mi := &file_cluster_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1198,7 +1339,7 @@ func (x *AdminRequest_Remove) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AdminRequest_Remove.ProtoReflect.Descriptor instead.
 func (*AdminRequest_Remove) Descriptor() ([]byte, []int) {
-	return file_cluster_proto_rawDescGZIP(), []int{11, 2}
+	return file_cluster_proto_rawDescGZIP(), []int{12, 2}
 }
 
 func (x *AdminRequest_Remove) GetId() string {
@@ -1218,7 +1359,7 @@ const file_cluster_proto_rawDesc = "" +
 	"\x0fProposeResponse\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\x04R\x05index\x12\x18\n" +
 	"\aresults\x18\x02 \x03(\fR\aresults\x12\x18\n" +
-	"\arefused\x18\x03 \x01(\tR\arefused\"\x8d\x02\n" +
+	"\arefused\x18\x03 \x01(\tR\arefused\"\xbf\x02\n" +
 	"\fLeaseRequest\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12\x12\n" +
 	"\x04term\x18\x02 \x01(\x04R\x04term\x12\x16\n" +
@@ -1230,7 +1371,21 @@ const file_cluster_proto_rawDesc = "" +
 	"\x05lacks\x18\b \x03(\tR\x05lacks\x12\x14\n" +
 	"\x05level\x18\t \x01(\rR\x05level\x123\n" +
 	"\x05clock\x18\n" +
-	" \x01(\v2\x1d.fepha.cluster.v1.ClockOffsetR\x05clock\"S\n" +
+	" \x01(\v2\x1d.fepha.cluster.v1.ClockOffsetR\x05clock\x120\n" +
+	"\x06vitals\x18\v \x01(\v2\x18.fepha.cluster.v1.VitalsR\x06vitals\"\xaf\x02\n" +
+	"\x06Vitals\x12\x16\n" +
+	"\x06memory\x18\x01 \x01(\x04R\x06memory\x12\x10\n" +
+	"\x03cpu\x18\x02 \x01(\rR\x03cpu\x12\x14\n" +
+	"\x05fsync\x18\x03 \x01(\x03R\x05fsync\x12\x1b\n" +
+	"\tdisk_free\x18\x04 \x01(\x04R\bdiskFree\x12\x1b\n" +
+	"\tdisk_size\x18\x05 \x01(\x04R\bdiskSize\x12)\n" +
+	"\x10certificate_ends\x18\x06 \x01(\x03R\x0fcertificateEnds\x12\x1f\n" +
+	"\vclock_known\x18\a \x01(\bR\n" +
+	"clockKnown\x12-\n" +
+	"\x12clock_synchronised\x18\b \x01(\bR\x11clockSynchronised\x12\x18\n" +
+	"\areaches\x18\t \x03(\tR\areaches\x12\x16\n" +
+	"\x06misses\x18\n" +
+	" \x03(\tR\x06misses\"S\n" +
 	"\vClockOffset\x12\x16\n" +
 	"\x06leader\x18\x01 \x01(\tR\x06leader\x12\x16\n" +
 	"\x06offset\x18\x02 \x01(\x03R\x06offset\x12\x14\n" +
@@ -1239,7 +1394,7 @@ const file_cluster_proto_rawDesc = "" +
 	"\x04node\x18\x01 \x01(\tR\x04node\"C\n" +
 	"\rKnownResponse\x12\x18\n" +
 	"\aapplied\x18\x01 \x01(\x04R\aapplied\x12\x18\n" +
-	"\aoutside\x18\x02 \x01(\bR\aoutside\"\x84\x05\n" +
+	"\aoutside\x18\x02 \x01(\bR\aoutside\"\xce\x05\n" +
 	"\rLeaseResponse\x12\x12\n" +
 	"\x04term\x18\x01 \x01(\x04R\x04term\x12\x18\n" +
 	"\agranted\x18\x02 \x01(\bR\agranted\x12\x1f\n" +
@@ -1249,7 +1404,7 @@ const file_cluster_proto_rawDesc = "" +
 	"\x05peers\x18\x05 \x03(\v2$.fepha.cluster.v1.LeaseResponse.PeerR\x05peers\x12#\n" +
 	"\rreceived_wall\x18\x06 \x01(\x03R\freceivedWall\x12\x1b\n" +
 	"\tsent_wall\x18\a \x01(\x03R\bsentWall\x12\x14\n" +
-	"\x05known\x18\b \x01(\x04R\x05known\x1a\xf5\x02\n" +
+	"\x05known\x18\b \x01(\x04R\x05known\x1a\xbf\x03\n" +
 	"\x04Peer\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04host\x18\x02 \x01(\rR\x04host\x12\x12\n" +
@@ -1265,7 +1420,9 @@ const file_cluster_proto_rawDesc = "" +
 	"\aapplied\x18\v \x01(\x04R\aapplied\x12!\n" +
 	"\flast_contact\x18\f \x01(\x03R\vlastContact\x12\x14\n" +
 	"\x05level\x18\r \x01(\rR\x05level\x123\n" +
-	"\x05clock\x18\x0e \x01(\v2\x1d.fepha.cluster.v1.ClockOffsetR\x05clock\"h\n" +
+	"\x05clock\x18\x0e \x01(\v2\x1d.fepha.cluster.v1.ClockOffsetR\x05clock\x12\x16\n" +
+	"\x06digest\x18\x0f \x01(\tR\x06digest\x120\n" +
+	"\x06vitals\x18\x10 \x01(\v2\x18.fepha.cluster.v1.VitalsR\x06vitals\"h\n" +
 	"\fProbeRequest\x12\x16\n" +
 	"\x06leader\x18\x01 \x01(\tR\x06leader\x12\x12\n" +
 	"\x04term\x18\x02 \x01(\x04R\x04term\x12\x14\n" +
@@ -1324,52 +1481,55 @@ func file_cluster_proto_rawDescGZIP() []byte {
 	return file_cluster_proto_rawDescData
 }
 
-var file_cluster_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
+var file_cluster_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
 var file_cluster_proto_goTypes = []any{
 	(*ProposeRequest)(nil),        // 0: fepha.cluster.v1.ProposeRequest
 	(*ProposeResponse)(nil),       // 1: fepha.cluster.v1.ProposeResponse
 	(*LeaseRequest)(nil),          // 2: fepha.cluster.v1.LeaseRequest
-	(*ClockOffset)(nil),           // 3: fepha.cluster.v1.ClockOffset
-	(*KnownRequest)(nil),          // 4: fepha.cluster.v1.KnownRequest
-	(*KnownResponse)(nil),         // 5: fepha.cluster.v1.KnownResponse
-	(*LeaseResponse)(nil),         // 6: fepha.cluster.v1.LeaseResponse
-	(*ProbeRequest)(nil),          // 7: fepha.cluster.v1.ProbeRequest
-	(*ProbeResponse)(nil),         // 8: fepha.cluster.v1.ProbeResponse
-	(*ElapsedRequest)(nil),        // 9: fepha.cluster.v1.ElapsedRequest
-	(*ElapsedResponse)(nil),       // 10: fepha.cluster.v1.ElapsedResponse
-	(*AdminRequest)(nil),          // 11: fepha.cluster.v1.AdminRequest
-	(*AdminResponse)(nil),         // 12: fepha.cluster.v1.AdminResponse
-	(*LeaseResponse_Peer)(nil),    // 13: fepha.cluster.v1.LeaseResponse.Peer
-	nil,                           // 14: fepha.cluster.v1.ElapsedResponse.HoldersEntry
-	(*AdminRequest_Transfer)(nil), // 15: fepha.cluster.v1.AdminRequest.Transfer
-	(*AdminRequest_AddVoter)(nil), // 16: fepha.cluster.v1.AdminRequest.AddVoter
-	(*AdminRequest_Remove)(nil),   // 17: fepha.cluster.v1.AdminRequest.Remove
+	(*Vitals)(nil),                // 3: fepha.cluster.v1.Vitals
+	(*ClockOffset)(nil),           // 4: fepha.cluster.v1.ClockOffset
+	(*KnownRequest)(nil),          // 5: fepha.cluster.v1.KnownRequest
+	(*KnownResponse)(nil),         // 6: fepha.cluster.v1.KnownResponse
+	(*LeaseResponse)(nil),         // 7: fepha.cluster.v1.LeaseResponse
+	(*ProbeRequest)(nil),          // 8: fepha.cluster.v1.ProbeRequest
+	(*ProbeResponse)(nil),         // 9: fepha.cluster.v1.ProbeResponse
+	(*ElapsedRequest)(nil),        // 10: fepha.cluster.v1.ElapsedRequest
+	(*ElapsedResponse)(nil),       // 11: fepha.cluster.v1.ElapsedResponse
+	(*AdminRequest)(nil),          // 12: fepha.cluster.v1.AdminRequest
+	(*AdminResponse)(nil),         // 13: fepha.cluster.v1.AdminResponse
+	(*LeaseResponse_Peer)(nil),    // 14: fepha.cluster.v1.LeaseResponse.Peer
+	nil,                           // 15: fepha.cluster.v1.ElapsedResponse.HoldersEntry
+	(*AdminRequest_Transfer)(nil), // 16: fepha.cluster.v1.AdminRequest.Transfer
+	(*AdminRequest_AddVoter)(nil), // 17: fepha.cluster.v1.AdminRequest.AddVoter
+	(*AdminRequest_Remove)(nil),   // 18: fepha.cluster.v1.AdminRequest.Remove
 }
 var file_cluster_proto_depIdxs = []int32{
-	3,  // 0: fepha.cluster.v1.LeaseRequest.clock:type_name -> fepha.cluster.v1.ClockOffset
-	13, // 1: fepha.cluster.v1.LeaseResponse.peers:type_name -> fepha.cluster.v1.LeaseResponse.Peer
-	14, // 2: fepha.cluster.v1.ElapsedResponse.holders:type_name -> fepha.cluster.v1.ElapsedResponse.HoldersEntry
-	15, // 3: fepha.cluster.v1.AdminRequest.transfer:type_name -> fepha.cluster.v1.AdminRequest.Transfer
-	16, // 4: fepha.cluster.v1.AdminRequest.add_voter:type_name -> fepha.cluster.v1.AdminRequest.AddVoter
-	17, // 5: fepha.cluster.v1.AdminRequest.remove:type_name -> fepha.cluster.v1.AdminRequest.Remove
-	3,  // 6: fepha.cluster.v1.LeaseResponse.Peer.clock:type_name -> fepha.cluster.v1.ClockOffset
-	4,  // 7: fepha.cluster.v1.Peer.Known:input_type -> fepha.cluster.v1.KnownRequest
-	0,  // 8: fepha.cluster.v1.Peer.Propose:input_type -> fepha.cluster.v1.ProposeRequest
-	2,  // 9: fepha.cluster.v1.Peer.Lease:input_type -> fepha.cluster.v1.LeaseRequest
-	7,  // 10: fepha.cluster.v1.Peer.Probe:input_type -> fepha.cluster.v1.ProbeRequest
-	9,  // 11: fepha.cluster.v1.Peer.Elapsed:input_type -> fepha.cluster.v1.ElapsedRequest
-	11, // 12: fepha.cluster.v1.Peer.Admin:input_type -> fepha.cluster.v1.AdminRequest
-	5,  // 13: fepha.cluster.v1.Peer.Known:output_type -> fepha.cluster.v1.KnownResponse
-	1,  // 14: fepha.cluster.v1.Peer.Propose:output_type -> fepha.cluster.v1.ProposeResponse
-	6,  // 15: fepha.cluster.v1.Peer.Lease:output_type -> fepha.cluster.v1.LeaseResponse
-	8,  // 16: fepha.cluster.v1.Peer.Probe:output_type -> fepha.cluster.v1.ProbeResponse
-	10, // 17: fepha.cluster.v1.Peer.Elapsed:output_type -> fepha.cluster.v1.ElapsedResponse
-	12, // 18: fepha.cluster.v1.Peer.Admin:output_type -> fepha.cluster.v1.AdminResponse
-	13, // [13:19] is the sub-list for method output_type
-	7,  // [7:13] is the sub-list for method input_type
-	7,  // [7:7] is the sub-list for extension type_name
-	7,  // [7:7] is the sub-list for extension extendee
-	0,  // [0:7] is the sub-list for field type_name
+	4,  // 0: fepha.cluster.v1.LeaseRequest.clock:type_name -> fepha.cluster.v1.ClockOffset
+	3,  // 1: fepha.cluster.v1.LeaseRequest.vitals:type_name -> fepha.cluster.v1.Vitals
+	14, // 2: fepha.cluster.v1.LeaseResponse.peers:type_name -> fepha.cluster.v1.LeaseResponse.Peer
+	15, // 3: fepha.cluster.v1.ElapsedResponse.holders:type_name -> fepha.cluster.v1.ElapsedResponse.HoldersEntry
+	16, // 4: fepha.cluster.v1.AdminRequest.transfer:type_name -> fepha.cluster.v1.AdminRequest.Transfer
+	17, // 5: fepha.cluster.v1.AdminRequest.add_voter:type_name -> fepha.cluster.v1.AdminRequest.AddVoter
+	18, // 6: fepha.cluster.v1.AdminRequest.remove:type_name -> fepha.cluster.v1.AdminRequest.Remove
+	4,  // 7: fepha.cluster.v1.LeaseResponse.Peer.clock:type_name -> fepha.cluster.v1.ClockOffset
+	3,  // 8: fepha.cluster.v1.LeaseResponse.Peer.vitals:type_name -> fepha.cluster.v1.Vitals
+	5,  // 9: fepha.cluster.v1.Peer.Known:input_type -> fepha.cluster.v1.KnownRequest
+	0,  // 10: fepha.cluster.v1.Peer.Propose:input_type -> fepha.cluster.v1.ProposeRequest
+	2,  // 11: fepha.cluster.v1.Peer.Lease:input_type -> fepha.cluster.v1.LeaseRequest
+	8,  // 12: fepha.cluster.v1.Peer.Probe:input_type -> fepha.cluster.v1.ProbeRequest
+	10, // 13: fepha.cluster.v1.Peer.Elapsed:input_type -> fepha.cluster.v1.ElapsedRequest
+	12, // 14: fepha.cluster.v1.Peer.Admin:input_type -> fepha.cluster.v1.AdminRequest
+	6,  // 15: fepha.cluster.v1.Peer.Known:output_type -> fepha.cluster.v1.KnownResponse
+	1,  // 16: fepha.cluster.v1.Peer.Propose:output_type -> fepha.cluster.v1.ProposeResponse
+	7,  // 17: fepha.cluster.v1.Peer.Lease:output_type -> fepha.cluster.v1.LeaseResponse
+	9,  // 18: fepha.cluster.v1.Peer.Probe:output_type -> fepha.cluster.v1.ProbeResponse
+	11, // 19: fepha.cluster.v1.Peer.Elapsed:output_type -> fepha.cluster.v1.ElapsedResponse
+	13, // 20: fepha.cluster.v1.Peer.Admin:output_type -> fepha.cluster.v1.AdminResponse
+	15, // [15:21] is the sub-list for method output_type
+	9,  // [9:15] is the sub-list for method input_type
+	9,  // [9:9] is the sub-list for extension type_name
+	9,  // [9:9] is the sub-list for extension extendee
+	0,  // [0:9] is the sub-list for field type_name
 }
 
 func init() { file_cluster_proto_init() }
@@ -1377,7 +1537,7 @@ func file_cluster_proto_init() {
 	if File_cluster_proto != nil {
 		return
 	}
-	file_cluster_proto_msgTypes[11].OneofWrappers = []any{
+	file_cluster_proto_msgTypes[12].OneofWrappers = []any{
 		(*AdminRequest_Transfer_)(nil),
 		(*AdminRequest_AddVoter_)(nil),
 		(*AdminRequest_Remove_)(nil),
@@ -1388,7 +1548,7 @@ func file_cluster_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cluster_proto_rawDesc), len(file_cluster_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   18,
+			NumMessages:   19,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

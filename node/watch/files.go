@@ -18,10 +18,9 @@ const (
 	certificateAlarm   = 7 * 24 * time.Hour
 )
 
-// certificates reports the one that ends next.
-func (m *Machine) certificates(now time.Time, files []configs.NamedFile) {
+// certificates reports the one that ends next, and returns when; zero: there is none.
+func (m *Machine) certificates(now time.Time, files []configs.NamedFile) (ends time.Time) {
 	var next string
-	var ends time.Time
 	for _, f := range files {
 		if f.Kind != configs.FileCert && f.Kind != configs.FileCA {
 			continue
@@ -36,6 +35,7 @@ func (m *Machine) certificates(now time.Time, files []configs.NamedFile) {
 		severity = condition.Alarm
 	}
 	m.state(condition.Certificate, next != "" && left < certificateWarning, severity, filepath.Base(next), ends.UTC().Format("2006-01-02 15:04 UTC"))
+	return ends
 }
 
 // endOf is when the first of a file's certificates ends.

@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"github.com/fepha/fepha/cluster"
 	"github.com/fepha/fepha/condition"
 	"github.com/fepha/fepha/configs"
+	"github.com/fepha/fepha/replica"
 )
 
 const (
@@ -35,6 +37,9 @@ type Machine struct {
 
 	slow       int       // probes of the disk in a row that took too long
 	redisSince time.Time // since when Redis doesn't answer; zero: it does
+	used       usage     // when it was looked at last
+	usedAt     time.Time // zero: never
+	seen       atomic.Pointer[replica.Vitals]
 }
 
 // Run looks until ctx ends.
@@ -52,13 +57,18 @@ func (m *Machine) Run(ctx context.Context) error {
 }
 
 func (m *Machine) round(now time.Time) {
-	m.disk(m.Disk())
-	m.clock(ClockSynchronised())
-	m.fsync()
+	disk := m.Disk()
+	m.disk(disk)
+	synchronised, known := ClockSynchronised()
+	m.clock(synchronised, known)
+	took := m.fsync()
 	files := m.Files()
-	m.certificates(now, files)
+	ends := m.certificates(now, files)
 	m.keys(files)
 	m.redis(now)
+	m.vitals(now, replica.Vitals{
+		Fsync: took, DiskFree: uint64(disk.Free), DiskSize: uint64(disk.Size), CertificateEnds: ends, ClockKnown: known, ClockSynchronised: synchronised,
+	})
 }
 
 // state sets or clears one of the node's conditions.
@@ -87,13 +97,15 @@ func (m *Machine) clock(synchronised, known bool) {
 	}
 }
 
-// fsync tries how long the disk takes to make a small write safe.
-func (m *Machine) fsync() {
+// fsync tries how long the disk takes to make a small write safe; 0: it can't be told.
+func (m *Machine) fsync() time.Duration {
 	began := time.Now()
 	if err := probe(filepath.Join(m.DataDir, probeFile)); err != nil {
-		return // the log says so soon enough, and ends the node
+		return 0 // the log says so soon enough, and ends the node
 	}
-	m.took(time.Since(began))
+	took := time.Since(began)
+	m.took(took)
+	return took
 }
 
 func (m *Machine) took(d time.Duration) {

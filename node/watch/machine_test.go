@@ -158,3 +158,24 @@ func TestKeysThatAnybodyCanRead(t *testing.T) {
 		}
 	}
 }
+
+// What the machine is like is kept for all nodes to show.
+func TestVitals(t *testing.T) {
+	m, _ := newMachine()
+	m.DataDir = t.TempDir()
+	m.Disk = func() cluster.Disk { return cluster.Disk{Free: 3 << 30, Size: 20 << 30} }
+	if m.Vitals() != nil {
+		t.Error("it is known before it was looked at")
+	}
+	now := time.Now()
+	m.round(now)
+	m.used.cpu -= 5 * time.Second // since then
+	m.round(now.Add(10 * time.Second))
+	v := m.Vitals()
+	if v.Fsync <= 0 || v.DiskFree != 3<<30 || v.DiskSize != 20<<30 || !v.CertificateEnds.IsZero() {
+		t.Errorf("%+v", v)
+	}
+	if _, known := used(); known && (v.Memory < 1<<20 || v.CPU < 500 || v.CPU > 2000) {
+		t.Errorf("%+v", v)
+	}
+}

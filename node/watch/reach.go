@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/fepha/fepha/condition"
@@ -25,6 +26,7 @@ type Reach struct {
 	Dial      func(ctx context.Context, network, address string) (net.Conn, error) // nil: TCP
 
 	misses map[string]int
+	seen   atomic.Pointer[map[string]bool] // which nodes took a connection, the last time
 }
 
 // Run tries until ctx ends.
@@ -32,12 +34,12 @@ func (r *Reach) Run(ctx context.Context) error {
 	tick := time.NewTicker(reachPeriod)
 	defer tick.Stop()
 	for {
+		r.round(ctx)
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
 		}
-		r.round(ctx)
 	}
 }
 
@@ -46,6 +48,7 @@ func (r *Reach) round(ctx context.Context) {
 	if ctx.Err() != nil {
 		return
 	}
+	r.seen.Store(&reached)
 	if r.misses == nil {
 		r.misses = map[string]int{}
 	}

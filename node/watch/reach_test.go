@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"slices"
 	"testing"
 
 	"github.com/fepha/fepha/condition/conditiontest"
@@ -39,6 +40,9 @@ func TestReach(t *testing.T) {
 	cut["wit:1"] = true
 	rounds(reachMisses-1, "")
 	rounds(1, "node.wit.unreachable")
+	if reaches, misses := r.Seen(); !slices.Equal(reaches, []string{"fep2"}) || !slices.Equal(misses, []string{"wit"}) {
+		t.Errorf("reaches %q, misses %q", reaches, misses)
+	}
 	if text := said.Says("node.wit.unreachable"); text != "fep1 does not reach the node, while others do" {
 		t.Error(text)
 	}

@@ -2,11 +2,12 @@
 
 export interface Station {
   known: boolean; station: number; name: string; time_zone: string; node: string; leader: string; term: number; quorum: boolean;
+  outside?: boolean;
 }
 
 export interface Node {
   id: string; host: number; role: 'fep' | 'witness'; state: string; alive: boolean; lease: boolean; since_ms: number; api: string;
-  config_differs?: boolean; build?: string;
+  config_differs?: boolean; build?: string; stopping?: boolean; maintenance?: boolean; clock_ms?: number;
 }
 
 export type Link = {address: string} & Record<string, string>;
@@ -83,11 +84,17 @@ export interface Control {
 
 export interface TraceLine { time_ms?: number; link?: string; direction?: string; text?: string; octets?: string; dropped?: number }
 
-export interface RaftPeer extends Node { address: string; voter: boolean; applied_index: number; last_contact_ms: number }
+// Vitals is how a node's program and its machine are: octets, thousandths of a core, us.
+export interface Vitals {
+  memory: number; cpu_permille: number; fsync_us: number; disk_free: number; disk_size: number; certificate_ends_ms: number;
+  clock_synchronised: boolean | null; reaches: string[]; misses: string[];
+}
+
+export interface RaftPeer extends Node { address: string; voter: boolean; applied_index: number; last_contact_ms: number; digest?: string; vitals?: Vitals }
 
 export interface Raft {
   node: string; state: string; leader: string; term: number; commit_index: number; applied_index: number; last_index: number;
-  quorum: boolean; lease: boolean; lease_left_ms: number; commit_p50_us: number; commit_p99_us: number; peers: RaftPeer[];
+  quorum: boolean; lease: boolean; lease_left_ms: number; commit_p50_us: number; commit_p99_us: number; level: number; newest_level: number; peers: RaftPeer[];
 }
 
 // Problem is what is wrong with a configuration, or likely not meant, in one place; line and column from 1, 0 for the file as a whole.

@@ -6,6 +6,7 @@ import (
 	"github.com/fepha/fepha/cluster/internal/placement"
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
+	"github.com/fepha/fepha/replica"
 )
 
 // Member is one node of the group as its configuration lists it.
@@ -39,6 +40,7 @@ type MemberState struct {
 	Build   string
 	Level   uint32 // newest feature level that its program understands
 	Clock   Clock
+	Vitals  *replica.Vitals
 	Lacks   map[string]bool // resources of the state that its configuration doesn't have
 }
 

@@ -21,6 +21,7 @@ export function Banner() {
       </div>
     );
   }
+  if (station.value?.outside) return <div class="banner warning" role="alert" id="banner"><Mark tone="warn">{t('node_waits', {node})}</Mark></div>;
   if (!known.value) return <div class="banner alarm" role="alert" id="banner"><Mark tone="bad">{t('no_quorum')}</Mark></div>;
   const open = conditions.value.filter((c) => !c.acknowledged_by);
   const worst = open[0] ?? conditions.value[0];

@@ -78,6 +78,10 @@ export const en = {
 
   // nodes
   node: 'Node', role: 'Role', state: 'State', term: 'Term', commit_index: 'Committed', applied: 'Applied', last_contact: 'Heard', version: 'Version', addresses: 'Address', voter: 'Vote', has_vote: 'yes', no_vote: 'no',
+  node_waits: '{node} is no member of the group yet: it waits for “fepha raft add {node}” on a member. What it shows is not the station’s.',
+  level_newest: 'the programs understand {n}', who_sees: 'Who sees whom', from_to: 'from, to', reaches: 'connects', misses: 'does not connect', at_hand: 'By hand', in_maintenance: 'maintenance', stopping: 'stopping',
+  memory: 'Memory', cpu: 'CPU, of a core', fsync: 'A small write is safe after', disk_free: 'Free on disk', clock: 'Clock', clock_leader: 'the others are compared with it', clock_off: '{n} ms from the leader’s', clock_synced: 'synchronised', clock_not_synced: 'not synchronised',
+  certificates: 'Certificates', no_certificates: 'none', certificate_ends: 'until {time} ({n} days)',
   config_differs: 'another configuration', transfer: 'Make it the leader', ask_transfer: 'Make {node} the leader?', ask_transfer_why: 'Takes some ten milliseconds; nothing moves.',
 
   // configuration
@@ -110,7 +114,7 @@ export const en = {
 
   // the node's own words
   word_leader: 'leader', word_follower: 'follower', word_candidate: 'candidate', word_fep: 'FEP', word_witness: 'witness', word_active: 'active', word_standby: 'standby',
-  word_connecting: 'connecting', word_down: 'down', word_main: 'main', word_held: 'held', word_owned: 'owned', word_unowned: 'unowned', word_releasing: 'releasing', word_exclusive: 'exclusive',
+  word_connecting: 'connecting', word_down: 'down', word_main: 'main', word_held: 'held', word_waiting: 'waits until the client at the other FEP is gone', word_owned: 'owned', word_unowned: 'unowned', word_releasing: 'releasing', word_exclusive: 'exclusive',
   word_main_standby: 'main-standby', word_dual_active: 'dual-active', word_start: 'start', word_claimed: 'claimed', word_manual: 'by hand', word_node_lost: 'node lost', word_channels: 'channels down', word_resumed: 'resumed',
   word_viewer: 'viewer', word_operator: 'operator', word_engineer: 'engineer', word_admin: 'admin',
   word_di: 'state', word_ai: 'analog', word_counter: 'counter', word_bitstring: 'bit pattern',

@@ -71,6 +71,10 @@ export const zh: Record<keyof typeof en, string> = {
   ms: '{n} 毫秒', who: '操作者', takeovers_none: '日志中没有主备切换。', commit_latency: '提交延时，毫秒（p50、p99）', event_rate: '每秒事件数', backlog_plot: '尚未确认的事件数', lease_margin: '{node} 租约剩余，毫秒',
 
   node: '节点', role: '角色', state: '状态', term: '任期', commit_index: '已提交', applied: '已应用', last_contact: '最近联系', version: '版本', addresses: '地址', voter: '投票', has_vote: '有', no_vote: '无',
+  node_waits: '{node} 还不是组的成员：等待在成员节点上执行“fepha raft add {node}”。它显示的不是车站的情况。',
+  level_newest: '程序支持到 {n}', who_sees: '互通情况', from_to: '从，到', reaches: '可连接', misses: '连不上', at_hand: '人工', in_maintenance: '检修', stopping: '正在停止',
+  memory: '内存', cpu: 'CPU（单核）', fsync: '小量写盘用时', disk_free: '磁盘剩余', clock: '时钟', clock_leader: '其他节点与它比较', clock_off: '与领导者相差 {n} 毫秒', clock_synced: '已同步', clock_not_synced: '未同步',
+  certificates: '证书', no_certificates: '无', certificate_ends: '有效至 {time}（{n} 天）',
   config_differs: '配置不同', transfer: '设为领导者', ask_transfer: '把 {node} 设为领导者？', ask_transfer_why: '需要十几毫秒；设备和控制中心的归属不变。',
 
   in_force: '生效的配置', this_node: '本节点运行', config_same: '生效的配置', config_other: '另一份配置：文件不同', config_version: '版本 {n}',
@@ -98,7 +102,7 @@ export const zh: Record<keyof typeof en, string> = {
   expires: '到期', last_use: '最近使用', insecure: '本站不核对身份：只能从本机访问。',
 
   word_leader: '领导者', word_follower: '跟随者', word_candidate: '竞选者', word_fep: '前置机', word_witness: '见证节点', word_active: '主用', word_standby: '备用',
-  word_connecting: '连接中', word_down: '断开', word_main: '主用', word_held: '保持', word_owned: '已归属', word_unowned: '无归属', word_releasing: '释放中', word_exclusive: '独占',
+  word_connecting: '连接中', word_down: '断开', word_main: '主用', word_held: '保持', word_waiting: '等待另一台前置机的客户端断开', word_owned: '已归属', word_unowned: '无归属', word_releasing: '释放中', word_exclusive: '独占',
   word_main_standby: '主备', word_dual_active: '双活', word_start: '启动', word_claimed: '认领', word_manual: '人工', word_node_lost: '节点失效', word_channels: '通道全断', word_resumed: '恢复',
   word_viewer: '查看者', word_operator: '操作员', word_engineer: '工程师', word_admin: '管理员',
   word_di: '遥信', word_ai: '遥测', word_counter: '遥脉', word_bitstring: '位串',
