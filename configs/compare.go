@@ -78,6 +78,10 @@ func Compare(from, to *Station) []Change {
 	if !sameJSON(from.Backup, to.Backup) {
 		list = append(list, Change{Part: "backup", How: "changed"})
 	}
+	if from.Trend != to.Trend {
+		list = append(list, Change{Part: "trend", How: "changed", Detail: fmt.Sprintf("%s at one in %s → %s at one in %s",
+			durationText(from.Trend.Length), durationText(from.Trend.Period), durationText(to.Trend.Length), durationText(to.Trend.Period))})
+	}
 	return list
 }
 

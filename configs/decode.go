@@ -17,6 +17,7 @@ import (
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/iec104"
 	"github.com/fepha/fepha/internal/redismode"
+	"github.com/fepha/fepha/trend"
 )
 
 // names are what nodes, uplinks and groups may be called: they are parts of keys, addresses and file names.
@@ -47,6 +48,8 @@ func (l *loader) station(root *object) *Station {
 	o, _ = root.object("journal")
 	s.Journal = Journal{Retain: o.int("retain", 200_000, 1, 10_000_000), RetainFor: o.periodOf("retain_for", 0, time.Minute, 10*365*24*time.Hour)}
 	o.end()
+	o, _ = root.object("trend")
+	s.Trend = o.trend()
 	for _, e := range root.list("rtus") {
 		s.RTUs = append(s.RTUs, l.rtu(root.doc.object(e.path, e.node)))
 	}
@@ -67,6 +70,23 @@ func (l *loader) station(root *object) *Station {
 	root.end()
 	s.Named = l.namedFiles
 	return s
+}
+
+// maxTrendMemory bounds what the course of analogs takes on a FEP, octets: some hours at one a second, days at one in ten.
+const maxTrendMemory = 256 << 20
+
+func (o *object) trend() Trend {
+	t := Trend{
+		Length: o.duration("length", trend.Usual.Length, 10*time.Minute, 7*24*time.Hour),
+		Period: o.duration("period", trend.Usual.Period, time.Second, 10*time.Minute),
+	}
+	if need := trend.Shape(t).Memory(); need > maxTrendMemory {
+		longest := trend.Usual.Length * time.Duration(maxTrendMemory*int64(t.Period)/int64(trend.Usual.Period)/trend.Usual.Memory())
+		o.fail("length", fmt.Sprintf("%s at one sample in %s takes %d MiB on each FEP", durationText(t.Length), durationText(t.Period), need>>20),
+			fmt.Sprintf("at most %d MiB: %s at most, or a longer period", maxTrendMemory>>20, durationText(longest)))
+	}
+	o.end()
+	return t
 }
 
 // zones has each zone once, by name: what is compared deeply must not differ by what a [time.Location] remembers.

@@ -120,11 +120,12 @@ func (s *Station) YAML() ([]byte, error) {
 		Security      Security `yaml:"security,flow"`
 		Redis         Redis    `yaml:"redis"`
 		Journal       Journal  `yaml:"journal,flow"`
+		Trend         Trend    `yaml:"trend,flow"`
 		RTUs          []RTU    `yaml:"rtus,omitempty"`
 		Uplinks       []Uplink `yaml:"uplinks,omitempty"`
 		VirtualPoints File     `yaml:"virtual_points,omitzero"`
 		FNP           *FNP     `yaml:"fnp,omitempty"`
 		Exports       []Export `yaml:"exports,omitempty"`
 		Backup        *Backup  `yaml:"backup,flow,omitempty"`
-	}{s, s.Cluster, s.Security, s.Redis, s.Journal, s.RTUs, s.Uplinks, s.VirtualTable, s.FNP, s.Exports, s.Backup}, yaml.IndentSequence(true))
+	}{s, s.Cluster, s.Security, s.Redis, s.Journal, s.Trend, s.RTUs, s.Uplinks, s.VirtualTable, s.FNP, s.Exports, s.Backup}, yaml.IndentSequence(true))
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/internal/redismode"
+	"github.com/fepha/fepha/trend"
 )
 
 // Station is a whole, checked configuration. It's the same on every node.
@@ -22,6 +23,7 @@ type Station struct {
 	Security      Security       `yaml:"-"`
 	Redis         Redis          `yaml:"-"`
 	Journal       Journal        `yaml:"-"`
+	Trend         Trend          `yaml:"-" json:",omitzero"`
 	RTUs          []RTU          `yaml:"-" json:"-"`          // by number
 	Uplinks       []Uplink       `yaml:"-" json:"-"`          // as in the file
 	VirtualTable  File           `yaml:"-" json:"-"`          // zero: none
@@ -176,6 +178,15 @@ type Backup struct {
 	// PassphraseFile opens the keys, certificates, passwords and tokens of the node, which are in a backup then, encrypted.
 	PassphraseFile File `yaml:"passphrase_file,omitzero"`
 }
+
+// Trend is the course of analogs that each FEP keeps in memory, for plots.
+type Trend struct {
+	Length time.Duration `yaml:"length"` // for how long: 10 min to 7 days; default 1 h
+	Period time.Duration `yaml:"period"` // between two samples of a point: 1 s to 10 min; default 1 s
+}
+
+// IsZero tells whether it's the default one, which is no part of the digest: nodes from before there was a choice have it.
+func (t Trend) IsZero() bool { return trend.Shape(t) == trend.Usual }
 
 // RTU is a field device, or a group of them behind one session.
 type RTU struct {

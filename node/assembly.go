@@ -97,7 +97,8 @@ func assemble(c Config) (*assembly, error) {
 	a.group = &watch.Group{
 		Node: a.member, Config: a.runner.current.station, Tables: a.runner.current.tables, Build: c.Build.String(), Reporter: a.conditions,
 	}
-	a.trend = trend.New(func(read func(*fsm.State)) { a.member.View(read) })
+	a.trend = trend.New(func(read func(*fsm.State)) { a.member.View(read) }, trend.Shape(station.Trend))
+	a.runner.trend = a.trend
 	a.last = lastRun{c.DataDir}
 	a.machine = &watch.Machine{
 		Node: c.ID, DataDir: c.DataDir, Reporter: a.conditions, Synced: !onOneMachine(station),

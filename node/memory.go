@@ -14,7 +14,6 @@ const (
 	memoryAtLeast  = 48 << 20
 	memoryPerPoint = 255
 	memoryPerEvent = 64
-	memoryOfTrend  = trend.Samples * 24
 
 	// witnessGarbage is GOGC of a witness: it has little to do, and often runs on a small machine.
 	witnessGarbage = 15
@@ -35,7 +34,7 @@ func boundMemory(s *configs.Station, role configs.Role) {
 func MemoryNeed(s *configs.Station, role configs.Role) int64 {
 	atLeast := int64(memoryAtLeast)
 	if role == configs.RoleFEP {
-		atLeast += memoryOfTrend
+		atLeast += trend.Shape(s.Trend).Memory()
 	}
 	points := 0
 	for i := range s.RTUs {

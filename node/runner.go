@@ -10,12 +10,15 @@ import (
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/node/rollout"
 	"github.com/fepha/fepha/replica"
+	"github.com/fepha/fepha/trend"
 )
 
 // A runner runs this node by its configuration, which a rollout may change.
 type runner struct {
 	current *current
 	replica replica.Owner
+
+	trend *trend.Recorder
 
 	// Of a FEP; nil on the witness.
 	acquisition *acquisition.Manager
@@ -59,6 +62,7 @@ func (r *runner) Run(next *configs.Station) error {
 	r.current.set(next)
 	self, _ := next.Node(r.replica.ID())
 	boundMemory(next, self.Role)
+	r.trend.Configure(trend.Shape(next.Trend))
 	if err != nil || r.acquisition == nil {
 		return err
 	}

@@ -2,15 +2,30 @@ package trend
 
 import (
 	"time"
+	"unsafe"
 
 	"github.com/fepha/fepha/fsm"
 )
 
-// Span is for how long the course of a point is kept, and Samples how many changes are, of all points.
-const (
-	Span    = time.Hour
-	Samples = 1 << 20
-)
+// Shape is for how long the course of a point is kept, and how often it is sampled.
+type Shape struct {
+	Length time.Duration
+	Period time.Duration // 1 s at least
+}
+
+// Usual is the shape unless somebody asks for another.
+var Usual = Shape{time.Hour, time.Second}
+
+// usualSamples is how many changes are kept of all points together in the usual shape.
+const usualSamples = 1 << 20
+
+// Samples is how many changes are kept of all points together: what lasts for the length at 290 changes a period.
+func (s Shape) Samples() int {
+	return int(usualSamples * (s.Length / s.Period) / (Usual.Length / Usual.Period))
+}
+
+// Memory is what the changes take, octets.
+func (s Shape) Memory() int64 { return int64(s.Samples()) * sampleSize }
 
 // Sample is what a point said from an instant on.
 type Sample struct {
@@ -18,6 +33,9 @@ type Sample struct {
 	Value   float64
 	Quality uint8
 }
+
+// sampleSize is what a kept takes, octets.
+const sampleSize = int64(unsafe.Sizeof(kept{}))
 
 // kept is a sample, and where the point's one before it is.
 type kept struct {

@@ -1,9 +1,12 @@
 package trend
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
@@ -91,7 +94,7 @@ func TestRecorder(t *testing.T) {
 			{Kind: fsmpb.Kind_AI, Point: 1, Type: 36, Value: v, Mode: fsmpb.Item_IMAGE}, {Kind: fsmpb.Kind_DI, Point: 1, Type: 30, Value: v},
 		}}}})
 	}
-	r := New(func(read func(*fsm.State)) { read(s) })
+	r := New(func(read func(*fsm.State)) { read(s) }, Usual)
 	r.ring.beganMs = 0
 	events(1)
 	r.sample(1000)
@@ -106,14 +109,55 @@ func TestRecorder(t *testing.T) {
 	if got, _ := r.Read(fsm.PointKey{RTU: 1, Kind: fsm.DI, Point: 1}, 3000); got != nil {
 		t.Errorf("a state has events, and no trend: %v", got)
 	}
-	if _, from := r.Read(ai1, Span.Milliseconds()+5000); from != 5000 {
+	if _, from := r.Read(ai1, Usual.Length.Milliseconds()+5000); from != 5000 {
 		t.Errorf("an hour later it is complete from %d", from)
 	}
 }
 
 func BenchmarkSample(b *testing.B) {
-	r := newRing(Samples, 0)
+	r := newRing(Usual.Samples(), 0)
 	for i := range b.N {
 		r.add(fsm.PointKey{RTU: 1, Kind: fsm.AI, Point: uint32(i % 100_000)}, &fsm.Point{Value: float64(i)}, int64(i))
 	}
+}
+
+func TestShape(t *testing.T) {
+	for shape, want := range map[Shape]int64{
+		Usual: 24 << 20, {2 * time.Hour, time.Second}: 48 << 20, {24 * time.Hour, 24 * time.Second}: 24 << 20, {30 * time.Minute, time.Second}: 12 << 20,
+	} {
+		if got := shape.Memory(); got != want {
+			t.Errorf("%v: %d octets, want %d", shape, got, want)
+		}
+	}
+}
+
+// A recorder takes another shape while it runs, and begins anew then.
+func TestConfigure(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		state, samples := fsm.New(), 0
+		r := New(func(read func(*fsm.State)) { samples++; read(state) }, Usual)
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- r.Run(ctx) }()
+		time.Sleep(10*time.Second + time.Millisecond)
+		synctest.Wait()
+		if samples != 11 {
+			t.Errorf("%d samples in 10 s", samples)
+		}
+		r.Configure(Usual) // nothing changes
+		changed := time.Now()
+		r.Configure(Shape{6 * time.Hour, time.Minute})
+		time.Sleep(2*time.Minute + time.Millisecond)
+		synctest.Wait()
+		if samples != 14 { // one at the change
+			t.Errorf("%d samples, 2 min after a change to one a minute", samples)
+		}
+		if _, from := r.Read(ai1, time.Now().UnixMilli()); from != changed.UnixMilli() {
+			t.Errorf("complete from %d, was changed at %d", from, changed.UnixMilli())
+		}
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
 }

@@ -14,6 +14,8 @@ var changePieces = []struct {
 	{regexp.MustCompile(`^uplink (.+)$`), "上送 $1"},
 	{regexp.MustCompile(`^virtual points$`), "虚拟点"},
 	{regexp.MustCompile(`^journal$`), "日志"},
+	{regexp.MustCompile(`^trend$`), "遥测曲线"},
+	{regexp.MustCompile(`^(\S+) at one in (\S+) → (\S+) at one in (\S+)$`), "$1（每 $2 一次）→ $3（每 $4 一次）"},
 	{regexp.MustCompile(`^(\d+) points? added$`), "新增 $1 个点"},
 	{regexp.MustCompile(`^(\d+) points? changed$`), "更改 $1 个点"},
 	{regexp.MustCompile(`^(\d+) points? removed$`), "删除 $1 个点"},
