@@ -148,6 +148,48 @@ func TestSessions(t *testing.T) {
 	})
 }
 
+// A page goes on at another node by a code that its session was given: once, while the session is in force.
+func TestSessionsGoOnAtAnotherNode(t *testing.T) {
+	base := []string{"fep1 user alice new role=admin hash=h end=5000", "fep1 login alice session=a revision=1 from=10.0.0.7", "fep1 code session=a code=c"}
+	open := func(want string) func(*testing.T, *State) {
+		return func(t *testing.T, s *State) {
+			t.Helper()
+			var got []string
+			for _, id := range []string{"a", "b", "c", "d"} {
+				if x, u, ok := s.Access().Session([32]byte(hashOf(id))); ok {
+					got = append(got, fmt.Sprint(id, " ", u.Name, " ", x.Node, " ", len(x.Codes)))
+				}
+			}
+			mustEqual(t, "sessions", strings.Join(got, ", "), want)
+		}
+	}
+	var many []string
+	for i := range access.MaxCodes {
+		many = append(many, fmt.Sprintf("fep1 code session=a code=%d", i))
+	}
+	runCases(t, base, []commandCase{
+		{name: "taken", do: "fep2 take code=c session=b from=10.0.0.7", check: open("a alice fep1 0, b alice fep2 0")},
+		{name: "taken again", after: []string{"fep2 take code=c session=b"}, do: "wit take code=c session=d", code: notFound, say: "was used", check: open("a alice fep1 0, b alice fep2 0")},
+		{name: "the same answer for the same session", after: []string{"fep2 take code=c session=b"}, do: "fep2 take code=c session=b", code: duplicate},
+		{name: "never given", do: "fep2 take code=x session=b", code: notFound},
+		{name: "after the logout", after: []string{"fep1 logout session=a"}, do: "fep2 take code=c session=b", code: notFound, check: open("")},
+		{name: "after another role", after: []string{"fep1 user alice role=viewer"}, do: "fep2 take code=c session=b", code: notFound, check: open("")},
+		{name: "after the user's removal", after: []string{"fep1 user-remove alice"}, do: "fep2 take code=c session=b", code: notFound},
+		{name: "too late", after: []string{"at 300000"}, do: "fep2 take code=c session=b", code: conflict, say: "has ended", check: open("a alice fep1 1")},
+		{name: "just in time", after: []string{"at 299999"}, do: "fep2 take code=c session=b", check: open("a alice fep1 0, b alice fep2 0")},
+		{name: "of one whose time is over", after: []string{"at 4999000", "fep1 used a=4999", "fep1 code session=a code=e", "at 5000000"}, do: "fep2 take code=e session=b", code: conflict},
+		{name: "of an idle session", after: []string{"at 1799000", "fep1 code session=a code=e", "at 1801000"}, do: "fep2 take code=e session=b", code: conflict},
+		{name: "one logout ends all", after: []string{"fep2 take code=c session=b", "fep2 code session=b code=e", "wit take code=e session=d"}, do: "wit logout session=d", check: open("")},
+		{name: "back again takes the place of what was there", after: []string{"fep2 take code=c session=b", "fep2 code session=b code=e"}, do: "fep1 take code=e session=d", check: open("b alice fep2 0, d alice fep1 0")},
+		{name: "another login stays", after: []string{"fep2 login alice session=d revision=1"}, do: "fep2 take code=c session=b", check: open("a alice fep1 0, b alice fep2 0, d alice fep2 0")},
+		{name: "too many: the oldest goes", after: many, do: "fep2 take code=c session=b", code: notFound, check: open("a alice fep1 16")},
+		{name: "ended ones make room", after: append(many[1:], "at 400000"), do: "fep1 code session=a code=z", check: open("a alice fep1 1")},
+		{name: "of no session", do: "fep1 code session=x code=z", code: notFound, say: "has ended"},
+		{name: "without session", do: "fep1 code code=z", code: invalid, say: "0 octets"},
+		{name: "without code", do: "fep2 take session=b", code: invalid, say: "0 octets"},
+	})
+}
+
 func TestRevokedCertificates(t *testing.T) {
 	base := []string{"at 10", "ops revoke name=fep2", "ops revoke serial=a1"}
 	revoked := func(serial, name string, issued int64, want bool) func(*testing.T, *State) {

@@ -50,6 +50,8 @@ import (
 //	NODE token-remove NAME
 //	NODE login USER session=TEXT revision=N [from=ADDRESS]
 //	NODE logout session=TEXT
+//	NODE code session=TEXT code=TEXT
+//	NODE take code=TEXT session=TEXT [from=ADDRESS]
 //	NODE used TEXT=S...
 //	NODE revoke [serial=HEX] [name=NAME]
 //	NODE export-cursor RESOURCE epoch=N seq=N [replays=N]
@@ -320,6 +322,10 @@ func setOp(c *fsmpb.Command, verb string, w *words) {
 		}}
 	case "logout":
 		c.Op = &fsmpb.Command_SessionClose{SessionClose: &fsmpb.SessionClose{Id: hashOf(w.text("session"))}}
+	case "code":
+		c.Op = &fsmpb.Command_SessionCode{SessionCode: &fsmpb.SessionCode{Session: hashOf(w.text("session")), Code: hashOf(w.text("code"))}}
+	case "take":
+		c.Op = &fsmpb.Command_SessionTake{SessionTake: &fsmpb.SessionTake{Code: hashOf(w.text("code")), Id: hashOf(w.text("session")), Address: w.text("from")}}
 	case "used":
 		op := &fsmpb.AccessUsed{}
 		for _, p := range w.pairs {

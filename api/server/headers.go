@@ -17,8 +17,13 @@ func setHeaders(h http.Header) {
 	h.Set("Cache-Control", "no-store")
 }
 
-// contentPolicy allows a page its own files and nothing else, and to ask its own node and whom elsewhere names.
+// contentPolicy allows a page its own files and nothing else, to ask its own node and whom elsewhere names, and to go on there with
+// a form.
 func contentPolicy(elsewhere []string) string {
-	return "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; " +
+	forms := "'none'"
+	if len(elsewhere) > 0 {
+		forms = strings.Join(elsewhere, " ")
+	}
+	return "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action " + forms + "; " +
 		"frame-ancestors 'none'; connect-src " + strings.Join(append([]string{"'self'"}, elsewhere...), " ")
 }

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"encoding/json"
 	"net/http"
 	"strconv"
 	"time"
@@ -51,13 +52,21 @@ func (s *Server) streamLive(w http.ResponseWriter, r *http.Request) error {
 	defer out.Close()
 	var version uint64
 	spoke := time.Now()
+	codes := s.guard.Codes(r)
 	for range replica.Follow(r.Context(), s.cfg.Node, replica.Pace{Least: live.Pace, Most: liveTick}) {
 		now := time.Now()
 		m, next, err := s.parts.Changes(version, now)
 		if err != nil {
 			return err
 		}
-		if m != nil {
+		if m == nil {
+			m, next = new(api.LiveMessage), version
+			m.Set, m.Gone = map[string]json.RawMessage{}, []string{}
+		}
+		if version != 0 { // what there is to see comes first
+			m.Code = codes.Next(r.Context(), now)
+		}
+		if next != version || m.Code != "" {
 			version, spoke = next, now
 			if err = out.Send(0, m); err == nil {
 				err = out.Flush()

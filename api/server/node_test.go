@@ -163,6 +163,12 @@ type served struct {
 // serve starts an insecure server of a fake station.
 func serve(t testing.TB, edit ...func(*Config)) served {
 	t.Helper()
+	return serveAt(t, "127.0.0.1:0", edit...)
+}
+
+// serveAt is serve at an address.
+func serveAt(t testing.TB, address string, edit ...func(*Config)) served {
+	t.Helper()
 	node := newNode(t)
 	cfg := Config{
 		Node: node, Station: 21, Name: "Demo station", Describe: describe, Tracer: new(trace.Tracer), Build: build.Info{Version: "test", Revision: "1a2b", Date: "2026-11-29T00:00:00Z"},
@@ -174,7 +180,7 @@ func serve(t testing.TB, edit ...func(*Config)) served {
 	for _, e := range edit {
 		e(&cfg)
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := net.Listen("tcp", address)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -191,7 +197,7 @@ func serve(t testing.TB, edit ...func(*Config)) served {
 			t.Errorf("Serve: %v", err)
 		}
 	})
-	return served{s, &client.Client{Base: "http://" + l.Addr().String(), HTTP: &http.Client{Transport: transport}}, node}
+	return served{s, &client.Client{Base: "http://" + l.Addr().String(), HTTP: &http.Client{Transport: transport}}, cfg.Node.(*fakeNode)}
 }
 
 // request sends one and returns the answer with its body.

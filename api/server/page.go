@@ -50,6 +50,7 @@ func (s *Server) servePage(f pageFile) rest.Handler {
 		}
 		h := w.Header()
 		h.Set("Content-Security-Policy", contentPolicy(others))
+		h.Set("Referrer-Policy", "strict-origin") // so that another node sees that a form is from a page of the station
 		h.Set("Content-Type", f.ContentType)
 		h.Set("Vary", "Accept-Encoding")
 		content := f.Content

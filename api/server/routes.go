@@ -37,6 +37,7 @@ func (s *Server) table() []route {
 		{"GET /readyz", everybody, s.ready},
 		{"POST " + access.LoginPath, strangers, s.guard.Login},
 		{"POST /v1/first-admin", strangers, s.guard.FirstAdmin},
+		{"POST " + access.TakePath, strangers.WithBody(access.MaxTake), s.guard.Take},
 
 		{"GET /v1/whoami", viewers.AndNodes(), s.guard.Whoami},
 		{"POST /v1/logout", viewers, s.guard.Logout},

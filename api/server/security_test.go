@@ -148,11 +148,16 @@ func tokensFile(tokens ...string) []byte {
 
 func serveSecured(t *testing.T, edit ...func(*Config)) secured {
 	t.Helper()
+	return serveSecuredAt(t, "127.0.0.1:0", edit...)
+}
+
+func serveSecuredAt(t *testing.T, address string, edit ...func(*Config)) secured {
+	t.Helper()
 	ca, dir, logs := newAuthority(t), t.TempDir(), new(logBuffer)
 	security := ca.write(t, dir, ca.issue(t, "fep1"))
 	security.Tokens = filepath.Join(dir, "tokens.yaml")
 	writeFile(t, security.Tokens, tokensFile(aliceToken, bobToken))
-	s := serve(t, func(c *Config) {
+	s := serveAt(t, address, func(c *Config) {
 		c.Security, c.Log = security, slog.New(slog.NewTextHandler(logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
 		for _, e := range edit {
 			e(c)

@@ -193,7 +193,7 @@ func TestAnswersHaveSecurityHeaders(t *testing.T) {
 	for _, path := range []string{"/", "/assets/index.js", "/assets/index.css", "/v1/status", "/none", "/metrics"} {
 		resp, _ := s.request(t, "GET", path, "")
 		for name, want := range map[string]string{
-			"X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY", "Referrer-Policy": "no-referrer",
+			"X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY", "Referrer-Policy": map[bool]string{true: "no-referrer", false: "strict-origin"}[strings.HasPrefix(path, "/v1/") || path == "/none" || path == "/metrics"],
 			"Content-Security-Policy": "default-src 'none'", "Cross-Origin-Resource-Policy": "same-origin", "Cache-Control": "no-store",
 		} {
 			if got := resp.Header.Get(name); !strings.HasPrefix(got, want) {

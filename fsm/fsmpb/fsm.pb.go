@@ -665,6 +665,8 @@ type Command struct {
 	//	*Command_AccessUsed
 	//	*Command_Revoke
 	//	*Command_FirstAdmin
+	//	*Command_SessionCode
+	//	*Command_SessionTake
 	//	*Command_Audit
 	//	*Command_Override
 	//	*Command_CheckStart
@@ -1106,6 +1108,24 @@ func (x *Command) GetFirstAdmin() *FirstAdmin {
 	return nil
 }
 
+func (x *Command) GetSessionCode() *SessionCode {
+	if x != nil {
+		if x, ok := x.Op.(*Command_SessionCode); ok {
+			return x.SessionCode
+		}
+	}
+	return nil
+}
+
+func (x *Command) GetSessionTake() *SessionTake {
+	if x != nil {
+		if x, ok := x.Op.(*Command_SessionTake); ok {
+			return x.SessionTake
+		}
+	}
+	return nil
+}
+
 func (x *Command) GetAudit() *Audit {
 	if x != nil {
 		if x, ok := x.Op.(*Command_Audit); ok {
@@ -1355,6 +1375,14 @@ type Command_FirstAdmin struct {
 	FirstAdmin *FirstAdmin `protobuf:"bytes,68,opt,name=first_admin,json=firstAdmin,proto3,oneof"`
 }
 
+type Command_SessionCode struct {
+	SessionCode *SessionCode `protobuf:"bytes,110,opt,name=session_code,json=sessionCode,proto3,oneof"`
+}
+
+type Command_SessionTake struct {
+	SessionTake *SessionTake `protobuf:"bytes,111,opt,name=session_take,json=sessionTake,proto3,oneof"`
+}
+
 type Command_Audit struct {
 	Audit *Audit `protobuf:"bytes,80,opt,name=audit,proto3,oneof"`
 }
@@ -1472,6 +1500,10 @@ func (*Command_AccessUsed) isCommand_Op() {}
 func (*Command_Revoke) isCommand_Op() {}
 
 func (*Command_FirstAdmin) isCommand_Op() {}
+
+func (*Command_SessionCode) isCommand_Op() {}
+
+func (*Command_SessionTake) isCommand_Op() {}
 
 func (*Command_Audit) isCommand_Op() {}
 
@@ -5122,6 +5154,121 @@ func (x *SessionClose) GetId() []byte {
 	return nil
 }
 
+// SessionCode gives a session a code, by which the browser that has it goes on at another node, to which it sends no cookie.
+type SessionCode struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Session       []byte                 `protobuf:"bytes,1,opt,name=session,proto3" json:"session,omitempty"` // its id
+	Code          []byte                 `protobuf:"bytes,2,opt,name=code,proto3" json:"code,omitempty"`       // SHA-256 of the code, which is a secret of at least 128 random bits
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SessionCode) Reset() {
+	*x = SessionCode{}
+	mi := &file_fsm_proto_msgTypes[54]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SessionCode) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SessionCode) ProtoMessage() {}
+
+func (x *SessionCode) ProtoReflect() protoreflect.Message {
+	mi := &file_fsm_proto_msgTypes[54]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SessionCode.ProtoReflect.Descriptor instead.
+func (*SessionCode) Descriptor() ([]byte, []int) {
+	return file_fsm_proto_rawDescGZIP(), []int{54}
+}
+
+func (x *SessionCode) GetSession() []byte {
+	if x != nil {
+		return x.Session
+	}
+	return nil
+}
+
+func (x *SessionCode) GetCode() []byte {
+	if x != nil {
+		return x.Code
+	}
+	return nil
+}
+
+// SessionTake opens a session of the same login for whoever has a code, which is used up by that. It takes the place of the one that
+// the login has at the proposing node already.
+type SessionTake struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Code          []byte                 `protobuf:"bytes,1,opt,name=code,proto3" json:"code,omitempty"`       // SHA-256, as in SessionCode
+	Id            []byte                 `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`           // of the new session: SHA-256 of the cookie's secret
+	Address       string                 `protobuf:"bytes,3,opt,name=address,proto3" json:"address,omitempty"` // of the client
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SessionTake) Reset() {
+	*x = SessionTake{}
+	mi := &file_fsm_proto_msgTypes[55]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SessionTake) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SessionTake) ProtoMessage() {}
+
+func (x *SessionTake) ProtoReflect() protoreflect.Message {
+	mi := &file_fsm_proto_msgTypes[55]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SessionTake.ProtoReflect.Descriptor instead.
+func (*SessionTake) Descriptor() ([]byte, []int) {
+	return file_fsm_proto_rawDescGZIP(), []int{55}
+}
+
+func (x *SessionTake) GetCode() []byte {
+	if x != nil {
+		return x.Code
+	}
+	return nil
+}
+
+func (x *SessionTake) GetId() []byte {
+	if x != nil {
+		return x.Id
+	}
+	return nil
+}
+
+func (x *SessionTake) GetAddress() string {
+	if x != nil {
+		return x.Address
+	}
+	return ""
+}
+
 // AccessUsed tells, some time afterwards, when sessions and tokens were used. Those that are gone are passed over.
 type AccessUsed struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -5132,7 +5279,7 @@ type AccessUsed struct {
 
 func (x *AccessUsed) Reset() {
 	*x = AccessUsed{}
-	mi := &file_fsm_proto_msgTypes[54]
+	mi := &file_fsm_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5144,7 +5291,7 @@ func (x *AccessUsed) String() string {
 func (*AccessUsed) ProtoMessage() {}
 
 func (x *AccessUsed) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[54]
+	mi := &file_fsm_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5157,7 +5304,7 @@ func (x *AccessUsed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccessUsed.ProtoReflect.Descriptor instead.
 func (*AccessUsed) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{54}
+	return file_fsm_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *AccessUsed) GetUses() []*AccessUsed_Use {
@@ -5181,7 +5328,7 @@ type Revoke struct {
 
 func (x *Revoke) Reset() {
 	*x = Revoke{}
-	mi := &file_fsm_proto_msgTypes[55]
+	mi := &file_fsm_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5193,7 +5340,7 @@ func (x *Revoke) String() string {
 func (*Revoke) ProtoMessage() {}
 
 func (x *Revoke) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[55]
+	mi := &file_fsm_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5206,7 +5353,7 @@ func (x *Revoke) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Revoke.ProtoReflect.Descriptor instead.
 func (*Revoke) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{55}
+	return file_fsm_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *Revoke) GetSerial() string {
@@ -5253,7 +5400,7 @@ type Audit struct {
 
 func (x *Audit) Reset() {
 	*x = Audit{}
-	mi := &file_fsm_proto_msgTypes[56]
+	mi := &file_fsm_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5265,7 +5412,7 @@ func (x *Audit) String() string {
 func (*Audit) ProtoMessage() {}
 
 func (x *Audit) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[56]
+	mi := &file_fsm_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5278,7 +5425,7 @@ func (x *Audit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Audit.ProtoReflect.Descriptor instead.
 func (*Audit) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{56}
+	return file_fsm_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *Audit) GetAction() string {
@@ -5334,7 +5481,7 @@ type Configure_Node struct {
 
 func (x *Configure_Node) Reset() {
 	*x = Configure_Node{}
-	mi := &file_fsm_proto_msgTypes[57]
+	mi := &file_fsm_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5346,7 +5493,7 @@ func (x *Configure_Node) String() string {
 func (*Configure_Node) ProtoMessage() {}
 
 func (x *Configure_Node) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[57]
+	mi := &file_fsm_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5396,7 +5543,7 @@ type Configure_RTU struct {
 
 func (x *Configure_RTU) Reset() {
 	*x = Configure_RTU{}
-	mi := &file_fsm_proto_msgTypes[58]
+	mi := &file_fsm_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5408,7 +5555,7 @@ func (x *Configure_RTU) String() string {
 func (*Configure_RTU) ProtoMessage() {}
 
 func (x *Configure_RTU) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[58]
+	mi := &file_fsm_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5470,7 +5617,7 @@ type Configure_Group struct {
 
 func (x *Configure_Group) Reset() {
 	*x = Configure_Group{}
-	mi := &file_fsm_proto_msgTypes[59]
+	mi := &file_fsm_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5482,7 +5629,7 @@ func (x *Configure_Group) String() string {
 func (*Configure_Group) ProtoMessage() {}
 
 func (x *Configure_Group) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[59]
+	mi := &file_fsm_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5531,7 +5678,7 @@ type Configure_Virtual struct {
 
 func (x *Configure_Virtual) Reset() {
 	*x = Configure_Virtual{}
-	mi := &file_fsm_proto_msgTypes[60]
+	mi := &file_fsm_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5543,7 +5690,7 @@ func (x *Configure_Virtual) String() string {
 func (*Configure_Virtual) ProtoMessage() {}
 
 func (x *Configure_Virtual) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[60]
+	mi := &file_fsm_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5598,7 +5745,7 @@ type Configure_Export struct {
 
 func (x *Configure_Export) Reset() {
 	*x = Configure_Export{}
-	mi := &file_fsm_proto_msgTypes[61]
+	mi := &file_fsm_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5610,7 +5757,7 @@ func (x *Configure_Export) String() string {
 func (*Configure_Export) ProtoMessage() {}
 
 func (x *Configure_Export) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[61]
+	mi := &file_fsm_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5657,7 +5804,7 @@ type Forget_Point struct {
 
 func (x *Forget_Point) Reset() {
 	*x = Forget_Point{}
-	mi := &file_fsm_proto_msgTypes[62]
+	mi := &file_fsm_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5669,7 +5816,7 @@ func (x *Forget_Point) String() string {
 func (*Forget_Point) ProtoMessage() {}
 
 func (x *Forget_Point) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[62]
+	mi := &file_fsm_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5710,7 +5857,7 @@ type CheckStart_Point struct {
 
 func (x *CheckStart_Point) Reset() {
 	*x = CheckStart_Point{}
-	mi := &file_fsm_proto_msgTypes[63]
+	mi := &file_fsm_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5722,7 +5869,7 @@ func (x *CheckStart_Point) String() string {
 func (*CheckStart_Point) ProtoMessage() {}
 
 func (x *CheckStart_Point) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[63]
+	mi := &file_fsm_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5771,7 +5918,7 @@ type Links_Link struct {
 
 func (x *Links_Link) Reset() {
 	*x = Links_Link{}
-	mi := &file_fsm_proto_msgTypes[64]
+	mi := &file_fsm_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5783,7 +5930,7 @@ func (x *Links_Link) String() string {
 func (*Links_Link) ProtoMessage() {}
 
 func (x *Links_Link) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[64]
+	mi := &file_fsm_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5843,7 +5990,7 @@ type Clients_Client struct {
 
 func (x *Clients_Client) Reset() {
 	*x = Clients_Client{}
-	mi := &file_fsm_proto_msgTypes[65]
+	mi := &file_fsm_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5855,7 +6002,7 @@ func (x *Clients_Client) String() string {
 func (*Clients_Client) ProtoMessage() {}
 
 func (x *Clients_Client) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[65]
+	mi := &file_fsm_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5916,7 +6063,7 @@ type CounterFreeze_Point struct {
 
 func (x *CounterFreeze_Point) Reset() {
 	*x = CounterFreeze_Point{}
-	mi := &file_fsm_proto_msgTypes[66]
+	mi := &file_fsm_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5928,7 +6075,7 @@ func (x *CounterFreeze_Point) String() string {
 func (*CounterFreeze_Point) ProtoMessage() {}
 
 func (x *CounterFreeze_Point) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[66]
+	mi := &file_fsm_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5968,7 +6115,7 @@ type AccessUsed_Use struct {
 
 func (x *AccessUsed_Use) Reset() {
 	*x = AccessUsed_Use{}
-	mi := &file_fsm_proto_msgTypes[67]
+	mi := &file_fsm_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5980,7 +6127,7 @@ func (x *AccessUsed_Use) String() string {
 func (*AccessUsed_Use) ProtoMessage() {}
 
 func (x *AccessUsed_Use) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_proto_msgTypes[67]
+	mi := &file_fsm_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5993,7 +6140,7 @@ func (x *AccessUsed_Use) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccessUsed_Use.ProtoReflect.Descriptor instead.
 func (*AccessUsed_Use) Descriptor() ([]byte, []int) {
-	return file_fsm_proto_rawDescGZIP(), []int{54, 0}
+	return file_fsm_proto_rawDescGZIP(), []int{56, 0}
 }
 
 func (x *AccessUsed_Use) GetId() []byte {
@@ -6036,7 +6183,7 @@ const file_fsm_proto_rawDesc = "" +
 	"\n" +
 	"\tfsm.proto\x12\ffepha.fsm.v1\x1a google/protobuf/descriptor.proto\":\n" +
 	"\x05Entry\x121\n" +
-	"\bcommands\x18\x01 \x03(\v2\x15.fepha.fsm.v1.CommandR\bcommands\"\xee\x17\n" +
+	"\bcommands\x18\x01 \x03(\v2\x15.fepha.fsm.v1.CommandR\bcommands\"\xfa\x18\n" +
 	"\aCommand\x12\x13\n" +
 	"\x05at_ms\x18\x01 \x01(\x03R\x04atMs\x12\x17\n" +
 	"\aat_cp56\x18\x02 \x01(\x06R\x06atCp56\x12\x12\n" +
@@ -6090,7 +6237,9 @@ const file_fsm_proto_rawDesc = "" +
 	"accessUsed\x12.\n" +
 	"\x06revoke\x18C \x01(\v2\x14.fepha.fsm.v1.RevokeH\x00R\x06revoke\x12A\n" +
 	"\vfirst_admin\x18D \x01(\v2\x18.fepha.fsm.v1.FirstAdminB\x04\xc0\xbb\x18\x01H\x00R\n" +
-	"firstAdmin\x12+\n" +
+	"firstAdmin\x12D\n" +
+	"\fsession_code\x18n \x01(\v2\x19.fepha.fsm.v1.SessionCodeB\x04\xc0\xbb\x18\x01H\x00R\vsessionCode\x12D\n" +
+	"\fsession_take\x18o \x01(\v2\x19.fepha.fsm.v1.SessionTakeB\x04\xc0\xbb\x18\x01H\x00R\vsessionTake\x12+\n" +
 	"\x05audit\x18P \x01(\v2\x13.fepha.fsm.v1.AuditH\x00R\x05audit\x12:\n" +
 	"\boverride\x18Z \x01(\v2\x16.fepha.fsm.v1.OverrideB\x04\xc0\xbb\x18\x01H\x00R\boverride\x12A\n" +
 	"\vcheck_start\x18[ \x01(\v2\x18.fepha.fsm.v1.CheckStartB\x04\xc0\xbb\x18\x01H\x00R\n" +
@@ -6472,7 +6621,14 @@ const file_fsm_proto_rawDesc = "" +
 	"\brevision\x18\x03 \x01(\x04R\brevision\x12\x18\n" +
 	"\aaddress\x18\x04 \x01(\tR\aaddress\"\x1e\n" +
 	"\fSessionClose\x12\x0e\n" +
-	"\x02id\x18\x01 \x01(\fR\x02id\"j\n" +
+	"\x02id\x18\x01 \x01(\fR\x02id\";\n" +
+	"\vSessionCode\x12\x18\n" +
+	"\asession\x18\x01 \x01(\fR\asession\x12\x12\n" +
+	"\x04code\x18\x02 \x01(\fR\x04code\"K\n" +
+	"\vSessionTake\x12\x12\n" +
+	"\x04code\x18\x01 \x01(\fR\x04code\x12\x0e\n" +
+	"\x02id\x18\x02 \x01(\fR\x02id\x12\x18\n" +
+	"\aaddress\x18\x03 \x01(\tR\aaddress\"j\n" +
 	"\n" +
 	"AccessUsed\x120\n" +
 	"\x04uses\x18\x01 \x03(\v2\x1c.fepha.fsm.v1.AccessUsed.UseR\x04uses\x1a*\n" +
@@ -6528,7 +6684,7 @@ func file_fsm_proto_rawDescGZIP() []byte {
 }
 
 var file_fsm_proto_enumTypes = make([]protoimpl.EnumInfo, 10)
-var file_fsm_proto_msgTypes = make([]protoimpl.MessageInfo, 68)
+var file_fsm_proto_msgTypes = make([]protoimpl.MessageInfo, 70)
 var file_fsm_proto_goTypes = []any{
 	(Kind)(0),                         // 0: fepha.fsm.v1.Kind
 	(LinkState)(0),                    // 1: fepha.fsm.v1.LinkState
@@ -6594,21 +6750,23 @@ var file_fsm_proto_goTypes = []any{
 	(*TokenRemove)(nil),               // 61: fepha.fsm.v1.TokenRemove
 	(*SessionOpen)(nil),               // 62: fepha.fsm.v1.SessionOpen
 	(*SessionClose)(nil),              // 63: fepha.fsm.v1.SessionClose
-	(*AccessUsed)(nil),                // 64: fepha.fsm.v1.AccessUsed
-	(*Revoke)(nil),                    // 65: fepha.fsm.v1.Revoke
-	(*Audit)(nil),                     // 66: fepha.fsm.v1.Audit
-	(*Configure_Node)(nil),            // 67: fepha.fsm.v1.Configure.Node
-	(*Configure_RTU)(nil),             // 68: fepha.fsm.v1.Configure.RTU
-	(*Configure_Group)(nil),           // 69: fepha.fsm.v1.Configure.Group
-	(*Configure_Virtual)(nil),         // 70: fepha.fsm.v1.Configure.Virtual
-	(*Configure_Export)(nil),          // 71: fepha.fsm.v1.Configure.Export
-	(*Forget_Point)(nil),              // 72: fepha.fsm.v1.Forget.Point
-	(*CheckStart_Point)(nil),          // 73: fepha.fsm.v1.CheckStart.Point
-	(*Links_Link)(nil),                // 74: fepha.fsm.v1.Links.Link
-	(*Clients_Client)(nil),            // 75: fepha.fsm.v1.Clients.Client
-	(*CounterFreeze_Point)(nil),       // 76: fepha.fsm.v1.CounterFreeze.Point
-	(*AccessUsed_Use)(nil),            // 77: fepha.fsm.v1.AccessUsed.Use
-	(*descriptorpb.FieldOptions)(nil), // 78: google.protobuf.FieldOptions
+	(*SessionCode)(nil),               // 64: fepha.fsm.v1.SessionCode
+	(*SessionTake)(nil),               // 65: fepha.fsm.v1.SessionTake
+	(*AccessUsed)(nil),                // 66: fepha.fsm.v1.AccessUsed
+	(*Revoke)(nil),                    // 67: fepha.fsm.v1.Revoke
+	(*Audit)(nil),                     // 68: fepha.fsm.v1.Audit
+	(*Configure_Node)(nil),            // 69: fepha.fsm.v1.Configure.Node
+	(*Configure_RTU)(nil),             // 70: fepha.fsm.v1.Configure.RTU
+	(*Configure_Group)(nil),           // 71: fepha.fsm.v1.Configure.Group
+	(*Configure_Virtual)(nil),         // 72: fepha.fsm.v1.Configure.Virtual
+	(*Configure_Export)(nil),          // 73: fepha.fsm.v1.Configure.Export
+	(*Forget_Point)(nil),              // 74: fepha.fsm.v1.Forget.Point
+	(*CheckStart_Point)(nil),          // 75: fepha.fsm.v1.CheckStart.Point
+	(*Links_Link)(nil),                // 76: fepha.fsm.v1.Links.Link
+	(*Clients_Client)(nil),            // 77: fepha.fsm.v1.Clients.Client
+	(*CounterFreeze_Point)(nil),       // 78: fepha.fsm.v1.CounterFreeze.Point
+	(*AccessUsed_Use)(nil),            // 79: fepha.fsm.v1.AccessUsed.Use
+	(*descriptorpb.FieldOptions)(nil), // 80: google.protobuf.FieldOptions
 }
 var file_fsm_proto_depIdxs = []int32{
 	11, // 0: fepha.fsm.v1.Entry.commands:type_name -> fepha.fsm.v1.Command
@@ -6650,56 +6808,58 @@ var file_fsm_proto_depIdxs = []int32{
 	61, // 36: fepha.fsm.v1.Command.token_remove:type_name -> fepha.fsm.v1.TokenRemove
 	62, // 37: fepha.fsm.v1.Command.session_open:type_name -> fepha.fsm.v1.SessionOpen
 	63, // 38: fepha.fsm.v1.Command.session_close:type_name -> fepha.fsm.v1.SessionClose
-	64, // 39: fepha.fsm.v1.Command.access_used:type_name -> fepha.fsm.v1.AccessUsed
-	65, // 40: fepha.fsm.v1.Command.revoke:type_name -> fepha.fsm.v1.Revoke
+	66, // 39: fepha.fsm.v1.Command.access_used:type_name -> fepha.fsm.v1.AccessUsed
+	67, // 40: fepha.fsm.v1.Command.revoke:type_name -> fepha.fsm.v1.Revoke
 	58, // 41: fepha.fsm.v1.Command.first_admin:type_name -> fepha.fsm.v1.FirstAdmin
-	66, // 42: fepha.fsm.v1.Command.audit:type_name -> fepha.fsm.v1.Audit
-	32, // 43: fepha.fsm.v1.Command.override:type_name -> fepha.fsm.v1.Override
-	33, // 44: fepha.fsm.v1.Command.check_start:type_name -> fepha.fsm.v1.CheckStart
-	34, // 45: fepha.fsm.v1.Command.check_tick:type_name -> fepha.fsm.v1.CheckTick
-	35, // 46: fepha.fsm.v1.Command.check_end:type_name -> fepha.fsm.v1.CheckEnd
-	43, // 47: fepha.fsm.v1.Command.export_cursor:type_name -> fepha.fsm.v1.ExportCursor
-	44, // 48: fepha.fsm.v1.Command.export_reach:type_name -> fepha.fsm.v1.ExportReach
-	45, // 49: fepha.fsm.v1.Command.export_pause:type_name -> fepha.fsm.v1.ExportPause
-	46, // 50: fepha.fsm.v1.Command.export_replay:type_name -> fepha.fsm.v1.ExportReplay
-	3,  // 51: fepha.fsm.v1.Result.code:type_name -> fepha.fsm.v1.Result.Code
-	53, // 52: fepha.fsm.v1.Result.fnp:type_name -> fepha.fsm.v1.FnpResult
-	67, // 53: fepha.fsm.v1.Configure.nodes:type_name -> fepha.fsm.v1.Configure.Node
-	68, // 54: fepha.fsm.v1.Configure.rtus:type_name -> fepha.fsm.v1.Configure.RTU
-	69, // 55: fepha.fsm.v1.Configure.groups:type_name -> fepha.fsm.v1.Configure.Group
-	70, // 56: fepha.fsm.v1.Configure.virtual:type_name -> fepha.fsm.v1.Configure.Virtual
-	71, // 57: fepha.fsm.v1.Configure.exports:type_name -> fepha.fsm.v1.Configure.Export
-	17, // 58: fepha.fsm.v1.Assign.timings:type_name -> fepha.fsm.v1.Timings
-	0,  // 59: fepha.fsm.v1.Item.kind:type_name -> fepha.fsm.v1.Kind
-	5,  // 60: fepha.fsm.v1.Item.mode:type_name -> fepha.fsm.v1.Item.Mode
-	24, // 61: fepha.fsm.v1.Events.items:type_name -> fepha.fsm.v1.Item
-	26, // 62: fepha.fsm.v1.Events.strays:type_name -> fepha.fsm.v1.Stray
-	72, // 63: fepha.fsm.v1.NotTopical.points:type_name -> fepha.fsm.v1.Forget.Point
-	72, // 64: fepha.fsm.v1.Forget.points:type_name -> fepha.fsm.v1.Forget.Point
-	0,  // 65: fepha.fsm.v1.Override.kind:type_name -> fepha.fsm.v1.Kind
-	6,  // 66: fepha.fsm.v1.Override.mode:type_name -> fepha.fsm.v1.Override.Mode
-	73, // 67: fepha.fsm.v1.CheckStart.points:type_name -> fepha.fsm.v1.CheckStart.Point
-	0,  // 68: fepha.fsm.v1.CheckTick.kind:type_name -> fepha.fsm.v1.Kind
-	74, // 69: fepha.fsm.v1.Links.links:type_name -> fepha.fsm.v1.Links.Link
-	75, // 70: fepha.fsm.v1.Clients.clients:type_name -> fepha.fsm.v1.Clients.Client
-	76, // 71: fepha.fsm.v1.CounterFreeze.points:type_name -> fepha.fsm.v1.CounterFreeze.Point
-	0,  // 72: fepha.fsm.v1.ControlSubmit.kind:type_name -> fepha.fsm.v1.Kind
-	7,  // 73: fepha.fsm.v1.ControlSubmit.phase:type_name -> fepha.fsm.v1.ControlSubmit.Phase
-	8,  // 74: fepha.fsm.v1.ConditionReport.severity:type_name -> fepha.fsm.v1.ConditionReport.Severity
-	9,  // 75: fepha.fsm.v1.ConditionReport.scope:type_name -> fepha.fsm.v1.ConditionReport.Scope
-	2,  // 76: fepha.fsm.v1.UserPut.role:type_name -> fepha.fsm.v1.Role
-	2,  // 77: fepha.fsm.v1.TokenPut.role:type_name -> fepha.fsm.v1.Role
-	77, // 78: fepha.fsm.v1.AccessUsed.uses:type_name -> fepha.fsm.v1.AccessUsed.Use
-	4,  // 79: fepha.fsm.v1.Configure.Group.mode:type_name -> fepha.fsm.v1.Configure.Mode
-	0,  // 80: fepha.fsm.v1.Forget.Point.kind:type_name -> fepha.fsm.v1.Kind
-	0,  // 81: fepha.fsm.v1.CheckStart.Point.kind:type_name -> fepha.fsm.v1.Kind
-	1,  // 82: fepha.fsm.v1.Links.Link.state:type_name -> fepha.fsm.v1.LinkState
-	78, // 83: fepha.fsm.v1.since:extendee -> google.protobuf.FieldOptions
-	84, // [84:84] is the sub-list for method output_type
-	84, // [84:84] is the sub-list for method input_type
-	84, // [84:84] is the sub-list for extension type_name
-	83, // [83:84] is the sub-list for extension extendee
-	0,  // [0:83] is the sub-list for field type_name
+	64, // 42: fepha.fsm.v1.Command.session_code:type_name -> fepha.fsm.v1.SessionCode
+	65, // 43: fepha.fsm.v1.Command.session_take:type_name -> fepha.fsm.v1.SessionTake
+	68, // 44: fepha.fsm.v1.Command.audit:type_name -> fepha.fsm.v1.Audit
+	32, // 45: fepha.fsm.v1.Command.override:type_name -> fepha.fsm.v1.Override
+	33, // 46: fepha.fsm.v1.Command.check_start:type_name -> fepha.fsm.v1.CheckStart
+	34, // 47: fepha.fsm.v1.Command.check_tick:type_name -> fepha.fsm.v1.CheckTick
+	35, // 48: fepha.fsm.v1.Command.check_end:type_name -> fepha.fsm.v1.CheckEnd
+	43, // 49: fepha.fsm.v1.Command.export_cursor:type_name -> fepha.fsm.v1.ExportCursor
+	44, // 50: fepha.fsm.v1.Command.export_reach:type_name -> fepha.fsm.v1.ExportReach
+	45, // 51: fepha.fsm.v1.Command.export_pause:type_name -> fepha.fsm.v1.ExportPause
+	46, // 52: fepha.fsm.v1.Command.export_replay:type_name -> fepha.fsm.v1.ExportReplay
+	3,  // 53: fepha.fsm.v1.Result.code:type_name -> fepha.fsm.v1.Result.Code
+	53, // 54: fepha.fsm.v1.Result.fnp:type_name -> fepha.fsm.v1.FnpResult
+	69, // 55: fepha.fsm.v1.Configure.nodes:type_name -> fepha.fsm.v1.Configure.Node
+	70, // 56: fepha.fsm.v1.Configure.rtus:type_name -> fepha.fsm.v1.Configure.RTU
+	71, // 57: fepha.fsm.v1.Configure.groups:type_name -> fepha.fsm.v1.Configure.Group
+	72, // 58: fepha.fsm.v1.Configure.virtual:type_name -> fepha.fsm.v1.Configure.Virtual
+	73, // 59: fepha.fsm.v1.Configure.exports:type_name -> fepha.fsm.v1.Configure.Export
+	17, // 60: fepha.fsm.v1.Assign.timings:type_name -> fepha.fsm.v1.Timings
+	0,  // 61: fepha.fsm.v1.Item.kind:type_name -> fepha.fsm.v1.Kind
+	5,  // 62: fepha.fsm.v1.Item.mode:type_name -> fepha.fsm.v1.Item.Mode
+	24, // 63: fepha.fsm.v1.Events.items:type_name -> fepha.fsm.v1.Item
+	26, // 64: fepha.fsm.v1.Events.strays:type_name -> fepha.fsm.v1.Stray
+	74, // 65: fepha.fsm.v1.NotTopical.points:type_name -> fepha.fsm.v1.Forget.Point
+	74, // 66: fepha.fsm.v1.Forget.points:type_name -> fepha.fsm.v1.Forget.Point
+	0,  // 67: fepha.fsm.v1.Override.kind:type_name -> fepha.fsm.v1.Kind
+	6,  // 68: fepha.fsm.v1.Override.mode:type_name -> fepha.fsm.v1.Override.Mode
+	75, // 69: fepha.fsm.v1.CheckStart.points:type_name -> fepha.fsm.v1.CheckStart.Point
+	0,  // 70: fepha.fsm.v1.CheckTick.kind:type_name -> fepha.fsm.v1.Kind
+	76, // 71: fepha.fsm.v1.Links.links:type_name -> fepha.fsm.v1.Links.Link
+	77, // 72: fepha.fsm.v1.Clients.clients:type_name -> fepha.fsm.v1.Clients.Client
+	78, // 73: fepha.fsm.v1.CounterFreeze.points:type_name -> fepha.fsm.v1.CounterFreeze.Point
+	0,  // 74: fepha.fsm.v1.ControlSubmit.kind:type_name -> fepha.fsm.v1.Kind
+	7,  // 75: fepha.fsm.v1.ControlSubmit.phase:type_name -> fepha.fsm.v1.ControlSubmit.Phase
+	8,  // 76: fepha.fsm.v1.ConditionReport.severity:type_name -> fepha.fsm.v1.ConditionReport.Severity
+	9,  // 77: fepha.fsm.v1.ConditionReport.scope:type_name -> fepha.fsm.v1.ConditionReport.Scope
+	2,  // 78: fepha.fsm.v1.UserPut.role:type_name -> fepha.fsm.v1.Role
+	2,  // 79: fepha.fsm.v1.TokenPut.role:type_name -> fepha.fsm.v1.Role
+	79, // 80: fepha.fsm.v1.AccessUsed.uses:type_name -> fepha.fsm.v1.AccessUsed.Use
+	4,  // 81: fepha.fsm.v1.Configure.Group.mode:type_name -> fepha.fsm.v1.Configure.Mode
+	0,  // 82: fepha.fsm.v1.Forget.Point.kind:type_name -> fepha.fsm.v1.Kind
+	0,  // 83: fepha.fsm.v1.CheckStart.Point.kind:type_name -> fepha.fsm.v1.Kind
+	1,  // 84: fepha.fsm.v1.Links.Link.state:type_name -> fepha.fsm.v1.LinkState
+	80, // 85: fepha.fsm.v1.since:extendee -> google.protobuf.FieldOptions
+	86, // [86:86] is the sub-list for method output_type
+	86, // [86:86] is the sub-list for method input_type
+	86, // [86:86] is the sub-list for extension type_name
+	85, // [85:86] is the sub-list for extension extendee
+	0,  // [0:85] is the sub-list for field type_name
 }
 
 func init() { file_fsm_proto_init() }
@@ -6749,6 +6909,8 @@ func file_fsm_proto_init() {
 		(*Command_AccessUsed)(nil),
 		(*Command_Revoke)(nil),
 		(*Command_FirstAdmin)(nil),
+		(*Command_SessionCode)(nil),
+		(*Command_SessionTake)(nil),
 		(*Command_Audit)(nil),
 		(*Command_Override)(nil),
 		(*Command_CheckStart)(nil),
@@ -6766,7 +6928,7 @@ func file_fsm_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_fsm_proto_rawDesc), len(file_fsm_proto_rawDesc)),
 			NumEnums:      10,
-			NumMessages:   68,
+			NumMessages:   70,
 			NumExtensions: 1,
 			NumServices:   0,
 		},

@@ -3209,6 +3209,9 @@ type AccessState_Session struct {
 	Address       string                 `protobuf:"bytes,3,opt,name=address,proto3" json:"address,omitempty"`
 	OpenedMs      int64                  `protobuf:"varint,4,opt,name=opened_ms,json=openedMs,proto3" json:"opened_ms,omitempty"`
 	UsedMs        int64                  `protobuf:"varint,5,opt,name=used_ms,json=usedMs,proto3" json:"used_ms,omitempty"`
+	Login         []byte                 `protobuf:"bytes,6,opt,name=login,proto3" json:"login,omitempty"` // empty: it was opened by one
+	Node          string                 `protobuf:"bytes,7,opt,name=node,proto3" json:"node,omitempty"`
+	Codes         []*AccessState_Code    `protobuf:"bytes,8,rep,name=codes,proto3" json:"codes,omitempty"` // in the order in which they were given
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3278,6 +3281,79 @@ func (x *AccessState_Session) GetUsedMs() int64 {
 	return 0
 }
 
+func (x *AccessState_Session) GetLogin() []byte {
+	if x != nil {
+		return x.Login
+	}
+	return nil
+}
+
+func (x *AccessState_Session) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
+}
+
+func (x *AccessState_Session) GetCodes() []*AccessState_Code {
+	if x != nil {
+		return x.Codes
+	}
+	return nil
+}
+
+type AccessState_Code struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Sha256        []byte                 `protobuf:"bytes,1,opt,name=sha256,proto3" json:"sha256,omitempty"`
+	EndsMs        int64                  `protobuf:"varint,2,opt,name=ends_ms,json=endsMs,proto3" json:"ends_ms,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AccessState_Code) Reset() {
+	*x = AccessState_Code{}
+	mi := &file_snapshot_proto_msgTypes[38]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AccessState_Code) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AccessState_Code) ProtoMessage() {}
+
+func (x *AccessState_Code) ProtoReflect() protoreflect.Message {
+	mi := &file_snapshot_proto_msgTypes[38]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AccessState_Code.ProtoReflect.Descriptor instead.
+func (*AccessState_Code) Descriptor() ([]byte, []int) {
+	return file_snapshot_proto_rawDescGZIP(), []int{15, 3}
+}
+
+func (x *AccessState_Code) GetSha256() []byte {
+	if x != nil {
+		return x.Sha256
+	}
+	return nil
+}
+
+func (x *AccessState_Code) GetEndsMs() int64 {
+	if x != nil {
+		return x.EndsMs
+	}
+	return 0
+}
+
 type AccessState_Revoked struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Serial        string                 `protobuf:"bytes,1,opt,name=serial,proto3" json:"serial,omitempty"`
@@ -3291,7 +3367,7 @@ type AccessState_Revoked struct {
 
 func (x *AccessState_Revoked) Reset() {
 	*x = AccessState_Revoked{}
-	mi := &file_snapshot_proto_msgTypes[38]
+	mi := &file_snapshot_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3303,7 +3379,7 @@ func (x *AccessState_Revoked) String() string {
 func (*AccessState_Revoked) ProtoMessage() {}
 
 func (x *AccessState_Revoked) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[38]
+	mi := &file_snapshot_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3316,7 +3392,7 @@ func (x *AccessState_Revoked) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccessState_Revoked.ProtoReflect.Descriptor instead.
 func (*AccessState_Revoked) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{15, 3}
+	return file_snapshot_proto_rawDescGZIP(), []int{15, 4}
 }
 
 func (x *AccessState_Revoked) GetSerial() string {
@@ -3365,7 +3441,7 @@ type AccessState_FirstAdmin struct {
 
 func (x *AccessState_FirstAdmin) Reset() {
 	*x = AccessState_FirstAdmin{}
-	mi := &file_snapshot_proto_msgTypes[39]
+	mi := &file_snapshot_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3377,7 +3453,7 @@ func (x *AccessState_FirstAdmin) String() string {
 func (*AccessState_FirstAdmin) ProtoMessage() {}
 
 func (x *AccessState_FirstAdmin) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[39]
+	mi := &file_snapshot_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3390,7 +3466,7 @@ func (x *AccessState_FirstAdmin) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccessState_FirstAdmin.ProtoReflect.Descriptor instead.
 func (*AccessState_FirstAdmin) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{15, 4}
+	return file_snapshot_proto_rawDescGZIP(), []int{15, 5}
 }
 
 func (x *AccessState_FirstAdmin) GetSha256() []byte {
@@ -3429,7 +3505,7 @@ type CheckState_Sample struct {
 
 func (x *CheckState_Sample) Reset() {
 	*x = CheckState_Sample{}
-	mi := &file_snapshot_proto_msgTypes[40]
+	mi := &file_snapshot_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3441,7 +3517,7 @@ func (x *CheckState_Sample) String() string {
 func (*CheckState_Sample) ProtoMessage() {}
 
 func (x *CheckState_Sample) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[40]
+	mi := &file_snapshot_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3522,7 +3598,7 @@ type CheckState_Item struct {
 
 func (x *CheckState_Item) Reset() {
 	*x = CheckState_Item{}
-	mi := &file_snapshot_proto_msgTypes[41]
+	mi := &file_snapshot_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3534,7 +3610,7 @@ func (x *CheckState_Item) String() string {
 func (*CheckState_Item) ProtoMessage() {}
 
 func (x *CheckState_Item) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[41]
+	mi := &file_snapshot_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3826,7 +3902,7 @@ const file_snapshot_proto_rawDesc = "" +
 	"\x04kind\x18\x02 \x01(\tR\x04kind\x12\x16\n" +
 	"\x06change\x18\x03 \x01(\rR\x06change\x12\x1a\n" +
 	"\bseverity\x18\x04 \x01(\rR\bseverity\x12\x16\n" +
-	"\x06values\x18\x05 \x03(\tR\x06values\"\x96\b\n" +
+	"\x06values\x18\x05 \x03(\tR\x06values\"\xb0\t\n" +
 	"\vAccessState\x124\n" +
 	"\x05users\x18\x01 \x03(\v2\x1e.fepha.fsm.v1.AccessState.UserR\x05users\x127\n" +
 	"\x06tokens\x18\x02 \x03(\v2\x1f.fepha.fsm.v1.AccessState.TokenR\x06tokens\x12=\n" +
@@ -3852,13 +3928,19 @@ const file_snapshot_proto_rawDesc = "" +
 	"expires_ms\x18\x04 \x01(\x03R\texpiresMs\x12\x1d\n" +
 	"\n" +
 	"created_ms\x18\x05 \x01(\x03R\tcreatedMs\x12\x17\n" +
-	"\aused_ms\x18\x06 \x01(\x03R\x06usedMs\x1a}\n" +
+	"\aused_ms\x18\x06 \x01(\x03R\x06usedMs\x1a\xdd\x01\n" +
 	"\aSession\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\x12\n" +
 	"\x04user\x18\x02 \x01(\tR\x04user\x12\x18\n" +
 	"\aaddress\x18\x03 \x01(\tR\aaddress\x12\x1b\n" +
 	"\topened_ms\x18\x04 \x01(\x03R\bopenedMs\x12\x17\n" +
-	"\aused_ms\x18\x05 \x01(\x03R\x06usedMs\x1az\n" +
+	"\aused_ms\x18\x05 \x01(\x03R\x06usedMs\x12\x14\n" +
+	"\x05login\x18\x06 \x01(\fR\x05login\x12\x12\n" +
+	"\x04node\x18\a \x01(\tR\x04node\x124\n" +
+	"\x05codes\x18\b \x03(\v2\x1e.fepha.fsm.v1.AccessState.CodeR\x05codes\x1a7\n" +
+	"\x04Code\x12\x16\n" +
+	"\x06sha256\x18\x01 \x01(\fR\x06sha256\x12\x17\n" +
+	"\aends_ms\x18\x02 \x01(\x03R\x06endsMs\x1az\n" +
 	"\aRevoked\x12\x16\n" +
 	"\x06serial\x18\x01 \x01(\tR\x06serial\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x16\n" +
@@ -3946,7 +4028,7 @@ func file_snapshot_proto_rawDescGZIP() []byte {
 	return file_snapshot_proto_rawDescData
 }
 
-var file_snapshot_proto_msgTypes = make([]protoimpl.MessageInfo, 42)
+var file_snapshot_proto_msgTypes = make([]protoimpl.MessageInfo, 43)
 var file_snapshot_proto_goTypes = []any{
 	(*SnapshotHead)(nil),           // 0: fepha.fsm.v1.SnapshotHead
 	(*VersionState)(nil),           // 1: fepha.fsm.v1.VersionState
@@ -3986,24 +4068,25 @@ var file_snapshot_proto_goTypes = []any{
 	(*AccessState_User)(nil),       // 35: fepha.fsm.v1.AccessState.User
 	(*AccessState_Token)(nil),      // 36: fepha.fsm.v1.AccessState.Token
 	(*AccessState_Session)(nil),    // 37: fepha.fsm.v1.AccessState.Session
-	(*AccessState_Revoked)(nil),    // 38: fepha.fsm.v1.AccessState.Revoked
-	(*AccessState_FirstAdmin)(nil), // 39: fepha.fsm.v1.AccessState.FirstAdmin
-	(*CheckState_Sample)(nil),      // 40: fepha.fsm.v1.CheckState.Sample
-	(*CheckState_Item)(nil),        // 41: fepha.fsm.v1.CheckState.Item
-	(*Timings)(nil),                // 42: fepha.fsm.v1.Timings
-	(*ControlSubmit)(nil),          // 43: fepha.fsm.v1.ControlSubmit
-	(*Links_Link)(nil),             // 44: fepha.fsm.v1.Links.Link
-	(*Stray)(nil),                  // 45: fepha.fsm.v1.Stray
-	(Kind)(0),                      // 46: fepha.fsm.v1.Kind
-	(Override_Mode)(0),             // 47: fepha.fsm.v1.Override.Mode
-	(*Clients_Client)(nil),         // 48: fepha.fsm.v1.Clients.Client
-	(*ConditionReport)(nil),        // 49: fepha.fsm.v1.ConditionReport
-	(Role)(0),                      // 50: fepha.fsm.v1.Role
+	(*AccessState_Code)(nil),       // 38: fepha.fsm.v1.AccessState.Code
+	(*AccessState_Revoked)(nil),    // 39: fepha.fsm.v1.AccessState.Revoked
+	(*AccessState_FirstAdmin)(nil), // 40: fepha.fsm.v1.AccessState.FirstAdmin
+	(*CheckState_Sample)(nil),      // 41: fepha.fsm.v1.CheckState.Sample
+	(*CheckState_Item)(nil),        // 42: fepha.fsm.v1.CheckState.Item
+	(*Timings)(nil),                // 43: fepha.fsm.v1.Timings
+	(*ControlSubmit)(nil),          // 44: fepha.fsm.v1.ControlSubmit
+	(*Links_Link)(nil),             // 45: fepha.fsm.v1.Links.Link
+	(*Stray)(nil),                  // 46: fepha.fsm.v1.Stray
+	(Kind)(0),                      // 47: fepha.fsm.v1.Kind
+	(Override_Mode)(0),             // 48: fepha.fsm.v1.Override.Mode
+	(*Clients_Client)(nil),         // 49: fepha.fsm.v1.Clients.Client
+	(*ConditionReport)(nil),        // 50: fepha.fsm.v1.ConditionReport
+	(Role)(0),                      // 51: fepha.fsm.v1.Role
 }
 var file_snapshot_proto_depIdxs = []int32{
 	3,  // 0: fepha.fsm.v1.SnapshotHead.revisions:type_name -> fepha.fsm.v1.Revisions
 	2,  // 1: fepha.fsm.v1.SnapshotHead.age_marks:type_name -> fepha.fsm.v1.AgeMark
-	42, // 2: fepha.fsm.v1.ResourceState.timings:type_name -> fepha.fsm.v1.Timings
+	43, // 2: fepha.fsm.v1.ResourceState.timings:type_name -> fepha.fsm.v1.Timings
 	21, // 3: fepha.fsm.v1.RTUState.links:type_name -> fepha.fsm.v1.RTUState.NodeLinks
 	22, // 4: fepha.fsm.v1.RTUState.kept:type_name -> fepha.fsm.v1.RTUState.Kept
 	23, // 5: fepha.fsm.v1.RTUState.untold:type_name -> fepha.fsm.v1.RTUState.Untold
@@ -4013,7 +4096,7 @@ var file_snapshot_proto_depIdxs = []int32{
 	27, // 9: fepha.fsm.v1.GroupState.frozen:type_name -> fepha.fsm.v1.GroupState.Frozen
 	28, // 10: fepha.fsm.v1.ExportState.reach:type_name -> fepha.fsm.v1.ExportState.Reach
 	29, // 11: fepha.fsm.v1.ExportState.spans:type_name -> fepha.fsm.v1.ExportState.Span
-	43, // 12: fepha.fsm.v1.ControlState.submit:type_name -> fepha.fsm.v1.ControlSubmit
+	44, // 12: fepha.fsm.v1.ControlState.submit:type_name -> fepha.fsm.v1.ControlSubmit
 	30, // 13: fepha.fsm.v1.FnpMailbox.messages:type_name -> fepha.fsm.v1.FnpMailbox.Message
 	32, // 14: fepha.fsm.v1.FnpMailbox.sessions:type_name -> fepha.fsm.v1.FnpMailbox.Session
 	33, // 15: fepha.fsm.v1.ConditionState.reports:type_name -> fepha.fsm.v1.ConditionState.Report
@@ -4022,30 +4105,31 @@ var file_snapshot_proto_depIdxs = []int32{
 	35, // 18: fepha.fsm.v1.AccessState.users:type_name -> fepha.fsm.v1.AccessState.User
 	36, // 19: fepha.fsm.v1.AccessState.tokens:type_name -> fepha.fsm.v1.AccessState.Token
 	37, // 20: fepha.fsm.v1.AccessState.sessions:type_name -> fepha.fsm.v1.AccessState.Session
-	38, // 21: fepha.fsm.v1.AccessState.revoked:type_name -> fepha.fsm.v1.AccessState.Revoked
-	39, // 22: fepha.fsm.v1.AccessState.first_admin:type_name -> fepha.fsm.v1.AccessState.FirstAdmin
-	42, // 23: fepha.fsm.v1.Note.timings:type_name -> fepha.fsm.v1.Timings
+	39, // 21: fepha.fsm.v1.AccessState.revoked:type_name -> fepha.fsm.v1.AccessState.Revoked
+	40, // 22: fepha.fsm.v1.AccessState.first_admin:type_name -> fepha.fsm.v1.AccessState.FirstAdmin
+	43, // 23: fepha.fsm.v1.Note.timings:type_name -> fepha.fsm.v1.Timings
 	14, // 24: fepha.fsm.v1.Note.condition:type_name -> fepha.fsm.v1.ConditionNote
 	16, // 25: fepha.fsm.v1.AuditEntry.note:type_name -> fepha.fsm.v1.Note
-	41, // 26: fepha.fsm.v1.CheckState.items:type_name -> fepha.fsm.v1.CheckState.Item
-	44, // 27: fepha.fsm.v1.RTUState.NodeLinks.links:type_name -> fepha.fsm.v1.Links.Link
-	45, // 28: fepha.fsm.v1.RTUState.Kept.stray:type_name -> fepha.fsm.v1.Stray
-	46, // 29: fepha.fsm.v1.RTUState.Untold.kind:type_name -> fepha.fsm.v1.Kind
-	46, // 30: fepha.fsm.v1.RTUState.Override.kind:type_name -> fepha.fsm.v1.Kind
-	47, // 31: fepha.fsm.v1.RTUState.Override.mode:type_name -> fepha.fsm.v1.Override.Mode
-	48, // 32: fepha.fsm.v1.GroupState.NodeClients.clients:type_name -> fepha.fsm.v1.Clients.Client
+	42, // 26: fepha.fsm.v1.CheckState.items:type_name -> fepha.fsm.v1.CheckState.Item
+	45, // 27: fepha.fsm.v1.RTUState.NodeLinks.links:type_name -> fepha.fsm.v1.Links.Link
+	46, // 28: fepha.fsm.v1.RTUState.Kept.stray:type_name -> fepha.fsm.v1.Stray
+	47, // 29: fepha.fsm.v1.RTUState.Untold.kind:type_name -> fepha.fsm.v1.Kind
+	47, // 30: fepha.fsm.v1.RTUState.Override.kind:type_name -> fepha.fsm.v1.Kind
+	48, // 31: fepha.fsm.v1.RTUState.Override.mode:type_name -> fepha.fsm.v1.Override.Mode
+	49, // 32: fepha.fsm.v1.GroupState.NodeClients.clients:type_name -> fepha.fsm.v1.Clients.Client
 	31, // 33: fepha.fsm.v1.FnpMailbox.Session.streams:type_name -> fepha.fsm.v1.FnpMailbox.Delivered
-	49, // 34: fepha.fsm.v1.ConditionState.Report.report:type_name -> fepha.fsm.v1.ConditionReport
+	50, // 34: fepha.fsm.v1.ConditionState.Report.report:type_name -> fepha.fsm.v1.ConditionReport
 	12, // 35: fepha.fsm.v1.ConditionsState.Gone.condition:type_name -> fepha.fsm.v1.ConditionState
-	50, // 36: fepha.fsm.v1.AccessState.User.role:type_name -> fepha.fsm.v1.Role
-	50, // 37: fepha.fsm.v1.AccessState.Token.role:type_name -> fepha.fsm.v1.Role
-	46, // 38: fepha.fsm.v1.CheckState.Item.kind:type_name -> fepha.fsm.v1.Kind
-	40, // 39: fepha.fsm.v1.CheckState.Item.seen:type_name -> fepha.fsm.v1.CheckState.Sample
-	40, // [40:40] is the sub-list for method output_type
-	40, // [40:40] is the sub-list for method input_type
-	40, // [40:40] is the sub-list for extension type_name
-	40, // [40:40] is the sub-list for extension extendee
-	0,  // [0:40] is the sub-list for field type_name
+	51, // 36: fepha.fsm.v1.AccessState.User.role:type_name -> fepha.fsm.v1.Role
+	51, // 37: fepha.fsm.v1.AccessState.Token.role:type_name -> fepha.fsm.v1.Role
+	38, // 38: fepha.fsm.v1.AccessState.Session.codes:type_name -> fepha.fsm.v1.AccessState.Code
+	47, // 39: fepha.fsm.v1.CheckState.Item.kind:type_name -> fepha.fsm.v1.Kind
+	41, // 40: fepha.fsm.v1.CheckState.Item.seen:type_name -> fepha.fsm.v1.CheckState.Sample
+	41, // [41:41] is the sub-list for method output_type
+	41, // [41:41] is the sub-list for method input_type
+	41, // [41:41] is the sub-list for extension type_name
+	41, // [41:41] is the sub-list for extension extendee
+	0,  // [0:41] is the sub-list for field type_name
 }
 
 func init() { file_snapshot_proto_init() }
@@ -4060,7 +4144,7 @@ func file_snapshot_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_snapshot_proto_rawDesc), len(file_snapshot_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   42,
+			NumMessages:   43,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -46,9 +46,14 @@ const rank = (c: Condition) => (c.acknowledged_by ? 2 : 0) + (c.severity === 'al
 // known is false when what is shown may no longer be so: the node is silent, or it has no quorum.
 export const known = computed(() => state.value === 'live' && (station.value?.quorum ?? false));
 
-interface Message { whole: boolean; set: Record<string, unknown>; gone: string[] }
+interface Message { whole: boolean; set: Record<string, unknown>; gone: string[]; code?: string }
+
+// code is by which the page goes on at another node with its session. It is nowhere but here.
+let code = '';
+export const forgetCode = () => { code = ''; };
 
 function take(m: Message) {
+  if (m.code) code = m.code;
   const next: Parts = m.whole ? new Map() : new Map(parts.value);
   for (const [name, part] of Object.entries(m.set)) next.set(name, part);
   for (const name of m.gone) next.delete(name);
@@ -108,7 +113,27 @@ async function tryOthers() {
     } catch {
       continue;
     }
-    location.replace(`${base}/${location.hash}`);
+    if (code && nodes.value.some((o) => o.api === location.host)) goOn(base);
+    else location.replace(`${base}/${location.hash}`);
     await pause(10_000);
   }
+}
+
+// goOn goes to another node with the session. A cookie that is SameSite=Strict is set there only if the browser goes there with the
+// request that asks for it, and in an address the code would be seen: so it is a form.
+function goOn(base: string) {
+  const form = document.createElement('form');
+  form.method = 'post';
+  form.action = `${base}/v1/session/take`;
+  form.autocomplete = 'off';
+  for (const [name, value] of [['code', code], ['at', location.hash]]) {
+    const field = document.createElement('input');
+    field.type = 'hidden';
+    field.name = name;
+    field.value = value;
+    form.append(field);
+  }
+  forgetCode();
+  document.body.append(form);
+  form.submit();
 }

@@ -51,6 +51,7 @@ type Config struct {
 // A Guard decides who may do what.
 type Guard struct {
 	node     replica.Member
+	apis     map[string]string
 	security *Security
 	json     rest.JSON
 	log      *slog.Logger
@@ -68,7 +69,7 @@ type Guard struct {
 // New makes a guard; Run runs it.
 func New(cfg Config) *Guard {
 	g := &Guard{
-		node: cfg.Node, security: cfg.Security, json: cfg.JSON, log: cfg.Log, warnings: loglimit.New(cfg.Log), slots: newSlots(cfg.APIs),
+		node: cfg.Node, apis: cfg.APIs, security: cfg.Security, json: cfg.JSON, log: cfg.Log, warnings: loglimit.New(cfg.Log), slots: newSlots(cfg.APIs),
 		refusals: replica.NewRefusals(cfg.Node),
 	}
 	g.guesses.init(cmp.Or(cfg.PasswordCost, passwordCost))
@@ -155,7 +156,7 @@ func (g *Guard) admit(to Rule, r *http.Request) (caller, error) {
 		return caller{}, rest.Forbidden("host %q: expected localhost or a loopback address, since the station is insecure", r.Host)
 	}
 	if changes(r) {
-		if err := sameOrigin(r); err != nil {
+		if err := g.sameOrigin(r); err != nil {
 			return caller{}, err
 		}
 	}
@@ -258,8 +259,11 @@ func (g *Guard) byToken(r *http.Request, now time.Time) (caller, bool) {
 func (g *Guard) note(r *http.Request, c caller, reason error) {
 	g.refused.Add(1)
 	action := "api request"
-	if r.URL.Path == LoginPath {
+	switch r.URL.Path {
+	case LoginPath:
 		action = "login"
+	case TakePath:
+		action = "go on with a session"
 	}
 	g.refusals.Add(action, "api:"+cmp.Or(c.name, hostOf(r.RemoteAddr)), r.Pattern, reason.Error())
 	g.warnings.Warn("API request refused", "method", r.Method, "path", r.URL.Path, "client", r.RemoteAddr, "reason", reason)
@@ -273,8 +277,16 @@ func changes(r *http.Request) bool {
 // sameOrigin refuses what another site's page may have had a browser send. A
 // browser says with every POST where its page is from; what says nothing is a
 // tool, such as curl, which nobody's page can steer.
-func sameOrigin(r *http.Request) error {
-	if err := http.NewCrossOriginProtection().Check(r); err != nil {
+func (g *Guard) sameOrigin(r *http.Request) error {
+	check := http.NewCrossOriginProtection()
+	if r.URL.Path == TakePath { // from the page of another node
+		for _, address := range g.apis {
+			if err := check.AddTrustedOrigin("https://" + address); err != nil {
+				return fmt.Errorf("address of a node: %w", err)
+			}
+		}
+	}
+	if err := check.Check(r); err != nil {
 		return rest.Forbidden("%v", err)
 	}
 	return nil

@@ -63,6 +63,10 @@ func (a *Access) Apply(at command.Stamp, c *fsmpb.Command) *fsmpb.Result {
 		return a.openSession(at, op.SessionOpen)
 	case *fsmpb.Command_SessionClose:
 		return a.closeSession(at, op.SessionClose)
+	case *fsmpb.Command_SessionCode:
+		return a.giveCode(at, op.SessionCode)
+	case *fsmpb.Command_SessionTake:
+		return a.takeSession(at, op.SessionTake)
 	case *fsmpb.Command_AccessUsed:
 		return a.noteUses(op.AccessUsed)
 	case *fsmpb.Command_FirstAdmin:

@@ -20,6 +20,10 @@ type Session struct {
 	Address  string // where it was opened from
 	OpenedMs int64  // ms since 1970-01-01 UTC
 	UsedMs   int64  // as far as is known; up to a minute late
+
+	Login [sha256.Size]byte // ID of the session that the password has opened: this one, or the one that this one goes on with
+	Node  string            // that has opened it
+	Codes []Code            // by which a page goes on at another node; the newest at the end
 }
 
 // Session finds a session that is in force, and its user, by the SHA-256 of its secret. Whether it was unused for too long is
@@ -63,7 +67,7 @@ func (a *Access) openSession(at command.Stamp, op *fsmpb.SessionOpen) *fsmpb.Res
 		return command.Refuse(fsmpb.Result_CONFLICT, "user %s was changed just now, or has ended", u.Name)
 	}
 	a.boundSessions(at, u.Name)
-	a.sessions[id] = &Session{ID: id, User: u.Name, Address: command.Clip(op.Address), OpenedMs: at.Ms, UsedMs: at.Ms}
+	a.sessions[id] = &Session{ID: id, User: u.Name, Address: command.Clip(op.Address), OpenedMs: at.Ms, UsedMs: at.Ms, Login: id, Node: at.Node}
 	u.UsedMs = max(u.UsedMs, at.Ms)
 	a.revision++
 	a.audit(at, "user/"+u.Name, "logged in from "+op.Address, u.Name)
@@ -104,7 +108,11 @@ func (a *Access) closeSession(at command.Stamp, op *fsmpb.SessionClose) *fsmpb.R
 	if x == nil {
 		return command.Already()
 	}
-	delete(a.sessions, x.ID)
+	for id, other := range a.sessions {
+		if other.Login == x.Login { // those at other nodes too
+			delete(a.sessions, id)
+		}
+	}
 	a.revision++
 	a.audit(at, "user/"+x.User, "logged out", x.User)
 	return command.Done()

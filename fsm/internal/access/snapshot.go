@@ -29,9 +29,16 @@ func (a *Access) Proto() *fsmpb.AccessState {
 		})
 	}
 	for _, x := range a.Sessions() {
-		p.Sessions = append(p.Sessions, &fsmpb.AccessState_Session{
-			Id: x.ID[:], User: x.User, Address: x.Address, OpenedMs: x.OpenedMs, UsedMs: x.UsedMs,
-		})
+		session := &fsmpb.AccessState_Session{
+			Id: x.ID[:], User: x.User, Address: x.Address, OpenedMs: x.OpenedMs, UsedMs: x.UsedMs, Node: x.Node,
+		}
+		if x.Login != x.ID {
+			session.Login = x.Login[:]
+		}
+		for _, c := range x.Codes {
+			session.Codes = append(session.Codes, &fsmpb.AccessState_Code{Sha256: c.Sum[:], EndsMs: c.EndsMs})
+		}
+		p.Sessions = append(p.Sessions, session)
 	}
 	for _, r := range a.revoked {
 		p.Revoked = append(p.Revoked, &fsmpb.AccessState_Revoked{
@@ -78,7 +85,20 @@ func (a *Access) Restore(p *fsmpb.AccessState) error {
 			return fmt.Errorf("session of %q: twice, or of nobody", x.User)
 		}
 		id := [sha256.Size]byte(x.Id)
-		a.sessions[id] = &Session{ID: id, User: x.User, Address: x.Address, OpenedMs: x.OpenedMs, UsedMs: x.UsedMs}
+		session := &Session{ID: id, User: x.User, Address: x.Address, OpenedMs: x.OpenedMs, UsedMs: x.UsedMs, Login: id, Node: x.Node}
+		if len(x.Login) == sha256.Size {
+			session.Login = [sha256.Size]byte(x.Login)
+		}
+		if len(x.Codes) > MaxCodes {
+			return fmt.Errorf("session of %q: %d codes are too many", x.User, len(x.Codes))
+		}
+		for _, c := range x.Codes {
+			if len(c.Sha256) != sha256.Size {
+				return fmt.Errorf("session of %q: a code of %d octets", x.User, len(c.Sha256))
+			}
+			session.Codes = append(session.Codes, Code{[sha256.Size]byte(c.Sha256), c.EndsMs})
+		}
+		a.sessions[id] = session
 	}
 	for _, x := range p.Revoked {
 		r := Revoked{Serial: x.Serial, Name: x.Name, Reason: x.Reason, Origin: x.Origin, AtMs: x.AtMs}

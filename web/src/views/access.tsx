@@ -3,6 +3,7 @@
 import {useState} from 'preact/hooks';
 
 import {keepToken, locked, post} from '../api';
+import {forgetCode} from '../live';
 import {t, word, type Key} from '../i18n';
 import {confirm, tell} from '../parts/ask';
 import {Empty} from '../parts/marks';
@@ -23,6 +24,7 @@ export function Access() {
   if (!w) return <Empty>{t('loading')}</Empty>;
   const leave = async () => {
     keepToken('');
+    forgetCode();
     try {
       await post('v1/logout', {});
     } catch (e) {
