@@ -12,6 +12,7 @@ var sections = []struct{ key, text string }{
 	{"security", "The keys between nodes and of the API: [SECURITY.md](SECURITY.md)."},
 	{"redis", "Where the view is published: [rtdb/README.md](../rtdb/README.md)."},
 	{"journal", "The replicated sequence of events."},
+	{"trend", "The course of analogs that each FEP keeps in memory, for plots. What would take more than 256 MiB is refused."},
 	{"rtus", "A list: the field devices, at most 65,535. See [ACQUISITION.md](ACQUISITION.md)."},
 	{"uplinks", "A list: the services for control centres. See [UPLINKS.md](UPLINKS.md)."},
 	{"virtual_points", "Points that fepha itself produces."},
@@ -52,6 +53,8 @@ var describe = map[string]description{
 
 	"journal.retain":     {"Events that are kept for control centres and exports that haven't acknowledged them.", ""},
 	"journal.retain_for": {"After how long events are dropped although there is room, acknowledged or not", ""},
+	"trend.length":       {"For how long it is kept", ""},
+	"trend.period":       {"Between two samples of a point", ""},
 
 	"rtus[].number":                {"Its number in the station", ""},
 	"rtus[].name":                  {"For people", "`RTU` and its number"},

@@ -69,7 +69,7 @@ func TestNothingIsLeftOut(t *testing.T) {
 
 // What the page calls live, a running station notices as a change; what needs a restart, it refuses.
 func TestWhatChangesWhileRunning(t *testing.T) {
-	parts := map[string]any{"rtus": configs.RTU{}, "uplinks": configs.Uplink{}, "journal": configs.Journal{}, "backup": configs.Backup{}}
+	parts := map[string]any{"rtus": configs.RTU{}, "uplinks": configs.Uplink{}, "journal": configs.Journal{}, "backup": configs.Backup{}, "trend": configs.Trend{}}
 	with := func(part string, value any) *configs.Station {
 		s := &configs.Station{}
 		switch v := value.(type) {
@@ -83,6 +83,8 @@ func TestWhatChangesWhileRunning(t *testing.T) {
 			s.Journal = v
 		case configs.Backup:
 			s.Backup = &v
+		case configs.Trend:
+			s.Trend = v
 		}
 		return s
 	}
