@@ -46,7 +46,8 @@ func TestPictures(t *testing.T) {
 	for i, name := range []string{"110 kV incomer", "35 kV feeders", "Auxiliary supply"} {
 		rtus = append(rtus, rig.RTU{Number: uint32(i + 1), Name: name, CommonAddress: asdu.CommonAddress(i + 1), Points: points})
 	}
-	s, ctx := newStation(t, rig.Options{Mode: "main-standby", FNP: true, RTUs: rtus, Lease: 3 * time.Second})
+	s, ctx := newStation(t, rig.Options{Mode: "main-standby", FNP: true, RTUs: rtus, Lease: 3 * time.Second,
+		Exports: fmt.Sprintf("  - {name: history, kind: file, dir: %q, free_mb: 16}\n  - {name: syslog, kind: syslog, url: \"syslog+tcp://127.0.0.1:9\"}\n", t.TempDir())})
 	analog := work(t, ctx, s)
 
 	allocator, stop := chromedp.NewExecAllocator(context.Background(), append(chromedp.DefaultExecAllocatorOptions[:],
@@ -75,7 +76,8 @@ func TestPictures(t *testing.T) {
 			{"station", "station", "#rtu-3"}, {"conditions", "conditions", ".condition"}, {"events", "events", ".rows .event"},
 			{"points", fmt.Sprintf("points?rtu=1&show=1/ai/%d", analog), "#history .plot"}, {"controls", "points?rtu=1&kind=control", ".operable"},
 			{"frames", "frames?of=rtu/1", ".rows .frame"}, {"commissioning", "commissioning?rtu=1", ".rows .check"}, {"takeovers", "takeovers", "tbody tr"},
-			{"nodes", "nodes", "tbody tr"}, {"configuration", "configuration", "main dl"}, {"fnp", "fnp", "main h2"}, {"access", "access", "main section"},
+			{"nodes", "nodes", "#who-sees .good"}, {"configuration", "configuration", "#section-rtus details"}, {"files", "configuration?show=files", ".files .code"},
+			{"history", "configuration?show=history", "#config-versions tbody tr"}, {"exports", "exports", "#export-history"}, {"fnp", "fnp", "main h2"}, {"access", "access", "main section"},
 		} {
 			do(chromedp.Evaluate[chromedp.Void](fmt.Sprintf("location.hash = %q", "#/"+view.address)), chromedp.WaitVisible(chromedp.CSS(view.shows)))
 			course := 2 * time.Second // for a plot to show something
