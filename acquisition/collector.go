@@ -102,7 +102,14 @@ func (col *collector) start(s *session) {
 			col.w.post(startedEvent{s})
 			col.wg.Go(func() { col.w.checkAlive(col.ctx, s) })
 			for i, p := range col.parts {
-				serving.Go(func() { p.serve(s, &backlogs[i]) })
+				ctx, cancel := context.WithCancel(col.ctx)
+				serving.Go(func() {
+					defer cancel()
+					p.serve(s, &backlogs[i])
+				})
+				if p.files != nil {
+					serving.Go(func() { p.files.Run(ctx, s, s.client.Send) })
+				}
 			}
 		}
 		serving.Wait()

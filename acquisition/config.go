@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/fepha/fepha/condition"
+	"github.com/fepha/fepha/filestore"
 	"github.com/fepha/fepha/fsm/fsmpb"
 	"github.com/fepha/fepha/iec104"
 	"github.com/fepha/fepha/iec104/asdu"
@@ -36,6 +37,9 @@ type Config struct {
 	// OnCarrierLoss has lost called, with the reason, when the interface that has a local address loses its carrier; stop takes
 	// that back. nil: nobody is told.
 	OnCarrierLoss func(local netip.Addr, lost func(error)) (stop func())
+
+	// Files is where copies of devices' files are kept; nil: none are fetched.
+	Files *filestore.Store
 
 	// Dial makes the connections; nil: TCP.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
@@ -63,6 +67,8 @@ type RTU struct {
 	LinkCheck     time.Duration // how long a started link may be silent before it's asked by TESTFR; 0: as t3 says
 
 	TLS *TLS // nil: plain TCP
+
+	Files bool // the device's files are fetched (types 120 to 126)
 
 	// NoTermination says that the devices confirm controls and never terminate them: the confirmation is the end.
 	NoTermination bool

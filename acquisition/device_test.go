@@ -193,6 +193,7 @@ type device struct {
 	sessions  map[*iec104.Session]bool
 	most      int // connections at a time
 	starts    int
+	files     *iec104.Station // answers file transfer; nil: nothing does
 }
 
 // quirks is how a device differs from what it should be.
@@ -307,6 +308,10 @@ func (d *device) handle(s *iec104.Session, a asdu.ASDU, _ uint64) {
 	}
 	if a.Type == asdu.C_IC_NA_1 && d.refuse() {
 		answer(confirm, true)
+		return
+	}
+	if a.Type.IsFile() && d.files != nil {
+		d.files.Handle(s, a, 0)
 		return
 	}
 	switch a.Type {

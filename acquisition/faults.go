@@ -50,6 +50,7 @@ const (
 	earlyData
 	unconfirmed
 	badTest
+	badFile
 
 	deviceFaultKinds
 )
@@ -76,6 +77,7 @@ var deviceFaultNames = [deviceFaultKinds]string{
 	earlyData:            "data before STARTDT con",
 	unconfirmed:          "STARTDT not confirmed",
 	badTest:              "test command failed",
+	badFile:              "file not fetched",
 }
 
 // faultsEvery is how often one RTU may complain.

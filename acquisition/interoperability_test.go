@@ -12,23 +12,15 @@ import (
 	"github.com/fepha/fepha/iec104/asdu"
 )
 
-var sheetRow = regexp.MustCompile(`(?m)^\| [CMP]_[A-Z]{2}_[A-Z]{2}_1 \((\d+)\) \| (X|–) \| (X|–) \|$`)
+var sheetRow = regexp.MustCompile(`(?m)^\| [CFMP]_[A-Z]{2}_[A-Z]{2}_1 \((\d+)\) \| (X|–) \| (X|–) \|$`)
 
 // The sheet's column of devices says what is taken from them, and what they are asked.
 func TestInteroperabilitySheet(t *testing.T) {
-	page, err := os.ReadFile("../docs/INTEROPERABILITY.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	said := map[asdu.TypeID]bool{}
-	for _, m := range sheetRow.FindAllStringSubmatch(string(page), -1) {
-		n, _ := strconv.Atoi(m[1])
-		said[asdu.TypeID(n)] = m[2] == "X"
-	}
+	said := saidOfDevices(t)
 	used := usedOfTheProtocol(t)
 	for n := range 128 {
 		typ := asdu.TypeID(n)
-		if !typ.Known() {
+		if !typ.Known() { // those of files: TestFilesAreFetchedByTheOwner
 			continue
 		}
 		does := used[typ]
@@ -39,6 +31,21 @@ func TestInteroperabilitySheet(t *testing.T) {
 			t.Errorf("%v: the sheet says %v, it is %v", typ, said[typ], does)
 		}
 	}
+}
+
+// saidOfDevices is the sheet's column of devices.
+func saidOfDevices(t *testing.T) map[asdu.TypeID]bool {
+	t.Helper()
+	page, err := os.ReadFile("../docs/INTEROPERABILITY.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	said := map[asdu.TypeID]bool{}
+	for _, m := range sheetRow.FindAllStringSubmatch(string(page), -1) {
+		n, _ := strconv.Atoi(m[1])
+		said[asdu.TypeID(n)] = m[2] == "X"
+	}
+	return said
 }
 
 // usedOfTheProtocol are the system types that this package has to do with: by the methods of iec104.Client that it calls, and the

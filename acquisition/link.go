@@ -64,7 +64,13 @@ func (s *session) handle(_ *iec104.Client, a asdu.ASDU, index uint64) {
 			s.askAll()
 		}
 	}
-	t.parts[place].pipeline.receive(s, a, index)
+	p := t.parts[place]
+	if a.Type.IsFile() && p.files != nil && known {
+		p.files.Receive(s, a)
+		p.pipeline.receiveFile(s, index)
+		return
+	}
+	p.pipeline.receive(s, a, index)
 }
 
 // askAgain has a sector interrogated.

@@ -15,6 +15,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/fepha/fepha/condition/conditiontest"
+	"github.com/fepha/fepha/filestore"
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
 	"github.com/fepha/fepha/iec104"
@@ -30,15 +31,17 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type bench struct {
 	*testing.T
 	*replicatest.Station
-	net  *network
-	feps map[string]*fep
-	rtus []RTU
-	logs lines
-	said conditiontest.Said // of all its nodes
+	net    *network
+	stores map[string]*filestore.Store // by node; nil: no files are fetched
+	feps   map[string]*fep
+	rtus   []RTU
+	logs   lines
+	said   conditiontest.Said // of all its nodes
 
 	tapping sync.Mutex
-	panics  LinkID         // whose tap panics; zero: nobody's
-	tapped  map[LinkID]int // frames
+	panics  LinkID               // whose tap panics; zero: nobody's
+	tapped  map[LinkID]int       // frames
+	types   map[asdu.TypeID]bool // of the first ASDU of each write
 }
 
 // lines counts the lines of a log.
@@ -61,9 +64,12 @@ type fep struct {
 }
 
 func (b *bench) tap(id LinkID) iec104.Tap {
-	return func(iec104.Direction, time.Time, []byte) {
+	return func(_ iec104.Direction, _ time.Time, frame []byte) {
 		b.tapping.Lock()
 		defer b.tapping.Unlock()
+		if len(frame) > 6 {
+			b.types[asdu.TypeID(frame[6])] = true
+		}
 		if b.tapped[id]++; b.panics == id {
 			panic("tap")
 		}
@@ -134,13 +140,13 @@ func newBench(t *testing.T, rtus ...RTU) *bench {
 		}
 	}
 	return &bench{T: t, Station: newStation(t, links, shares), net: newNetwork(), feps: map[string]*fep{}, rtus: rtus,
-		tapped: map[LinkID]int{}}
+		tapped: map[LinkID]int{}, types: map[asdu.TypeID]bool{}}
 }
 
 // run starts the acquisition of a node.
 func (b *bench) run(node string) *fep {
 	b.Helper()
-	m, err := New(Config{Replica: b.Node(node), RTUs: b.rtus, Dial: b.net.from(node), OnCarrierLoss: b.net.onCarrierLoss(node), Tap: b.tap, Conditions: &b.said, Log: slog.New(slog.NewTextHandler(io.MultiWriter(b.Output(), &b.logs), &slog.HandlerOptions{Level: slog.LevelWarn}))})
+	m, err := New(Config{Replica: b.Node(node), RTUs: b.rtus, Dial: b.net.from(node), OnCarrierLoss: b.net.onCarrierLoss(node), Files: b.stores[node], Tap: b.tap, Conditions: &b.said, Log: slog.New(slog.NewTextHandler(io.MultiWriter(b.Output(), &b.logs), &slog.HandlerOptions{Level: slog.LevelWarn}))})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -84,6 +84,10 @@ func (p *pipeline) receive(s *session, a asdu.ASDU, index uint64) {
 	})
 }
 
+// receiveFile answers for the acknowledgement of an ASDU of file transfer, which brings the state nothing: what it brought is in the
+// node's store, or the device is asked for it again.
+func (p *pipeline) receiveFile(s *session, index uint64) { p.accept(s, index, func(arrival) {}) }
+
 // receiveMalformed takes note of an ASDU that can't be parsed.
 func (p *pipeline) receiveMalformed(s *session, octets []byte, index uint64, err error) {
 	p.accept(s, index, func(came arrival) { p.intake.addMalformed(octets, came, err) })

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/fepha/fepha/acquisition/findings"
+	"github.com/fepha/fepha/acquisition/internal/filefetch"
 	"github.com/fepha/fepha/condition"
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/iec104"
@@ -99,6 +100,13 @@ func (w *worker) run(ctx context.Context) error {
 	w.wg.Go(func() { closed <- w.tenures() })
 	timer := time.NewTimer(0)
 	defer timer.Stop()
+	defer func() {
+		for _, s := range w.sectors {
+			if s.files != nil {
+				s.files.Close()
+			}
+		}
+	}()
 	for {
 		w.report()
 		w.takeControls()
@@ -319,6 +327,7 @@ type sector struct {
 	findings *findings.Findings
 	counts   counts
 	answers  answers
+	files    *filefetch.Fetcher // nil: its files aren't fetched
 
 	onlineTold time.Duration // when Online was proposed last, if ever; of the worker's loop
 }
@@ -326,6 +335,13 @@ type sector struct {
 // newSector makes a sector of the i-th of n workers.
 func newSector(env *Config, rtu RTU, place, i, n int, rouse func()) *sector {
 	s := &sector{place: place, rtu: rtu.withDefaults(), location: cmp.Or(rtu.Location, env.Location), table: newTable(rtu.Points), faults: &deviceFaults{log: env.Log.With("rtu", rtu.Number)}}
+	if rtu.Files && env.Files != nil {
+		s.files = filefetch.New(filefetch.Config{
+			Store: env.Files, RTU: rtu.Number, CommonAddress: rtu.CommonAddress, Profile: profile(rtu.Protocol), Device: s.location, Station: env.Location,
+			Node: env.Replica.ID(), Log: env.Log,
+			Fault: func(format string, args ...any) { s.faults.note(badFile, 1, format, args...) },
+		})
+	}
 	s.findings = findings.New(env.Conditions, fsm.RTUResource(rtu.Number), rouse)
 	s.cycles.interrogation = staggered(rtu.Interrogation, i, n)
 	s.cycles.counters = staggered(rtu.CounterInterrogation, i, n)
@@ -343,12 +359,17 @@ func (w *worker) sectorOf(a asdu.CommonAddress) (place int, known bool) {
 	return 0, false
 }
 
+// profile is that of a link.
+func profile(c iec104.Config) asdu.Profile {
+	if c.Profile == (asdu.Profile{}) {
+		return iec104.DefaultConfig().Profile
+	}
+	return c.Profile
+}
+
 // sectorOfOctets is the sector of an ASDU that can't be parsed, as far as it can be told.
 func (w *worker) sectorOfOctets(octets []byte) int {
-	p := w.rtu.Protocol.Profile
-	if p == (asdu.Profile{}) {
-		p = iec104.DefaultConfig().Profile
-	}
+	p := profile(w.rtu.Protocol)
 	at := 2 + p.CauseSize
 	if len(octets) < at+p.CommonAddressSize {
 		return 0

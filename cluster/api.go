@@ -95,6 +95,32 @@ func (n *Node) RemovePeer(ctx context.Context, id string) error {
 	return n.admin.do(ctx, &clusterpb.AdminRequest{Op: &clusterpb.AdminRequest_Remove_{Remove: &clusterpb.AdminRequest_Remove{Id: id}}})
 }
 
+// PeerFiles lists the copies of devices' files that another node has.
+func (n *Node) PeerFiles(ctx context.Context, id string) ([]*clusterpb.CopiedFile, error) {
+	client, err := n.peers.Bulk(id)
+	if err != nil {
+		return nil, fmt.Errorf("files of %s: %w", id, err)
+	}
+	resp, err := client.Files(ctx, &clusterpb.FilesRequest{})
+	if err != nil {
+		return nil, fmt.Errorf("files of %s: %w", id, err)
+	}
+	return resp.Files, nil
+}
+
+// ReadPeerFile reads some of a copy that another node has, from an offset on; empty at its end, and if it has none any more.
+func (n *Node) ReadPeerFile(ctx context.Context, id string, f *clusterpb.CopiedFile, offset int64) ([]byte, error) {
+	client, err := n.peers.Bulk(id)
+	if err != nil {
+		return nil, fmt.Errorf("%s's file %d.%d of RTU %d: %w", id, f.Address, f.Name, f.Rtu, err)
+	}
+	resp, err := client.FileData(ctx, &clusterpb.FileDataRequest{File: f, Offset: offset})
+	if err != nil {
+		return nil, fmt.Errorf("%s's file %d.%d of RTU %d: %w", id, f.Address, f.Name, f.Rtu, err)
+	}
+	return resp.Data, nil
+}
+
 // Snapshot makes this node write a snapshot now and cut its log. It returns the snapshot's index.
 func (n *Node) Snapshot(ctx context.Context) (index uint64, err error) {
 	if err := n.folder.Room.Check(0); err != nil {

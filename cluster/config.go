@@ -13,6 +13,7 @@ import (
 	"github.com/hashicorp/raft"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/fepha/fepha/cluster/clusterpb"
 	"github.com/fepha/fepha/cluster/internal/raftio"
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
@@ -80,6 +81,9 @@ type Config struct {
 	// Station declares the resources that exist; the leader proposes it when the state has another digest.
 	Station *fsmpb.Configure
 
+	// Files are the copies of devices' files that this node lets the others read; nil: none.
+	Files Files
+
 	Build string // version of the program, shown in PeerInfo
 
 	// Vitals is how this node is, for the others to show; asked for several times a second. Nil, or a nil answer: not known.
@@ -100,6 +104,14 @@ type Config struct {
 	// SnapshotEvery is after how many log entries a snapshot is taken; 0 means 16,384. TrailingLogs is how many
 	// entries are kept behind one for slow followers; 0 means 4,096.
 	SnapshotEvery, TrailingLogs uint64
+}
+
+// Files are copies of devices' files.
+type Files interface {
+	List() []*clusterpb.CopiedFile
+
+	// Read reads some of a copy from an offset on; empty at its end, and if there is none.
+	Read(f *clusterpb.CopiedFile, offset int64) []byte
 }
 
 // Security names PEM files. They are read again when they change, so that a renewed certificate needs no restart.

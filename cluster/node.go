@@ -325,7 +325,7 @@ func (n *Node) run(leads <-chan bool) {
 	}
 	n.server = newServer(&service{
 		clock: n.clock, timing: n.timing, build: n.cfg.Build, vitals: n.cfg.Vitals, group: n.group, disk: n.disk, transport: n.transport,
-		state: n.state, lease: n.lease, leadership: n.leadership, router: router, admin: n.admin, known: &n.known,
+		state: n.state, lease: n.lease, leadership: n.leadership, router: router, admin: n.admin, known: &n.known, files: n.cfg.Files,
 	})
 	requests := &leaseRequests{
 		clock: n.clock, timing: n.timing, log: n.cfg.Logger, build: n.cfg.Build, vitals: n.cfg.Vitals, raft: n.raft, group: n.group, peers: n.peers,

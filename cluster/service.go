@@ -30,6 +30,7 @@ type service struct {
 	router     *router
 	admin      *administration
 	known      *knownApplied
+	files      Files // nil: none
 }
 
 func newServer(s *service) *grpc.Server {
@@ -95,4 +96,20 @@ func (s *service) Propose(stream grpc.BidiStreamingServer[clusterpb.ProposeReque
 // Admin does at the leader what another node was asked for.
 func (s *service) Admin(ctx context.Context, req *clusterpb.AdminRequest) (*clusterpb.AdminResponse, error) {
 	return s.admin.serve(ctx, req), nil
+}
+
+// Files lists the copies of devices' files that this node has.
+func (s *service) Files(context.Context, *clusterpb.FilesRequest) (*clusterpb.FilesResponse, error) {
+	if s.files == nil {
+		return &clusterpb.FilesResponse{}, nil
+	}
+	return &clusterpb.FilesResponse{Files: s.files.List()}, nil
+}
+
+// FileData reads some of one.
+func (s *service) FileData(_ context.Context, req *clusterpb.FileDataRequest) (*clusterpb.FileDataResponse, error) {
+	if s.files == nil || req.File == nil {
+		return &clusterpb.FileDataResponse{}, nil
+	}
+	return &clusterpb.FileDataResponse{Data: s.files.Read(req.File, req.Offset)}, nil
 }

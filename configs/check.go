@@ -103,6 +103,34 @@ func (l *loader) checkRTUs(s *Station) {
 		}
 	}
 	l.checkLinks(s)
+	for i := range s.RTUs {
+		for j, c := range s.RTUs[i].Channels {
+			if s.RTUs[i].Files && c.Mode == LinksAllActive {
+				l.doc.fail(fmt.Sprintf("rtus[%d].files", i), fmt.Sprintf("is not possible with channels[%d], whose links lead to distinct devices", j), "links: one-active")
+			}
+		}
+	}
+}
+
+// checkFiles holds the files that an uplink names to the RTUs, and to its common addresses.
+func (l *loader) checkFiles(s *Station, u *Uplink, key string) {
+	addresses := unique[uint16]{}
+	for i, f := range u.Files {
+		key := fmt.Sprintf("%s.files[%d]", key, i)
+		addresses.check(l.doc, key+".common_address", f.CommonAddress)
+		sector := func(s Sector) bool { return s.CommonAddress == f.CommonAddress }
+		if f.CommonAddress != 0 && f.CommonAddress != u.CommonAddress && !slices.ContainsFunc(u.Sectors, sector) {
+			l.doc.fail(key+".common_address", fmt.Sprintf("%d is none of the uplink's", f.CommonAddress), "its common_address or that of one of its sectors")
+		}
+		at := slices.IndexFunc(s.RTUs, func(r RTU) bool { return r.Number == f.RTU })
+		switch {
+		case f.RTU == 0:
+		case at < 0:
+			l.doc.fail(key+".rtu", fmt.Sprintf("there is no RTU %d", f.RTU), "the number of one in rtus")
+		case !s.RTUs[at].Files:
+			l.doc.fail(key+".rtu", fmt.Sprintf("the files of RTU %d are not fetched", f.RTU), fmt.Sprintf("files: true in rtus[%d]", at))
+		}
+	}
 }
 
 func (l *loader) checkUplinks(s *Station) {
@@ -111,6 +139,7 @@ func (l *loader) checkUplinks(s *Station) {
 		u := &s.Uplinks[i]
 		key := fmt.Sprintf("uplinks[%d]", i)
 		uplinkNames.check(l.doc, key+".name", u.Name)
+		l.checkFiles(s, u, key)
 		for _, id := range sorted(u.Listen) {
 			l.fep(s, key+".listen."+id, id)
 		}

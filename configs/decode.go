@@ -264,6 +264,7 @@ func (l *loader) rtu(o *object) RTU {
 		CounterGroups:        o.counterGroups("counter_groups"),
 		Tolerant:             o.tolerant("tolerant"),
 		TLS:                  l.tls(o, "tls", false),
+		Files:                o.bool("files", false),
 		IEC104:               o.iec104("iec104"),
 		Chatter:              o.chatter("chatter"),
 	}
@@ -366,6 +367,16 @@ func (l *loader) uplink(o *object) Uplink {
 		taken.check(o.doc, s.key("common_address"), sector.CommonAddress)
 		s.end()
 		u.Sectors = append(u.Sectors, sector)
+	}
+	for _, e := range o.list("files") {
+		f := o.doc.object(e.path, e.node)
+		f.required("rtu")
+		files := UplinkFiles{RTU: uint32(f.int("rtu", 0, 1, 65535)), CommonAddress: u.CommonAddress}
+		if f.value("common_address") != nil {
+			files.CommonAddress = f.commonAddress("common_address", u.IEC104.CASize)
+		}
+		f.end()
+		u.Files = append(u.Files, files)
 	}
 	for _, e := range o.filled("groups") {
 		g := o.doc.object(e.path, e.node)

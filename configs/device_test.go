@@ -24,6 +24,18 @@ func TestWhatIsPeculiarIsRead(t *testing.T) {
 	}
 }
 
+// Files are fetched and let be read where that's written; the common address of an RTU's files is the uplink's unless it's another.
+func TestFiles(t *testing.T) {
+	s := mustLoad(t, station(t), "station.yaml")
+	if r, _ := s.RTU(1); r.Files || s.Uplinks[0].Files != nil {
+		t.Errorf("without a word: %v, %v", r.Files, s.Uplinks[0].Files)
+	}
+	s = mustLoad(t, station(t, "common_address: 1\n", "common_address: 1\n    files: true\n", "    points: occ.csv\n", "    points: occ.csv\n    files: [{rtu: 1}]\n"), "station.yaml")
+	if r, _ := s.RTU(1); !r.Files || !reflect.DeepEqual(s.Uplinks[0].Files, []UplinkFiles{{RTU: 1, CommonAddress: 100}}) {
+		t.Errorf("%v, %v", r.Files, s.Uplinks[0].Files)
+	}
+}
+
 // A zone of an RTU's or an uplink's own; without one it is the station's, and equal names are one zone.
 func TestTimeZones(t *testing.T) {
 	zoned := []string{"name: Test}", "name: Test, time_zone: Asia/Shanghai}", "    points: rtu2.csv\n", "    points: rtu2.csv\n    time_zone: UTC\n",

@@ -187,7 +187,7 @@ func TestLoadRefusesStations(t *testing.T) {
 			`station.yaml:27:1: fmp: unknown key (did you mean "fnp"?): expected one of station, cluster, security, redis, journal, trend, rtus, uplinks, virtual_points, fnp, exports, backup`},
 		{"unknown key in a list", []string{"    common_address: 1\n", "    common_adress: 1\n"},
 			`station.yaml:9:5: rtus[0].common_address: is missing: expected a value` + "\n" +
-				`station.yaml:10:5: rtus[0].common_adress: unknown key (did you mean "common_address"?): expected one of number, points, ioa_format, prefer, retry, link_check, standby_probe, termination, confirm, interrogation, counter_interrogation, clock_sync, order, counter_freeze, counter_groups, tolerant, tls, iec104, chatter, time_zone, name, common_address, channels`},
+				`station.yaml:10:5: rtus[0].common_adress: unknown key (did you mean "common_address"?): expected one of number, points, ioa_format, prefer, retry, link_check, standby_probe, termination, confirm, interrogation, counter_interrogation, clock_sync, order, counter_freeze, counter_groups, tolerant, tls, files, iec104, chatter, time_zone, name, common_address, channels`},
 		{"what is peculiar about a device", []string{"    common_address: 1\n", "    common_address: 1\n    order: [clock, clock, start]\n    counter_groups: [1, 5, 1]\n    tolerant: [early-data, polite]\n    counter_freeze: reset\n"},
 			`station.yaml:11:20: rtus[0].order[1]: "clock" is there twice: expected each once` + "\n" +
 				`station.yaml:11:27: rtus[0].order[2]: "start" is unknown: expected test, clock, interrogation or counters` + "\n" +
@@ -328,6 +328,16 @@ func TestLoadRefusesStations(t *testing.T) {
 			`station.yaml:18:15: rtus[1].channels: is empty: expected at least one`},
 		{"links", []string{`channels: [{address: "10.1.2.1:2404"}]`, `channels: [{address: "10.1.2.1:2404", links: both}]`},
 			`station.yaml:18:50: rtus[1].channels[0].links: "both" is unknown: expected one of one-active, all-active`},
+		{"files of distinct devices", []string{`channels: [{address: "10.1.2.1:2404"}]`, `files: true` + "\n" + `    channels: [{address: "10.1.2.1:2404", links: all-active}]`},
+			`station.yaml:18:12: rtus[1].files: is not possible with channels[0], whose links lead to distinct devices: expected links: one-active`},
+		{"files at an uplink", []string{"    points: occ.csv\n", "    points: occ.csv\n    files: [{rtu: 1}, {rtu: 9, common_address: 3}, {}, {rtu: 2, common_address: 100}]\n"},
+			`station.yaml:23:19: uplinks[0].files[0].rtu: the files of RTU 1 are not fetched: expected files: true in rtus[0]` + "\n" +
+				`station.yaml:23:29: uplinks[0].files[1].rtu: there is no RTU 9: expected the number of one in rtus` + "\n" +
+				`station.yaml:23:48: uplinks[0].files[1].common_address: 3 is none of the uplink's: expected its common_address or that of one of its sectors` + "\n" +
+				`station.yaml:23:52: uplinks[0].files[2].rtu: is missing: expected a value` + "\n" +
+				`station.yaml:23:52: uplinks[0].files[2].common_address: 100 is already used by uplinks[0].files[0].common_address: expected a different one` + "\n" +
+				`station.yaml:23:62: uplinks[0].files[3].rtu: the files of RTU 2 are not fetched: expected files: true in rtus[1]` + "\n" +
+				`station.yaml:23:81: uplinks[0].files[3].common_address: 100 is already used by uplinks[0].files[0].common_address: expected a different one`},
 		{"standby probe", []string{"common_address: 2", "common_address: 2\n    standby_probe: ping"},
 			`station.yaml:17:20: rtus[1].standby_probe: "ping" is unknown: expected one of connect, hold, off`},
 		{"prefer unknown", []string{"common_address: 2", "common_address: 2\n    prefer: fep3"},

@@ -225,7 +225,8 @@ type RTU struct {
 	CounterGroups []int         `yaml:"counter_groups,flow,omitempty"`
 	// Tolerant names what the devices may do against the protocol: see iec104.Tolerance.
 	Tolerant []string `yaml:"tolerant,flow,omitempty"`
-	TLS      *TLS     `yaml:"tls,omitempty"` // towards the devices (IEC 62351-3); nil: plain TCP
+	Files    bool     `yaml:"files,omitempty" json:",omitzero"` // whether the device's files are fetched; default false
+	TLS      *TLS     `yaml:"tls,omitempty"`                    // towards the devices (IEC 62351-3); nil: plain TCP
 	IEC104   IEC104   `yaml:"iec104,flow"`
 
 	Chatter  Chatter                `yaml:"chatter,omitzero" json:",omitzero"` // of its points whose rows don't say another; default off
@@ -310,6 +311,9 @@ type Uplink struct {
 	IEC104        IEC104                    `yaml:"iec104,flow"`
 	Tolerant      []string                  `yaml:"tolerant,flow,omitempty"` // as for an RTU
 
+	// Files are the RTUs whose files its clients may read; none: file transfer is answered as an unknown type.
+	Files []UplinkFiles `yaml:"files,omitempty" json:",omitzero"`
+
 	// LinkCheck is how long the main link of a main-standby group may be silent before it's challenged by TESTFR, while the
 	// other FEP has a standby link; 0 (`off`): as t3 says. Default 2 s.
 	LinkCheck time.Duration `yaml:"link_check"`
@@ -324,6 +328,12 @@ type Sector struct {
 	CommonAddress uint16        `yaml:"common_address"`
 	Table         File          `yaml:"points" json:"-"`
 	IOAFormat     AddressFormat `yaml:"ioa_format,omitempty" json:"-"`
+}
+
+// UplinkFiles says under which common address the files of an RTU are, with the device's own object addresses and names.
+type UplinkFiles struct {
+	RTU           uint32 `yaml:"rtu"`
+	CommonAddress uint16 `yaml:"common_address"` // of the uplink or one of its sectors; no RTU has the same; default the uplink's
 }
 
 // Group is a redundancy group (IEC 60870-5-104 Ed. 2, clause 10): clients that share one queue.

@@ -175,6 +175,9 @@ func (s *Store) Open(id ID) (*os.File, Info, error) {
 			err = ErrDamaged
 		}
 		if err == nil {
+			_, err = f.Seek(0, io.SeekStart)
+		}
+		if err == nil {
 			return f, i, nil
 		}
 		f.Close()

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/fepha/fepha/condition"
+	"github.com/fepha/fepha/filestore"
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
 	"github.com/fepha/fepha/iec104"
@@ -27,6 +28,9 @@ type Config struct {
 
 	// Conditions is told what is wrong with the clients; nil: nobody is.
 	Conditions condition.Reporter
+
+	// Files has the copies of devices' files; nil: there are none.
+	Files *filestore.Store
 
 	// Tap, if set, is asked for each client who sees its frames.
 	Tap func(uplink, group string, client netip.AddrPort) iec104.Tap
@@ -49,6 +53,10 @@ type Uplink struct {
 	RoleIOA       uint32 // of the M_SP_TB_1 that tells the link's role, 1 main and 0 standby; 0: not told
 	PlainTime     bool   // no time tag bears the bit for a substituted time (101, clause 7.2.6.18)
 	Controls      bool   // otherwise commands are answered as an unknown type
+
+	// Files are the RTUs whose files may be read, by the common address under which they are. In others file transfer is
+	// answered as an unknown type.
+	Files map[asdu.CommonAddress]uint32
 
 	IEC104 iec104.Config // zero fields have the standard's defaults; ManualAck is not used
 	TLS    *tls.Config   // nil: plain TCP; another pointer is another configuration
@@ -148,6 +156,11 @@ func validate(uplinks []Uplink) error {
 		for i, a := range u.Sectors {
 			if a == 0 || a == asdu.BroadcastAddress || a == u.CommonAddress || slices.Contains(u.Sectors[:i], a) {
 				bad("uplink %s: sector with common address %d, expected another one of 1 to 65534", u.Name, a)
+			}
+		}
+		for a := range u.Files {
+			if !slices.Contains(u.stations(), a) {
+				bad("uplink %s: files with common address %d, expected one of the uplink's", u.Name, a)
 			}
 		}
 		if u.ControlTimeout < 0 || u.SelectTimeout < 0 || u.LinkCheck < 0 {

@@ -14,7 +14,7 @@ import (
 	"github.com/fepha/fepha/iec104/asdu"
 )
 
-var sheetRow = regexp.MustCompile(`(?m)^\| ([CMP]_[A-Z]{2}_[A-Z]{2}_1) \((\d+)\) \| (X|–) \| (X|–) \|$`)
+var sheetRow = regexp.MustCompile(`(?m)^\| ([CFMP]_[A-Z]{2}_[A-Z]{2}_1) \((\d+)\) \| (X|–) \| (X|–) \|$`)
 
 // The sheet's column of control centres says what an uplink does: which types its table may name, and which of the control direction are
 // answered otherwise than as an unknown type.
@@ -35,6 +35,9 @@ func TestInteroperabilitySheet(t *testing.T) {
 	_, cl := served(t, Uplink{Controls: true})
 	for n := range 128 {
 		typ := asdu.TypeID(n)
+		if typ.IsFile() && !said[typ] {
+			t.Errorf("%v: the sheet says that it isn't used: see TestFilesAreReadByCentres", typ)
+		}
 		if !typ.Known() {
 			continue
 		}

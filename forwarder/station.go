@@ -4,14 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math"
 	"slices"
 	"time"
 
+	"github.com/fepha/fepha/filestore"
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
 	"github.com/fepha/fepha/iec104"
 	"github.com/fepha/fepha/iec104/asdu"
+	"github.com/fepha/fepha/iec104/filetransfer"
 )
 
 // Why a service of the station is refused.
@@ -36,6 +39,9 @@ func newStation(u *uplink) *iec104.Station {
 			asdu.C_CD_NA_1: u.serve((*link).delay, asdu.Activation),
 		},
 	}
+	if u.files.copies != nil && len(u.cfg.Files) > 0 {
+		st.Files = &u.files
+	}
 	if u.cfg.Controls {
 		for _, kind := range []fsm.Kind{fsm.DO, fsm.AO} {
 			for _, t := range kindTypes[kind] {
@@ -45,6 +51,41 @@ func newStation(u *uplink) *iec104.Station {
 		}
 	}
 	return st
+}
+
+// fileSource lets control centres read the copies of devices' files that this node has (101, clause 7.4.11).
+type fileSource struct {
+	copies   *filestore.Store // nil: none are kept
+	rtus     map[asdu.CommonAddress]uint32
+	from, to *time.Location // the station's zone, and the uplink's
+	log      *slog.Logger
+}
+
+// Directory lists the copies of the RTU that a common address stands for, whether or not its device still has the file.
+func (s *fileSource) Directory(ca asdu.CommonAddress) (entries []asdu.DirectoryEntry, ok bool) {
+	rtu, ok := s.rtus[ca]
+	if !ok {
+		return nil, false
+	}
+	for _, i := range s.copies.List(rtu) {
+		entries = append(entries, asdu.DirectoryEntry{Address: i.Address, Name: i.Name, Length: i.Length, Time: s.made(i)})
+	}
+	return entries, true
+}
+
+// Open opens a copy. A damaged one is none: it's fetched again.
+func (s *fileSource) Open(ca asdu.CommonAddress, k filetransfer.Key) (filetransfer.File, bool) {
+	f, i, err := s.copies.Open(filestore.ID{RTU: s.rtus[ca], Key: k})
+	if err != nil {
+		return filetransfer.File{}, false
+	}
+	s.log.Info("a device's file is read by a control centre", "file", i.ID, "octets", i.Length)
+	return filetransfer.File{Content: f, Length: i.Length, Sections: i.Sections, Time: s.made(i), Close: func() { f.Close() }}, true
+}
+
+// made is when a file was made, in the uplink's zone.
+func (s *fileSource) made(i filestore.Info) asdu.CP56Time2a {
+	return asdu.UnpackCP56Time2a(i.Time).In(s.from, s.to)
 }
 
 // serve calls do for what a started link asks with one of the causes, and rejects it otherwise.

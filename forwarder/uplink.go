@@ -29,6 +29,7 @@ type uplink struct {
 	station  *iec104.Station
 	server   *iec104.Server
 	operator *operator
+	files    fileSource
 
 	conditions condition.Reporter
 	onLoss     func(local netip.Addr, lost func(error)) (stop func()) // see Config.OnCarrierLoss; never nil
@@ -52,6 +53,7 @@ func newUplink(c Config, cfg Uplink, t *table, o *operator, started *startedLink
 	d := iec104.DefaultConfig()
 	u.config.Profile, u.config.K = cmp.Or(u.config.Profile, d.Profile), cmp.Or(u.config.K, d.K)
 	u.config.T1, u.config.T2 = cmp.Or(u.config.T1, d.T1), cmp.Or(u.config.T2, d.T2)
+	u.files = fileSource{copies: c.Files, rtus: cfg.Files, from: c.Location, to: u.location, log: u.log}
 	u.station = newStation(u)
 	server := iec104.ServerConfig{Config: u.config, TLS: cfg.TLS, Limits: cfg.Limits, Log: u.log}
 	server.Panicked = func(v any, stack []byte) { panics.Note(u.log, "link of an uplink", v, stack) }

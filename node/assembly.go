@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"path/filepath"
 	"slices"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -19,11 +20,13 @@ import (
 	"github.com/fepha/fepha/condition/reporter"
 	"github.com/fepha/fepha/configs"
 	"github.com/fepha/fepha/export"
+	"github.com/fepha/fepha/filestore"
 	"github.com/fepha/fepha/forwarder"
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/internal/carrier"
 	"github.com/fepha/fepha/internal/listen"
 	"github.com/fepha/fepha/node/backup"
+	"github.com/fepha/fepha/node/filecopy"
 	"github.com/fepha/fepha/node/firstadmin"
 	"github.com/fepha/fepha/node/rollout"
 	"github.com/fepha/fepha/node/watch"
@@ -49,6 +52,7 @@ type assembly struct {
 	rollout *rollout.Configurator
 	redis   *rtdb.Publisher  // of a FEP, else nil
 	exports *export.Manager  // as well
+	files   *filestore.Store // as well
 	carrier *carrier.Watcher // as well
 	backups *backup.Keeper   // as well
 	fnp     *fnp             // nil: the station has none
@@ -145,6 +149,7 @@ func (a *assembly) assembleParts() (err error) {
 			return err
 		}
 		cfg.Backups = a.backups
+		cfg.Files = a.files
 		cfg.Unanswered, cfg.Trend = a.runner.unanswered, a.trend.Read
 		cfg.Collectors = append(cfg.Collectors, exportCollector{a.exports})
 		cfg.Collectors = append(cfg.Collectors, fepCollector{acquisition: a.runner.acquisition.Counters, forwarder: a.runner.forwarder.Stats}, a.redis)
@@ -167,6 +172,10 @@ func (a *assembly) assembleFEP(tracer *trace.Tracer) (err error) {
 	if err != nil {
 		return err
 	}
+	if a.files, err = filestore.Open(filepath.Join(a.config.DataDir, "files"), filestore.MaxTotal, a.log); err != nil {
+		return err
+	}
+	a.cluster.Files, acquire.Files = filecopy.Shared{Store: a.files}, a.files
 	a.carrier = carrier.New(a.log)
 	acquire.OnCarrierLoss = a.carrier.OnLoss
 	if r.acquisition, err = acquisition.New(acquire); err != nil {
@@ -176,7 +185,7 @@ func (a *assembly) assembleFEP(tracer *trace.Tracer) (err error) {
 	if err != nil {
 		return err
 	}
-	forward.OnCarrierLoss = a.carrier.OnLoss
+	forward.OnCarrierLoss, forward.Files = a.carrier.OnLoss, a.files
 	if r.forwarder, err = forwarder.New(forward); err != nil {
 		return err
 	}
@@ -280,6 +289,7 @@ func (a *assembly) start(parts *parts) {
 		parts.run("trend of analogs", a.trend.Run, nil)
 		parts.run("exports", a.exports.Run, nil)
 		parts.run("backups", a.backups.Run, nil)
+		parts.run("copies of devices' files", a.copyFiles, nil)
 		if address := a.redis.Addr(); address != "" {
 			a.log.Info("redis view", "mode", a.station.Redis.Mode, "address", address)
 		}
@@ -293,6 +303,17 @@ func (a *assembly) start(parts *parts) {
 	}, nil)
 	parts.run("api", a.serve, a.api.Close)
 	runSocket(parts, a.api, a.config.DataDir, a.log)
+}
+
+// copyFiles keeps what the other FEP has of devices' files here too.
+func (a *assembly) copyFiles(ctx context.Context) error {
+	var others []string
+	for _, n := range a.station.Cluster.Nodes {
+		if n.Role == configs.RoleFEP && n.ID != a.self.ID {
+			others = append(others, n.ID)
+		}
+	}
+	return filecopy.Run(ctx, a.files, a.member, others, a.log)
 }
 
 // serve answers on the API's address, from when it is there.

@@ -112,8 +112,8 @@ func acquisitionRTU(r *configs.RTU) acquisition.RTU {
 		Retry: r.Retry, StandbyProbe: probes[r.StandbyProbe], LinkCheck: r.LinkCheck, NoTermination: r.Termination == configs.TerminationNone,
 		ConfirmByState: r.Confirm == configs.ConfirmState, Controls: operations(r.Controls),
 		Interrogation: r.Interrogation, CounterInterrogation: r.CounterInterrogation, ClockSync: r.ClockSync,
-		CounterFreeze: freezes[r.CounterFreeze],
-		Protocol:      protocol(r.IEC104, r.Tolerant),
+		CounterFreeze: freezes[r.CounterFreeze], Files: r.Files,
+		Protocol: protocol(r.IEC104, r.Tolerant),
 	}
 	for _, s := range r.Order {
 		rtu.Order = append(rtu.Order, steps[s])
@@ -197,6 +197,12 @@ func forwarderUplinks(c *current, s *configs.Station, node string) (uplinks []fo
 		}
 		for _, s := range u.Sectors {
 			uplink.Sectors = append(uplink.Sectors, asdu.CommonAddress(s.CommonAddress))
+		}
+		for _, f := range u.Files {
+			if uplink.Files == nil {
+				uplink.Files = map[asdu.CommonAddress]uint32{}
+			}
+			uplink.Files[asdu.CommonAddress(f.CommonAddress)] = f.RTU
 		}
 		for _, p := range u.Points {
 			uplink.Points = append(uplink.Points, forwarder.Point{

@@ -22,6 +22,7 @@ import (
 	"github.com/fepha/fepha/api/server/internal/rest"
 	"github.com/fepha/fepha/api/server/trace"
 	"github.com/fepha/fepha/condition"
+	"github.com/fepha/fepha/filestore"
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/internal/build"
 	"github.com/fepha/fepha/internal/panics"
@@ -74,6 +75,7 @@ type Config struct {
 	// Settled tells whether the group has looked for long enough that no condition means that nothing is wrong. Nil: it has.
 	Settled func() bool
 
+	Files      *filestore.Store       // copies of devices' files; nil: none are kept
 	Exports    map[string]ExportInfo  // by name; nil: there are none
 	Backups    Backups                // this node's; nil: it keeps none
 	FNP        FNP                    // this node's part in FNP; nil: the station has none

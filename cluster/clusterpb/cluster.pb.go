@@ -25,6 +25,291 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+type FilesRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FilesRequest) Reset() {
+	*x = FilesRequest{}
+	mi := &file_cluster_proto_msgTypes[0]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FilesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FilesRequest) ProtoMessage() {}
+
+func (x *FilesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cluster_proto_msgTypes[0]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FilesRequest.ProtoReflect.Descriptor instead.
+func (*FilesRequest) Descriptor() ([]byte, []int) {
+	return file_cluster_proto_rawDescGZIP(), []int{0}
+}
+
+type FilesResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Files         []*CopiedFile          `protobuf:"bytes,1,rep,name=files,proto3" json:"files,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FilesResponse) Reset() {
+	*x = FilesResponse{}
+	mi := &file_cluster_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FilesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FilesResponse) ProtoMessage() {}
+
+func (x *FilesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_cluster_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FilesResponse.ProtoReflect.Descriptor instead.
+func (*FilesResponse) Descriptor() ([]byte, []int) {
+	return file_cluster_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *FilesResponse) GetFiles() []*CopiedFile {
+	if x != nil {
+		return x.Files
+	}
+	return nil
+}
+
+// CopiedFile is a copy of a device's file.
+type CopiedFile struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Rtu           uint32                 `protobuf:"varint,1,opt,name=rtu,proto3" json:"rtu,omitempty"`
+	Address       uint32                 `protobuf:"varint,2,opt,name=address,proto3" json:"address,omitempty"` // of the object, and NOF: which file of the device it is
+	Name          uint32                 `protobuf:"varint,3,opt,name=name,proto3" json:"name,omitempty"`
+	Length        uint32                 `protobuf:"varint,4,opt,name=length,proto3" json:"length,omitempty"`                        // octets
+	Time          uint64                 `protobuf:"varint,5,opt,name=time,proto3" json:"time,omitempty"`                            // when the device made it: octets of a CP56Time2a
+	Sections      []uint32               `protobuf:"varint,6,rep,packed,name=sections,proto3" json:"sections,omitempty"`             // lengths
+	Sha256        string                 `protobuf:"bytes,7,opt,name=sha256,proto3" json:"sha256,omitempty"`                         // in hexadecimal digits
+	FetchedMs     int64                  `protobuf:"varint,8,opt,name=fetched_ms,json=fetchedMs,proto3" json:"fetched_ms,omitempty"` // since 1970-01-01 UTC
+	Node          string                 `protobuf:"bytes,9,opt,name=node,proto3" json:"node,omitempty"`                             // that fetched it
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CopiedFile) Reset() {
+	*x = CopiedFile{}
+	mi := &file_cluster_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CopiedFile) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CopiedFile) ProtoMessage() {}
+
+func (x *CopiedFile) ProtoReflect() protoreflect.Message {
+	mi := &file_cluster_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CopiedFile.ProtoReflect.Descriptor instead.
+func (*CopiedFile) Descriptor() ([]byte, []int) {
+	return file_cluster_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *CopiedFile) GetRtu() uint32 {
+	if x != nil {
+		return x.Rtu
+	}
+	return 0
+}
+
+func (x *CopiedFile) GetAddress() uint32 {
+	if x != nil {
+		return x.Address
+	}
+	return 0
+}
+
+func (x *CopiedFile) GetName() uint32 {
+	if x != nil {
+		return x.Name
+	}
+	return 0
+}
+
+func (x *CopiedFile) GetLength() uint32 {
+	if x != nil {
+		return x.Length
+	}
+	return 0
+}
+
+func (x *CopiedFile) GetTime() uint64 {
+	if x != nil {
+		return x.Time
+	}
+	return 0
+}
+
+func (x *CopiedFile) GetSections() []uint32 {
+	if x != nil {
+		return x.Sections
+	}
+	return nil
+}
+
+func (x *CopiedFile) GetSha256() string {
+	if x != nil {
+		return x.Sha256
+	}
+	return ""
+}
+
+func (x *CopiedFile) GetFetchedMs() int64 {
+	if x != nil {
+		return x.FetchedMs
+	}
+	return 0
+}
+
+func (x *CopiedFile) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
+}
+
+type FileDataRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	File          *CopiedFile            `protobuf:"bytes,1,opt,name=file,proto3" json:"file,omitempty"`
+	Offset        int64                  `protobuf:"varint,2,opt,name=offset,proto3" json:"offset,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FileDataRequest) Reset() {
+	*x = FileDataRequest{}
+	mi := &file_cluster_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FileDataRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FileDataRequest) ProtoMessage() {}
+
+func (x *FileDataRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cluster_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FileDataRequest.ProtoReflect.Descriptor instead.
+func (*FileDataRequest) Descriptor() ([]byte, []int) {
+	return file_cluster_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *FileDataRequest) GetFile() *CopiedFile {
+	if x != nil {
+		return x.File
+	}
+	return nil
+}
+
+func (x *FileDataRequest) GetOffset() int64 {
+	if x != nil {
+		return x.Offset
+	}
+	return 0
+}
+
+type FileDataResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Data          []byte                 `protobuf:"bytes,1,opt,name=data,proto3" json:"data,omitempty"` // from there on; empty: the end, or there is no such file any more
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FileDataResponse) Reset() {
+	*x = FileDataResponse{}
+	mi := &file_cluster_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FileDataResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FileDataResponse) ProtoMessage() {}
+
+func (x *FileDataResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_cluster_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FileDataResponse.ProtoReflect.Descriptor instead.
+func (*FileDataResponse) Descriptor() ([]byte, []int) {
+	return file_cluster_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *FileDataResponse) GetData() []byte {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
 type ProposeRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Entry         []byte                 `protobuf:"bytes,1,opt,name=entry,proto3" json:"entry,omitempty"` // fepha.fsm.v1.Entry
@@ -34,7 +319,7 @@ type ProposeRequest struct {
 
 func (x *ProposeRequest) Reset() {
 	*x = ProposeRequest{}
-	mi := &file_cluster_proto_msgTypes[0]
+	mi := &file_cluster_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -46,7 +331,7 @@ func (x *ProposeRequest) String() string {
 func (*ProposeRequest) ProtoMessage() {}
 
 func (x *ProposeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cluster_proto_msgTypes[0]
+	mi := &file_cluster_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -59,7 +344,7 @@ func (x *ProposeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProposeRequest.ProtoReflect.Descriptor instead.
 func (*ProposeRequest) Descriptor() ([]byte, []int) {
-	return file_cluster_proto_rawDescGZIP(), []int{0}
+	return file_cluster_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *ProposeRequest) GetEntry() []byte {
@@ -81,7 +366,7 @@ type ProposeResponse struct {
 
 func (x *ProposeResponse) Reset() {
 	*x = ProposeResponse{}
-	mi := &file_cluster_proto_msgTypes[1]
+	mi := &file_cluster_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -93,7 +378,7 @@ func (x *ProposeResponse) String() string {
 func (*ProposeResponse) ProtoMessage() {}
 
 func (x *ProposeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cluster_proto_msgTypes[1]
+	mi := &file_cluster_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -106,7 +391,7 @@ func (x *ProposeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProposeResponse.ProtoReflect.Descriptor instead.
 func (*ProposeResponse) Descriptor() ([]byte, []int) {
-	return file_cluster_proto_rawDescGZIP(), []int{1}
+	return file_cluster_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *ProposeResponse) GetIndex() uint64 {
@@ -149,7 +434,7 @@ type LeaseRequest struct {
 
 func (x *LeaseRequest) Reset() {
 	*x = LeaseRequest{}
-	mi := &file_cluster_proto_msgTypes[2]
+	mi := &file_cluster_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -161,7 +446,7 @@ func (x *LeaseRequest) String() string {
 func (*LeaseRequest) ProtoMessage() {}
 
 func (x *LeaseRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cluster_proto_msgTypes[2]
+	mi := &file_cluster_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -174,7 +459,7 @@ func (x *LeaseRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaseRequest.ProtoReflect.Descriptor instead.
 func (*LeaseRequest) Descriptor() ([]byte, []int) {
-	return file_cluster_proto_rawDescGZIP(), []int{2}
+	return file_cluster_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *LeaseRequest) GetNode() string {
@@ -273,7 +558,7 @@ type Vitals struct {
 
 func (x *Vitals) Reset() {
 	*x = Vitals{}
-	mi := &file_cluster_proto_msgTypes[3]
+	mi := &file_cluster_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -285,7 +570,7 @@ func (x *Vitals) String() string {
 func (*Vitals) ProtoMessage() {}
 
 func (x *Vitals) ProtoReflect() protoreflect.Message {
-	mi := &file_cluster_proto_msgTypes[3]
+	mi := &file_cluster_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -298,7 +583,7 @@ func (x *Vitals) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Vitals.ProtoReflect.Descriptor instead.
 func (*Vitals) Descriptor() ([]byte, []int) {
-	return file_cluster_proto_rawDescGZIP(), []int{3}
+	return file_cluster_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Vitals) GetMemory() uint64 {
@@ -384,7 +669,7 @@ type ClockOffset struct {
 
 func (x *ClockOffset) Reset() {
 	*x = ClockOffset{}
-	mi := &file_cluster_proto_msgTypes[4]
+	mi := &file_cluster_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -396,7 +681,7 @@ func (x *ClockOffset) String() string {
 func (*ClockOffset) ProtoMessage() {}
 
 func (x *ClockOffset) ProtoReflect() protoreflect.Message {
-	mi := &file_cluster_proto_msgTypes[4]
+	mi := &file_cluster_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -409,7 +694,7 @@ func (x *ClockOffset) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClockOffset.ProtoReflect.Descriptor instead.
 func (*ClockOffset) Descriptor() ([]byte, []int) {
-	return file_cluster_proto_rawDescGZIP(), []int{4}
+	return file_cluster_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ClockOffset) GetLeader() string {
@@ -442,7 +727,7 @@ type KnownRequest struct {
 
 func (x *KnownRequest) Reset() {
 	*x = KnownRequest{}
-	mi := &file_cluster_proto_msgTypes[5]
+	mi := &file_cluster_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -454,7 +739,7 @@ func (x *KnownRequest) String() string {
 func (*KnownRequest) ProtoMessage() {}
 
 func (x *KnownRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cluster_proto_msgTypes[5]
+	mi := &file_cluster_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -467,7 +752,7 @@ func (x *KnownRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KnownRequest.ProtoReflect.Descriptor instead.
 func (*KnownRequest) Descriptor() ([]byte, []int) {
-	return file_cluster_proto_rawDescGZIP(), []int{5}
+	return file_cluster_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *KnownRequest) GetNode() string {
@@ -487,7 +772,7 @@ type KnownResponse struct {
 
 func (x *KnownResponse) Reset() {
 	*x = KnownResponse{}
-	mi := &file_cluster_proto_msgTypes[6]
+	mi := &file_cluster_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -499,7 +784,7 @@ func (x *KnownResponse) String() string {
 func (*KnownResponse) ProtoMessage() {}
 
 func (x *KnownResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cluster_proto_msgTypes[6]
+	mi := &file_cluster_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -512,7 +797,7 @@ func (x *KnownResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KnownResponse.ProtoReflect.Descriptor instead.
 func (*KnownResponse) Descriptor() ([]byte, []int) {
-	return file_cluster_proto_rawDescGZIP(), []int{6}
+	return file_cluster_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *KnownResponse) GetApplied() uint64 {
@@ -545,7 +830,7 @@ type LeaseResponse struct {
 
 func (x *LeaseResponse) Reset() {
 	*x = LeaseResponse{}
-	mi := &file_cluster_proto_msgTypes[7]
+	mi := &file_cluster_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -557,7 +842,7 @@ func (x *LeaseResponse) String() string {
 func (*LeaseResponse) ProtoMessage() {}
 
 func (x *LeaseResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cluster_proto_msgTypes[7]
+	mi := &file_cluster_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -570,7 +855,7 @@ func (x *LeaseResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaseResponse.ProtoReflect.Descriptor instead.
 func (*LeaseResponse) Descriptor() ([]byte, []int) {
-	return file_cluster_proto_rawDescGZIP(), []int{7}
+	return file_cluster_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *LeaseResponse) GetTerm() uint64 {
@@ -641,7 +926,7 @@ type ProbeRequest struct {
 
 func (x *ProbeRequest) Reset() {
 	*x = ProbeRequest{}
-	mi := &file_cluster_proto_msgTypes[8]
+	mi := &file_cluster_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -653,7 +938,7 @@ func (x *ProbeRequest) String() string {
 func (*ProbeRequest) ProtoMessage() {}
 
 func (x *ProbeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cluster_proto_msgTypes[8]
+	mi := &file_cluster_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -666,7 +951,7 @@ func (x *ProbeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProbeRequest.ProtoReflect.Descriptor instead.
 func (*ProbeRequest) Descriptor() ([]byte, []int) {
-	return file_cluster_proto_rawDescGZIP(), []int{8}
+	return file_cluster_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ProbeRequest) GetLeader() string {
@@ -708,7 +993,7 @@ type ProbeResponse struct {
 
 func (x *ProbeResponse) Reset() {
 	*x = ProbeResponse{}
-	mi := &file_cluster_proto_msgTypes[9]
+	mi := &file_cluster_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -720,7 +1005,7 @@ func (x *ProbeResponse) String() string {
 func (*ProbeResponse) ProtoMessage() {}
 
 func (x *ProbeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cluster_proto_msgTypes[9]
+	mi := &file_cluster_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -733,7 +1018,7 @@ func (x *ProbeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProbeResponse.ProtoReflect.Descriptor instead.
 func (*ProbeResponse) Descriptor() ([]byte, []int) {
-	return file_cluster_proto_rawDescGZIP(), []int{9}
+	return file_cluster_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ProbeResponse) GetTerm() uint64 {
@@ -768,7 +1053,7 @@ type ElapsedRequest struct {
 
 func (x *ElapsedRequest) Reset() {
 	*x = ElapsedRequest{}
-	mi := &file_cluster_proto_msgTypes[10]
+	mi := &file_cluster_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -780,7 +1065,7 @@ func (x *ElapsedRequest) String() string {
 func (*ElapsedRequest) ProtoMessage() {}
 
 func (x *ElapsedRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cluster_proto_msgTypes[10]
+	mi := &file_cluster_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -793,7 +1078,7 @@ func (x *ElapsedRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ElapsedRequest.ProtoReflect.Descriptor instead.
 func (*ElapsedRequest) Descriptor() ([]byte, []int) {
-	return file_cluster_proto_rawDescGZIP(), []int{10}
+	return file_cluster_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ElapsedRequest) GetLeader() string {
@@ -832,7 +1117,7 @@ type ElapsedResponse struct {
 
 func (x *ElapsedResponse) Reset() {
 	*x = ElapsedResponse{}
-	mi := &file_cluster_proto_msgTypes[11]
+	mi := &file_cluster_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -844,7 +1129,7 @@ func (x *ElapsedResponse) String() string {
 func (*ElapsedResponse) ProtoMessage() {}
 
 func (x *ElapsedResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cluster_proto_msgTypes[11]
+	mi := &file_cluster_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -857,7 +1142,7 @@ func (x *ElapsedResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ElapsedResponse.ProtoReflect.Descriptor instead.
 func (*ElapsedResponse) Descriptor() ([]byte, []int) {
-	return file_cluster_proto_rawDescGZIP(), []int{11}
+	return file_cluster_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *ElapsedResponse) GetKnown() bool {
@@ -909,7 +1194,7 @@ type AdminRequest struct {
 
 func (x *AdminRequest) Reset() {
 	*x = AdminRequest{}
-	mi := &file_cluster_proto_msgTypes[12]
+	mi := &file_cluster_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -921,7 +1206,7 @@ func (x *AdminRequest) String() string {
 func (*AdminRequest) ProtoMessage() {}
 
 func (x *AdminRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cluster_proto_msgTypes[12]
+	mi := &file_cluster_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -934,7 +1219,7 @@ func (x *AdminRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AdminRequest.ProtoReflect.Descriptor instead.
 func (*AdminRequest) Descriptor() ([]byte, []int) {
-	return file_cluster_proto_rawDescGZIP(), []int{12}
+	return file_cluster_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *AdminRequest) GetOp() isAdminRequest_Op {
@@ -1003,7 +1288,7 @@ type AdminResponse struct {
 
 func (x *AdminResponse) Reset() {
 	*x = AdminResponse{}
-	mi := &file_cluster_proto_msgTypes[13]
+	mi := &file_cluster_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1015,7 +1300,7 @@ func (x *AdminResponse) String() string {
 func (*AdminResponse) ProtoMessage() {}
 
 func (x *AdminResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cluster_proto_msgTypes[13]
+	mi := &file_cluster_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1028,7 +1313,7 @@ func (x *AdminResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AdminResponse.ProtoReflect.Descriptor instead.
 func (*AdminResponse) Descriptor() ([]byte, []int) {
-	return file_cluster_proto_rawDescGZIP(), []int{13}
+	return file_cluster_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *AdminResponse) GetNotLeader() bool {
@@ -1069,7 +1354,7 @@ type LeaseResponse_Peer struct {
 
 func (x *LeaseResponse_Peer) Reset() {
 	*x = LeaseResponse_Peer{}
-	mi := &file_cluster_proto_msgTypes[14]
+	mi := &file_cluster_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1081,7 +1366,7 @@ func (x *LeaseResponse_Peer) String() string {
 func (*LeaseResponse_Peer) ProtoMessage() {}
 
 func (x *LeaseResponse_Peer) ProtoReflect() protoreflect.Message {
-	mi := &file_cluster_proto_msgTypes[14]
+	mi := &file_cluster_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1094,7 +1379,7 @@ func (x *LeaseResponse_Peer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaseResponse_Peer.ProtoReflect.Descriptor instead.
 func (*LeaseResponse_Peer) Descriptor() ([]byte, []int) {
-	return file_cluster_proto_rawDescGZIP(), []int{7, 0}
+	return file_cluster_proto_rawDescGZIP(), []int{12, 0}
 }
 
 func (x *LeaseResponse_Peer) GetId() string {
@@ -1218,7 +1503,7 @@ type AdminRequest_Transfer struct {
 
 func (x *AdminRequest_Transfer) Reset() {
 	*x = AdminRequest_Transfer{}
-	mi := &file_cluster_proto_msgTypes[16]
+	mi := &file_cluster_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1230,7 +1515,7 @@ func (x *AdminRequest_Transfer) String() string {
 func (*AdminRequest_Transfer) ProtoMessage() {}
 
 func (x *AdminRequest_Transfer) ProtoReflect() protoreflect.Message {
-	mi := &file_cluster_proto_msgTypes[16]
+	mi := &file_cluster_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1243,7 +1528,7 @@ func (x *AdminRequest_Transfer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AdminRequest_Transfer.ProtoReflect.Descriptor instead.
 func (*AdminRequest_Transfer) Descriptor() ([]byte, []int) {
-	return file_cluster_proto_rawDescGZIP(), []int{12, 0}
+	return file_cluster_proto_rawDescGZIP(), []int{17, 0}
 }
 
 func (x *AdminRequest_Transfer) GetTo() string {
@@ -1263,7 +1548,7 @@ type AdminRequest_AddVoter struct {
 
 func (x *AdminRequest_AddVoter) Reset() {
 	*x = AdminRequest_AddVoter{}
-	mi := &file_cluster_proto_msgTypes[17]
+	mi := &file_cluster_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1275,7 +1560,7 @@ func (x *AdminRequest_AddVoter) String() string {
 func (*AdminRequest_AddVoter) ProtoMessage() {}
 
 func (x *AdminRequest_AddVoter) ProtoReflect() protoreflect.Message {
-	mi := &file_cluster_proto_msgTypes[17]
+	mi := &file_cluster_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1288,7 +1573,7 @@ func (x *AdminRequest_AddVoter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AdminRequest_AddVoter.ProtoReflect.Descriptor instead.
 func (*AdminRequest_AddVoter) Descriptor() ([]byte, []int) {
-	return file_cluster_proto_rawDescGZIP(), []int{12, 1}
+	return file_cluster_proto_rawDescGZIP(), []int{17, 1}
 }
 
 func (x *AdminRequest_AddVoter) GetId() string {
@@ -1314,7 +1599,7 @@ type AdminRequest_Remove struct {
 
 func (x *AdminRequest_Remove) Reset() {
 	*x = AdminRequest_Remove{}
-	mi := &file_cluster_proto_msgTypes[18]
+	mi := &file_cluster_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1326,7 +1611,7 @@ func (x *AdminRequest_Remove) String() string {
 func (*AdminRequest_Remove) ProtoMessage() {}
 
 func (x *AdminRequest_Remove) ProtoReflect() protoreflect.Message {
-	mi := &file_cluster_proto_msgTypes[18]
+	mi := &file_cluster_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1339,7 +1624,7 @@ func (x *AdminRequest_Remove) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AdminRequest_Remove.ProtoReflect.Descriptor instead.
 func (*AdminRequest_Remove) Descriptor() ([]byte, []int) {
-	return file_cluster_proto_rawDescGZIP(), []int{12, 2}
+	return file_cluster_proto_rawDescGZIP(), []int{17, 2}
 }
 
 func (x *AdminRequest_Remove) GetId() string {
@@ -1353,7 +1638,27 @@ var File_cluster_proto protoreflect.FileDescriptor
 
 const file_cluster_proto_rawDesc = "" +
 	"\n" +
-	"\rcluster.proto\x12\x10fepha.cluster.v1\"&\n" +
+	"\rcluster.proto\x12\x10fepha.cluster.v1\"\x0e\n" +
+	"\fFilesRequest\"C\n" +
+	"\rFilesResponse\x122\n" +
+	"\x05files\x18\x01 \x03(\v2\x1c.fepha.cluster.v1.CopiedFileR\x05files\"\xdf\x01\n" +
+	"\n" +
+	"CopiedFile\x12\x10\n" +
+	"\x03rtu\x18\x01 \x01(\rR\x03rtu\x12\x18\n" +
+	"\aaddress\x18\x02 \x01(\rR\aaddress\x12\x12\n" +
+	"\x04name\x18\x03 \x01(\rR\x04name\x12\x16\n" +
+	"\x06length\x18\x04 \x01(\rR\x06length\x12\x12\n" +
+	"\x04time\x18\x05 \x01(\x04R\x04time\x12\x1a\n" +
+	"\bsections\x18\x06 \x03(\rR\bsections\x12\x16\n" +
+	"\x06sha256\x18\a \x01(\tR\x06sha256\x12\x1d\n" +
+	"\n" +
+	"fetched_ms\x18\b \x01(\x03R\tfetchedMs\x12\x12\n" +
+	"\x04node\x18\t \x01(\tR\x04node\"[\n" +
+	"\x0fFileDataRequest\x120\n" +
+	"\x04file\x18\x01 \x01(\v2\x1c.fepha.cluster.v1.CopiedFileR\x04file\x12\x16\n" +
+	"\x06offset\x18\x02 \x01(\x03R\x06offset\"&\n" +
+	"\x10FileDataResponse\x12\x12\n" +
+	"\x04data\x18\x01 \x01(\fR\x04data\"&\n" +
 	"\x0eProposeRequest\x12\x14\n" +
 	"\x05entry\x18\x01 \x01(\fR\x05entry\"[\n" +
 	"\x0fProposeResponse\x12\x14\n" +
@@ -1460,14 +1765,16 @@ const file_cluster_proto_rawDesc = "" +
 	"\rAdminResponse\x12\x1d\n" +
 	"\n" +
 	"not_leader\x18\x01 \x01(\bR\tnotLeader\x12\x14\n" +
-	"\x05error\x18\x02 \x01(\tR\x05error2\xd2\x03\n" +
+	"\x05error\x18\x02 \x01(\tR\x05error2\xef\x04\n" +
 	"\x04Peer\x12H\n" +
 	"\x05Known\x12\x1e.fepha.cluster.v1.KnownRequest\x1a\x1f.fepha.cluster.v1.KnownResponse\x12R\n" +
 	"\aPropose\x12 .fepha.cluster.v1.ProposeRequest\x1a!.fepha.cluster.v1.ProposeResponse(\x010\x01\x12H\n" +
 	"\x05Lease\x12\x1e.fepha.cluster.v1.LeaseRequest\x1a\x1f.fepha.cluster.v1.LeaseResponse\x12H\n" +
 	"\x05Probe\x12\x1e.fepha.cluster.v1.ProbeRequest\x1a\x1f.fepha.cluster.v1.ProbeResponse\x12N\n" +
 	"\aElapsed\x12 .fepha.cluster.v1.ElapsedRequest\x1a!.fepha.cluster.v1.ElapsedResponse\x12H\n" +
-	"\x05Admin\x12\x1e.fepha.cluster.v1.AdminRequest\x1a\x1f.fepha.cluster.v1.AdminResponseB*Z(github.com/fepha/fepha/cluster/clusterpbb\x06proto3"
+	"\x05Admin\x12\x1e.fepha.cluster.v1.AdminRequest\x1a\x1f.fepha.cluster.v1.AdminResponse\x12H\n" +
+	"\x05Files\x12\x1e.fepha.cluster.v1.FilesRequest\x1a\x1f.fepha.cluster.v1.FilesResponse\x12Q\n" +
+	"\bFileData\x12!.fepha.cluster.v1.FileDataRequest\x1a\".fepha.cluster.v1.FileDataResponseB*Z(github.com/fepha/fepha/cluster/clusterpbb\x06proto3"
 
 var (
 	file_cluster_proto_rawDescOnce sync.Once
@@ -1481,55 +1788,66 @@ func file_cluster_proto_rawDescGZIP() []byte {
 	return file_cluster_proto_rawDescData
 }
 
-var file_cluster_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
+var file_cluster_proto_msgTypes = make([]protoimpl.MessageInfo, 24)
 var file_cluster_proto_goTypes = []any{
-	(*ProposeRequest)(nil),        // 0: fepha.cluster.v1.ProposeRequest
-	(*ProposeResponse)(nil),       // 1: fepha.cluster.v1.ProposeResponse
-	(*LeaseRequest)(nil),          // 2: fepha.cluster.v1.LeaseRequest
-	(*Vitals)(nil),                // 3: fepha.cluster.v1.Vitals
-	(*ClockOffset)(nil),           // 4: fepha.cluster.v1.ClockOffset
-	(*KnownRequest)(nil),          // 5: fepha.cluster.v1.KnownRequest
-	(*KnownResponse)(nil),         // 6: fepha.cluster.v1.KnownResponse
-	(*LeaseResponse)(nil),         // 7: fepha.cluster.v1.LeaseResponse
-	(*ProbeRequest)(nil),          // 8: fepha.cluster.v1.ProbeRequest
-	(*ProbeResponse)(nil),         // 9: fepha.cluster.v1.ProbeResponse
-	(*ElapsedRequest)(nil),        // 10: fepha.cluster.v1.ElapsedRequest
-	(*ElapsedResponse)(nil),       // 11: fepha.cluster.v1.ElapsedResponse
-	(*AdminRequest)(nil),          // 12: fepha.cluster.v1.AdminRequest
-	(*AdminResponse)(nil),         // 13: fepha.cluster.v1.AdminResponse
-	(*LeaseResponse_Peer)(nil),    // 14: fepha.cluster.v1.LeaseResponse.Peer
-	nil,                           // 15: fepha.cluster.v1.ElapsedResponse.HoldersEntry
-	(*AdminRequest_Transfer)(nil), // 16: fepha.cluster.v1.AdminRequest.Transfer
-	(*AdminRequest_AddVoter)(nil), // 17: fepha.cluster.v1.AdminRequest.AddVoter
-	(*AdminRequest_Remove)(nil),   // 18: fepha.cluster.v1.AdminRequest.Remove
+	(*FilesRequest)(nil),          // 0: fepha.cluster.v1.FilesRequest
+	(*FilesResponse)(nil),         // 1: fepha.cluster.v1.FilesResponse
+	(*CopiedFile)(nil),            // 2: fepha.cluster.v1.CopiedFile
+	(*FileDataRequest)(nil),       // 3: fepha.cluster.v1.FileDataRequest
+	(*FileDataResponse)(nil),      // 4: fepha.cluster.v1.FileDataResponse
+	(*ProposeRequest)(nil),        // 5: fepha.cluster.v1.ProposeRequest
+	(*ProposeResponse)(nil),       // 6: fepha.cluster.v1.ProposeResponse
+	(*LeaseRequest)(nil),          // 7: fepha.cluster.v1.LeaseRequest
+	(*Vitals)(nil),                // 8: fepha.cluster.v1.Vitals
+	(*ClockOffset)(nil),           // 9: fepha.cluster.v1.ClockOffset
+	(*KnownRequest)(nil),          // 10: fepha.cluster.v1.KnownRequest
+	(*KnownResponse)(nil),         // 11: fepha.cluster.v1.KnownResponse
+	(*LeaseResponse)(nil),         // 12: fepha.cluster.v1.LeaseResponse
+	(*ProbeRequest)(nil),          // 13: fepha.cluster.v1.ProbeRequest
+	(*ProbeResponse)(nil),         // 14: fepha.cluster.v1.ProbeResponse
+	(*ElapsedRequest)(nil),        // 15: fepha.cluster.v1.ElapsedRequest
+	(*ElapsedResponse)(nil),       // 16: fepha.cluster.v1.ElapsedResponse
+	(*AdminRequest)(nil),          // 17: fepha.cluster.v1.AdminRequest
+	(*AdminResponse)(nil),         // 18: fepha.cluster.v1.AdminResponse
+	(*LeaseResponse_Peer)(nil),    // 19: fepha.cluster.v1.LeaseResponse.Peer
+	nil,                           // 20: fepha.cluster.v1.ElapsedResponse.HoldersEntry
+	(*AdminRequest_Transfer)(nil), // 21: fepha.cluster.v1.AdminRequest.Transfer
+	(*AdminRequest_AddVoter)(nil), // 22: fepha.cluster.v1.AdminRequest.AddVoter
+	(*AdminRequest_Remove)(nil),   // 23: fepha.cluster.v1.AdminRequest.Remove
 }
 var file_cluster_proto_depIdxs = []int32{
-	4,  // 0: fepha.cluster.v1.LeaseRequest.clock:type_name -> fepha.cluster.v1.ClockOffset
-	3,  // 1: fepha.cluster.v1.LeaseRequest.vitals:type_name -> fepha.cluster.v1.Vitals
-	14, // 2: fepha.cluster.v1.LeaseResponse.peers:type_name -> fepha.cluster.v1.LeaseResponse.Peer
-	15, // 3: fepha.cluster.v1.ElapsedResponse.holders:type_name -> fepha.cluster.v1.ElapsedResponse.HoldersEntry
-	16, // 4: fepha.cluster.v1.AdminRequest.transfer:type_name -> fepha.cluster.v1.AdminRequest.Transfer
-	17, // 5: fepha.cluster.v1.AdminRequest.add_voter:type_name -> fepha.cluster.v1.AdminRequest.AddVoter
-	18, // 6: fepha.cluster.v1.AdminRequest.remove:type_name -> fepha.cluster.v1.AdminRequest.Remove
-	4,  // 7: fepha.cluster.v1.LeaseResponse.Peer.clock:type_name -> fepha.cluster.v1.ClockOffset
-	3,  // 8: fepha.cluster.v1.LeaseResponse.Peer.vitals:type_name -> fepha.cluster.v1.Vitals
-	5,  // 9: fepha.cluster.v1.Peer.Known:input_type -> fepha.cluster.v1.KnownRequest
-	0,  // 10: fepha.cluster.v1.Peer.Propose:input_type -> fepha.cluster.v1.ProposeRequest
-	2,  // 11: fepha.cluster.v1.Peer.Lease:input_type -> fepha.cluster.v1.LeaseRequest
-	8,  // 12: fepha.cluster.v1.Peer.Probe:input_type -> fepha.cluster.v1.ProbeRequest
-	10, // 13: fepha.cluster.v1.Peer.Elapsed:input_type -> fepha.cluster.v1.ElapsedRequest
-	12, // 14: fepha.cluster.v1.Peer.Admin:input_type -> fepha.cluster.v1.AdminRequest
-	6,  // 15: fepha.cluster.v1.Peer.Known:output_type -> fepha.cluster.v1.KnownResponse
-	1,  // 16: fepha.cluster.v1.Peer.Propose:output_type -> fepha.cluster.v1.ProposeResponse
-	7,  // 17: fepha.cluster.v1.Peer.Lease:output_type -> fepha.cluster.v1.LeaseResponse
-	9,  // 18: fepha.cluster.v1.Peer.Probe:output_type -> fepha.cluster.v1.ProbeResponse
-	11, // 19: fepha.cluster.v1.Peer.Elapsed:output_type -> fepha.cluster.v1.ElapsedResponse
-	13, // 20: fepha.cluster.v1.Peer.Admin:output_type -> fepha.cluster.v1.AdminResponse
-	15, // [15:21] is the sub-list for method output_type
-	9,  // [9:15] is the sub-list for method input_type
-	9,  // [9:9] is the sub-list for extension type_name
-	9,  // [9:9] is the sub-list for extension extendee
-	0,  // [0:9] is the sub-list for field type_name
+	2,  // 0: fepha.cluster.v1.FilesResponse.files:type_name -> fepha.cluster.v1.CopiedFile
+	2,  // 1: fepha.cluster.v1.FileDataRequest.file:type_name -> fepha.cluster.v1.CopiedFile
+	9,  // 2: fepha.cluster.v1.LeaseRequest.clock:type_name -> fepha.cluster.v1.ClockOffset
+	8,  // 3: fepha.cluster.v1.LeaseRequest.vitals:type_name -> fepha.cluster.v1.Vitals
+	19, // 4: fepha.cluster.v1.LeaseResponse.peers:type_name -> fepha.cluster.v1.LeaseResponse.Peer
+	20, // 5: fepha.cluster.v1.ElapsedResponse.holders:type_name -> fepha.cluster.v1.ElapsedResponse.HoldersEntry
+	21, // 6: fepha.cluster.v1.AdminRequest.transfer:type_name -> fepha.cluster.v1.AdminRequest.Transfer
+	22, // 7: fepha.cluster.v1.AdminRequest.add_voter:type_name -> fepha.cluster.v1.AdminRequest.AddVoter
+	23, // 8: fepha.cluster.v1.AdminRequest.remove:type_name -> fepha.cluster.v1.AdminRequest.Remove
+	9,  // 9: fepha.cluster.v1.LeaseResponse.Peer.clock:type_name -> fepha.cluster.v1.ClockOffset
+	8,  // 10: fepha.cluster.v1.LeaseResponse.Peer.vitals:type_name -> fepha.cluster.v1.Vitals
+	10, // 11: fepha.cluster.v1.Peer.Known:input_type -> fepha.cluster.v1.KnownRequest
+	5,  // 12: fepha.cluster.v1.Peer.Propose:input_type -> fepha.cluster.v1.ProposeRequest
+	7,  // 13: fepha.cluster.v1.Peer.Lease:input_type -> fepha.cluster.v1.LeaseRequest
+	13, // 14: fepha.cluster.v1.Peer.Probe:input_type -> fepha.cluster.v1.ProbeRequest
+	15, // 15: fepha.cluster.v1.Peer.Elapsed:input_type -> fepha.cluster.v1.ElapsedRequest
+	17, // 16: fepha.cluster.v1.Peer.Admin:input_type -> fepha.cluster.v1.AdminRequest
+	0,  // 17: fepha.cluster.v1.Peer.Files:input_type -> fepha.cluster.v1.FilesRequest
+	3,  // 18: fepha.cluster.v1.Peer.FileData:input_type -> fepha.cluster.v1.FileDataRequest
+	11, // 19: fepha.cluster.v1.Peer.Known:output_type -> fepha.cluster.v1.KnownResponse
+	6,  // 20: fepha.cluster.v1.Peer.Propose:output_type -> fepha.cluster.v1.ProposeResponse
+	12, // 21: fepha.cluster.v1.Peer.Lease:output_type -> fepha.cluster.v1.LeaseResponse
+	14, // 22: fepha.cluster.v1.Peer.Probe:output_type -> fepha.cluster.v1.ProbeResponse
+	16, // 23: fepha.cluster.v1.Peer.Elapsed:output_type -> fepha.cluster.v1.ElapsedResponse
+	18, // 24: fepha.cluster.v1.Peer.Admin:output_type -> fepha.cluster.v1.AdminResponse
+	1,  // 25: fepha.cluster.v1.Peer.Files:output_type -> fepha.cluster.v1.FilesResponse
+	4,  // 26: fepha.cluster.v1.Peer.FileData:output_type -> fepha.cluster.v1.FileDataResponse
+	19, // [19:27] is the sub-list for method output_type
+	11, // [11:19] is the sub-list for method input_type
+	11, // [11:11] is the sub-list for extension type_name
+	11, // [11:11] is the sub-list for extension extendee
+	0,  // [0:11] is the sub-list for field type_name
 }
 
 func init() { file_cluster_proto_init() }
@@ -1537,7 +1855,7 @@ func file_cluster_proto_init() {
 	if File_cluster_proto != nil {
 		return
 	}
-	file_cluster_proto_msgTypes[12].OneofWrappers = []any{
+	file_cluster_proto_msgTypes[17].OneofWrappers = []any{
 		(*AdminRequest_Transfer_)(nil),
 		(*AdminRequest_AddVoter_)(nil),
 		(*AdminRequest_Remove_)(nil),
@@ -1548,7 +1866,7 @@ func file_cluster_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cluster_proto_rawDesc), len(file_cluster_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   19,
+			NumMessages:   24,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

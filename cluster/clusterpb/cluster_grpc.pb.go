@@ -23,12 +23,14 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	Peer_Known_FullMethodName   = "/fepha.cluster.v1.Peer/Known"
-	Peer_Propose_FullMethodName = "/fepha.cluster.v1.Peer/Propose"
-	Peer_Lease_FullMethodName   = "/fepha.cluster.v1.Peer/Lease"
-	Peer_Probe_FullMethodName   = "/fepha.cluster.v1.Peer/Probe"
-	Peer_Elapsed_FullMethodName = "/fepha.cluster.v1.Peer/Elapsed"
-	Peer_Admin_FullMethodName   = "/fepha.cluster.v1.Peer/Admin"
+	Peer_Known_FullMethodName    = "/fepha.cluster.v1.Peer/Known"
+	Peer_Propose_FullMethodName  = "/fepha.cluster.v1.Peer/Propose"
+	Peer_Lease_FullMethodName    = "/fepha.cluster.v1.Peer/Lease"
+	Peer_Probe_FullMethodName    = "/fepha.cluster.v1.Peer/Probe"
+	Peer_Elapsed_FullMethodName  = "/fepha.cluster.v1.Peer/Elapsed"
+	Peer_Admin_FullMethodName    = "/fepha.cluster.v1.Peer/Admin"
+	Peer_Files_FullMethodName    = "/fepha.cluster.v1.Peer/Files"
+	Peer_FileData_FullMethodName = "/fepha.cluster.v1.Peer/FileData"
 )
 
 // PeerClient is the client API for Peer service.
@@ -48,6 +50,9 @@ type PeerClient interface {
 	Elapsed(ctx context.Context, in *ElapsedRequest, opts ...grpc.CallOption) (*ElapsedResponse, error)
 	// Admin asks the leader to change the group.
 	Admin(ctx context.Context, in *AdminRequest, opts ...grpc.CallOption) (*AdminResponse, error)
+	// Files lists the copies of devices' files that a FEP has, and FileData reads one: the other FEP keeps them too.
+	Files(ctx context.Context, in *FilesRequest, opts ...grpc.CallOption) (*FilesResponse, error)
+	FileData(ctx context.Context, in *FileDataRequest, opts ...grpc.CallOption) (*FileDataResponse, error)
 }
 
 type peerClient struct {
@@ -121,6 +126,26 @@ func (c *peerClient) Admin(ctx context.Context, in *AdminRequest, opts ...grpc.C
 	return out, nil
 }
 
+func (c *peerClient) Files(ctx context.Context, in *FilesRequest, opts ...grpc.CallOption) (*FilesResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(FilesResponse)
+	err := c.cc.Invoke(ctx, Peer_Files_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *peerClient) FileData(ctx context.Context, in *FileDataRequest, opts ...grpc.CallOption) (*FileDataResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(FileDataResponse)
+	err := c.cc.Invoke(ctx, Peer_FileData_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // PeerServer is the server API for Peer service.
 // All implementations must embed UnimplementedPeerServer
 // for forward compatibility.
@@ -138,6 +163,9 @@ type PeerServer interface {
 	Elapsed(context.Context, *ElapsedRequest) (*ElapsedResponse, error)
 	// Admin asks the leader to change the group.
 	Admin(context.Context, *AdminRequest) (*AdminResponse, error)
+	// Files lists the copies of devices' files that a FEP has, and FileData reads one: the other FEP keeps them too.
+	Files(context.Context, *FilesRequest) (*FilesResponse, error)
+	FileData(context.Context, *FileDataRequest) (*FileDataResponse, error)
 	mustEmbedUnimplementedPeerServer()
 }
 
@@ -165,6 +193,12 @@ func (UnimplementedPeerServer) Elapsed(context.Context, *ElapsedRequest) (*Elaps
 }
 func (UnimplementedPeerServer) Admin(context.Context, *AdminRequest) (*AdminResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Admin not implemented")
+}
+func (UnimplementedPeerServer) Files(context.Context, *FilesRequest) (*FilesResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Files not implemented")
+}
+func (UnimplementedPeerServer) FileData(context.Context, *FileDataRequest) (*FileDataResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method FileData not implemented")
 }
 func (UnimplementedPeerServer) mustEmbedUnimplementedPeerServer() {}
 func (UnimplementedPeerServer) testEmbeddedByValue()              {}
@@ -284,6 +318,42 @@ func _Peer_Admin_Handler(srv interface{}, ctx context.Context, dec func(interfac
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Peer_Files_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(FilesRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(PeerServer).Files(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Peer_Files_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(PeerServer).Files(ctx, req.(*FilesRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Peer_FileData_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(FileDataRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(PeerServer).FileData(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Peer_FileData_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(PeerServer).FileData(ctx, req.(*FileDataRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // Peer_ServiceDesc is the grpc.ServiceDesc for Peer service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -310,6 +380,14 @@ var Peer_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Admin",
 			Handler:    _Peer_Admin_Handler,
+		},
+		{
+			MethodName: "Files",
+			Handler:    _Peer_Files_Handler,
+		},
+		{
+			MethodName: "FileData",
+			Handler:    _Peer_FileData_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{

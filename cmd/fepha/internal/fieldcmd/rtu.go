@@ -29,6 +29,7 @@ func NewRTUCommand() *cobra.Command {
 		}, func(ctx context.Context, c *client.Client, _ []string) ([]api.RTUStatus, error) { return c.RTUs(ctx) }, PrintRTUs),
 		newShowRTUCommand(&f),
 		newStraysCommand(&f),
+		newFilesCommand(&f),
 		newMoveCommand(&f, &cobra.Command{
 			Use:   "failover N",
 			Short: "Move an RTU to the other FEP, or to --to",
