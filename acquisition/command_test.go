@@ -19,6 +19,7 @@ func TestCommand(t *testing.T) {
 	}
 	const (
 		sc, dc, rc, nc = asdu.C_SC_NA_1, asdu.C_DC_NA_1, asdu.C_RC_NA_1, asdu.C_SE_NC_1
+		pc, ac         = asdu.P_ME_NC_1, asdu.P_AC_NA_1
 	)
 	for _, c := range []struct {
 		what    string
@@ -40,6 +41,14 @@ func TestCommand(t *testing.T) {
 		{"a set point for a switch", do(sc, false), fsm.Control{Type: uint8(nc), Value: 1}, 0, 0, "can't be operated by C_SE_NC_1"},
 		{"set point", ao(nc, analog(func(a *Analog) { a.Scale, a.Offset = 2, 10 })), fsm.Control{Type: uint8(nc), Value: 20}, nc, 5, ""},
 		{"at the end of the range", ao(nc, analog(func(a *Analog) { a.Low, a.High = 0, 20 })), fsm.Control{Type: uint8(nc), Value: 20}, nc, 20, ""},
+		{"parameter", ao(pc, analog(func(a *Analog) { a.Scale, a.Offset = 2, 10 })), fsm.Control{Type: uint8(pc), Value: 20}, pc, 5, ""},
+		{"parameter as another", ao(asdu.P_ME_NB_1, nil), fsm.Control{Type: uint8(pc), Value: 20}, asdu.P_ME_NB_1, 20, ""},
+		{"activation", ao(ac, nil), fsm.Control{Type: uint8(ac), Value: 1}, ac, 1, ""},
+		{"activation of half", ao(ac, nil), fsm.Control{Type: uint8(ac), Value: 0.5}, 0, 0, "expected 1 to activate"},
+		{"set point for a parameter", ao(pc, nil), fsm.Control{Type: uint8(nc), Value: 1}, 0, 0, "can't be operated by C_SE_NC_1"},
+		{"parameter for a set point", ao(nc, nil), fsm.Control{Type: uint8(pc), Value: 1}, 0, 0, "can't be operated by P_ME_NC_1"},
+		{"activation for a parameter", ao(pc, nil), fsm.Control{Type: uint8(ac), Value: 1}, 0, 0, "can't be operated by P_AC_NA_1"},
+		{"parameter selected", ao(pc, nil), fsm.Control{Type: uint8(pc), Value: 1, Phase: fsm.Select}, 0, 0, "can't be selected"},
 		{"beyond it", ao(nc, analog(func(a *Analog) { a.Low, a.High = 0, 20 })), fsm.Control{Type: uint8(nc), Value: 20.5}, 0, 0, "expected 0 to 20"},
 	} {
 		c.control.Kind = fsm.Kind(c.point.Kind)
@@ -76,6 +85,22 @@ func TestCommand(t *testing.T) {
 		cmd, _ = p.command(fsm.Control{Kind: fsm.DO, Type: uint8(sc), Value: 1, Phase: phase}, Operation{Qualifier: 4}, 1, time.UTC, time.Now())
 		if cmd.Object.Qualifier&^asdu.SelectBit != 4 || cmd.SelectFirst {
 			t.Errorf("%v: qualifier %#x without one asked for, expected that of the table", phase, cmd.Object.Qualifier)
+		}
+	}
+}
+
+// A parameter's qualifier goes to the device as it is, POP too, which stands where commands have S/E; an activation is taken back by cause 8.
+func TestParameterCommand(t *testing.T) {
+	for _, c := range []struct {
+		typ        asdu.TypeID
+		value      float64
+		qualifier  uint8
+		deactivate bool
+	}{{asdu.P_ME_NA_1, 0.5, 0xc1, false}, {asdu.P_AC_NA_1, 1, 3, false}, {asdu.P_AC_NA_1, 0, 3, true}} {
+		p := Point{Kind: fsmpb.Kind_AO, Number: 5, Address: 9, Type: c.typ}
+		cmd, err := p.command(fsm.Control{Kind: fsm.AO, Type: uint8(c.typ), Value: c.value, Qualifier: c.qualifier}, Operation{Qualifier: 7}, 3, time.UTC, time.Now())
+		if err != nil || cmd.Object.Qualifier != c.qualifier || cmd.Deactivate != c.deactivate || cmd.AwaitTermination || cmd.SelectFirst {
+			t.Errorf("%v: %+v, %v", c.typ, cmd, err)
 		}
 	}
 }

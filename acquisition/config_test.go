@@ -65,7 +65,7 @@ func TestTypesOfKinds(t *testing.T) {
 		if monitored != (kinds > 0) {
 			t.Errorf("%v is borne by %d kinds", typ, kinds)
 		}
-		if command := typ.Known() && typ.IsCommand(); command != (commands(fsmpb.Kind_DO, typ) || commands(fsmpb.Kind_AO, typ)) {
+		if command := typ.Known() && (typ.IsCommand() || typ.IsParameter()); command != (commands(fsmpb.Kind_DO, typ) || commands(fsmpb.Kind_AO, typ)) {
 			t.Errorf("%v: command %v", typ, command)
 		}
 	}

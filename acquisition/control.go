@@ -185,6 +185,8 @@ func (col *collector) operate(ctx context.Context, s *session, c fsm.Control, cm
 		default:
 			if cmd.AwaitTermination {
 				r.Cause = uint32(asdu.ActivationTermination)
+			} else if cmd.Deactivate {
+				r.Cause = uint32(asdu.DeactivationCon)
 			}
 		}
 	case errors.As(err, &negative):
@@ -232,22 +234,33 @@ func (p *Point) command(c fsm.Control, how Operation, address asdu.CommonAddress
 	if asked == 0 {
 		asked = typ
 	}
-	if !commands(p.Kind, typ) || !commands(p.Kind, asked) {
+	if !commands(p.Kind, typ) || !commands(p.Kind, asked) || family(typ) != family(asked) {
 		return iec104.Command{}, fmt.Errorf("%v %d can't be operated by %v as %v", c.Kind, p.Number, asked, typ)
 	}
 	var (
 		value float64
 		err   error
 	)
-	if p.Kind == fsmpb.Kind_DO {
+	switch {
+	case typ.IsParameter() && !(c.Phase == fsm.Direct):
+		err = fmt.Errorf("%v can't be selected", typ)
+	case typ == asdu.P_AC_NA_1 && c.Value != 0 && c.Value != 1:
+		err = fmt.Errorf("%v of %v, expected 1 to activate, or 0 to take that back", c.Value, typ)
+	case typ == asdu.P_AC_NA_1:
+		value = c.Value
+	case p.Kind == fsmpb.Kind_DO:
 		value, err = p.state(asked, typ, c.Value)
-	} else {
+	default:
 		value, err = p.setPoint(c.Value)
 	}
 	if err != nil {
 		return iec104.Command{}, err
 	}
-	o := asdu.Object{Address: p.Address, Value: value, Qualifier: cmp.Or(c.Qualifier, how.Qualifier) &^ asdu.SelectBit}
+	o := asdu.Object{Address: p.Address, Value: value, Qualifier: cmp.Or(c.Qualifier, how.Qualifier)}
+	if typ.IsParameter() { // its qualifier has no S/E, and nothing follows its confirmation
+		return iec104.Command{CommonAddress: address, Type: typ, Object: o, Deactivate: typ == asdu.P_AC_NA_1 && value == 0}, nil
+	}
+	o.Qualifier &^= asdu.SelectBit
 	if c.Phase == fsm.Select || c.Phase == fsm.Cancel {
 		o.Qualifier |= asdu.SelectBit
 	}
@@ -261,6 +274,17 @@ func (p *Point) command(c fsm.Control, how Operation, address asdu.CommonAddress
 		SelectFirst:      c.Phase == fsm.Direct && how.Select == SelectDevice,
 		AwaitTermination: executes(c.Phase),
 	}, nil
+}
+
+// family tells commands, loaded parameters and their activation apart: none of them is relayed as another.
+func family(t asdu.TypeID) int {
+	switch {
+	case t == asdu.P_AC_NA_1:
+		return 2
+	case t.IsParameter():
+		return 1
+	}
+	return 0
 }
 
 // state turns off and on as they were asked for (0 and 1 of a single command, 1 and 2 of the others) into those of the

@@ -275,3 +275,40 @@ func TestControlsSideBySide(t *testing.T) {
 		}
 	})
 }
+
+// A parameter is sent once its start is committed; the device's confirmation is its end. So is that of its activation, and of taking that back.
+func TestParameters(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		r := testRTU(1, channel("a:1"))
+		r.Points = append(r.Points,
+			Point{Kind: fsmpb.Kind_AO, Number: 1, Address: 5001, Type: asdu.P_ME_NC_1}, Point{Kind: fsmpb.Kind_AO, Number: 2, Address: 5001, Type: asdu.P_AC_NA_1})
+		b := newBench(t, r)
+		d := newDevice(t, b.net, quirks{noTermination: true}, "a:1")
+		b.start("fep1")
+		b.until(time.Second, "active", func() bool { return b.state("fep1", 1, 1) == fsm.LinkActive })
+		for i, c := range []struct {
+			point       uint32
+			typ         asdu.TypeID
+			value       float64
+			cause       asdu.CauseOfTransmission
+			confirmedBy asdu.CauseOfTransmission
+		}{
+			{1, asdu.P_ME_NC_1, 12.5, asdu.Activation, asdu.ActivationCon}, {2, asdu.P_AC_NA_1, 1, asdu.Activation, asdu.ActivationCon},
+			{2, asdu.P_AC_NA_1, 0, asdu.Deactivation, asdu.DeactivationCon},
+		} {
+			id := string(rune('a' + i))
+			b.submit(id, func(s *fsmpb.ControlSubmit) {
+				s.Kind, s.Point, s.Type, s.Value, s.Qualifier = fsmpb.Kind_AO, c.point, uint32(c.typ), c.value, 0x83
+			})
+			b.until(time.Second, "done", func() bool { return b.Control(id).Stage == fsm.Done })
+			if got := b.Control(id); !got.OK || got.Cause != uint8(c.confirmedBy) {
+				t.Errorf("%v: %+v", c.typ, got)
+			}
+			asked := d.received()
+			a := asked[len(asked)-1]
+			if o := a.Object(0); a.Type != c.typ || a.Cause != c.cause || o.Qualifier != 0x83 || c.typ == asdu.P_ME_NC_1 && o.Value != c.value {
+				t.Errorf("the device was sent %v", a)
+			}
+		}
+	})
+}

@@ -153,7 +153,8 @@ func commands(kind fsmpb.Kind, t asdu.TypeID) bool {
 	switch t.Untimed() {
 	case asdu.C_SC_NA_1, asdu.C_DC_NA_1, asdu.C_RC_NA_1:
 		return kind == fsmpb.Kind_DO
-	case asdu.C_SE_NA_1, asdu.C_SE_NB_1, asdu.C_SE_NC_1, asdu.C_BO_NA_1:
+	case asdu.C_SE_NA_1, asdu.C_SE_NB_1, asdu.C_SE_NC_1, asdu.C_BO_NA_1,
+		asdu.P_ME_NA_1, asdu.P_ME_NB_1, asdu.P_ME_NC_1, asdu.P_AC_NA_1:
 		return kind == fsmpb.Kind_AO
 	}
 	return false

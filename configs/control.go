@@ -42,7 +42,7 @@ func (r *row) control(p *Point) (c Control, said bool) {
 		switch {
 		case i < 0:
 			r.fail(rtuSelect, quote(text)+" is unknown", "device, required or nothing")
-		case i > 0 && p.Type.Untimed() == asdu.C_BO_NA_1:
+		case i > 0 && (p.Type.Untimed() == asdu.C_BO_NA_1 || p.Type.IsParameter()):
 			r.fail(rtuSelect, p.Type.String()+" can't be selected", "nothing")
 		default:
 			c.Select = SelectMode(i)

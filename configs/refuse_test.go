@@ -52,6 +52,10 @@ func TestLoadRefusesTables(t *testing.T) {
 			`rtu1.csv:3:6: ioa: 1 is already used in line 2: expected a different one`},
 		{"IOA twice among controls", []string{"rtu1.csv|do,1,201,45,Breaker,,,,,,DO\n", "do,1,201,45,Breaker,,,,,,DO\nao,1,201,50,,,,,,,\n"},
 			`rtu1.csv:5:6: ioa: 201 is already used in line 4: expected a different one`},
+		{"uplink: set point for a parameter", []string{"rtu1.csv|do,1,201,45,Breaker,,,,,,DO\n", "do,1,201,45,Breaker,,,,,,DO\nao,7,301,112,Limit,,,,,,AO\n", "occ.csv|201,1,do,1,C_SC_NA_1,\n", "201,1,do,1,C_SC_NA_1,\n301,1,ao,7,C_SE_NC_1,\n"},
+			`occ.csv:6:12: type: ao point 7 of RTU 1 is P_ME_NC_1, which C_SE_NC_1 can't ask for: expected a set point for a set point, a parameter for a parameter, P_AC_NA_1 (113) for itself`},
+		{"parameter selected", []string{"rtu1.csv|category\n", "category,select\n", "rtu1.csv|do,1,201,45,Breaker,,,,,,DO\n", "do,1,201,45,Breaker,,,,,,DO\nao,7,301,113,Limit,,,,,,AO,device\n"},
+			`rtu1.csv:5:28: select: P_AC_NA_1 can't be selected: expected nothing`},
 		{"uplink: IOA twice among controls", []string{"occ.csv|201,1,do,1,C_SC_NA_1,\n", "201,1,do,1,C_SC_NA_1,\n201,1,do,1,C_DC_NA_1,\n"},
 			`occ.csv:6:1: ioa: 201 is already used in line 5: expected a different one` + "\n" +
 				`occ.csv:6:10: point: do point 1 of RTU 1 is already used in line 5: expected a different one`},

@@ -29,6 +29,7 @@ var types = map[fsm.Kind][]asdu.TypeID{
 	fsm.AO: {
 		asdu.C_SE_NA_1, asdu.C_SE_NB_1, asdu.C_SE_NC_1, asdu.C_BO_NA_1,
 		asdu.C_SE_TA_1, asdu.C_SE_TB_1, asdu.C_SE_TC_1, asdu.C_BO_TA_1,
+		asdu.P_ME_NA_1, asdu.P_ME_NB_1, asdu.P_ME_NC_1, asdu.P_AC_NA_1,
 	},
 }
 
@@ -81,6 +82,9 @@ func (l *loader) checkCarried(r *row, key stationKey, p *Point, as asdu.TypeID) 
 		}
 	}
 	switch {
+	case key.kind == fsm.AO && own != 0 && (as.IsParameter() != own.IsParameter() || (as == asdu.P_AC_NA_1) != (own == asdu.P_AC_NA_1)):
+		r.fail(uplinkType, fmt.Sprintf("%v is %v, which %v can't ask for", key, own, as), "a set point for a set point, a parameter for a parameter, P_AC_NA_1 (113) for itself")
+		return
 	case key.kind == fsm.Bitstring && information(as) != information(own):
 		r.fail(uplinkType, fmt.Sprintf("%v is %v, of which %v can't tell every bit", key, own, as), typesLike(key.kind, own))
 		return

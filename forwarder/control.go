@@ -103,6 +103,13 @@ func (l *link) control(call *iec104.Call, e *entry, now time.Time) (*fsmpb.Contr
 		Type: uint32(a.Type.Untimed()), Value: o.Value, Qualifier: uint32(o.Qualifier &^ asdu.SelectBit),
 		DeadlineMs: now.Add(u.cfg.ControlTimeout).UnixMilli(), Category: u.table.Load().categories[e.where()],
 	}
+	if a.Type.IsParameter() { // neither selected nor terminated (101, clause 7.4.9), and its qualifier has no S/E
+		c.Qualifier = uint32(o.Qualifier)
+		if a.Type == asdu.P_AC_NA_1 {
+			c.Value = bit(a.Cause == asdu.Activation)
+		}
+		return c, nil
+	}
 	if a.Type.Untimed() == asdu.C_BO_NA_1 { // has no qualifier, and no selection
 		c.Qualifier = 0
 	}
@@ -160,6 +167,7 @@ func (l *link) await(ctx context.Context, f *feed, c *iec104.Call, op *replica.O
 		return sent
 	case !confirmed && err != nil:
 		return l.refuse(c, err)
+	case c.ASDU.Type.IsParameter():
 	case submit.Phase == fsmpb.ControlSubmit_DIRECT || submit.Phase == fsmpb.ControlSubmit_EXECUTE:
 		// The device's return information is in the journal by now, and goes first. But a client that is catching up
 		// with a long backlog would take a late termination for a failure.

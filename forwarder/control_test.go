@@ -2,6 +2,7 @@ package forwarder
 
 import (
 	"context"
+	"math"
 	"slices"
 	"sync"
 	"testing"
@@ -514,3 +515,51 @@ func TestStopEndsWithCommandsUnderWay(t *testing.T) {
 }
 
 var nan = func() float64 { z := 0.0; return z / z }()
+
+// Parameters are relayed as the table has them, bit for bit: confirmed when the device has, and not terminated. What the table doesn't have is
+// answered with cause 47, what is loaded can't be taken back.
+func TestParameters(t *testing.T) {
+	table := append(slices.Clone(points),
+		Point{IOA: 701, RTU: 1, Kind: fsm.AO, Point: 7, Type: asdu.P_ME_NA_1, Category: "AO"}, Point{IOA: 702, RTU: 1, Kind: fsm.AO, Point: 8, Type: asdu.P_AC_NA_1, Category: "AO"})
+	_, d, cl, _ := controls(t, Uplink{Points: table})
+	for _, c := range []struct {
+		typ    asdu.TypeID
+		cause  asdu.CauseOfTransmission
+		o      asdu.Object
+		want   asdu.CauseOfTransmission
+		no     bool
+		sent   float64 // NaN: nothing
+		refuse bool    // by the device
+	}{
+		{typ: asdu.P_ME_NA_1, cause: asdu.Activation, o: asdu.Object{Address: 701, Value: 0.5, Qualifier: 0xc2}, want: asdu.ActivationCon, sent: 0.5},
+		{typ: asdu.P_AC_NA_1, cause: asdu.Activation, o: asdu.Object{Address: 702, Qualifier: 3}, want: asdu.ActivationCon, sent: 1},
+		{typ: asdu.P_AC_NA_1, cause: asdu.Deactivation, o: asdu.Object{Address: 702, Qualifier: 3}, want: asdu.DeactivationCon, sent: 0},
+		{typ: asdu.P_AC_NA_1, cause: asdu.Deactivation, o: asdu.Object{Address: 702, Qualifier: 3}, want: asdu.DeactivationCon, no: true, sent: 0, refuse: true},
+		{typ: asdu.P_ME_NA_1, cause: asdu.Deactivation, o: asdu.Object{Address: 701, Value: 0.5}, want: asdu.UnknownCause, no: true, sent: math.NaN()},
+		{typ: asdu.P_ME_NC_1, cause: asdu.Activation, o: asdu.Object{Address: 701, Value: 0.5}, want: asdu.UnknownType, no: true, sent: math.NaN()},
+		{typ: asdu.P_ME_NB_1, cause: asdu.Deactivation, o: asdu.Object{Address: 701, Value: 5}, want: asdu.UnknownType, no: true, sent: math.NaN()},
+		{typ: asdu.P_ME_NA_1, cause: asdu.Activation, o: asdu.Object{Address: 501, Value: 0.5}, want: asdu.UnknownObjectAddress, no: true, sent: math.NaN()},
+	} {
+		before := len(d.operated())
+		d.set(func(d *device) { d.no = c.refuse })
+		got := cl.raw(t, 1, asdu.Header{Type: c.typ, Cause: c.cause}, c.o)
+		if len(got) != 1 || got[0].Cause != c.want || got[0].Negative != c.no || got[0].Object(0) != c.o {
+			t.Errorf("%v %v: answered %v", c.typ, c.cause, got)
+		}
+		sent := d.operated()[before:]
+		if math.IsNaN(c.sent) != (len(sent) == 0) {
+			t.Errorf("%v %v: the device was sent %+v", c.typ, c.cause, sent)
+		}
+		for _, s := range sent {
+			if s.Value != c.sent || s.Qualifier != c.o.Qualifier || s.Type != uint8(c.typ) || s.Phase != fsm.Direct {
+				t.Errorf("%v %v: the device was sent %+v", c.typ, c.cause, s)
+			}
+		}
+	}
+	cl.raw(t, 1, asdu.Header{Type: asdu.C_RD_NA_1, Cause: asdu.Request}, asdu.Object{Address: 9999}) // answered after all else
+	for _, a := range cl.asdus() {
+		if a.Type.IsParameter() && a.Cause == asdu.ActivationTermination {
+			t.Errorf("terminated: %v", a)
+		}
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -32,7 +33,11 @@ func TestInteroperabilitySheet(t *testing.T) {
 		}
 		said[typ] = m[4] == "X"
 	}
-	_, cl := served(t, Uplink{Controls: true})
+	table := slices.Clone(points)
+	for typ := asdu.P_ME_NA_1; typ <= asdu.P_AC_NA_1; typ++ {
+		table = append(table, Point{IOA: 700 + uint32(typ), RTU: 1, Kind: fsm.AO, Point: uint32(typ), Type: typ, Category: "AO"})
+	}
+	_, cl := served(t, Uplink{Controls: true, Points: table})
 	for n := range 128 {
 		typ := asdu.TypeID(n)
 		if typ.IsFile() && !said[typ] {

@@ -46,6 +46,9 @@ func newStation(u *uplink) *iec104.Station {
 		for _, kind := range []fsm.Kind{fsm.DO, fsm.AO} {
 			for _, t := range kindTypes[kind] {
 				serve := u.serve((*link).command, asdu.Activation, asdu.Deactivation)
+				if t.IsParameter() {
+					serve = u.parameter(t)
+				}
 				st.Other[t], st.Other[t.WithCP56()] = serve, serve
 			}
 		}
@@ -104,6 +107,22 @@ func (u *uplink) serve(do func(l *link, f *feed, c *iec104.Call) error, causes .
 			return
 		}
 		l.answered(do(l, f, c))
+	}
+}
+
+// parameter relays a parameter. A type that no row has is unknown.
+func (u *uplink) parameter(t asdu.TypeID) func(*iec104.Call) {
+	causes := []asdu.CauseOfTransmission{asdu.Activation}
+	if t == asdu.P_AC_NA_1 { // what is loaded can't be taken back
+		causes = append(causes, asdu.Deactivation)
+	}
+	known := u.serve((*link).command, causes...)
+	return func(c *iec104.Call) {
+		if u.table.Load().parameters[t] {
+			known(c)
+		} else if l := u.groups[c.Session.Group()].link(c.Session); l != nil {
+			l.answered(c.Reject(asdu.UnknownType))
+		}
 	}
 }
 

@@ -47,8 +47,9 @@ type table struct {
 	entries    []entry // by sector and address, unique in each direction
 	tags       tagging
 	byKey      keyIndex
-	roleEntry  int32             // -1: none
-	categories map[object]string // of controls
+	roleEntry  int32                // -1: none
+	categories map[object]string    // of controls
+	parameters map[asdu.TypeID]bool // types of 110 to 113 that rows have
 	sectors    map[asdu.CommonAddress]*inventory
 }
 
@@ -66,7 +67,8 @@ var kindTypes = map[fsm.Kind][]asdu.TypeID{
 	fsm.Counter:   {asdu.M_IT_NA_1},
 	fsm.Bitstring: {asdu.M_BO_NA_1, asdu.M_PS_NA_1, asdu.M_EP_TE_1, asdu.M_EP_TF_1},
 	fsm.DO:        {asdu.C_SC_NA_1, asdu.C_DC_NA_1, asdu.C_RC_NA_1},
-	fsm.AO:        {asdu.C_SE_NA_1, asdu.C_SE_NB_1, asdu.C_SE_NC_1, asdu.C_BO_NA_1},
+	fsm.AO: {asdu.C_SE_NA_1, asdu.C_SE_NB_1, asdu.C_SE_NC_1, asdu.C_BO_NA_1,
+		asdu.P_ME_NA_1, asdu.P_ME_NB_1, asdu.P_ME_NC_1, asdu.P_AC_NA_1},
 }
 
 // newTable checks an uplink's points; station is the zone of the state's time tags. It reports everything that is wrong at once; each error wraps ErrConfig.
@@ -77,6 +79,7 @@ func newTable(u Uplink, station *time.Location) (*table, error) {
 		byKey:      keyIndex{},
 		roleEntry:  -1,
 		categories: map[object]string{},
+		parameters: map[asdu.TypeID]bool{},
 		sectors:    map[asdu.CommonAddress]*inventory{},
 	}
 	for _, a := range u.stations() {
@@ -107,6 +110,9 @@ func newTable(u Uplink, station *time.Location) (*table, error) {
 			bad(e.address, "a point of kind %v can't be %v", p.Kind, p.Type)
 		case p.Type.TimeTag() == asdu.CP24:
 			bad(e.address, "%v: 104 has CP56Time2a only, expected %v", p.Type, p.Type.WithCP56())
+		}
+		if p.Type.IsParameter() {
+			t.parameters[p.Type] = true
 		}
 		if p.Category != "" {
 			t.categories[e.where()] = p.Category

@@ -209,7 +209,8 @@ func (c *Client) Reset(ctx context.Context, ca asdu.CommonAddress, qrp uint8) er
 	return c.activate(ctx, asdu.Header{Type: asdu.C_RP_NA_1, CommonAddress: ca}, asdu.Object{Qualifier: qrp}, confirmed)
 }
 
-// Command is a command to the process: types 45 to 51 and 58 to 64.
+// Command is a command to the process: types 45 to 51 and 58 to 64; or a parameter, 110 to 113, which is neither selected nor
+// terminated (101, clause 7.4.9).
 type Command struct {
 	CommonAddress asdu.CommonAddress
 	Originator    uint8
@@ -218,6 +219,8 @@ type Command struct {
 	// SelectFirst selects (S/E = 1), and executes (S/E = 0) once that is
 	// confirmed. Otherwise Object goes as it is: with SelectBit it selects only.
 	SelectFirst bool
+	// Deactivate asks with cause 8: of P_AC_NA_1, which takes back what cause 6 has activated.
+	Deactivate bool
 	// Confirmed is called when the command, with SelectFirst its execution, was
 	// confirmed, from the goroutine of Handle.
 	Confirmed func(a asdu.ASDU)
@@ -232,7 +235,7 @@ func (c *Client) Command(ctx context.Context, cmd Command) error {
 	h := asdu.Header{Type: cmd.Type, Originator: cmd.Originator, CommonAddress: cmd.CommonAddress}
 	o := cmd.Object
 	if cmd.SelectFirst {
-		if cmd.Type.Untimed() == asdu.C_BO_NA_1 {
+		if cmd.Type.Untimed() == asdu.C_BO_NA_1 || cmd.Type.IsParameter() {
 			return fmt.Errorf("%w: %v can't be selected", ErrNotSent, cmd.Type)
 		}
 		o.Qualifier |= asdu.SelectBit
@@ -241,9 +244,13 @@ func (c *Client) Command(ctx context.Context, cmd Command) error {
 		}
 		o.Qualifier &^= asdu.SelectBit
 	}
+	confirmation := asdu.ActivationCon
+	if cmd.Deactivate {
+		h.Cause, confirmation = asdu.Deactivation, asdu.DeactivationCon
+	}
 	return c.activate(ctx, h, o, func(a asdu.ASDU) bool {
 		switch a.Cause {
-		case asdu.ActivationCon:
+		case confirmation:
 			if cmd.Confirmed != nil {
 				cmd.Confirmed(a)
 			}

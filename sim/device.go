@@ -119,6 +119,9 @@ func NewDevice(cfg DeviceConfig) (*Device, error) {
 		Command:         d.operate,
 	}
 	d.station.Files = (*fileSource)(d)
+	d.station.Other = map[asdu.TypeID]func(*iec104.Call){
+		asdu.P_ME_NA_1: d.parameter, asdu.P_ME_NB_1: d.parameter, asdu.P_ME_NC_1: d.parameter, asdu.P_AC_NA_1: d.parameter,
+	}
 	if o := cfg.Behind; o != nil {
 		cfg.Config = o.cfg.Config
 		d.line = o.line

@@ -99,6 +99,28 @@ func (d *Device) operate(c *iec104.Call) {
 	}
 }
 
+// parameter takes a parameter, or its activation, and confirms it; its activation is taken back by cause 8.
+func (d *Device) parameter(c *iec104.Call) {
+	o := &d.outputs
+	_, known := d.output(c.ASDU.Type, c.Object.Address)
+	back := c.ASDU.Cause == asdu.Deactivation && c.ASDU.Type == asdu.P_AC_NA_1
+	switch {
+	case !known:
+		_ = c.Reject(asdu.UnknownObjectAddress)
+	case c.ASDU.Cause != asdu.Activation && !back:
+		_ = c.Reject(asdu.UnknownCause)
+	default:
+		o.mu.Lock()
+		value := c.Object.Value
+		if c.ASDU.Type == asdu.P_AC_NA_1 && !back {
+			value = 1
+		}
+		o.done = append(o.done, Operation{time.Now(), c.Object.Address, c.ASDU.Type, value})
+		o.mu.Unlock()
+		_ = c.Confirm() // on a link that is lost meanwhile nobody waits for it
+	}
+}
+
 // answer answers in the device's manner. A link that is lost meanwhile needs
 // no answer.
 func answer(c *iec104.Call, m Manner, ending <-chan struct{}) {

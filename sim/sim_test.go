@@ -192,3 +192,38 @@ func TestLedger(t *testing.T) {
 		t.Errorf("missing %v, want only %v", m, k(5))
 	}
 }
+
+// A device takes the parameters that it has, and confirms them; others it doesn't know.
+func TestParametersOfADevice(t *testing.T) {
+	d, err := NewDevice(DeviceConfig{Listen: []string{"127.0.0.1:0"}, CommonAddress: 7, Points: []DevicePoint{{Address: 1, Type: asdu.P_ME_NC_1}, {Address: 2, Type: asdu.P_AC_NA_1}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	c, err := iec104.Dial(t.Context(), iec104.ClientConfig{Address: d.Addresses()[0]})
+	if err == nil {
+		defer c.Close()
+		err = c.StartDT(t.Context())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range []struct {
+		address asdu.InformationObjectAddress
+		typ     asdu.TypeID
+		back    bool
+		known   bool
+	}{{1, asdu.P_ME_NC_1, false, true}, {2, asdu.P_AC_NA_1, false, true}, {2, asdu.P_AC_NA_1, true, true}, {1, asdu.P_ME_NC_1, true, false}, {3, asdu.P_ME_NC_1, false, false}} {
+		err := c.Command(t.Context(), iec104.Command{CommonAddress: 7, Type: p.typ, Deactivate: p.back, Object: asdu.Object{Address: p.address, Value: 5}})
+		if (err == nil) != p.known {
+			t.Errorf("%+v: %v", p, err)
+		}
+	}
+	var done []float64
+	for _, o := range d.Operations() {
+		done = append(done, o.Value)
+	}
+	if len(done) != 3 || done[0] != 5 || done[1] != 1 || done[2] != 0 {
+		t.Errorf("done %v", done)
+	}
+}

@@ -79,7 +79,8 @@ func kindOf(t asdu.TypeID) string {
 		return "bitstring"
 	case asdu.C_SC_NA_1, asdu.C_DC_NA_1, asdu.C_RC_NA_1, asdu.C_SC_TA_1, asdu.C_DC_TA_1, asdu.C_RC_TA_1:
 		return "do"
-	case asdu.C_SE_NA_1, asdu.C_SE_NB_1, asdu.C_SE_NC_1, asdu.C_BO_NA_1, asdu.C_SE_TA_1, asdu.C_SE_TB_1, asdu.C_SE_TC_1, asdu.C_BO_TA_1:
+	case asdu.C_SE_NA_1, asdu.C_SE_NB_1, asdu.C_SE_NC_1, asdu.C_BO_NA_1, asdu.C_SE_TA_1, asdu.C_SE_TB_1, asdu.C_SE_TC_1, asdu.C_BO_TA_1,
+		asdu.P_ME_NA_1, asdu.P_ME_NB_1, asdu.P_ME_NC_1, asdu.P_AC_NA_1:
 		return "ao"
 	}
 	return "ai"
@@ -121,7 +122,7 @@ func (s *Station) writeFiles(dir string) (string, error) {
 			switch {
 			case kind == "bitstring", p.Type == asdu.M_EP_TD_1: // told as what they are, or not at all
 				typ = p.Type.String()
-			case p.Type.IsCommand():
+			case p.Type.IsCommand(), p.Type.IsParameter():
 				typ, category = p.Type.String(), cmp.Or(r.Categories[p.Address], strings.ToUpper(kind))
 			}
 			points = append(points, []string{kind, number, number, typ, fmt.Sprintf("%s %d of RTU %d", kind, p.Address, r.Number), "", "", "", "", "", category})
