@@ -3,8 +3,11 @@ package acquisition
 import (
 	"context"
 	"math"
+	"slices"
 	"time"
 
+	"github.com/fepha/fepha/acquisition/internal/repeats"
+	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
 	"github.com/fepha/fepha/iec104/asdu"
 )
@@ -52,6 +55,90 @@ func (in *intake) compare(v *value, cause asdu.CauseOfTransmission, nowMs int64)
 		}
 		a.differs = math.Float64bits(a.value) != math.Float64bits(v.value) || a.quality != v.quality || a.transient != v.transient
 	}
+}
+
+const (
+	// repeatsWithin is how long events wait for the decision whether the journal has them already: a device repeats as fast as it can.
+	repeatsWithin = time.Second
+
+	// repeatsMost is how many events of its own an RTU's journal is looked through for, of so many events of all: what a device may
+	// have had no acknowledgement for, and what others have sent meanwhile.
+	repeatsMost, repeatsOfAll = 1024, 16384
+)
+
+// expectRepeats holds what comes from now on, since a link is started, against what the journal ends with: see package repeats.
+func (p *pipeline) expectRepeats() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.intake.decideRepeats(p.intake.repeats.Decide())
+	p.intake.repeats.Expect(func() (known []repeats.Event) {
+		p.replica.View(func(s *fsm.State) {
+			for _, e := range s.NewestEvents(p.rtu, repeatsMost, repeatsOfAll) {
+				if ofDevice(e.Time) {
+					known = append(known, repeats.Event{
+						Point: e.Point, Kind: uint8(e.Kind), Type: e.Type, Quality: e.Quality, Transient: e.Transient, Elapsed: e.ElapsedMs,
+						Value: math.Float64bits(e.Value), Time: e.Time,
+					})
+				}
+			}
+		})
+		return known
+	})
+}
+
+// ofDevice tells whether a time tag is one that a device vouches for.
+func ofDevice(tag uint64) bool {
+	t := asdu.UnpackCP56Time2a(tag)
+	return !t.Substituted() && !t.Invalid()
+}
+
+// append puts an event into the batch. One that may be repeated has the batch wait until that is decided.
+func (in *intake) append(p *Point, v value) {
+	var hold, decided bool
+	var repeated int
+	if v.tagged && ofDevice(v.time) && (v.mode == fsmpb.Item_EVENT || v.mode == fsmpb.Item_OVERTAKEN) {
+		hold, decided, repeated = in.repeats.See(repeats.Event{
+			Point: p.Number, Kind: uint8(p.Kind), Type: uint8(v.typ), Quality: v.quality, Transient: v.transient, Elapsed: v.elapsed,
+			Value: math.Float64bits(v.value), Time: v.time,
+		})
+	}
+	in.pending = append(in.pending, v)
+	if hold {
+		if len(in.undecided) == 0 {
+			in.undecidedSince = time.Now()
+		}
+		in.undecided = append(in.undecided, len(in.pending)-1)
+	}
+	if decided {
+		in.decideRepeats(repeated)
+	}
+}
+
+// decideRepeats leaves the first of those out that may be repeated.
+func (in *intake) decideRepeats(repeated int) {
+	for _, i := range in.undecided[:repeated] {
+		in.pending[i].repeated = true
+	}
+	in.undecided = in.undecided[:0]
+	if repeated == 0 {
+		return
+	}
+	in.events = slices.ContainsFunc(in.pending, func(v value) bool { return !v.repeated && v.mode != fsmpb.Item_IMAGE })
+	if !slices.ContainsFunc(in.pending, func(v value) bool { return !v.repeated }) {
+		in.pending = in.pending[:0]
+	}
+}
+
+// awaitsRepeats tells until when the batch waits for the decision; zero: it doesn't.
+func (in *intake) awaitsRepeats(now time.Time) (until time.Time) {
+	if !in.repeats.Waiting() {
+		return time.Time{}
+	}
+	if until = in.undecidedSince.Add(repeatsWithin); !now.Before(until) {
+		in.decideRepeats(in.repeats.Decide())
+		return time.Time{}
+	}
+	return until
 }
 
 // beginBacklog notes that a device is going to be interrogated.

@@ -94,6 +94,7 @@ func (col *collector) start(s *session) {
 			backlogs[i] = backlog{part: p, s: s}
 			backlogs[i].begin() // what comes before the interrogation may be of the backlog already
 			p.pipeline.forget()
+			p.pipeline.expectRepeats()
 		}
 		var serving sync.WaitGroup
 		if err := col.awaitStart(s); err != nil {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/fepha/fepha/acquisition/findings"
+	"github.com/fepha/fepha/acquisition/internal/repeats"
 	"github.com/fepha/fepha/condition"
 	"github.com/fepha/fepha/fsm"
 	"github.com/fepha/fepha/fsm/fsmpb"
@@ -43,6 +44,10 @@ type intake struct {
 	transits map[int32]transit // by place in the table
 
 	shown []shown // by place in the table, of the interrogation that is under way; nil: none is
+
+	repeats        repeats.Filter
+	undecided      []int     // places in pending of those that may be repeated
+	undecidedSince time.Time // when the first of them came
 
 	strays  []*fsmpb.Stray // what can't be taken over, at most strayLimit
 	omitted uint64         // what came beyond that
@@ -210,9 +215,9 @@ func (in *intake) put(p *Point, v value) {
 	}
 	k.value, k.quality, k.transient, k.valid = v.value, v.quality, v.transient, true
 	if v.mode != fsmpb.Item_IMAGE {
-		in.pending = append(in.pending, v)
 		in.events = true
 		k.waits = 0 // a later image must not come before this
+		in.append(p, v)
 		return
 	}
 	if k.waits != 0 {
@@ -226,15 +231,18 @@ func (in *intake) put(p *Point, v value) {
 // take returns the values that wait, as the items of a batch.
 func (in *intake) take() []*fsmpb.Item {
 	items := make([]fsmpb.Item, len(in.pending))
-	batch := make([]*fsmpb.Item, len(items))
+	batch := make([]*fsmpb.Item, 0, len(items))
 	for i, v := range in.pending {
 		p, it := &in.table.monitored[v.point], &items[i]
 		in.known[v.point].waits = 0
+		if v.repeated {
+			continue
+		}
 		it.Kind, it.Point, it.Type = p.Kind, p.Number, uint32(v.typ)
 		it.Value, it.Quality = v.value, uint32(v.quality)
 		it.Time, it.TimeMs, it.Mode = v.time, v.timeMs, v.mode
 		it.Transient, it.ElapsedMs = v.transient, uint32(v.elapsed)
-		batch[i] = it
+		batch = append(batch, it)
 	}
 	in.pending, in.events = in.pending[:0], false
 	return batch

@@ -19,6 +19,8 @@ type value struct {
 	mode    fsmpb.Item_Mode
 	tagged  bool // with a time of the device's
 
+	repeated bool // the journal has it already: it's left out
+
 	transient bool   // of a step position
 	elapsed   uint16 // of protection equipment, ms
 }

@@ -383,6 +383,13 @@ func (d *device) received() []asdu.ASDU {
 	return slices.Clone(d.asked)
 }
 
+// started is how often a link was started so far.
+func (d *device) started() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.starts
+}
+
 // connections is how many there were so far.
 func (d *device) connections() int {
 	d.mu.Lock()

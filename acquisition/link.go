@@ -15,7 +15,7 @@ import (
 )
 
 // acknowledgeWithin is how long an acknowledgement of what is committed waits for more of it. t2 allows more, but all that
-// isn't acknowledged when another FEP takes over comes twice.
+// isn't acknowledged when another FEP takes over is sent again.
 const acknowledgeWithin = 200 * time.Millisecond
 
 // session is one connection to a link: held stopped, or started within a tenure.

@@ -136,9 +136,12 @@ func receipted(list []receipt, r receipt) []receipt {
 
 // due tells whether what waits is to go now, or else when it will be.
 func (p *pipeline) due(now time.Time) (due bool, at time.Time) {
+	until := p.intake.awaitsRepeats(now)
 	switch {
 	case p.waiting == 0 && p.intake.empty():
 		return false, time.Time{}
+	case !until.IsZero():
+		return false, until
 	case p.intake.empty():
 		return true, now // only to be acknowledged
 	case len(p.flights) >= maxFlights:
@@ -152,6 +155,9 @@ func (p *pipeline) due(now time.Time) (due bool, at time.Time) {
 
 // propose sends what waits on its way.
 func (p *pipeline) propose() {
+	if p.intake.repeats.Waiting() {
+		p.intake.decideRepeats(p.intake.repeats.Decide())
+	}
 	receipts := p.receipts
 	p.receipts, p.waiting = nil, 0
 	if p.intake.empty() {
@@ -166,9 +172,9 @@ func (p *pipeline) propose() {
 		}
 		return
 	}
-	p.counts.items.Add(uint64(len(p.intake.pending)))
 	strays, omitted := p.intake.takeStrays()
 	batch := &fsmpb.Events{Rtu: p.rtu, Epoch: p.epoch, Items: p.intake.take(), Strays: strays, StraysOmitted: omitted}
+	p.counts.items.Add(uint64(len(batch.Items)))
 	p.flights = append(p.flights, flight{receipts: receipts, batch: batch, proposal: p.batches.propose(p.replica, batch)})
 }
 

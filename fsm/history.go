@@ -23,6 +23,11 @@ type Record struct {
 	Audit *AuditEntry // else
 }
 
+// NewestEvents returns the newest n events of an RTU, oldest first. It looks at as many events as within, the newest of all RTUs.
+func (s *State) NewestEvents(rtu uint32, n, within int) []Event {
+	return s.journal.Newest(rtu, n, within)
+}
+
 // ReadHistory returns events and entries of the audit after this number of the journal in their one order, at most limit.
 func (s *State) ReadHistory(after uint64, limit int) []Record {
 	return s.recordsAfter(after, limit, true, true)

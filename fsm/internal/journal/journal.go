@@ -271,6 +271,24 @@ func (j *Journal) Before(seq uint64, n int) uint64 {
 	return 0
 }
 
+// Newest returns the newest n events of an RTU, oldest first. It looks at as many events as within, the newest of all RTUs.
+func (j *Journal) Newest(rtu uint32, n, within int) (events []Event) {
+	for k := len(j.chunks) - 1; k >= 0; k-- {
+		c := j.chunks[k]
+		for i := len(c.events) - 1; i >= 0; i-- {
+			if within--; within < 0 || len(events) == n {
+				slices.Reverse(events)
+				return events
+			}
+			if c.events[i].RTU == rtu && !c.gone(i) {
+				events = append(events, c.events[i])
+			}
+		}
+	}
+	slices.Reverse(events)
+	return events
+}
+
 // Read copies the events after this number to dst.
 func (j *Journal) Read(after uint64, dst []Event) []Event {
 	if after >= j.last {

@@ -91,6 +91,18 @@ func TestJournalIsAList(t *testing.T) {
 				if after < next && j.After(after) != uint64(len(want)) {
 					t.Fatalf("%d events after %d, want %d", j.After(after), after, len(want))
 				}
+				var newest []Event
+				rtu, within := rapid.Uint32Range(1, 6).Draw(t, "rtu"), rapid.SampledFrom([]int{0, room / 2, len(m.held), 1 << 20}).Draw(t, "within")
+				for _, e := range m.held {
+					if e.RTU == rtu {
+						newest = append(newest, e)
+					}
+				}
+				newest = newest[max(0, len(newest)-room):]
+				got := j.Newest(rtu, room, within)
+				if !slices.Equal(got, newest[len(newest)-len(got):]) || within == 1<<20 && len(got) != len(newest) {
+					t.Fatalf("newest %d of RTU %d within %d: got %d events, want %d", room, rtu, within, len(got), len(newest))
+				}
 				if got := j.Read(j.Before(next, room), make([]Event, room+1)); !slices.Equal(got, m.held[max(0, len(m.held)-room):]) {
 					t.Fatalf("newest %d: got %d events", room, len(got))
 				}
