@@ -1,5 +1,5 @@
 // Package filestore keeps copies of files that devices have, such as disturbance records, on a FEP's disk: each whole and verified, or not
-// there. What is kept is bounded; the copies that were fetched first make room.
+// there. What is kept is bounded; where it is too much, the RTU that has most loses its oldest file.
 //
 // They are no part of the replicated state: the device has the original, and a FEP that lacks one fetches it again.
 package filestore
@@ -20,6 +20,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/fepha/fepha/iec104/asdu"
 	"github.com/fepha/fepha/iec104/filetransfer"
@@ -146,20 +147,17 @@ func (s *Store) Get(id ID) (Info, bool) {
 	return i, ok
 }
 
-// Wants tells whether a copy that another FEP has is newer than what is here, and would be kept.
+// Wants tells whether a file, of a device or that another FEP has, is fetched later than what is here, and would be kept. What makes room is
+// never wanted back at once: so nothing is fetched again and again where devices have more than there is room for.
 func (s *Store) Wants(i Info) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if have, ok := s.files[i.ID]; ok && have.FetchedMs >= i.FetchedMs {
 		return false
 	}
-	newer := int64(i.Length)
-	for id, o := range s.files {
-		if id != i.ID && o.FetchedMs >= i.FetchedMs {
-			newer += int64(o.Length)
-		}
-	}
-	return newer <= s.limit
+	files := maps.Clone(s.files)
+	files[i.ID] = i
+	return !slices.ContainsFunc(tooMuch(files, s.limit), func(gone Info) bool { return gone.ID == i.ID })
 }
 
 // Open opens a copy whose content is what it was when it was fetched. Errors wrap ErrNone or ErrDamaged.
@@ -263,7 +261,7 @@ func (d *Draft) Abort() {
 }
 
 // Commit makes the draft the copy that Info says, in place of a former one. Length and, if it's empty, the sum are filled in; one that
-// was given has to be the content's. What is too much then is removed, the copies that were fetched first before others.
+// was given has to be the content's. What is too much then is removed.
 func (d *Draft) Commit(i Info) error {
 	if err := d.commit(i); err != nil {
 		d.Abort()
@@ -320,14 +318,47 @@ func (d *Draft) commit(i Info) error {
 
 // makeRoom removes what is too much. mu is held.
 func (s *Store) makeRoom() {
-	var total int64
-	all := slices.SortedFunc(maps.Values(s.files), func(a, b Info) int {
-		return cmp.Or(cmp.Compare(b.FetchedMs, a.FetchedMs), cmp.Compare(a.RTU, b.RTU), cmp.Compare(a.Address, b.Address), cmp.Compare(a.Name, b.Name))
-	})
-	for _, i := range all {
-		if total += int64(i.Length); total > s.limit {
-			s.log.Info("a copy of a device's file makes room", "file", i.ID, "octets", i.Length)
-			s.drop(i)
-		}
+	for _, i := range tooMuch(s.files, s.limit) {
+		s.log.Info("a copy of a device's file makes room", "file", i.ID, "octets", i.Length)
+		s.drop(i)
 	}
+}
+
+// tooMuch is what has to go: always of the RTU that has most, of equal ones that with the lowest number, the file that its device made first.
+func tooMuch(files map[ID]Info, limit int64) (gone []Info) {
+	var total int64
+	shares, of := map[uint32]int64{}, map[uint32][]Info{}
+	for _, i := range files {
+		total += int64(i.Length)
+		shares[i.RTU] += int64(i.Length)
+		of[i.RTU] = append(of[i.RTU], i)
+	}
+	for _, list := range of {
+		slices.SortFunc(list, func(a, b Info) int {
+			return cmp.Or(cmp.Compare(a.made(), b.made()), cmp.Compare(a.FetchedMs, b.FetchedMs), cmp.Compare(a.Address, b.Address), cmp.Compare(a.Name, b.Name))
+		})
+	}
+	for total > limit {
+		most := uint32(0)
+		for rtu, share := range shares {
+			if share > shares[most] || share == shares[most] && rtu < most {
+				most = rtu
+			}
+		}
+		i := of[most][0]
+		of[most] = of[most][1:]
+		shares[most] -= int64(i.Length)
+		total -= int64(i.Length)
+		gone = append(gone, i)
+	}
+	return gone
+}
+
+// made is when the device made the file, ms; 0 where its tag is no time.
+func (i Info) made() int64 {
+	t, err := asdu.UnpackCP56Time2a(i.Time).Time(time.UTC)
+	if err != nil {
+		return 0
+	}
+	return t.UnixMilli()
 }

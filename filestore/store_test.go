@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/fepha/fepha/iec104/asdu"
 	"github.com/fepha/fepha/iec104/filetransfer"
@@ -126,26 +127,32 @@ func TestDamagedCopies(t *testing.T) {
 	}
 }
 
-// What was fetched first makes room; a copy of another FEP that would do so at once isn't wanted.
+// The RTU that has most makes room, with what its device made first; what would do so at once isn't wanted, whoever has it. So two
+// devices with more than there is room for come to rest.
 func TestRoom(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir, 10)
-	for i := range uint32(4) {
-		put(t, s, Info{ID: id(1, i), FetchedMs: int64(i + 10)}, "abcd")
+	made := func(minute int) uint64 {
+		return asdu.NewCP56Time2a(time.Date(2026, 11, 29, 12, minute, 0, 0, time.UTC), time.UTC).Uint64()
 	}
-	if list := s.List(1); len(list) != 2 || list[0].Address != 2 || list[1].Address != 3 {
+	for i := range uint32(4) { // fetched the newest first
+		put(t, s, Info{ID: id(1, i), FetchedMs: int64(i + 10), Time: made(int(10 - i))}, "abcd")
+	}
+	if list := s.List(1); len(list) != 2 || list[0].Address != 0 || list[1].Address != 1 {
 		t.Errorf("%+v", list)
 	}
 	for _, c := range []struct {
 		i    Info
 		want bool
 	}{
-		{Info{ID: id(1, 9), FetchedMs: 9, Length: 4}, false},
-		{Info{ID: id(1, 9), FetchedMs: 9, Length: 2}, true},
-		{Info{ID: id(1, 9), FetchedMs: 20, Length: 10}, true},
-		{Info{ID: id(1, 9), FetchedMs: 20, Length: 11}, false},
-		{Info{ID: id(1, 3), FetchedMs: 13, Length: 4}, false}, // is here
-		{Info{ID: id(1, 3), FetchedMs: 14, Length: 4}, true},  // was fetched anew
+		{Info{ID: id(1, 9), FetchedMs: 20, Time: made(8), Length: 4}, false}, // older than both
+		{Info{ID: id(1, 9), FetchedMs: 20, Time: made(8), Length: 2}, true},
+		{Info{ID: id(1, 9), FetchedMs: 20, Time: made(11), Length: 10}, true},
+		{Info{ID: id(1, 9), FetchedMs: 20, Time: made(11), Length: 11}, false},
+		{Info{ID: id(2, 9), FetchedMs: 20, Time: made(0), Length: 4}, true},  // another's, which has less
+		{Info{ID: id(2, 9), FetchedMs: 20, Time: made(0), Length: 9}, false}, // more than the other's
+		{Info{ID: id(1, 1), FetchedMs: 11, Time: made(9), Length: 4}, false}, // is here
+		{Info{ID: id(1, 1), FetchedMs: 14, Time: made(9), Length: 4}, true},  // was fetched anew
 	} {
 		if got := s.Wants(c.i); got != c.want {
 			t.Errorf("%+v: wanted %v", c.i, got)
@@ -153,5 +160,23 @@ func TestRoom(t *testing.T) {
 	}
 	if left, _ := os.ReadDir(dir); len(left) != 4 {
 		t.Errorf("%v", left)
+	}
+
+	// Both devices have 20 octets, in files of 2.
+	s = open(t, t.TempDir(), 20)
+	fetched := 0
+	for range 5 {
+		for rtu := range uint32(2) {
+			for minute := 9; minute >= 0; minute-- {
+				i := Info{ID: id(rtu+1, uint32(minute+1)), Time: made(minute), Length: 2, FetchedMs: int64(fetched + 1)}
+				if _, have := s.Get(i.ID); !have && s.Wants(i) {
+					put(t, s, i, "ab")
+					fetched++
+				}
+			}
+		}
+	}
+	if a, b := s.List(1), s.List(2); len(a) != 5 || len(b) != 5 || fetched > 20 {
+		t.Errorf("%d and %d files after %d were fetched", len(a), len(b), fetched)
 	}
 }

@@ -143,6 +143,10 @@ func (f *Fetcher) look(ctx context.Context, reader *filetransfer.Reader) (well b
 	}
 	well = true
 	for _, e := range f.wanted(list) {
+		if !f.cfg.Store.Wants(filestore.Info{ID: f.id(e), Length: e.Length, Time: f.time(e), FetchedMs: time.Now().UnixMilli()}) {
+			f.cfg.Log.Debug("a device's file is older than there is room for", "rtu", f.cfg.RTU, "file", filetransfer.KeyOf(e))
+			continue
+		}
 		if err := f.fetch(ctx, reader, e); ctx.Err() != nil {
 			return false
 		} else if err != nil {
