@@ -371,10 +371,7 @@ func (l *loader) uplink(o *object) Uplink {
 	for _, e := range o.list("files") {
 		f := o.doc.object(e.path, e.node)
 		f.required("rtu")
-		files := UplinkFiles{RTU: uint32(f.int("rtu", 0, 1, 65535)), CommonAddress: u.CommonAddress}
-		if f.value("common_address") != nil {
-			files.CommonAddress = f.commonAddress("common_address", u.IEC104.CASize)
-		}
+		files := UplinkFiles{RTU: uint32(f.int("rtu", 0, 1, 65535)), CommonAddress: cmp.Or(f.commonAddress("common_address", u.IEC104.CASize), u.CommonAddress)}
 		f.end()
 		u.Files = append(u.Files, files)
 	}

@@ -78,6 +78,7 @@ var describe = map[string]description{
 	"rtus[].counter_groups":        {"The groups of counters that are asked for", "all in one request"},
 	"rtus[].tolerant":              {"What the device may do against the protocol: [ACQUISITION.md](ACQUISITION.md#when-the-other-side-is-peculiar)", "nothing"},
 	"rtus[].tls":                   {"TLS towards the device (IEC 62351-3); `{}` for the system's certificates", "plain TCP"},
+	"rtus[].files":                 {"Whether the device's files are fetched: [ACQUISITION.md](ACQUISITION.md#files-of-devices)", ""},
 	"rtus[].chatter":               {"From when on a point of it chatters: its changes then are no events", ""},
 	"rtus[].time_zone":             {"Of the device's clock", "the station's"},
 
@@ -99,6 +100,9 @@ var describe = map[string]description{
 	"uplinks[].sectors[].common_address": {"Its common address", ""},
 	"uplinks[].sectors[].points":         {"Its table: [columns](#table-of-an-uplink)", ""},
 	"uplinks[].sectors[].ioa_format":     {"How that table writes addresses that have parts", "addresses are whole numbers"},
+	"uplinks[].files":                    {"RTUs whose files may be read, each with the keys below", "none"},
+	"uplinks[].files[].rtu":              {"Number of one with `files: true`", ""},
+	"uplinks[].files[].common_address":   {"Under which its files are, of the uplink or a sector; no other RTU's", "the uplink's"},
 	"uplinks[].groups":                   {"Redundancy groups (clause 10), each with a queue of its own and the keys below", ""},
 	"uplinks[].groups[].name":            {"Its name", ""},
 	"uplinks[].groups[].clients":         {"Who is of the group; no address in two groups", ""},
