@@ -30,7 +30,7 @@ func securedStation(t *testing.T, now time.Time) string {
 		copied(t, filepath.Join(dir, "../../made/fep1", pki.CAFile), filepath.Join(dir, "tls", name))
 	}
 	for name, text := range map[string]string{
-		"tokens.yaml": "[]\n", "redis.password": "secret\n", "fnp.key": "1:" + strings.Repeat("5a", 32) + "\n",
+		"tokens.yaml": "[]\n", "redis.password": "secret\n", "backup.passphrase": "a passphrase of its own\n", "fnp.key": "1:" + strings.Repeat("5a", 32) + "\n",
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
