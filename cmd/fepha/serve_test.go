@@ -8,6 +8,7 @@ import (
 	"github.com/fepha/fepha/api/server/access"
 	"github.com/fepha/fepha/configs"
 	"github.com/fepha/fepha/fsm"
+	"github.com/fepha/fepha/fsm/fsmpb"
 	"github.com/fepha/fepha/replica"
 )
 
@@ -20,6 +21,20 @@ type emptyNode struct {
 
 func (n emptyNode) View(read func(*fsm.State)) { read(n.state) }
 func (n emptyNode) Info() replica.Info         { return replica.Info{ID: n.id} }
+
+// ProposeAsync commits nothing: there is no group. What refusals are to be told of in the audit comes so.
+func (n emptyNode) ProposeAsync(*fsmpb.Command) replica.Proposal { return noLeader{} }
+
+// noLeader is what becomes of a proposal where nobody leads.
+type noLeader struct{}
+
+func (noLeader) Done() <-chan struct{} {
+	done := make(chan struct{})
+	close(done)
+	return done
+}
+
+func (noLeader) Result() (replica.Result, error) { return replica.Result{}, replica.ErrNoLeader }
 
 // serveSecured serves the API of such a node, with the keys that its
 // configuration names, until the test ends. It returns the URL.
