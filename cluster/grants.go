@@ -225,7 +225,7 @@ func (g *grants) hear(req *clusterpb.LeaseRequest, received time.Duration) {
 	if m.Digest != req.Digest || len(m.Lacks) != len(req.Lacks) {
 		nudge(g.decideNow)
 	}
-	m.Digest, m.Build, m.Level, m.Vitals = req.Digest, req.Build, req.Level, vitalsTold(req.Vitals)
+	m.Digest, m.Build, m.Level, m.Vitals = req.Digest, req.Build, req.Level, req.Vitals.Told()
 	if c := req.Clock; c != nil && c.Leader == g.group.self.ID {
 		m.Clock = lease.Clock{Known: true, Offset: time.Duration(c.Offset), Error: time.Duration(c.Error)}
 	}

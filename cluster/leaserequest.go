@@ -73,7 +73,7 @@ func (r *leaseRequests) ask(ctx context.Context, leader string) {
 		Applied: r.state.applied.Load(), Lease: int64(r.timing.wait),
 		// What can't be stored must not be acted on.
 		Wanted: r.group.self.Role == replica.RoleFEP && !r.disk.Stalled(),
-		Level:  fsm.Level, Clock: r.offset.Load(), Vitals: vitalsToTell(r.vitals()),
+		Level:  fsm.Level, Clock: r.offset.Load(), Vitals: clusterpb.VitalsOf(r.vitals()),
 	}
 	r.state.view(func(s *fsm.State) {
 		if !r.holds() && !r.own.mayOwn(s) { // one that owns goes on while it takes another configuration up

@@ -55,7 +55,7 @@ func peerTableOf(t *leaderTerm, build string, vitals func() *replica.Vitals) []*
 			p.State, p.Alive, p.Build, p.Applied, p.LastContact = "leader", true, build, t.state.applied.Load(), 0
 			p.Level, p.Digest = fsm.Level, t.own.now().digest
 			if vitals != nil {
-				p.Vitals = vitalsToTell(vitals())
+				p.Vitals = clusterpb.VitalsOf(vitals())
 			}
 			p.ConfigDiffers = p.Digest != inForce
 		case said.Spoke:
@@ -66,7 +66,7 @@ func peerTableOf(t *leaderTerm, build string, vitals func() *replica.Vitals) []*
 		}
 		if said.Digest != "" {
 			p.Build, p.Level, p.ConfigDiffers = said.Build, said.Level, said.Digest != inForce
-			p.Digest, p.Vitals = said.Digest, vitalsToTell(said.Vitals)
+			p.Digest, p.Vitals = said.Digest, clusterpb.VitalsOf(said.Vitals)
 		}
 		if c := said.Clock; c.Known {
 			p.Clock = &clusterpb.ClockOffset{Leader: t.group.self.ID, Offset: int64(c.Offset), Error: int64(c.Error)}
@@ -84,37 +84,8 @@ func peersOf(table []*clusterpb.LeaseResponse_Peer) []replica.Peer {
 			Alive: p.Alive, Lease: p.Lease, ConfigDiffers: p.ConfigDiffers, Build: p.Build,
 			AppliedIndex: p.Applied, LastContact: time.Duration(p.LastContact), Level: p.Level,
 			ClockKnown: p.Clock != nil, ClockOffset: time.Duration(p.Clock.GetOffset()), ClockError: time.Duration(p.Clock.GetError()),
-			Digest: p.Digest, Vitals: vitalsTold(p.Vitals),
+			Digest: p.Digest, Vitals: p.Vitals.Told(),
 		})
 	}
 	return peers
-}
-
-// vitalsToTell and vitalsTold are a node's vitals on their way; nil: none.
-func vitalsToTell(v *replica.Vitals) *clusterpb.Vitals {
-	if v == nil {
-		return nil
-	}
-	out := &clusterpb.Vitals{
-		Memory: v.Memory, Cpu: v.CPU, Fsync: int64(v.Fsync), DiskFree: v.DiskFree, DiskSize: v.DiskSize,
-		ClockKnown: v.ClockKnown, ClockSynchronised: v.ClockSynchronised, Reaches: v.Reaches, Misses: v.Misses,
-	}
-	if !v.CertificateEnds.IsZero() {
-		out.CertificateEnds = v.CertificateEnds.UnixMilli()
-	}
-	return out
-}
-
-func vitalsTold(v *clusterpb.Vitals) *replica.Vitals {
-	if v == nil {
-		return nil
-	}
-	out := &replica.Vitals{
-		Memory: v.Memory, CPU: v.Cpu, Fsync: time.Duration(v.Fsync), DiskFree: v.DiskFree, DiskSize: v.DiskSize,
-		ClockKnown: v.ClockKnown, ClockSynchronised: v.ClockSynchronised, Reaches: v.Reaches, Misses: v.Misses,
-	}
-	if v.CertificateEnds != 0 {
-		out.CertificateEnds = time.UnixMilli(v.CertificateEnds)
-	}
-	return out
 }
