@@ -76,14 +76,11 @@ const (
 	draftPrefix   = "draft-"
 )
 
-// Open opens the store in a folder, which is made if missing, with room for limit octets.
+// Open opens the store in a folder, which is made with the first copy, with room for limit octets.
 func Open(dir string, limit int64, log *slog.Logger) (*Store, error) {
-	if err := os.MkdirAll(dir, 0o750); err != nil {
-		return nil, fmt.Errorf("files of devices: %w", err)
-	}
 	s := &Store{dir: dir, limit: limit, log: log, files: map[ID]Info{}}
 	entries, err := os.ReadDir(dir)
-	if err != nil {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("files of devices: %w", err)
 	}
 	named := map[string]bool{}
@@ -235,6 +232,9 @@ type Draft struct {
 
 // Create begins a file.
 func (s *Store) Create() (*Draft, error) {
+	if err := os.MkdirAll(s.dir, 0o750); err != nil {
+		return nil, fmt.Errorf("files of devices: %w", err)
+	}
 	f, err := os.CreateTemp(s.dir, draftPrefix)
 	if err != nil {
 		return nil, fmt.Errorf("files of devices: %w", err)

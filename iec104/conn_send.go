@@ -111,20 +111,24 @@ func (c *conn) kick() {
 // send is the sender: it runs until there is nothing to do.
 func (c *conn) send() {
 	defer c.senders.Done()
-	defer c.unsent()
+	ended := false
+	defer func() {
+		if !ended { // by itself: once it has, running is another sender's
+			c.unsent()
+		}
+	}()
 	defer c.caught()
 	for c.pass() {
 	}
+	ended = true
 }
 
 // unsent answers those who wait for what a panic has kept from being sent.
 func (c *conn) unsent() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.outbox.running && c.reason.Load() != nil {
-		c.outbox.running = false
-		c.outbox.fulfil(notSent(c.reason.Load()))
-	}
+	c.outbox.running = false
+	c.outbox.fulfil(notSent(c.reason.Load()))
 }
 
 // pass is one round of the sender. It returns false when there is nothing left

@@ -55,7 +55,7 @@ func TestLookingIntoAStation(t *testing.T) {
 
 	for _, args := range [][]string{{"trace", "rtu", "1"}, {"trace", "uplink", "occ"}, {"trace", "uplink", "occ/occ"}} {
 		out, _ := fepha(t, cli.ExitDone, append(args, addr, "--count=3")...)
-		if strings.Count(out, "\n") != 3 || !strings.Contains(out, "fep") {
+		if strings.Count(out, "\n") != 1+3 || !strings.HasPrefix(out, "TIME") || !strings.Contains(out, "fep") {
 			t.Errorf("%q:\n%s", args, out)
 		}
 	}

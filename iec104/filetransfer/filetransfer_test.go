@@ -169,7 +169,8 @@ func TestTransfer(t *testing.T) {
 				}
 				return
 			}
-			if errors.Is(err, errLost) && f.Kept() < before && f.Kept() > 0 {
+			whole := int(before) == len(content) // but the file's sum, which comes after it: all is asked for again
+			if errors.Is(err, errLost) && f.Kept() < before && f.Kept() > 0 && !whole {
 				t.Fatalf("%d octets were there, now %d are", before, f.Kept())
 			}
 		}
