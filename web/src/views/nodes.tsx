@@ -60,12 +60,12 @@ function Members({peers, leader}: {peers: RaftPeer[]; leader: string}) {
     {name: t('disk_free'), of: vital((v) => (v.disk_size ? `${(v.disk_free / 2 ** 30).toFixed(1)} GiB (${((100 * v.disk_free) / v.disk_size).toFixed(0)} %)` : unknown))},
     {name: t('clock'), of: (p) => {
       if (!known.value || !p.alive) return unknown;
-      const off = p.id === leader ? 0 : p.clock_ms;
+      const off = p.clock_ms;
       const said = p.vitals?.clock_synchronised;
       return (
         <>
-          {off === undefined ? unknown : <Mark tone={Math.abs(off) < clockFar ? 'good' : 'warn'}>{p.id === leader ? t('clock_leader') : t('clock_off', {n: off > 0 ? `+${off}` : off})}</Mark>}
-          {typeof said === 'boolean' && <span class="dim"> {t(said ? 'clock_synced' : 'clock_not_synced')}</span>}
+          {p.id === leader ? t('clock_leader') : off === undefined ? unknown : <Mark tone={Math.abs(off) < clockFar ? 'good' : 'warn'}>{t('clock_off', {n: off > 0 ? `+${off}` : off})}</Mark>}
+          {typeof said === 'boolean' && <> <Mark tone={said ? 'good' : 'warn'}>{t(said ? 'clock_synced' : 'clock_not_synced')}</Mark></>}
         </>
       );
     }},
