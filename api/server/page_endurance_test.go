@@ -58,7 +58,9 @@ func TestPageThroughANight(t *testing.T) {
 	within(t, "the new ones", func() bool {
 		return strings.Contains(get(t, ctx, "rows", chromedp.Evaluate[string](`document.querySelector(".list").ariaRowCount`)), "50")
 	})
-	if after := place(); after != before {
+	after := ""
+	within(t, "the rows, which are read anew", func() bool { after = place(); return after != "" })
+	if after != before {
 		t.Errorf("the reader was at %s and is at %s", before, after)
 	}
 }
