@@ -14,15 +14,8 @@ import (
 	"github.com/fepha/fepha/iec104"
 	"github.com/fepha/fepha/iec104/asdu"
 	"github.com/fepha/fepha/iec104/filetransfer"
+	"github.com/fepha/fepha/iec104/filetransfer/filetransfertest"
 )
-
-// sink is a file in memory.
-type sink struct{ bytes.Buffer }
-
-func (s *sink) Truncate(size int64) error {
-	s.Buffer.Truncate(int(size))
-	return nil
-}
 
 // seen are the types of file transfer that centres were sent, and that were taken from them: not sent back as unknown.
 type seen struct {
@@ -91,7 +84,7 @@ func TestFilesAreReadByCentres(t *testing.T) {
 	if err != nil || len(list) != 1 || list[0].Length != 60_000 || list[0].Time != made.In(time.UTC, shanghai) || filetransfer.KeyOf(list[0]) != key {
 		t.Fatalf("%+v, %v", list, err)
 	}
-	var got sink
+	var got filetransfertest.Memory
 	fetch := filetransfer.NewFetch(key, asdu.MaxFile, &got)
 	if err := r.Fetch(t.Context(), fetch); err != nil || !bytes.Equal(got.Bytes(), record) {
 		t.Errorf("%v, %d octets", err, got.Len())

@@ -1,7 +1,6 @@
 package rtdb
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"net"
@@ -9,7 +8,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -17,6 +15,7 @@ import (
 	"github.com/alicebob/miniredis/v2"
 	"github.com/redis/go-redis/v9"
 
+	"github.com/fepha/fepha/internal/lockedbuffer"
 	"github.com/fepha/fepha/internal/testneeds"
 )
 
@@ -131,22 +130,7 @@ func onBoth(t *testing.T, test func(t *testing.T, s *server)) {
 }
 
 // lockedBuffer takes what a process or a logger writes.
-type lockedBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
-}
+type lockedBuffer struct{ lockedbuffer.Buffer }
 
 // count is how many lines contain a text.
 func (b *lockedBuffer) count(text string) int { return strings.Count(b.String(), text) }

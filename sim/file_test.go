@@ -11,15 +11,8 @@ import (
 	"github.com/fepha/fepha/iec104"
 	"github.com/fepha/fepha/iec104/asdu"
 	"github.com/fepha/fepha/iec104/filetransfer"
+	"github.com/fepha/fepha/iec104/filetransfer/filetransfertest"
 )
-
-// sink is a file in memory.
-type sink struct{ bytes.Buffer }
-
-func (s *sink) Truncate(size int64) error {
-	s.Buffer.Truncate(int(size))
-	return nil
-}
 
 // reader is a started link to a device, and what reads its files.
 func reader(t *testing.T, d *Device) (*filetransfer.Reader, chan []asdu.DirectoryEntry) {
@@ -70,7 +63,7 @@ func TestFilesOfADevice(t *testing.T) {
 	if err != nil || len(list) != 2 || list[1].Length != 200_000 || list[0].Status != 0 || list[1].Status != asdu.LastFile {
 		t.Fatalf("%+v, %v", list, err)
 	}
-	var got sink
+	var got filetransfertest.Memory
 	f := filetransfer.NewFetch(filetransfer.KeyOf(list[1]), asdu.MaxFile, &got)
 	paced := 0
 	r.Pace = func(context.Context, uint32) error { paced++; return nil }

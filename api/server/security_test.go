@@ -1,7 +1,6 @@
 package server
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
@@ -13,7 +12,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -21,6 +19,7 @@ import (
 	"github.com/fepha/fepha/api/client"
 	"github.com/fepha/fepha/api/server/access"
 	"github.com/fepha/fepha/fsm/fsmpb"
+	"github.com/fepha/fepha/internal/lockedbuffer"
 )
 
 func withHost(host string) func(*http.Request) {
@@ -116,24 +115,7 @@ type secured struct {
 	served
 	ca       *authority
 	security *access.Security
-	logs     *logBuffer
-}
-
-type logBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *logBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *logBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
+	logs     *lockedbuffer.Buffer
 }
 
 const aliceToken, bobToken = "alice-Zk9s8dfj2nAq7w", "bob-p4Qm2x8vB6c1Lr"
@@ -153,7 +135,7 @@ func serveSecured(t *testing.T, edit ...func(*Config)) secured {
 
 func serveSecuredAt(t *testing.T, address string, edit ...func(*Config)) secured {
 	t.Helper()
-	ca, dir, logs := newAuthority(t), t.TempDir(), new(logBuffer)
+	ca, dir, logs := newAuthority(t), t.TempDir(), new(lockedbuffer.Buffer)
 	security := ca.write(t, dir, ca.issue(t, "fep1"))
 	security.Tokens = filepath.Join(dir, "tokens.yaml")
 	writeFile(t, security.Tokens, tokensFile(aliceToken, bobToken))

@@ -14,16 +14,9 @@ import (
 	"github.com/fepha/fepha/iec104"
 	"github.com/fepha/fepha/iec104/asdu"
 	"github.com/fepha/fepha/iec104/filetransfer"
+	"github.com/fepha/fepha/iec104/filetransfer/filetransfertest"
 	"github.com/fepha/fepha/sim"
 )
-
-// memoryFile is a file in memory.
-type memoryFile struct{ bytes.Buffer }
-
-func (s *memoryFile) Truncate(size int64) error {
-	s.Buffer.Truncate(int(size))
-	return nil
-}
 
 // A disturbance record of 200 kB goes from the device to the control centre and to a person, although its owner is killed while it is
 // fetched: the other FEP fetches it from the device, once. The killed one, when it's back, has it from there.
@@ -74,7 +67,7 @@ func TestFilesThroughTheStation(t *testing.T) {
 	if err != nil || len(list) != 1 || list[0].Address != 30001 || list[0].Name != asdu.DisturbanceData || list[0].Length != 200_000 {
 		t.Fatalf("the control centre's directory: %+v, %v", list, err)
 	}
-	var got memoryFile
+	var got filetransfertest.Memory
 	if err := reader.Fetch(ctx, filetransfer.NewFetch(filetransfer.KeyOf(list[0]), asdu.MaxFile, &got)); err != nil || !bytes.Equal(got.Bytes(), record) {
 		t.Errorf("the control centre has %d octets, %v", got.Len(), err)
 	}

@@ -1,16 +1,16 @@
 package exporttest
 
 import (
-	"bytes"
 	"net"
 	"os"
 	"os/exec"
 	"os/user"
 	"strconv"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/fepha/fepha/internal/lockedbuffer"
 )
 
 // Process is a server of a test's own.
@@ -19,7 +19,7 @@ type Process struct {
 	args []string
 	cred *syscall.Credential
 	cmd  *exec.Cmd
-	out  output
+	out  lockedbuffer.Buffer
 }
 
 // FolderOfNobody is a folder of the user who runs servers that refuse to be root's.
@@ -116,24 +116,6 @@ func Within(t testing.TB, d time.Duration, what string, holds func() bool) {
 			t.Fatalf("not within %v: %s", d, what)
 		}
 	}
-}
-
-// output is what a server has said.
-type output struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (o *output) Write(b []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.b.Write(b)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.b.String()
 }
 
 // Run runs a program to its end.

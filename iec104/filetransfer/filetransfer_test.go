@@ -11,16 +11,9 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/fepha/fepha/iec104/asdu"
+	"github.com/fepha/fepha/iec104/filetransfer/filetransfertest"
 	"github.com/fepha/fepha/internal/transcript"
 )
-
-// memory is a sink.
-type memory struct{ bytes.Buffer }
-
-func (m *memory) Truncate(size int64) error {
-	m.Buffer.Truncate(int(size))
-	return nil
-}
 
 func served(key Key, content []byte, sections ...uint32) *Serving {
 	return &Serving{Open: func(k Key) (File, bool) {
@@ -157,7 +150,7 @@ func TestTransfer(t *testing.T) {
 				return true
 			}
 		}
-		var got memory
+		var got filetransfertest.Memory
 		f, s := NewFetch(Key{5, 1}, 300, &got), served(Key{5, 1}, content, sections...)
 		l := link{fault("lost"), fault("damaged")}
 		for range 20 {
@@ -182,7 +175,7 @@ func TestTransfer(t *testing.T) {
 func TestResumption(t *testing.T) {
 	content := bytes.Repeat([]byte{1, 2, 3}, 100)
 	for _, refuses := range []bool{false, true} {
-		var got memory
+		var got filetransfertest.Memory
 		s := served(Key{5, 1}, content, 100, 100, 100)
 		f := NewFetch(Key{5, 1}, 300, &got)
 		n := 0
@@ -246,7 +239,7 @@ func TestFetchRefuses(t *testing.T) {
 		{"a section left out", []Message{file, section(1, 1), segment(1, 1), last(asdu.SectionSent, 1, 1), section(3, 1)}, ErrSequence},
 	} {
 		t.Run(c.what, func(t *testing.T) {
-			f := NewFetch(Key{5, 1}, 10, new(memory))
+			f := NewFetch(Key{5, 1}, 10, new(filetransfertest.Memory))
 			if _, err := f.Begin(); err != nil {
 				t.Fatal(err)
 			}
@@ -282,7 +275,7 @@ func TestServingABrokenFile(t *testing.T) {
 	s := &Serving{Open: func(Key) (File, bool) {
 		return File{Content: io.NewSectionReader(strings.NewReader("abc"), 0, 2), Length: 3}, true
 	}}
-	f := NewFetch(Key{5, 1}, 10, new(memory))
+	f := NewFetch(Key{5, 1}, 10, new(filetransfertest.Memory))
 	if err := (link{func() bool { return false }, func() bool { return false }}).run(f, s); !errors.Is(err, ErrRefused) {
 		t.Error(err)
 	}

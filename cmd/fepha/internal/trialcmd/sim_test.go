@@ -1,7 +1,6 @@
 package trialcmd
 
 import (
-	"bytes"
 	"context"
 	"io"
 	"os"
@@ -16,32 +15,15 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/fepha/fepha/cmd/fepha/internal/cli"
+	"github.com/fepha/fepha/internal/lockedbuffer"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// output is what a command has printed so far.
-type output struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (o *output) Write(b []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.b.Write(b)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.b.String()
-}
-
 // start runs a simulator until the test ends, or stop is called. Its error is the test's.
-func start(t *testing.T, in io.Reader, args ...string) (out *output, stop func()) {
+func start(t *testing.T, in io.Reader, args ...string) (out *lockedbuffer.Buffer, stop func()) {
 	t.Helper()
-	out = &output{}
+	out = &lockedbuffer.Buffer{}
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	cmd := command(out, in, args)
@@ -67,7 +49,7 @@ func command(out io.Writer, in io.Reader, args []string) *cobra.Command {
 }
 
 // printed waits until a command has printed something, and returns its groups.
-func printed(t *testing.T, out *output, pattern string) []string {
+func printed(t *testing.T, out *lockedbuffer.Buffer, pattern string) []string {
 	t.Helper()
 	re := regexp.MustCompile(pattern)
 	for end := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
